@@ -1,0 +1,1 @@
+"""Slipway: one manifest in, a model that answers out."""

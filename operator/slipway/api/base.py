@@ -1,0 +1,24 @@
+"""What every model of the API shares: camelCase outside, snake_case inside, frozen, and nothing unknown."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class ApiModel(BaseModel):
+    """One object of the API. Unknown fields are refused: the API server prunes them before we would see them."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True, extra="forbid"
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object as JSON values under its API names, without what is absent."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class StoredModel(ApiModel):
+    """An object that we read back from the API: a field that a later version wrote is passed over, not refused."""
+
+    model_config = ConfigDict(extra="ignore")

@@ -1,0 +1,138 @@
+"""`ModelDeployment.status`: what happened, and where the rollout stands. All of the operator's memory is here."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from slipway.api.base import StoredModel
+
+
+class Phase(StrEnum):
+    """One word for people and printer columns; computed from everything else."""
+
+    PENDING = "Pending"
+    RESOLVING = "Resolving"
+    STARTING = "Starting"
+    VERIFYING = "Verifying"
+    SHIFTING = "Shifting"
+    READY = "Ready"
+    DEGRADED = "Degraded"
+    REFUSED = "Refused"
+    STALLED = "Stalled"
+    SUSPENDED = "Suspended"
+
+
+class Step(StrEnum):
+    """Where a candidate is on its way to take over."""
+
+    RESOLVING = "Resolving"
+    STARTING = "Starting"
+    SHIFTING = "Shifting"
+
+
+class RevisionState(StrEnum):
+    """What a revision is to its ModelDeployment."""
+
+    STABLE = "Stable"
+    CANDIDATE = "Candidate"
+    RETIRING = "Retiring"
+
+
+class Condition(StoredModel):
+    """As metav1.Condition."""
+
+    type: Annotated[str, Field(max_length=316)]
+    status: Annotated[str, Field(pattern=r"^(True|False|Unknown)$")]
+    reason: Annotated[str, Field(max_length=1024)]
+    message: Annotated[str, Field(max_length=32768)] = ""
+    last_transition_time: datetime
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+
+
+class RevisionRef(StoredModel):
+    """A revision by its name, with what a person knows it by."""
+
+    revision: Annotated[str, Field(max_length=8)] | None = Field(
+        None, description="First 8 hex digits over ask, digest and rendered children; absent until resolved."
+    )
+    ask: Annotated[str, Field(max_length=64)] = Field(description="SHA-256 of what the spec asks for.")
+    number: Annotated[int, Field(ge=1)] | None = Field(None, description="Only grows.")
+    version: Annotated[str, Field(max_length=64)] = Field(description="spec.model.version of that revision.")
+
+
+class Refused(StoredModel):
+    """An ask that was tried and sent home. It is not tried again until it changes."""
+
+    ask: Annotated[str, Field(max_length=64)]
+    revision: Annotated[str, Field(max_length=8)] | None = None
+    version: Annotated[str, Field(max_length=64)]
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=4096)]
+    at: datetime
+
+
+class RolloutStatus(StoredModel):
+    """Where the candidate stands. Counters and times that decisions are made from."""
+
+    step: Step
+    started_at: datetime
+    progressed_at: datetime = Field(description="When the candidate last made progress; deadlines count from here.")
+    progress: Annotated[int, Field(ge=0)] = Field(0, description="Most pod milestones reached in this attempt.")
+    attempts: Annotated[int, Field(ge=0)] = Field(0, description="Failed tries to resolve the source.")
+    retry_at: datetime | None = None
+    finding: Annotated[str, Field(max_length=64)] | None = Field(None, description="Reason seen once about the revision.")
+    message: Annotated[str, Field(max_length=4096)] | None = None
+
+
+class RevisionStatus(StoredModel):
+    """One revision that has pods."""
+
+    revision: Annotated[str, Field(max_length=8)]
+    number: Annotated[int, Field(ge=1)]
+    version: Annotated[str, Field(max_length=64)]
+    digest: Annotated[str, Field(max_length=80)]
+    unverified: bool | None = Field(None, description="The source has no SHA256SUMS: digest is over its listing.")
+    verification: Annotated[str, Field(max_length=64)] = Field(
+        description="Where the golden requests come from: spec, bundle or none."
+    )
+    platform: Annotated[str, Field(max_length=64)] = Field(description="Version of the operator that rendered it.")
+    state: RevisionState
+    replicas: Annotated[int, Field(ge=0)]
+    available: Annotated[int, Field(ge=0)]
+    share: Annotated[int, Field(ge=0, le=100)] = Field(description="Percent of traffic.")
+    retire_at: datetime | None = None
+
+
+class Endpoint(StoredModel):
+    """Where in-cluster clients find the model."""
+
+    http: Annotated[str, Field(max_length=512)]
+    grpc: Annotated[str, Field(max_length=512)]
+
+
+class ModelDeploymentStatus(StoredModel):
+    """What happened, for people, for `kubectl wait` and GitOps tools, and for the operator's next pass."""
+
+    observed_generation: int = -1
+    phase: Phase | None = None
+    ready: Annotated[str, Field(max_length=32)] | None = Field(None, description="Available of wanted pods, as in 3/4.")
+    conditions: Annotated[
+        list[Condition],
+        Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = []
+    stable: RevisionRef | None = None
+    candidate: RevisionRef | None = None
+    refused: Refused | None = None
+    rollout: RolloutStatus | None = None
+    revisions: Annotated[
+        list[RevisionStatus],
+        Field(
+            max_length=8, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["revision"]}
+        ),
+    ] = []
+    last_number: Annotated[int, Field(ge=0)] = Field(0, description="The highest revision number given so far.")
+    endpoint: Endpoint | None = None
+    replicas: Annotated[int, Field(ge=0)] | None = Field(None, description="Pods, for the scale subresource.")
+    selector: Annotated[str, Field(max_length=512)] | None = Field(None, description="Label selector of those pods.")

@@ -1,0 +1,209 @@
+"""What the cluster looks like now, as far as decisions need it.
+
+Projections turn an object of the API into a fact; they are the only code that knows where Kubernetes keeps what.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from slipway.core.names import APPLIED, FETCH_CONTAINER, RESOLVE_CONTAINER, REVISION, SERVER_CONTAINER, Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """The ModelDeployment that children belong to."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int = 1
+
+    def reference(self, api_version: str, kind: str) -> Manifest:
+        """The controller owner reference that makes Kubernetes clean up behind us."""
+        return {
+            "apiVersion": api_version,
+            "kind": kind,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """One object that we made. The body is kept packed: there are thousands, and most passes look at none."""
+
+    kind: str
+    name: str
+    uid: str
+    resource_version: str
+    owner_uid: str | None
+    applied: str | None
+    deleting: bool
+    packed: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Self:
+        """Project a live object."""
+        meta = manifest["metadata"]
+        controller = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
+        body = {**manifest, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+        return cls(
+            kind=manifest["kind"],
+            name=meta["name"],
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            owner_uid=controller and controller["uid"],
+            applied=(meta.get("annotations") or {}).get(APPLIED),
+            deleting="deletionTimestamp" in meta,
+            packed=zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 1),
+        )
+
+    @property
+    def body(self) -> Manifest:
+        """The object as it was last seen, without managedFields."""
+        found: Manifest = json.loads(zlib.decompress(self.packed))
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerFacts:
+    """A container as the kubelet tells it."""
+
+    running: bool = False
+    started: bool = False
+    waiting_reason: str | None = None
+    waiting_message: str | None = None
+    exit_code: int | None = None
+    """Of the current termination, else of the last one."""
+    exit_reason: str | None = None
+    """The kubelet's word: Completed, Error, OOMKilled."""
+    termination_message: str | None = None
+    finished: bool = False
+    """Terminated now, not only in an earlier life."""
+    restarts: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodFacts:
+    """A pod of ours, slim."""
+
+    name: str
+    uid: str
+    resource_version: str
+    revision: str | None
+    job: str | None
+    """Name of the Job that it belongs to, for a resolve pod."""
+    phase: str
+    node: str | None
+    ready: bool
+    deleting: bool
+    unschedulable: str | None
+    """The scheduler's message while no node fits."""
+    failure: str | None
+    """`status.reason: status.message` of a failed pod: Evicted, NodeLost, UnexpectedAdmissionError."""
+    fetch: ContainerFacts
+    server: ContainerFacts
+    created: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeFacts:
+    """What a node offers, for the sentence beside a wait."""
+
+    name: str
+    labels: Mapping[str, str]
+    allocatable: Mapping[str, str]
+    """Extended resources only."""
+    schedulable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """An object that has a child's name and is not ours."""
+
+    kind: str
+    name: str
+    owned_by: str
+    """Its controller, or its managing tool, or `nobody`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Everything that one pass looks at."""
+
+    children: Mapping[tuple[str, str], Child] = field(default_factory=dict)
+    """By (kind, name)."""
+    pods: tuple[PodFacts, ...] = ()
+    nodes: tuple[NodeFacts, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
+
+    def child(self, kind: str, name: str) -> Child | None:
+        """The child of that kind and name, if it is there."""
+        return self.children.get((kind, name))
+
+    def pods_of(self, revision: str) -> tuple[PodFacts, ...]:
+        """Pods of one revision."""
+        return tuple(pod for pod in self.pods if pod.revision == revision)
+
+
+def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
+    """Project a live Pod."""
+    meta, status = manifest["metadata"], manifest.get("status") or {}
+    labels = meta.get("labels") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    scheduled = conditions.get("PodScheduled") or {}
+    statuses = {
+        c["name"]: c for key in ("initContainerStatuses", "containerStatuses") for c in status.get(key) or ()
+    }
+    failure = f"{status['reason']}: {status.get('message', '')}".rstrip(": ") if status.get("reason") else None
+    return PodFacts(
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        revision=labels.get(REVISION),
+        job=labels.get("batch.kubernetes.io/job-name"),
+        phase=status.get("phase", "Pending"),
+        node=(manifest.get("spec") or {}).get("nodeName"),
+        ready=(conditions.get("Ready") or {}).get("status") == "True",
+        deleting="deletionTimestamp" in meta,
+        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
+        failure=failure,
+        fetch=_container(statuses.get(FETCH_CONTAINER) or statuses.get(RESOLVE_CONTAINER) or {}),
+        server=_container(statuses.get(SERVER_CONTAINER) or {}),
+        created=datetime.fromisoformat(meta["creationTimestamp"]),
+    )
+
+
+def _container(status: Mapping[str, Any]) -> ContainerFacts:
+    state, last = status.get("state") or {}, status.get("lastState") or {}
+    waiting = state.get("waiting") or {}
+    ended = state.get("terminated") or last.get("terminated") or {}
+    return ContainerFacts(
+        running="running" in state,
+        started=bool(status.get("started")),
+        waiting_reason=waiting.get("reason"),
+        waiting_message=waiting.get("message"),
+        exit_code=ended.get("exitCode"),
+        exit_reason=ended.get("reason"),
+        termination_message=ended.get("message"),
+        finished="terminated" in state,
+        restarts=status.get("restartCount", 0),
+    )
+
+
+def node_facts(manifest: Mapping[str, Any]) -> NodeFacts:
+    """Project a live Node; only what GPU messages speak of is kept."""
+    meta, status = manifest["metadata"], manifest.get("status") or {}
+    spec = manifest.get("spec") or {}
+    return NodeFacts(
+        name=meta["name"],
+        labels={k: v for k, v in (meta.get("labels") or {}).items() if k.startswith("nvidia.com/")},
+        allocatable={k: str(v) for k, v in (status.get("allocatable") or {}).items() if "/" in k},
+        schedulable=not spec.get("unschedulable"),
+    )

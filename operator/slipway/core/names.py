@@ -1,0 +1,54 @@
+"""Names that tie children to their ModelDeployment: labels, annotations, ports, and what each child is called."""
+
+from typing import Any, Final
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as JSON values."""
+
+DOMAIN: Final = "serving.slipway.dev"
+FIELD_MANAGER: Final = "slipway"
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+COMPONENT: Final = "app.kubernetes.io/component"
+MODEL_DEPLOYMENT: Final = f"{DOMAIN}/model-deployment"
+REVISION: Final = f"{DOMAIN}/revision"
+ASK: Final = f"{DOMAIN}/ask"
+APPLIED: Final = f"{DOMAIN}/applied"
+"""Annotation on every child: the hash of what was last asked for, so that a change of mind is seen without a diff."""
+
+HTTP_PORT: Final = 8000
+GRPC_PORT: Final = 8001
+METRICS_PORT: Final = 8002
+
+SERVER_CONTAINER: Final = "triton"
+FETCH_CONTAINER: Final = "fetch"
+RESOLVE_CONTAINER: Final = "resolve"
+
+SHORT: Final = 8
+"""Hex digits of an ask or revision that go into names: with the dash they take nine characters (design §2)."""
+
+
+def labels(model_deployment: str, *, component: str, revision: str | None = None) -> dict[str, str]:
+    """Labels of a child. `component`: server for what belongs to a revision's pods, resolver for the resolve Job."""
+    found = {
+        "app.kubernetes.io/name": "slipway-model",
+        "app.kubernetes.io/instance": model_deployment,
+        COMPONENT: component,
+        MANAGED_BY: FIELD_MANAGER,
+        MODEL_DEPLOYMENT: model_deployment,
+    }
+    return found | ({REVISION: revision} if revision else {})
+
+
+def revision_selector(model_deployment: str, revision: str) -> dict[str, str]:
+    """Selects the pods of one revision, and no resolve Job's."""
+    return {MODEL_DEPLOYMENT: model_deployment, REVISION: revision}
+
+
+def of_revision(model_deployment: str, revision: str) -> str:
+    """Name of every child of a revision, whatever its kind."""
+    return f"{model_deployment}-{revision}"
+
+
+def of_resolve_job(model_deployment: str, ask: str) -> str:
+    """Name of the Job that resolves an ask. A Job's name becomes a label of its pod, so 63 characters are the limit."""
+    return f"{model_deployment}-{ask[:SHORT]}"

@@ -1,0 +1,16 @@
+"""What the operator's installation decides, as opposed to what a user asks for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """Settings of one operator release and installation. A revision keeps those that it was made with."""
+
+    version: str
+    """The operator's version, recorded with every revision."""
+    fetcher_image: str
+    server_image: str
+    """Used when spec.server.image is absent."""
+    image_pull_secrets: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"

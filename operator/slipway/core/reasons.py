@@ -1,0 +1,85 @@
+"""Every reason that can stand in a condition, an Event, a metric or a termination message, and what each one means."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class About(StrEnum):
+    """What a finding speaks of, which decides what follows from it."""
+
+    WORLD = "World"
+    """Heals without an edit: keep trying, keep saying why."""
+    REVISION = "Revision"
+    """Seen twice, the revision is refused until the ask changes."""
+
+
+class Reason(StrEnum):
+    """The machine's words. docs/operations.md says for each what to do."""
+
+    # Going well
+    READY = "Ready"
+    RESOLVING = "Resolving"
+    STARTING = "Starting"
+    VERIFYING = "Verifying"
+    SHIFTING = "Shifting"
+    PROMOTED = "Promoted"
+    RETIRED = "Retired"
+    SUSPENDED = "Suspended"
+    AVAILABLE = "Available"
+    UNAVAILABLE = "Unavailable"
+    # About the world
+    SOURCE_UNAVAILABLE = "SourceUnavailable"
+    SOURCE_DENIED = "SourceDenied"
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    FETCH_STALLED = "FetchStalled"
+    FETCH_FAILED = "FetchFailed"
+    BUNDLE_TRUNCATED = "BundleTruncated"
+    BUNDLE_CORRUPT = "BundleCorrupt"
+    SOURCE_CHANGED = "SourceChanged"
+    STORAGE_FULL = "StorageFull"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    INSUFFICIENT_CAPACITY = "InsufficientCapacity"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POD_REFUSED = "PodRefused"
+    POD_LOST = "PodLost"
+    CONFIGURATION_MISSING = "ConfigurationMissing"
+    NAME_CONFLICT = "NameConflict"
+    # About the revision
+    SPEC_INVALID = "SpecInvalid"
+    BUNDLE_INVALID = "BundleInvalid"
+    DIGEST_MISMATCH = "DigestMismatch"
+    LOAD_FAILED = "LoadFailed"
+    WRONG_ANSWER = "WrongAnswer"
+    BACKEND_DEAD = "BackendDead"
+    CRASH_LOOP = "CrashLoop"
+    OUT_OF_MEMORY = "OutOfMemory"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a gate has against a revision, with the evidence quoted."""
+
+    reason: Reason
+    message: str
+    about: About
+
+
+ABOUT_REVISION = frozenset(
+    {
+        Reason.SPEC_INVALID,
+        Reason.BUNDLE_INVALID,
+        Reason.DIGEST_MISMATCH,
+        Reason.LOAD_FAILED,
+        Reason.WRONG_ANSWER,
+        Reason.BACKEND_DEAD,
+        Reason.CRASH_LOOP,
+        Reason.OUT_OF_MEMORY,
+        Reason.DEADLINE_EXCEEDED,
+    }
+)
+
+
+def finding(reason: Reason, message: str) -> Finding:
+    """A finding about whatever its reason speaks of."""
+    return Finding(reason=reason, message=message, about=About.REVISION if reason in ABOUT_REVISION else About.WORLD)
