@@ -1,0 +1,1 @@
+"""What we know of Triton: its model configuration."""

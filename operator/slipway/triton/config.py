@@ -1,0 +1,170 @@
+"""A model's `config.pbtxt`: read it, lay a user's typed overlay on it, write it, and say what it declares.
+
+Triton runs with --disable-auto-complete-config, so what the file does not say, nobody adds: a configuration without
+named and typed inputs and outputs is refused here, before a server is started for it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypedDict
+
+from google.protobuf import text_format
+from pydantic import ValidationError
+
+from slipway.api.scalars import duration
+from slipway.api.v1alpha1 import spec
+from slipway.triton import model_config_pb2 as pb
+
+# Triton fills in `backend` from the older `platform` (core, model_config_utils.cc, AutoCompleteBackendFields).
+_BACKEND_OF_PLATFORM: Final = {
+    "onnxruntime_onnx": "onnxruntime",
+    "pytorch_libtorch": "pytorch",
+    "torch_aoti": "pytorch",
+    "tensorrt_plan": "tensorrt",
+    "tensorflow_graphdef": "tensorflow",
+    "tensorflow_savedmodel": "tensorflow",
+}
+_AT: Final = re.compile(r"^(?P<line>\d+):(?P<column>\d+) ?: ?(?P<what>.*)$", re.DOTALL)
+
+Tensor = tuple[str, str, list[int]]
+"""Name, V2 datatype and dimensions, as config.pbtxt has them: without the batch dimension."""
+
+
+class Declared(TypedDict):
+    """What a model says of itself, in the shape of `model` in the resolve Job's answer."""
+
+    backend: str
+    maxBatchSize: int
+    instances: int
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be served, or an overlay that does not fit it: one sentence with the field."""
+
+
+def parse(text: str) -> pb.ModelConfig:
+    """The configuration in `text`; ConfigError with the line, or with the field that is missing."""
+    config = pb.ModelConfig()
+    try:
+        text_format.Parse(text, config)
+    except text_format.ParseError as error:
+        raise ConfigError(_where(str(error))) from None
+    _require_tensors("input", config.input)
+    _require_tensors("output", config.output)
+    if not _backend(config):
+        raise ConfigError('backend: not set; name what runs the model, such as backend: "onnxruntime"')
+    return config
+
+
+def merge(config: pb.ModelConfig, overlay: Mapping[str, Any]) -> pb.ModelConfig:
+    """A copy of `config` with `spec.model.config` laid on it; ConfigError where the two do not fit."""
+    try:
+        asked = spec.ModelConfig.model_validate(dict(overlay))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    merged = pb.ModelConfig()
+    merged.CopyFrom(config)
+    if asked.max_batch_size is not None:
+        _set_max_batch_size(merged, asked.max_batch_size)
+    if asked.dynamic_batching is not None:
+        _set_dynamic_batching(merged, asked.dynamic_batching)
+    if asked.instances is not None:
+        _set_instances(merged, asked.instances.count)
+    return merged
+
+
+def to_text(config: pb.ModelConfig) -> str:
+    """The configuration as Triton reads it."""
+    return text_format.MessageToString(config)
+
+
+def declared(config: pb.ModelConfig) -> Declared:
+    """What the model says of itself: backend, batching, instances and tensors."""
+    return {
+        "backend": _backend(config),
+        "maxBatchSize": config.max_batch_size,
+        "instances": sum(max(group.count, 1) for group in config.instance_group) or 1,
+        "inputs": [(tensor.name, datatype(tensor.data_type), list(tensor.dims)) for tensor in config.input],
+        "outputs": [(tensor.name, datatype(tensor.data_type), list(tensor.dims)) for tensor in config.output],
+    }
+
+
+def datatype(value: pb.DataType) -> str:
+    """The V2 protocol's name of a configuration's data type: TYPE_FP32 is FP32, TYPE_STRING is BYTES."""
+    name = pb.DataType.Name(value).removeprefix("TYPE_")
+    return "BYTES" if name == "STRING" else name
+
+
+def _where(message: str) -> str:
+    found = _AT.match(message)
+    if not found:
+        return message
+    what = re.sub(r'Message type "[\w.]+" ', "", found["what"]).replace("slipway.triton.", "").rstrip(".")
+    return f"line {found['line']}, column {found['column']}: {what}"
+
+
+def _require_tensors(field: str, tensors: "Iterable[pb.ModelInput | pb.ModelOutput]") -> None:
+    seen: set[str] = set()
+    for index, tensor in enumerate(tensors):
+        at = f"{field}[{index}]"
+        if not tensor.name:
+            raise ConfigError(f"{at}: has no name")
+        if tensor.name in seen:
+            raise ConfigError(f"{at}: {tensor.name!r} is declared twice")
+        if tensor.data_type == pb.TYPE_INVALID:
+            raise ConfigError(f"{at}: {tensor.name!r} has no data_type")
+        if not tensor.dims:
+            raise ConfigError(f"{at}: {tensor.name!r} has no dims")
+        seen.add(tensor.name)
+    if not seen:
+        raise ConfigError(f"{field}: none declared; config.pbtxt must name and type every {field}")
+
+
+def _backend(config: pb.ModelConfig) -> str:
+    return config.backend or _BACKEND_OF_PLATFORM.get(config.platform, config.platform)
+
+
+def _set_max_batch_size(config: pb.ModelConfig, size: int) -> None:
+    if (config.max_batch_size == 0) != (size == 0):
+        raise ConfigError(
+            f"maxBatchSize: {size} over the bundle's max_batch_size: {config.max_batch_size} would add or remove the "
+            "batch dimension of every tensor; change it in the bundle"
+        )
+    config.max_batch_size = size
+    too_big = [n for n in config.dynamic_batching.preferred_batch_size if n > size]
+    if too_big:
+        raise ConfigError(f"maxBatchSize: {size} is below the bundle's preferred_batch_size {too_big[0]}")
+
+
+def _set_dynamic_batching(config: pb.ModelConfig, asked: spec.DynamicBatching) -> None:
+    if config.WhichOneof("scheduling_choice") not in {None, "dynamic_batching"}:
+        raise ConfigError(f"dynamicBatching: the bundle's config.pbtxt uses {config.WhichOneof('scheduling_choice')}")
+    if config.max_batch_size == 0:
+        raise ConfigError("dynamicBatching: the bundle's config.pbtxt has max_batch_size: 0, so it takes no batches")
+    config.dynamic_batching.SetInParent()
+    batching = config.dynamic_batching
+    if asked.preferred_batch_sizes is not None:
+        too_big = [n for n in asked.preferred_batch_sizes if n > config.max_batch_size]
+        if too_big:
+            raise ConfigError(
+                f"dynamicBatching.preferredBatchSizes: {too_big[0]} is above max_batch_size {config.max_batch_size}"
+            )
+        batching.preferred_batch_size[:] = asked.preferred_batch_sizes
+    if asked.max_queue_delay is not None:
+        batching.max_queue_delay_microseconds = int(duration(asked.max_queue_delay).total_seconds() * 1_000_000)
+    if asked.max_queue_size is not None:
+        batching.default_queue_policy.max_queue_size = asked.max_queue_size
+
+
+def _set_instances(config: pb.ModelConfig, count: int) -> None:
+    if len(config.instance_group) > 1:
+        groups = len(config.instance_group)
+        raise ConfigError(
+            f"instances: the bundle's config.pbtxt has {groups} instance groups; one count cannot be for all"
+        )
+    if not config.instance_group:
+        config.instance_group.add()
+    config.instance_group[0].count = count

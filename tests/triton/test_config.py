@@ -1,0 +1,103 @@
+"""config.pbtxt: what is refused and with which words, what an overlay changes, what a model declares."""
+
+import pytest
+import tritonclient.grpc.model_config_pb2 as theirs
+from google.protobuf import text_format
+
+from slipway.triton import config as triton_config
+from slipway.triton.config import ConfigError
+
+GOOD = """
+name: "m"
+backend: "onnxruntime"
+max_batch_size: 8
+input [{ name: "x" data_type: TYPE_FP32 dims: [ 1 ] }]
+output [{ name: "y" data_type: TYPE_STRING dims: [ -1, 2 ] }]
+"""
+
+
+def test_a_model_declares_its_tensors_in_the_names_of_the_v2_protocol() -> None:
+    assert triton_config.declared(triton_config.parse(GOOD)) == {
+        "backend": "onnxruntime",
+        "maxBatchSize": 8,
+        "instances": 1,
+        "inputs": [("x", "FP32", [1])],
+        "outputs": [("y", "BYTES", [-1, 2])],
+    }
+
+
+def test_instances_are_summed_over_groups_and_an_old_platform_names_its_backend() -> None:
+    text = GOOD.replace('backend: "onnxruntime"', 'platform: "onnxruntime_onnx"')
+    declared = triton_config.declared(triton_config.parse(text + "instance_group [{count: 2}, {kind: KIND_CPU}]"))
+    assert (declared["backend"], declared["instances"]) == ("onnxruntime", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("foo: 1", ["line 1, column 1", 'no field named "foo"']),
+        ('name: "m"\nmax_batch_size: many', ["line 2", "many"]),
+        (GOOD.replace("TYPE_FP32", "FP32"), ["line 5", "DataType", "FP32"]),
+        (GOOD.replace("data_type: TYPE_FP32", ""), ["input[0]", "'x' has no data_type"]),
+        (GOOD.replace('name: "x"', ""), ["input[0]", "no name"]),
+        (GOOD.replace("dims: [ 1 ]", ""), ["input[0]", "'x' has no dims"]),
+        (GOOD + 'input { name: "x" data_type: TYPE_FP32 dims: 1 }', ["input[1]", "'x' is declared twice"]),
+        ('backend: "python"', ["input: none declared"]),
+        (GOOD.replace('backend: "onnxruntime"', ""), ["backend: not set"]),
+    ],
+)
+def test_a_configuration_that_cannot_be_served_is_refused_with_its_line_or_field(text: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        triton_config.parse(text)
+    assert all(word in str(refused.value) for word in words), str(refused.value)
+
+
+def test_an_overlay_changes_what_it_names_and_keeps_the_rest() -> None:
+    bundle = triton_config.parse(GOOD + "instance_group [{kind: KIND_GPU gpus: [0, 1] count: 1}]")
+    merged = triton_config.merge(
+        bundle,
+        {
+            "maxBatchSize": 32,
+            "dynamicBatching": {"preferredBatchSizes": [8, 16], "maxQueueDelay": "2ms", "maxQueueSize": 64},
+            "instances": {"count": 3},
+        },
+    )
+    written = text_format.Parse(triton_config.to_text(merged), theirs.ModelConfig())
+    assert written.max_batch_size == 32
+    assert list(written.dynamic_batching.preferred_batch_size) == [8, 16]
+    assert written.dynamic_batching.max_queue_delay_microseconds == 2000
+    assert written.dynamic_batching.default_queue_policy.max_queue_size == 64
+    assert [(g.count, list(g.gpus)) for g in written.instance_group] == [(3, [0, 1])]
+    assert bundle.max_batch_size == 8
+    assert list(written.input) == list(text_format.Parse(GOOD, theirs.ModelConfig()).input)
+
+
+def test_an_empty_batching_overlay_switches_batching_on() -> None:
+    merged = triton_config.merge(triton_config.parse(GOOD), {"dynamicBatching": {}})
+    assert merged.HasField("dynamic_batching")
+
+
+@pytest.mark.parametrize(
+    ("more", "overlay", "words"),
+    [
+        ("", {"maxBatchSize": 0}, "maxBatchSize: 0"),
+        ("max_batch_size: 0", {"maxBatchSize": 4}, "would add or remove the batch dimension"),
+        ("max_batch_size: 0", {"dynamicBatching": {}}, "takes no batches"),
+        ("", {"dynamicBatching": {"preferredBatchSizes": [9]}}, "9 is above max_batch_size 8"),
+        (
+            "dynamic_batching {preferred_batch_size: 8}",
+            {"maxBatchSize": 4},
+            "below the bundle's preferred_batch_size 8",
+        ),
+        ("sequence_batching {}", {"dynamicBatching": {}}, "uses sequence_batching"),
+        ("instance_group [{}, {}]", {"instances": {"count": 2}}, "has 2 instance groups"),
+        ("", {"instances": {"count": 0}}, "instances.count"),
+        ("", {"batching": {}}, "batching"),
+    ],
+)
+def test_an_overlay_that_does_not_fit_the_bundle_is_refused(more: str, overlay: dict[str, object], words: str) -> None:
+    bundle = triton_config.parse(
+        GOOD.replace("max_batch_size: 8", "") + more if "max_batch_size" in more else GOOD + more
+    )
+    with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
+        triton_config.merge(bundle, overlay)
