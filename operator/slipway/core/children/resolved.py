@@ -1,0 +1,40 @@
+"""What the resolve Job found at a source: which bytes are there, and what they say about the model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field
+
+from slipway.api.base import StoredModel
+
+Tensor = tuple[str, str, tuple[int, ...]]
+"""Name, data type and shape, as config.pbtxt declares them."""
+
+
+class ResolvedModel(StoredModel):
+    """What the bundle's config.pbtxt declares."""
+
+    backend: str = ""
+    max_batch_size: int = 0
+    instances: Annotated[int, Field(ge=1)] = 1
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+
+
+class Resolved(StoredModel):
+    """A source, resolved: `resolved` of the Job's termination message, and of a ControllerRevision's data."""
+
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    unverified: bool = False
+    """The digest is taken over a listing, because the bundle has no SHA256SUMS."""
+    size: Annotated[int, Field(ge=0)]
+    """Bytes of all files."""
+    files: Annotated[int, Field(ge=0)] = 0
+    golden: Annotated[int, Field(ge=0)] = 0
+    """Golden requests that the bundle carries."""
+    model: ResolvedModel | None = None
+
+    @classmethod
+    def parse(cls, found: Mapping[str, Any]) -> Self:
+        """Read it back from JSON values; ValueError when it is not one."""
+        return cls.model_validate(found)
