@@ -1,0 +1,79 @@
+"""Running other programs, and saying what went wrong when they fail."""
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from testbed.say import MissingError
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("SLIPWAY_CACHE") or Path.home() / ".cache" / "slipway")
+TAIL_LINES = 20
+
+
+class CommandError(Exception):
+    """A program ended with an error; the message holds its last lines."""
+
+
+def run(
+    *argv: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    check: bool = True,
+) -> str:
+    """Run a program to its end and return what it printed. `env` is added to the environment."""
+    done = subprocess.run(
+        [str(part) for part in argv],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        input=stdin,
+        capture_output=True,
+        check=False,
+        text=True,
+        errors="replace",
+    )
+    if check and done.returncode:
+        raise CommandError(_told(argv, done.returncode, done.stderr or done.stdout))
+    return done.stdout
+
+
+def follow(argv: Sequence[str | Path], on_line: Callable[[str], None], cwd: Path, env: Mapping[str, str]) -> None:
+    """Run a program and hand each line it prints (both streams) to `on_line` as it comes."""
+    kept: list[str] = []
+    with subprocess.Popen(
+        [str(part) for part in argv],
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            kept = [*kept[-TAIL_LINES:], line]
+            on_line(line.rstrip())
+    if process.returncode:
+        raise CommandError(_told(argv, process.returncode, "".join(kept)))
+
+
+def works(*argv: str | Path, env: Mapping[str, str] | None = None) -> bool:
+    """Whether the program exists and ends well."""
+    try:
+        run(*argv, env=env)
+    except (CommandError, OSError):
+        return False
+    return True
+
+
+def need(program: str, remedy: str) -> None:
+    """Say in one sentence that a program is missing and how to get it."""
+    if not any((Path(folder) / program).exists() for folder in os.environ.get("PATH", "").split(os.pathsep)):
+        raise MissingError(f"{program} is not on PATH: {remedy}.")
+
+
+def _told(argv: Sequence[str | Path], code: int, output: str) -> str:
+    tail = "\n".join(output.strip().splitlines()[-TAIL_LINES:])
+    return f"`{' '.join(str(part) for part in argv)}` ended with {code}:\n{tail}"

@@ -1,0 +1,140 @@
+"""The programs that tests and demo run, each built from its Go module where it is absent.
+
+A recipe's hash names the folder that its programs are kept in, so a changed recipe is built anew and an old build is
+never mistaken for it. `find("kube-apiserver")` is all that others need.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from testbed.say import working
+from testbed.shell import CACHE, follow, need, run
+
+KUBERNETES_VERSION: Final = "1.34.4"
+_STAMP = "k8s.io/component-base/version"
+_KUBERNETES_LDFLAGS: Final = (
+    f"-s -w -X {_STAMP}.gitVersion=v{KUBERNETES_VERSION} -X {_STAMP}.gitMajor=1 -X {_STAMP}.gitMinor=34"
+    f" -X {_STAMP}.gitTreeState=clean -X k8s.io/client-go/pkg/version.gitVersion=v{KUBERNETES_VERSION}"
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one Go module becomes programs."""
+
+    name: str
+    programs: tuple[str, ...]
+    package: str = ""  # one package of one module; empty: every `tool` line of `go_mod`
+    version: str = ""
+    go_mod: str = "module slipway.dev/testbed\n\ngo 1.26\n"
+    ldflags: str = "-s -w"
+    assets: str = ""  # a folder of the module that its programs need at run time, kept as `share/`
+
+    @property
+    def folder(self) -> Path:
+        """Where its programs are kept."""
+        return CACHE / "tools" / f"{self.name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
+
+
+def _one(name: str, package: str, version: str, **more: str) -> Recipe:
+    return Recipe(name, (name,), package, version, **more)
+
+
+# The replace lines of Kubernetes make `go install PACKAGE@VERSION` impossible: its programs share a go.mod.
+RECIPES: Final = (
+    Recipe(
+        "kubernetes",
+        ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubeadm", "kubectl", "kubelet"),
+        go_mod=(Path(__file__).parent / "kubernetes" / "go.mod").read_text(),
+        ldflags=_KUBERNETES_LDFLAGS,
+    ),
+    _one("etcd", "go.etcd.io/etcd/server/v3", "v3.6.8"),
+    _one("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.8.0", assets="kustomize/stage"),
+    _one("kind", "sigs.k8s.io/kind", "v0.33.0"),
+    _one("coredns", "github.com/coredns/coredns", "v1.13.1"),
+    _one("helm", "helm.sh/helm/v3/cmd/helm", "v3.19.0"),
+    _one("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
+    _one("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.8.0"),
+    _one("local-path-provisioner", "github.com/rancher/local-path-provisioner", "v0.0.32"),
+)
+_BY_PROGRAM: Final = {program: recipe for recipe in RECIPES for program in recipe.programs}
+
+
+def find(program: str) -> Path:
+    """The path of a program, built first where it is absent."""
+    recipe = _BY_PROGRAM[program]
+    ensure(recipe)
+    return recipe.folder / "bin" / program
+
+
+def assets(program: str) -> Path:
+    """The folder with what the program's module ships beside it."""
+    find(program)
+    return _BY_PROGRAM[program].folder / "share"
+
+
+def ensure(recipe: Recipe) -> None:
+    """Build what is absent. Two processes that ask at once build it once."""
+    if recipe.folder.exists():
+        return
+    need("go", "install Go 1.26 or newer from https://go.dev/dl")
+    with _locked(recipe):
+        if not recipe.folder.exists():
+            _build(recipe)
+
+
+def ensure_all() -> None:
+    """Build every absent program."""
+    for recipe in RECIPES:
+        ensure(recipe)
+
+
+@contextmanager
+def _locked(recipe: Recipe) -> Iterator[None]:
+    recipe.folder.parent.mkdir(parents=True, exist_ok=True)
+    with recipe.folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(recipe: Recipe) -> None:
+    env = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
+    with tempfile.TemporaryDirectory() as source, working(f"building {', '.join(recipe.programs)}") as tell:
+        where, target = Path(source), recipe.folder.with_suffix(".part")
+        shutil.rmtree(target, ignore_errors=True)
+        (target / "bin").mkdir(parents=True)
+        (where / "go.mod").write_text(recipe.go_mod)
+        prepare = (
+            ["go", "get", "-tool", f"{recipe.package}@{recipe.version}"] if recipe.package else ["go", "mod", "tidy"]
+        )
+        follow(prepare, tell, where, env)
+        # `go build` names a lone program after its package, which may be a version or not what we call it.
+        out = f"{target}/bin/{recipe.programs[0] if recipe.package else ''}"
+        build = ["go", "build", "-v", "-trimpath", "-ldflags", recipe.ldflags, "-o", out, recipe.package or "tool"]
+        follow(build, _counted(tell, where, env, recipe), where, env)
+        if recipe.assets:
+            module = run("go", "list", "-f", "{{.Module.Dir}}", recipe.package, cwd=where, env=env).strip()
+            shutil.copytree(Path(module) / recipe.assets, target / "share")
+        run("chmod", "-R", "u+w", target)  # modules are unpacked read-only
+        target.rename(recipe.folder)
+
+
+def _counted(tell: Callable[[str], None], where: Path, env: dict[str, str], recipe: Recipe) -> Callable[[str], None]:
+    """`go build -v` prints a line for each package that it compiles: enough for a count."""
+    total = len(run("go", "list", "-deps", recipe.package or "tool", cwd=where, env={**os.environ, **env}).split())
+    compiled = 0
+
+    def line(text: str) -> None:
+        nonlocal compiled
+        compiled += 1
+        tell(f"{compiled} of at most {total} packages, {text}")
+
+    return line

@@ -1,0 +1,46 @@
+"""Real control planes for tests, as plain processes. What they need is built where it is absent, never skipped."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from testbed.plane import Plane
+from testbed.shell import ROOT
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[Plane]:
+    """etcd and an API server with our CRDs: nothing acts on objects but the test."""
+    with Plane() as started:
+        started.start().add_crds(ROOT / "crds")
+        yield started
+
+
+@pytest.fixture(scope="session")
+def cluster_plane() -> Iterator[Plane]:
+    """The same with a controller-manager, a scheduler and three kwok nodes: pods "run" at once."""
+    with Plane() as started:
+        started.start(controllers=True).add_crds(ROOT / "crds")
+        started.add_nodes(3)
+        yield started
+
+
+def _fresh(plane: Plane) -> str:
+    name = f"t-{secrets.token_hex(4)}"
+    plane.kubectl()("create", "namespace", name)
+    return name
+
+
+@pytest.fixture
+def namespace(plane: Plane) -> str:
+    """A new namespace on `plane`. It stays: nothing there would finish its deletion."""
+    return _fresh(plane)
+
+
+@pytest.fixture
+def cluster_namespace(cluster_plane: Plane) -> Iterator[str]:
+    """A new namespace on `cluster_plane`, deleted after the test."""
+    name = _fresh(cluster_plane)
+    yield name
+    cluster_plane.kubectl()("delete", "namespace", name, "--wait=false")
