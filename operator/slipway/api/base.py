@@ -4,6 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
+
+RULES = "x-kubernetes-validations"
+"""Where a schema keeps its CEL rules."""
 
 
 class ApiModel(BaseModel):
@@ -22,3 +26,14 @@ class StoredModel(ApiModel):
     """An object that we read back from the API: a field that a later version wrote is passed over, not refused."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+def rule(cel: str, message: str, field_path: str | None = None) -> JsonDict:
+    """A CEL rule that the API server checks. `message` says what to do; `field_path` (`.uri`) is where it is shown."""
+    found: JsonDict = {"rule": cel, "message": message}
+    return found | ({"fieldPath": field_path} if field_path else {})
+
+
+def checked(*rules: JsonDict) -> ConfigDict:
+    """Configuration of a model whose object has to hold to rules across its fields."""
+    return ConfigDict(json_schema_extra={RULES: list(rules)})

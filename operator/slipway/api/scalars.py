@@ -6,17 +6,68 @@ They stay strings in the models, so that what was applied reads back the same; t
 import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
-DURATION_PATTERN: Final = r"^([0-9]+(ms|s|m|h))+$"
+from slipway.api.base import RULES, rule
+
+# Units from large to small, each once. The digits are few enough that neither CEL's nor Python's durations overflow.
+DURATION_PATTERN: Final = r"^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?([0-9]{1,7}ms)?$"
+TIMEOUT_PATTERN: Final = r"^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?$"
 QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
-DECIMAL_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+DECIMAL_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
 
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
-Quantity = Annotated[str, Field(pattern=QUANTITY_PATTERN, max_length=32)]
-Decimals = Annotated[str, Field(pattern=DECIMAL_PATTERN, max_length=32)]
+# An empty string would match a pattern of optional parts.
+_NOT_EMPTY: Final = 2
+_LENGTH: Final = 32
+
+
+def text(
+    pattern: str, hint: str, *, max_length: int, min_length: int | None = None, rules: tuple[JsonDict, ...] = ()
+) -> Any:
+    """A string field whose form has a reason: `hint` is what the API server says to one that does not fit.
+
+    In the CRD the pattern becomes a CEL rule, because the API server answers a pattern with nothing but the pattern.
+    """
+    extra: JsonDict = {RULES: [rule(f"self.matches(r'{pattern}')", hint), *rules]}
+    return Field(pattern=pattern, min_length=min_length, max_length=max_length, json_schema_extra=extra)
+
+
+_POSITIVE: Final = rule("self.matches('[1-9]')", "must be more than zero")
+_QUANTITY_HINT: Final = "not a quantity: write it like 500m, 2 or 20Gi"
+
+Duration = Annotated[
+    str,
+    text(
+        DURATION_PATTERN, "not a duration: write it like 200ms, 2s or 1m30s", min_length=_NOT_EMPTY, max_length=_LENGTH
+    ),
+]
+Interval = Annotated[
+    str,
+    text(
+        TIMEOUT_PATTERN,
+        "not a time in whole seconds: write it like 30s, 10m or 1h30m",
+        min_length=_NOT_EMPTY,
+        max_length=_LENGTH,
+    ),
+]
+Timeout = Annotated[
+    str,
+    text(
+        TIMEOUT_PATTERN,
+        "not a time in whole seconds: write it like 30s, 10m or 1h30m",
+        min_length=_NOT_EMPTY,
+        max_length=_LENGTH,
+        rules=(_POSITIVE,),
+    ),
+]
+Quantity = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH)]
+Size = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH, rules=(_POSITIVE,))]
+Decimals = Annotated[
+    str, text(DECIMAL_PATTERN, "not a decimal: write it as a string like '0.001' or '1e-5'", max_length=_LENGTH)
+]
 
 _UNIT: Final = {
     "ms": timedelta(milliseconds=1),
@@ -31,7 +82,7 @@ _SUFFIX.update({f"{s}i": Decimal(1024) ** (i + 1) for i, s in enumerate("KMGTPE"
 
 def duration(text: str) -> timedelta:
     """`1h30m`, `15s`, `200ms` as a timedelta; ValueError for anything else."""
-    if not re.fullmatch(DURATION_PATTERN, text):
+    if not text or not re.fullmatch(DURATION_PATTERN, text):
         raise ValueError(f"{text!r} is not a duration: write it like 30s, 10m or 1h30m")
     parts = re.findall(r"([0-9]+)(ms|s|m|h)", text)
     return sum((int(n) * _UNIT[unit] for n, unit in parts), timedelta())

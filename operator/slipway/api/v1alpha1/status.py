@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from slipway.api.base import StoredModel
+from slipway.api.v1alpha1.fields import keyed_by
 
 
 class Phase(StrEnum):
@@ -78,11 +79,10 @@ class RolloutStatus(StoredModel):
 
     step: Step
     started_at: datetime
-    progressed_at: datetime = Field(description="When the candidate last made progress; deadlines count from here.")
-    progress: Annotated[int, Field(ge=0)] = Field(0, description="Most pod milestones reached in this attempt.")
+    step_started_at: datetime
     attempts: Annotated[int, Field(ge=0)] = Field(0, description="Failed tries to resolve the source.")
-    retry_at: datetime | None = None
-    finding: Annotated[str, Field(max_length=64)] | None = Field(None, description="Reason seen once about the revision.")
+    retry_at: datetime | None = Field(None, description="When the source is resolved again.")
+    reason: Annotated[str, Field(max_length=64)] | None = Field(None, description="What the last failed try found.")
     message: Annotated[str, Field(max_length=4096)] | None = None
 
 
@@ -115,12 +115,14 @@ class Endpoint(StoredModel):
 class ModelDeploymentStatus(StoredModel):
     """What happened, for people, for `kubectl wait` and GitOps tools, and for the operator's next pass."""
 
-    observed_generation: int = -1
+    observed_generation: int = Field(
+        -1, description="The generation that all this speaks of; -1 before the first look."
+    )
     phase: Phase | None = None
     ready: Annotated[str, Field(max_length=32)] | None = Field(None, description="Available of wanted pods, as in 3/4.")
     conditions: Annotated[
         list[Condition],
-        Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+        Field(max_length=8, json_schema_extra=keyed_by("type")),
     ] = []
     stable: RevisionRef | None = None
     candidate: RevisionRef | None = None
@@ -128,9 +130,7 @@ class ModelDeploymentStatus(StoredModel):
     rollout: RolloutStatus | None = None
     revisions: Annotated[
         list[RevisionStatus],
-        Field(
-            max_length=8, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["revision"]}
-        ),
+        Field(max_length=32, json_schema_extra=keyed_by("revision")),
     ] = []
     last_number: Annotated[int, Field(ge=0)] = Field(0, description="The highest revision number given so far.")
     endpoint: Endpoint | None = None

@@ -1,0 +1,239 @@
+"""`spec.model`: the model, where its bundle is, what overlays its configuration, and how its answers are checked."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from slipway.api.base import ApiModel, checked, rule
+from slipway.api.scalars import Decimals, Duration, Interval, Size, text
+from slipway.api.v1alpha1.fields import Name, ShortText, keyed_by
+
+
+class VolumeType(StrEnum):
+    """Where a pod keeps its copy of the bundle."""
+
+    EMPTY_DIR = "EmptyDir"
+    EPHEMERAL = "Ephemeral"
+
+
+class DataType(StrEnum):
+    """Tensor element types of the V2 inference protocol."""
+
+    BOOL = "BOOL"
+    UINT8 = "UINT8"
+    UINT16 = "UINT16"
+    UINT32 = "UINT32"
+    UINT64 = "UINT64"
+    INT8 = "INT8"
+    INT16 = "INT16"
+    INT32 = "INT32"
+    INT64 = "INT64"
+    FP16 = "FP16"
+    BF16 = "BF16"
+    FP32 = "FP32"
+    FP64 = "FP64"
+    BYTES = "BYTES"
+
+
+class S3(ApiModel):
+    """How to reach an S3-compatible store. Keys come from the Secret named by `secretName`."""
+
+    endpoint: (
+        Annotated[
+            str,
+            text(
+                r"^https?://[^/@]+/?$",
+                "not the address of a store: write it like https://minio.example:9000",
+                max_length=512,
+            ),
+        ]
+        | None
+    ) = Field(None, description="URL of the store, for one that is not AWS. http:// is not encrypted.")
+    region: ShortText | None = Field(None, description="Region of the bucket; us-east-1 when nothing says otherwise.")
+    force_path_style: bool | None = Field(
+        None,
+        description="Address the bucket in the path, not in the host name. When absent: true if `endpoint` is set.",
+    )
+    anonymous: bool | None = Field(None, description="Send unsigned requests: the bucket is public.")
+
+
+class Source(ApiModel):
+    """Where the bundle is, and which bytes are expected there."""
+
+    model_config = checked(
+        rule(
+            "!has(self.s3) || self.uri.startsWith('s3://')",
+            "s3 is only read for an s3:// uri: take it out, or change the uri",
+            ".s3",
+        ),
+        rule(
+            "!has(self.secretName) || !self.uri.startsWith('pvc://')",
+            "a pvc:// source needs no credentials: take secretName out",
+            ".secretName",
+        ),
+        rule(
+            "!(has(self.s3) && has(self.s3.anonymous) && self.s3.anonymous && has(self.secretName))",
+            "s3.anonymous and secretName exclude each other: keep one",
+            ".secretName",
+        ),
+    )
+
+    uri: Annotated[
+        str,
+        text(
+            r"^(s3|gs|az|https|http|pvc)://[^/]+(/.*)?$",
+            "not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
+            "az://CONTAINER/PREFIX, https://HOST/PATH or pvc://CLAIM/PATH",
+            max_length=1024,
+            rules=(
+                rule(
+                    "!self.matches(r'^https?://[^/]*@')", "credentials do not belong in the uri: put them into a Secret"
+                ),
+                rule("!(self + '/').contains('/../')", "the path must not climb with '..'"),
+            ),
+        ),
+    ] = Field(
+        description="Address of the bundle: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
+        "https://HOST/PATH (a directory with SHA256SUMS, or a .tar, .tar.gz or .tar.zst archive; http:// works too and "
+        "is not encrypted), pvc://CLAIM/PATH."
+    )
+    digest: (
+        Annotated[
+            str,
+            text(
+                r"^sha256:[0-9a-f]{64}$",
+                "not a digest: sha256: and 64 hex digits, of the bundle's SHA256SUMS",
+                max_length=71,
+            ),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="SHA-256 of the bundle's SHA256SUMS. When absent, resolved once per revision and held.",
+    )
+    secret_name: Name | None = Field(
+        None,
+        description="Secret with the store's credentials. Mounted into the fetcher only; the operator never reads it.",
+    )
+    s3: S3 | None = None
+
+
+class Storage(ApiModel):
+    """Room for a pod's copy of the bundle. When absent, an emptyDir sized from the resolved bundle."""
+
+    model_config = checked(
+        rule(
+            "!has(self.storageClassName) || self.volume == 'Ephemeral'",
+            "storageClassName is only read with volume: Ephemeral",
+            ".storageClassName",
+        )
+    )
+
+    size: Size | None = Field(None, description="Size of the volume. When absent, the resolved size and a tenth more.")
+    volume: VolumeType = Field(VolumeType.EMPTY_DIR, description="EmptyDir, or Ephemeral for a PVC per pod.")
+    storage_class_name: Name | None = Field(None, description="StorageClass of the Ephemeral volume.")
+
+
+class DynamicBatching(ApiModel):
+    """Triton's dynamic batcher."""
+
+    preferred_batch_sizes: Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(max_length=32)] | None = Field(
+        None, description="Sizes that the batcher tries to reach."
+    )
+    max_queue_delay: Duration | None = Field(None, description="How long a request may wait for others to join it.")
+    max_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="Requests that may wait; more are answered 503."
+    )
+
+
+class Instances(ApiModel):
+    """Triton's instance group."""
+
+    count: Annotated[int, Field(ge=1, le=128)] = Field(1, description="How many copies of the model one server runs.")
+
+
+class ModelConfig(ApiModel):
+    """Typed overlay on the bundle's config.pbtxt. What is absent here stays as the bundle has it."""
+
+    max_batch_size: Annotated[int, Field(ge=0, le=65536)] | None = Field(
+        None, description="The largest batch; 0 for a model without a batch dimension."
+    )
+    dynamic_batching: DynamicBatching | None = None
+    instances: Instances | None = None
+
+
+class Tensor(ApiModel):
+    """One tensor of the V2 inference protocol."""
+
+    name: ShortText = Field(description="As the model's configuration calls it.")
+    datatype: DataType
+    shape: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(max_length=16)] = Field(
+        description="Size of each dimension, the batch included."
+    )
+    data: Annotated[list[Any], Field(max_length=1024)] = Field(
+        description="Elements in row-major order: numbers, booleans, or strings. Larger ones go into the bundle."
+    )
+
+
+class Tolerance(ApiModel):
+    """How far an element may be from the right answer: |got - expected| <= absolute + relative * |expected|."""
+
+    absolute: Decimals = "0.0001"
+    relative: Decimals = "0.001"
+
+
+Tensors = Annotated[list[Tensor], Field(min_length=1, max_length=32, json_schema_extra=keyed_by("name"))]
+
+
+class GoldenRequest(ApiModel):
+    """A request with its right answer."""
+
+    inputs: Tensors = Field(description="What is sent.")
+    outputs: Tensors = Field(description="What has to come back.")
+    tolerance: Tolerance | None = None
+
+
+class Verification(ApiModel):
+    """Golden requests: asked before a pod may be ready, and again while it serves."""
+
+    requests: Annotated[list[GoldenRequest], Field(min_length=1, max_length=16)] | None = Field(
+        None, description="Used instead of those that the bundle carries in golden/."
+    )
+    interval: Interval = Field("60s", description="How often they are asked while serving; 0s = only at start.")
+
+
+class Model(ApiModel):
+    """The model: its name, its version, and where its bundle is."""
+
+    model_config = checked(
+        rule(
+            "has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",
+            "model.name is immutable: clients call the model by it; make a new ModelDeployment",
+            ".name",
+        ),
+        rule(
+            "!has(self.storage) || !self.source.uri.startsWith('pvc://')",
+            "a pvc:// source is served in place: take storage out",
+            ".storage",
+        ),
+    )
+
+    name: (
+        Annotated[
+            str,
+            text(
+                r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$",
+                "not a model name: letters, digits, _, - and ., with a letter, digit or _ at both ends",
+                max_length=128,
+            ),
+        ]
+        | None
+    ) = Field(None, description="Triton's model name. When absent, metadata.name. Immutable.")
+    version: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        description="Your own name for this version; shown everywhere."
+    )
+    source: Source
+    storage: Storage | None = None
+    config: ModelConfig | None = None
+    verification: Verification | None = None
