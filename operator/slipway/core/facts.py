@@ -88,6 +88,11 @@ class ContainerFacts:
     """Terminated now, not only in an earlier life."""
     restarts: int = 0
 
+    @property
+    def endings(self) -> int:
+        """How often it has ended so far."""
+        return self.restarts + (self.exit_code is not None and not self.running)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PodFacts:
@@ -110,6 +115,15 @@ class PodFacts:
     fetch: ContainerFacts
     server: ContainerFacts
     created: datetime
+    scheduled_at: datetime | None
+    fetched_at: datetime | None
+    """When the init container was done."""
+    ready_at: datetime | None
+
+    @property
+    def progressed_at(self) -> datetime:
+        """The last time that this pod got further than it ever was."""
+        return max(filter(None, (self.created, self.scheduled_at, self.fetched_at, self.ready_at)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +172,7 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
     labels = meta.get("labels") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled") or {}
-    statuses = {
-        c["name"]: c for key in ("initContainerStatuses", "containerStatuses") for c in status.get(key) or ()
-    }
+    statuses = {c["name"]: c for key in ("initContainerStatuses", "containerStatuses") for c in status.get(key) or ()}
     failure = f"{status['reason']}: {status.get('message', '')}".rstrip(": ") if status.get("reason") else None
     return PodFacts(
         name=meta["name"],
@@ -177,7 +189,16 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
         fetch=_container(statuses.get(FETCH_CONTAINER) or statuses.get(RESOLVE_CONTAINER) or {}),
         server=_container(statuses.get(SERVER_CONTAINER) or {}),
         created=datetime.fromisoformat(meta["creationTimestamp"]),
+        scheduled_at=_turned_true(conditions, "PodScheduled"),
+        fetched_at=_turned_true(conditions, "Initialized"),
+        ready_at=_turned_true(conditions, "Ready"),
     )
+
+
+def _turned_true(conditions: Mapping[str, Mapping[str, Any]], kind: str) -> datetime | None:
+    condition = conditions.get(kind) or {}
+    at = condition.get("lastTransitionTime")
+    return datetime.fromisoformat(at) if at and condition.get("status") == "True" else None
 
 
 def _container(status: Mapping[str, Any]) -> ContainerFacts:

@@ -1,0 +1,169 @@
+"""From what should be there to what has to be done: writes for what is missing or drifted, deletes for what is left over.
+
+Nothing here decides what a revision may do; it only makes the cluster agree with what was decided.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from slipway.api.v1alpha1 import API_VERSION, KIND
+from slipway.api.v1alpha1.spec import ModelDeploymentSpec
+from slipway.core.children.autoscaler import autoscaler
+from slipway.core.children.budget import budget
+from slipway.core.children.network_policy import network_policy
+from slipway.core.children.revision import RevisionRecord, controller_revision
+from slipway.core.children.service import root_service
+from slipway.core.drift import contains, finished
+from slipway.core.facts import Child, Foreign, Observed, Owner
+from slipway.core.names import APPLIED, DOMAIN, Manifest, of_revision
+from slipway.core.plan import Action, Apply, Delete, Scale
+
+RECORD: Final = f"{DOMAIN}/record"
+"""Annotation on a revision's ConfigMap: the packed ControllerRevision data, from which a lost one is made again."""
+
+LEFTOVERS_GO: Final = (
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "Deployment",
+    "Service",
+    "ConfigMap",
+    "NetworkPolicy",
+)
+"""Kinds whose unwanted objects are deleted, in that order: an autoscaler must not see its Deployment shrink."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """A revision that should exist in the cluster, and with how many pods."""
+
+    revision: str
+    number: int
+    record: RevisionRecord | None
+    """None when history has lost it: what is there is then left as it is."""
+    replicas: int
+    autoscaled: bool = False
+    """The count belongs to its autoscaler; `replicas` is where it starts."""
+    guarded: bool = False
+    """It serves with more than one pod: voluntary disruptions take one at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """All that should be there for one ModelDeployment."""
+
+    live: Sequence[Live] = ()
+    root: str | None = None
+    """The revision that the root Service selects."""
+    job: Manifest | None = None
+    discard: tuple[Child, ...] = ()
+    """Jobs and history that should go."""
+
+
+@dataclass(kw_only=True)
+class Convergence:
+    """What has to be done, and what stands in the way."""
+
+    actions: list[Action] = field(default_factory=list)
+    conflicts: list[Foreign] = field(default_factory=list)
+
+
+def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goal: Goal) -> Convergence:
+    """Compare the goal with what is there."""
+    result = Convergence()
+    wanted: set[tuple[str, str]] = set()
+    for manifest, live in _wanted(owner, spec, goal):
+        wanted.add((manifest["kind"], manifest["metadata"]["name"]))
+        _settle(result, owner, observed, manifest, live)
+    kept = {of_revision(owner.name, live.revision) for live in goal.live if live.record is None}
+    for child in _leftovers(owner, observed, wanted):
+        if child.name not in kept:
+            result.actions.append(Delete(kind=child.kind, name=child.name, uid=child.uid))
+    result.actions += [Delete(kind=c.kind, name=c.name, uid=c.uid) for c in goal.discard if not c.deleting]
+    return result
+
+
+def packed(record: RevisionRecord) -> str:
+    """A record as text for an annotation."""
+    data = json.dumps(record.to_dict(), sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(data.encode(), 9)).decode()
+
+
+def unpacked(text: str) -> RevisionRecord:
+    """The record in an annotation; ValueError when it is none of ours."""
+    return RevisionRecord.parse(json.loads(zlib.decompress(base64.b64decode(text))))
+
+
+def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tuple[Manifest, Live | None]]:
+    if goal.job:
+        yield goal.job, None
+    for live in goal.live:
+        if live.record is not None:
+            yield from _of_revision(owner, spec, live, live.record)
+    if goal.root:
+        yield root_service(owner=owner, revision=goal.root), None
+    if spec.traffic and spec.traffic.allow_from:
+        yield network_policy(owner=owner, allow_from=spec.traffic.allow_from), None
+
+
+def _of_revision(
+    owner: Owner, spec: ModelDeploymentSpec, live: Live, record: RevisionRecord
+) -> Iterator[tuple[Manifest, Live | None]]:
+    yield controller_revision(record, owner=owner, number=live.number), None
+    for child in record.children:
+        if child["kind"] == "ConfigMap":
+            meta = child["metadata"]
+            annotations = {**(meta.get("annotations") or {}), RECORD: packed(record)}
+            yield {**child, "metadata": {**meta, "annotations": annotations}}, None
+        else:
+            yield child, live if child["kind"] == "Deployment" else None
+    if live.guarded:
+        yield budget(owner=owner, revision=live.revision), None
+    if live.autoscaled and spec.autoscaling:
+        yield autoscaler(owner=owner, revision=live.revision, autoscaling=spec.autoscaling), None
+
+
+def _settle(result: Convergence, owner: Owner, observed: Observed, manifest: Manifest, live: Live | None) -> None:
+    """Write one wanted object if it is missing, changed its mind, or was changed by hand."""
+    want = finished(manifest, owner=owner, api_version=API_VERSION, kind=KIND)
+    kind, name = want["kind"], want["metadata"]["name"]
+    there = observed.child(kind, name)
+    if there is None:
+        first = _with_replicas(want, live.replicas) if live else want
+        result.actions.append(Apply(manifest=first, first=True))
+        return
+    if there.owner_uid != owner.uid:
+        result.conflicts.append(Foreign(kind=kind, name=name, owned_by=f"uid {there.owner_uid or 'nobody'}"))
+        return
+    if there.deleting:
+        return
+    body = there.body
+    if there.applied != want["metadata"]["annotations"][APPLIED] or not contains(body, want):
+        again = _with_replicas(want, body["spec"].get("replicas", 1)) if live else want
+        result.actions.append(Apply(manifest=again, resource_version=there.resource_version if live else None))
+    elif live:
+        _scale(result, there, live, body["spec"].get("replicas", 1))
+
+
+def _scale(result: Convergence, there: Child, live: Live, count: int) -> None:
+    """An autoscaler does nothing at zero, so it is woken; any other count under it is its own."""
+    if count == live.replicas or (live.autoscaled and count > 0):
+        return
+    result.actions.append(Scale(name=there.name, replicas=live.replicas, resource_version=there.resource_version))
+
+
+def _with_replicas(manifest: Manifest, replicas: int) -> Manifest:
+    """The count is in every apply, because a later one without it would take it back to the default."""
+    return {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
+
+
+def _leftovers(owner: Owner, observed: Observed, wanted: set[tuple[str, str]]) -> Iterable[Child]:
+    left = (
+        child
+        for key, child in observed.children.items()
+        if key not in wanted and child.kind in LEFTOVERS_GO and child.owner_uid == owner.uid and not child.deleting
+    )
+    return sorted(left, key=lambda child: (LEFTOVERS_GO.index(child.kind), child.name))

@@ -1,0 +1,258 @@
+"""One decision: from what is asked, what is there and what happened before, to what should be done now.
+
+Pure and replayable: the same facts give the same plan, and a plan that was carried out leads to an empty one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from slipway.api.scalars import duration
+from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
+from slipway.api.v1alpha1.spec import Rollout, Server
+from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, Step
+from slipway.core import history
+from slipway.core.children.resolve_job import resolve_job
+from slipway.core.children.revision import RevisionRecord, render
+from slipway.core.converge import Convergence, Goal, Live, converge
+from slipway.core.facts import Child, Foreign, Observed, Owner
+from slipway.core.identity import ask as ask_of
+from slipway.core.names import of_resolve_job
+from slipway.core.plan import Note, Plan
+from slipway.core.platform import Platform
+from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.report import situation_of, status_of
+from slipway.core.rollout import machine
+from slipway.core.rollout.facts import ResolveFacts
+from slipway.core.rollout.machine import Facts, Outcome, State
+from slipway.core.scene import Scene
+from slipway.core.status import Situation, conditions, phase
+
+DRAIN_AT_LEAST: Final = timedelta(seconds=30)
+"""A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer (design §5)."""
+
+
+def decide(
+    *,
+    owner: Owner,
+    spec: Mapping[str, Any],
+    status: Mapping[str, Any] | None,
+    observed: Observed,
+    platform: Platform,
+    now: datetime,
+) -> Plan:
+    """Decide what to do for one ModelDeployment. Never raises for what a user wrote or an older version stored."""
+    now = now.replace(microsecond=0)
+    before = _status(status)
+    try:
+        parsed = ModelDeploymentSpec.model_validate(spec)
+    except ValidationError as error:
+        return _unreadable(before, error, owner, now)
+    scene = Scene(owner=owner, spec=parsed, ask=ask_of(parsed), observed=observed, platform=platform, now=now)
+    return _decide(scene, before)
+
+
+def _status(raw: Mapping[str, Any] | None) -> ModelDeploymentStatus:
+    """What is remembered. Status that cannot be read is none: what the cluster holds then says where things stand."""
+    try:
+        return ModelDeploymentStatus.model_validate(raw or {})
+    except ValidationError:
+        return ModelDeploymentStatus()
+
+
+def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Owner, now: datetime) -> Plan:
+    """A spec that this version cannot read. What serves is left exactly as it is."""
+    first = error.errors(include_url=False)[0]
+    path = ".".join(("spec", *(str(part) for part in first["loc"])))
+    found = finding(Reason.SPEC_INVALID, f"{path}: {first['msg']}; correct the field and apply again")
+    serving = next((r for r in before.revisions if r.state is RevisionState.STABLE), None)
+    situation = Situation(
+        serving=serving and serving.version,
+        available=serving.available if serving else 0,
+        wanted=serving.replicas if serving else 0,
+        finding=found,
+        stalled=True,
+    )
+    status = before.model_copy(
+        update={
+            "observed_generation": owner.generation,
+            "phase": phase(situation),
+            "conditions": conditions(situation, before.conditions, generation=owner.generation, now=now),
+        }
+    )
+    return Plan(status=status, notes=_told(before, found))
+
+
+def _decide(scene: Scene, before: ModelDeploymentStatus) -> Plan:
+    state, settled = machine.promoted(_remembered(scene, before), scene.serving)
+    retiring = _retiring(scene, before, state)
+    version = scene.spec.model.version
+    state = machine.retarget(state, ask=scene.ask, version=version, now=scene.now)
+    outcome = _step(scene, state)
+    state, record = _recorded(scene, outcome)
+    goal = _goal(scene, outcome, state, retiring, record)
+    convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
+    blocked = _conflict(scene.observed.foreign, convergence)
+    situation = situation_of(scene, state, outcome, blocked)
+    status = status_of(scene, before, state, retiring, goal, situation)
+    told = _told(before, situation.finding) if not outcome.notes else ()
+    return Plan(
+        status=status,
+        actions=tuple(convergence.actions),
+        notes=(*settled, *outcome.notes, *told),
+        wake_at=min((at for at in (outcome.wake_at, *(r.retire_at for r in retiring)) if at), default=None),
+    )
+
+
+def _remembered(scene: Scene, before: ModelDeploymentStatus) -> State:
+    """The machine's state out of status; where status was lost, the revision that serves is taken as stable."""
+    state = State(
+        stable=before.stable,
+        candidate=before.candidate,
+        refused=before.refused,
+        rollout=before.rollout,
+        last_number=before.last_number,
+    )
+    if state.stable or state.rollout or state.refused or scene.serving is None:
+        return state
+    entry = next((e for e in history.entries(scene.observed, scene.owner) if e.record.revision == scene.serving), None)
+    if entry is None:
+        return state
+    stable = RevisionRef(
+        revision=scene.serving, ask=entry.record.ask, number=entry.number, version=entry.record.version
+    )
+    return replace(state, stable=stable, last_number=max(state.last_number, entry.number))
+
+
+def _retiring(scene: Scene, before: ModelDeploymentStatus, state: State) -> list[RevisionStatus]:
+    """Revisions that lost their traffic and keep their pods until connections to them have ended."""
+    taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
+    drain = max(DRAIN_AT_LEAST, duration((scene.spec.server or Server()).request_timeout))
+    found = []
+    for revision in before.revisions:
+        if revision.revision in taken or revision.state is RevisionState.CANDIDATE:
+            continue
+        retire_at = revision.retire_at or scene.now + drain
+        if retire_at > scene.now:
+            available = scene.facts(revision, None).available
+            update = {"state": RevisionState.RETIRING, "retire_at": retire_at, "share": 0, "available": available}
+            found.append(revision.model_copy(update=update))
+    return found
+
+
+def _step(scene: Scene, state: State) -> Outcome:
+    candidate, stable = state.candidate, state.stable and state.stable.revision
+    if candidate is None or state.rollout is None:
+        return Outcome(state=state)
+    if scene.suspended and state.rollout.step is not Step.RESOLVING:
+        return Outcome(state=state)
+    known = None
+    if state.rollout.step is Step.RESOLVING:
+        entry = history.newest_of(history.entries(scene.observed, scene.owner), scene.ask)
+        known = entry and entry.record.revision
+    facts = Facts(
+        ask=scene.ask,
+        version=candidate.version,
+        resolve=ResolveFacts.gather(scene.observed, owner_name=scene.owner.name, ask=scene.ask),
+        candidate=scene.facts(candidate, stable) if candidate.revision else None,
+        serving=scene.serving,
+        known=known,
+    )
+    return machine.step(state, facts, scene.policy, scene.now)
+
+
+def _recorded(scene: Scene, outcome: Outcome) -> tuple[State, RevisionRecord | None]:
+    """Where the source was just resolved: the revision made of it, and the state that knows it."""
+    if outcome.resolved is None:
+        return outcome.state, None
+    record = render(
+        owner=scene.owner, spec=scene.spec, ask=scene.ask, resolved=outcome.resolved, platform=scene.platform
+    )
+    return machine.started(outcome.state, revision=record.revision, now=scene.now), record
+
+
+def _goal(
+    scene: Scene, outcome: Outcome, state: State, retiring: Sequence[RevisionStatus], made: RevisionRecord | None
+) -> Goal:
+    stable, candidate = state.stable, state.candidate
+    live = [_retired(scene, revision) for revision in retiring]
+    if stable and stable.revision:
+        live.append(_live(scene, stable, stable.revision, None, serves=True))
+    if candidate and candidate.revision:
+        live.append(_live(scene, candidate, stable and stable.revision, made, serves=False))
+    root = stable.revision if stable else candidate and candidate.revision
+    if outcome.shift and candidate:
+        root = candidate.revision
+    in_use = {entry.revision for entry in live}
+    past = history.entries(scene.observed, scene.owner)
+    limit = (scene.spec.rollout or Rollout()).history_limit
+    job = None
+    if outcome.resolve:
+        job = resolve_job(
+            owner=scene.owner,
+            spec=scene.spec,
+            ask=scene.ask,
+            platform=scene.platform,
+            deadline=scene.policy.fetch_timeout,
+        )
+    return Goal(
+        live=live,
+        root=root or scene.serving,
+        job=job,
+        discard=(*_jobs_to_discard(scene, outcome), *history.surplus(past, in_use=in_use, limit=limit)),
+    )
+
+
+def _live(scene: Scene, ref: RevisionRef, stable: str | None, made: RevisionRecord | None, *, serves: bool) -> Live:
+    revision = ref.revision or ""
+    scaling = scene.spec.autoscaling
+    replicas = scene.wanted(revision, stable)
+    most = scaling.max_replicas if scaling else replicas
+    return Live(
+        revision=revision,
+        number=ref.number or 1,
+        record=made or history.record_of(scene.observed, scene.owner, revision),
+        replicas=replicas,
+        autoscaled=serves and scaling is not None and not scene.suspended,
+        guarded=serves and not scene.suspended and most > 1,
+    )
+
+
+def _retired(scene: Scene, revision: RevisionStatus) -> Live:
+    return Live(
+        revision=revision.revision,
+        number=revision.number,
+        record=history.record_of(scene.observed, scene.owner, revision.revision),
+        replicas=scene.count(revision.revision),
+    )
+
+
+def _jobs_to_discard(scene: Scene, outcome: Outcome) -> tuple[Child, ...]:
+    """The Job of a failed try, and those of asks that nobody asks any more. One that succeeded goes by its own TTL."""
+    current = of_resolve_job(scene.owner.name, scene.ask)
+    return tuple(
+        child
+        for (kind, name), child in scene.observed.children.items()
+        if kind == "Job" and child.owner_uid == scene.owner.uid and (name != current or outcome.discard_job)
+    )
+
+
+def _conflict(known: Sequence[Foreign], convergence: Convergence) -> Finding | None:
+    first = next(iter((*known, *convergence.conflicts)), None)
+    if first is None:
+        return None
+    message = (
+        f"{first.kind} {first.name} exists and is not ours (owner: {first.owned_by}): rename it or this ModelDeployment"
+    )
+    return finding(Reason.NAME_CONFLICT, message)
+
+
+def _told(before: ModelDeploymentStatus, found: Finding | None) -> tuple[Note, ...]:
+    """An Event when a finding is new; the condition goes on saying it."""
+    if found is None:
+        return ()
+    known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
+    return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=True),)

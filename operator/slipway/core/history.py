@@ -1,0 +1,56 @@
+"""History: the revisions that a ModelDeployment had, as ControllerRevisions, and which of them to keep."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from slipway.core.children.revision import RevisionRecord
+from slipway.core.converge import RECORD, unpacked
+from slipway.core.facts import Child, Observed, Owner
+from slipway.core.names import of_revision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One revision in history."""
+
+    number: int
+    record: RevisionRecord
+    child: Child
+
+
+def entries(observed: Observed, owner: Owner) -> list[Entry]:
+    """Every readable revision, newest first. One that cannot be read is left alone."""
+    found = []
+    for (kind, _), child in observed.children.items():
+        if kind == "ControllerRevision" and child.owner_uid == owner.uid and not child.deleting:
+            with suppress(ValueError):
+                body = child.body
+                record = RevisionRecord.from_controller_revision(body)
+                found.append(Entry(number=body["revision"], record=record, child=child))
+    return sorted(found, key=lambda entry: entry.number, reverse=True)
+
+
+def record_of(observed: Observed, owner: Owner, revision: str) -> RevisionRecord | None:
+    """What a revision is made of: from its ControllerRevision or, when that is lost, from its ConfigMap."""
+    name = of_revision(owner.name, revision)
+    stored = observed.child("ControllerRevision", name)
+    if stored is not None and stored.owner_uid == owner.uid:
+        with suppress(ValueError):
+            return RevisionRecord.from_controller_revision(stored.body)
+    config = observed.child("ConfigMap", name)
+    annotations: Mapping[str, str] = config.body["metadata"].get("annotations") or {} if config else {}
+    with suppress(ValueError):
+        return unpacked(annotations[RECORD]) if RECORD in annotations else None
+    return None
+
+
+def newest_of(found: list[Entry], ask: str) -> Entry | None:
+    """The newest revision of an ask."""
+    return next((entry for entry in found if entry.record.ask == ask), None)
+
+
+def surplus(found: list[Entry], *, in_use: set[str], limit: int) -> tuple[Child, ...]:
+    """Retired revisions beyond the limit, oldest last; those in use are never among them."""
+    retired = [entry for entry in found if entry.record.revision not in in_use]
+    return tuple(entry.child for entry in retired[limit:])

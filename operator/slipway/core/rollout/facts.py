@@ -1,0 +1,92 @@
+"""What the rollout machine looks at: one revision's pods and counts, and what became of resolving an ask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from slipway.core.facts import Child, NodeFacts, Observed, PodFacts
+from slipway.core.names import of_resolve_job, of_revision
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevisionFacts:
+    """One revision as the cluster has it now."""
+
+    revision: str
+    version: str
+    """The user's name for it."""
+    wanted: int
+    replicas: int = 0
+    """What its Deployment is set to; 0 when there is none."""
+    available: int = 0
+    replica_failure: str | None = None
+    """Why the API server refused its pods."""
+    pods: tuple[PodFacts, ...] = ()
+    nodes: tuple[NodeFacts, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Every pod that it should have is available, and it should have some."""
+        return self.available >= self.wanted > 0
+
+    @property
+    def fetched(self) -> bool:
+        """Some pod has its bundle: from then on it is the progress deadline that counts."""
+        return any(pod.fetched_at for pod in self.pods)
+
+    def progressed_at(self, since: datetime) -> datetime:
+        """When a pod last got further than it ever was; `since` when none did."""
+        return max([since, *(pod.progressed_at for pod in self.pods)])
+
+    @classmethod
+    def gather(cls, observed: Observed, *, owner_name: str, revision: str, version: str, wanted: int) -> Self:
+        """Read a revision's facts out of what was observed."""
+        deployment = observed.child("Deployment", of_revision(owner_name, revision))
+        body = deployment.body if deployment else {}
+        status = body.get("status") or {}
+        return cls(
+            revision=revision,
+            version=version,
+            wanted=wanted,
+            replicas=(body.get("spec") or {}).get("replicas", 0),
+            available=status.get("availableReplicas", 0),
+            replica_failure=_replica_failure(status),
+            pods=tuple(pod for pod in observed.pods_of(revision) if not pod.deleting),
+            nodes=observed.nodes,
+        )
+
+
+def _replica_failure(status: Mapping[str, Any]) -> str | None:
+    found = (c for c in status.get("conditions") or () if c["type"] == "ReplicaFailure" and c["status"] == "True")
+    return next((str(c.get("message", "")) for c in found), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolveFacts:
+    """The resolve Job of an ask, and its pod."""
+
+    job: Child | None = None
+    failed: bool = False
+    complete: bool = False
+    pod: PodFacts | None = None
+
+    @property
+    def ended(self) -> bool:
+        """There will be no more of this try."""
+        return self.failed or self.complete or bool(self.pod and self.pod.fetch.finished)
+
+    @classmethod
+    def gather(cls, observed: Observed, *, owner_name: str, ask: str) -> Self:
+        """Read what became of resolving an ask. A Job on its way out counts as one that is still there."""
+        name = of_resolve_job(owner_name, ask)
+        job = observed.child("Job", name)
+        conditions = ((job.body.get("status") or {}).get("conditions") or ()) if job else ()
+        true = {c["type"] for c in conditions if c["status"] == "True"}
+        pods = [pod for pod in observed.pods if pod.job == name and not pod.deleting]
+        return cls(
+            job=job,
+            failed="Failed" in true,
+            complete="Complete" in true,
+            pod=max(pods, key=lambda pod: pod.created, default=None),
+        )

@@ -1,0 +1,176 @@
+"""Gates: what must hold before a revision may carry traffic.
+
+A gate looks at one revision's facts and returns a Finding, or None when it has nothing against it. Order matters: the
+first finding is what people see, so causes stand before their symptoms (a full quota before a missed deadline).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from slipway.api.v1alpha1.spec import Accelerator
+from slipway.core.facts import ContainerFacts, PodFacts
+from slipway.core.inventory import what_nodes_have
+from slipway.core.reasons import About, Finding, Reason, finding
+from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.verdict import verdict
+
+SEEN_TWICE: Final = 2
+"""One failure may be a node's; the second is the revision's (design §5)."""
+
+IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What the spec says about waiting."""
+
+    fetch_timeout: timedelta
+    progress_deadline: timedelta
+    accelerator: Accelerator | None = None
+
+
+Gate = Callable[[RevisionFacts, Policy], Finding | None]
+
+
+def quota_or_admission_refuses(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """A ResourceQuota or an admission rule keeps the ReplicaSet from making pods: only the Deployment tells."""
+    if facts.replica_failure is None:
+        return None
+    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in facts.replica_failure else Reason.POD_REFUSED
+    return finding(reason, f"{facts.version}: the API server refuses its pods: {facts.replica_failure}")
+
+
+def no_node_fits(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The scheduler finds no place. What the nodes have is a message, never a verdict: a pool at zero may grow."""
+    pod = next((pod for pod in facts.pods if pod.unschedulable is not None), None)
+    if pod is None:
+        return None
+    offered = f"; {what_nodes_have(facts.nodes, policy.accelerator)}" if policy.accelerator else ""
+    message = f"{facts.version}: {pod.name} waits for a node: {pod.unschedulable}{offered}"
+    return finding(Reason.INSUFFICIENT_CAPACITY, message)
+
+
+def image_cannot_be_pulled(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The kubelet cannot get an image: the registry is down, or the name, tag or pull secret is wrong."""
+    for pod, container in _containers(facts):
+        if container.waiting_reason in IMAGE_REASONS:
+            said = container.waiting_message or container.waiting_reason
+            return finding(Reason.IMAGE_PULL_FAILED, f"{facts.version}: {pod.name}: {said}")
+    return None
+
+
+def configuration_is_missing(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """A Secret or ConfigMap that the pod names is not there."""
+    for pod, container in _containers(facts):
+        if container.waiting_reason in CONFIG_REASONS:
+            said = container.waiting_message or container.waiting_reason
+            return finding(Reason.CONFIGURATION_MISSING, f"{facts.version}: {pod.name}: {said}")
+    return None
+
+
+def fetch_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The fetcher ended with a verdict. Its kubelet starts it again, and it resumes."""
+    for pod in facts.pods:
+        if pod.fetched_at is None and pod.fetch.exit_code:
+            return _said(facts, pod, pod.fetch) or finding(
+                Reason.FETCH_FAILED, f"{facts.version}: {pod.name}: the fetcher ended with {pod.fetch.exit_code}"
+            )
+    return None
+
+
+def server_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The guard ended the server with a verdict: it cannot load, answers wrongly, or its backend is dead."""
+    for pod in _not_ready(facts):
+        if (found := _said(facts, pod, pod.server)) is not None:
+            return found
+    return None
+
+
+def ran_out_of_memory(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The kernel killed the server for memory, so the guard could say nothing."""
+    for pod in _not_ready(facts):
+        if pod.server.exit_reason == "OOMKilled":
+            message = f"{facts.version}: {pod.name} was killed for memory: raise server.resources.limits.memory"
+            return finding(Reason.OUT_OF_MEMORY, message)
+    return None
+
+
+def keeps_crashing(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The server's container ends without a verdict."""
+    for pod in _not_ready(facts):
+        if pod.server.endings:
+            code = pod.server.exit_code
+            return finding(Reason.CRASH_LOOP, f"{facts.version}: {pod.name}: the server ended with exit code {code}")
+    return None
+
+
+def pod_was_lost(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """Evicted, its node gone, or turned away by the kubelet: not the revision's doing."""
+    pod = next((pod for pod in facts.pods if pod.failure and pod.phase == "Failed"), None)
+    return pod and finding(Reason.POD_LOST, f"{facts.version}: {pod.name}: {pod.failure}")
+
+
+GATES: Final[tuple[Gate, ...]] = (
+    quota_or_admission_refuses,
+    image_cannot_be_pulled,
+    configuration_is_missing,
+    fetch_failed,
+    ran_out_of_memory,
+    server_failed,
+    keeps_crashing,
+    no_node_fits,
+    pod_was_lost,
+)
+
+
+def first_finding(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The first thing that a gate has against the revision."""
+    return next((found for gate in GATES if (found := gate(facts, policy))), None)
+
+
+def deadline(facts: RevisionFacts, policy: Policy, since: datetime) -> datetime:
+    """When waiting for this revision ends: fetching has its own limit, and progress moves the other one on."""
+    limit = policy.progress_deadline if facts.fetched else policy.fetch_timeout
+    return facts.progressed_at(since) + limit
+
+
+def missed_deadline(facts: RevisionFacts, policy: Policy, *, since: datetime, now: datetime) -> Finding | None:
+    """The time to make progress is up."""
+    if now < deadline(facts, policy, since):
+        return None
+    field, limit = (
+        ("rollout.progressDeadline", policy.progress_deadline)
+        if facts.fetched
+        else ("rollout.fetchTimeout", policy.fetch_timeout)
+    )
+    have = f"{facts.available} of {facts.wanted} pods available"
+    message = f"{facts.version}: no progress for {limit} ({field}); {have}"
+    return finding(Reason.DEADLINE_EXCEEDED, message)
+
+
+def times_seen(facts: RevisionFacts) -> int:
+    """How often this revision's servers have ended, over all pods: what makes a finding certain."""
+    return sum(pod.server.endings for pod in _not_ready(facts))
+
+
+def refusable(found: Finding, facts: RevisionFacts) -> bool:
+    """Whether the finding is the revision's own and has been seen twice (a missed deadline is certain at once)."""
+    if found.about is not About.REVISION:
+        return False
+    return found.reason is Reason.DEADLINE_EXCEEDED or times_seen(facts) >= SEEN_TWICE
+
+
+def _containers(facts: RevisionFacts) -> Iterator[tuple[PodFacts, ContainerFacts]]:
+    return ((pod, container) for pod in facts.pods for container in (pod.fetch, pod.server))
+
+
+def _not_ready(facts: RevisionFacts) -> Iterator[PodFacts]:
+    return (pod for pod in facts.pods if not pod.ready)
+
+
+def _said(facts: RevisionFacts, pod: PodFacts, container: ContainerFacts) -> Finding | None:
+    found = verdict(container.termination_message)
+    return found and finding(found.reason, f"{facts.version}: {pod.name}: {found.message}")

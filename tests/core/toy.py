@@ -1,0 +1,198 @@
+"""A toy cluster for the core: carries out plans, and plays the parts of Kubernetes that decisions wait for.
+
+It is a fake: it keeps objects as they were applied and moves counts. Only the real API server shows that a write works.
+"""
+
+import copy
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway.core.decide import decide
+from slipway.core.facts import Child, Foreign, NodeFacts, Observed, pod_facts
+from slipway.core.names import Manifest
+from slipway.core.plan import Apply, Delete, Plan, Scale
+from tests.core.gen import owner, platform, resolved
+
+START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+RESOLVED = json.dumps({"resolved": resolved().to_dict()})
+
+
+def says(reason: str, message: str) -> str:
+    """A termination message with a verdict."""
+    return json.dumps({"reason": reason, "message": message})
+
+
+@dataclass
+class Toy:
+    """One ModelDeployment and its cluster."""
+
+    spec: dict[str, Any]
+    now: datetime = START
+    generation: int = 1
+    status: dict[str, Any] = field(default_factory=dict)
+    objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
+    pods: dict[str, Manifest] = field(default_factory=dict)
+    nodes: tuple[NodeFacts, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
+    platform_version: str = "0.1.0"
+    serial: int = 0
+    events: list[tuple[str, str]] = field(default_factory=list)
+
+    def edit(self, **model: Any) -> None:
+        """Change fields of spec.model."""
+        self.spec["model"].update(model)
+        self.generation += 1
+
+    def observed(self) -> Observed:
+        children = {key: Child.of(manifest) for key, manifest in self.objects.items()}
+        pods = tuple(pod_facts(pod) for pod in self.pods.values())
+        return Observed(children=children, pods=pods, nodes=self.nodes, foreign=self.foreign)
+
+    def plan(self) -> Plan:
+        return decide(
+            owner=owner(generation=self.generation),
+            spec=copy.deepcopy(self.spec),
+            status=copy.deepcopy(self.status),
+            observed=self.observed(),
+            platform=platform(version=self.platform_version),
+            now=self.now,
+        )
+
+    def reconcile(self, writes: int = 1_000) -> Plan:
+        """One pass, cut off after so many writes (the status counts as the first)."""
+        plan = self.plan()
+        if writes > 0:
+            self.status = plan.status.to_dict()
+            self.events += [(note.reason, note.message) for note in plan.notes]
+        for action in plan.actions[: max(writes - 1, 0)]:
+            self.carry_out(action)
+        return plan
+
+    def carry_out(self, action: Apply | Scale | Delete) -> None:
+        self.serial += 1
+        match action:
+            case Apply(manifest=manifest):
+                key = (manifest["kind"], manifest["metadata"]["name"])
+                old = self.objects.get(key, {})
+                new = copy.deepcopy(manifest)
+                uid = old.get("metadata", {}).get("uid", f"uid-{self.serial}")
+                new["metadata"] |= {"uid": uid, "resourceVersion": str(self.serial)}
+                new["status"] = old.get("status", {})
+                self.objects[key] = new
+            case Scale(name=name, replicas=replicas):
+                self.objects["Deployment", name]["spec"]["replicas"] = replicas
+            case Delete(kind=kind, name=name):
+                del self.objects[kind, name]
+                if kind == "Job":
+                    self.pods.pop(f"{name}-pod", None)
+
+    def settle(self, limit: int = 30) -> Plan:
+        """Passes until one plans nothing new."""
+        for _ in range(limit):
+            before = self.status
+            plan = self.reconcile()
+            if not plan.actions and before == self.status:
+                return plan
+        raise AssertionError(f"still planning after {limit} passes: {plan.actions}")
+
+    def pass_time(self, **of: float) -> None:
+        self.now += timedelta(**of)
+
+    # What Kubernetes and the pods would do
+
+    def resolve_job_ends(self, message: str = RESOLVED, exit_code: int = 0) -> None:
+        """The resolve Job's pod ends with a termination message."""
+        (job,) = (m for (kind, _), m in self.objects.items() if kind == "Job" and not m["status"])
+        name = job["metadata"]["name"]
+        ended = {"exitCode": exit_code, "reason": "Error" if exit_code else "Completed", "message": message}
+        self.pods[f"{name}-pod"] = self._pod(
+            f"{name}-pod",
+            labels={"batch.kubernetes.io/job-name": name},
+            status={
+                "phase": "Failed" if exit_code else "Succeeded",
+                "containerStatuses": [{"name": "resolve", "restartCount": 0, "state": {"terminated": ended}}],
+            },
+        )
+        condition = "Failed" if exit_code else "Complete"
+        job["status"] = {"conditions": [{"type": condition, "status": "True"}]}
+
+    def deployments(self) -> dict[str, Manifest]:
+        return {name: m for (kind, name), m in self.objects.items() if kind == "Deployment"}
+
+    def kubelet(self, name: str, **container: Any) -> None:
+        """Bring a Deployment's pods to what `status` says; ready when it is not given."""
+        deployment = self.objects["Deployment", name]
+        count = deployment["spec"]["replicas"]
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        for number in range(count):
+            self.pods[f"{name}-{number}"] = self._pod(
+                f"{name}-{number}", labels=labels, status=container.get("status") or self.ready_status()
+            )
+        deployment["status"] = {} if container else {"availableReplicas": count, "replicas": count}
+
+    def ready_status(self) -> Manifest:
+        at = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        true = [
+            {"type": kind, "status": "True", "lastTransitionTime": at}
+            for kind in ("PodScheduled", "Initialized", "Ready")
+        ]
+        running = {"name": "triton", "restartCount": 0, "started": True, "state": {"running": {"startedAt": at}}}
+        return {"phase": "Running", "conditions": true, "containerStatuses": [running]}
+
+    def server_ended(self, message: str, *, restarts: int = 1) -> Manifest:
+        """A pod's status after its server ended `restarts + 1` times."""
+        at = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        fetched = [
+            {"type": kind, "status": "True", "lastTransitionTime": at} for kind in ("PodScheduled", "Initialized")
+        ]
+        ended = {"exitCode": 1, "reason": "Error", "message": message}
+        container = {
+            "name": "triton",
+            "restartCount": restarts,
+            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": ended},
+        }
+        return {"phase": "Running", "conditions": fetched, "containerStatuses": [container]}
+
+    def _pod(self, name: str, *, labels: Manifest, status: Manifest) -> Manifest:
+        self.serial += 1
+        meta = {
+            "name": name,
+            "uid": f"uid-{name}",
+            "resourceVersion": str(self.serial),
+            "labels": labels,
+            "creationTimestamp": self.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return {"metadata": meta, "spec": {"nodeName": "node-1"}, "status": status}
+
+    # Short cuts for stories
+
+    def condition(self, kind: str) -> Manifest:
+        found: Manifest = next(c for c in self.status["conditions"] if c["type"] == kind)
+        return found
+
+    def revision_named(self, version: str) -> str:
+        found = (r["revision"] for r in self.status["revisions"] if r["version"] == version)
+        return f"churn-{next(found)}"
+
+    def selected(self) -> str:
+        found: str = self.objects["Service", "churn"]["spec"]["selector"]["serving.slipway.dev/revision"]
+        return found
+
+    def becomes_ready(self) -> None:
+        """From nothing to a first version that serves."""
+        self.settle()
+        self.resolve_job_ends()
+        self.settle()
+        for name in self.deployments():
+            self.kubelet(name)
+        self.settle()
+
+
+def toy(**spec: Any) -> Toy:
+    """A ModelDeployment `churn` of version 3."""
+    least = {"model": {"version": "3", "source": {"uri": "s3://models/churn/3"}}}
+    return Toy(spec={**least, **spec})
