@@ -1,5 +1,6 @@
 """What every model of the API shares: camelCase outside, snake_case inside, frozen, and nothing unknown."""
 
+import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -28,10 +29,15 @@ class StoredModel(ApiModel):
     model_config = ConfigDict(extra="ignore")
 
 
-def rule(cel: str, message: str, field_path: str | None = None) -> JsonDict:
-    """A CEL rule that the API server checks. `message` says what to do; `field_path` (`.uri`) is where it is shown."""
-    found: JsonDict = {"rule": cel, "message": message}
-    return found | ({"fieldPath": field_path} if field_path else {})
+def rule(cel: str, message: str, field_path: str | None = None, *, found: str | None = None) -> JsonDict:
+    """A CEL rule that the API server checks. `message` says what to do and is shown at `field_path` (`.uri`).
+
+    `found` is a CEL expression that stands in front of the message, for what the API server does not show by itself.
+    """
+    says: JsonDict = {"rule": cel, "message": message}
+    if found:
+        says["messageExpression"] = f"{found} + {json.dumps(f' {message}')}"
+    return says | ({"fieldPath": field_path} if field_path else {})
 
 
 def checked(*rules: JsonDict) -> ConfigDict:

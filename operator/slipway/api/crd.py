@@ -14,8 +14,10 @@ HEADER = "# Made by `python -m slipway.api.crd`. Change the models under operato
 # Children append a dash and eight digits, and a Service's name may have 63 characters.
 _NAME_RULE = rule(
     "self.metadata.name.matches(r'^[a-z]([-a-z0-9]{0,52}[a-z0-9])?$')",
-    "metadata.name must be at most 54 lower-case letters, digits and -, with a letter in front and no - at the end: "
-    "the names of Services are made from it",
+    "cannot name a ModelDeployment, whose Services are named after it: at most 54 lower-case letters, digits and -, "
+    "with a letter in front and no - at the end",
+    ".metadata.name",
+    found="self.metadata.name",
 )
 
 
@@ -34,7 +36,7 @@ def schema() -> Schema:
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
-            "metadata": {"type": "object"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural(ModelDeploymentSpec),
             "status": status,
         },

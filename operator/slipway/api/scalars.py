@@ -15,7 +15,7 @@ from slipway.api.base import RULES, rule
 
 # Units from large to small, each once. The digits are few enough that neither CEL's nor Python's durations overflow.
 DURATION_PATTERN: Final = r"^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?([0-9]{1,7}ms)?$"
-TIMEOUT_PATTERN: Final = r"^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?$"
+SECONDS_PATTERN: Final = r"^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?$"
 QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 DECIMAL_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
 
@@ -24,50 +24,37 @@ _NOT_EMPTY: Final = 2
 _LENGTH: Final = 32
 
 
+def value_rule(cel: str, message: str) -> JsonDict:
+    """A rule about one value, which the message quotes: the API server by itself only says `string`."""
+    return rule(cel, message, found='"\'" + self + "\'"')
+
+
 def text(
     pattern: str, hint: str, *, max_length: int, min_length: int | None = None, rules: tuple[JsonDict, ...] = ()
 ) -> Any:
-    """A string field whose form has a reason: `hint` is what the API server says to one that does not fit.
+    """A string field whose form has a reason: `hint` is what the API server says of one that does not fit.
 
     In the CRD the pattern becomes a CEL rule, because the API server answers a pattern with nothing but the pattern.
     """
-    extra: JsonDict = {RULES: [rule(f"self.matches(r'{pattern}')", hint), *rules]}
+    extra: JsonDict = {RULES: [value_rule(f"self.matches(r'{pattern}')", hint), *rules]}
     return Field(pattern=pattern, min_length=min_length, max_length=max_length, json_schema_extra=extra)
 
 
-_POSITIVE: Final = rule("self.matches('[1-9]')", "must be more than zero")
-_QUANTITY_HINT: Final = "not a quantity: write it like 500m, 2 or 20Gi"
+def _time(pattern: str, hint: str, *rules: JsonDict) -> Any:
+    return text(pattern, hint, min_length=_NOT_EMPTY, max_length=_LENGTH, rules=rules)
 
-Duration = Annotated[
-    str,
-    text(
-        DURATION_PATTERN, "not a duration: write it like 200ms, 2s or 1m30s", min_length=_NOT_EMPTY, max_length=_LENGTH
-    ),
-]
-Interval = Annotated[
-    str,
-    text(
-        TIMEOUT_PATTERN,
-        "not a time in whole seconds: write it like 30s, 10m or 1h30m",
-        min_length=_NOT_EMPTY,
-        max_length=_LENGTH,
-    ),
-]
-Timeout = Annotated[
-    str,
-    text(
-        TIMEOUT_PATTERN,
-        "not a time in whole seconds: write it like 30s, 10m or 1h30m",
-        min_length=_NOT_EMPTY,
-        max_length=_LENGTH,
-        rules=(_POSITIVE,),
-    ),
-]
+
+_POSITIVE: Final = value_rule("self.matches('[1-9]')", "must be more than zero")
+_QUANTITY_HINT: Final = "is not a quantity: write it like 500m, 2 or 20Gi"
+_SECONDS_HINT: Final = "is not a time in whole seconds: write it like 30s, 10m or 1h30m"
+_DECIMAL_HINT: Final = "is not a decimal: write it as a string like '0.001' or '1e-5'"
+
+Duration = Annotated[str, _time(DURATION_PATTERN, "is not a duration: write it like 200ms, 2s or 1m30s")]
+Interval = Annotated[str, _time(SECONDS_PATTERN, _SECONDS_HINT)]
+Timeout = Annotated[str, _time(SECONDS_PATTERN, _SECONDS_HINT, _POSITIVE)]
 Quantity = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH)]
 Size = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH, rules=(_POSITIVE,))]
-Decimals = Annotated[
-    str, text(DECIMAL_PATTERN, "not a decimal: write it as a string like '0.001' or '1e-5'", max_length=_LENGTH)
-]
+Decimals = Annotated[str, text(DECIMAL_PATTERN, _DECIMAL_HINT, max_length=_LENGTH)]
 
 _UNIT: Final = {
     "ms": timedelta(milliseconds=1),

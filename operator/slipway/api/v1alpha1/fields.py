@@ -12,7 +12,7 @@ Name = Annotated[
     str,
     text(
         r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        "not the name of a Kubernetes object: lower-case letters, digits, - and ., with a letter or digit at both ends",
+        "is not the name of a Kubernetes object: lower-case letters, digits, - and ., neither first nor last a - or .",
         max_length=253,
     ),
 ]
@@ -21,7 +21,7 @@ LabelValue = Annotated[
     str,
     text(
         r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
-        "not a label value: letters, digits, -, _ and ., with a letter or digit at both ends",
+        "is not a label value: letters, digits, -, _ and ., with a letter or digit at both ends",
         max_length=63,
     ),
 ]

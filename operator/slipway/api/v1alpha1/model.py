@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
-from slipway.api.scalars import Decimals, Duration, Interval, Size, text
+from slipway.api.scalars import Decimals, Duration, Interval, Size, text, value_rule
 from slipway.api.v1alpha1.fields import Name, ShortText, keyed_by
 
 
@@ -44,7 +44,7 @@ class S3(ApiModel):
             str,
             text(
                 r"^https?://[^/@]+/?$",
-                "not the address of a store: write it like https://minio.example:9000",
+                "is not the address of a store: write it like https://minio.example:9000",
                 max_length=512,
             ),
         ]
@@ -83,14 +83,14 @@ class Source(ApiModel):
         str,
         text(
             r"^(s3|gs|az|https|http|pvc)://[^/]+(/.*)?$",
-            "not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
+            "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
             "az://CONTAINER/PREFIX, https://HOST/PATH or pvc://CLAIM/PATH",
             max_length=1024,
             rules=(
                 rule(
                     "!self.matches(r'^https?://[^/]*@')", "credentials do not belong in the uri: put them into a Secret"
                 ),
-                rule("!(self + '/').contains('/../')", "the path must not climb with '..'"),
+                value_rule("!(self + '/').contains('/../')", "must not climb with '..'"),
             ),
         ),
     ] = Field(
@@ -103,7 +103,7 @@ class Source(ApiModel):
             str,
             text(
                 r"^sha256:[0-9a-f]{64}$",
-                "not a digest: sha256: and 64 hex digits, of the bundle's SHA256SUMS",
+                "is not a digest: write sha256: and 64 hex digits, of the bundle's SHA256SUMS",
                 max_length=71,
             ),
         ]
@@ -224,7 +224,7 @@ class Model(ApiModel):
             str,
             text(
                 r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$",
-                "not a model name: letters, digits, _, - and ., with a letter, digit or _ at both ends",
+                "is not a model name: letters, digits, _, - and ., with a letter, digit or _ at both ends",
                 max_length=128,
             ),
         ]

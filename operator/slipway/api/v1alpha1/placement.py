@@ -47,7 +47,7 @@ class Accelerator(ApiModel):
             str,
             text(
                 r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$",
-                "not an extended resource: write it like nvidia.com/gpu",
+                "is not an extended resource: write it like nvidia.com/gpu",
                 max_length=128,
             ),
         ]
@@ -59,7 +59,8 @@ class Accelerator(ApiModel):
     memory: Size | None = Field(None, description="At least this much memory per device.")
     mig: (
         Annotated[
-            str, text(r"^[0-9]+g\.[0-9]+gb(\.[a-z0-9.+]+)?$", "not a MIG profile: write it like 1g.10gb", max_length=32)
+            str,
+            text(r"^[0-9]+g\.[0-9]+gb(\.[a-z0-9.+]+)?$", "is not a MIG profile: write it like 1g.10gb", max_length=32),
         ]
         | None
     ) = Field(None, description="A MIG profile, such as 1g.10gb, instead of whole devices.")

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
-from slipway.api.scalars import Quantity, Timeout, text
+from slipway.api.scalars import Quantity, Timeout, text, value_rule
 from slipway.api.v1alpha1.fields import Name, Passthrough, keyed_by
 
 
@@ -30,10 +30,12 @@ class EnvVar(ApiModel):
         str,
         text(
             r"^[-._a-zA-Z][-._a-zA-Z0-9]*$",
-            "not the name of a variable: letters, digits, -, _ and ., with no digit in front",
+            "is not the name of a variable: letters, digits, -, _ and ., with no digit in front",
             max_length=256,
             rules=(
-                rule("!self.startsWith('SLIPWAY_')", "variables that start with SLIPWAY_ are Slipway's own: rename it"),
+                value_rule(
+                    "!self.startsWith('SLIPWAY_')", "is Slipway's own, as all that start with SLIPWAY_: rename it"
+                ),
             ),
         ),
     ]

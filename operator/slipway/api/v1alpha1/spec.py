@@ -65,7 +65,11 @@ class Autoscaling(ApiModel):
     """A HorizontalPodAutoscaler per revision, as autoscaling/v2 has it."""
 
     model_config = checked(
-        rule("self.minReplicas <= self.maxReplicas", "minReplicas must not be above maxReplicas", ".minReplicas")
+        rule(
+            "self.minReplicas <= self.maxReplicas",
+            "minReplicas must not be above maxReplicas: lower the one or raise the other",
+            ".minReplicas",
+        )
     )
 
     min_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Never fewer pods.")
