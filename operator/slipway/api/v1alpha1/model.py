@@ -167,7 +167,7 @@ class Tensor(ApiModel):
     """One tensor of the V2 inference protocol."""
 
     name: ShortText = Field(description="As the model's configuration calls it.")
-    datatype: DataType
+    datatype: DataType = Field(description="Type of its elements.")
     shape: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(max_length=16)] = Field(
         description="Size of each dimension, the batch included."
     )
@@ -179,8 +179,8 @@ class Tensor(ApiModel):
 class Tolerance(ApiModel):
     """How far an element may be from the right answer: |got - expected| <= absolute + relative * |expected|."""
 
-    absolute: Decimals = "0.0001"
-    relative: Decimals = "0.001"
+    absolute: Decimals = Field("0.0001", description="The part that does not grow with the answer.")
+    relative: Decimals = Field("0.001", description="The part that does, as a fraction of it.")
 
 
 Tensors = Annotated[list[Tensor], Field(min_length=1, max_length=32, json_schema_extra=keyed_by("name"))]

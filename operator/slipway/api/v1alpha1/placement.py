@@ -81,9 +81,13 @@ class Scheduling(ApiModel):
     topology_spread_constraints: Annotated[list[Passthrough], Field(max_length=16)] | None = Field(
         None, description="As in a pod."
     )
-    priority_class_name: Name | None = None
-    runtime_class_name: Name | None = None
-    service_account_name: Name | None = None
+    priority_class_name: Name | None = Field(None, description="As in a pod.")
+    runtime_class_name: Name | None = Field(
+        None, description="As in a pod; nvidia where GPUs need a runtime of their own."
+    )
+    service_account_name: Name | None = Field(
+        None, description="As in a pod. Its token is not mounted; an identity webhook may use it."
+    )
 
 
 class PodMetadata(ApiModel):
@@ -103,5 +107,9 @@ class PodMetadata(ApiModel):
         ),
     )
 
-    labels: Annotated[dict[str, LabelValue], Field(max_length=32)] | None = None
-    annotations: Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=32)] | None = None
+    labels: Annotated[dict[str, LabelValue], Field(max_length=32)] | None = Field(
+        None, description="Added to Slipway's own."
+    )
+    annotations: Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=32)] | None = Field(
+        None, description="Added to Slipway's own."
+    )

@@ -12,7 +12,7 @@ from slipway.api.v1alpha1.fields import Name, Passthrough, keyed_by
 class LocalObjectReference(ApiModel):
     """An object of the same namespace, by name."""
 
-    name: Name
+    name: Name = Field(description="What the object is called.")
 
 
 class EnvVar(ApiModel):
@@ -38,8 +38,8 @@ class EnvVar(ApiModel):
                 ),
             ),
         ),
-    ]
-    value: Annotated[str, Field(max_length=4096)] | None = None
+    ] = Field(description="What the variable is called.")
+    value: Annotated[str, Field(max_length=4096)] | None = Field(None, description="What it says.")
     value_from: Passthrough | None = Field(None, description="A Secret's or ConfigMap's key, or a field, as in a pod.")
 
 
