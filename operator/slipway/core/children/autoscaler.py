@@ -1,0 +1,17 @@
+"""HorizontalPodAutoscaler of a revision: on its own Deployment, so that scaling goes on without us."""
+
+from slipway.api.v1alpha1.spec import Autoscaling
+from slipway.core.facts import Owner
+from slipway.core.names import Manifest, labels, of_revision
+
+
+def autoscaler(*, owner: Owner, revision: str, autoscaling: Autoscaling) -> Manifest:
+    """Metrics and behaviour as the user gave them; the API server judges them."""
+    name = of_revision(owner.name, revision)
+    given = autoscaling.to_dict()
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "labels": labels(owner.name, component="server", revision=revision)},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}, **given},
+    }

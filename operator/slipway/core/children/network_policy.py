@@ -1,0 +1,35 @@
+"""NetworkPolicy of a ModelDeployment: who may call its pods, once the user says so."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from slipway.core.facts import Owner
+from slipway.core.names import (
+    COMPONENT,
+    GRPC_PORT,
+    HTTP_PORT,
+    METRICS_PORT,
+    MODEL_DEPLOYMENT,
+    Manifest,
+    labels,
+)
+
+
+def network_policy(*, owner: Owner, allow_from: Sequence[Mapping[str, Any]]) -> Manifest:
+    """Ingress only: what a model's pod may reach is the cluster's business. The kubelet's probes always pass."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": owner.name, "labels": labels(owner.name, component="server")},
+        "spec": {
+            "podSelector": {"matchLabels": {MODEL_DEPLOYMENT: owner.name, COMPONENT: "server"}},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [deepcopy(dict(peer)) for peer in allow_from],
+                    "ports": [{"protocol": "TCP", "port": port} for port in (HTTP_PORT, GRPC_PORT, METRICS_PORT)],
+                }
+            ],
+        },
+    }

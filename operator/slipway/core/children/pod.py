@@ -1,0 +1,132 @@
+"""What the pod of a model and the pod that resolves its source have in common."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.api.v1alpha1.spec import Model, Scheduling, Server
+from slipway.core.children.resolved import Resolved
+from slipway.core.facts import Owner
+from slipway.core.names import Manifest
+from slipway.core.platform import Platform
+from slipway.triton.memory import GIB
+
+USER: Final = 1000
+"""The user of NVIDIA's images, and of ours."""
+
+CREDENTIALS: Final = "/var/run/slipway/credentials"
+SOURCE: Final = "/source"
+_PVC: Final = "pvc://"
+
+Mount = dict[str, Any]
+
+
+def server_of(spec: ModelDeploymentSpec) -> Server:
+    """The server as asked for, with the schema's defaults when the spec has none."""
+    return spec.server or Server()
+
+
+def scheduling_of(spec: ModelDeploymentSpec) -> Scheduling:
+    """The scheduling as asked for, empty when the spec has none."""
+    return spec.scheduling or Scheduling()
+
+
+def model_name(owner: Owner, spec: ModelDeploymentSpec) -> str:
+    """Triton's name of the model."""
+    return spec.model.name or owner.name
+
+
+def is_served_in_place(model: Model) -> bool:
+    """Whether the bundle stays where it is, on a claim."""
+    return model.source.uri.startswith(_PVC)
+
+
+def pod_spec(*, spec: ModelDeploymentSpec, platform: Platform, volumes: Sequence[Manifest]) -> dict[str, Any]:
+    """The start of a pod's spec: restricted Pod Security, its identity, its secrets, the volumes of its source."""
+    scheduling = scheduling_of(spec)
+    wanted = [secret.name for secret in server_of(spec).image_pull_secrets or ()]
+    secrets = [{"name": name} for name in dict.fromkeys([*wanted, *platform.image_pull_secrets])]
+    return present(
+        {
+            # A model needs no API. Identities for stores are projected by the cloud's webhook beside this.
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "serviceAccountName": scheduling.service_account_name,
+            "imagePullSecrets": secrets,
+            "nodeSelector": scheduling.node_selector,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "volumes": [*volumes, *_source_volumes(spec.model)],
+        }
+    )
+
+
+def container_security() -> dict[str, Any]:
+    """Restricted Pod Security, for every container."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def source_environment(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved | None) -> list[dict[str, str]]:
+    """SLIPWAY_SOURCE for the fetcher (docs/contracts.md). With `resolved`, those bytes and no others will do."""
+    source = spec.model.source.to_dict()
+    source.pop("secretName", None)
+    asked: dict[str, Any] = {"source": source, "model": model_name(owner, spec)}
+    if resolved:
+        asked["resolved"] = {"digest": resolved.digest, "size": resolved.size, "unverified": resolved.unverified}
+    return [{"name": "SLIPWAY_SOURCE", "value": compact(asked)}]
+
+
+def source_mounts(model: Model) -> list[Mount]:
+    """Where the fetcher finds credentials, and the claim of a source that is served in place."""
+    found: list[Mount] = []
+    if model.source.secret_name:
+        found.append({"name": "credentials", "mountPath": CREDENTIALS, "readOnly": True})
+    return found + claim_mounts(model)
+
+
+def claim_mounts(model: Model) -> list[Mount]:
+    """The claim of a source that is served in place; the server needs it too."""
+    return [{"name": "source", "mountPath": SOURCE, "readOnly": True}] if is_served_in_place(model) else []
+
+
+def temporary_volume(limit: int = GIB) -> Manifest:
+    """A writable /tmp, at most `limit` bytes."""
+    return {"name": "tmp", "emptyDir": {"sizeLimit": size(limit)}}
+
+
+def size(count: int) -> str:
+    """Bytes as a quantity that people can read."""
+    return f"{count // 2**20}Mi"
+
+
+def compact(value: Mapping[str, Any]) -> str:
+    """JSON for an environment variable: one line, the same for the same value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the fields that have nothing in them."""
+    return {key: value for key, value in fields.items() if value is not None and value not in ([], {})}
+
+
+def _source_volumes(model: Model) -> list[Manifest]:
+    found: list[Manifest] = []
+    if model.source.secret_name:
+        # Read by group: the files belong to root, and fsGroup makes their group ours.
+        secret = {"secretName": model.source.secret_name, "defaultMode": 0o440}
+        found.append({"name": "credentials", "secret": secret})
+    if is_served_in_place(model):
+        claim = model.source.uri.removeprefix(_PVC).split("/")[0]
+        found.append({"name": "source", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
+    return found

@@ -1,0 +1,58 @@
+"""The Job that resolves an ask before anything else is made: is the source there, and which bytes are in it?"""
+
+from datetime import timedelta
+
+from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.core.children.pod import (
+    container_security,
+    pod_spec,
+    present,
+    scheduling_of,
+    source_environment,
+    source_mounts,
+    temporary_volume,
+)
+from slipway.core.facts import Owner
+from slipway.core.names import ASK, RESOLVE_CONTAINER, Manifest, labels, of_resolve_job
+from slipway.core.platform import Platform
+
+KEPT_SECONDS = 600
+"""How long a finished Job stays, for people to look at."""
+
+
+def resolve_job(
+    *, owner: Owner, spec: ModelDeploymentSpec, ask: str, platform: Platform, deadline: timedelta
+) -> Manifest:
+    """One attempt: whether and when there is another is the operator's decision, which knows the reason."""
+    marks = {**labels(owner.name, component="resolver"), ASK: ask[:63]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": of_resolve_job(owner.name, ask), "labels": marks},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": max(1, round(deadline.total_seconds())),
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            # Without the user's pod metadata: a mesh's sidecar would outlive the Job, a queue would hold it back.
+            "template": {"metadata": {"labels": marks}, "spec": _pod(owner=owner, spec=spec, platform=platform)},
+        },
+    }
+
+
+def _pod(*, owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> Manifest:
+    container = {
+        "name": RESOLVE_CONTAINER,
+        "image": platform.fetcher_image,
+        "args": ["resolve"],
+        "env": source_environment(owner=owner, spec=spec, resolved=None),
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *source_mounts(spec.model)],  # noqa: S108
+    }
+    return {
+        **pod_spec(spec=spec, platform=platform, volumes=[temporary_volume()]),
+        **present({"tolerations": scheduling_of(spec).tolerations}),
+        "restartPolicy": "Never",
+        "containers": [container],
+    }

@@ -1,0 +1,119 @@
+"""A revision: rendered once, stored whole, never edited.
+
+The name of a revision is a hash over its children, and the children carry that name. So they are rendered twice: with a
+placeholder to get the hash, then with the name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.core.children.config_map import config_map
+from slipway.core.children.resolved import Resolved
+from slipway.core.children.service import revision_service
+from slipway.core.children.workload import deployment
+from slipway.core.facts import Owner
+from slipway.core.identity import asked, revision_of
+from slipway.core.names import ASK, REVISION, SHORT, Manifest, labels, of_revision
+from slipway.core.platform import Platform
+
+FORMAT: Final = 1
+"""Of a ControllerRevision's data. A later operator reads this one for as long as revisions of it live."""
+
+_PLACEHOLDER: Final = "0" * SHORT
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevisionRecord:
+    """All that a revision is made of; its ControllerRevision holds the same."""
+
+    revision: str
+    ask: str
+    asked: Mapping[str, Any]
+    version: str
+    """The user's name for it."""
+    platform: str
+    """The operator's version that rendered it."""
+    resolved: Resolved
+    verification: str
+    """Where the golden requests come from: spec, bundle or none."""
+    children: tuple[Manifest, ...]
+    """ConfigMap, Service and Deployment, without what is added when they are applied."""
+
+    @classmethod
+    def from_controller_revision(cls, body: Mapping[str, Any]) -> Self:
+        """Read it back; ValueError when this operator cannot."""
+        name, data = body["metadata"]["name"], body.get("data") or {}
+        if data.get("format") != FORMAT:
+            raise ValueError(
+                f"ControllerRevision {name} has format {data.get('format')!r}, this operator reads {FORMAT}: "
+                "run the operator's version that wrote it, or a later one"
+            )
+        try:
+            return cls(
+                revision=body["metadata"]["labels"][REVISION],
+                ask=data["ask"],
+                asked=data["asked"],
+                version=data["version"],
+                platform=data["platform"],
+                resolved=Resolved.parse(data["resolved"]),
+                verification=data["verification"],
+                children=tuple(data["children"]),
+            )
+        except KeyError as missing:
+            raise ValueError(
+                f"ControllerRevision {name} lacks {missing}: it was edited by hand; delete it"
+            ) from missing
+
+
+def render(
+    *, owner: Owner, spec: ModelDeploymentSpec, ask: str, resolved: Resolved, platform: Platform
+) -> RevisionRecord:
+    """A new revision of an ask; ValueError with the field where the spec holds what no pod can be made of."""
+
+    def children(revision: str) -> tuple[Manifest, ...]:
+        return (
+            config_map(owner=owner, model=spec.model, revision=revision),
+            revision_service(owner=owner, revision=revision),
+            deployment(owner=owner, spec=spec, resolved=resolved, platform=platform, revision=revision),
+        )
+
+    revision = revision_of(ask=ask, digest=resolved.digest, children=children(_PLACEHOLDER))
+    return RevisionRecord(
+        revision=revision,
+        ask=ask,
+        asked=asked(spec),
+        version=spec.model.version,
+        platform=platform.version,
+        resolved=resolved,
+        verification=_verification(spec, resolved),
+        children=children(revision),
+    )
+
+
+def controller_revision(record: RevisionRecord, *, owner: Owner, number: int) -> Manifest:
+    """The ControllerRevision that keeps a revision. Only its number ever changes: `data` is immutable in the API."""
+    marks = labels(owner.name, component="server", revision=record.revision)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {"name": of_revision(owner.name, record.revision), "labels": {**marks, ASK: record.ask[:63]}},
+        "revision": number,
+        "data": {
+            "format": FORMAT,
+            "ask": record.ask,
+            "asked": dict(record.asked),
+            "version": record.version,
+            "platform": record.platform,
+            "resolved": record.resolved.to_dict(),
+            "verification": record.verification,
+            "children": list(record.children),
+        },
+    }
+
+
+def _verification(spec: ModelDeploymentSpec, resolved: Resolved) -> str:
+    if spec.model.verification and spec.model.verification.requests:
+        return "spec"
+    return "bundle" if resolved.golden else "none"

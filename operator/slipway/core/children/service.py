@@ -1,0 +1,39 @@
+"""Services: one per revision, and the root one that clients use."""
+
+from slipway.core.facts import Owner
+from slipway.core.names import GRPC_PORT, HTTP_PORT, METRICS_PORT, Manifest, labels, of_revision, revision_selector
+
+
+def revision_service(*, owner: Owner, revision: str) -> Manifest:
+    """Reaches one revision's pods, whether they have traffic or not."""
+    return _service(of_revision(owner.name, revision), owner=owner, revision=revision)
+
+
+def root_service(*, owner: Owner, revision: str) -> Manifest:
+    """What clients in the cluster use; `revision` has the traffic."""
+    whole = _service(owner.name, owner=owner, revision=revision)
+    whole["metadata"]["labels"] = labels(owner.name, component="server")
+    return whole
+
+
+def _service(name: str, *, owner: Owner, revision: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "labels": labels(owner.name, component="server", revision=revision)},
+        "spec": {
+            "type": "ClusterIP",
+            "selector": revision_selector(owner.name, revision),
+            "ports": [
+                {"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"},
+                {
+                    "name": "grpc",
+                    "port": GRPC_PORT,
+                    "targetPort": "grpc",
+                    "protocol": "TCP",
+                    "appProtocol": "kubernetes.io/h2c",
+                },
+                {"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics", "protocol": "TCP"},
+            ],
+        },
+    }

@@ -1,0 +1,264 @@
+"""The Deployment of a revision: a fetcher that brings the bundle, and Triton behind its guard."""
+
+from math import ceil
+from typing import Any, Final
+
+from slipway.api.scalars import duration
+from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.api.v1alpha1.spec import VolumeType
+from slipway.core.children import accelerator as gpu
+from slipway.core.children import affinity as affinities
+from slipway.core.children import memory
+from slipway.core.children.pod import (
+    claim_mounts,
+    compact,
+    container_security,
+    is_served_in_place,
+    model_name,
+    pod_spec,
+    present,
+    scheduling_of,
+    server_of,
+    size,
+    source_environment,
+    source_mounts,
+    temporary_volume,
+)
+from slipway.core.children.resolved import Resolved
+from slipway.core.facts import Owner
+from slipway.core.names import (
+    FETCH_CONTAINER,
+    GRPC_PORT,
+    HTTP_PORT,
+    METRICS_PORT,
+    SERVER_CONTAINER,
+    Manifest,
+    labels,
+    of_revision,
+    revision_selector,
+)
+from slipway.core.platform import Platform
+from slipway.triton.memory import MIB, PRE_STOP, bundle_storage, temporary_storage
+
+BUNDLE: Final = "/slipway"
+CONFIG: Final = "/etc/slipway"
+TEMPORARY: Final = "/tmp"  # noqa: S108
+VERIFIED: Final = "/tmp/slipway-verified"  # noqa: S108
+GUARD: Final = "SLIPWAY_GUARD"
+
+MIN_READY_SECONDS: Final = 10
+_NO_DEADLINE: Final = 2**31 - 1
+"""Kubernetes reads this as none: deadlines are the operator's, which knows what a pod is waiting for."""
+
+_STARTUP_PERIOD_SECONDS: Final = 2
+_STARTUP_SLACK_SECONDS: Final = 60
+"""The guard ends a start that takes too long, and says why; the probe only stands behind it."""
+
+
+def deployment(
+    *, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platform: Platform, revision: str
+) -> Manifest:
+    """Without a count, which is set through the scale subresource, and a strategy: its template never changes."""
+    selector = revision_selector(owner.name, revision)
+    marks = labels(owner.name, component="server", revision=revision)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": of_revision(owner.name, revision), "labels": marks},
+        "spec": {
+            "minReadySeconds": MIN_READY_SECONDS,
+            "progressDeadlineSeconds": _NO_DEADLINE,
+            "revisionHistoryLimit": 0,
+            "selector": {"matchLabels": selector},
+            "template": {
+                "metadata": _pod_metadata(spec, marks),
+                "spec": _pod(owner=owner, spec=spec, resolved=resolved, platform=platform, revision=revision),
+            },
+        },
+    }
+
+
+def _pod_metadata(spec: ModelDeploymentSpec, marks: dict[str, str]) -> dict[str, Any]:
+    given = spec.pod_metadata
+    return {
+        "labels": {**((given and given.labels) or {}), **marks},
+        **present({"annotations": given and given.annotations}),
+    }
+
+
+def _pod(
+    *, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platform: Platform, revision: str
+) -> dict[str, Any]:
+    return {
+        **pod_spec(spec=spec, platform=platform, volumes=_volumes(spec, resolved, of_revision(owner.name, revision))),
+        **_placement(spec, revision_selector(owner.name, revision)),
+        "terminationGracePeriodSeconds": memory.grace_seconds(spec, resolved),
+        "initContainers": [_fetch(owner=owner, spec=spec, resolved=resolved, platform=platform)],
+        "containers": [_triton(owner=owner, spec=spec, resolved=resolved, platform=platform)],
+    }
+
+
+def _placement(spec: ModelDeploymentSpec, selector: dict[str, str]) -> dict[str, Any]:
+    """The user's scheduling with what the accelerator needs, and pods of a revision spread where that costs nothing."""
+    scheduling = scheduling_of(spec)
+    affinity, tolerations = scheduling.affinity or {}, list(scheduling.tolerations or ())
+    if spec.accelerator:
+        wanted = gpu.fragment(spec.accelerator)
+        affinity = affinities.with_required(affinity, wanted.expressions)
+        tolerations += [toleration for toleration in wanted.tolerations if toleration not in tolerations]
+    else:
+        affinity = affinities.away_from_gpus(affinity)
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selector},
+    }
+    return present(
+        {
+            "affinity": affinity,
+            "tolerations": tolerations,
+            "topologySpreadConstraints": scheduling.topology_spread_constraints or [spread],
+            "priorityClassName": scheduling.priority_class_name,
+            "runtimeClassName": scheduling.runtime_class_name,
+        }
+    )
+
+
+def _volumes(spec: ModelDeploymentSpec, resolved: Resolved, config: str) -> list[Manifest]:
+    return [
+        _bundle_volume(spec, resolved),
+        {"name": "config", "configMap": {"name": config}},
+        temporary_volume(temporary_storage(size=resolved.size)),
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size(memory.shared(spec, resolved))}},
+    ]
+
+
+def _bundle_volume(spec: ModelDeploymentSpec, resolved: Resolved) -> Manifest:
+    storage = spec.model.storage
+    room = _bundle_size(spec, resolved)
+    if storage is None or storage.volume is VolumeType.EMPTY_DIR:
+        return {"name": "bundle", "emptyDir": {"sizeLimit": room}}
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": room}},
+        **present({"storageClassName": storage.storage_class_name}),
+    }
+    return {"name": "bundle", "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
+
+
+def _bundle_size(spec: ModelDeploymentSpec, resolved: Resolved) -> str:
+    if spec.model.storage and spec.model.storage.size:
+        return spec.model.storage.size
+    # Served in place, the volume holds links, config.pbtxt and the guard.
+    return size(64 * MIB if is_served_in_place(spec.model) else bundle_storage(size=resolved.size))
+
+
+def _fetch(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platform: Platform) -> Manifest:
+    return {
+        "name": FETCH_CONTAINER,
+        "image": platform.fetcher_image,
+        "args": ["fetch"],
+        "env": source_environment(owner=owner, spec=spec, resolved=resolved),
+        "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "bundle", "mountPath": BUNDLE},
+            {"name": "config", "mountPath": CONFIG, "readOnly": True},
+            {"name": "tmp", "mountPath": TEMPORARY},
+            *source_mounts(spec.model),
+        ],
+    }
+
+
+def _triton(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platform: Platform) -> Manifest:
+    server = server_of(spec)
+    return {
+        "name": SERVER_CONTAINER,
+        "image": server.image or platform.server_image,
+        "command": ["python3", f"{BUNDLE}/guard.pyz"],
+        "env": _environment(owner, spec),
+        "ports": [
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
+        "resources": memory.server_resources(spec, resolved, ephemeral=_ephemeral_request(spec, resolved)),
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **_probes(model_name(owner, spec), ceil(duration(server.startup_timeout).total_seconds())),
+        # New connections are refused as soon as Triton is told to stop; endpoints need this long to spread first.
+        "lifecycle": {"preStop": {"sleep": {"seconds": round(PRE_STOP.total_seconds())}}},
+        "volumeMounts": [
+            {"name": "bundle", "mountPath": BUNDLE, "readOnly": True},
+            {"name": "config", "mountPath": CONFIG, "readOnly": True},
+            {"name": "tmp", "mountPath": TEMPORARY},
+            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108
+            *claim_mounts(spec.model),
+        ],
+    }
+
+
+def _ephemeral_request(spec: ModelDeploymentSpec, resolved: Resolved) -> str | None:
+    """Disk of the node that the scheduler sets aside: the bundle's, where that is an emptyDir."""
+    on_node = spec.model.storage is None or spec.model.storage.volume is VolumeType.EMPTY_DIR
+    return _bundle_size(spec, resolved) if on_node else None
+
+
+def _environment(owner: Owner, spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
+    given = [variable.to_dict() for variable in server_of(spec).env or ()]
+    names = {variable["name"] for variable in given}
+    if GUARD in names:
+        raise ValueError(f"server.env sets {GUARD}, which Slipway itself sets: take it out")
+    ours = [{"name": GUARD, "value": compact(_guard(owner, spec))}]
+    if not spec.accelerator and "NVIDIA_VISIBLE_DEVICES" not in names:
+        # NVIDIA's images say `all`: on a node whose default runtime is NVIDIA's, a CPU pod would see every GPU.
+        ours.append({"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"})
+    return [*ours, *given]
+
+
+def _guard(owner: Owner, spec: ModelDeploymentSpec) -> dict[str, Any]:
+    server, verification = server_of(spec), spec.model.verification
+    interval = verification.interval if verification else "60s"
+    return {
+        "model": model_name(owner, spec),
+        "modelVersion": spec.model.version,
+        "requestTimeoutSeconds": _seconds(server.request_timeout),
+        "startupTimeoutSeconds": _seconds(server.startup_timeout),
+        "intervalSeconds": _seconds(interval),
+        "gpu": spec.accelerator is not None,
+        "serverArgs": server.args or [],
+    }
+
+
+def _seconds(text: str) -> float:
+    """Whole where it is whole: `30`, not `30.0`."""
+    seconds = duration(text).total_seconds()
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def _probes(model: str, startup_seconds: int) -> dict[str, Any]:
+    """Started = verified; ready = the model, never the server, whose word lies in many cases; slow is not dead."""
+    return {
+        "startupProbe": {
+            "exec": {"command": ["cat", VERIFIED]},
+            # /tmp outlives the container: the guard needs a moment to clear what its last life left there.
+            "initialDelaySeconds": 1,
+            "periodSeconds": _STARTUP_PERIOD_SECONDS,
+            "timeoutSeconds": 10,
+            "failureThreshold": ceil((startup_seconds + _STARTUP_SLACK_SECONDS) / _STARTUP_PERIOD_SECONDS),
+        },
+        "readinessProbe": {
+            "httpGet": {"path": f"/v2/models/{model}/ready", "port": "http"},
+            "periodSeconds": 5,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "livenessProbe": {
+            "httpGet": {"path": "/v2/health/live", "port": "http"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 10,
+            "failureThreshold": 6,
+        },
+    }

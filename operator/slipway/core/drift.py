@@ -1,0 +1,132 @@
+"""Drift: does a live object still hold what we asked for?
+
+We compare by containment, not equality: the API server adds defaults, and people and other controllers add what is
+theirs. Where Kubernetes merges lists by key, so do we; where it takes a list or a selector as one value, so do we.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from decimal import Decimal
+from typing import Any, Final
+
+from slipway.core.facts import Owner
+from slipway.core.identity import canonical
+from slipway.core.names import APPLIED, Manifest
+
+_MERGE_KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "containers": (("name",),),
+    "initContainers": (("name",),),
+    "env": (("name",),),
+    "volumes": (("name",),),
+    "imagePullSecrets": (("name",),),
+    "volumeMounts": (("mountPath",),),
+    "ports": (("containerPort", "protocol"), ("port", "protocol")),
+    "ownerReferences": (("uid",),),
+    "topologySpreadConstraints": (("topologyKey", "whenUnsatisfiable"),),
+    "conditions": (("type",),),
+}
+"""Lists that Kubernetes merges by key, with the alternatives for it; every other list is one value, in its order."""
+
+_KEY_DEFAULTS: Final = {"protocol": "TCP"}
+_WHOLE_MAPS: Final = {"selector", "podSelector", "namespaceSelector", "labelSelector", "matchLabels", "nodeSelector"}
+"""Maps that Kubernetes takes as one value: a key more changes what they mean."""
+
+_FALSE_IS_SAID: Final = {"automountServiceAccountToken", "allowPrivilegeEscalation"}
+"""Where absent means true, and the API server does not fill it in."""
+
+_SUFFIX: Final = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3")}
+_SUFFIX.update({s: Decimal(1000) ** (i + 1) for i, s in enumerate("kMGTPE")})
+_SUFFIX.update({f"{s}i": Decimal(1024) ** (i + 1) for i, s in enumerate("KMGTPE")})
+
+_Path = tuple[str, ...]
+
+
+def applied_hash(manifest: Manifest) -> str:
+    """Names what a manifest asks for: the same before and after `finished`, since whose and where it is says nothing."""
+    bare = {k: v for k, v in manifest["metadata"].items() if k not in ("namespace", "ownerReferences")}
+    annotations = {k: v for k, v in (bare.pop("annotations", None) or {}).items() if k != APPLIED}
+    if annotations:
+        bare["annotations"] = annotations
+    return hashlib.sha256(canonical({**manifest, "metadata": bare})).hexdigest()[:16]
+
+
+def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -> Manifest:
+    """The manifest as it is applied: in its namespace, owned, and marked with its hash. `kind` is the owner's."""
+    whole = deepcopy(manifest)
+    meta = whole["metadata"]
+    meta["namespace"] = owner.namespace
+    meta["ownerReferences"] = [owner.reference(api_version, kind)]
+    meta["annotations"] = {**(meta.get("annotations") or {}), APPLIED: applied_hash(manifest)}
+    return whole
+
+
+def contains(live: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
+    """Whether everything in `desired` is in `live`, as the API server would write it."""
+    return _holds(live, desired, ())
+
+
+def _holds(live: Any, desired: Any, path: _Path) -> bool:
+    if _is_empty(desired, path) and (live is None or _is_empty(live, path)):
+        return True
+    if isinstance(desired, Mapping):
+        return isinstance(live, Mapping) and _map_holds(live, desired, path)
+    if isinstance(desired, list | tuple):
+        return isinstance(live, list | tuple) and _list_holds(live, desired, path)
+    if isinstance(live, Mapping | list | tuple):
+        return False
+    return bool(live == desired) or (_is_quantity(path) and _same_quantity(live, desired))
+
+
+def _map_holds(live: Mapping[str, Any], desired: Mapping[str, Any], path: _Path) -> bool:
+    if path and path[-1] in _WHOLE_MAPS and {k for k in live if not _is_empty(live[k], path)} - set(desired):
+        return False
+    return all(_holds(live.get(key), value, (*path, key)) for key, value in desired.items())
+
+
+def _list_holds(live: Sequence[Any], desired: Sequence[Any], path: _Path) -> bool:
+    for keys in _MERGE_KEYS.get(path[-1], ()) if path else ():
+        wanted, found = _by_key(desired, keys), _by_key(live, keys)
+        if wanted is not None and found is not None:
+            return all(key in found and _holds(found[key], item, path) for key, item in wanted.items())
+    return len(live) == len(desired) and all(_holds(a, b, path) for a, b in zip(live, desired, strict=True))
+
+
+def _by_key(items: Sequence[Any], keys: tuple[str, ...]) -> dict[tuple[Any, ...], Any] | None:
+    """The items by their merge key; None when some have none, or two have the same."""
+    found = {}
+    for item in items:
+        key = tuple(item.get(k, _KEY_DEFAULTS.get(k)) for k in keys) if isinstance(item, Mapping) else (None,)
+        if None in key or key in found:
+            return None
+        found[key] = item
+    return found
+
+
+def _is_empty(value: Any, path: _Path) -> bool:
+    """What the API server leaves out when it writes an object back."""
+    if value is False:
+        return not path or path[-1] not in _FALSE_IS_SAID
+    return value is None or value in ("", 0, {}, [])
+
+
+def _is_quantity(path: _Path) -> bool:
+    return (
+        path[-2:-1] in (("requests",), ("limits",))
+        or path[-1:] in (("sizeLimit",), ("averageValue",))
+        or path[-2:] == ("target", "value")
+    )
+
+
+def _same_quantity(live: Any, desired: Any) -> bool:
+    found, wanted = _quantity(live), _quantity(desired)
+    return found is not None and found == wanted
+
+
+def _quantity(value: Any) -> Decimal | None:
+    """Any spelling that Kubernetes takes, also those that our own API does not: a user's HPA metrics may have them."""
+    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([a-zA-Z]*)", str(value))
+    if not match or match[2] not in _SUFFIX:
+        return None
+    return Decimal(match[1]) * _SUFFIX[match[2]]
