@@ -44,7 +44,7 @@ _Path = tuple[str, ...]
 
 
 def applied_hash(manifest: Manifest) -> str:
-    """Names what a manifest asks for: the same before and after `finished`, since whose and where it is says nothing."""
+    """Names what a manifest asks for. `finished` does not change it: whose and where it is says nothing of that."""
     bare = {k: v for k, v in manifest["metadata"].items() if k not in ("namespace", "ownerReferences")}
     annotations = {k: v for k, v in (bare.pop("annotations", None) or {}).items() if k != APPLIED}
     if annotations:
