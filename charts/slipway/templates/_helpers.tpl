@@ -1,0 +1,79 @@
+{{- define "slipway.name" -}}
+{{- if contains "slipway" .Release.Name -}}
+{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-slipway" .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- end -}}
+{{- end }}
+
+{{- define "slipway.selector" -}}
+app.kubernetes.io/name: slipway
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "slipway.labels" -}}
+{{ include "slipway.selector" . }}
+app.kubernetes.io/component: operator
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "slipway.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "slipway.name" .) }}
+{{- end }}
+
+{{- define "slipway.subjects" -}}
+subjects:
+- kind: ServiceAccount
+  name: {{ include "slipway.serviceAccount" . }}
+  namespace: {{ .Release.Namespace | quote }}
+{{- end }}
+
+{{- /* An image reference: (list IMAGE .Chart.AppVersion) → REPOSITORY@DIGEST, else REPOSITORY:TAG. */}}
+{{- define "slipway.image" -}}
+{{- $image := first . -}}
+{{ $image.repository }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default (last .) }}{{ end }}
+{{- end }}
+
+{{- /* What the operator may do where models live: the verbs that it uses and no others. No secret, no exec. */}}
+{{- define "slipway.rules" -}}
+- apiGroups: [serving.slipway.dev]
+  resources: [modeldeployments]
+  verbs: [get, list, watch]
+- apiGroups: [serving.slipway.dev]
+  resources: [modeldeployments/status]
+  verbs: [patch]
+# No finalizer is ever set. Where the API server checks blockOwnerDeletion (OpenShift does), naming an owner needs this.
+- apiGroups: [serving.slipway.dev]
+  resources: [modeldeployments/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [configmaps, services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [controllerrevisions, deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [patch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# A pod whose answers turned wrong is deleted, since its container would come back on the same GPU.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end }}

@@ -1,0 +1,34 @@
+"""The charts as Helm renders them."""
+
+from typing import Any
+
+import yaml
+
+from testbed.shell import ROOT, run
+from testbed.tools import KUBERNETES_VERSION, find
+
+CHARTS = ROOT / "charts"
+NAMESPACE = "slipway-system"
+
+Manifest = dict[str, Any]
+
+
+def helm(*argv: str) -> str:
+    """Run helm; raises `CommandError` with its words when it refuses."""
+    return run(find("helm"), *argv, cwd=CHARTS)
+
+
+def text(chart: str, *values: str, release: str = "slipway") -> str:
+    """`helm template`, each of `values` given with --set."""
+    sets = [f"--set={value}" for value in values]
+    return helm("template", release, chart, f"--namespace={NAMESPACE}", f"--kube-version={KUBERNETES_VERSION}", *sets)
+
+
+def objects(*values: str, chart: str = "slipway", release: str = "slipway") -> list[Manifest]:
+    """The rendered objects."""
+    return [found for found in yaml.safe_load_all(text(chart, *values, release=release)) if found]
+
+
+def of_kind(kind: str, *values: str) -> list[Manifest]:
+    """The rendered objects of one kind."""
+    return [found for found in objects(*values) if found["kind"] == kind]

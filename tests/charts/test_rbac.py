@@ -1,0 +1,106 @@
+"""The operator may do what it does and nothing else; users may do with models what they may do with Deployments."""
+
+import json
+
+import pytest
+import yaml
+
+from testbed.plane import Plane
+from tests.charts.render import NAMESPACE, Manifest, objects, of_kind
+
+CHILD = "create delete get list patch watch"
+WHERE_MODELS_LIVE = {
+    "serving.slipway.dev/modeldeployments": "get list watch",
+    "serving.slipway.dev/modeldeployments/status": "patch",
+    "serving.slipway.dev/modeldeployments/finalizers": "update",
+    "apps/controllerrevisions": CHILD,
+    "apps/deployments": CHILD,
+    "apps/deployments/scale": "patch",
+    "autoscaling/horizontalpodautoscalers": CHILD,
+    "batch/jobs": CHILD,
+    "networking.k8s.io/networkpolicies": CHILD,
+    "policy/poddisruptionbudgets": CHILD,
+    "/configmaps": CHILD,
+    "/services": CHILD,
+    "/pods": "delete get list watch",
+    "/events": "create",
+}
+NODES = {"/nodes": "list watch"}
+LEASE = {"coordination.k8s.io/leases": "create", "coordination.k8s.io/leases=slipway": "get update"}
+
+
+def table(role: Manifest) -> dict[str, str]:
+    """The verbs of a role by GROUP/RESOURCE, with =NAME where it is bound to one object."""
+    found: dict[str, str] = {}
+    for rule in role["rules"]:
+        names = "=" + ",".join(rule["resourceNames"]) if "resourceNames" in rule else ""
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                key = f"{group}/{resource}{names}"
+                assert key not in found, f"{key} stands in two rules"
+                found[key] = " ".join(sorted(rule["verbs"]))
+    return found
+
+
+def role(kind: str, name: str, namespace: str | None, *values: str) -> Manifest:
+    return next(
+        found
+        for found in of_kind(kind, *values)
+        if (found["metadata"]["name"], found["metadata"].get("namespace")) == (name, namespace)
+    )
+
+
+def test_cluster_wide_the_operator_has_exactly_these_verbs() -> None:
+    assert table(role("ClusterRole", "slipway", None)) == WHERE_MODELS_LIVE | NODES
+    assert table(role("Role", "slipway-lease", NAMESPACE)) == LEASE
+
+
+def test_with_a_list_of_namespaces_it_has_them_there_and_cluster_wide_only_sees_nodes() -> None:
+    values = "namespaces={red}"
+    assert table(role("ClusterRole", "slipway", None, values)) == NODES
+    assert table(role("Role", "slipway", "red", values)) == WHERE_MODELS_LIVE
+    assert table(role("Role", "slipway-lease", NAMESPACE, values)) == LEASE
+
+
+@pytest.mark.parametrize("values", [(), ("namespaces={red}",)])
+def test_no_role_has_a_wildcard_or_names_a_secret(values: tuple[str, ...]) -> None:
+    roles = [found for found in objects(*values) if found["kind"] in {"Role", "ClusterRole"}]
+    said = yaml.safe_dump([found["rules"] for found in roles])
+    assert "*" not in said
+    assert "secrets" not in said
+
+
+@pytest.mark.plane
+def test_the_api_server_lets_the_operator_do_its_work_and_read_no_secret(plane: Plane, namespace: str) -> None:
+    kubectl = plane.kubectl()
+    kubectl("create", "namespace", NAMESPACE, check=False)
+    values = ("serviceAccount.name=tenant", f"namespaces={{{namespace}}}")
+    rendered = objects(*values, release="slipway-rbac")
+    kubectl.apply(*(found for found in rendered if found["apiVersion"].startswith("rbac.")))
+
+    def may(verb: str, resource: str, where: str, part: str = "") -> bool:
+        answer = plane.kubectl("tenant").within(where)(
+            "auth", "can-i", verb, resource, f"--subresource={part}", check=False
+        )
+        return answer.strip() == "yes"
+
+    assert may("patch", "deployments.apps", namespace)
+    assert may("patch", "modeldeployments.serving.slipway.dev", namespace, "status")
+    assert may("create", "leases.coordination.k8s.io", NAMESPACE)
+    assert may("list", "nodes", namespace)
+    assert not may("get", "secrets", namespace)
+    assert not may("create", "pods", namespace, "exec")
+    assert not may("patch", "modeldeployments.serving.slipway.dev", namespace)
+    assert not may("patch", "deployments.apps", NAMESPACE)
+
+
+@pytest.mark.plane
+def test_users_roles_are_bound_by_their_labels(plane: Plane) -> None:
+    roles = [found for found in objects(release="slipway-users") if found["kind"] == "ClusterRole"]
+    kubectl = plane.kubectl()
+    kubectl.apply(*roles)
+    for to, verb in (("edit", "create"), ("view", "list")):
+        labelled = kubectl.json("get", "clusterroles", "-l", f"rbac.authorization.k8s.io/aggregate-to-{to}=true")
+        assert verb in json.dumps(
+            [found["rules"] for found in labelled["items"] if "slipway" in found["metadata"]["name"]]
+        )
