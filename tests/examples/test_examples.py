@@ -1,0 +1,96 @@
+"""The examples train, say the same twice, and are bundles and manifests that Slipway takes."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+from onnx.reference import ReferenceEvaluator
+
+from slipway.api.v1alpha1 import API_VERSION, KIND, ModelDeploymentSpec
+from slipway.fetch import layout, model, sums
+from testbed.plane import Plane
+from testbed.say import MissingError
+from testbed.shell import ROOT, run, works
+
+EXAMPLES = ROOT / "examples"
+NAMES = sorted(found.parent.name for found in EXAMPLES.glob("*/train.py"))
+
+
+@pytest.fixture(scope="module")
+def trainer() -> str:
+    """A Python that has torch: this one, or the system's with the distribution's torch."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if works(python, "-c", "import torch"):
+            return python
+    raise MissingError("torch is missing: examples/README.md says how to install it")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def trained(request: pytest.FixtureRequest, trainer: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of one example, in a folder of its name."""
+    out = tmp_path_factory.mktemp("bundles") / request.param
+    run(trainer, EXAMPLES / request.param / "train.py", "--out", out)
+    return out
+
+
+def files(bundle: Path) -> dict[str, bytes]:
+    return {found.relative_to(bundle).as_posix(): found.read_bytes() for found in bundle.rglob("*") if found.is_file()}
+
+
+def array(tensor: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.array(tensor["data"], dtype=np.float32).reshape(tensor["shape"])
+
+
+def manifest(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((EXAMPLES / name / "manifest.yaml").read_text())
+    return found
+
+
+def test_training_again_gives_the_same_bytes(trained: Path, trainer: str, tmp_path: Path) -> None:
+    run(trainer, EXAMPLES / trained.name / "train.py", "--out", tmp_path)
+    assert files(tmp_path) == files(trained)
+
+
+def test_another_slope_is_another_model(trainer: str, tmp_path: Path) -> None:
+    told = run(trainer, EXAMPLES / "linear-regression" / "train.py", "--out", tmp_path, "--slope", "3")
+    answer = json.loads((tmp_path / "golden" / "one.json").read_text())["outputs"][0]["data"][0]
+    assert answer == pytest.approx(10, abs=0.1)
+    assert f"x = 3: the model says y = {answer:.6f}" in told
+
+
+def test_the_exported_network_answers_as_torch_did(trained: Path) -> None:
+    network = ReferenceEvaluator(onnx.load(trained / "1" / "model.onnx"))
+    for path in (trained / "golden").glob("*.json"):
+        golden = json.loads(path.read_text())
+        answers = network.run(None, {tensor["name"]: array(tensor) for tensor in golden["inputs"]})
+        for answer, expected in zip(answers, golden["outputs"], strict=True):
+            np.testing.assert_allclose(answer, array(expected), rtol=1e-5, atol=1e-5)
+
+
+def test_the_bundle_is_one_that_the_fetcher_takes(trained: Path) -> None:
+    found = files(trained)
+    listed = sums.parse(found[sums.NAME])
+    layout.check([path for path in found if path != sums.NAME])
+    layout.check_complete(listed, found)
+    overlay = ModelDeploymentSpec.model_validate(manifest(trained.name)["spec"]).model.config
+    configured = model.configure(found["config.pbtxt"], overlay.to_dict() if overlay else None, trained.name)
+    model.check_golden({path: found[path] for path in found if layout.is_golden(path)}, configured)
+    assert sum(map(layout.is_golden, found)) == 2
+
+
+def test_sha256sum_itself_agrees_with_the_list(trained: Path) -> None:
+    told = run("sha256sum", "--check", "--strict", sums.NAME, cwd=trained)
+    assert told.count(": OK") == len(files(trained)) - 1
+
+
+@pytest.mark.plane
+@pytest.mark.parametrize("name", NAMES)
+def test_the_api_server_takes_the_manifest(plane: Plane, namespace: str, name: str) -> None:
+    path = EXAMPLES / name / "manifest.yaml"
+    told = plane.kubectl().within(namespace)("apply", "--validate=strict", "--dry-run=server", f"--filename={path}")
+    assert f"{KIND.lower()}.{API_VERSION.partition('/')[0]}/{name} created" in told
