@@ -33,7 +33,7 @@ def trainer() -> str:
 @pytest.fixture(scope="module", params=NAMES)
 def trained(request: pytest.FixtureRequest, trainer: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of one example, in a folder of its name."""
-    out = tmp_path_factory.mktemp("bundles") / request.param
+    out: Path = tmp_path_factory.mktemp("bundles") / request.param
     run(trainer, EXAMPLES / request.param / "train.py", "--out", out)
     return out
 
