@@ -237,7 +237,7 @@ def test_a_pod_without_a_node_waits_and_never_refuses() -> None:
         ("Deployment", lambda m: m["spec"]["template"]["spec"]["containers"][0].update(image="else")),
         ("Service", lambda m: m["spec"].update(selector={"app": "else"})),
         ("ConfigMap", lambda m: m["metadata"]["labels"].clear()),
-        ("ControllerRevision", lambda m: m["data"].update(version="else")),
+        ("ControllerRevision", lambda m: m["metadata"]["labels"].clear()),
     ],
 )
 def test_what_was_changed_by_hand_is_put_back(kind: str, broken: object) -> None:

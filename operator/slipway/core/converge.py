@@ -1,4 +1,4 @@
-"""From what should be there to what has to be done: writes for what is missing or drifted, deletes for what is left over.
+"""From what should be there to what has to be done: writes for what is missing or drifted, deletes for leftovers.
 
 Nothing here decides what a revision may do; it only makes the cluster agree with what was decided.
 """
@@ -59,6 +59,8 @@ class Goal:
     root: str | None = None
     """The revision that the root Service selects."""
     job: Manifest | None = None
+    made: Manifest | None = None
+    """The ControllerRevision of a revision that was just made."""
     discard: tuple[Child, ...] = ()
     """Jobs and history that should go."""
 
@@ -86,20 +88,24 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
     return result
 
 
-def packed(record: RevisionRecord) -> str:
-    """A record as text for an annotation."""
-    data = json.dumps(record.to_dict(), sort_keys=True, separators=(",", ":"))
+def packed(record: RevisionRecord, owner: Owner) -> str:
+    """A record as text for an annotation: its ControllerRevision, but for the number."""
+    data = json.dumps(controller_revision(record, owner=owner, number=0), sort_keys=True, separators=(",", ":"))
     return base64.b64encode(zlib.compress(data.encode(), 9)).decode()
 
 
 def unpacked(text: str) -> RevisionRecord:
     """The record in an annotation; ValueError when it is none of ours."""
-    return RevisionRecord.parse(json.loads(zlib.decompress(base64.b64decode(text))))
+    try:
+        return RevisionRecord.from_controller_revision(json.loads(zlib.decompress(base64.b64decode(text))))
+    except zlib.error as error:
+        raise ValueError(f"not a packed revision: {error}") from error
 
 
 def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tuple[Manifest, Live | None]]:
-    if goal.job:
-        yield goal.job, None
+    for manifest in (goal.job, goal.made):
+        if manifest:
+            yield manifest, None
     for live in goal.live:
         if live.record is not None:
             yield from _of_revision(owner, spec, live, live.record)
@@ -116,7 +122,7 @@ def _of_revision(
     for child in record.children:
         if child["kind"] == "ConfigMap":
             meta = child["metadata"]
-            annotations = {**(meta.get("annotations") or {}), RECORD: packed(record)}
+            annotations = {**(meta.get("annotations") or {}), RECORD: packed(record, owner)}
             yield {**child, "metadata": {**meta, "annotations": annotations}}, None
         else:
             yield child, live if child["kind"] == "Deployment" else None

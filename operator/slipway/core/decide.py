@@ -16,7 +16,7 @@ from slipway.api.v1alpha1.spec import Rollout, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, Step
 from slipway.core import history
 from slipway.core.children.resolve_job import resolve_job
-from slipway.core.children.revision import RevisionRecord, render
+from slipway.core.children.revision import RevisionRecord, controller_revision, render
 from slipway.core.converge import Convergence, Goal, Live, converge
 from slipway.core.facts import Child, Foreign, Observed, Owner
 from slipway.core.identity import ask as ask_of
@@ -70,7 +70,7 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
     found = finding(Reason.SPEC_INVALID, f"{path}: {first['msg']}; correct the field and apply again")
     serving = next((r for r in before.revisions if r.state is RevisionState.STABLE), None)
     situation = Situation(
-        serving=serving and serving.version,
+        serving=serving.version if serving else None,
         available=serving.available if serving else 0,
         wanted=serving.replicas if serving else 0,
         finding=found,
@@ -92,12 +92,13 @@ def _decide(scene: Scene, before: ModelDeploymentStatus) -> Plan:
     version = scene.spec.model.version
     state = machine.retarget(state, ask=scene.ask, version=version, now=scene.now)
     outcome = _step(scene, state)
-    state, record = _recorded(scene, outcome)
-    goal = _goal(scene, outcome, state, retiring, record)
+    outcome, record = _recorded(scene, outcome)
+    state = outcome.state
+    goal = _goal(scene, outcome, retiring, record)
     convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
     blocked = _conflict(scene.observed.foreign, convergence)
     situation = situation_of(scene, state, outcome, blocked)
-    status = status_of(scene, before, state, retiring, goal, situation)
+    status = status_of(scene=scene, before=before, state=state, retiring=retiring, goal=goal, situation=situation)
     told = _told(before, situation.finding) if not outcome.notes else ()
     return Plan(
         status=status,
@@ -144,7 +145,7 @@ def _retiring(scene: Scene, before: ModelDeploymentStatus, state: State) -> list
 
 
 def _step(scene: Scene, state: State) -> Outcome:
-    candidate, stable = state.candidate, state.stable and state.stable.revision
+    candidate, stable = state.candidate, state.stable.revision if state.stable else None
     if candidate is None or state.rollout is None:
         return Outcome(state=state)
     if scene.suspended and state.rollout.step is not Step.RESOLVING:
@@ -152,7 +153,7 @@ def _step(scene: Scene, state: State) -> Outcome:
     known = None
     if state.rollout.step is Step.RESOLVING:
         entry = history.newest_of(history.entries(scene.observed, scene.owner), scene.ask)
-        known = entry and entry.record.revision
+        known = entry.record.revision if entry else None
     facts = Facts(
         ask=scene.ask,
         version=candidate.version,
@@ -164,25 +165,28 @@ def _step(scene: Scene, state: State) -> Outcome:
     return machine.step(state, facts, scene.policy, scene.now)
 
 
-def _recorded(scene: Scene, outcome: Outcome) -> tuple[State, RevisionRecord | None]:
-    """Where the source was just resolved: the revision made of it, and the state that knows it."""
+def _recorded(scene: Scene, outcome: Outcome) -> tuple[Outcome, RevisionRecord | None]:
+    """The revision made of a source that was just resolved. It is stored first; the next pass finds it in history and
+    starts it, so that status never names a revision that a cut between two writes has lost."""
     if outcome.resolved is None:
-        return outcome.state, None
-    record = render(
-        owner=scene.owner, spec=scene.spec, ask=scene.ask, resolved=outcome.resolved, platform=scene.platform
-    )
-    return machine.started(outcome.state, revision=record.revision, now=scene.now), record
+        return outcome, None
+    try:
+        record = render(
+            owner=scene.owner, spec=scene.spec, ask=scene.ask, resolved=outcome.resolved, platform=scene.platform
+        )
+    except ValueError as error:
+        return replace(outcome, finding=finding(Reason.SPEC_INVALID, str(error)), stalled=True), None
+    return replace(outcome, wake_at=scene.now), record
 
 
-def _goal(
-    scene: Scene, outcome: Outcome, state: State, retiring: Sequence[RevisionStatus], made: RevisionRecord | None
-) -> Goal:
+def _goal(scene: Scene, outcome: Outcome, retiring: Sequence[RevisionStatus], made: RevisionRecord | None) -> Goal:
+    state = outcome.state
     stable, candidate = state.stable, state.candidate
     live = [_retired(scene, revision) for revision in retiring]
     if stable and stable.revision:
-        live.append(_live(scene, stable, stable.revision, None, serves=True))
+        live.append(_live(scene, stable, stable.revision, serves=True))
     if candidate and candidate.revision:
-        live.append(_live(scene, candidate, stable and stable.revision, made, serves=False))
+        live.append(_live(scene, candidate, stable.revision if stable else None, serves=False))
     root = stable.revision if stable else candidate and candidate.revision
     if outcome.shift and candidate:
         root = candidate.revision
@@ -202,11 +206,12 @@ def _goal(
         live=live,
         root=root or scene.serving,
         job=job,
+        made=controller_revision(made, owner=scene.owner, number=state.last_number + 1) if made else None,
         discard=(*_jobs_to_discard(scene, outcome), *history.surplus(past, in_use=in_use, limit=limit)),
     )
 
 
-def _live(scene: Scene, ref: RevisionRef, stable: str | None, made: RevisionRecord | None, *, serves: bool) -> Live:
+def _live(scene: Scene, ref: RevisionRef, stable: str | None, *, serves: bool) -> Live:
     revision = ref.revision or ""
     scaling = scene.spec.autoscaling
     replicas = scene.wanted(revision, stable)
@@ -214,7 +219,7 @@ def _live(scene: Scene, ref: RevisionRef, stable: str | None, made: RevisionReco
     return Live(
         revision=revision,
         number=ref.number or 1,
-        record=made or history.record_of(scene.observed, scene.owner, revision),
+        record=history.record_of(scene.observed, scene.owner, revision),
         replicas=replicas,
         autoscaled=serves and scaling is not None and not scene.suspended,
         guarded=serves and not scene.suspended and most > 1,

@@ -15,6 +15,7 @@ from slipway.core.status import Situation, conditions, phase
 
 
 def situation_of(scene: Scene, state: State, outcome: Outcome, blocked: Finding | None) -> Situation:
+    """Put in words what was decided: what serves, what is on its way, and what is in the way."""
     stable, candidate = state.stable, state.candidate
     serving = scene.facts(stable, None) if stable else None
     found = blocked or outcome.finding
@@ -26,7 +27,7 @@ def situation_of(scene: Scene, state: State, outcome: Outcome, blocked: Finding 
         pod.server.running for pod in scene.observed.pods_of((candidate and candidate.revision) or "")
     )
     return Situation(
-        serving=stable and stable.version,
+        serving=stable.version if stable else None,
         available=serving.available if serving else 0,
         wanted=serving.wanted if serving else 0,
         asked_serves=bool(stable and stable.ask == scene.ask) and blocked is None,
@@ -34,13 +35,14 @@ def situation_of(scene: Scene, state: State, outcome: Outcome, blocked: Finding 
         refused=state.refused is not None,
         rollout=state.rollout,
         verifying=verifying,
-        candidate=candidate and candidate.version,
+        candidate=candidate.version if candidate else None,
         finding=found,
         stalled=outcome.stalled or blocked is not None,
     )
 
 
 def status_of(
+    *,
     scene: Scene,
     before: ModelDeploymentStatus,
     state: State,
@@ -48,6 +50,7 @@ def status_of(
     goal: Goal,
     situation: Situation,
 ) -> ModelDeploymentStatus:
+    """The whole status. It is written only when it differs from the one before."""
     owner, generation = scene.owner, scene.owner.generation
     records = {live.revision: live.record for live in goal.live}
     shown = [
@@ -93,7 +96,7 @@ def _revision_status(
     *,
     stable: RevisionRef | None,
 ) -> RevisionStatus:
-    facts = scene.facts(ref, stable and stable.revision)
+    facts = scene.facts(ref, stable.revision if stable else None)
     serves = state is RevisionState.STABLE and scene.serving == ref.revision
     return RevisionStatus(
         revision=ref.revision or "",

@@ -66,7 +66,7 @@ def conditions(situation: Situation, before: list[Condition], *, generation: int
     ]
     kept = {condition.type: condition for condition in before}
     return [
-        _condition(kept.get(kind), kind, "True" if true else "False", str(why), words, generation, now)
+        _condition(kept.get(kind), kind, true, reason=str(why), message=words, generation=generation, now=now)
         for kind, true, why, words in said
     ]
 
@@ -95,8 +95,9 @@ def _availability(situation: Situation) -> str:
 
 
 def _condition(
-    before: Condition | None, kind: str, status: str, reason: str, message: str, generation: int, now: datetime
+    before: Condition | None, kind: str, true: bool, *, reason: str, message: str, generation: int, now: datetime
 ) -> Condition:
+    status = "True" if true else "False"
     since = before.last_transition_time if before and before.status == status else now
     return Condition(
         type=kind,

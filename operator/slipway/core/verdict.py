@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from slipway.core.reasons import Finding, Reason, finding
@@ -20,7 +21,7 @@ def answer(message: str | None) -> Mapping[str, Any] | None:
 
 def verdict(message: str | None) -> Finding | None:
     """The finding in a termination message, if it is one of ours."""
-    said = answer(message)
-    if not said or said.get("reason") not in Reason:
-        return None
-    return finding(Reason(said["reason"]), str(said.get("message", "")))
+    said = answer(message) or {}
+    with suppress(ValueError):
+        return finding(Reason(str(said.get("reason"))), str(said.get("message", "")))
+    return None

@@ -110,7 +110,7 @@ def keeps_crashing(facts: RevisionFacts, policy: Policy) -> Finding | None:
 def pod_was_lost(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """Evicted, its node gone, or turned away by the kubelet: not the revision's doing."""
     pod = next((pod for pod in facts.pods if pod.failure and pod.phase == "Failed"), None)
-    return pod and finding(Reason.POD_LOST, f"{facts.version}: {pod.name}: {pod.failure}")
+    return finding(Reason.POD_LOST, f"{facts.version}: {pod.name}: {pod.failure}") if pod else None
 
 
 GATES: Final[tuple[Gate, ...]] = (

@@ -1,9 +1,9 @@
 """The rollout as a state machine: where a candidate is on its way, and what may happen next.
 
-Pure: `step(state, facts, now)` says the next state, what the cluster should be moved towards, and when to look again. All
-state lives in status, so that a pass which is cut off at any write is simply made again. The candidate is started whole
-beside the old revision, takes over by one change of the root Service's selector once all of it has answered correctly,
-and the old revision goes when connections to it have had time to end.
+Pure: `step(state, facts, now)` says the next state, what the cluster should be moved towards, and when to look again.
+All state lives in status, so that a pass which is cut off at any write is simply made again. The candidate is started
+whole beside the old revision, takes over by one change of the root Service's selector once all of it has answered
+correctly, and the old revision goes when connections to it have had time to end.
 
     Resolving → Starting → Shifting → promoted
         └──────────┴── a finding about the revision → refused, until the ask changes
@@ -126,10 +126,22 @@ def _resolve(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) 
         return Outcome(state=state, resolved=said)
     if facts.resolve.ended and not (job is None or job.deleting):
         return _resolve_failed(state, rollout, facts, now)
-    waits = _resolve_waits(facts)
-    overdue = waits is not None and now >= rollout.step_started_at + STALLED_AFTER
-    wake_at = rollout.step_started_at + STALLED_AFTER if waits and not overdue else None
-    return Outcome(state=state, resolve=True, finding=waits, stalled=overdue, wake_at=wake_at)
+    return _blocked(Outcome(state=state, resolve=True), rollout, _resolve_waits(facts) or _last_failure(rollout), now)
+
+
+def _blocked(outcome: Outcome, rollout: RolloutStatus, found: Finding | None, now: datetime) -> Outcome:
+    """The outcome with what is in its way, stalled at once where only an edit helps, and after a while otherwise."""
+    if found is None:
+        return outcome
+    patience = rollout.started_at + STALLED_AFTER
+    stalled = found.about is About.REVISION or now >= patience
+    wake_at = min((at for at in (outcome.wake_at, None if stalled else patience) if at), default=None)
+    return replace(outcome, finding=found, stalled=stalled, wake_at=wake_at)
+
+
+def _last_failure(rollout: RolloutStatus) -> Finding | None:
+    """What the try before this one found; it stands until there is a better answer."""
+    return finding(Reason(rollout.reason), rollout.message or "") if rollout.reason else None
 
 
 def _resolved(message: str | None) -> Resolved | None:
@@ -159,23 +171,19 @@ def _resolve_failed(state: State, rollout: RolloutStatus, facts: Facts, now: dat
     failed = rollout.model_copy(
         update={"attempts": attempts, "retry_at": now + delay, "reason": str(found.reason), "message": message}
     )
-    notes = (Note(reason=found.reason, message=message, warning=True),) if rollout.reason != found.reason else ()
-    outcome = _wait_to_retry(replace(state, rollout=failed), failed, facts, now)
-    return replace(outcome, notes=notes)
+    return _wait_to_retry(replace(state, rollout=failed), failed, facts, now)
 
 
 def _wait_to_retry(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) -> Outcome:
     """A failed try is shown until the next one's answer. Resolving costs no GPU, so it is tried for ever, ever slower:
     a bundle that is put right in the store is picked up without an edit."""
-    found = finding(Reason(rollout.reason or Reason.FETCH_FAILED), rollout.message or "")
-    overdue = now >= rollout.started_at + STALLED_AFTER
-    shown = Outcome(state=state, finding=found, stalled=overdue or found.about is About.REVISION)
     retry_at = rollout.retry_at or now
+    again = Outcome(state=replace(state, rollout=rollout.model_copy(update={"retry_at": None})), resolve=True)
     if now < retry_at:
-        return replace(shown, wake_at=retry_at)
-    if facts.resolve.job is not None:
-        return replace(shown, discard_job=True)
-    return replace(shown, state=replace(state, rollout=rollout.model_copy(update={"retry_at": None})), resolve=True)
+        again = Outcome(state=state, wake_at=retry_at)
+    elif facts.resolve.job is not None:
+        again = Outcome(state=state, discard_job=True)
+    return _blocked(again, rollout, _last_failure(rollout), now)
 
 
 def _start(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:

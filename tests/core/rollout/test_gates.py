@@ -1,0 +1,191 @@
+"""What each gate finds, in a table: one pod's status in, a reason and a quoted sentence out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from slipway.api.v1alpha1.spec import Accelerator
+from slipway.core.facts import NodeFacts, PodFacts, pod_facts
+from slipway.core.reasons import About, Reason
+from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.gates import Policy, deadline, first_finding, missed_deadline, refusable
+from tests.core.toy import says
+
+AT = "2026-01-05T12:00:00Z"
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+POLICY = Policy(fetch_timeout=timedelta(hours=1), progress_deadline=timedelta(minutes=10))
+
+
+def true(*kinds: str) -> list[dict[str, str]]:
+    return [{"type": kind, "status": "True", "lastTransitionTime": AT} for kind in kinds]
+
+
+def pod(**status: Any) -> PodFacts:
+    meta = {"name": "churn-1", "uid": "u", "resourceVersion": "1", "labels": {}, "creationTimestamp": AT}
+    return pod_facts({"metadata": meta, "spec": {"nodeName": "node-1"}, "status": status})
+
+
+def server(**state: Any) -> dict[str, Any]:
+    return {
+        "phase": "Running",
+        "conditions": true("PodScheduled", "Initialized"),
+        "containerStatuses": [{"name": "triton", "restartCount": 0, **state}],
+    }
+
+
+def fetcher(**state: Any) -> dict[str, Any]:
+    return {"conditions": true("PodScheduled"), "initContainerStatuses": [{"name": "fetch", **state}]}
+
+
+def ended(message: str = "", reason: str = "Error", code: int = 1) -> dict[str, Any]:
+    return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+
+
+def facts(*pods: PodFacts, **of: Any) -> RevisionFacts:
+    return RevisionFacts(revision="aaaa1111", version="3", wanted=1, pods=pods, **of)
+
+
+CASES: list[tuple[str, dict[str, Any], Reason | None, str]] = [
+    ("starting", server(state={"running": {}}), None, ""),
+    ("fetching", fetcher(state={"running": {}}), None, ""),
+    (
+        "no image",
+        server(state={"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}}),
+        Reason.IMAGE_PULL_FAILED,
+        "no such tag",
+    ),
+    (
+        "no secret",
+        fetcher(state={"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "keys" not found'}}),
+        Reason.CONFIGURATION_MISSING,
+        'secret "keys" not found',
+    ),
+    (
+        "store refuses",
+        fetcher(state=ended(says("SourceDenied", "403 for s3://m/1"))),
+        Reason.SOURCE_DENIED,
+        "403 for s3://m/1",
+    ),
+    ("fetcher crashed", fetcher(state=ended(code=139)), Reason.FETCH_FAILED, "139"),
+    (
+        "cannot load",
+        server(state=ended(says("LoadFailed", "no such op"))),
+        Reason.LOAD_FAILED,
+        "no such op",
+    ),
+    (
+        "answers wrongly, in its last life",
+        server(state={"running": {}}, lastState=ended(says("WrongAnswer", "y[0] is 5"))),
+        Reason.WRONG_ANSWER,
+        "y[0] is 5",
+    ),
+    ("out of memory", server(state=ended(reason="OOMKilled", code=137)), Reason.OUT_OF_MEMORY, "limits.memory"),
+    ("crashes without a word", server(state=ended("segfault", code=139)), Reason.CRASH_LOOP, "139"),
+    (
+        "evicted",
+        {"phase": "Failed", "reason": "Evicted", "message": "disk pressure"},
+        Reason.POD_LOST,
+        "Evicted: disk pressure",
+    ),
+    (
+        "nowhere to run",
+        {
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+            ]
+        },
+        Reason.INSUFFICIENT_CAPACITY,
+        "0/3 nodes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "reason", "quoted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_gate_names_its_finding_and_quotes_the_evidence(
+    status: dict[str, Any], reason: Reason | None, quoted: str
+) -> None:
+    found = first_finding(facts(pod(**status)), POLICY)
+    assert (found and found.reason) == reason
+    assert found is None or quoted in found.message
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('pods "x" is forbidden: exceeded quota: gpus, requested: 1', Reason.QUOTA_EXCEEDED),
+        ('pods "x" is forbidden: violates PodSecurity "restricted"', Reason.POD_REFUSED),
+    ],
+)
+def test_what_keeps_pods_from_being_made_is_told_by_the_deployment(message: str, reason: Reason) -> None:
+    found = first_finding(facts(replica_failure=message), POLICY)
+    assert found
+    assert found.reason is reason
+    assert message in found.message
+
+
+def test_a_wait_for_gpus_says_what_the_nodes_have() -> None:
+    waiting = pod(
+        conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]
+    )
+    node = NodeFacts(
+        name="n1",
+        labels={"nvidia.com/gpu.product": "Tesla-T4"},
+        allocatable={"nvidia.com/gpu": "4"},
+        schedulable=True,
+    )
+    policy = Policy(
+        fetch_timeout=POLICY.fetch_timeout,
+        progress_deadline=POLICY.progress_deadline,
+        accelerator=Accelerator(products=["NVIDIA-H100-80GB-HBM3"]),
+    )
+    found = first_finding(facts(waiting, nodes=(node,)), policy)
+    assert found
+    assert "Tesla-T4" in found.message
+
+
+@pytest.mark.parametrize(
+    ("restarts", "state", "certain"),
+    [(0, ended(says("LoadFailed", "x")), False), (1, ended(says("LoadFailed", "x")), True)],
+)
+def test_a_revision_is_refused_for_what_was_seen_twice(restarts: int, state: dict[str, Any], certain: bool) -> None:
+    seen = facts(
+        pod(
+            **server(state=state)
+            | {"containerStatuses": [{"name": "triton", "restartCount": restarts, "state": state}]}
+        )
+    )
+    found = first_finding(seen, POLICY)
+    assert found
+    assert found.about is About.REVISION
+    assert refusable(found, seen) is certain
+
+
+def test_two_pods_that_fail_once_each_make_it_certain() -> None:
+    failed = pod(**server(state=ended(says("LoadFailed", "x"))))
+    seen = facts(failed, failed)
+    found = first_finding(seen, POLICY)
+    assert found
+    assert refusable(found, seen)
+
+
+def test_the_worlds_fault_is_never_refused() -> None:
+    seen = facts(pod(**fetcher(restartCount=9, state=ended(says("FetchStalled", "x")))))
+    found = first_finding(seen, POLICY)
+    assert found
+    assert not refusable(found, seen)
+
+
+def test_fetching_has_its_own_deadline_and_progress_moves_the_other_on() -> None:
+    fetching = facts(pod(**fetcher(state={"running": {}})))
+    assert deadline(fetching, POLICY, NOON) == NOON + timedelta(hours=1)
+    loading = facts(pod(**server(state={"running": {}})))
+    assert deadline(loading, POLICY, NOON - timedelta(hours=3)) == NOON + timedelta(minutes=10)
+
+
+def test_a_missed_deadline_names_the_field_that_sets_it() -> None:
+    loading = facts(pod(**server(state={"running": {}})))
+    found = missed_deadline(loading, POLICY, since=NOON, now=NOON + timedelta(minutes=10))
+    assert found
+    assert "rollout.progressDeadline" in found.message
+    assert missed_deadline(loading, POLICY, since=NOON, now=NOON + timedelta(minutes=9)) is None
