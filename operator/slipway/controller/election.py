@@ -1,0 +1,154 @@
+"""Leader election by a Lease: of several replicas one works, and another takes over when it ends or hangs.
+
+`kubernetes.aio.leaderelection` never gives a Lease back, so every upgrade would wait for one to expire; hence our own.
+A Lease does not fence: a leader that was paused may write once more after it lost. Preconditions on every write make
+that harmless (design §6).
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from slipway.controller.kinds import LEASE
+from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
+from slipway.core.names import Manifest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """Times of a Lease, in seconds: a holder that cannot renew stops before anybody else may take over."""
+
+    duration: float = 15
+    give_up: float = 10
+    renew: float = 3
+    poll: float = 1.5
+
+
+class LeaseLostError(Exception):
+    """Somebody else holds the Lease now, or it could not be renewed in time: stop working at once."""
+
+
+class Election:
+    """One candidate."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        namespace: str,
+        name: str,
+        identity: str,
+        clock: Callable[[], float],
+        terms: Terms | None = None,
+    ) -> None:
+        self._kube, self._namespace, self._name = kube, namespace, name
+        self._identity, self._clock, self._terms = identity, clock, terms or Terms()
+        self._held: Manifest | None = None
+        self._seen: tuple[str, float] = ("", 0.0)
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours."""
+        said = ""
+        while True:
+            try:
+                holder = await self._try()
+            except KubeError as error:
+                holder = f"unknown, {error}"
+            if not holder:
+                log.info("Leading as %s", self._identity)
+                return
+            if said != (said := holder):
+                log.info("Standing by; the holder of the Lease is %s", holder)
+            await asyncio.sleep(self._terms.poll * random.uniform(0.8, 1.2))  # noqa: S311
+
+    async def hold(self) -> None:
+        """Renew for ever; LeaseLostError when that can no longer be vouched for."""
+        renewed, pause = self._clock(), self._terms.renew
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                async with asyncio.timeout(self._terms.give_up / 2):
+                    kept = await self._renew()
+            except (KubeError, TimeoutError) as error:
+                log.warning("The Lease was not renewed: %r", error)
+                kept, pause = self._clock() - renewed < self._terms.give_up, self._terms.poll
+            else:
+                renewed, pause = self._clock(), self._terms.renew
+            if not kept:
+                self._held = None
+                raise LeaseLostError("Somebody else holds the Lease, or it could not be renewed in time")
+
+    async def release(self) -> None:
+        """Give the Lease back, so that a standby need not wait for it to expire."""
+        if self._held is None:
+            return
+        lease = self._lease(self._held)
+        lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+        self._held = None
+        try:
+            await self._kube.replace(LEASE, lease)
+        except KubeError as error:
+            log.warning("The Lease was not given back and will expire: %s", error)
+
+    async def _try(self) -> str:
+        """One attempt. Answers who holds the Lease, or nothing when we do."""
+        try:
+            live = await self._kube.get(LEASE, self._namespace, self._name)
+        except NotFoundError:
+            live = None
+        holder = self._holder(live)
+        if holder not in ("", self._identity) and not self._expired(live):
+            return holder
+        try:
+            await self._write(self._lease(live, taking=True))
+        except ConflictError:
+            return holder or "another candidate"
+        return ""
+
+    async def _write(self, lease: Manifest) -> None:
+        known = "resourceVersion" in lease["metadata"]
+        self._held = await (self._kube.replace(LEASE, lease) if known else self._kube.create(LEASE, lease))
+
+    async def _renew(self) -> bool:
+        """Whether the Lease is still ours. A conflict alone does not say so: a person may have annotated the Lease."""
+        try:
+            await self._write(self._lease(self._held))
+        except ConflictError:
+            live = await self._kube.get(LEASE, self._namespace, self._name)
+            if self._holder(live) != self._identity:
+                return False
+            self._held = live
+        return True
+
+    def _expired(self, live: Manifest | None) -> bool:
+        """Whether its holder has let a whole duration pass, by our own clock: clocks of machines differ."""
+        if live is None:
+            return True
+        version = live["metadata"]["resourceVersion"]
+        if version != self._seen[0]:
+            self._seen = (version, self._clock())
+        duration = live["spec"].get("leaseDurationSeconds") or self._terms.duration
+        return self._clock() - self._seen[1] > duration
+
+    def _lease(self, live: Manifest | None, *, taking: bool = False) -> Manifest:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec: dict[str, Any] = dict((live or {}).get("spec") or {})
+        spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": int(self._terms.duration), "renewTime": now}
+        if taking:
+            spec |= {
+                "acquireTime": now,
+                "leaseTransitions": int(spec.get("leaseTransitions") or 0) + (live is not None),
+            }
+        meta = (live or {}).get("metadata") or {"name": self._name, "namespace": self._namespace}
+        meta = {field: value for field, value in meta.items() if field != "managedFields"}
+        return {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": meta, "spec": spec}
+
+    @staticmethod
+    def _holder(live: Manifest | None) -> str:
+        return str(((live or {}).get("spec") or {}).get("holderIdentity") or "")

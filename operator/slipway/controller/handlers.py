@@ -1,0 +1,55 @@
+"""What watches tell goes into the store, and whom it concerns into the queue. No opinions here."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+
+from slipway.controller.kinds import Key, Kind
+from slipway.controller.queue import WorkQueue
+from slipway.controller.resync import Hearing
+from slipway.controller.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """Where events go."""
+
+    store: Store
+    queue: WorkQueue[Key]
+    hearing: Hearing
+
+    def take(self, kind: Kind, event: kopf.RawEvent) -> None:
+        """Learn from one raw event of a watch."""
+        manifest: dict[str, Any] = dict(event["object"])
+        uid = manifest["metadata"]["uid"]
+        if event["type"] == "DELETED":
+            self.hearing.gone(kind, uid)
+            concerned = self.store.remove(kind, uid)
+        else:
+            self.hearing.heard(kind, uid, int(manifest["metadata"]["resourceVersion"]))
+            concerned = self.store.put(kind, manifest)
+        for key in concerned:
+            self.queue.notice(key)
+
+
+def registry_for(kinds: Sequence[Kind], intake: Intake, stop: asyncio.Event) -> kopf.OperatorRegistry:
+    """kopf's registry: one event handler a kind, the login, and word when kopf begins to end."""
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry, errors=kopf.ErrorsMode.TEMPORARY, backoff=1.0)(kopf.login_via_client)
+    for kind in kinds:
+        _watch(registry, kind, intake)
+
+    @kopf.on.cleanup(registry=registry)
+    async def ending(**_: object) -> None:
+        stop.set()
+
+    return registry
+
+
+def _watch(registry: kopf.OperatorRegistry, kind: Kind, intake: Intake) -> None:
+    @kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)
+    async def changed(event: kopf.RawEvent, **_: object) -> None:
+        intake.take(kind, event)

@@ -1,0 +1,74 @@
+"""The kinds of objects that the operator lists, watches and writes, and where each lives in the API."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from slipway.api import v1alpha1
+from slipway.core.names import FIELD_MANAGER, MANAGED_BY
+
+
+class Key(NamedTuple):
+    """Names one ModelDeployment: the unit of work."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of object and its address."""
+
+    name: str
+    group: str
+    version: str
+    plural: str
+    namespaced: bool = True
+    selector: str | None = None
+    """Label selector that the server applies to lists and watches."""
+
+    @property
+    def api_version(self) -> str:
+        """As manifests write it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """The URL path of the collection, of one object, or of its subresource."""
+        parts = ["/apis", self.group] if self.group else ["/api"]
+        parts += [self.version]
+        if self.namespaced and namespace is not None:
+            parts += ["namespaces", namespace]
+        return "/".join([*parts, self.plural, *(part for part in (name, subresource) if part)])
+
+
+OURS: Final = f"{MANAGED_BY}={FIELD_MANAGER}"
+
+
+def _child(name: str, group: str, plural: str, version: str = "v1") -> Kind:
+    return Kind(name=name, group=group, version=version, plural=plural, selector=OURS)
+
+
+MODEL_DEPLOYMENT: Final = Kind(
+    name=v1alpha1.KIND, group=v1alpha1.GROUP, version=v1alpha1.VERSION, plural=v1alpha1.PLURAL
+)
+POD: Final = _child("Pod", "", "pods")
+NODE: Final = Kind(name="Node", group="", version="v1", plural="nodes", namespaced=False)
+DEPLOYMENT: Final = _child("Deployment", "apps", "deployments")
+LEASE: Final = Kind(name="Lease", group="coordination.k8s.io", version="v1", plural="leases")
+EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
+
+CHILDREN: Final = (
+    DEPLOYMENT,
+    _child("Service", "", "services"),
+    _child("ConfigMap", "", "configmaps"),
+    _child("ControllerRevision", "apps", "controllerrevisions"),
+    _child("Job", "batch", "jobs"),
+    _child("HorizontalPodAutoscaler", "autoscaling", "horizontalpodautoscalers", "v2"),
+    _child("PodDisruptionBudget", "policy", "poddisruptionbudgets"),
+    _child("NetworkPolicy", "networking.k8s.io", "networkpolicies"),
+)
+
+WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, NODE)
+BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, LEASE, EVENT)}

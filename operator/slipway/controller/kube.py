@@ -1,0 +1,274 @@
+"""The API server as a handful of verbs: JSON in, JSON out, always with a timeout, every call counted.
+
+Only here is `kubernetes.aio` used, and of it only the transport with its ways to log in: its typed models cost four
+times the CPU on lists and know no ModelDeployment.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import load_incluster_config, load_kube_config
+from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME
+
+from slipway.controller.kinds import DEPLOYMENT, EVENT, Kind
+from slipway.core.names import FIELD_MANAGER, Manifest
+
+TIMEOUT_SECONDS: Final = 30
+IN_FLIGHT: Final = 32
+"""Calls at a time. More would only wait in the API server, with our timeouts running."""
+PAGE: Final = 250
+"""Objects in one answer of a list: bounds memory, at 5 kB a pod about a megabyte."""
+
+APPLY: Final = "application/apply-patch+yaml"
+MERGE: Final = "application/merge-patch+json"
+JSON: Final = "application/json"
+
+
+class KubeError(Exception):
+    """A call that did not succeed. `status` is the HTTP status, 0 when there was no answer."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after_seconds: float = 0) -> None:
+        super().__init__(f"{reason} ({status}): {message}" if status else f"{reason}: {message}")
+        self.status, self.reason, self.message = status, reason, message
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotFoundError(KubeError):
+    """404: the object, its namespace or its kind is not there."""
+
+
+class ConflictError(KubeError):
+    """409: the object is not the one that was decided from, or it exists already."""
+
+
+class ForbiddenError(KubeError):
+    """403: RBAC, admission or quota."""
+
+
+class GoneError(KubeError):
+    """410: the list's snapshot has expired."""
+
+
+_ERRORS: Final[dict[int, type[KubeError]]] = {
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: GoneError,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Part of a list. All pages of one list show the same moment, `resource_version`."""
+
+    items: list[Manifest]
+    resource_version: str
+
+
+class Kube(Protocol):
+    """What the controller asks of the API server. Every verb raises KubeError."""
+
+    def list(self, kind: Kind, namespace: str | None) -> AsyncIterator[Page]:
+        """All objects of a kind under its label selector, in one namespace or all, page by page."""
+        ...
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest:
+        """One object, live."""
+        ...
+
+    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Make an object; ConflictError if it is there already."""
+        ...
+
+    async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Put a whole object in place of the one whose resourceVersion it carries."""
+        ...
+
+    async def apply(self, kind: Kind, manifest: Manifest, *, resource_version: str | None = None) -> Manifest:
+        """Server-side apply; with `resource_version` only if the live object is that one."""
+        ...
+
+    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Server-side apply of `status`; carries the resourceVersion that it was decided from."""
+        ...
+
+    async def scale(self, namespace: str, name: str, replicas: int, resource_version: str) -> Manifest:
+        """Set a Deployment's count if it is still the one that was looked at. Answers the Scale object."""
+        ...
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> Manifest:
+        """Delete that very object, and what hangs on it behind it. Answers a Status, or the object if it lingers."""
+        ...
+
+    async def create_event(self, event: Manifest) -> None:
+        """Tell people something through a Kubernetes Event."""
+        ...
+
+
+class Calls(Protocol):
+    """Told of every call."""
+
+    def __call__(self, *, verb: str, kind: str, code: int) -> None:
+        """`code` is the HTTP status, 0 when there was no answer."""
+        ...
+
+
+class ApiKube:
+    """`Kube` over HTTP."""
+
+    def __init__(self, client: ApiClient, calls: Calls) -> None:
+        self._client = client
+        self._calls = calls
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+
+    async def list(self, kind: Kind, namespace: str | None) -> AsyncIterator[Page]:
+        """See Kube."""
+        selector = {"labelSelector": kind.selector} if kind.selector else {}
+        following: str | None = None
+        while following != "":
+            query = {"limit": str(PAGE), **selector} | ({"continue": following} if following else {})
+            answer = await self._call("list", kind, method="GET", path=kind.path(namespace), query=query)
+            meta = answer["metadata"]
+            items = answer.get("items") or []
+            for item in items:  # lists leave these two out of their items
+                item["apiVersion"], item["kind"] = kind.api_version, kind.name
+            yield Page(items=items, resource_version=meta["resourceVersion"])
+            following = meta.get("continue") or ""
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest:
+        """See Kube."""
+        return await self._call("get", kind, method="GET", path=kind.path(namespace, name))
+
+    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """See Kube."""
+        path = kind.path(manifest["metadata"].get("namespace"))
+        return await self._call("create", kind, method="POST", path=path, body=manifest, query=_MANAGER)
+
+    async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """See Kube."""
+        meta = manifest["metadata"]
+        path = kind.path(meta.get("namespace"), meta["name"])
+        return await self._call("update", kind, method="PUT", path=path, body=manifest, query=_MANAGER)
+
+    async def apply(self, kind: Kind, manifest: Manifest, *, resource_version: str | None = None) -> Manifest:
+        """See Kube."""
+        meta = manifest["metadata"]
+        body = (
+            manifest
+            if resource_version is None
+            else manifest | {"metadata": meta | {"resourceVersion": resource_version}}
+        )
+        path = kind.path(meta["namespace"], meta["name"])
+        return await self._call("apply", kind, method="PATCH", path=path, body=body, query=_FORCE, content_type=APPLY)
+
+    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """See Kube."""
+        meta = manifest["metadata"]
+        path = kind.path(meta["namespace"], meta["name"], "status")
+        return await self._call(
+            "apply_status", kind, method="PATCH", path=path, body=manifest, query=_FORCE, content_type=APPLY
+        )
+
+    async def scale(self, namespace: str, name: str, replicas: int, resource_version: str) -> Manifest:
+        """See Kube."""
+        body = {"metadata": {"resourceVersion": resource_version}, "spec": {"replicas": replicas}}
+        path = DEPLOYMENT.path(namespace, name, "scale")
+        return await self._call(
+            "scale", DEPLOYMENT, method="PATCH", path=path, body=body, query=_MANAGER, content_type=MERGE
+        )
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> Manifest:
+        """See Kube."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        return await self._call("delete", kind, method="DELETE", path=kind.path(namespace, name), body=body)
+
+    async def create_event(self, event: Manifest) -> None:
+        """See Kube."""
+        await self.create(EVENT, event)
+
+    async def _call(
+        self,
+        verb: str,
+        kind: Kind,
+        *,
+        method: str,
+        path: str,
+        body: Manifest | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = JSON,
+    ) -> Manifest:
+        code = 0
+        try:
+            async with self._slots:
+                code, headers, text = await self._exchange(method, path, body, query or {}, content_type)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise KubeError(0, "NoAnswer", f"{method} {path}: {error!r}") from error
+        finally:
+            self._calls(verb=verb, kind=kind.name, code=code)
+        if 200 <= code < 300:
+            answer: Manifest = json.loads(text)
+            return answer
+        raise _error(code, headers, text, f"{method} {path}")
+
+    async def _exchange(
+        self, method: str, path: str, body: Manifest | None, query: Mapping[str, str], content_type: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._client.user_agent}
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        response = await self._client.call_api(method, url, headers, body, _request_timeout=timeout)
+        return response.status, response.headers, await response.read()
+
+
+_MANAGER: Final = {"fieldManager": FIELD_MANAGER}
+_FORCE: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
+
+
+def _error(code: int, headers: Mapping[str, str], text: bytes, call: str) -> KubeError:
+    """The error for an answer: Kubernetes says why in a Status object; what stands in between may answer anything."""
+    try:
+        status: dict[str, Any] = json.loads(text)
+        reason, message = str(status.get("reason") or "Unknown"), str(status.get("message") or "")
+    except (ValueError, AttributeError):
+        reason, message = "Unknown", text[:200].decode(errors="replace")
+    try:
+        retry_after = float(headers.get("Retry-After") or 0)
+    except ValueError:  # the header may also be a date
+        retry_after = 0
+    return _ERRORS.get(code, KubeError)(code, reason, f"{call}: {message}", retry_after)
+
+
+async def configuration() -> Configuration:
+    """How to reach the API server: as the pod's service account inside a cluster, else by KUBECONFIG."""
+    found = Configuration()
+    if SERVICE_HOST_ENV_NAME in os.environ and "KUBECONFIG" not in os.environ:
+        load_incluster_config(client_configuration=found)  # reads the token again every minute
+    else:
+        await load_kube_config(client_configuration=found)
+    found.connection_pool_maxsize = IN_FLIGHT
+    return found
+
+
+@asynccontextmanager
+async def connect(calls: Calls, user_agent: str) -> AsyncIterator[ApiKube]:
+    """An ApiKube for as long as the context lasts."""
+    client = ApiClient(await configuration())
+    client.user_agent = user_agent
+    try:
+        yield ApiKube(client, calls)
+    finally:
+        await client.close()

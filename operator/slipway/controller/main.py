@@ -1,0 +1,121 @@
+"""The command `slipway`."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import click
+
+from slipway.controller import logs
+from slipway.controller.running import run as run_operator
+from slipway.controller.settings import Settings
+from slipway.core.decide import decide
+from slipway.core.platform import Platform
+
+log = logging.getLogger(__name__)
+
+OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+VERSION: Final = version("slipway")
+
+
+class Listed(click.ParamType[tuple[str, ...]]):
+    """Comma-separated names."""
+
+    name = "names"
+
+    def convert(self, value: object, _: click.Parameter | None, __: click.Context | None) -> tuple[str, ...]:
+        """See click."""
+        return (
+            value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(",") if part.strip())
+        )
+
+
+def _own_namespace() -> str:
+    return OWN_NAMESPACE.read_text().strip() if OWN_NAMESPACE.exists() else "default"
+
+
+@click.group()
+@click.version_option(VERSION, prog_name="slipway")
+def main() -> None:
+    """Slipway serves models on NVIDIA Triton and moves them from version to version."""
+
+
+@main.command(context_settings={"show_default": True})
+@click.option("--fetcher-image", envvar="SLIPWAY_FETCHER_IMAGE", required=True, help="Image of the fetcher.")
+@click.option(
+    "--server-image", envvar="SLIPWAY_SERVER_IMAGE", required=True, help="Used when spec.server.image is absent."
+)
+@click.option(
+    "--image-pull-secrets", envvar="SLIPWAY_IMAGE_PULL_SECRETS", type=Listed(), default="", help="For both images."
+)
+@click.option("--cluster-domain", envvar="SLIPWAY_CLUSTER_DOMAIN", default="cluster.local")
+@click.option("--namespaces", envvar="SLIPWAY_NAMESPACES", type=Listed(), default="", help="Only these; empty = all.")
+@click.option("--lease-name", envvar="SLIPWAY_LEASE_NAME", default="slipway")
+@click.option("--lease-namespace", envvar="SLIPWAY_LEASE_NAMESPACE", default=_own_namespace, help="Default: its own.")
+@click.option("--workers", envvar="SLIPWAY_WORKERS", type=click.IntRange(1, 64), default=8, help="Passes at a time.")
+@click.option("--resync-seconds", envvar="SLIPWAY_RESYNC_SECONDS", type=click.FloatRange(1), default=300)
+@click.option(
+    "--log-level",
+    envvar="SLIPWAY_LOG_LEVEL",
+    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+    default="info",
+)
+@click.option("--log-format", envvar="SLIPWAY_LOG_FORMAT", type=click.Choice(["json", "text"]), default="json")
+@click.option("--health-port", envvar="SLIPWAY_HEALTH_PORT", type=click.IntRange(1, 65535), default=8080)
+@click.option("--metrics-port", envvar="SLIPWAY_METRICS_PORT", type=click.IntRange(1, 65535), default=9090)
+def run(
+    *,
+    fetcher_image: str,
+    server_image: str,
+    image_pull_secrets: tuple[str, ...],
+    cluster_domain: str,
+    log_level: str,
+    log_format: str,
+    namespaces: tuple[str, ...],
+    lease_name: str,
+    lease_namespace: str,
+    workers: int,
+    resync_seconds: float,
+    health_port: int,
+    metrics_port: int,
+) -> None:
+    """Run the operator: in a cluster as the pod's service account, elsewhere by KUBECONFIG."""
+    logs.configure(level=log_level, form=log_format)
+    platform = Platform(
+        version=VERSION,
+        fetcher_image=fetcher_image,
+        server_image=server_image,
+        image_pull_secrets=image_pull_secrets,
+        cluster_domain=cluster_domain,
+    )
+    settings = Settings(
+        platform=platform,
+        lease_namespace=lease_namespace,
+        lease_name=lease_name,
+        identity=f"{os.uname().nodename}-{os.getpid()}",
+        namespaces=namespaces,
+        workers=workers,
+        resync_seconds=resync_seconds,
+        health_port=health_port,
+        metrics_port=metrics_port,
+    )
+    sys.exit(asyncio.run(_until_told(settings)))
+
+
+async def _until_told(settings: Settings) -> int:
+    """Run until a signal; answers the exit code."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):  # kopf takes them over while it runs, and tells
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await run_operator(settings, decide, stop)
+    except ExceptionGroup as group:
+        for error in group.exceptions:
+            log.exception("The operator ends and expects to be started again", exc_info=error)
+        return 1
+    return 0

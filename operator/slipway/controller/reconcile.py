@@ -1,0 +1,283 @@
+"""One pass over one ModelDeployment: gather, decide, persist the status, act, tell.
+
+State is persisted before any effect that it permits, and every write carries what it was decided from. A pass may be
+cut off between any two writes: the next one starts from what is there.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from pydantic import ValidationError
+
+from slipway.api.v1alpha1.status import ModelDeploymentStatus
+from slipway.controller import logs
+from slipway.controller.events import event_of
+from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key, Kind
+from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
+from slipway.controller.queue import WorkQueue
+from slipway.controller.store import LiveOwner, Store
+from slipway.controller.telemetry import Telemetry
+from slipway.core.facts import Foreign, Observed, Owner
+from slipway.core.names import REVISION, Manifest
+from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
+from slipway.core.platform import Platform
+
+log = logging.getLogger(__name__)
+
+TRIES: Final = 4
+"""Decisions in one pass: each after the first because the world had moved on. Then the queue's backoff takes over."""
+FOREIGN_FOR: Final = timedelta(seconds=60)
+"""How long a name counts as taken before it is looked at again: nothing that is not ours is watched."""
+PREDECESSOR_FOR: Final = timedelta(seconds=2)
+"""The same for a child of a deleted ModelDeployment of our name: garbage collection is about to take it."""
+
+
+class Decide(Protocol):
+    """The core. Pure, and it never raises on what a user may have written."""
+
+    def __call__(
+        self,
+        *,
+        owner: Owner,
+        spec: Mapping[str, Any],
+        status: Mapping[str, Any] | None,
+        observed: Observed,
+        platform: Platform,
+        now: datetime,
+    ) -> Plan:
+        """What is to be done now."""
+        ...
+
+
+class StaleError(Exception):
+    """What was decided from is not what is there."""
+
+    def __init__(self, *, kind: Kind, name: str) -> None:
+        super().__init__(f"{kind.name} {name} is not what it was")
+        self.kind, self.name = kind, name
+
+
+class OccupiedError(Exception):
+    """A child's name is taken by an object that is not ours."""
+
+
+class Reconciler:
+    """Makes one ModelDeployment so. Keeps nothing between passes but which names were found taken."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        store: Store,
+        decide: Decide,
+        platform: Platform,
+        telemetry: Telemetry,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kube, self._store, self._decide, self._platform = kube, store, decide, platform
+        self._telemetry, self._now = telemetry, now
+        self._foreign: dict[Key, dict[tuple[str, str], tuple[Foreign, datetime]]] = {}
+
+    async def reconcile(self, key: Key) -> datetime | None:
+        """Bring one ModelDeployment closer to what it asks for. Answers when to look again at the latest."""
+        for _ in range(TRIES):
+            owner = self._store.owner(key)
+            if owner is None or owner.deleting:  # its children go by their owner references
+                self._foreign.pop(key, None)
+                return None
+            try:
+                return await self._once(key, owner)
+            except StaleError as stale:
+                await self._look_again(key, stale)
+            except OccupiedError:
+                continue
+        raise KubeError(409, "Conflict", f"{key} kept changing under {TRIES} decisions")
+
+    async def _once(self, key: Key, owner: LiveOwner) -> datetime | None:
+        now = self._now().replace(microsecond=0)  # as times are stored
+        foreign = tuple(self._taken(key, now))
+        plan = self._decide(
+            owner=Owner(namespace=key.namespace, name=key.name, uid=owner.uid, generation=owner.generation),
+            spec=owner.spec,
+            status=owner.status,
+            observed=replace(self._store.observed(key), foreign=tuple(found for found, _ in foreign)),
+            platform=self._platform,
+            now=now,
+        )
+        told = await self._persist(key, owner, plan)
+        try:
+            for action in plan.actions:
+                await self._act(key, owner, action, now)
+        finally:
+            await self._tell(key, owner, told, now)
+        return min((at for at in (plan.wake_at, *(until for _, until in foreign)) if at), default=None)
+
+    # -- status
+
+    async def _persist(self, key: Key, owner: LiveOwner, plan: Plan) -> tuple[Note, ...]:
+        """Write the status if it says anything new. Answers what to tell: notes speak of a change of status."""
+        if _stored(owner.status) == plan.status:
+            return ()
+        manifest = {
+            "apiVersion": MODEL_DEPLOYMENT.api_version,
+            "kind": MODEL_DEPLOYMENT.name,
+            "metadata": {
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": owner.uid,
+                "resourceVersion": owner.resource_version,
+            },
+            "status": plan.status.to_dict(),
+        }
+        try:
+            self._store.put(MODEL_DEPLOYMENT, await self._kube.apply_status(MODEL_DEPLOYMENT, manifest))
+        except (ConflictError, NotFoundError) as error:
+            raise StaleError(kind=MODEL_DEPLOYMENT, name=key.name) from error
+        return plan.notes
+
+    async def _tell(self, key: Key, owner: LiveOwner, notes: tuple[Note, ...], now: datetime) -> None:
+        """Kubernetes Events. The status has said it already: one that is lost is not worth a retry."""
+        for note in notes:
+            self._telemetry.told(note)
+            log.log(logging.WARNING if note.warning else logging.INFO, "%s: %s", note.reason, note.message)
+            try:
+                await self._kube.create_event(event_of(key, owner.uid, note, now))
+            except KubeError as error:
+                log.warning("The Event %s was not recorded: %s", note.reason, error)
+
+    # -- actions
+
+    async def _act(self, key: Key, owner: LiveOwner, action: Action, now: datetime) -> None:
+        try:
+            match action:
+                case Apply():
+                    await self._apply(key, owner, action, now)
+                case Scale():
+                    scale = await self._kube.scale(key.namespace, action.name, action.replicas, action.resource_version)
+                    self._store.scaled(key, scale)
+                    log.info("Scaled Deployment %s to %d", action.name, action.replicas)
+                case Delete():
+                    await self._delete(key, action)
+        except (ConflictError, NotFoundError) as error:
+            if isinstance(action, Apply):
+                kind, name = _kind(action.manifest), action.manifest["metadata"]["name"]
+            else:
+                kind, name = (BY_NAME[action.kind] if isinstance(action, Delete) else DEPLOYMENT), action.name
+            raise StaleError(kind=kind, name=name) from error
+
+    async def _apply(self, key: Key, owner: LiveOwner, action: Apply, now: datetime) -> None:
+        manifest = action.manifest
+        kind, meta = _kind(manifest), manifest["metadata"]
+        with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
+            if action.first:
+                await self._must_be_free(key, owner, kind, meta["name"], now)
+            live = await self._kube.apply(kind, manifest, resource_version=action.resource_version)
+            self._store.put(kind, live)
+            log.info("Applied %s %s", kind.name, meta["name"])
+
+    async def _must_be_free(self, key: Key, owner: LiveOwner, kind: Kind, name: str, now: datetime) -> None:
+        """The live read before a first write: server-side apply with force would take a stranger's object over."""
+        try:
+            live = await self._kube.get(kind, key.namespace, name)
+        except NotFoundError:
+            return
+        holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
+        if holder and holder["uid"] == owner.uid:
+            return
+        predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
+        until = now + (PREDECESSOR_FOR if predecessor else FOREIGN_FOR)
+        found = Foreign(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
+        log.warning("%s %s is owned by %s and stays as it is", kind.name, name, found.owned_by)
+        self._foreign.setdefault(key, {})[kind.name, name] = found, until
+        raise OccupiedError
+
+    async def _delete(self, key: Key, action: Delete) -> None:
+        kind = BY_NAME[action.kind]
+        try:
+            answer = await self._kube.delete(kind, key.namespace, action.name, action.uid)
+        except NotFoundError:
+            self._store.remove(kind, action.uid)
+            return
+        log.info("Deleted %s %s", action.kind, action.name)
+        if answer.get("kind") == "Status":  # gone at once; else it lingers and the answer is the object
+            self._store.remove(kind, action.uid)
+        else:
+            self._store.put(kind, answer)
+
+    # -- when the world has moved on
+
+    async def _look_again(self, key: Key, stale: StaleError) -> None:
+        """Read live what was stale: the watch will tell too, but when?"""
+        try:
+            self._store.put(stale.kind, await self._kube.get(stale.kind, key.namespace, stale.name))
+        except NotFoundError:
+            uid = self._uid(key, stale)
+            if uid is not None:
+                self._store.remove(stale.kind, uid)
+
+    def _uid(self, key: Key, stale: StaleError) -> str | None:
+        if stale.kind is MODEL_DEPLOYMENT:
+            owner = self._store.owner(key)
+            return owner.uid if owner else None
+        child = self._store.observed(key).child(stale.kind.name, stale.name)
+        return child.uid if child else None
+
+    def _taken(self, key: Key, now: datetime) -> Iterator[tuple[Foreign, datetime]]:
+        known = self._foreign.pop(key, {})
+        still = {at: entry for at, entry in known.items() if entry[1] > now}
+        if still:
+            self._foreign[key] = still
+        yield from still.values()
+
+
+async def work(queue: WorkQueue[Key], reconciler: Reconciler, telemetry: Telemetry) -> None:
+    """A worker: pass after pass, until the queue is closed. What goes wrong with one object stays with that one."""
+    loop = asyncio.get_running_loop()
+    while (taken := await queue.get()) is not None:
+        telemetry.queue_wait_seconds.observe(max(0.0, loop.time() - taken.due))
+        started, outcome = time.perf_counter(), "failed"
+        with logs.about(namespace=taken.key.namespace, name=taken.key.name, attempt=queue.backoff.attempt(taken.key)):
+            try:
+                wake_at = await reconciler.reconcile(taken.key)
+            except KubeError as error:
+                outcome = "retry"
+                delay = max(queue.backoff.failed(taken.key), error.retry_after_seconds)
+                log.warning("Tried again in %.1f s: %s", delay, error)
+                queue.add(taken.key, delay)
+            # The one boundary of its kind: a bug that one object tickles must not take the worker from all the others.
+            except Exception:
+                delay = queue.backoff.failed(taken.key)
+                log.exception("Tried again in %.1f s", delay)
+                queue.add(taken.key, delay)
+            else:
+                outcome = "done"
+                queue.backoff.forget(taken.key)
+                if wake_at is not None:
+                    queue.add(taken.key, max(0.0, (wake_at - datetime.now(UTC)).total_seconds()))
+            finally:
+                telemetry.reconcile_seconds.labels(outcome).observe(time.perf_counter() - started)
+                queue.done(taken.key)
+
+
+def _stored(status: Mapping[str, Any] | None) -> ModelDeploymentStatus | None:
+    """The status that is there; None when there is none or another version wrote what we cannot read."""
+    try:
+        return ModelDeploymentStatus.model_validate(status) if status else None
+    except ValidationError:
+        return None
+
+
+def _kind(manifest: Manifest) -> Kind:
+    return BY_NAME[manifest["kind"]]
+
+
+def _owned_by(live: Manifest, controller: Mapping[str, Any] | None) -> str:
+    if controller:
+        return f"{controller['kind']}/{controller['name']}"
+    managers = [entry.get("manager") for entry in live["metadata"].get("managedFields") or ()]
+    return next((str(manager) for manager in managers if manager), "nobody")

@@ -1,0 +1,155 @@
+"""One operator process from start to end: stand by, lead, work, give back."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from slipway.controller import health
+from slipway.controller.election import Election
+from slipway.controller.handlers import Intake, registry_for
+from slipway.controller.kinds import MODEL_DEPLOYMENT, WATCHED, Key
+from slipway.controller.kube import Kube, connect
+from slipway.controller.queue import WorkQueue
+from slipway.controller.reconcile import Decide, Reconciler, work
+from slipway.controller.resync import Hearing, Resync
+from slipway.controller.settings import Settings
+from slipway.controller.store import Store
+from slipway.controller.telemetry import Telemetry
+from slipway.controller.watching import watch
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 5
+"""How long passes in progress may take to end before the Lease is given back."""
+FIRST_PASS_SECONDS: Final = 5
+"""How long watches wait for the first pass over everything: both want the one CPU, and kopf lists it all again."""
+
+
+async def run(settings: Settings, decide: Decide, stop: asyncio.Event) -> None:
+    """Run until `stop` is set. Raises when it must end for another reason; Kubernetes starts it again."""
+    telemetry, store, hearing = Telemetry(), Store(), Hearing()
+    telemetry.watch(store, hearing, platform_version=settings.platform.version)
+    async with (
+        connect(telemetry.called, f"slipway/{settings.platform.version}") as kube,
+        health.serve(
+            health_port=settings.health_port,
+            metrics_port=settings.metrics_port,
+            alive=lambda: _alive(hearing),
+            ready=lambda: _ready(store, telemetry),
+            metrics=telemetry.registry,
+        ),
+    ):
+        operator = Operator(settings, decide=decide, kube=kube, telemetry=telemetry, store=store, hearing=hearing)
+        await operator.run(stop)
+
+
+class Operator:
+    """What one replica does."""
+
+    def __init__(
+        self, settings: Settings, *, decide: Decide, kube: Kube, telemetry: Telemetry, store: Store, hearing: Hearing
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        self._settings, self._telemetry, self._store, self._hearing = settings, telemetry, store, hearing
+        self._queue: WorkQueue[Key] = WorkQueue()
+        telemetry.queue_depth.set_function(lambda: len(self._queue))
+        self._election = Election(
+            kube=kube,
+            namespace=settings.lease_namespace,
+            name=settings.lease_name,
+            identity=settings.identity,
+            clock=clock,
+        )
+        self._reconciler = Reconciler(
+            kube=kube, store=store, decide=decide, platform=settings.platform, telemetry=telemetry
+        )
+        self._resync = Resync(
+            kube=kube,
+            store=store,
+            queue=self._queue,
+            hearing=hearing,
+            kinds=WATCHED,
+            namespaces=settings.namespaces,
+            clock=clock,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Stand by, lead, and give the Lease back."""
+        if not await _unless(stop, self._election.acquire()):
+            return
+        self._telemetry.leading = True
+        try:
+            await _unless(stop, self._lead(stop))
+        finally:
+            await self._election.release()
+        log.info("Ended, and the Lease is free")
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        """Everything that only the leader does. When one part of it ends, all do."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._election.hold(), name="lease")
+            await self._resync.first()
+            log.info("Everything is listed: %d ModelDeployments", self._store.count(MODEL_DEPLOYMENT))
+            async with self._workers():
+                await self._first_pass()
+                group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
+                kinds = self._resync.kinds
+                intake = Intake(store=self._store, queue=self._queue, hearing=self._hearing)
+                await watch(registry_for(kinds, intake, stop), kinds, self._settings.namespaces)
+                if not stop.is_set():
+                    raise WatchesEndedError("kopf ended though nobody asked it to")
+
+    async def _first_pass(self) -> None:
+        try:
+            async with asyncio.timeout(FIRST_PASS_SECONDS):
+                await self._queue.settled()
+        except TimeoutError:
+            log.info("The first pass goes on while watches start")
+
+    @asynccontextmanager
+    async def _workers(self) -> AsyncIterator[None]:
+        """Workers for as long as the context lasts; passes in progress may end in peace."""
+        tasks = [
+            asyncio.create_task(work(self._queue, self._reconciler, self._telemetry), name=f"worker {number}")
+            for number in range(self._settings.workers)
+        ]
+        try:
+            yield
+        finally:
+            self._queue.close()
+            await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class WatchesEndedError(Exception):
+    """kopf ended though nobody asked it to."""
+
+
+async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
+    """Do the work until it ends or `stop` is set. Answers whether it ended by itself."""
+    task = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            return False
+        await task
+        return True
+    finally:
+        for each in (task, stopping):
+            each.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)
+
+
+def _alive(hearing: Hearing) -> str | None:
+    deaf = hearing.deaf()
+    return f"The watch of {', '.join(deaf)} has gone deaf" if deaf else None
+
+
+def _ready(store: Store, telemetry: Telemetry) -> str | None:
+    """A standby is ready too: it can take over at any time."""
+    return "The first listing is not in yet" if telemetry.leading and not store.synced else None
