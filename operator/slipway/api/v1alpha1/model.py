@@ -43,7 +43,7 @@ class S3(ApiModel):
         Annotated[
             str,
             text(
-                r"^https?://[^/@]+/?$",
+                r"^https?://[^/@]+(/.*)?$",
                 "is not the address of a store: write it like https://minio.example:9000",
                 max_length=512,
             ),

@@ -45,7 +45,7 @@ class Condition(StoredModel):
     """As metav1.Condition."""
 
     type: Annotated[str, Field(max_length=316)]
-    status: Annotated[str, Field(pattern=r"^(True|False|Unknown)$")]
+    status: Annotated[str, Field(pattern=r"^(True|False|Unknown)$", max_length=7)]
     reason: Annotated[str, Field(max_length=1024)]
     message: Annotated[str, Field(max_length=32768)] = ""
     last_transition_time: datetime
