@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.api.v1alpha1.spec import ModelDeploymentSpec
@@ -146,12 +147,28 @@ def _settle(result: Convergence, owner: Owner, observed: Observed, manifest: Man
         return
     if there.deleting:
         return
-    body = there.body
-    if there.applied != want["metadata"]["annotations"][APPLIED] or not contains(body, want):
-        again = _with_replicas(want, body["spec"].get("replicas", 1)) if live else want
+    count = there.body["spec"].get("replicas", 1) if live else 0
+    if not _as_wanted(there, want):
+        again = _with_replicas(want, count) if live else want
         result.actions.append(Apply(manifest=again, resource_version=there.resource_version if live else None))
     elif live:
-        _scale(result, there, live, body["spec"].get("replicas", 1))
+        _scale(result, there, live, count)
+
+
+_FOUND_WHOLE: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()
+"""What each child was last found to contain. A Child never changes, so it need not be unpacked and compared again."""
+
+
+def _as_wanted(there: Child, want: Manifest) -> bool:
+    """What is live is what was last asked for, and nobody has changed it since."""
+    asked = want["metadata"]["annotations"][APPLIED]
+    if there.applied != asked:
+        return False
+    if _FOUND_WHOLE.get(there) != asked:
+        if not contains(there.body, want):
+            return False
+        _FOUND_WHOLE[there] = asked
+    return True
 
 
 def _scale(result: Convergence, there: Child, live: Live, count: int) -> None:

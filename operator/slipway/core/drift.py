@@ -7,7 +7,6 @@ theirs. Where Kubernetes merges lists by key, so do we; where it takes a list or
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from decimal import Decimal
 from typing import Any, Final
 
@@ -54,12 +53,16 @@ def applied_hash(manifest: Manifest) -> str:
 
 def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -> Manifest:
     """The manifest as it is applied: in its namespace, owned, and marked with its hash. `kind` is the owner's."""
-    whole = deepcopy(manifest)
-    meta = whole["metadata"]
-    meta["namespace"] = owner.namespace
-    meta["ownerReferences"] = [owner.reference(api_version, kind)]
-    meta["annotations"] = {**(meta.get("annotations") or {}), APPLIED: applied_hash(manifest)}
-    return whole
+    meta = manifest["metadata"]
+    return {
+        **manifest,
+        "metadata": {
+            **meta,
+            "namespace": owner.namespace,
+            "ownerReferences": [owner.reference(api_version, kind)],
+            "annotations": {**(meta.get("annotations") or {}), APPLIED: applied_hash(manifest)},
+        },
+    }
 
 
 def contains(live: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
