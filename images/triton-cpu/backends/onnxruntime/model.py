@@ -1,0 +1,185 @@
+"""The `onnxruntime` backend for a Triton that has only Python: serves an ONNX model from an unchanged config.pbtxt.
+
+Triton hands over the requests of one batch; they run as one when their shapes agree, and each gets its own rows back.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy
+import onnxruntime
+import triton_python_backend_utils as pb_utils
+
+_ONNX_TYPE = {
+    "TYPE_BOOL": "bool",
+    "TYPE_UINT8": "uint8",
+    "TYPE_UINT16": "uint16",
+    "TYPE_UINT32": "uint32",
+    "TYPE_UINT64": "uint64",
+    "TYPE_INT8": "int8",
+    "TYPE_INT16": "int16",
+    "TYPE_INT32": "int32",
+    "TYPE_INT64": "int64",
+    "TYPE_FP16": "float16",
+    "TYPE_BF16": "bfloat16",
+    "TYPE_FP32": "float",
+    "TYPE_FP64": "double",
+    "TYPE_STRING": "string",
+}
+
+
+class TritonPythonModel:
+    """One instance of one ONNX model."""
+
+    def initialize(self, args):
+        """Open the session; an error here is the reason that Triton gives for a model that cannot load."""
+        config = json.loads(args["model_config"])
+        file = config.get("default_model_filename") or "model.onnx"
+        path = Path(args["model_repository"], args["model_version"], file)
+        self._inputs = [tensor["name"] for tensor in config["input"]]
+        self._outputs = [tensor["name"] for tensor in config["output"]]
+        self._batches = config["max_batch_size"] > 0
+        self._session = onnxruntime.InferenceSession(
+            str(path), sess_options=_options(config), providers=["CPUExecutionProvider"]
+        )
+        _compare(file, "input", config["input"], self._session.get_inputs())
+        _compare(file, "output", config["output"], self._session.get_outputs())
+        types = {tensor["data_type"] for tensor in config["input"] + config["output"]}
+        # numpy has no bfloat16: such tensors go from hand to hand as DLPack, one request at a time.
+        self._dlpack = "TYPE_BF16" in types
+
+    def execute(self, requests):
+        """Answer every request, in their order."""
+        if self._dlpack:
+            return [self._alone(self._run_dlpack, request) for request in requests]
+        if not self._batches or len(requests) == 1:
+            return [self._alone(self._run_one, request) for request in requests]
+        answers = {}
+        for group in self._alike(requests):
+            answers.update(self._together(group))
+        return [answers[index] for index in range(len(requests))]
+
+    def finalize(self):
+        """Let the session go before the interpreter does."""
+        self._session = None
+
+    def _alone(self, run, request):
+        try:
+            return pb_utils.InferenceResponse(run(request))
+        except Exception as error:  # noqa: BLE001 - whatever a model does wrong is this request's answer, not the server's end
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"onnxruntime: {error}"))
+
+    def _alike(self, requests):
+        """Requests whose tensors can be one batch: the same inputs, shapes beyond the batch, and outputs asked for."""
+        groups = {}
+        for index, request in enumerate(requests):
+            feed = self._feed(request)
+            key = (tuple((name, array.shape[1:]) for name, array in feed.items()), tuple(self._wanted(request)))
+            groups.setdefault(key, []).append((index, request, feed))
+        return groups.values()
+
+    def _together(self, group):
+        if len(group) > 1:
+            rows = [len(next(iter(feed.values()))) for _, _, feed in group]
+            feed = {name: numpy.concatenate([one[name] for _, _, one in group]) for name in group[0][2]}
+            names = self._wanted(group[0][1])
+            try:
+                arrays = self._session.run(names, feed)
+            except Exception:  # noqa: BLE001 - one request's data may fail all; asked alone, each gets its own answer
+                arrays = []
+            if arrays and all(array.ndim and len(array) == sum(rows) for array in arrays):
+                return _split(group, names, arrays, rows)
+        return {index: self._alone(self._run_one, request) for index, request, _ in group}
+
+    def _run_one(self, request):
+        names = self._wanted(request)
+        return _tensors(names, self._session.run(names, self._feed(request)))
+
+    def _run_dlpack(self, request):
+        feed = {}
+        for name in self._inputs:
+            tensor = pb_utils.get_input_tensor_by_name(request, name)
+            feed[name] = onnxruntime.OrtValue.from_dlpack(tensor)
+        names = self._wanted(request)
+        values = self._session.run_with_ort_values(names, feed)
+        return [pb_utils.Tensor.from_dlpack(name, value) for name, value in zip(names, values)]
+
+    def _wanted(self, request):
+        asked = set(request.requested_output_names())
+        return [name for name in self._outputs if name in asked]
+
+    def _feed(self, request):
+        feed = {}
+        for name in self._inputs:
+            tensor = pb_utils.get_input_tensor_by_name(request, name)
+            if tensor is not None:
+                array = tensor.as_numpy()
+                feed[name] = _decoded(array) if array.dtype == numpy.object_ else array
+        return feed
+
+
+def _options(config):
+    """As many threads as this process may use, shared by the instances; spinning would steal them from the neighbours."""
+    parameters = {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
+    instances = sum(max(group["count"], 1) for group in config.get("instance_group", [])) or 1
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(parameters.get("intra_op_thread_count", max(1, _cpus() // instances)))
+    options.inter_op_num_threads = int(parameters.get("inter_op_thread_count", 1))
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _cpus():
+    """CPUs that the container's limit allows, at most those that the process may run on."""
+    available = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except OSError:
+        try:
+            quota = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text(encoding="ascii").strip()
+            period = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text(encoding="ascii").strip()
+        except OSError:
+            return available
+    if quota in ("max", "-1"):
+        return available
+    return max(1, min(available, int(quota) // int(period)))
+
+
+def _compare(file, kind, declared, actual):
+    """The names and types that config.pbtxt declares are those of the model."""
+    types = {tensor.name: tensor.type for tensor in actual}
+    for tensor in declared:
+        name, wanted = tensor["name"], f"tensor({_ONNX_TYPE.get(tensor['data_type'], tensor['data_type'])})"
+        if name not in types:
+            raise pb_utils.TritonModelException(
+                f"config.pbtxt declares {kind} '{name}', {file} has no such {kind}; it has {', '.join(sorted(types))}"
+            )
+        if types[name] != wanted:
+            raise pb_utils.TritonModelException(
+                f"config.pbtxt declares {kind} '{name}' as {tensor['data_type']}, {file} has it as {types[name]}"
+            )
+
+
+def _split(group, names, arrays, rows):
+    ends = numpy.cumsum(rows)
+    pieces = [numpy.split(array, ends[:-1]) for array in arrays]
+    return {
+        index: pb_utils.InferenceResponse(_tensors(names, [piece[place] for piece in pieces]))
+        for place, (index, _, _) in enumerate(group)
+    }
+
+
+def _tensors(names, arrays):
+    return [
+        pb_utils.Tensor(name, _encoded(array) if array.dtype == numpy.object_ else array)
+        for name, array in zip(names, arrays)
+    ]
+
+
+def _decoded(array):
+    return numpy.array([text.decode("utf-8") for text in array.ravel()], dtype=numpy.object_).reshape(array.shape)
+
+
+def _encoded(array):
+    return numpy.array([text.encode("utf-8") for text in array.ravel()], dtype=numpy.object_).reshape(array.shape)

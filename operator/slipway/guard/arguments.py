@@ -1,0 +1,133 @@
+"""Arguments of tritonserver: those that Slipway relies on, keyed on the server's version, and the user's after them.
+
+A flag that a server does not know ends it with exit code 1, so each one carries the version that brought it
+(2.51 for one lacks --allow-client-shm, which later servers have off by default).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Mapping, NamedTuple, Sequence
+
+from .settings import Settings
+from .verdict import SPEC_INVALID, Verdict
+
+# Load and unload run code, tracing and logging write files, shared memory reads the host's: nobody but the pod's own
+# configuration may ask for them. Inference, health, metadata, configuration and statistics stay open.
+LOCKED_APIS = "model-repository,shared-memory,trace,logging"
+
+# A client that keeps its channel would stay on a pod for good: it is told to reconnect, requests in flight finish.
+GRPC_CONNECTION_AGE_MS = 30_000
+
+VERSION_FILE = Path("/opt/tritonserver/TRITON_VERSION")
+
+# What a user's argument could undo although it is not one of ours by name.
+_OPPOSED = frozenset(
+    {
+        "--allow-http",
+        "--allow-grpc",
+        "--allow-metrics",
+        "--allow-client-shm",
+        "--http-address",
+        "--grpc-address",
+        "--metrics-address",
+        "--load-model",
+        "--log-file",
+        "--model-config-name",
+        "--model-namespacing",
+        "--model-store",
+        "--repository-poll-secs",
+        "--reuse-grpc-port",
+        "--reuse-http-port",
+        "--strict-model-config",
+    }
+)
+
+
+class Flag(NamedTuple):
+    """One argument, the first version that takes it, and whether a server without it may be started."""
+
+    name: str
+    value: str | None
+    since: tuple[int, int] = (2, 0)
+    required: bool = True
+
+
+def flags(settings: Settings, key: str) -> list[Flag]:
+    """What Slipway sets; `key` opens the locked APIs and is known to nobody."""
+    ours = [
+        Flag("--model-repository", str(settings.root / "repository")),
+        Flag("--model-control-mode", "none"),
+        Flag("--disable-auto-complete-config", None, (2, 22)),
+        Flag("--strict-readiness", "false"),
+        Flag("--exit-on-error", "true"),
+        Flag("--exit-timeout-secs", str(exit_timeout_seconds(settings))),
+        Flag("--http-port", str(settings.http_port)),
+        Flag("--grpc-port", str(settings.grpc_port)),
+        Flag("--metrics-port", str(settings.metrics_port)),
+        Flag("--grpc-max-connection-age", str(GRPC_CONNECTION_AGE_MS), (2, 39), required=False),
+        Flag("--http-restricted-api", f"{LOCKED_APIS}:slipway-key={key}", (2, 40)),
+        Flag("--grpc-restricted-protocol", f"{LOCKED_APIS}:slipway-key={key}", (2, 33)),
+        Flag("--log-format", "ISO8601", (2, 31), required=False),
+        # The collector inside Triton fails under MIG and meets the node's own (#5324, #7597).
+        Flag("--allow-gpu-metrics", "false"),
+    ]
+    if not settings.gpu:
+        ours.append(Flag("--pinned-memory-pool-byte-size", "0"))
+    return ours
+
+
+def exit_timeout_seconds(settings: Settings) -> int:
+    """How long a stopping server waits for requests in flight: as long as one may take."""
+    return max(1, math.ceil(settings.request_timeout_seconds))
+
+
+def server_version(environment: Mapping[str, str], file: Path = VERSION_FILE) -> tuple[int, int] | None:
+    """The version that the image states (2.51 of `2.51.0`), or None when it states none."""
+    stated = [environment.get("TRITON_SERVER_VERSION", ""), environment.get("NVIDIA_TRITON_SERVER_VERSION", "")]
+    if file.is_file():
+        stated.append(file.read_text(encoding="utf-8"))
+    for text in stated:
+        # NVIDIA_TRITON_SERVER_VERSION is the container's (24.10), not the server's: servers are 2.x.
+        found = re.match(r"\s*(2)\.(\d+)", text)
+        if found:
+            return int(found[1]), int(found[2])
+    return None
+
+
+def listed_flags(help_text: str) -> frozenset[str]:
+    """The flags that `tritonserver --help` lists, for an image that does not state its version."""
+    return frozenset(re.findall(r"^\s*(?:-\w, )?(--[a-z0-9-]+)", help_text, re.MULTILINE))
+
+
+def build(
+    settings: Settings, key: str, version: tuple[int, int] | None, listed: frozenset[str] = frozenset()
+) -> list[str]:
+    """All arguments, the user's last; SpecInvalid for one that Slipway sets, or a server too old to be locked."""
+    refuse_ours(settings.server_args, settings, key)
+    arguments = []
+    for flag in flags(settings, key):
+        known = version >= flag.since if version else flag.name in listed
+        if known:
+            arguments.append(flag.name if flag.value is None else f"{flag.name}={flag.value}")
+        elif flag.required:
+            raise Verdict(SPEC_INVALID, f"server.image: {_named(version)} has no {flag.name}; use Triton 2.40 or later")
+    return arguments + list(settings.server_args)
+
+
+def refuse_ours(given: Sequence[str], settings: Settings, key: str) -> None:
+    """No argument of the user may set what Slipway sets. Triton takes any unambiguous beginning of a flag's name."""
+    ours = _OPPOSED | {flag.name for flag in flags(settings, key)}
+    for argument in given:
+        name = argument.split("=", 1)[0]
+        if not name.startswith("--"):
+            continue
+        for flag in sorted(ours):
+            if flag.startswith(name):
+                raise Verdict(SPEC_INVALID, f"server.args: {argument}: {flag} is Slipway's to set; take it out")
+
+
+def _named(version: tuple[int, int] | None) -> str:
+    return f"Triton {version[0]}.{version[1]}" if version else "this tritonserver"

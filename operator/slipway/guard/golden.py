@@ -1,0 +1,218 @@
+"""Golden requests: what to ask the model, and what it must answer.
+
+From the spec (`golden.json` of the configuration) or else the bundle's `golden/*.json`, in the V2 protocol's JSON. A
+model with neither is asked for its own declared shapes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from . import tensors
+from .tensors import Tensor, Tolerance
+from .verdict import BUNDLE_INVALID, SPEC_INVALID, Verdict
+
+_FIELDS = frozenset({"inputs", "outputs", "tolerance", "id", "parameters"})
+_TENSOR_FIELDS = frozenset({"name", "datatype", "shape", "data", "parameters"})
+_NOT_NUMBERS = {
+    "NaN": math.nan,
+    "Infinity": math.inf,
+    "+Infinity": math.inf,
+    "-Infinity": -math.inf,
+}
+
+
+class GoldenError(ValueError):
+    """A golden request that cannot be asked: the field, what was found, what belongs there."""
+
+
+@dataclass(frozen=True)
+class GoldenRequest:
+    """One request and its right answer. `name` is how messages call it; `fault` whose it is if it does not fit."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    tolerance: Tolerance | None = None
+    fault: str = BUNDLE_INVALID
+    exact: bool = True
+    """False: only names, types and shapes are known of the answer, not its values."""
+
+
+def load(root: Path, config: Path) -> list[GoldenRequest]:
+    """The golden requests of this pod, the spec's before the bundle's; a verdict for one that does not parse."""
+    of_spec = config / "golden.json"
+    if of_spec.is_file():
+        return _of_spec(of_spec)
+    return [_of_bundle(file) for file in sorted((root / "golden").glob("*.json"))]
+
+
+def parse(document: Any, name: str, fault: str = BUNDLE_INVALID) -> GoldenRequest:
+    """One request from its JSON value; GoldenError names the field."""
+    if not isinstance(document, dict):
+        raise GoldenError("expected an object with inputs and outputs")
+    _known(document, _FIELDS, "")
+    return GoldenRequest(
+        name=name,
+        inputs=_tensors(document, "inputs"),
+        outputs=_tensors(document, "outputs"),
+        tolerance=_tolerance(document.get("tolerance")),
+        fault=fault,
+    )
+
+
+def of_declared_shapes(metadata: Mapping[str, Any]) -> GoldenRequest:
+    """Zeros of the shapes that the model declares, what may vary at 1; any values will do as an answer."""
+    inputs = []
+    for declared in metadata["inputs"]:
+        shape = tuple(1 if int(size) < 0 else int(size) for size in declared["shape"])
+        zero: Any = b"" if declared["datatype"] == "BYTES" else False if declared["datatype"] == "BOOL" else 0
+        inputs.append(Tensor(declared["name"], declared["datatype"], shape, (zero,) * tensors.elements(shape)))
+    outputs = [
+        Tensor(declared["name"], declared["datatype"], tuple(int(size) for size in declared["shape"]), ())
+        for declared in metadata["outputs"]
+    ]
+    return GoldenRequest("its declared shapes", tuple(inputs), tuple(outputs), exact=False)
+
+
+def wrong(request: GoldenRequest, answer: Sequence[Tensor]) -> str | None:
+    """What is wrong with the answer, in one sentence with the request's name, or None."""
+    by_name = {tensor.name: tensor for tensor in answer}
+    for expected in request.outputs:
+        got = by_name.get(expected.name)
+        if got is None:
+            return f"{request.name}: {expected.name}: expected an output of that name, got {sorted(by_name)}"
+        found = tensors.difference(expected, got, request.tolerance)
+        if found is None and not request.exact and not got.data:
+            found = f"{expected.name}: expected elements, got an empty tensor of shape {list(got.shape)}"
+        if found is not None:
+            return f"{request.name}: {found}"
+    return None
+
+
+def _of_spec(file: Path) -> list[GoldenRequest]:
+    try:
+        requests = json.loads(file.read_text(encoding="utf-8"))["requests"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Verdict(SPEC_INVALID, f"spec.model.verification: cannot be read: {error}") from None
+    found = []
+    for index, document in enumerate(requests):
+        name = f"verification.requests[{index}]"
+        try:
+            found.append(parse(document, name, SPEC_INVALID))
+        except GoldenError as error:
+            raise Verdict(SPEC_INVALID, f"spec.model.{name}: {error}") from None
+    return found
+
+
+def _of_bundle(file: Path) -> GoldenRequest:
+    name = f"golden/{file.name}"
+    try:
+        return parse(json.loads(file.read_text(encoding="utf-8")), name)
+    except (OSError, ValueError) as error:
+        raise Verdict(BUNDLE_INVALID, f"{name}: {error}") from None
+
+
+def _tensors(document: Mapping[str, Any], field: str) -> tuple[Tensor, ...]:
+    found = document.get(field)
+    if not isinstance(found, list) or not found:
+        raise GoldenError(f"{field}: expected a list of tensors, found {_shown(found)}")
+    parsed = tuple(_tensor(item, f"{field}[{index}]") for index, item in enumerate(found))
+    names = [tensor.name for tensor in parsed]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise GoldenError(f"{field}[{index}]: {name!r} stands there twice")
+    return parsed
+
+
+def _tensor(item: Any, at: str) -> Tensor:
+    if not isinstance(item, dict):
+        raise GoldenError(f"{at}: expected a tensor, found {_shown(item)}")
+    _known(item, _TENSOR_FIELDS, at)
+    name, datatype, shape = item.get("name"), item.get("datatype"), item.get("shape")
+    if not isinstance(name, str) or not name:
+        raise GoldenError(f"{at}.name: expected a name, found {_shown(name)}")
+    if datatype not in tensors.DATATYPES:
+        raise GoldenError(f"{at}.datatype: {_shown(datatype)} is not one of {', '.join(sorted(tensors.DATATYPES))}")
+    if not isinstance(shape, list) or not all(_is_int(size) and size >= 0 for size in shape):
+        raise GoldenError(f"{at}.shape: expected a list of sizes, found {_shown(shape)}")
+    if not isinstance(item.get("data"), list):
+        raise GoldenError(f"{at}.data: expected a list of elements, found {_shown(item.get('data'))}")
+    flat = _flat(item["data"])
+    if len(flat) != tensors.elements(shape):
+        raise GoldenError(f"{at}.data: shape {shape} has {tensors.elements(shape)} elements, found {len(flat)}")
+    return Tensor(name, str(datatype), tuple(shape), _values(str(datatype), flat, at))
+
+
+def _values(datatype: str, flat: Sequence[Any], at: str) -> tuple[Any, ...]:
+    """The elements as the server would hold them: an expected 0.1 in FP16 is the FP16 nearest to 0.1."""
+    try:
+        values = [_value(datatype, value, index) for index, value in enumerate(flat)]
+        return tensors.decode(datatype, tensors.encode(datatype, values))
+    except tensors.DoesNotFit as error:
+        raise GoldenError(f"{at}.{error}") from None
+
+
+def _value(datatype: str, value: Any, index: int) -> Any:
+    if datatype == "BYTES":
+        if isinstance(value, str):
+            return value.encode("utf-8")
+    elif datatype == "BOOL":
+        if isinstance(value, bool) or (_is_int(value) and value in {0, 1}):
+            return bool(value)
+    elif datatype in tensors.FLOATS:
+        if isinstance(value, str) and value in _NOT_NUMBERS:
+            return _NOT_NUMBERS[value]
+        if isinstance(value, float) or _is_int(value):
+            return value
+    elif _is_int(value):
+        return value
+    raise tensors.DoesNotFit(index, value, datatype)
+
+
+def _tolerance(found: Any) -> Tolerance | None:
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise GoldenError(f"tolerance: expected an object, found {_shown(found)}")
+    _known(found, frozenset({"absolute", "relative"}), "tolerance")
+    default = tensors.DEFAULT_TOLERANCE
+    return Tolerance(
+        _limit(found.get("absolute", default.absolute), "absolute"),
+        _limit(found.get("relative", default.relative), "relative"),
+    )
+
+
+def _limit(value: Any, field: str) -> float:
+    try:
+        limit = float(value)
+    except (TypeError, ValueError):
+        limit = math.nan
+    if not (math.isfinite(limit) and limit >= 0):
+        raise GoldenError(f"tolerance.{field}: expected a number of 0 or more, found {_shown(value)}")
+    return limit
+
+
+def _known(found: Mapping[str, Any], fields: frozenset[str], at: str) -> None:
+    for field in found:
+        if field not in fields:
+            raise GoldenError(f"{at}{'.' if at else ''}{field}: no such field; known are {', '.join(sorted(fields))}")
+
+
+def _flat(data: Any) -> list[Any]:
+    if not isinstance(data, list):
+        return [data]
+    return [value for item in data for value in _flat(item)] if any(isinstance(i, list) for i in data) else data
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return "nothing" if value is None else text if len(text) <= 80 else text[:80] + "…"

@@ -1,0 +1,191 @@
+"""The guard's life: start the server, let it be proven, pass on what the kubelet asks, end with a verdict.
+
+One loop takes signals from the kernel. Until the model has answered rightly nobody depends on the server, and Triton
+ignores SIGTERM while it loads: a stop then is a kill. Afterwards a stop is Triton's own, with all the time that the
+kubelet gives.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import secrets
+import signal
+import sys
+import threading
+import time
+from typing import Mapping
+
+from . import arguments, golden, memory, settings
+from . import verdict as verdicts
+from .golden import GoldenRequest
+from .output import Output
+from .prober import Prober, Stopped
+from .protocol import Client
+from .server import SIGNALS, Server, backends, clear, help_text
+from .settings import Settings
+from .verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+_DONE = 0
+_VERDICT = 1
+_LOOP_SECONDS = 1.0
+# What a server that answers wrongly may still take to finish the requests that it has.
+_DRAIN_AFTER_VERDICT_SECONDS = 5.0
+
+
+def main() -> int:
+    """Run until the server has ended; the exit code."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s guard: %(message)s")
+    try:
+        told = settings.read(os.environ)
+        told.verified.unlink(missing_ok=True)
+        clear(told.shared_memory)
+        return Guard(told, os.environ).run()
+    except Verdict as verdict:
+        log.error("%s: %s", verdict.reason, verdict.message)  # noqa: TRY400 - it has no use for a traceback
+        verdicts.write(verdict, settings.termination_log(os.environ))
+        return _VERDICT
+
+
+class Guard:
+    """One server from its start to its end."""
+
+    def __init__(self, told: Settings, environment: Mapping[str, str]) -> None:
+        self._told = told
+        key = secrets.token_hex(32)
+        version = arguments.server_version(environment)
+        listed = arguments.listed_flags(help_text()) if version is None else frozenset()
+        self._arguments = arguments.build(told, key, version, listed)
+        self._requests = golden.load(told.root, told.config)
+        self._output = Output(secret=key)
+        self._kills_before = memory.kills()
+        self._main_thread = threading.get_ident()
+        self._stopped = threading.Event()
+        self._found: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
+        self._verified = False
+
+    def run(self) -> int:
+        """Start the server and stay until it has ended. Raises the verdict, once nobody of the server is left."""
+        deadline = time.monotonic() + self._told.startup_timeout_seconds
+        log.info("starting %s, version %s", self._told.model, self._told.model_version)
+        server = Server(self._arguments, self._output)
+        threading.Thread(target=self._prove, args=(deadline, self._requests), name="prober", daemon=True).start()
+        try:
+            self._until_end(server, deadline)
+        finally:
+            self._stopped.set()
+            server.end()
+        log.info("the server has ended")
+        return _DONE
+
+    def _until_end(self, server: Server, deadline: float) -> None:
+        """Return when a stop that was asked for is over; raise a verdict for every other end."""
+        while True:
+            signum = self._next_signal()
+            server.reap()
+            if signum in {signal.SIGTERM, signal.SIGINT}:
+                log.info("asked to stop")
+                if self._verified:
+                    self._stop(server, None)
+                return
+            if server.exit is not None:
+                server.end()
+                raise self._ended(server.exit)
+            if not self._found.empty():
+                self._end_with(server, self._found.get())
+            if not self._verified and time.monotonic() > deadline:
+                raise self._late()
+
+    def _next_signal(self) -> int | None:
+        found = signal.sigtimedwait(SIGNALS, _LOOP_SECONDS)
+        return found.si_signo if found else None
+
+    def _stop(self, server: Server, limit_seconds: float | None) -> None:
+        """Let Triton finish what it has; the kubelet ends what takes too long, or `limit_seconds` does."""
+        self._stopped.set()
+        server.ask_to_stop()
+        deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
+        while server.exit is None and (deadline is None or time.monotonic() < deadline):
+            self._next_signal()
+            server.reap()
+
+    def _end_with(self, server: Server, verdict: Verdict) -> None:
+        """The verdict first: it must be there whatever happens to the rest."""
+        verdict = self._for_memory(verdict)
+        verdicts.write(verdict, self._told.termination_log)
+        if self._verified:
+            self._stop(server, _DRAIN_AFTER_VERDICT_SECONDS)
+        raise verdict
+
+    def _prove(self, deadline: float, requests: list[GoldenRequest]) -> None:
+        """The prober's thread."""
+        prober = Prober(Client(self._told.http_port, self._told.model), requests, self._stopped)
+        try:
+            shown = prober.verify(deadline)
+            self._verified = True
+            log.info("verified: %s", shown)
+            _write_whole(self._told.verified, shown + "\n")
+            if self._told.interval_seconds > 0:
+                prober.watch(self._told.interval_seconds, self._told.request_timeout_seconds)
+        except Stopped:
+            return
+        except Verdict as verdict:
+            self._found.put(verdict)
+            signal.pthread_kill(self._main_thread, signal.SIGUSR1)
+
+    def _ended(self, code: int) -> Verdict:
+        """Why a server that nobody asked to stop has ended."""
+        refused = self._output.refused_arguments()
+        if refused is not None and code > 0:
+            return Verdict(verdicts.SPEC_INVALID, f"server.args: tritonserver does not take them: {refused}")
+        why = self._output.why_not_loaded()
+        if not self._verified and code > 0 and why is not None:
+            return Verdict(verdicts.LOAD_FAILED, why + self._what_there_is())
+        how = f"signal {_signal_name(-code)}" if code < 0 else f"exit code {code}"
+        when = "while it served" if self._verified else "before it had answered"
+        found = Verdict(
+            verdicts.CRASH_LOOP, f"the server died by {how} {when}; its last words: {self._output.last_words()}"
+        )
+        return self._for_memory(found)
+
+    def _what_there_is(self) -> str:
+        missing = self._output.missing_backend()
+        if missing is None:
+            return ""
+        return f" This image has the backends: {', '.join(backends(self._arguments)) or 'none'}."
+
+    def _late(self) -> Verdict:
+        seconds = self._told.startup_timeout_seconds
+        return Verdict(
+            verdicts.DEADLINE_EXCEEDED,
+            f"the model had not answered rightly {seconds:g} s after its start (server.startupTimeout); "
+            f"the server's last words: {self._output.last_words()}",
+        )
+
+    def _for_memory(self, verdict: Verdict) -> Verdict:
+        """A server or stub that the kernel killed for memory is that, whatever it looks like from here."""
+        if verdict.reason not in {verdicts.CRASH_LOOP, verdicts.BACKEND_DEAD} or memory.kills() <= self._kills_before:
+            return verdict
+        return Verdict(
+            verdicts.OUT_OF_MEMORY,
+            f"the kernel killed a process for memory (raise resources.limits): {verdict.message}",
+        )
+
+
+def _write_whole(file: os.PathLike[str], text: str) -> None:
+    """Write so that a reader sees all of it or nothing."""
+    temporary = f"{os.fspath(file)}.tmp"
+    with open(temporary, "w", encoding="utf-8") as stream:  # noqa: PTH123 - the path is made here
+        stream.write(text)
+    os.replace(temporary, file)  # noqa: PTH105
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -1,0 +1,100 @@
+"""The server's output: copied to ours line by line, and remembered for the day that it ends.
+
+Triton's last line when a model cannot load is `failed to load all models`; why stands further up, amid tables.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+import sys
+import threading
+from typing import IO
+
+_KEPT_LINES = 20
+_LINE_LIMIT = 400
+
+# `2026-01-31T10:20:30Z E 7009 model_lifecycle.cc:642] "…"`, or by default `E0131 10:20:30.1 7009 file.cc:42] …`
+_ERROR = re.compile(r"(?:^\S+ E \d+|^E\d{4} \S+ \d+) \S+\] (?P<text>.*)$")
+_LOAD = re.compile(r"failed to load '(?P<model>[^']*)' version (?P<version>\d+): (?P<why>.*)", re.DOTALL)
+_BACKEND = re.compile(
+    r"unable to find (?:backend library for )?(?:shared library \S+ for )?(?:backend )'?(?P<name>[\w-]+)"
+)
+_PROTOBUF = re.compile(r"^\[libprotobuf ERROR [^\]]*\] (?P<text>.*)$")
+_ARGUMENT = re.compile(r"tritonserver: (?P<text>(?:unrecognized|unknown|invalid|ambiguous) option.*|option .*)$")
+# Not about the model: a server without a GPU says it at every start.
+_NOISE = ("CudaDriverHelper has not been initialized", "Failed to create instance:", "unable to create cuda")
+_TRACE = re.compile(r"\n\s*\n?At:\n.*", re.DOTALL)
+
+
+class Output:
+    """Copies one stream to stdout in a thread of its own, and keeps what verdicts quote."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+        self._tail: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
+        self._errors: list[str] = []
+        self._argument: str | None = None
+        self._usage = False
+        self._thread: threading.Thread | None = None
+
+    def follow(self, stream: IO[bytes]) -> None:
+        """Start copying."""
+        self._thread = threading.Thread(target=self._copy, args=(stream,), name="output", daemon=True)
+        self._thread.start()
+
+    def finish(self, timeout_seconds: float) -> None:
+        """Wait until the server's last line has been copied."""
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+
+    def note(self, line: str) -> None:
+        """Remember one line."""
+        if line.strip():
+            self._tail.append(line[:_LINE_LIMIT])
+        found = _ERROR.search(line) or _PROTOBUF.search(line)
+        if found and not any(noise in line for noise in _NOISE):
+            self._errors.append(_unquoted(found["text"]))
+        argument = _ARGUMENT.search(line)
+        if argument and self._argument is None:
+            self._argument = argument["text"]
+        self._usage = self._usage or line.startswith("Usage: tritonserver")
+
+    def refused_arguments(self) -> str | None:
+        """Triton's words about an argument that it does not take; it says little of a bad value."""
+        if self._argument is not None:
+            return self._argument
+        return "a value is not of the argument's type" if self._usage else None
+
+    def why_not_loaded(self) -> str | None:
+        """Triton's own words for a model that it could not load."""
+        for text in self._errors:
+            found = _LOAD.search(text)
+            if found:
+                why = _TRACE.sub("", found["why"]).strip()
+                return f"failed to load '{found['model']}' version {found['version']}: {why}"
+        return "; ".join(_TRACE.sub("", text).strip() for text in self._errors[:3]) or None
+
+    def missing_backend(self) -> str | None:
+        """The backend that the model asks for and this server has not."""
+        found = next(filter(None, map(_BACKEND.search, self._errors)), None)
+        return found["name"] if found else None
+
+    def last_words(self, lines: int = 8) -> str:
+        """The last lines as they were."""
+        return "\n".join(list(self._tail)[-lines:]) or "(it said nothing)"
+
+    def _copy(self, stream: IO[bytes]) -> None:
+        for raw in stream:
+            line = raw.replace(self._secret, b"***")
+            self.note(line.decode("utf-8", "replace").rstrip("\n"))
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+
+
+def _unquoted(text: str) -> str:
+    """Triton writes messages in quotes, with line breaks as `\\n`."""
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1].replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+    return text

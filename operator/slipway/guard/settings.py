@@ -1,0 +1,74 @@
+"""What the guard was told: `SLIPWAY_GUARD`, and the places and ports that tests move."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping
+
+from .verdict import SPEC_INVALID, Verdict
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One model in one server."""
+
+    model: str
+    model_version: str
+    request_timeout_seconds: float
+    startup_timeout_seconds: float
+    interval_seconds: float
+    gpu: bool
+    server_args: tuple[str, ...]
+    root: Path
+    config: Path
+    termination_log: Path
+    verified: Path
+    shared_memory: Path
+    http_port: int
+    grpc_port: int
+    metrics_port: int
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings in the environment; a SpecInvalid verdict that names what is missing or of the wrong kind."""
+    try:
+        told = json.loads(environment.get("SLIPWAY_GUARD", ""))
+    except ValueError as error:
+        raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD is not JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise Verdict(SPEC_INVALID, "SLIPWAY_GUARD is not a JSON object")
+    args = _field(told, "serverArgs", list, [])
+    if not all(isinstance(arg, str) for arg in args):
+        raise Verdict(SPEC_INVALID, "SLIPWAY_GUARD: serverArgs must be strings")
+    return Settings(
+        model=_field(told, "model", str),
+        model_version=_field(told, "modelVersion", str),
+        request_timeout_seconds=_field(told, "requestTimeoutSeconds", (int, float)),
+        startup_timeout_seconds=_field(told, "startupTimeoutSeconds", (int, float)),
+        interval_seconds=_field(told, "intervalSeconds", (int, float)),
+        gpu=_field(told, "gpu", bool, False),
+        server_args=tuple(args),
+        root=Path(environment.get("SLIPWAY_ROOT", "/slipway")),
+        config=Path(environment.get("SLIPWAY_CONFIG", "/etc/slipway")),
+        termination_log=termination_log(environment),
+        verified=Path(environment.get("SLIPWAY_VERIFIED", "/tmp/slipway-verified")),  # noqa: S108 - a volume of the pod's own
+        shared_memory=Path(environment.get("SLIPWAY_SHARED_MEMORY", "/dev/shm")),  # noqa: S108
+        http_port=int(environment.get("SLIPWAY_HTTP_PORT", "8000")),
+        grpc_port=int(environment.get("SLIPWAY_GRPC_PORT", "8001")),
+        metrics_port=int(environment.get("SLIPWAY_METRICS_PORT", "8002")),
+    )
+
+
+def termination_log(environment: Mapping[str, str]) -> Path:
+    """Where a verdict goes, also the one that says that the settings are wrong."""
+    return Path(environment.get("SLIPWAY_TERMINATION_LOG", "/dev/termination-log"))
+
+
+def _field(told: dict[str, Any], name: str, kind: Any, *default: Any) -> Any:
+    value = told.get(name, *default)
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        found = f"is {value!r}" if name in told else "is missing"
+        raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD: {name} {found}")
+    return value
