@@ -44,7 +44,7 @@ def _time(pattern: str, hint: str, *rules: JsonDict) -> Any:
     return text(pattern, hint, min_length=_NOT_EMPTY, max_length=_LENGTH, rules=rules)
 
 
-_POSITIVE: Final = value_rule("self.matches('[1-9]')", "must be more than zero")
+_POSITIVE: Final = value_rule("!self.matches('^0[0.a-zA-Z]*$')", "must be more than zero")
 _QUANTITY_HINT: Final = "is not a quantity: write it like 500m, 2 or 20Gi"
 _SECONDS_HINT: Final = "is not a time in whole seconds: write it like 30s, 10m or 1h30m"
 _DECIMAL_HINT: Final = "is not a decimal: write it as a string like '0.001' or '1e-5'"
