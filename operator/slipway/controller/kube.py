@@ -6,7 +6,6 @@ times the CPU on lists and know no ModelDeployment.
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import load_incluster_config, load_kube_config
-from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from slipway.controller.kinds import DEPLOYMENT, EVENT, Kind
 from slipway.core.names import FIELD_MANAGER, Manifest
@@ -255,9 +253,9 @@ def _error(code: int, headers: Mapping[str, str], text: bytes, call: str) -> Kub
 async def configuration() -> Configuration:
     """How to reach the API server: as the pod's service account inside a cluster, else by KUBECONFIG."""
     found = Configuration()
-    if SERVICE_HOST_ENV_NAME in os.environ and "KUBECONFIG" not in os.environ:
+    try:  # in this order, as kopf does
         load_incluster_config(client_configuration=found)  # reads the token again every minute
-    else:
+    except ConfigException:
         await load_kube_config(client_configuration=found)
     found.connection_pool_maxsize = IN_FLIGHT
     return found

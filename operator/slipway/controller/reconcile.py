@@ -111,10 +111,11 @@ class Reconciler:
         )
         told = await self._persist(key, owner, plan)
         try:
-            for action in plan.actions:
-                await self._act(key, owner, action, now)
+            free = [await self._act(key, owner, action, now) for action in plan.actions]
         finally:
             await self._tell(key, owner, told, now)
+        if not all(free):
+            raise OccupiedError
         return min((at for at in (plan.wake_at, *(until for _, until in foreign)) if at), default=None)
 
     # -- status
@@ -152,11 +153,12 @@ class Reconciler:
 
     # -- actions
 
-    async def _act(self, key: Key, owner: LiveOwner, action: Action, now: datetime) -> None:
+    async def _act(self, key: Key, owner: LiveOwner, action: Action, now: datetime) -> bool:
+        """Carry out one action. Answers False when a name that it needs was found taken just now."""
         try:
             match action:
                 case Apply():
-                    await self._apply(key, owner, action, now)
+                    return await self._apply(key, owner, action, now)
                 case Scale():
                     scale = await self._kube.scale(key.namespace, action.name, action.replicas, action.resource_version)
                     self._store.scaled(key, scale)
@@ -169,32 +171,36 @@ class Reconciler:
             else:
                 kind, name = (BY_NAME[action.kind] if isinstance(action, Delete) else DEPLOYMENT), action.name
             raise StaleError(kind=kind, name=name) from error
+        return True
 
-    async def _apply(self, key: Key, owner: LiveOwner, action: Apply, now: datetime) -> None:
+    async def _apply(self, key: Key, owner: LiveOwner, action: Apply, now: datetime) -> bool:
         manifest = action.manifest
         kind, meta = _kind(manifest), manifest["metadata"]
+        if action.first and (kind.name, meta["name"]) in self._foreign.get(key, {}):
+            return True  # known and said already
         with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
-            if action.first:
-                await self._must_be_free(key, owner, kind, meta["name"], now)
+            if action.first and not await self._is_free(key, owner, kind, meta["name"], now=now):
+                return False
             live = await self._kube.apply(kind, manifest, resource_version=action.resource_version)
             self._store.put(kind, live)
             log.info("Applied %s %s", kind.name, meta["name"])
+        return True
 
-    async def _must_be_free(self, key: Key, owner: LiveOwner, kind: Kind, name: str, now: datetime) -> None:
+    async def _is_free(self, key: Key, owner: LiveOwner, kind: Kind, name: str, *, now: datetime) -> bool:
         """The live read before a first write: server-side apply with force would take a stranger's object over."""
         try:
             live = await self._kube.get(kind, key.namespace, name)
         except NotFoundError:
-            return
+            return True
         holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
         if holder and holder["uid"] == owner.uid:
-            return
+            return True
         predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
         until = now + (PREDECESSOR_FOR if predecessor else FOREIGN_FOR)
         found = Foreign(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
         log.warning("%s %s is owned by %s and stays as it is", kind.name, name, found.owned_by)
         self._foreign.setdefault(key, {})[kind.name, name] = found, until
-        raise OccupiedError
+        return False
 
     async def _delete(self, key: Key, action: Delete) -> None:
         kind = BY_NAME[action.kind]
