@@ -1,0 +1,172 @@
+"""`slipway-fetch fetch`: the bundle onto the pod's volume, verified, and the model repository made of it.
+
+A container that is started again goes on with what is there. What an earlier run completed is not even asked for:
+after a reboot of its node a pod comes back although the store is down.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from slipway.fetch import archive, layout, model, repository, sums, verify
+from slipway.fetch.download import PART_SUFFIX, Download, Wanted
+from slipway.fetch.policy import Policy
+from slipway.fetch.progress import Progress
+from slipway.fetch.resolve import stream_archive
+from slipway.fetch.settings import Settings
+from slipway.fetch.sources import open_store
+from slipway.fetch.stores import Store
+from slipway.fetch.stores.claim import ClaimStore
+from slipway.fetch.survey import Survey, check_unchanged, survey
+from slipway.fetch.verdict import FetchError, Reason
+
+BUNDLE: Final = ".bundle"
+_UNPACKED: Final = ".unpacked"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bundle:
+    """A verified bundle on a file system of this pod."""
+
+    directory: Path
+    paths: tuple[str, ...]
+
+
+async def fetch(settings: Settings, policy: Policy) -> None:
+    """Do it all, or raise the FetchError that says what is wrong. Triton's repository appears last."""
+    try:
+        bundle = await _kept(settings) or await _get(settings, policy)
+        _serve(settings, bundle)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _full(settings, settings.resolved.size if settings.resolved else None) from error
+    log.info("%s is ready for Triton: %d files", settings.model, len(bundle.paths))
+
+
+async def _kept(settings: Settings) -> _Bundle | None:
+    """What an earlier run of this container completed, if every byte of it is still right."""
+    directory = settings.root / BUNDLE
+    listed = directory / sums.NAME
+    if not listed.exists() or not settings.resolved or settings.resolved.unverified:
+        return None
+    content = await asyncio.to_thread(listed.read_bytes)
+    if sums.digest_of(content) != settings.resolved.digest:
+        return None
+    hashes = sums.parse(content)
+    if await verify.matching(directory, hashes) != hashes.keys():
+        return None
+    log.info("%s: every file is here already, and verified", settings.source.shown)
+    return _Bundle(directory=directory, paths=tuple(hashes))
+
+
+async def _get(settings: Settings, policy: Policy) -> _Bundle:
+    log.info("fetching %s", settings.source.shown)
+    store = open_store(settings, policy)
+    if settings.source.is_archive:
+        return await _unpack(store, settings, policy)
+    found = await survey(store, settings.source, policy)
+    check_unchanged(found, settings.resolved, settings.source)
+    if isinstance(store, ClaimStore):
+        return await _check_in_place(store, found, settings, policy)
+    return await _download(store, found, settings, policy)
+
+
+async def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
+    directory = settings.root / BUNDLE
+    if found.unverified:  # no hash could tell whether what is there is right
+        shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    progress = Progress(settings.model, found.size, asyncio.get_running_loop().time)
+    there = await verify.matching(directory, found.hashes)
+    progress.had(sum(found.entries[path].size for path in there))
+    wanted = [
+        Wanted(entry=entry, sha256=found.hashes.get(path)) for path, entry in found.entries.items() if path not in there
+    ]
+    _clear(directory, found.entries.keys())
+    _check_room(settings, sum(_missing_bytes(directory, each) for each in wanted))
+    async with progress.reported(policy.report_seconds):
+        await Download(store, directory, policy, progress).run(wanted)
+    return _complete(directory, found)
+
+
+async def _check_in_place(store: ClaimStore, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
+    progress = Progress(f"{settings.model}: verified in place", found.size, asyncio.get_running_loop().time)
+    async with progress.reported(policy.report_seconds):
+        good = await verify.matching(store.directory, found.hashes, progress)
+    if bad := sorted(found.hashes.keys() - good):
+        message = f"{bad[0]}: its SHA-256 is not what {sums.NAME} says; copy it into the claim again"
+        raise FetchError(Reason.BUNDLE_CORRUPT, message)
+    return _Bundle(directory=store.directory, paths=tuple(found.entries))
+
+
+async def _unpack(store: Store, settings: Settings, policy: Policy) -> _Bundle:
+    target = settings.root / _UNPACKED
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.rmtree(settings.root / BUNDLE, ignore_errors=True)
+    limit = settings.resolved.size if settings.resolved else None
+    _check_room(settings, limit or 0)
+    try:
+        members = await stream_archive(store, settings, policy, archive.Directory(target), most_bytes=limit)
+        contents = {path: (target / path).read_bytes() for path in members if path.rpartition("/")[2] == sums.NAME}
+        found, root = archive.survey(members, contents, settings.source)
+        check_unchanged(found, settings.resolved, settings.source)
+        (target / root).rename(settings.root / BUNDLE)
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+    return _complete(settings.root / BUNDLE, found)
+
+
+def _complete(directory: Path, found: Survey) -> _Bundle:
+    """Every file is verified: SHA256SUMS comes last, and marks it."""
+    if found.sums is not None:
+        (directory / sums.NAME).write_bytes(found.sums)
+    for parent in {directory, *((directory / path).parent for path in found.entries)}:
+        fd = os.open(parent, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+    return _Bundle(directory=directory, paths=tuple(found.entries))
+
+
+def _serve(settings: Settings, bundle: _Bundle) -> None:
+    golden = {path: (bundle.directory / path).read_bytes() for path in bundle.paths if layout.is_golden(path)}
+    configured = model.configure((bundle.directory / layout.CONFIG).read_bytes(), settings.overlay(), settings.model)
+    model.check_golden(golden, configured)
+    repository.lay_out(
+        settings.root, settings.model, bundle.directory, bundle.paths, config=configured.text, golden=golden
+    )
+
+
+def _clear(directory: Path, wanted: Iterable[str]) -> None:
+    """Remove what an earlier run left of another bundle."""
+    keep = set(wanted)
+    for path in [path for path in directory.rglob("*") if path.is_file()]:
+        if path.relative_to(directory).as_posix().removesuffix(PART_SUFFIX) not in keep:
+            path.unlink()
+
+
+def _missing_bytes(directory: Path, wanted: Wanted) -> int:
+    part = directory / f"{wanted.entry.path}{PART_SUFFIX}"
+    there = part.stat().st_blocks * 512 if part.exists() else 0
+    return max(wanted.entry.size - there, 0)
+
+
+def _check_room(settings: Settings, needed: int) -> None:
+    if needed > shutil.disk_usage(settings.root).free:
+        raise _full(settings, needed)
+
+
+def _full(settings: Settings, needed: int | None) -> FetchError:
+    free = shutil.disk_usage(settings.root).free
+    needs = f"needs {needed} bytes and {free} are available" if needed else f"is full with {free} bytes available"
+    message = f"{settings.root}: the volume {needs}; raise spec.model.storage.size, or give the node more room"
+    return FetchError(Reason.STORAGE_FULL, message)

@@ -1,0 +1,69 @@
+"""The commands `slipway-fetch resolve` and `slipway-fetch fetch`.
+
+Exit codes: 0 done; 1 a verdict was written; anything else is a crash, with its trace in the log.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+from slipway.fetch import verdict
+from slipway.fetch.policy import Policy
+from slipway.fetch.settings import Settings, termination_log
+from slipway.fetch.verdict import FetchError
+
+_CRASHED: Final = 70
+
+log = logging.getLogger(__name__)
+
+
+@click.group()
+def main() -> None:
+    """Get a model's bundle: what to get is in SLIPWAY_SOURCE, see docs/contracts.md."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request, with signed addresses
+    # PID 1 has no default action for SIGTERM. Nothing needs tidying: a next run goes on with what is on the volume.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+
+
+@main.command()
+def resolve() -> None:
+    """Say what the source is: digest, size, model. Writes nothing but the answer."""
+    _run(_resolve)
+
+
+@main.command()
+def fetch() -> None:
+    """Download, verify and lay out the bundle below SLIPWAY_ROOT."""
+    _run(_fetch)
+
+
+def _resolve(settings: Settings) -> None:
+    from slipway.fetch.resolve import resolve as look
+
+    text = verdict.answer_text(asyncio.run(look(settings, Policy())))
+    verdict.write(settings.termination_log, text)
+
+
+def _fetch(settings: Settings) -> None:
+    from slipway.fetch.fetch import fetch as get
+
+    asyncio.run(get(settings, Policy()))
+
+
+def _run(command: Callable[[Settings], None]) -> None:
+    try:
+        command(Settings.from_environment(os.environ))
+    except FetchError as error:
+        log.error("%s: %s", error.reason, error.message)  # noqa: TRY400  a verdict needs no trace
+        verdict.write(termination_log(os.environ), verdict.verdict_text(error))
+        sys.exit(1)
+    except Exception:
+        log.exception("crashed; this is a defect of slipway-fetch, please report it")
+        sys.exit(_CRASHED)

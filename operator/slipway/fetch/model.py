@@ -1,0 +1,47 @@
+"""What a bundle says of its model: config.pbtxt with the spec's overlay on it, and golden requests that fit. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from slipway.fetch import golden, layout
+from slipway.fetch.verdict import FetchError, Reason, invalid
+from slipway.triton import config
+from slipway.triton.config import Declared
+
+CONFIG_LIMIT_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configured:
+    """The configuration as Triton gets it."""
+
+    text: str
+    declared: Declared
+    optional_inputs: frozenset[str]
+
+
+def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> Configured:
+    """The bundle's config.pbtxt, named after the model, with the overlay on it.
+
+    Triton wants `name` to be the directory's; the bundle's own name stays the user's business.
+    """
+    try:
+        parsed = config.parse(content.decode())
+    except UnicodeDecodeError as error:
+        raise invalid(f"{layout.CONFIG}: not UTF-8 at byte {error.start}; write it as text") from None
+    except config.ConfigError as error:
+        raise invalid(f"{layout.CONFIG}: {error}; correct it and upload the bundle again") from None
+    try:
+        merged = config.merge(parsed, overlay or {})
+    except config.ConfigError as error:
+        raise FetchError(Reason.SPEC_INVALID, f"spec.model.config.{error}") from None
+    merged.name = name
+    optional = frozenset(tensor.name for tensor in merged.input if tensor.optional)
+    return Configured(text=config.to_text(merged), declared=config.declared(merged), optional_inputs=optional)
+
+
+def check_golden(files: Mapping[str, bytes], model: Configured) -> None:
+    """Every golden request of the bundle can be asked of the model."""
+    for path, content in sorted(files.items()):
+        golden.check(path, content, model.declared, model.optional_inputs)

@@ -1,0 +1,29 @@
+"""How patient and how parallel the fetcher is."""
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Limits of one run. Every wait of the fetcher is bounded by one of these."""
+
+    stall_seconds: float = 60.0
+    """Without a byte for this long, reconnecting included, a stream is given up."""
+    read_seconds: float = 20.0
+    """Without a byte for this long, one connection is given up and the stream goes on over a new one."""
+    attempts: int = 5
+    """Tries in a row that bring no byte."""
+    first_backoff_seconds: float = 0.5
+    longest_backoff_seconds: float = 10.0
+    streams: int = 8
+    """Ranges that are downloaded at the same time."""
+    part_bytes: int = 8 * MIB
+    """Size of one range. Hashing lags at most streams x part_bytes behind the download."""
+    report_seconds: float = 5.0
+    """How often progress is logged."""
+
+    def backoff_seconds(self, failures: int) -> float:
+        """The pause after the n-th failure in a row (from 1)."""
+        return min(self.first_backoff_seconds * 2.0 ** (failures - 1), self.longest_backoff_seconds)

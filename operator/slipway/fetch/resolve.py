@@ -1,0 +1,67 @@
+"""`slipway-fetch resolve`: is the bundle there, what is it, and would it be served? Nothing is kept on disk."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from slipway.fetch import archive, layout, model, resume
+from slipway.fetch.policy import Policy
+from slipway.fetch.progress import Progress
+from slipway.fetch.settings import Settings
+from slipway.fetch.sources import open_store
+from slipway.fetch.stores import Store
+from slipway.fetch.survey import Survey, read_small, survey
+
+log = logging.getLogger(__name__)
+
+
+async def resolve(settings: Settings, policy: Policy) -> dict[str, Any]:
+    """The answer of docs/contracts.md, or the FetchError that says what is wrong."""
+    log.info("resolving %s", settings.source.shown)
+    store = open_store(settings, policy)
+    look = _stream_once if settings.source.is_archive else _look
+    found, small = await look(store, settings, policy)
+    answer = _answer(found, small, settings)
+    log.info("%s: %d files, %d bytes, %s", settings.source.shown, answer["files"], answer["size"], answer["digest"])
+    return answer
+
+
+async def _look(store: Store, settings: Settings, policy: Policy) -> tuple[Survey, dict[str, bytes]]:
+    found = await survey(store, settings.source, policy)
+    return found, await read_small(store, found, policy)
+
+
+async def _stream_once(store: Store, settings: Settings, policy: Policy) -> tuple[Survey, dict[str, bytes]]:
+    files = archive.SmallFiles()
+    members = await stream_archive(store, settings, policy, files, most_bytes=None)
+    found, root = archive.survey(members, files.contents, settings.source)
+    return found, {path: files.contents[root + path] for path in found.small_files()}
+
+
+async def stream_archive(
+    store: Store, settings: Settings, policy: Policy, sink: archive.Sink, most_bytes: int | None
+) -> dict[str, archive.Member]:
+    """Stream the archive into a sink, resumed where its connection breaks."""
+    entry = await resume.persist(lambda: store.stat(""), settings.source.shown, policy)
+    loop = asyncio.get_running_loop()
+    known = entry.size if entry.size >= 0 else None
+    progress = Progress(settings.source.shown, known, loop.time)
+    end = resume.UNKNOWN_END if known is None else known
+    chunks = progress.counted(resume.stream(store, entry, 0, end, policy))
+    async with progress.reported(policy.report_seconds):
+        return await asyncio.to_thread(archive.unpack, archive.Reader(chunks, loop), settings.source, sink, most_bytes)
+
+
+def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:
+    configured = model.configure(small[layout.CONFIG], settings.overlay(), settings.model)
+    requests = {path: content for path, content in small.items() if layout.is_golden(path)}
+    model.check_golden(requests, configured)
+    return {
+        "digest": found.digest,
+        "unverified": found.unverified,
+        "size": found.size,
+        "files": len(found.entries),
+        "golden": len(requests),
+        "model": configured.declared,
+    }

@@ -1,0 +1,77 @@
+"""pvc://: a directory of a mounted claim, served in place."""
+
+import os
+import stat
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from slipway.fetch import layout
+from slipway.fetch.settings import Source
+from slipway.fetch.stores import Entry
+from slipway.fetch.verdict import FetchError, Reason, invalid
+
+
+class ClaimStore:
+    """A directory below the claim's mount point."""
+
+    def __init__(self, directory: Path, address: str) -> None:
+        self.directory = directory
+        self._address = address
+
+    def where(self, path: str) -> str:
+        """The file's address, for messages."""
+        return f"{self._address}/{path}"
+
+    async def list(self) -> list[Entry]:
+        """Every file below the directory; links and empty version directories are refused."""
+        return list(self._walk(self.directory))
+
+    async def stat(self, path: str) -> Entry:
+        """One file."""
+        return self._entry(self.directory / path)
+
+    async def read(self, path: str, limit_bytes: int) -> bytes:
+        """A small file, whole."""
+        target = self.directory / path
+        if not target.is_file():
+            raise FetchError(Reason.SOURCE_NOT_FOUND, f"{self.where(path)}: not there; copy it into the claim")
+        if target.stat().st_size > limit_bytes:
+            raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
+        return target.read_bytes()
+
+    async def stream(self, entry: Entry, start: int, end: int) -> AsyncIterator[bytes]:
+        """A range."""
+        with (self.directory / entry.path).open("rb") as file:
+            file.seek(start)
+            yield file.read(end - start)
+
+    def _walk(self, directory: Path) -> Iterator[Entry]:
+        children = sorted(directory.iterdir())
+        name = directory.relative_to(self.directory).as_posix()
+        if not children and layout.is_version(name):
+            raise invalid(f"{name}/: an empty version directory, on which Triton hangs; put the model in or remove it")
+        for child in children:
+            mode = child.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                yield from self._walk(child)
+            elif stat.S_ISREG(mode):
+                yield self._entry(child)
+            else:
+                what = "a link" if stat.S_ISLNK(mode) else "neither a file nor a directory"
+                raise invalid(f"{child.relative_to(self.directory)}: {what}; bundles hold plain files only, copy it in")
+
+    def _entry(self, path: Path) -> Entry:
+        status = path.lstat()
+        return Entry(path=path.relative_to(self.directory).as_posix(), size=status.st_size, tag=str(status.st_mtime_ns))
+
+
+def open_store(source: Source, root: Path) -> ClaimStore:
+    """The store of a pvc:// address, whose claim is mounted at `root`."""
+    directory = root / source.path
+    real = Path(os.path.realpath(directory))
+    if not real.is_relative_to(os.path.realpath(root)):
+        raise FetchError(Reason.SPEC_INVALID, f"{source.uri}: leaves the claim; name a directory inside it")
+    if not directory.is_dir():
+        message = f"{source.uri}: no such directory in the claim; check source.uri and what was copied there"
+        raise FetchError(Reason.SOURCE_NOT_FOUND, message)
+    return ClaimStore(directory, source.uri.rstrip("/"))

@@ -1,0 +1,220 @@
+"""s3://, gs:// and az:// through obstore. Retries are ours (resume.py), so that every source has the same."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import (
+    BaseError,
+    InvalidPathError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from slipway.fetch.settings import S3, Source
+from slipway.fetch.stores import Entry
+from slipway.fetch.verdict import FetchError, Reason, invalid
+
+# The names of docs/contracts.md. Others in the Secret are somebody else's business.
+_KEYS: Final = {
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"),
+    "gs": ("GOOGLE_SERVICE_ACCOUNT_KEY", "GOOGLE_SERVICE_ACCOUNT"),
+    "az": (
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_KEY",
+        "AZURE_STORAGE_ENDPOINT",
+        "AZURE_STORAGE_TENANT_ID",
+        "AZURE_STORAGE_CLIENT_ID",
+        "AZURE_STORAGE_CLIENT_SECRET",
+    ),
+}
+_STATUS: Final = re.compile(r"status code: (\d{3})")
+_CODE: Final = re.compile(r"<Code>([^<]{1,80})</Code>")
+_SAID: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
+
+
+class ObjectStore:
+    """A prefix of a bucket."""
+
+    def __init__(self, store: S3Store | GCSStore | AzureStore, address: str) -> None:
+        self._store = store
+        self._address = address
+
+    def where(self, path: str) -> str:
+        """The object's address, for messages."""
+        return f"{self._address}/{path}"
+
+    async def list(self) -> list[Entry]:
+        """Every object under the prefix."""
+        with self._explained(self._address):
+            found = [meta async for chunk in obstore.list(self._store) for meta in chunk]
+        return [
+            Entry(path=meta["path"], size=meta["size"], tag=meta["e_tag"] or None) for meta in found if meta["path"]
+        ]
+
+    async def stat(self, path: str) -> Entry:
+        """One object."""
+        with self._explained(self.where(path)):
+            meta = await obstore.head_async(self._store, path)
+        return Entry(path=path, size=meta["size"], tag=meta["e_tag"] or None)
+
+    async def read(self, path: str, limit_bytes: int) -> bytes:
+        """A small object, whole."""
+        content = bytearray()
+        with self._explained(self.where(path)):
+            result = await obstore.get_async(self._store, path)
+            async for chunk in result.stream(0):
+                content += chunk
+                if len(content) > limit_bytes:
+                    raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
+        return bytes(content)
+
+    async def stream(self, entry: Entry, start: int, end: int) -> AsyncIterator[bytes]:
+        """A range, in chunks as they come off the wire."""
+        options: obstore.GetOptions = {"range": (start, end)}
+        if entry.tag:
+            options["if_match"] = entry.tag
+        where = self.where(entry.path)
+        with self._explained(where):
+            result = await obstore.get_async(self._store, entry.path, options=options)
+            if result.meta["size"] != entry.size:
+                raise changed(where, f"{result.meta['size']} bytes now, {entry.size} when it was listed")
+        with self._explained(where, broken=True):
+            async for chunk in result.stream(0):
+                yield chunk
+
+    @contextmanager
+    def _explained(self, where: str, *, broken: bool = False) -> Iterator[None]:
+        """Turn the library's errors into ours; `broken` once the answer's body has begun."""
+        try:
+            yield
+        except FileNotFoundError:
+            message = f"{where}: not there; check source.uri, and that the upload has ended"
+            raise FetchError(Reason.SOURCE_NOT_FOUND, message) from None
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            raise _denied(where, str(error)) from None
+        except PreconditionError:
+            raise changed(where, "its entity tag is another one than when it was listed") from None
+        except InvalidPathError as error:
+            raise invalid(f"{where}: a name that is no path: {_first(str(error))}; rename the object") from None
+        except BaseError as error:
+            raise _explain(where, str(error), broken=broken) from None
+
+
+def changed(where: str, how: str) -> FetchError:
+    """The file was replaced while we were reading it."""
+    return FetchError(Reason.SOURCE_CHANGED, f"{where}: {how}; upload each version under an address of its own")
+
+
+def of_status(where: str, status: int, said: str = "") -> FetchError:
+    """What an HTTP status of a store means."""
+    answer = f"the store answers {status}" + (f" ({said})" if said else "")
+    if status in {401, 403}:
+        return _denied(where, said, answer)
+    if status in {404, 410}:
+        return FetchError(
+            Reason.SOURCE_NOT_FOUND, f"{where}: {answer}; check source.uri, and that the upload has ended"
+        )
+    if status in {408, 425, 429} or status >= 500:
+        message = f"{where}: {answer}; it is asked again, see to the store if this stays"
+        return FetchError(Reason.SOURCE_UNAVAILABLE, message, transient=True)
+    return FetchError(Reason.FETCH_FAILED, f"{where}: {answer}; check source.uri and the store's settings")
+
+
+def _denied(where: str, text: str, answer: str = "the store refuses us") -> FetchError:
+    said = _words(text)
+    because = f" ({said})" if said and said not in answer else ""
+    message = f"{where}: {answer}{because}; check the keys in the Secret of source.secretName and what they may read"
+    return FetchError(Reason.SOURCE_DENIED, message)
+
+
+def _explain(where: str, text: str, *, broken: bool) -> FetchError:
+    if status := _STATUS.search(text):
+        if "169.254.169.254" in text:
+            return _no_keys(where)
+        return of_status(where, int(status[1]), _words(text))
+    if "169.254.169.254" in text or "Missing credentials" in text or "MissingCredential" in text:
+        return _no_keys(where)
+    if "contained illegal" in text or "InvalidPath" in text or "empty path segment" in text:
+        return invalid(f"{where}: holds a name that is no path: {_first(text)}; rename the object")
+    if broken:
+        return FetchError(Reason.BUNDLE_TRUNCATED, f"{where}: the connection broke: {_first(text)}", transient=True)
+    message = f"{where}: no connection: {_first(text)}; check the address and that the store is up"
+    return FetchError(Reason.SOURCE_UNAVAILABLE, message, transient=True)
+
+
+def _no_keys(where: str) -> FetchError:
+    message = f"{where}: no credentials; name a Secret in source.secretName, or set s3.anonymous for a public bucket"
+    return FetchError(Reason.SOURCE_DENIED, message)
+
+
+def _words(text: str) -> str:
+    """The store's own words in an S3 error document: its code and message."""
+    found = [match[1] for match in (_CODE.search(text), _SAID.search(text)) if match]
+    return ": ".join(found) if found else ("" if "\n" in text or "Error performing" in text else text)
+
+
+def _first(text: str) -> str:
+    """The first line of an error of obstore's: the rest is Rust's debug output."""
+    line = text.split("\n", 1)[0]
+    return line.rsplit(" - ", 1)[-1][:300]
+
+
+def open_store(source: Source, credentials: Path) -> ObjectStore:
+    """The store of an s3://, gs:// or az:// address."""
+    keys = read_keys(source.scheme, credentials)
+    prefix = source.path or None
+    opener: Callable[..., S3Store | GCSStore | AzureStore]
+    config: Any
+    if source.scheme == "s3":
+        opener, config = S3Store, s3_config(source.s3 or S3(), source.container, keys)
+    else:
+        opener, config = (GCSStore if source.scheme == "gs" else AzureStore), _by_sdk_name(keys)
+    plain = any(str(value).startswith("http://") for value in config.values())
+    store = opener(
+        source.container,
+        prefix=prefix,
+        config=config,
+        client_options={"allow_http": plain, "connect_timeout": timedelta(seconds=10), "timeout": timedelta(days=1)},
+        retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=30)},
+    )
+    return ObjectStore(store, source.uri.rstrip("/"))
+
+
+def read_keys(scheme: str, credentials: Path) -> dict[str, str]:
+    """The store's variables in the mounted Secret: one file a key."""
+    paths = {name: credentials / name for name in _KEYS[scheme]}
+    return {name: path.read_text().strip() for name, path in paths.items() if path.is_file()}
+
+
+def s3_config(s3: S3, bucket: str, keys: Mapping[str, str]) -> dict[str, Any]:
+    """obstore's settings for S3. The spec wins over the Secret, the Secret over the environment."""
+    config: dict[str, Any] = {name.removeprefix("AWS_").lower(): value for name, value in keys.items()}
+    endpoint = s3.endpoint or config.pop("endpoint_url", None)
+    config.pop("endpoint_url", None)
+    config["region"] = s3.region or config.get("region") or "us-east-1"
+    path_style = s3.force_path_style if s3.force_path_style is not None else endpoint is not None
+    config["virtual_hosted_style_request"] = not path_style
+    if endpoint:
+        config["endpoint"] = endpoint.rstrip("/") if path_style else _with_bucket(endpoint, bucket)
+    if s3.anonymous:
+        config["skip_signature"] = True
+    return config
+
+
+def _by_sdk_name(keys: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in keys.items()}
+
+
+def _with_bucket(endpoint: str, bucket: str) -> str:
+    """The library wants the bucket in the endpoint's host when it is addressed there."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path}".rstrip("/")

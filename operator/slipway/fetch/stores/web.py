@@ -1,0 +1,164 @@
+"""https:// and http://: a plain web directory, or one archive."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import httpx
+
+from slipway.fetch.policy import Policy
+from slipway.fetch.settings import Source
+from slipway.fetch.stores import Entry
+from slipway.fetch.stores.objects import changed, of_status
+from slipway.fetch.verdict import FetchError, Reason, invalid
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_CHUNK_BYTES: Final = 256 * 1024
+
+
+class WebStore:
+    """A web directory whose index is SHA256SUMS, or, under the empty path, the address itself."""
+
+    def __init__(self, source: Source, client: httpx.AsyncClient) -> None:
+        self._source = source
+        self._client = client
+
+    def where(self, path: str) -> str:
+        """The file's address without its query, for messages."""
+        return f"{self._source.shown.rstrip('/')}/{path}" if path else self._source.shown
+
+    async def list(self) -> None:
+        """The web has no listing."""
+        return
+
+    async def stat(self, path: str) -> Entry:
+        """Asked with a range of one byte: signed addresses allow GET alone, and the answer says whether ranges work."""
+        async with self._get(path, {"Range": "bytes=0-0"}, allowed=(200, 206, 416)) as response:
+            if response.status_code == 416:
+                return Entry(path=path, size=0, tag=_tag(response))
+            ranges = response.status_code == 206
+            total = _total(response) if ranges else response.headers.get("Content-Length")
+            if total is None:
+                if path:
+                    message = f"{self.where(path)}: the server does not say its size; let it send Content-Length"
+                    raise FetchError(Reason.FETCH_FAILED, message)
+                total = -1
+            return Entry(path=path, size=int(total), tag=_tag(response), ranges=ranges)
+
+    async def read(self, path: str, limit_bytes: int) -> bytes:
+        """A small file, whole."""
+        content = bytearray()
+        async with self._get(path, {}, allowed=(200,)) as response:
+            async for chunk in response.aiter_raw(_CHUNK_BYTES):
+                content += chunk
+                if len(content) > limit_bytes:
+                    raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
+        return bytes(content)
+
+    async def stream(self, entry: Entry, start: int, end: int) -> AsyncIterator[bytes]:
+        """A range. A server without ranges sends everything, and what stands before `start` is dropped."""
+        headers = {"Range": f"bytes={start}-{end - 1 if end >= 0 else ''}"} if start or entry.ranges else {}
+        async with self._get(entry.path, headers, allowed=(200, 206)) as response:
+            self._check_same(entry, response, start)
+            skip = 0 if response.status_code == 206 else start
+            left = end - start if end >= 0 else None
+            async for raw in response.aiter_raw():
+                chunk = raw[skip:] if skip else raw
+                skip = max(0, skip - len(raw))
+                if left is not None:
+                    chunk = chunk[:left]
+                    left -= len(chunk)
+                if chunk:
+                    yield chunk
+                if left == 0:
+                    return
+
+    def _check_same(self, entry: Entry, response: httpx.Response, start: int) -> None:
+        where = self.where(entry.path)
+        tag = _tag(response)
+        if entry.tag and tag and tag != entry.tag:
+            raise changed(where, f"its entity tag is {tag} now, {entry.tag} before")
+        if response.status_code != 206:
+            return
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if not match or match[1] is None or int(match[1]) != start:
+            got = response.headers.get("Content-Range")
+            message = f"{where}: asked for bytes from {start} and got {got!r}; mend the server"
+            raise FetchError(Reason.FETCH_FAILED, message)
+        if entry.size >= 0 and match[3] != "*" and int(match[3]) != entry.size:
+            raise changed(where, f"{match[3]} bytes now, {entry.size} before")
+
+    def _url(self, path: str) -> str:
+        if not path:
+            return self._source.uri
+        parts = urlsplit(self._source.uri)
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(path)}"))
+
+    @asynccontextmanager
+    async def _get(
+        self, path: str, headers: dict[str, str], *, allowed: tuple[int, ...]
+    ) -> AsyncIterator[httpx.Response]:
+        where = self.where(path)
+        begun = False
+        try:
+            async with self._client.stream("GET", self._url(path), headers=headers) as response:
+                if response.status_code not in allowed:
+                    raise of_status(where, response.status_code, response.reason_phrase)
+                begun = True
+                yield response
+        except httpx.TimeoutException as error:
+            raise _timed_out(where, error) from None
+        except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise FetchError(Reason.FETCH_FAILED, f"{where}: {error}; check source.uri") from None
+        except httpx.TransportError as error:
+            raise _broken(where, error, begun=begun) from None
+
+
+def _timed_out(where: str, error: httpx.TimeoutException) -> FetchError:
+    if isinstance(error, httpx.ConnectTimeout):
+        message = f"{where}: no connection in time; check the address and that the server is up"
+        return FetchError(Reason.SOURCE_UNAVAILABLE, message, transient=True)
+    return FetchError(Reason.FETCH_STALLED, f"{where}: no byte came", transient=True)
+
+
+def _broken(where: str, error: httpx.TransportError, *, begun: bool) -> FetchError:
+    said = str(error) or type(error).__name__
+    if begun:
+        return FetchError(Reason.BUNDLE_TRUNCATED, f"{where}: the connection broke: {said}", transient=True)
+    message = f"{where}: no connection: {said}; check the address and that the server is up"
+    return FetchError(Reason.SOURCE_UNAVAILABLE, message, transient=True)
+
+
+def _tag(response: httpx.Response) -> str | None:
+    tag: str | None = response.headers.get("ETag")
+    return tag
+
+
+def _total(response: httpx.Response) -> str | None:
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    return match[3] if match and match[3] != "*" else None
+
+
+def open_store(source: Source, credentials: Path, policy: Policy) -> WebStore:
+    """The store of an https:// or http:// address. httpx drops the credentials when it is sent to another host."""
+    auth, headers = _login(credentials)
+    client = httpx.AsyncClient(
+        auth=auth,
+        headers={"Accept-Encoding": "identity", "User-Agent": "slipway-fetch", **headers},
+        follow_redirects=True,
+        timeout=httpx.Timeout(policy.read_seconds, connect=min(10.0, policy.read_seconds), pool=None),
+        limits=httpx.Limits(max_connections=policy.streams * 2),
+    )
+    return WebStore(source, client)
+
+
+def _login(credentials: Path) -> tuple[httpx.BasicAuth | None, dict[str, str]]:
+    given = {path.name: path.read_text().strip() for path in credentials.glob("*") if path.is_file()}
+    if "token" in given:
+        return None, {"Authorization": f"Bearer {given['token']}"}
+    if "username" in given:
+        return httpx.BasicAuth(given["username"], given.get("password", "")), {}
+    return None, {}

@@ -1,0 +1,60 @@
+"""SHA256SUMS: the list that names every file of a bundle, and the digests made from it. Pure."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from slipway.fetch.verdict import invalid
+
+NAME: Final = "SHA256SUMS"
+LIMIT_BYTES: Final = 4 * 1024 * 1024
+
+_LINE: Final = re.compile(r"(?P<hash>[0-9a-fA-F]{64}) [ *](?P<path>.+)")
+
+
+def parse(content: bytes) -> dict[str, str]:
+    """Path to lower-case hash, in the order of the file; BundleInvalid with the line that cannot be read."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise invalid(f"{NAME}: not UTF-8 at byte {error.start}; write it with sha256sum") from None
+    listed: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        path, digest = _read(line.removesuffix("\r"), number)
+        if path in listed:
+            raise invalid(f"{NAME}: line {number}: {path} is listed twice; write the list anew")
+        listed[path] = digest
+    if not listed:
+        raise invalid(f"{NAME}: names no file; write it with: sha256sum config.pbtxt 1/* golden/* > {NAME}")
+    return listed
+
+
+def digest_of(content: bytes) -> str:
+    """The digest that names a bundle: the SHA-256 of its SHA256SUMS."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def digest_of_listing(entries: Iterable[tuple[str, int, str]]) -> str:
+    """A digest for a bundle without SHA256SUMS: over each file's path, size and entity tag."""
+    lines = (f"{path}\t{size}\t{tag}\n" for path, size, tag in sorted(entries))
+    return digest_of("".join(lines).encode())
+
+
+def text_of(hashes: Mapping[str, str]) -> bytes:
+    """The list that sha256sum would write, sorted by path."""
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items())).encode()
+
+
+def _read(line: str, number: int) -> tuple[str, str]:
+    if line.startswith("\\"):
+        raise invalid(f"{NAME}: line {number}: names a file with a backslash or a line break in it; rename the file")
+    match = _LINE.fullmatch(line)
+    if not match:
+        raise invalid(f"{NAME}: line {number}: {line[:80]!r} is not `HASH  PATH`; write the list with sha256sum")
+    path = match["path"].removeprefix("./")
+    if path == NAME:
+        raise invalid(f"{NAME}: line {number}: lists itself, and its own hash can never be right; take the line out")
+    return path, match["hash"].lower()

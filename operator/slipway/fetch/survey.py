@@ -1,0 +1,138 @@
+"""What is at a source: which files, how large, under which digest, and whether the layout may be served."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from slipway.fetch import golden, layout, sums, verify
+from slipway.fetch.model import CONFIG_LIMIT_BYTES
+from slipway.fetch.policy import Policy
+from slipway.fetch.resume import persist
+from slipway.fetch.settings import Resolved, Source
+from slipway.fetch.stores import Entry, Store
+from slipway.fetch.verdict import FetchError, Reason, invalid
+
+MAX_GOLDEN: Final = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A bundle, seen from outside. Its files do not count SHA256SUMS itself."""
+
+    digest: str
+    entries: Mapping[str, Entry]
+    sums: bytes | None
+    hashes: Mapping[str, str]
+
+    @property
+    def unverified(self) -> bool:
+        """There is no SHA256SUMS: the digest only says whether the listing changed."""
+        return self.sums is None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.size for entry in self.entries.values()) + len(self.sums or b"")
+
+    def small_files(self) -> list[str]:
+        """What the checks read: the configuration and the golden requests."""
+        found = sorted(path for path in self.entries if layout.is_golden(path))
+        if len(found) > MAX_GOLDEN:
+            raise invalid(
+                f"{layout.GOLDEN}/: {len(found)} requests and {MAX_GOLDEN} are the most; keep the telling ones"
+            )
+        return [layout.CONFIG, *found]
+
+
+async def survey(store: Store, source: Source, policy: Policy) -> Survey:
+    """Look at a directory, without reading any large file."""
+    listing = await persist(store.list, source.shown, policy)
+    if listing is None:
+        return await _by_sums(store, source, policy)
+    sizes = {entry.path: entry.size for entry in listing}
+    present = layout.without_markers(sizes)
+    entries = {entry.path: entry for entry in listing if entry.path in present}
+    if not entries:
+        raise FetchError(Reason.SOURCE_NOT_FOUND, f"{source.shown}: nothing is there; check source.uri and the upload")
+    content = await _read_sums(store, policy) if entries.pop(sums.NAME, None) else None
+    return made_of(entries, content, source)
+
+
+def made_of(entries: Mapping[str, Entry], content: bytes | None, source: Source) -> Survey:
+    """The survey of these files, with SHA256SUMS' content if there is one; the first broken rule is raised."""
+    if content is None:
+        if source.digest:
+            message = (
+                f"{source.shown}: has no {sums.NAME}, which source.digest pins; add the list or take the digest out"
+            )
+            raise invalid(message)
+        layout.check(entries.keys())
+        digest = sums.digest_of_listing((e.path, e.size, e.tag or "") for e in entries.values())
+        return Survey(digest=digest, entries=entries, sums=None, hashes={})
+    digest = sums.digest_of(content)
+    _check_pin(source, digest)
+    hashes = sums.parse(content)
+    layout.check(hashes.keys())
+    layout.check_complete(hashes, entries.keys())
+    return Survey(digest=digest, entries=entries, sums=content, hashes=hashes)
+
+
+def check_unchanged(found: Survey, resolved: Resolved | None, source: Source) -> None:
+    """SourceChanged unless the source still has what the revision was made of."""
+    if resolved and found.digest != resolved.digest:
+        what = "the listing" if resolved.unverified else sums.NAME
+        message = (
+            f"{source.shown}: {what} is {_short(found.digest)} now and was {_short(resolved.digest)} "
+            "when the revision was made; put the old bytes back, or change the spec's version to take the new ones"
+        )
+        raise FetchError(Reason.SOURCE_CHANGED, message)
+
+
+async def read_small(store: Store, found: Survey, policy: Policy) -> dict[str, bytes]:
+    """Configuration and golden requests, each checked against SHA256SUMS."""
+    contents = {}
+    for path in found.small_files():
+        limit = CONFIG_LIMIT_BYTES if path == layout.CONFIG else golden.LIMIT_BYTES
+        content = await persist(lambda path=path, limit=limit: store.read(path, limit), store.where(path), policy)  # type: ignore[misc]
+        verify.check(path, content, found.hashes)
+        contents[path] = content
+    return contents
+
+
+async def _by_sums(store: Store, source: Source, policy: Policy) -> Survey:
+    content = await _read_sums(store, policy)
+    _check_pin(source, sums.digest_of(content))
+    hashes = sums.parse(content)
+    layout.check(hashes.keys())
+    room = asyncio.Semaphore(policy.streams)
+
+    async def stat(path: str) -> Entry:
+        async with room:
+            return await persist(lambda: store.stat(path), store.where(path), policy)
+
+    entries = await asyncio.gather(*(stat(path) for path in hashes))
+    return made_of({entry.path: entry for entry in entries}, content, source)
+
+
+async def _read_sums(store: Store, policy: Policy) -> bytes:
+    try:
+        return await persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), policy)
+    except FetchError as error:
+        if error.reason is not Reason.SOURCE_NOT_FOUND:
+            raise
+        message = f"{store.where(sums.NAME)}: not there, and files are found by it; write it with sha256sum, upload it"
+        raise FetchError(Reason.SOURCE_NOT_FOUND, message) from None
+
+
+def _check_pin(source: Source, digest: str) -> None:
+    if source.digest and digest != source.digest:
+        message = (
+            f"{source.shown}: {sums.NAME} is {_short(digest)} and source.digest says {_short(source.digest)}; "
+            "correct the digest, or upload the bundle that it names"
+        )
+        raise FetchError(Reason.DIGEST_MISMATCH, message)
+
+
+def _short(digest: str) -> str:
+    return f"{digest[:23]}…"
