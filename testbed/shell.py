@@ -1,6 +1,7 @@
 """Running other programs, and saying what went wrong when they fail."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -75,5 +76,6 @@ def need(program: str, remedy: str) -> None:
 
 
 def _told(argv: Sequence[str | Path], code: int, output: str) -> str:
-    tail = "\n".join(output.strip().splitlines()[-TAIL_LINES:])
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    tail = "\n".join(plain.strip().splitlines()[-TAIL_LINES:])
     return f"`{' '.join(str(part) for part in argv)}` ended with {code}:\n{tail}"

@@ -62,8 +62,8 @@ RECIPES: Final = (
     _one("coredns", "github.com/coredns/coredns", "v1.13.1"),
     _one("helm", "helm.sh/helm/v3/cmd/helm", "v3.19.0"),
     _one("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
-    _one("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.8.0"),
-    _one("local-path-provisioner", "github.com/rancher/local-path-provisioner", "v0.0.32"),
+    _one("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.9.0"),
+    _one("local-path-provisioner", "github.com/rancher/local-path-provisioner", "v0.0.30"),
 )
 _BY_PROGRAM: Final = {program: recipe for recipe in RECIPES for program in recipe.programs}
 

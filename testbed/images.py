@@ -1,0 +1,172 @@
+"""The project's images. A tag is a fingerprint of what went in, so a tag that exists need not be built again.
+
+All of them stand on one base with Python. It is made from Debian packages, or is any public image named by
+`SLIPWAY_BASE_IMAGE` (`python:3.11-slim-bookworm` where it can be pulled).
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from testbed import site, tools
+from testbed.engine import docker, install_packages
+from testbed.fingerprint import fingerprint
+from testbed.say import MissingError, working
+from testbed.shell import ROOT, run
+
+IMAGES: Final = ROOT / "images"
+CODE: Final = ROOT / "operator" / "slipway"
+OPERATOR_CODE: Final = ("__init__.py", "api", "core", "controller", "triton")
+FETCHER_CODE: Final = ("__init__.py", "api", "triton", "fetch", "guard")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: where its Dockerfile is, what its tag follows from, and how its context is laid out."""
+
+    name: str
+    inputs: tuple[str | Path, ...]
+    assemble: Callable[[Path], None]
+
+    @property
+    def dockerfile(self) -> Path:
+        """Its Dockerfile in the tree."""
+        return IMAGES / self.name / "Dockerfile"
+
+    def reference(self, base: str) -> str:
+        """The name and tag that it has on this base."""
+        return f"slipway.dev/{self.name}:{fingerprint(base, IMAGES / self.name, *self.inputs)}"
+
+    def context(self, folder: Path) -> None:
+        """Lay out its build context, Dockerfile included."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.assemble(folder)
+        shutil.copy(self.dockerfile, folder / "Dockerfile")
+
+
+def all_images() -> tuple[Image, ...]:
+    """The images that a cluster with Slipway needs."""
+    return (
+        _python_image("operator", site.requirements(), OPERATOR_CODE, "slipway"),
+        _python_image("fetcher", site.requirements("fetch"), FETCHER_CODE, "slipway-fetch"),
+        Image("triton-cpu", (), _assemble_triton),
+        Image("store", (tools.find("versitygw").parent.parent.name,), _assemble_store),
+    )
+
+
+def build_all() -> dict[str, str]:
+    """Build what is absent. Returns each image's reference by its name."""
+    base = base_image()
+    return {image.name: build(image, base) for image in all_images()}
+
+
+def build(image: Image, base: str) -> str:
+    """Build one image if it is absent and return its reference."""
+    reference = image.reference(base)
+    if not exists(reference):
+        with working(f"building image {image.name}"), tempfile.TemporaryDirectory() as folder:
+            image.context(Path(folder))
+            docker("build", "--quiet", f"--build-arg=BASE={base}", f"--tag={reference}", folder)
+    return reference
+
+
+def base_image() -> str:
+    """The image that all others stand on."""
+    if given := os.environ.get("SLIPWAY_BASE_IMAGE"):
+        return given
+    reference = f"slipway.dev/base:{fingerprint(IMAGES / 'base')}"
+    if not exists(reference):
+        with working("building the base image from Debian packages"):
+            import_debian(
+                reference,
+                "--variant=extract",
+                f"--include={debian_packages('base')}",
+                f"--setup-hook={IMAGES / 'base' / 'setup'}",
+                f"--extract-hook={IMAGES / 'base' / 'finish'}",
+            )
+    return reference
+
+
+def debian_packages(name: str) -> str:
+    """The packages that a base image is made of, as mmdebstrap takes them."""
+    lines = (IMAGES / name / "packages").read_text().splitlines()
+    return ",".join(line for line in lines if not line.startswith("#"))
+
+
+def import_debian(reference: str, *options: str) -> None:
+    """Make an image out of Debian packages alone."""
+    if not shutil.which("mmdebstrap"):
+        if not shutil.which("apt-get") or os.geteuid() != 0:
+            raise MissingError(
+                "mmdebstrap is absent: name a public base image in SLIPWAY_BASE_IMAGE, e.g. python:3.11-slim-bookworm."
+            )
+        install_packages("mmdebstrap")
+    with tempfile.TemporaryDirectory() as folder:
+        tar = Path(folder) / "root.tar"
+        run("mmdebstrap", "--quiet", *options, "bookworm", tar)
+        docker("import", "--change=ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8", tar, reference)
+
+
+def exists(reference: str) -> bool:
+    """Whether the engine has the image."""
+    return bool(docker("image", "ls", "--quiet", reference).strip())
+
+
+def megabytes(reference: str) -> int:
+    """Size of an image, unpacked."""
+    return int(docker("image", "inspect", "--format={{.Size}}", reference)) // 1_000_000
+
+
+def _python_image(name: str, wanted: list[str], code: tuple[str, ...], script: str) -> Image:
+    def assemble(folder: Path) -> None:
+        shutil.copytree(site.packages(wanted), folder / "site")
+        app = folder / "app"
+        for part in code:
+            source, target = CODE / part, app / "slipway" / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyi", "*.md"))
+            else:
+                shutil.copy(source, target)
+        _write_metadata(app)
+        _write_script(app / "bin" / script, site.project()["scripts"][script])
+
+    inputs: tuple[str | Path, ...] = (
+        *wanted,
+        *site.UNUSED,
+        ROOT / "constraints.txt",
+        ROOT / "pyproject.toml",
+        *code,
+        *(CODE / part for part in code),
+    )
+    return Image(name, inputs, assemble)
+
+
+def _write_metadata(app: Path) -> None:
+    """What `importlib.metadata` knows of an installed package: its version is part of what it does."""
+    folder = app / f"slipway-{site.project()['version']}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: slipway\nVersion: {site.project()['version']}\n")
+
+
+def _write_script(path: Path, entry: str) -> None:
+    module, function = entry.split(":")
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f"#!/usr/bin/env python3\nimport sys\n\nfrom {module} import {function}\n\nsys.exit({function}())\n"
+    )
+    path.chmod(0o755)
+
+
+def _assemble_triton(folder: Path) -> None:
+    # It asks for python3 with pip: ours has it, a bare Debian's may not.
+    run(IMAGES / "triton-cpu" / "assemble", folder, env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+
+
+def _assemble_store(folder: Path) -> None:
+    shutil.copy(tools.find("versitygw"), folder)
