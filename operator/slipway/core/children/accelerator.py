@@ -87,7 +87,7 @@ def fragment(accelerator: Accelerator) -> Fragment:
 def resource_name(accelerator: Accelerator) -> str:
     """The extended resource. Under the single strategy a MIG slice has the whole device's name."""
     if accelerator.mig and accelerator.mig_strategy != "single":
-        return f"nvidia.com/mig-{_profile(accelerator.mig)}"
+        return f"nvidia.com/mig-{accelerator.mig}"
     return accelerator.resource_name or GPU
 
 
@@ -128,7 +128,7 @@ def _single_strategy_profile(mig: str, products: Sequence[str]) -> tuple[Express
     of it: 4,864 for 1g.5gb, 9,728 for 1g.10gb. So up to an eighth less is taken for the profile, and nothing more.
     """
     if products:
-        suffix = f"-MIG-{_profile(mig)}"
+        suffix = f"-MIG-{mig}"
         return (Expression(key=PRODUCT, operator="In", values=tuple(_suffixed(p, suffix) for p in products)),)
     compute, memory = mig.partition("gb")[0].split("g.")
     nominal = int(memory) * 1024
@@ -166,8 +166,3 @@ def mebibytes(memory: str) -> int:
 
 def _suffixed(product: str, suffix: str) -> str:
     return product if product.endswith(suffix) else product + suffix
-
-
-def _profile(mig: str) -> str:
-    """As a label and a resource name spell it: 1g.10gb+me is 1g.10gb.me."""
-    return mig.replace("+", ".")

@@ -63,7 +63,7 @@ class RevisionRecord:
             )
         except KeyError as missing:
             raise ValueError(
-                f"ControllerRevision {name} lacks {missing}: it was edited by hand; delete it"
+                f"ControllerRevision {name} lacks {missing}: somebody else wrote it; delete it"
             ) from missing
 
 

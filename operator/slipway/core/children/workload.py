@@ -187,7 +187,7 @@ def _triton(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, plat
         "resources": memory.server_resources(spec, resolved, ephemeral=_ephemeral_request(spec, resolved)),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        **_probes(model_name(owner, spec), ceil(duration(server.startup_timeout).total_seconds())),
+        **_probes(model_name(owner, spec), _seconds(server.startup_timeout)),
         # New connections are refused as soon as Triton is told to stop; endpoints need this long to spread first.
         "lifecycle": {"preStop": {"sleep": {"seconds": round(PRE_STOP.total_seconds())}}},
         "volumeMounts": [
@@ -232,10 +232,9 @@ def _guard(owner: Owner, spec: ModelDeploymentSpec) -> dict[str, Any]:
     }
 
 
-def _seconds(text: str) -> float:
-    """Whole where it is whole: `30`, not `30.0`."""
-    seconds = duration(text).total_seconds()
-    return int(seconds) if seconds.is_integer() else seconds
+def _seconds(text: str) -> int:
+    """The API takes these in whole seconds."""
+    return round(duration(text).total_seconds())
 
 
 def _probes(model: str, startup_seconds: int) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""Every child of specs that between them use every field: for checks that hold for all manifests."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from slipway.api.v1alpha1.spec import Autoscaling
+from slipway.core.children.autoscaler import autoscaler
+from slipway.core.children.budget import budget
+from slipway.core.children.network_policy import network_policy
+from slipway.core.children.resolve_job import resolve_job
+from slipway.core.children.revision import controller_revision, render
+from slipway.core.children.service import root_service
+from slipway.core.identity import ask
+from slipway.core.names import Manifest
+from tests.core.gen import md_spec, owner, platform, resolved
+
+SPECS: dict[str, dict[str, Any]] = {
+    "the least": {},
+    "everything on a CPU": {
+        "model": {
+            "name": "M.1",
+            "source": {"secretName": "models-read", "s3": {"endpoint": "http://minio:9000"}},
+            "storage": {"volume": "Ephemeral", "size": "1.5Gi", "storageClassName": "fast"},
+            "config": {"maxBatchSize": 4, "dynamicBatching": {}},
+            "verification": {
+                "requests": [
+                    {
+                        "inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [3]}],
+                        "outputs": [{"name": "y", "datatype": "FP32", "shape": [1], "data": [7]}],
+                    }
+                ],
+                "interval": "0s",
+            },
+        },
+        "server": {
+            "image": "mine:1",
+            "imagePullSecrets": [{"name": "pull"}],
+            "args": ["--log-verbose=1"],
+            "env": [
+                {"name": "A", "value": ""},
+                {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            ],
+            "resources": {"requests": {"cpu": "1000m", "memory": "1.5Gi"}, "limits": {"cpu": 2, "memory": "4G"}},
+        },
+        "scheduling": {
+            "nodeSelector": {"pool": "a"},
+            "tolerations": [{"key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}],
+            "affinity": {
+                "podAntiAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {}, "topologyKey": "zone"}]
+                }
+            },
+            "topologySpreadConstraints": [
+                {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+            ],
+            "priorityClassName": "system-node-critical",
+            "runtimeClassName": "nvidia",
+            "serviceAccountName": "reader",
+        },
+        "podMetadata": {"labels": {"team": "risk"}, "annotations": {"note": ""}},
+    },
+    "a claim": {"model": {"source": {"uri": "pvc://models/churn/3"}}},
+    "two GPUs of a product": {"accelerator": {"count": 2, "products": ["NVIDIA-H100-80GB-HBM3"], "memory": "40Gi"}},
+    "a GPU with the user's own affinity": {
+        "accelerator": {},
+        "scheduling": {
+            "affinity": {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}]
+                    }
+                }
+            }
+        },
+    },
+    "a MIG slice": {"accelerator": {"mig": "1g.10gb"}},
+    "a MIG slice under the single strategy": {"accelerator": {"mig": "1g.10gb", "migStrategy": "single"}},
+    "a share": {"accelerator": {"sharing": "MPS", "resourceName": "nvidia.com/gpu.shared"}},
+}
+
+METRICS: list[dict[str, Any]] = [
+    {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}},
+    {
+        "type": "Pods",
+        "pods": {"metric": {"name": "queue"}, "target": {"type": "AverageValue", "averageValue": "1500m"}},
+    },
+    {
+        "type": "Pods",
+        "pods": {"metric": {"name": "pending"}, "target": {"type": "AverageValue", "averageValue": "1e3"}},
+    },
+]
+BEHAVIOR = {
+    "scaleDown": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}
+}
+
+
+def of_spec(name: str) -> Iterator[Manifest]:
+    """Resolve Job, ControllerRevision, and the children of the revision."""
+    spec = md_spec(**SPECS[name])
+    asked = ask(spec)
+    yield resolve_job(owner=owner(), spec=spec, ask=asked, platform=platform(), deadline=timedelta(hours=1))
+    record = render(owner=owner(), spec=spec, ask=asked, resolved=resolved(), platform=platform())
+    yield controller_revision(record, owner=owner(), number=1)
+    yield from record.children
+
+
+def around() -> Iterator[Manifest]:
+    """The children that depend on no field of the model."""
+    revision = "3f2a91bc"
+    scaling = {"minReplicas": 1, "maxReplicas": 8, "metrics": METRICS, "behavior": BEHAVIOR}
+    yield root_service(owner=owner(), revision=revision)
+    yield budget(owner=owner(), revision=revision)
+    yield autoscaler(owner=owner(), revision=revision, autoscaling=Autoscaling.model_validate(scaling))
+    yield network_policy(
+        owner=owner(), allow_from=[{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    )

@@ -1,0 +1,51 @@
+"""What the API server makes of our manifests is still what we asked for: otherwise every pass would write it again."""
+
+import json
+
+import pytest
+
+from slipway.core.drift import contains, finished
+from slipway.core.names import Manifest
+from testbed.plane import Plane
+from tests.core.children.every import SPECS, around, of_spec
+from tests.core.gen import owner
+
+pytestmark = pytest.mark.plane
+
+
+def applied(manifests: list[Manifest], plane: Plane, namespace: str) -> list[tuple[Manifest, Manifest]]:
+    """Each manifest as it was applied, and as it then reads."""
+    kubectl = plane.kubectl().within(namespace)
+    asked = [
+        finished(
+            m, owner=owner(namespace=namespace), api_version="serving.slipway.dev/v1alpha1", kind="ModelDeployment"
+        )
+        for m in manifests
+    ]
+    kubectl.apply(*asked)
+    return [(m, kubectl.json("get", m["kind"], m["metadata"]["name"])) for m in asked]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_fresh_child_of_a_spec_has_not_drifted(spec: str, plane: Plane, namespace: str) -> None:
+    for asked, live in applied(list(of_spec(spec)), plane, namespace):
+        assert contains(live, asked), asked["kind"]
+
+
+def test_a_fresh_child_around_a_workload_has_not_drifted(plane: Plane, namespace: str) -> None:
+    for asked, live in applied(list(around()), plane, namespace):
+        assert contains(live, asked), asked["kind"]
+
+
+def test_a_pod_of_ours_is_let_into_a_namespace_that_is_restricted(plane: Plane, namespace: str) -> None:
+    kubectl = plane.kubectl()
+    kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+
+    for manifest in of_spec("everything on a CPU"):
+        if "template" in manifest.get("spec", {}):
+            template = manifest["spec"]["template"]
+            # A bare API server has no service account and no priority or runtime class; none of them is about security.
+            left_out = ("serviceAccountName", "priorityClassName", "runtimeClassName")
+            spec = {k: v for k, v in template["spec"].items() if k not in left_out}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {**template["metadata"], "name": "x"}, "spec": spec}
+            kubectl.within(namespace)("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
