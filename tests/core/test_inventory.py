@@ -10,23 +10,21 @@ H100 = "NVIDIA-H100-80GB-HBM3"
 SHARING = "gpu.sharing-strategy"
 
 
-def node(offers: dict[str, str] | None = None, *, schedulable: bool = True, **labels: str) -> NodeFacts:
-    return NodeFacts(
-        name="n",
-        labels={f"nvidia.com/{k}": v for k, v in labels.items()},
-        allocatable=offers or {},
-        schedulable=schedulable,
-    )
+def node(
+    offers: dict[str, str] | None = None, labels: dict[str, str] | None = None, *, schedulable: bool = True
+) -> NodeFacts:
+    marks = {f"nvidia.com/{key}": value for key, value in (labels or {}).items()}
+    return NodeFacts(name="n", labels=marks, allocatable=offers or {}, schedulable=schedulable)
 
 
-def gpus(count: int, product: str = "Tesla-T4", memory: str = "15360", **more: Any) -> NodeFacts:
+def gpus(count: int, product: str = "Tesla-T4", memory: str = "15360", **more: str) -> NodeFacts:
     labels = {"gpu.product": product, "gpu.memory": memory, "gpu.count": str(count)}
-    return node({"nvidia.com/gpu": str(count)}, **(labels | more))
+    return node({"nvidia.com/gpu": str(count)}, labels | more)
 
 
 SLICED = gpus(7, f"{H100}-MIG-1g.10gb", "9728", **{"mig.strategy": "single", "gpu.slices.gi": "1"})
 TIME_SLICED = gpus(16, "Tesla-T4-SHARED", **{SHARING: "time-slicing"})
-MIXED = node({"nvidia.com/mig-1g.10gb": "7", "nvidia.com/gpu": "1"}, **{"mig.strategy": "mixed"})
+MIXED = node({"nvidia.com/mig-1g.10gb": "7", "nvidia.com/gpu": "1"}, {"mig.strategy": "mixed"})
 
 CASES: dict[str, tuple[list[NodeFacts], dict[str, Any], str]] = {
     "no node": ([], {}, "no node has a GPU; seen: no node at all"),
@@ -89,7 +87,7 @@ CASES: dict[str, tuple[list[NodeFacts], dict[str, Any], str]] = {
         [TIME_SLICED],
         {},
         (
-            "every node with nvidia.com/gpu shares its devices or cuts them into MIG slices, and the ask is for one alone; "
+            "every node with nvidia.com/gpu shares its devices or cuts them into MIG slices; the ask is for whole ones; "
             "seen: 1 node with 16 x nvidia.com/gpu (Tesla-T4-SHARED, 15360 MiB, time-sliced)"
         ),
     ),
@@ -99,6 +97,14 @@ CASES: dict[str, tuple[list[NodeFacts], dict[str, Any], str]] = {
         (
             "no node shares nvidia.com/gpu by MPS; "
             "seen: 1 node with 16 x nvidia.com/gpu (Tesla-T4-SHARED, 15360 MiB, time-sliced)"
+        ),
+    ),
+    "slices that are shared": (
+        [node({"nvidia.com/mig-1g.10gb": "14"}, {"mig-1g.10gb.sharing-strategy": "time-slicing"})],
+        {"mig": "1g.10gb"},
+        (
+            "every node with nvidia.com/mig-1g.10gb shares its slices among pods; "
+            "seen: 1 node with 14 x nvidia.com/mig-1g.10gb"
         ),
     ),
     "not shared": (

@@ -81,7 +81,9 @@ def _otherwise_offered(accelerator: Accelerator) -> str:
         return f"no node shares {resource} by time-slicing"
     if accelerator.mig and accelerator.mig_strategy == "single":
         return f"no node offers MIG slices of its own as {resource} (strategy single)"
-    return f"every node with {resource} shares its devices or cuts them into MIG slices, and the ask is for one alone"
+    if accelerator.mig:
+        return f"every node with {resource} shares its slices among pods"
+    return f"every node with {resource} shares its devices or cuts them into MIG slices; the ask is for whole ones"
 
 
 def _wanted(accelerator: Accelerator) -> str:

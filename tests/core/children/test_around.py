@@ -87,7 +87,10 @@ def test_a_budget_lets_pods_go_one_by_one_and_broken_ones_at_any_time() -> None:
 
 
 def test_a_network_policy_opens_the_three_ports_to_the_peers_and_covers_every_revision() -> None:
-    peers = [{"podSelector": {"matchLabels": {"app": "shop"}}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]
+    peers: list[dict[str, Any]] = [
+        {"podSelector": {"matchLabels": {"app": "shop"}}},
+        {"ipBlock": {"cidr": "10.0.0.0/8"}},
+    ]
     before = deepcopy(peers)
 
     whole = network_policy(owner=owner(), allow_from=peers)
