@@ -23,7 +23,6 @@ class Reason(StrEnum):
     VERIFYING = "Verifying"
     SHIFTING = "Shifting"
     PROMOTED = "Promoted"
-    RETIRED = "Retired"
     SUSPENDED = "Suspended"
     AVAILABLE = "Available"
     UNAVAILABLE = "Unavailable"

@@ -1,0 +1,77 @@
+"""The docs say what is there: every reason, every metric, every manifest, and links that lead somewhere."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.controller.resync import Hearing
+from slipway.controller.store import Store
+from slipway.controller.telemetry import Telemetry
+from slipway.core.reasons import ABOUT_REVISION, Reason
+from testbed.shell import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    """The cells of the table under a heading that begins so, by the first cell's code word."""
+    section = re.split(r"^#+ ", OPERATIONS.split(f"# {heading}", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("| `")
+    ]
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as its readers make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_each_reason_has_a_row_that_says_what_it_means_and_what_to_do() -> None:
+    found = rows("Going well") | rows("About the world") | rows("About the version")
+    assert found.keys() == {str(reason) for reason in Reason}
+    for reason, cells in found.items():
+        assert len(cells) == 2, reason
+        assert all(cells), reason
+
+
+def test_reasons_stand_under_what_they_speak_of() -> None:
+    assert rows("About the version").keys() == {str(reason) for reason in ABOUT_REVISION}
+
+
+def test_each_metric_has_a_row_with_its_labels() -> None:
+    telemetry = Telemetry()
+    telemetry.watch(Store(), Hearing(), platform_version="0")
+    families = {found.name + ("_total" if found.type == "counter" else "") for found in telemetry.registry.collect()}
+    assert rows("Metrics").keys() == families
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked), target
+
+
+def manifests() -> list[Any]:
+    """The ModelDeployments that pages show."""
+    blocks = [block for page in PAGES for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", page.read_text())]
+    found = [document for block in blocks for document in yaml.safe_load_all(block)]
+    return [document for document in found if document.get("kind") == "ModelDeployment"]
+
+
+def test_the_readmes_manifest_is_the_examples() -> None:
+    example = yaml.safe_load((ROOT / "examples" / "linear-regression" / "manifest.yaml").read_text())
+    assert manifests() == [example]
+    assert ModelDeploymentSpec.model_validate(example["spec"]).model.version == "1"
