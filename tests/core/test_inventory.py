@@ -87,8 +87,8 @@ CASES: dict[str, tuple[list[NodeFacts], dict[str, Any], str]] = {
         [TIME_SLICED],
         {},
         (
-            "every node with nvidia.com/gpu shares its devices or cuts them into MIG slices; the ask is for whole ones; "
-            "seen: 1 node with 16 x nvidia.com/gpu (Tesla-T4-SHARED, 15360 MiB, time-sliced)"
+            "every node with nvidia.com/gpu shares its devices or cuts them into MIG slices: "
+            "the ask is for whole ones; seen: 1 node with 16 x nvidia.com/gpu (Tesla-T4-SHARED, 15360 MiB, time-sliced)"
         ),
     ),
     "shared in another way": (

@@ -83,7 +83,7 @@ def _otherwise_offered(accelerator: Accelerator) -> str:
         return f"no node offers MIG slices of its own as {resource} (strategy single)"
     if accelerator.mig:
         return f"every node with {resource} shares its slices among pods"
-    return f"every node with {resource} shares its devices or cuts them into MIG slices; the ask is for whole ones"
+    return f"every node with {resource} shares its devices or cuts them into MIG slices: the ask is for whole ones"
 
 
 def _wanted(accelerator: Accelerator) -> str:

@@ -316,8 +316,8 @@ def test_environment_of_the_user_is_handed_through_and_may_say_otherwise_of_gpus
 
 
 def test_environment_that_is_ours_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"server\.env sets SLIPWAY_GUARD, which Slipway itself sets: take it out"):
-        render(server={"env": [{"name": "SLIPWAY_GUARD", "value": "{}"}]})
+    with pytest.raises(ValueError, match=r"server\.env sets SLIPWAY_ROOT: names under SLIPWAY_ are Slipway's own"):
+        render(server={"env": [{"name": "SLIPWAY_ROOT", "value": "/x"}, {"name": "MY_SLIPWAY_ROOT", "value": "/x"}]})
 
 
 def test_pods_of_a_revision_spread_over_nodes_unless_the_user_says_how() -> None:

@@ -209,13 +209,13 @@ def _ephemeral_request(spec: ModelDeploymentSpec, resolved: Resolved) -> str | N
 def _environment(owner: Owner, spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
     given = [variable.to_dict() for variable in server_of(spec).env or ()]
     names = {variable["name"] for variable in given}
-    if GUARD in names:
-        raise ValueError(f"server.env sets {GUARD}, which Slipway itself sets: take it out")
-    ours = [{"name": GUARD, "value": compact(_guard(owner, spec))}]
+    if ours := sorted(name for name in names if name.startswith("SLIPWAY_")):
+        raise ValueError(f"server.env sets {', '.join(ours)}: names under SLIPWAY_ are Slipway's own, take them out")
+    told = [{"name": GUARD, "value": compact(_guard(owner, spec))}]
     if not spec.accelerator and "NVIDIA_VISIBLE_DEVICES" not in names:
         # NVIDIA's images say `all`: on a node whose default runtime is NVIDIA's, a CPU pod would see every GPU.
-        ours.append({"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"})
-    return [*ours, *given]
+        told.append({"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"})
+    return [*told, *given]
 
 
 def _guard(owner: Owner, spec: ModelDeploymentSpec) -> dict[str, Any]:
