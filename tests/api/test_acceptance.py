@@ -7,7 +7,7 @@ import pytest
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from testbed.plane import Plane
-from tests.api.conftest import Objects
+from tests.api.objects import Objects
 from tests.api.stored import NAMES, sample
 
 pytestmark = pytest.mark.plane

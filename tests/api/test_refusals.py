@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from kubernetes.client import ApiClient, ApiException
+from kubernetes.client import ApiException
 
 from slipway.api.v1alpha1.spec import DataType
-from tests.api.conftest import Objects, answer, named
+from tests.api.objects import Objects, answer, named
 from tests.api.stored import sample
 
 pytestmark = pytest.mark.plane
@@ -70,6 +70,21 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         source(uri="s3://b/.."),
         "spec.model.source.uri",
         "'s3://b/..' must not climb with '..'",
+    ),
+    (
+        "a claim that no volume can have",
+        source(uri="pvc://My_Claim/m"),
+        "spec.model.source.uri",
+        (
+            "'pvc://My_Claim/m' names no volume claim: "
+            "write pvc://CLAIM/PATH, the claim in lower-case letters, digits and -"
+        ),
+    ),
+    (
+        "a version with a space at its end",
+        model(version="3 "),
+        "spec.model.version",
+        "'3 ' is not a version: one line of text, without a space at either end",
     ),
     (
         "a short digest",
@@ -314,12 +329,6 @@ BUILT_IN: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.fixture(scope="session")
-def shared_objects(api_client: ApiClient) -> Objects:
-    """Where nothing is ever stored."""
-    return Objects(api_client, "default")
-
-
 def causes(objects: Objects, body: dict[str, Any]) -> list[tuple[str, str]]:
     """Every field that is refused, with the API server's message."""
     with pytest.raises(ApiException) as refused:
@@ -329,21 +338,19 @@ def causes(objects: Objects, body: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("spec", "field", "says"), [pytest.param(*row, id=name) for name, *row in RULES])
-def test_refused_by_our_rule(shared_objects: Objects, spec: dict[str, Any], field: str, says: str) -> None:
-    assert [(at, message.split(": ", 2)[2]) for at, message in causes(shared_objects, named("x", spec))] == [
-        (field, says)
-    ]
+def test_refused_by_our_rule(dry_objects: Objects, spec: dict[str, Any], field: str, says: str) -> None:
+    assert [(at, message.split(": ", 2)[2]) for at, message in causes(dry_objects, named("x", spec))] == [(field, says)]
 
 
 @pytest.mark.parametrize(("spec", "field", "says"), [pytest.param(*row, id=name) for name, *row in BUILT_IN])
-def test_refused_by_the_schema(shared_objects: Objects, spec: dict[str, Any], field: str, says: str) -> None:
-    found = causes(shared_objects, named("x", spec))
+def test_refused_by_the_schema(dry_objects: Objects, spec: dict[str, Any], field: str, says: str) -> None:
+    found = causes(dry_objects, named("x", spec))
     assert (field, says) in found
 
 
 @pytest.mark.parametrize("name", ["a" * 55, "a" * 60, "1st", "my.model"])
-def test_a_name_that_services_cannot_have_is_refused(shared_objects: Objects, name: str) -> None:
-    [(field, message)] = causes(shared_objects, named(name, model()))
+def test_a_name_that_services_cannot_have_is_refused(dry_objects: Objects, name: str) -> None:
+    [(field, message)] = causes(dry_objects, named(name, model()))
     assert field == "metadata.name"
     assert message.endswith(
         f"{name} cannot name a ModelDeployment, whose Services are named after it: at most 54 lower-case letters, "
@@ -352,8 +359,8 @@ def test_a_name_that_services_cannot_have_is_refused(shared_objects: Objects, na
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 54, "a-1"])
-def test_a_name_that_services_can_have_is_taken(shared_objects: Objects, name: str) -> None:
-    assert shared_objects.create(named(name, model()), dry_run="All")["metadata"]["name"] == name
+def test_a_name_that_services_can_have_is_taken(dry_objects: Objects, name: str) -> None:
+    assert dry_objects.create(named(name, model()), dry_run="All")["metadata"]["name"] == name
 
 
 @pytest.mark.parametrize(
@@ -364,9 +371,9 @@ def test_a_name_that_services_can_have_is_taken(shared_objects: Objects, name: s
         (golden(tolerance={"abs": "1"}), "spec.model.verification.requests[0].tolerance.abs"),
     ],
 )
-def test_an_unknown_field_is_refused(shared_objects: Objects, spec: dict[str, Any], field: str) -> None:
+def test_an_unknown_field_is_refused(dry_objects: Objects, spec: dict[str, Any], field: str) -> None:
     with pytest.raises(ApiException) as refused:
-        shared_objects.create(named("x", spec), dry_run="All")
+        dry_objects.create(named("x", spec), dry_run="All")
     assert refused.value.status == 400
     assert f'strict decoding error: unknown field "{field}"' in answer(refused.value)["message"]
 

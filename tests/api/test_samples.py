@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -40,6 +40,7 @@ def within(part: Any, whole: Any) -> bool:
     return bool(part == whole)
 
 
+@settings(deadline=None)
 @given(st.sets(st.sampled_from(OPTIONAL)), st.sets(st.sampled_from(OPTIONAL_OF_MODEL)))
 def test_any_optional_part_may_be_left_out_and_stays_out(left_out: set[str], of_model: set[str]) -> None:
     spec = sample("full")["spec"]

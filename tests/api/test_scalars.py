@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -47,6 +47,7 @@ def test_times_that_servers_take_in_seconds_have_no_milliseconds(kind: type[str]
         TypeAdapter(kind).validate_python("1500ms")
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 99999), st.integers(0, 9999999), st.integers(0, 9999999), st.integers(0, 9999999), st.integers(1, 15)
 )
@@ -87,6 +88,7 @@ def test_not_a_quantity(text: str) -> None:
         quantity(text)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["m", "", "k", "M", "G", "T", "P", "E"]))
 def test_a_thousand_of_one_suffix_is_one_of_the_next(number: int, suffix: str) -> None:
     suffixes = ["m", "", "k", "M", "G", "T", "P", "E"]

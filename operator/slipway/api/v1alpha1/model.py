@@ -1,13 +1,16 @@
 """`spec.model`: the model, where its bundle is, what overlays its configuration, and how its answers are checked."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import Decimals, Duration, Interval, Size, text, value_rule
 from slipway.api.v1alpha1.fields import Name, ShortText, keyed_by
+
+# No \s: the API server's regular expressions know ASCII spaces only, pydantic's know Unicode's.
+VERSION_PATTERN: Final = r"^[^\x00-\x20]([^\x00-\x1f]*[^\x00-\x20])?$"
 
 
 class VolumeType(StrEnum):
@@ -82,7 +85,7 @@ class Source(ApiModel):
     uri: Annotated[
         str,
         text(
-            r"^(s3|gs|az|https|http|pvc)://[^/]+(/.*)?$",
+            r"^(s3|gs|az|https|http|pvc)://[^/\x00-\x20]+(/[^\x00-\x1f]*)?$",
             "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
             "az://CONTAINER/PREFIX, https://HOST/PATH or pvc://CLAIM/PATH",
             max_length=1024,
@@ -91,6 +94,10 @@ class Source(ApiModel):
                     "!self.matches(r'^https?://[^/]*@')", "credentials do not belong in the uri: put them into a Secret"
                 ),
                 value_rule("!(self + '/').contains('/../')", "must not climb with '..'"),
+                value_rule(
+                    "!self.startsWith('pvc://') || self.matches(r'^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/.*)?$')",
+                    "names no volume claim: write pvc://CLAIM/PATH, the claim in lower-case letters, digits and -",
+                ),
             ),
         ),
     ] = Field(
@@ -230,9 +237,10 @@ class Model(ApiModel):
         ]
         | None
     ) = Field(None, description="Triton's model name. When absent, metadata.name. Immutable.")
-    version: Annotated[str, Field(min_length=1, max_length=64)] = Field(
-        description="Your own name for this version; shown everywhere."
-    )
+    version: Annotated[
+        str,
+        text(VERSION_PATTERN, "is not a version: one line of text, without a space at either end", max_length=64),
+    ] = Field(description="Your own name for this version; shown everywhere.")
     source: Source
     storage: Storage | None = None
     config: ModelConfig | None = None

@@ -43,7 +43,8 @@ class EnvVar(ApiModel):
     value_from: Passthrough | None = Field(None, description="A Secret's or ConfigMap's key, or a field, as in a pod.")
 
 
-Resources = Annotated[dict[str, Annotated[int, Field(ge=0)] | Quantity], Field(max_length=16)]
+# Strict: pydantic would read " 2" as the integer 2, which the API server does not.
+Resources = Annotated[dict[str, Annotated[int, Field(ge=0, strict=True)] | Quantity], Field(max_length=16)]
 
 
 def _no_devices(field: str) -> str:
