@@ -108,7 +108,11 @@ class Store:
             concerned |= self._take_out(kind, uid)
         if key is None and kind is not NODE:
             return concerned
-        self._replaced(kind, key, meta["name"], uid)
+        incumbent = self._incumbent(kind, key, meta["name"]) if key else None
+        if incumbent not in (None, uid):  # of two objects of one name the newer is the successor
+            if places[str(incumbent)].version > version:
+                return frozenset()
+            del places[str(incumbent)]
         places[uid] = _Place(meta.get("namespace"), key, meta["name"], version)
         self._keep(kind, key, manifest)
         return concerned
@@ -164,21 +168,16 @@ class Store:
         else:
             family.children[kind.name, name] = Child.of(manifest)
 
-    def _replaced(self, kind: Kind, key: Key | None, name: str, uid: str) -> None:
-        """An object of the same name with another uid is a successor: its predecessor is gone."""
-        family = self._families.get(key) if key else None
-        if family is None:
-            return
+    def _incumbent(self, kind: Kind, key: Key, name: str) -> str | None:
+        """The uid of the object that has this name now."""
+        family = self._families.get(key) or _Family()
         if kind is MODEL_DEPLOYMENT:
-            before = family.owner
-            previous = before.uid if before else None
-        elif kind is POD:
-            previous = family.pods[name].uid if name in family.pods else None
-        else:
-            child = family.children.get((kind.name, name))
-            previous = child.uid if child else None
-        if previous not in (None, uid):
-            self._places[kind.name].pop(str(previous), None)
+            return family.owner.uid if family.owner else None
+        if kind is POD:
+            pod = family.pods.get(name)
+            return pod.uid if pod else None
+        child = family.children.get((kind.name, name))
+        return child.uid if child else None
 
     def _take_out(self, kind: Kind, uid: str) -> frozenset[Key]:
         place = self._places.get(kind.name, {}).pop(uid, None)

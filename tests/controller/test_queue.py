@@ -1,0 +1,246 @@
+"""The work queue: earliest wish wins, one pair of hands a key, nothing lost."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.controller.queue import Backoff, Schedule, Taken, WorkQueue
+
+
+def test_a_key_is_handed_out_when_it_is_due_and_not_before() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.add("a", at=5)
+
+    assert schedule.take(now=4.9) is None
+    assert schedule.take(now=5) == Taken("a", due=5)
+    assert schedule.take(now=100) is None
+
+
+@pytest.mark.parametrize(("wishes", "due"), [((5, 9), 5), ((9, 5), 5), ((7, 7), 7), ((9, 5, 1, 3), 1)])
+def test_of_several_wishes_the_earliest_wins_and_all_are_met_with_one_pass(wishes: tuple[int, ...], due: int) -> None:
+    schedule: Schedule[str] = Schedule()
+    for at in wishes:
+        schedule.add("a", at=at)
+
+    assert len(schedule) == 1
+    assert schedule.take(now=100) == Taken("a", due=due)
+    schedule.done("a")
+    assert schedule.take(now=100) is None
+
+
+def test_keys_come_in_the_order_in_which_they_were_due() -> None:
+    schedule: Schedule[str] = Schedule()
+    for key, at in (("late", 3), ("early", 1), ("middle", 2)):
+        schedule.add(key, at=at)
+
+    taken = [schedule.take(now=10) for _ in range(3)]
+
+    assert [each.key for each in taken if each] == ["early", "middle", "late"]
+
+
+def test_a_key_that_is_wanted_while_held_is_handed_out_again_only_when_let_go() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.add("a", at=1)
+    schedule.take(now=1)
+    schedule.add("a", at=2)
+
+    assert schedule.take(now=10) is None
+    schedule.done("a")
+    assert schedule.take(now=10) == Taken("a", due=2)
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.sampled_from("abc"), st.integers(0, 20)),
+        st.tuples(st.just("take"), st.just(""), st.integers(0, 20)),
+        st.tuples(st.just("done"), st.sampled_from("abc"), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@given(OPERATIONS)
+def test_no_key_is_ever_held_twice_and_no_wish_is_lost(operations: list[tuple[str, str, int]]) -> None:
+    schedule: Schedule[str] = Schedule()
+    wanted: dict[str, int] = {}  # the model: earliest wish by key
+    held: set[str] = set()
+    for what, key, at in operations:
+        if what == "add":
+            schedule.add(key, at=at)
+            wanted[key] = min(at, wanted.get(key, at))
+        elif what == "take":
+            possible = {k: due for k, due in wanted.items() if k not in held and due <= at}
+            taken = schedule.take(now=at)
+            assert (taken is None) == (not possible)
+            if taken:
+                assert taken.due == min(possible.values()) == wanted.pop(taken.key)
+                held.add(taken.key)
+        elif key in held:
+            schedule.done(key)
+            held.remove(key)
+    for key in held:
+        schedule.done(key)
+    left = set()
+    while taken := schedule.take(now=100):
+        left.add(taken.key)
+    assert left == set(wanted)
+
+
+@pytest.mark.parametrize(("jitter", "expected"), [(1.0, [1, 2, 4, 8, 10, 10]), (0.0, [0.5, 1, 2, 4, 5, 5])])
+def test_backoff_doubles_to_its_cap_within_its_jitter(jitter: float, expected: list[float]) -> None:
+    backoff: Backoff[str] = Backoff(base_seconds=1, cap_seconds=10, jitter=lambda: jitter)
+
+    assert [backoff.failed("a") for _ in expected] == expected
+    assert backoff.attempt("a") == len(expected) + 1
+
+
+def test_backoff_is_per_key_and_starts_again_after_a_success() -> None:
+    backoff: Backoff[str] = Backoff(base_seconds=1, jitter=lambda: 1.0)
+    backoff.failed("a")
+    backoff.failed("a")
+
+    assert backoff.failed("b") == 1
+    backoff.forget("a")
+    assert backoff.attempt("a") == 1
+    assert backoff.failed("a") == 1
+
+
+class FakeTime:
+    """An event loop's clock that jumps to whatever is awaited next instead of waiting."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now, self._select = 0.0, loop._selector.select  # type: ignore[attr-defined]
+
+    def time(self) -> float:
+        return self.now
+
+    def select(self, timeout: float | None) -> object:
+        ready = self._select(0)
+        if not ready and timeout:
+            self.now += timeout
+        return ready
+
+
+@pytest.fixture
+def in_no_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[], FakeTime]:
+    def start() -> FakeTime:
+        loop = asyncio.get_running_loop()
+        fake = FakeTime(loop)
+        monkeypatch.setattr(loop, "time", fake.time)
+        monkeypatch.setattr(loop._selector, "select", fake.select)  # type: ignore[attr-defined]
+        return fake
+
+    return start
+
+
+async def _take(queue: WorkQueue[str]) -> str:
+    taken = await queue.get()
+    assert taken
+    return taken.key
+
+
+async def test_a_burst_of_changes_is_one_piece_of_work_after_the_coalescing_time(
+    in_no_time: Callable[[], FakeTime],
+) -> None:
+    clock = in_no_time()
+    queue: WorkQueue[str] = WorkQueue(coalesce_seconds=0.1)
+    for _ in range(50):
+        queue.notice("a")
+
+    assert await _take(queue) == "a"
+    assert clock.now == pytest.approx(0.1)
+    queue.done("a")
+    assert len(queue) == 0
+
+
+async def test_a_later_wish_does_not_put_off_an_earlier_one(in_no_time: Callable[[], FakeTime]) -> None:
+    clock = in_no_time()
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a", delay_seconds=60)
+    queue.add("a", delay_seconds=5)
+    queue.add("a", delay_seconds=30)
+
+    await queue.get()
+
+    assert clock.now == pytest.approx(5)
+
+
+async def test_a_waiting_worker_is_woken_for_a_key_that_is_due_before_the_one_it_waits_for(
+    in_no_time: Callable[[], FakeTime],
+) -> None:
+    in_no_time()
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("slow", delay_seconds=1000)
+    waiting = asyncio.create_task(_take(queue))
+    await asyncio.sleep(0)
+    queue.add("quick", delay_seconds=1)
+
+    assert await waiting == "quick"
+
+
+async def test_many_workers_share_many_keys_without_ever_sharing_one(in_no_time: Callable[[], FakeTime]) -> None:
+    in_no_time()
+    queue: WorkQueue[int] = WorkQueue()
+    held: set[int] = set()
+    passes: list[int] = []
+
+    async def worker() -> None:
+        while taken := await queue.get():
+            assert taken.key not in held
+            held.add(taken.key)
+            await asyncio.sleep(0.01)
+            held.remove(taken.key)
+            passes.append(taken.key)
+            if passes.count(taken.key) < 3:
+                queue.notice(taken.key)
+            queue.done(taken.key)
+            if len(passes) == 60:
+                queue.close()
+
+    for key in range(20):
+        queue.add(key)
+    await asyncio.gather(*(worker() for _ in range(8)))
+
+    assert sorted(passes) == sorted([*range(20)] * 3)
+
+
+async def test_a_worker_that_is_cancelled_while_it_waits_takes_no_key_with_it(
+    in_no_time: Callable[[], FakeTime],
+) -> None:
+    in_no_time()
+    queue: WorkQueue[str] = WorkQueue()
+    first, second = (asyncio.create_task(_take(queue)) for _ in range(2))
+    await asyncio.sleep(0)
+    queue.add("a")
+    first.cancel()
+
+    assert await second == "a"
+
+
+async def test_a_closed_queue_hands_out_nothing_more_and_lets_workers_go() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.close()
+
+    assert await waiting is None
+    queue.add("a")
+    assert await queue.get() is None
+
+
+async def test_settled_means_that_all_that_was_due_was_worked_on_once(in_no_time: Callable[[], FakeTime]) -> None:
+    in_no_time()
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    queue.add("b")
+    queue.add("later", delay_seconds=1000)
+    settled = asyncio.create_task(queue.settled())
+    for _ in range(2):
+        assert not settled.done()
+        queue.done(await _take(queue))
+        await asyncio.sleep(0)
+
+    await settled
