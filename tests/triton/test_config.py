@@ -20,7 +20,7 @@ def test_a_model_declares_its_tensors_in_the_names_of_the_v2_protocol() -> None:
     assert triton_config.declared(triton_config.parse(GOOD)) == {
         "backend": "onnxruntime",
         "maxBatchSize": 8,
-        "instances": 1,
+        "instances": 2,
         "inputs": [("x", "FP32", [1])],
         "outputs": [("y", "BYTES", [-1, 2])],
     }
@@ -28,8 +28,10 @@ def test_a_model_declares_its_tensors_in_the_names_of_the_v2_protocol() -> None:
 
 def test_instances_are_summed_over_groups_and_an_old_platform_names_its_backend() -> None:
     text = GOOD.replace('backend: "onnxruntime"', 'platform: "onnxruntime_onnx"')
-    declared = triton_config.declared(triton_config.parse(text + "instance_group [{count: 2}, {kind: KIND_CPU}]"))
-    assert (declared["backend"], declared["instances"]) == ("onnxruntime", 3)
+    declared = triton_config.declared(
+        triton_config.parse(text + "instance_group [{count: 3}, {kind: KIND_GPU}, {kind: KIND_GPU gpus: [0, 1]}]")
+    )
+    assert (declared["backend"], declared["instances"]) == ("onnxruntime", 6)
 
 
 @pytest.mark.parametrize(

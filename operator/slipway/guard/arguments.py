@@ -60,17 +60,17 @@ def flags(settings: Settings, key: str) -> list[Flag]:
     ours = [
         Flag("--model-repository", str(settings.root / "repository")),
         Flag("--model-control-mode", "none"),
-        Flag("--disable-auto-complete-config", None, (2, 22)),
+        Flag("--disable-auto-complete-config", None, (2, 25)),
         Flag("--strict-readiness", "false"),
         Flag("--exit-on-error", "true"),
         Flag("--exit-timeout-secs", str(exit_timeout_seconds(settings))),
         Flag("--http-port", str(settings.http_port)),
         Flag("--grpc-port", str(settings.grpc_port)),
         Flag("--metrics-port", str(settings.metrics_port)),
-        Flag("--grpc-max-connection-age", str(GRPC_CONNECTION_AGE_MS), (2, 39), required=False),
+        Flag("--grpc-max-connection-age", str(GRPC_CONNECTION_AGE_MS), (2, 42), required=False),
         Flag("--http-restricted-api", f"{LOCKED_APIS}:slipway-key={key}", (2, 40)),
         Flag("--grpc-restricted-protocol", f"{LOCKED_APIS}:slipway-key={key}", (2, 33)),
-        Flag("--log-format", "ISO8601", (2, 31), required=False),
+        Flag("--log-format", "ISO8601", (2, 24), required=False),
         # The collector inside Triton fails under MIG and meets the node's own (#5324, #7597).
         Flag("--allow-gpu-metrics", "false"),
     ]

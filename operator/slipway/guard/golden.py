@@ -16,8 +16,8 @@ from . import tensors
 from .tensors import Tensor, Tolerance
 from .verdict import BUNDLE_INVALID, SPEC_INVALID, Verdict
 
-_FIELDS = frozenset({"inputs", "outputs", "tolerance", "id", "parameters"})
-_TENSOR_FIELDS = frozenset({"name", "datatype", "shape", "data", "parameters"})
+_FIELDS = frozenset({"inputs", "outputs", "tolerance"})
+_TENSOR_FIELDS = frozenset({"name", "datatype", "shape", "data"})
 _NOT_NUMBERS = {
     "NaN": math.nan,
     "Infinity": math.inf,

@@ -86,7 +86,7 @@ def declared(config: pb.ModelConfig) -> Declared:
     return {
         "backend": _backend(config),
         "maxBatchSize": config.max_batch_size,
-        "instances": sum(max(group.count, 1) for group in config.instance_group) or 1,
+        "instances": sum(_instances(group) for group in config.instance_group or [pb.ModelInstanceGroup()]),
         "inputs": [(tensor.name, datatype(tensor.data_type), list(tensor.dims)) for tensor in config.input],
         "outputs": [(tensor.name, datatype(tensor.data_type), list(tensor.dims)) for tensor in config.output],
     }
@@ -125,6 +125,12 @@ def _require_tensors(field: str, tensors: "Iterable[pb.ModelInput | pb.ModelOutp
 
 def _backend(config: pb.ModelConfig) -> str:
     return config.backend or _BACKEND_OF_PLATFORM.get(config.platform, config.platform)
+
+
+def _instances(group: pb.ModelInstanceGroup) -> int:
+    """How many instances a group makes: unless it says, two on a CPU and one on a GPU (seen on 2.51)."""
+    count = group.count or (1 if group.kind == pb.ModelInstanceGroup.KIND_GPU else 2)
+    return count * max(len(group.gpus), 1)
 
 
 def _set_max_batch_size(config: pb.ModelConfig, size: int) -> None:

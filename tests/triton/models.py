@@ -1,0 +1,149 @@
+"""Small models for tests: ONNX graphs, and a Python model that does what a file tells it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+ONNX_TYPE = {
+    "BOOL": TensorProto.BOOL,
+    "UINT8": TensorProto.UINT8,
+    "UINT16": TensorProto.UINT16,
+    "UINT32": TensorProto.UINT32,
+    "UINT64": TensorProto.UINT64,
+    "INT8": TensorProto.INT8,
+    "INT16": TensorProto.INT16,
+    "INT32": TensorProto.INT32,
+    "INT64": TensorProto.INT64,
+    "FP16": TensorProto.FLOAT16,
+    "BF16": TensorProto.BFLOAT16,
+    "FP32": TensorProto.FLOAT,
+    "FP64": TensorProto.DOUBLE,
+    "BYTES": TensorProto.STRING,
+}
+
+OBEDIENT = '''
+import json, os, signal, time
+from pathlib import Path
+import numpy
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    """y = 2x + 1, unless the file `orders` beside it says otherwise."""
+
+    def initialize(self, args):
+        self.orders = Path(args["model_repository"]) / "orders"
+        time.sleep(self.read().get("load_seconds", 0))
+
+    def read(self):
+        return json.loads(self.orders.read_text()) if self.orders.exists() else {}
+
+    def execute(self, requests):
+        orders = self.read()
+        time.sleep(orders.get("seconds", 0))
+        if "kill_server" in orders:
+            os.kill(os.getppid(), orders["kill_server"])
+        answers = []
+        for request in requests:
+            x = pb_utils.get_input_tensor_by_name(request, "x").as_numpy()
+            y = x * 2 + 1 + orders.get("wrong_by", 0)
+            if orders.get("empty"):
+                y = y[:0]
+            answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("y", y.astype(numpy.float32))]))
+        return answers
+'''
+
+
+def golden(x: float = 3.0, y: float = 7.0, **more: Any) -> dict[str, Any]:
+    """A request to y = 2x + 1."""
+    return {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [x]}],
+        "outputs": [{"name": "y", "datatype": "FP32", "shape": [1, 1], "data": [y]}],
+        **more,
+    }
+
+
+def config(
+    name: str,
+    backend: str,
+    inputs: Mapping[str, tuple[str, Sequence[int]]],
+    outputs: Mapping[str, tuple[str, Sequence[int]]],
+    more: str = "max_batch_size: 8",
+) -> str:
+    """A config.pbtxt. Types are those of the V2 protocol."""
+
+    def tensors(declared: Mapping[str, tuple[str, Sequence[int]]]) -> str:
+        return ", ".join(
+            f'{{name: "{name}" data_type: TYPE_{kind.replace("BYTES", "STRING")} dims: {list(dims)}}}'
+            for name, (kind, dims) in declared.items()
+        )
+
+    return f'name: "{name}"\nbackend: "{backend}"\n{more}\ninput [{tensors(inputs)}]\noutput [{tensors(outputs)}]\n'
+
+
+def linear(repository: Path, name: str = "m", *, backend: str = "onnxruntime", more: str = "max_batch_size: 8") -> Path:
+    """y = 2x + 1 as an ONNX graph."""
+    nodes = [helper.make_node("Mul", ["x", "a"], ["ax"]), helper.make_node("Add", ["ax", "b"], ["y"])]
+    constants = [
+        numpy_helper.from_array(numpy.array([2], numpy.float32), "a"),
+        numpy_helper.from_array(numpy.array([1], numpy.float32), "b"),
+    ]
+    tensors = {"x": ("FP32", [1])}, {"y": ("FP32", [1])}
+    return _onnx_model(repository / name, nodes, *tensors, config(name, backend, *tensors, more), constants)
+
+
+def identity(repository: Path, types: Sequence[str], name: str = "m", more: str = "max_batch_size: 8") -> Path:
+    """One output a type, equal to its input."""
+    nodes = [helper.make_node("Identity", [f"in_{kind}"], [f"out_{kind}"]) for kind in types]
+    inputs: dict[str, tuple[str, Sequence[int]]] = {f"in_{kind}": (kind, [3]) for kind in types}
+    outputs: dict[str, tuple[str, Sequence[int]]] = {f"out_{kind}": (kind, [3]) for kind in types}
+    return _onnx_model(
+        repository / name, nodes, inputs, outputs, config(name, "onnxruntime", inputs, outputs, more), []
+    )
+
+
+def obedient(repository: Path, name: str = "m", *, instances: int = 1, **orders: float) -> Path:
+    """A Python model of y = 2x + 1 that can be told, by `order`, to be slow, wrong or worse."""
+    model = repository / name
+    (model / "1").mkdir(parents=True)
+    (model / "1" / "model.py").write_text(OBEDIENT)
+    more = f"max_batch_size: 8\ninstance_group [{{count: {instances} kind: KIND_CPU}}]"
+    (model / "config.pbtxt").write_text(config(name, "python", {"x": ("FP32", [1])}, {"y": ("FP32", [1])}, more))
+    order(model, **orders)
+    return model
+
+
+def order(model: Path, **orders: float) -> None:
+    """Tell an obedient model what to do from its next request on."""
+    being_written = model / "orders.new"
+    being_written.write_text(json.dumps(orders))
+    being_written.rename(model / "orders")
+
+
+def _onnx_model(
+    model: Path,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Mapping[str, tuple[str, Sequence[int]]],
+    outputs: Mapping[str, tuple[str, Sequence[int]]],
+    pbtxt: str,
+    constants: Sequence[onnx.TensorProto],
+) -> Path:
+    """The graph's tensors are those declared, with a batch dimension in front."""
+
+    def values(declared: Mapping[str, tuple[str, Sequence[int]]]) -> list[onnx.ValueInfoProto]:
+        return [
+            helper.make_tensor_value_info(name, ONNX_TYPE[kind], ["batch", *dims])
+            for name, (kind, dims) in declared.items()
+        ]
+
+    (model / "1").mkdir(parents=True)
+    graph = helper.make_graph(nodes, "graph", values(inputs), values(outputs), list(constants))
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), model / "1" / "model.onnx"
+    )
+    (model / "config.pbtxt").write_text(pbtxt)
+    return model
