@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.core.facts import Foreign
+from slipway.core.facts import Foreign, Rejected
 from slipway.core.names import APPLIED
 from slipway.core.plan import Apply, Delete, Scale
 from tests.core.toy import RESOLVED, Toy, says, toy
@@ -324,6 +324,16 @@ def test_a_foreign_object_of_a_childs_name_is_named_and_nothing_is_taken_over() 
     cluster.reconcile()
     assert cluster.condition("Ready")["reason"] == "NameConflict"
     assert "Service churn" in cluster.condition("Stalled")["message"]
+
+
+def test_a_child_that_the_api_server_refuses_is_a_mistake_in_the_spec() -> None:
+    cluster = ready()
+    said = "spec.metrics[0].type: Unsupported value"
+    cluster.rejected = (Rejected(kind="HorizontalPodAutoscaler", name="churn-1", message=said),)
+    cluster.reconcile()
+    assert cluster.condition("Stalled")["reason"] == "SpecInvalid"
+    assert said in cluster.condition("Stalled")["message"]
+    assert cluster.condition("Available")["status"] == "True"
 
 
 def test_an_unreadable_spec_is_named_and_what_serves_is_left_alone() -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway.core.decide import decide
-from slipway.core.facts import Child, Foreign, NodeFacts, Observed, pod_facts
+from slipway.core.facts import Child, Foreign, NodeFacts, Observed, Rejected, pod_facts
 from slipway.core.names import Manifest
 from slipway.core.plan import Apply, Delete, Plan, Scale
 from tests.core.gen import owner, platform, resolved
@@ -37,6 +37,7 @@ class Toy:
     pods: dict[str, Manifest] = field(default_factory=dict)
     nodes: tuple[NodeFacts, ...] = ()
     foreign: tuple[Foreign, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
     platform_version: str = "0.1.0"
     serial: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -49,7 +50,7 @@ class Toy:
     def observed(self) -> Observed:
         children = {key: Child.of(manifest) for key, manifest in self.objects.items()}
         pods = tuple(pod_facts(pod) for pod in self.pods.values())
-        return Observed(children=children, pods=pods, nodes=self.nodes, foreign=self.foreign)
+        return Observed(children=children, pods=pods, nodes=self.nodes, foreign=self.foreign, rejected=self.rejected)
 
     def plan(self) -> Plan:
         return decide(

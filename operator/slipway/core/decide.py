@@ -18,7 +18,7 @@ from slipway.core import history
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision, render
 from slipway.core.converge import Convergence, Goal, Live, converge
-from slipway.core.facts import Child, Foreign, Observed, Owner
+from slipway.core.facts import Child, Foreign, Observed, Owner, Rejected
 from slipway.core.identity import ask as ask_of
 from slipway.core.names import of_resolve_job
 from slipway.core.plan import Note, Plan
@@ -96,7 +96,7 @@ def _decide(scene: Scene, before: ModelDeploymentStatus) -> Plan:
     state = outcome.state
     goal = _goal(scene, outcome, retiring, record)
     convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
-    blocked = _conflict(scene.observed.foreign, convergence)
+    blocked = _conflict(scene.observed.foreign, convergence) or _rejection(scene.observed.rejected)
     situation = situation_of(scene, state, outcome, blocked)
     status = status_of(scene=scene, before=before, state=state, retiring=retiring, goal=goal, situation=situation)
     told = _told(before, situation.finding) if not outcome.notes else ()
@@ -253,6 +253,14 @@ def _conflict(known: Sequence[Foreign], convergence: Convergence) -> Finding | N
         f"{first.kind} {first.name} exists and is not ours (owner: {first.owned_by}): rename it or this ModelDeployment"
     )
     return finding(Reason.NAME_CONFLICT, message)
+
+
+def _rejection(rejected: Sequence[Rejected]) -> Finding | None:
+    first = next(iter(rejected), None)
+    if first is None:
+        return None
+    message = f"the API server refuses {first.kind} {first.name}: {first.message}; correct the field in the spec"
+    return finding(Reason.SPEC_INVALID, message)
 
 
 def _told(before: ModelDeploymentStatus, found: Finding | None) -> tuple[Note, ...]:

@@ -148,6 +148,16 @@ class Foreign:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A child that the API server refuses as it is: a piece of the spec that is handed through is malformed."""
+
+    kind: str
+    name: str
+    message: str
+    """The API server's words."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Observed:
     """Everything that one pass looks at."""
 
@@ -156,6 +166,7 @@ class Observed:
     pods: tuple[PodFacts, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
     foreign: tuple[Foreign, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
 
     def child(self, kind: str, name: str) -> Child | None:
         """The child of that kind and name, if it is there."""
