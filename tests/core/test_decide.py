@@ -371,7 +371,7 @@ def test_history_is_kept_to_its_limit_and_never_loses_what_serves() -> None:
     assert kept == [5, 6, 7]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(0, 8), max_size=12), edit=st.booleans())
 def test_a_pass_that_is_cut_off_anywhere_ends_in_the_same_place(cuts: list[int], edit: bool) -> None:
     def story(cluster: Toy, writes: list[int]) -> Toy:
