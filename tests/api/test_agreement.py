@@ -72,7 +72,9 @@ def values(draw: st.DrawFn) -> tuple[str, str]:
 @example(("model.version", "3\n"))
 @example(("model.version", "\u00a03"))
 @example(("server.resources.limits.cpu", "0\n"))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_the_api_server_and_the_models_take_the_same_texts(dry_objects: Objects, value: tuple[str, str]) -> None:
     spec = with_value(*value)
     assert api_server_takes(dry_objects, spec) == models_take(spec)

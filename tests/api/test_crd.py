@@ -11,6 +11,7 @@ from slipway.api import crd, reference
 from slipway.api.base import RULES
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from tests.api.lint import Schema, offences
+from tests.api.refusals import RULES as RULES_TRIED
 from tests.api.stored import sample
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,15 @@ def test_every_rule_says_what_to_do_and_points_at_a_field_that_exists() -> None:
             found = node
             for step in place:
                 found = found["properties"][step]
+
+
+def test_every_rule_has_a_spec_that_it_refuses() -> None:
+    said = {
+        rule["message"] for node in every_object(crd.schema()["properties"]["spec"]) for rule in node.get(RULES, ())
+    }
+    tried = {message for message in said for _, _, _, says in RULES_TRIED if says.endswith(message)}
+    # A rule about a change; test_the_model_keeps_its_name tries it.
+    assert said - tried == {"model.name is immutable: clients call the model by it; make a new ModelDeployment"}
 
 
 def every_object(node: Schema) -> list[Schema]:

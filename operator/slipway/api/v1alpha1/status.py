@@ -70,7 +70,7 @@ class Refused(StoredModel):
     revision: Annotated[str, Field(max_length=8)] | None = None
     version: Annotated[str, Field(max_length=64)]
     reason: Annotated[str, Field(max_length=64)]
-    message: Annotated[str, Field(max_length=4096)]
+    message: Annotated[str, Field(max_length=8192)]
     at: datetime
 
 
@@ -83,7 +83,7 @@ class RolloutStatus(StoredModel):
     attempts: Annotated[int, Field(ge=0)] = Field(0, description="Failed tries to resolve the source.")
     retry_at: datetime | None = Field(None, description="When the source is resolved again.")
     reason: Annotated[str, Field(max_length=64)] | None = Field(None, description="What the last failed try found.")
-    message: Annotated[str, Field(max_length=4096)] | None = None
+    message: Annotated[str, Field(max_length=8192)] | None = None
 
 
 class RevisionStatus(StoredModel):

@@ -1,0 +1,321 @@
+"""Specs that are refused: each with a name, the field's path, and what the API server says of it."""
+
+from typing import Any
+
+from slipway.api.v1alpha1.spec import DataType
+
+S3 = {"uri": "s3://models/churn/1"}
+PVC = {"uri": "pvc://models/churn/1"}
+METRICS = [{"type": "Resource", "resource": {"name": "cpu"}}]
+TENSOR = {"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}
+GOLDEN = {"inputs": [TENSOR], "outputs": [TENSOR]}
+
+
+def model(**fields: Any) -> dict[str, Any]:
+    return {"model": {"version": "1", "source": S3, **fields}}
+
+
+def source(**fields: Any) -> dict[str, Any]:
+    return model(source={**S3, **fields})
+
+
+def golden(**fields: Any) -> dict[str, Any]:
+    return model(verification={"requests": [{**GOLDEN, **fields}]})
+
+
+def with_model(**parts: Any) -> dict[str, Any]:
+    return {**model(), **parts}
+
+
+URI = (
+    "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
+    "az://CONTAINER/PREFIX, https://HOST/PATH or pvc://CLAIM/PATH"
+)
+TYPES = ", ".join(f'"{kind}"' for kind in DataType)
+NAME = "is not the name of a Kubernetes object: lower-case letters, digits, - and ., neither first nor last a - or ."
+SECONDS = "is not a time in whole seconds: write it like 30s, 10m or 1h30m"
+QUANTITY = "is not a quantity: write it like 500m, 2 or 20Gi"
+DECIMAL = "is not a decimal: write it as a string like '0.001' or '1e-5'"
+LABEL = "is not a label value: letters, digits, -, _ and ., with a letter or digit at both ends"
+NO_GPU = "GPUs are asked for in spec.accelerator: take nvidia.com/ out"
+MIG = "mig asks for one slice instead of whole devices: take out memory, resourceName, sharing and any count but 1"
+SHARED = "more than one share of a device gives no more compute: with sharing, count must be 1"
+
+# Sentence, spec, path, what the API server says after the path.
+RULES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("a uri of an unknown kind", source(uri="hf://o/m"), "spec.model.source.uri", f"'hf://o/m' {URI}"),
+    ("a uri without a host", source(uri="https:///m"), "spec.model.source.uri", f"'https:///m' {URI}"),
+    (
+        "credentials in the uri",
+        source(uri="https://me:secret@host/m"),
+        "spec.model.source.uri",
+        "credentials do not belong in the uri: put them into a Secret",
+    ),
+    (
+        "a path that climbs",
+        source(uri="pvc://c/../d"),
+        "spec.model.source.uri",
+        "'pvc://c/../d' must not climb with '..'",
+    ),
+    (
+        "a path that ends in a climb",
+        source(uri="s3://b/.."),
+        "spec.model.source.uri",
+        "'s3://b/..' must not climb with '..'",
+    ),
+    (
+        "a claim that no volume can have",
+        source(uri="pvc://My_Claim/m"),
+        "spec.model.source.uri",
+        (
+            "'pvc://My_Claim/m' names no volume claim: "
+            "write pvc://CLAIM/PATH, the claim in lower-case letters, digits and -"
+        ),
+    ),
+    (
+        "a version with a space at its end",
+        model(version="3 "),
+        "spec.model.version",
+        "'3 ' is not a version: one line of text, without a space at either end",
+    ),
+    (
+        "a short digest",
+        source(digest="sha256:00"),
+        "spec.model.source.digest",
+        "'sha256:00' is not a digest: write sha256: and 64 hex digits, of the bundle's SHA256SUMS",
+    ),
+    ("a secret's name in capitals", source(secretName="Keys"), "spec.model.source.secretName", f"'Keys' {NAME}"),
+    (
+        "s3 beside another store",
+        source(uri="https://host/m", s3={}),
+        "spec.model.source.s3",
+        "s3 is only read for an s3:// uri: take it out, or change the uri",
+    ),
+    (
+        "an endpoint that is no URL",
+        source(s3={"endpoint": "minio:9000"}),
+        "spec.model.source.s3.endpoint",
+        "'minio:9000' is not the address of a store: write it like https://minio.example:9000",
+    ),
+    (
+        "a secret for a volume",
+        model(source={**PVC, "secretName": "keys"}),
+        "spec.model.source.secretName",
+        "a pvc:// source needs no credentials: take secretName out",
+    ),
+    (
+        "a secret for anonymous reads",
+        source(secretName="keys", s3={"anonymous": True}),
+        "spec.model.source.secretName",
+        "s3.anonymous and secretName exclude each other: keep one",
+    ),
+    (
+        "storage for what is served in place",
+        model(source=PVC, storage={"size": "1Gi"}),
+        "spec.model.storage",
+        "a pvc:// source is served in place: take storage out",
+    ),
+    ("a bad size", model(storage={"size": "20Gib"}), "spec.model.storage.size", f"'20Gib' {QUANTITY}"),
+    ("no size", model(storage={"size": "0Gi"}), "spec.model.storage.size", "'0Gi' must be more than zero"),
+    (
+        "a storage class for an emptyDir",
+        model(storage={"storageClassName": "fast"}),
+        "spec.model.storage.storageClassName",
+        "storageClassName is only read with volume: Ephemeral",
+    ),
+    (
+        "a bad model name",
+        model(name="../churn"),
+        "spec.model.name",
+        "'../churn' is not a model name: letters, digits, _, - and ., with a letter, digit or _ at both ends",
+    ),
+    (
+        "a bad delay",
+        model(config={"dynamicBatching": {"maxQueueDelay": "2 ms"}}),
+        "spec.model.config.dynamicBatching.maxQueueDelay",
+        "'2 ms' is not a duration: write it like 200ms, 2s or 1m30s",
+    ),
+    ("a bad interval", model(verification={"interval": "5ms"}), "spec.model.verification.interval", f"'5ms' {SECONDS}"),
+    (
+        "a bad tolerance",
+        golden(tolerance={"absolute": "1%"}),
+        "spec.model.verification.requests[0].tolerance.absolute",
+        f"'1%' {DECIMAL}",
+    ),
+    (
+        "no time for a request",
+        with_model(server={"requestTimeout": "0s"}),
+        "spec.server.requestTimeout",
+        "'0s' must be more than zero",
+    ),
+    ("a time in days", with_model(server={"startupTimeout": "1d"}), "spec.server.startupTimeout", f"'1d' {SECONDS}"),
+    (
+        "a bad deadline",
+        with_model(rollout={"progressDeadline": "soon"}),
+        "spec.rollout.progressDeadline",
+        f"'soon' {SECONDS}",
+    ),
+    (
+        "no time to fetch",
+        with_model(rollout={"fetchTimeout": "0h"}),
+        "spec.rollout.fetchTimeout",
+        "'0h' must be more than zero",
+    ),
+    (
+        "a variable of ours",
+        with_model(server={"env": [{"name": "SLIPWAY_GUARD", "value": "{}"}]}),
+        "spec.server.env[0].name",
+        "'SLIPWAY_GUARD' is Slipway's own, as all that start with SLIPWAY_: rename it",
+    ),
+    (
+        "a variable that starts with a digit",
+        with_model(server={"env": [{"name": "1X"}]}),
+        "spec.server.env[0].name",
+        "'1X' is not the name of a variable: letters, digits, -, _ and ., with no digit in front",
+    ),
+    (
+        "a variable with two values",
+        with_model(
+            server={"env": [{"name": "X", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}
+        ),
+        "spec.server.env[0].valueFrom",
+        "value and valueFrom exclude each other: keep one",
+    ),
+    (
+        "a GPU among the limits",
+        with_model(server={"resources": {"limits": {"nvidia.com/gpu": 1}}}),
+        "spec.server.resources.limits",
+        NO_GPU,
+    ),
+    (
+        "a MIG slice among the requests",
+        with_model(server={"resources": {"requests": {"nvidia.com/mig-1g.10gb": 1}}}),
+        "spec.server.resources.requests",
+        NO_GPU,
+    ),
+    (
+        "a bad limit",
+        with_model(server={"resources": {"limits": {"memory": "1GB"}}}),
+        "spec.server.resources.limits[memory]",
+        f"'1GB' {QUANTITY}",
+    ),
+    ("MIG and memory", with_model(accelerator={"mig": "1g.10gb", "memory": "10Gi"}), "spec.accelerator.mig", MIG),
+    ("two MIG slices", with_model(accelerator={"mig": "1g.10gb", "count": 2}), "spec.accelerator.mig", MIG),
+    ("a shared MIG slice", with_model(accelerator={"mig": "1g.10gb", "sharing": "MPS"}), "spec.accelerator.mig", MIG),
+    (
+        "a bad MIG profile",
+        with_model(accelerator={"mig": "mig-1g"}),
+        "spec.accelerator.mig",
+        "'mig-1g' is not a MIG profile: write it like 1g.10gb",
+    ),
+    (
+        "a MIG strategy without MIG",
+        with_model(accelerator={"migStrategy": "mixed"}),
+        "spec.accelerator.migStrategy",
+        "migStrategy is only read with mig: take it out, or say which profile in mig",
+    ),
+    ("two shares", with_model(accelerator={"sharing": "TimeSlicing", "count": 2}), "spec.accelerator.count", SHARED),
+    (
+        "a resource that is not extended",
+        with_model(accelerator={"resourceName": "gpu"}),
+        "spec.accelerator.resourceName",
+        "'gpu' is not an extended resource: write it like nvidia.com/gpu",
+    ),
+    ("a bad memory", with_model(accelerator={"memory": "lots"}), "spec.accelerator.memory", f"'lots' {QUANTITY}"),
+    (
+        "a node label that no node can have",
+        with_model(scheduling={"nodeSelector": {"zone": "a b"}}),
+        "spec.scheduling.nodeSelector[zone]",
+        f"'a b' {LABEL}",
+    ),
+    (
+        "labels of ours",
+        with_model(podMetadata={"labels": {"serving.slipway.dev/revision": "x"}}),
+        "spec.podMetadata.labels",
+        "labels under serving.slipway.dev/ and app.kubernetes.io/ are Slipway's own: take them out",
+    ),
+    (
+        "annotations of ours",
+        with_model(podMetadata={"annotations": {"serving.slipway.dev/applied": "x"}}),
+        "spec.podMetadata.annotations",
+        "annotations under serving.slipway.dev/ are Slipway's own: take them out",
+    ),
+    (
+        "a minimum above the maximum",
+        with_model(autoscaling={"minReplicas": 5, "maxReplicas": 4, "metrics": METRICS}),
+        "spec.autoscaling.minReplicas",
+        "minReplicas must not be above maxReplicas: lower the one or raise the other",
+    ),
+]
+# What the API server says by itself: field, its message.
+BUILT_IN: list[tuple[str, dict[str, Any], str, str]] = [
+    ("no model", {}, "spec.model", "Required value"),
+    ("no version", {"model": {"source": S3}}, "spec.model.version", "Required value"),
+    ("no uri", model(source={}), "spec.model.source.uri", "Required value"),
+    (
+        "a volume of an unknown kind",
+        model(storage={"volume": "HostPath"}),
+        "spec.model.storage.volume",
+        'Unsupported value: "HostPath": supported values: "EmptyDir", "Ephemeral"',
+    ),
+    (
+        "a MIG strategy of an unknown kind",
+        with_model(accelerator={"mig": "1g.10gb", "migStrategy": "double"}),
+        "spec.accelerator.migStrategy",
+        'Unsupported value: "double": supported values: "single", "mixed"',
+    ),
+    (
+        "too many replicas",
+        with_model(replicas=1001),
+        "spec.replicas",
+        "Invalid value: 1001: spec.replicas in body should be less than or equal to 1000",
+    ),
+    (
+        "a negative limit",
+        with_model(server={"resources": {"limits": {"cpu": -1}}}),
+        "spec.server.resources.limits.cpu",
+        "Invalid value: -1: spec.server.resources.limits.cpu in body should be greater than or equal to 0",
+    ),
+    (
+        "an empty time",
+        with_model(rollout={"fetchTimeout": ""}),
+        "spec.rollout.fetchTimeout",
+        'Invalid value: "": spec.rollout.fetchTimeout in body should be at least 2 chars long',
+    ),
+    (
+        "a number as a version",
+        model(version=3),
+        "spec.model.version",
+        'Invalid value: "integer": spec.model.version in body must be of type string: "integer"',
+    ),
+    (
+        "one variable twice",
+        with_model(server={"env": [{"name": "X", "value": "1"}, {"name": "X", "value": "2"}]}),
+        "spec.server.env[1]",
+        'Duplicate value: {"name":"X"}',
+    ),
+    (
+        "one tensor twice",
+        golden(inputs=[TENSOR, TENSOR]),
+        "spec.model.verification.requests[0].inputs[1]",
+        'Duplicate value: {"name":"x"}',
+    ),
+    (
+        "a tensor of an unknown type",
+        golden(outputs=[{**TENSOR, "datatype": "FP8"}]),
+        "spec.model.verification.requests[0].outputs[0].datatype",
+        f'Unsupported value: "FP8": supported values: {TYPES}',
+    ),
+    (
+        "a tensor that belongs into the bundle",
+        golden(inputs=[{**TENSOR, "shape": [1025], "data": [0] * 1025}]),
+        "spec.model.verification.requests[0].inputs[0].data",
+        "Too many: 1025: must have at most 1024 items",
+    ),
+    (
+        "autoscaling without a metric",
+        with_model(autoscaling={"maxReplicas": 2, "metrics": []}),
+        "spec.autoscaling.metrics",
+        "Invalid value: 0: spec.autoscaling.metrics in body should have at least 1 items",
+    ),
+]
