@@ -31,8 +31,8 @@ class Scene:
 
     @property
     def suspended(self) -> bool:
-        """No pods are wanted."""
-        return self.spec.suspend or self.spec.replicas == 0
+        """No pods are wanted. Under an autoscaler `replicas` is only where a version starts, and that is never 0."""
+        return self.spec.suspend or (self.spec.replicas == 0 and self.spec.autoscaling is None)
 
     @property
     def serving(self) -> str | None:
