@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Iterator, Sequence
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from . import tensors
 from .tensors import Tensor
 
 _HEADER = "Inference-Header-Content-Length"
+_REQUEST_ID = re.compile(r"^\[request id: [^\]]*\] ")
 
 
 class Unreachable(Exception):
@@ -126,6 +128,6 @@ def _answer(body: bytes, header_length: int) -> list[Tensor]:
 def _error(content: bytes) -> str:
     text = content.decode("utf-8", "replace")
     try:
-        return str(json.loads(text)["error"])
+        return _REQUEST_ID.sub("", str(json.loads(text)["error"]))
     except (ValueError, KeyError, TypeError):
         return text.strip() or "no reason given"

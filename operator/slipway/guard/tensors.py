@@ -55,8 +55,8 @@ class Tolerance:
         return abs(got - expected) <= self.absolute + self.relative * abs(expected)
 
 
-# What a right answer computed elsewhere may differ by when the request does not say: the API's defaults, and more for the
-# types that have fewer digits than those. Everything that is not a float must be equal.
+# What a right answer computed elsewhere may differ by when the request does not say: the API's defaults, and more for
+# the types that have fewer digits than those. Everything that is not a float must be equal.
 DEFAULT_TOLERANCE = Tolerance(1e-4, 1e-3)
 _COARSE = {"FP16": Tolerance(1e-3, 4e-3), "BF16": Tolerance(1e-2, 2e-2)}
 _EXACT = Tolerance(0, 0)

@@ -45,14 +45,12 @@ class TritonPythonModel:
         )
         _compare(file, "input", config["input"], self._session.get_inputs())
         _compare(file, "output", config["output"], self._session.get_outputs())
-        types = {tensor["data_type"] for tensor in config["input"] + config["output"]}
-        # numpy has no bfloat16: such tensors go from hand to hand as DLPack, one request at a time.
-        self._dlpack = "TYPE_BF16" in types
+        self._bfloat16 = _bfloat16(config)
 
     def execute(self, requests):
         """Answer every request, in their order."""
-        if self._dlpack:
-            return [self._alone(self._run_dlpack, request) for request in requests]
+        if self._bfloat16:
+            return [self._alone(self._run_values, request) for request in requests]
         if not self._batches or len(requests) == 1:
             return [self._alone(self._run_one, request) for request in requests]
         answers = {}
@@ -96,14 +94,19 @@ class TritonPythonModel:
         names = self._wanted(request)
         return _tensors(names, self._session.run(names, self._feed(request)))
 
-    def _run_dlpack(self, request):
+    def _run_values(self, request):
+        """numpy has no bfloat16: such tensors go from hand to hand as DLPack, one request at a time."""
         feed = {}
         for name in self._inputs:
             tensor = pb_utils.get_input_tensor_by_name(request, name)
-            feed[name] = onnxruntime.OrtValue.from_dlpack(tensor)
+            if tensor is not None:
+                feed[name] = _value(tensor, name in self._bfloat16)
         names = self._wanted(request)
         values = self._session.run_with_ort_values(names, feed)
-        return [pb_utils.Tensor.from_dlpack(name, value) for name, value in zip(names, values)]
+        return [
+            pb_utils.Tensor.from_dlpack(name, value) if name in self._bfloat16 else pb_utils.Tensor(name, value.numpy())
+            for name, value in zip(names, values, strict=True)
+        ]
 
     def _wanted(self, request):
         asked = set(request.requested_output_names())
@@ -117,6 +120,21 @@ class TritonPythonModel:
                 array = tensor.as_numpy()
                 feed[name] = _decoded(array) if array.dtype == numpy.object_ else array
         return feed
+
+
+def _bfloat16(config):
+    """The names of bfloat16 tensors. Values that hold them cannot hold strings."""
+    tensors = config["input"] + config["output"]
+    names = {tensor["name"] for tensor in tensors if tensor["data_type"] == "TYPE_BF16"}
+    if names and any(tensor["data_type"] == "TYPE_STRING" for tensor in tensors):
+        raise pb_utils.TritonModelException("this backend has no model with TYPE_BF16 and TYPE_STRING")
+    return names
+
+
+def _value(tensor, bfloat16):
+    if bfloat16:
+        return onnxruntime.OrtValue.from_dlpack(tensor)
+    return onnxruntime.OrtValue.ortvalue_from_numpy(tensor.as_numpy())
 
 
 def _options(config):
@@ -173,7 +191,7 @@ def _split(group, names, arrays, rows):
 def _tensors(names, arrays):
     return [
         pb_utils.Tensor(name, _encoded(array) if array.dtype == numpy.object_ else array)
-        for name, array in zip(names, arrays)
+        for name, array in zip(names, arrays, strict=True)
     ]
 
 
