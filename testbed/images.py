@@ -32,21 +32,23 @@ class Image:
     name: str
     inputs: tuple[str | Path, ...]
     assemble: Callable[[Path], None]
+    folder: str = ""  # under images/, when it is not called like the image
+    arguments: tuple[str, ...] = ()
 
     @property
-    def dockerfile(self) -> Path:
-        """Its Dockerfile in the tree."""
-        return IMAGES / self.name / "Dockerfile"
+    def source(self) -> Path:
+        """The folder of its Dockerfile."""
+        return IMAGES / (self.folder or self.name)
 
     def reference(self, base: str) -> str:
         """The name and tag that it has on this base."""
-        return f"slipway.dev/{self.name}:{fingerprint(base, IMAGES / self.name, *self.inputs)}"
+        return f"slipway.dev/{self.name}:{fingerprint(base, self.source, *self.inputs)}"
 
     def context(self, folder: Path) -> None:
         """Lay out its build context, Dockerfile included."""
         folder.mkdir(parents=True, exist_ok=True)
         self.assemble(folder)
-        shutil.copy(self.dockerfile, folder / "Dockerfile")
+        shutil.copy(self.source / "Dockerfile", folder)
 
 
 def all_images() -> tuple[Image, ...]:
@@ -56,7 +58,18 @@ def all_images() -> tuple[Image, ...]:
         _python_image("fetcher", site.requirements("fetch"), FETCHER_CODE, "slipway-fetch"),
         Image("triton-cpu", (), _assemble_triton),
         Image("store", (tools.find("versitygw").parent.parent.name,), _assemble_store),
+        program_image("metrics-server"),
     )
+
+
+def program_image(program: str) -> Image:
+    """An image that is one static program and nothing else."""
+    source = tools.find(program)
+
+    def assemble(folder: Path) -> None:
+        shutil.copy(source, folder)
+
+    return Image(program, (source.parent.parent.name,), assemble, folder="program", arguments=(f"PROGRAM={program}",))
 
 
 def build_all() -> dict[str, str]:
@@ -71,7 +84,8 @@ def build(image: Image, base: str) -> str:
     if not exists(reference):
         with working(f"building image {image.name}"), tempfile.TemporaryDirectory() as folder:
             image.context(Path(folder))
-            docker("build", "--quiet", f"--build-arg=BASE={base}", f"--tag={reference}", folder)
+            arguments = [f"--build-arg={argument}" for argument in (f"BASE={base}", *image.arguments)]
+            docker("build", "--quiet", *arguments, f"--tag={reference}", folder)
     return reference
 
 

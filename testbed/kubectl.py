@@ -1,11 +1,15 @@
 """A thin hand on kubectl: text or JSON out, its own words when it refuses."""
 
 import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.shell import run
+from testbed.shell import CommandError, run
 from testbed.tools import find
 
 
@@ -30,6 +34,33 @@ class Kubectl:
         body = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         self("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=body)
 
+    @contextmanager
+    def forward(self, target: str, *ports: int) -> Iterator[dict[int, int]]:
+        """Reach ports of a service or pod from this machine: yields the local port of each."""
+        scope = ["--namespace", self.namespace] if self.namespace else []
+        argv = [str(find("kubectl")), f"--kubeconfig={self.kubeconfig}", *scope, "port-forward", target]
+        with subprocess.Popen(
+            [*argv, *(f":{port}" for port in ports)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            try:
+                yield _forwarded(process, len(ports))
+            finally:
+                process.terminate()
+
     def within(self, namespace: str) -> "Kubectl":
         """The same user in a namespace."""
         return Kubectl(self.kubeconfig, namespace)
+
+
+def _forwarded(process: subprocess.Popen[str], expected: int) -> dict[int, int]:
+    """Read `Forwarding from 127.0.0.1:40123 -> 8000`, one line a port."""
+    found: dict[int, int] = {}
+    said = []
+    assert process.stdout
+    for line in process.stdout:
+        said.append(line)
+        if match := re.match(r"Forwarding from 127\.0\.0\.1:(\d+) -> (\d+)", line):
+            found[int(match[2])] = int(match[1])
+        if len(found) == expected:
+            return found
+    raise CommandError(f"kubectl port-forward: {''.join(said).strip()}")

@@ -18,7 +18,7 @@ from testbed.shell import CACHE, run, works
 STOCK: Final = "kindest/node:v1.34.3"
 REGISTRY: Final = "registry.k8s.io"
 KUBERNETES: Final = f"v{tools.KUBERNETES_VERSION}"
-# What kubeadm of this version asks for by name and tag, and the program that each one is.
+# What kubeadm of this version and our manifests ask for by name and tag, and the program that each one is.
 CONTROL_PLANE: Final = {
     f"{REGISTRY}/kube-apiserver:{KUBERNETES}": "/usr/local/bin/kube-apiserver",
     f"{REGISTRY}/kube-controller-manager:{KUBERNETES}": "/usr/local/bin/kube-controller-manager",
@@ -27,6 +27,7 @@ CONTROL_PLANE: Final = {
     f"{REGISTRY}/etcd:3.6.5-0": "/usr/local/bin/etcd",
     f"{REGISTRY}/coredns/coredns:v1.12.1": "/coredns",
     f"{REGISTRY}/pause:3.10.1": "/pause",
+    "slipway.dev/local-path-provisioner:v0.0.30": "/local-path-provisioner",  # as rootfs/kind/manifests names it
 }
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDS_A_SYSTEM: Final = "kube-proxy"  # it calls iptables
@@ -44,7 +45,9 @@ def node_image() -> str:
 
 
 def _fingerprint() -> str:
-    programs = (tools.find(name).parent.parent.name for name in ("kubelet", "etcd", "coredns"))
+    programs = (
+        tools.find(name).parent.parent.name for name in ("kubelet", "etcd", "coredns", "local-path-provisioner")
+    )
     return fingerprint(*CONTROL_PLANE, *programs, IMAGES / "node")
 
 

@@ -1,7 +1,7 @@
 """A Kubernetes control plane of plain processes on loopback: no container engine, up in seconds, each killable at will.
 
 With `controllers=True` there are also a controller-manager, a scheduler, and kwok, whose nodes and pods "run" without
-running anything. A resolve Job's pod ends there with the answer in `kwok/pod-complete.yaml`.
+running anything. A resolve Job's pod ends there with the answer in `kwok/resolve-answers.yaml`.
 """
 
 import json
@@ -259,9 +259,8 @@ class Plane:
 
 
 def default_stages() -> list[Path]:
-    """kwok's own stages for pods, but for Jobs: theirs end with an answer in the termination message."""
-    fast = assets("kwok") / "pod" / "fast"
-    return [fast / "pod-ready.yaml", fast / "pod-delete.yaml", HERE / "kwok" / "pod-complete.yaml"]
+    """How pods fare: ours (`kwok/`, each says what it fakes), and kwok's own for their end."""
+    return [*sorted((HERE / "kwok").glob("*.yaml")), assets("kwok") / "pod" / "fast" / "pod-delete.yaml"]
 
 
 def free_port() -> int:

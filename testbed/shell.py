@@ -60,6 +60,15 @@ def follow(argv: Sequence[str | Path], on_line: Callable[[str], None], cwd: Path
         raise CommandError(_told(argv, process.returncode, "".join(kept)))
 
 
+def pipe(source: Sequence[str | Path], sink: Sequence[str | Path]) -> None:
+    """Run `source | sink`."""
+    with subprocess.Popen([str(part) for part in source], stdout=subprocess.PIPE) as producer:
+        done = subprocess.run([str(part) for part in sink], stdin=producer.stdout, capture_output=True, check=False)
+    for argv, code in ((sink, done.returncode), (source, producer.returncode)):
+        if code:
+            raise CommandError(_told(argv, code, done.stderr.decode(errors="replace")))
+
+
 def works(*argv: str | Path, env: Mapping[str, str] | None = None) -> bool:
     """Whether the program exists and ends well."""
     try:

@@ -1,0 +1,77 @@
+"""The API server by plain HTTP: what tests and benches ask so often that a kubectl a question would be too dear."""
+
+import ssl
+from typing import Any, Self
+
+import httpx
+
+from testbed.plane import Plane
+
+Manifest = dict[str, Any]
+MD = "/apis/serving.slipway.dev/v1alpha1"
+GROUPS = {
+    "modeldeployments": MD,
+    "deployments": "/apis/apps/v1",
+    "controllerrevisions": "/apis/apps/v1",
+    "jobs": "/apis/batch/v1",
+    "horizontalpodautoscalers": "/apis/autoscaling/v2",
+    "poddisruptionbudgets": "/apis/policy/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
+    "leases": "/apis/coordination.k8s.io/v1",
+}
+"""Where each plural lives; what is not here is in the core group."""
+MERGE = "application/merge-patch+json"
+
+
+class Api:
+    """One user of a plane's API server. Every verb raises httpx.HTTPStatusError when it is refused."""
+
+    def __init__(self, plane: Plane, user: str = "admin") -> None:
+        trust = ssl.create_default_context(cafile=str(plane.dir / "certs" / "apiserver.crt"))
+        self._http = httpx.Client(
+            base_url=plane.url, verify=trust, timeout=30, headers={"Authorization": f"Bearer token-{user}"}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, plural: str, namespace: str, name: str) -> Manifest | None:
+        """One object; None when it is not there."""
+        answer = self._http.get(address(plural, namespace, name))
+        return None if answer.status_code == httpx.codes.NOT_FOUND else self._read(answer)
+
+    def list(self, plural: str, namespace: str = "", selector: str = "") -> list[Manifest]:
+        """All objects of a kind, in one namespace or everywhere."""
+        query = {"labelSelector": selector} if selector else {}
+        items: list[Manifest] = self._read(self._http.get(address(plural, namespace), params=query))["items"]
+        return items
+
+    def create(self, plural: str, namespace: str, manifest: Manifest) -> Manifest:
+        """Make an object."""
+        return self._read(self._http.post(address(plural, namespace), json=manifest))
+
+    def patch(self, plural: str, namespace: str, name: str, merge: Manifest, subresource: str = "") -> Manifest:
+        """Change fields of an object."""
+        path = address(plural, namespace, name) + (f"/{subresource}" if subresource else "")
+        return self._read(self._http.patch(path, json=merge, headers={"Content-Type": MERGE}))
+
+    def delete(self, plural: str, namespace: str, name: str) -> None:
+        """Delete an object; the garbage collector takes what hangs on it."""
+        self._read(self._http.delete(address(plural, namespace, name)))
+
+    @staticmethod
+    def _read(answer: httpx.Response) -> Manifest:
+        if answer.is_error:
+            message = f"{answer.request.method} {answer.request.url.path}: {answer.status_code}: {answer.text[:2000]}"
+            raise httpx.HTTPStatusError(message, request=answer.request, response=answer)
+        read: Manifest = answer.json()
+        return read
+
+
+def address(plural: str, namespace: str = "", name: str = "") -> str:
+    """The path of a collection or an object."""
+    parts = [GROUPS.get(plural, "/api/v1"), *(["namespaces", namespace] if namespace else []), plural]
+    return "/".join([*parts, *([name] if name else [])])

@@ -1,0 +1,70 @@
+"""Slipway in a cluster, with what demo and tests need beside it: an S3 server and resource metrics."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from testbed import images
+from testbed.cluster import Cluster
+from testbed.say import working
+from testbed.shell import ROOT
+
+NAMESPACE: Final = "slipway-system"
+CHARTS: Final = ROOT / "charts"
+MANIFESTS: Final = ROOT / "testbed" / "manifests"
+TIMEOUT: Final = "180s"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What was installed, by the images that it runs."""
+
+    operator: str
+    fetcher: str
+    server: str
+
+
+def install(cluster: Cluster) -> Installation:
+    """Install or upgrade everything and wait until it runs."""
+    built = images.build_all()
+    there = dict(zip(built, cluster.load(built.values()), strict=True))
+    installed = Installation(there["operator"], there["fetcher"], there["triton-cpu"])
+    _apply_helpers(cluster, there)
+    with working("installing Slipway by its charts"):
+        install_charts(cluster, installed)
+    with working("waiting for the S3 server and metrics"):
+        cluster.kubectl.within("slipway-storage")("rollout", "status", "deployment/s3", f"--timeout={TIMEOUT}")
+        cluster.kubectl(
+            "wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", f"--timeout={TIMEOUT}"
+        )
+    return installed
+
+
+def install_charts(cluster: Cluster, installed: Installation, *settings: str) -> None:
+    """Install or upgrade both charts with these images; `settings` are more of helm's `--set` values."""
+    values = [
+        *_image_values("image", installed.operator),
+        *_image_values("fetcher.image", installed.fetcher),
+        *_image_values("server.image", installed.server),
+        *settings,
+    ]
+    common = [
+        "upgrade",
+        "--install",
+        "--create-namespace",
+        f"--namespace={NAMESPACE}",
+        "--wait",
+        f"--timeout={TIMEOUT}",
+    ]
+    cluster.helm(*common, "slipway-crds", CHARTS / "slipway-crds")
+    cluster.helm(*common, "slipway", CHARTS / "slipway", *(f"--set-string={value}" for value in values))
+
+
+def _apply_helpers(cluster: Cluster, there: dict[str, str]) -> None:
+    cluster.apply(MANIFESTS / "store.yaml", store=there["store"])
+    if not cluster.kubectl("get", "apiservice", "v1beta1.metrics.k8s.io", "--ignore-not-found") or cluster.node:
+        cluster.apply(MANIFESTS / "metrics-server.yaml", metrics_server=there["metrics-server"])
+
+
+def _image_values(prefix: str, reference: str) -> list[str]:
+    repository, _, tag = reference.rpartition(":")
+    return [f"{prefix}.repository={repository}", f"{prefix}.tag={tag}"]
