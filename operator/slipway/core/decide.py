@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import Rollout, Server
-from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, Step
+from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutStatus, Step
 from slipway.core import history
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision, render
@@ -100,12 +100,22 @@ def _decide(scene: Scene, before: ModelDeploymentStatus) -> Plan:
     situation = situation_of(scene, state, outcome, blocked)
     status = status_of(scene=scene, before=before, state=state, retiring=retiring, goal=goal, situation=situation)
     told = _told(before, situation.finding) if not outcome.notes else ()
+    wakes = [outcome.wake_at, *(revision.retire_at for revision in retiring)]
+    if blocked is None and _goes_on(before.rollout, outcome, convergence):
+        wakes.append(scene.now)
     return Plan(
         status=status,
         actions=tuple(convergence.actions),
         notes=(*settled, *outcome.notes, *told),
-        wake_at=min((at for at in (outcome.wake_at, *(r.retire_at for r in retiring)) if at), default=None),
+        wake_at=min((at for at in wakes if at), default=None),
     )
+
+
+def _goes_on(before: RolloutStatus | None, outcome: Outcome, convergence: Convergence) -> bool:
+    """Whether the next step waits for nothing but our own writes, which bring no event."""
+    rollout = outcome.state.rollout
+    stepped = rollout is not None and (before is None or before.step is not rollout.step)
+    return stepped or outcome.shift or (outcome.discard_job and bool(convergence.actions))
 
 
 def _remembered(scene: Scene, before: ModelDeploymentStatus) -> State:
