@@ -29,6 +29,24 @@ def objects(*values: str, chart: str = "slipway", release: str = "slipway") -> l
     return [found for found in yaml.safe_load_all(text(chart, *values, release=release)) if found]
 
 
-def of_kind(kind: str, *values: str) -> list[Manifest]:
+def of_kind(kind: str, *values: str, release: str = "slipway") -> list[Manifest]:
     """The rendered objects of one kind."""
-    return [found for found in objects(*values) if found["kind"] == kind]
+    return [found for found in objects(*values, release=release) if found["kind"] == kind]
+
+
+def rbac(*values: str, release: str = "slipway") -> list[Manifest]:
+    """The rendered roles and bindings."""
+    return [found for found in objects(*values, release=release) if found["apiVersion"].startswith("rbac.")]
+
+
+def table(role: Manifest) -> dict[str, str]:
+    """The verbs of a role by GROUP/RESOURCE, with =NAME where it is bound to one object."""
+    found: dict[str, str] = {}
+    for rule in role["rules"]:
+        names = "=" + ",".join(rule["resourceNames"]) if "resourceNames" in rule else ""
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                key = f"{group}/{resource}{names}"
+                assert key not in found, f"{key} stands in two rules"
+                found[key] = " ".join(sorted(rule["verbs"]))
+    return found

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from testbed.plane import Plane
-from tests.charts.render import NAMESPACE, Manifest, objects, of_kind
+from tests.charts.render import NAMESPACE, Manifest, of_kind, rbac, table
 
 CHILD = "create delete get list patch watch"
 WHERE_MODELS_LIVE = {
@@ -22,24 +22,11 @@ WHERE_MODELS_LIVE = {
     "policy/poddisruptionbudgets": CHILD,
     "/configmaps": CHILD,
     "/services": CHILD,
-    "/pods": "delete get list watch",
+    "/pods": "list watch",
     "/events": "create",
 }
 NODES = {"/nodes": "list watch"}
 LEASE = {"coordination.k8s.io/leases": "create", "coordination.k8s.io/leases=slipway": "get update"}
-
-
-def table(role: Manifest) -> dict[str, str]:
-    """The verbs of a role by GROUP/RESOURCE, with =NAME where it is bound to one object."""
-    found: dict[str, str] = {}
-    for rule in role["rules"]:
-        names = "=" + ",".join(rule["resourceNames"]) if "resourceNames" in rule else ""
-        for group in rule["apiGroups"]:
-            for resource in rule["resources"]:
-                key = f"{group}/{resource}{names}"
-                assert key not in found, f"{key} stands in two rules"
-                found[key] = " ".join(sorted(rule["verbs"]))
-    return found
 
 
 def role(kind: str, name: str, namespace: str | None, *values: str) -> Manifest:
@@ -64,8 +51,7 @@ def test_with_a_list_of_namespaces_it_has_them_there_and_cluster_wide_only_sees_
 
 @pytest.mark.parametrize("values", [(), ("namespaces={red}",)])
 def test_no_role_has_a_wildcard_or_names_a_secret(values: tuple[str, ...]) -> None:
-    roles = [found for found in objects(*values) if found["kind"] in {"Role", "ClusterRole"}]
-    said = yaml.safe_dump([found["rules"] for found in roles])
+    said = yaml.safe_dump([found["rules"] for found in rbac(*values) if "rules" in found])
     assert "*" not in said
     assert "secrets" not in said
 
@@ -75,8 +61,7 @@ def test_the_api_server_lets_the_operator_do_its_work_and_read_no_secret(plane: 
     kubectl = plane.kubectl()
     kubectl("create", "namespace", NAMESPACE, check=False)
     values = ("serviceAccount.name=tenant", f"namespaces={{{namespace}}}")
-    rendered = objects(*values, release="slipway-rbac")
-    kubectl.apply(*(found for found in rendered if found["apiVersion"].startswith("rbac.")))
+    kubectl.apply(*rbac(*values, release="slipway-rbac"))
 
     def may(verb: str, resource: str, where: str, part: str = "") -> bool:
         answer = plane.kubectl("tenant").within(where)(
@@ -96,9 +81,8 @@ def test_the_api_server_lets_the_operator_do_its_work_and_read_no_secret(plane: 
 
 @pytest.mark.plane
 def test_users_roles_are_bound_by_their_labels(plane: Plane) -> None:
-    roles = [found for found in objects(release="slipway-users") if found["kind"] == "ClusterRole"]
     kubectl = plane.kubectl()
-    kubectl.apply(*roles)
+    kubectl.apply(*of_kind("ClusterRole", release="slipway-users"))
     for to, verb in (("edit", "create"), ("view", "list")):
         labelled = kubectl.json("get", "clusterroles", "-l", f"rbac.authorization.k8s.io/aggregate-to-{to}=true")
         assert verb in json.dumps(

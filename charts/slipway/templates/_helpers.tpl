@@ -69,10 +69,9 @@ subjects:
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# A pod whose answers turned wrong is deleted, since its container would come back on the same GPU.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, delete]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

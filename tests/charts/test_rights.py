@@ -1,0 +1,98 @@
+"""The operator lives on what the chart gives it: it runs with the rendered rights and environment, undenied."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway.controller.main import run as run_command
+from testbed.plane import Plane, free_port
+from tests.charts.render import NAMESPACE, Manifest, of_kind, rbac, table
+
+pytestmark = pytest.mark.plane
+RELEASE = "slipway-rights"
+# Server-side apply of what is not there yet is authorized as `create` too, and logged as `patch`; and not every kind of
+# child is deleted in a life as short as this one.
+NOT_SEEN = {"create", "delete"}
+
+
+def model(replicas: int, **more: Any) -> dict[str, Any]:
+    source = {"uri": "s3://models/churn/1"}
+    return {
+        "apiVersion": "serving.slipway.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": "churn"},
+        "spec": {"model": {"version": "1", "source": source}, "replicas": replicas, **more},
+    }
+
+
+CPU = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
+EVERYTHING = {
+    "autoscaling": {"maxReplicas": 3, "metrics": [{"type": "Resource", "resource": CPU}]},
+    "traffic": {"allowFrom": [{"podSelector": {}}]},
+}
+
+
+@pytest.fixture
+def operator(cluster_plane: Plane, tmp_path: Path) -> Iterator[int]:
+    """The chart's operator as a process, with the rights of its ServiceAccount; gives the place in the audit log."""
+    kubectl = cluster_plane.kubectl()
+    kubectl("create", "namespace", NAMESPACE, check=False)
+    kubectl.apply(*rbac("serviceAccount.name=tenant", release=RELEASE))
+    container = of_kind("Deployment", release=RELEASE)[0]["spec"]["template"]["spec"]["containers"][0]
+    environment = {entry["name"]: entry["value"] for entry in container["env"]} | {
+        "KUBECONFIG": str(cluster_plane.kubeconfig("tenant")),
+        "SLIPWAY_HEALTH_PORT": str(free_port()),
+        "SLIPWAY_METRICS_PORT": str(free_port()),
+    }
+    program = Path(sys.executable).with_name("slipway")
+    mark = cluster_plane.audit.mark()
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *container["args"]], env={**os.environ, **environment}, stderr=log, stdout=log
+        )
+    yield mark
+    process.terminate()
+    assert process.wait(20) == 0, (tmp_path / "log").read_text()[-2000:]
+
+
+def test_the_charts_environment_is_the_commands() -> None:
+    names = {entry["name"] for entry in of_kind("Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert names == {str(option.envvar) for option in run_command.params}
+
+
+def unused(granted: Iterable[Manifest], used: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """The verbs that roles grant and nobody used, by resource."""
+    idle: dict[str, set[str]] = {}
+    for role in granted:
+        for key, verbs in table(role).items():
+            resource = key.partition("/")[2].partition("=")[0]
+            idle[resource] = idle.get(resource, set()) | (set(verbs.split()) - used.get(resource, set()))
+    return {resource: verbs for resource, verbs in idle.items() if verbs}
+
+
+def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
+    operator: int, cluster_plane: Plane, cluster_namespace: str
+) -> None:
+    kubectl = cluster_plane.kubectl().within(cluster_namespace)
+    kubectl.apply(model(2, **EVERYTHING))
+    kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
+    mine = "-l=serving.slipway.dev/model-deployment=churn"
+    kubectl("wait", "--for=create", "--timeout=10s", "hpa,networkpolicy,pdb", mine)
+    kubectl.apply(model(3))
+    kubectl("wait", "--for=delete", "--timeout=30s", "hpa,networkpolicy", mine)
+    kubectl("wait", "--for=jsonpath={.spec.replicas}=3", "--timeout=30s", "deployment", mine)
+
+    calls = cluster_plane.audit.calls(operator, cluster_plane.user("tenant"))
+    assert [call for call in calls if call.code in (401, 403)] == []
+    used: dict[str, set[str]] = {}
+    for call in calls:
+        used.setdefault(call.resource, set()).add(call.verb)
+    roles = [found for found in rbac("rbac.aggregate=false", release=RELEASE) if "rules" in found]
+    left = {resource: verbs - NOT_SEEN for resource, verbs in unused(roles, used).items() if verbs - NOT_SEEN}
+    left.pop("modeldeployments", None)  # one is read live only after a conflict, which need not come
+    assert left == {"modeldeployments/finalizers": {"update"}}
