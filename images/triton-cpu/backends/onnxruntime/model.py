@@ -65,7 +65,7 @@ class TritonPythonModel:
     def _alone(self, run, request):
         try:
             return pb_utils.InferenceResponse(run(request))
-        except Exception as error:  # noqa: BLE001 - whatever a model does wrong is this request's answer, not the server's end
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is this request's answer
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"onnxruntime: {error}"))
 
     def _alike(self, requests):
@@ -138,7 +138,7 @@ def _value(tensor, bfloat16):
 
 
 def _options(config):
-    """As many threads as this process may use, shared by the instances; spinning would steal them from the neighbours."""
+    """The threads that this process may use, shared by the instances; spinning would steal them from the neighbours."""
     parameters = {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
     instances = sum(max(group["count"], 1) for group in config.get("instance_group", [])) or 1
     options = onnxruntime.SessionOptions()

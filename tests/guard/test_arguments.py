@@ -1,0 +1,148 @@
+"""Which arguments a server of which version gets, and which of the user's are refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway.guard import arguments, settings
+from slipway.guard.settings import Settings
+from slipway.guard.verdict import Verdict
+
+TOLD: dict[str, Any] = {
+    "model": "m",
+    "modelVersion": "3",
+    "requestTimeoutSeconds": 30,
+    "startupTimeoutSeconds": 600,
+    "intervalSeconds": 60,
+    "gpu": False,
+    "serverArgs": [],
+}
+
+
+def _settings(**told: Any) -> Settings:
+    return settings.read({"SLIPWAY_GUARD": json.dumps({**TOLD, **told})})
+
+
+def test_a_server_of_2_51_gets_what_design_and_measurements_ask_for() -> None:
+    assert arguments.build(_settings(serverArgs=["--log-verbose=1"]), "KEY", (2, 51)) == [
+        "--model-repository=/slipway/repository",
+        "--model-control-mode=none",
+        "--disable-auto-complete-config",
+        "--strict-readiness=false",
+        "--exit-on-error=true",
+        "--exit-timeout-secs=30",
+        "--http-port=8000",
+        "--grpc-port=8001",
+        "--metrics-port=8002",
+        "--grpc-max-connection-age=30000",
+        "--http-restricted-api=model-repository,shared-memory,trace,logging:slipway-key=KEY",
+        "--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:slipway-key=KEY",
+        "--log-format=ISO8601",
+        "--allow-gpu-metrics=false",
+        "--pinned-memory-pool-byte-size=0",
+        "--log-verbose=1",
+    ]
+
+
+def test_a_gpu_keeps_its_pinned_memory() -> None:
+    built = arguments.build(_settings(gpu=True), "KEY", (2, 51))
+    assert not [argument for argument in built if argument.startswith("--pinned")]
+
+
+def test_an_older_server_is_spared_the_flags_that_it_does_not_know() -> None:
+    newer, older = (set(arguments.build(_settings(), "KEY", version)) for version in ((2, 42), (2, 41)))
+    assert newer - older == {"--grpc-max-connection-age=30000"}
+
+
+def test_a_server_that_cannot_be_locked_is_refused() -> None:
+    with pytest.raises(Verdict) as refused:
+        arguments.build(_settings(), "KEY", (2, 39))
+    assert refused.value.reason == "SpecInvalid"
+    assert refused.value.message == ("server.image: Triton 2.39 has no --http-restricted-api; use Triton 2.40 or later")
+
+
+def test_without_a_version_the_listed_flags_decide() -> None:
+    text = "Usage: tritonserver [options]\n  --help\n\tPrint\n  --http-restricted-api <<string>>\n\tlike --log-format\n"
+    listed = arguments.listed_flags(text)
+    assert listed == {"--help", "--http-restricted-api"}
+    with pytest.raises(Verdict, match="this tritonserver has no --model-repository"):
+        arguments.build(_settings(), "KEY", None, listed)
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1, 29.5])
+def test_the_exit_timeout_is_whole_seconds_that_cover_the_request_timeout(seconds: float) -> None:
+    assert arguments.exit_timeout_seconds(_settings(requestTimeoutSeconds=seconds)) - seconds < 1
+    assert arguments.exit_timeout_seconds(_settings(requestTimeoutSeconds=seconds)) >= seconds
+
+
+@pytest.mark.parametrize(
+    ("environment", "file", "version"),
+    [
+        ({"TRITON_SERVER_VERSION": "2.51.0"}, None, (2, 51)),
+        ({"TRITON_SERVER_VERSION": "2.51.0", "NVIDIA_TRITON_SERVER_VERSION": "24.10"}, None, (2, 51)),
+        ({"NVIDIA_TRITON_SERVER_VERSION": "24.10"}, "2.51.0\n", (2, 51)),
+        ({"NVIDIA_TRITON_SERVER_VERSION": "24.10"}, None, None),
+        ({"TRITON_SERVER_VERSION": "2.73.0dev"}, None, (2, 73)),
+        ({}, "garbage", None),
+    ],
+)
+def test_the_version_is_what_the_image_states(
+    tmp_path: Path, environment: dict[str, str], file: str | None, version: tuple[int, int] | None
+) -> None:
+    stated = tmp_path / "TRITON_VERSION"
+    if file is not None:
+        stated.write_text(file)
+    assert arguments.server_version(environment, stated) == version
+
+
+@pytest.mark.parametrize(
+    ("args", "flag"),
+    [
+        (["--model-repository=/x"], "--model-repository"),
+        (["--model-repo=/x"], "--model-repository"),
+        (["--exit-timeout-secs", "9"], "--exit-timeout-secs"),
+        (["--log-verbose=1", "--http-restricted-api=trace:a=b"], "--http-restricted-api"),
+        (["--load-model=x"], "--load-model"),
+        (["--strict-model-config=false"], "--strict-model-config"),
+        (["--allow-http=false"], "--allow-http"),
+        (["--log-file=/tmp/x"], "--log-file"),
+    ],
+)
+def test_what_slipway_sets_is_not_the_users_to_set_by_any_beginning_of_its_name(args: list[str], flag: str) -> None:
+    with pytest.raises(Verdict) as refused:
+        arguments.build(_settings(serverArgs=args), "KEY", (2, 51))
+    assert refused.value.reason == "SpecInvalid"
+    assert f"{flag} is Slipway's to set; take it out" in refused.value.message
+    assert "KEY" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (None, "SLIPWAY_GUARD is not JSON"),
+        ("[]", "SLIPWAY_GUARD is not a JSON object"),
+        (json.dumps({**TOLD, "model": 3}), "SLIPWAY_GUARD: model is 3"),
+        (json.dumps({**TOLD, "requestTimeoutSeconds": True}), "SLIPWAY_GUARD: requestTimeoutSeconds is True"),
+        (json.dumps({**TOLD, "gpu": "no"}), "SLIPWAY_GUARD: gpu is 'no'"),
+        (json.dumps({**TOLD, "serverArgs": [1]}), "serverArgs must be strings"),
+        (json.dumps({k: v for k, v in TOLD.items() if k != "intervalSeconds"}), "intervalSeconds is missing"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(told: str | None, words: str) -> None:
+    with pytest.raises(Verdict) as refused:
+        settings.read({} if told is None else {"SLIPWAY_GUARD": told})
+    assert refused.value.reason == "SpecInvalid"
+    assert words in refused.value.message
+
+
+def test_places_and_ports_have_the_contracts_defaults() -> None:
+    told = _settings()
+    assert [str(place) for place in (told.root, told.config, told.termination_log, told.verified)] == [
+        "/slipway",
+        "/etc/slipway",
+        "/dev/termination-log",
+        "/tmp/slipway-verified",
+    ]
+    assert (told.http_port, told.grpc_port, told.metrics_port) == (8000, 8001, 8002)
