@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slipway.controller.main import run as run_command
+from testbed.audit import Call
 from testbed.plane import Plane, free_port
 from tests.charts.render import NAMESPACE, Manifest, of_kind, rbac, table
 
@@ -37,27 +39,33 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture
-def operator(cluster_plane: Plane, tmp_path: Path) -> Iterator[int]:
-    """The chart's operator as a process, with the rights of its ServiceAccount; gives the place in the audit log."""
-    kubectl = cluster_plane.kubectl()
+@contextmanager
+def operator(plane: Plane, folder: Path, *values: str) -> Iterator[None]:
+    """The chart's operator as a process, with its values' environment and the rights of its ServiceAccount."""
+    kubectl = plane.kubectl()
     kubectl("create", "namespace", NAMESPACE, check=False)
-    kubectl.apply(*rbac("serviceAccount.name=tenant", release=RELEASE))
-    container = of_kind("Deployment", release=RELEASE)[0]["spec"]["template"]["spec"]["containers"][0]
+    granted = rbac("serviceAccount.name=tenant", *values, release=RELEASE)
+    kubectl.apply(*granted)
+    container = of_kind("Deployment", *values, release=RELEASE)[0]["spec"]["template"]["spec"]["containers"][0]
     environment = {entry["name"]: entry["value"] for entry in container["env"]} | {
-        "KUBECONFIG": str(cluster_plane.kubeconfig("tenant")),
+        "KUBECONFIG": str(plane.kubeconfig("tenant")),
         "SLIPWAY_HEALTH_PORT": str(free_port()),
         "SLIPWAY_METRICS_PORT": str(free_port()),
     }
     program = Path(sys.executable).with_name("slipway")
-    mark = cluster_plane.audit.mark()
-    with (tmp_path / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [program, *container["args"]], env={**os.environ, **environment}, stderr=log, stdout=log
         )
-    yield mark
-    process.terminate()
-    assert process.wait(20) == 0, (tmp_path / "log").read_text()[-2000:]
+    try:
+        yield
+    finally:
+        process.terminate()
+        code = process.wait(20)
+        for found in granted:
+            scope = [f"--namespace={found['metadata']['namespace']}"] if "namespace" in found["metadata"] else []
+            kubectl("delete", found["kind"], found["metadata"]["name"], *scope)
+    assert code == 0, (folder / "log").read_text()[-2000:]
 
 
 def test_the_charts_environment_is_the_commands() -> None:
@@ -75,20 +83,25 @@ def unused(granted: Iterable[Manifest], used: Mapping[str, set[str]]) -> dict[st
     return {resource: verbs for resource, verbs in idle.items() if verbs}
 
 
-def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
-    operator: int, cluster_plane: Plane, cluster_namespace: str
-) -> None:
-    kubectl = cluster_plane.kubectl().within(cluster_namespace)
-    kubectl.apply(model(2, **EVERYTHING))
-    kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
-    mine = "-l=serving.slipway.dev/model-deployment=churn"
-    kubectl("wait", "--for=create", "--timeout=10s", "hpa,networkpolicy,pdb", mine)
-    kubectl.apply(model(3))
-    kubectl("wait", "--for=delete", "--timeout=30s", "hpa,networkpolicy", mine)
-    kubectl("wait", "--for=jsonpath={.spec.replicas}=3", "--timeout=30s", "deployment", mine)
+def denied(calls: Iterable[Call]) -> list[Call]:
+    return [call for call in calls if call.code in (401, 403)]
 
-    calls = cluster_plane.audit.calls(operator, cluster_plane.user("tenant"))
-    assert [call for call in calls if call.code in (401, 403)] == []
+
+def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
+    cluster_plane: Plane, cluster_namespace: str, tmp_path: Path
+) -> None:
+    kubectl, mark = cluster_plane.kubectl().within(cluster_namespace), cluster_plane.audit.mark()
+    with operator(cluster_plane, tmp_path):
+        kubectl.apply(model(2, **EVERYTHING))
+        kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
+        mine = "-l=serving.slipway.dev/model-deployment=churn"
+        kubectl("wait", "--for=create", "--timeout=10s", "hpa,networkpolicy,pdb", mine)
+        kubectl.apply(model(3))
+        kubectl("wait", "--for=delete", "--timeout=30s", "hpa,networkpolicy", mine)
+        kubectl("wait", "--for=jsonpath={.spec.replicas}=3", "--timeout=30s", "deployment", mine)
+
+    calls = cluster_plane.audit.calls(mark, cluster_plane.user("tenant"))
+    assert denied(calls) == []
     used: dict[str, set[str]] = {}
     for call in calls:
         used.setdefault(call.resource, set()).add(call.verb)
@@ -96,3 +109,13 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
     left = {resource: verbs - NOT_SEEN for resource, verbs in unused(roles, used).items() if verbs - NOT_SEEN}
     left.pop("modeldeployments", None)  # one is read live only after a conflict, which need not come
     assert left == {"modeldeployments/finalizers": {"update"}}
+
+
+def test_with_rights_in_one_namespace_it_serves_that_one_and_asks_for_nothing_elsewhere(
+    cluster_plane: Plane, cluster_namespace: str, tmp_path: Path
+) -> None:
+    kubectl, mark = cluster_plane.kubectl().within(cluster_namespace), cluster_plane.audit.mark()
+    with operator(cluster_plane, tmp_path, f"namespaces={{{cluster_namespace}}}"):
+        kubectl.apply(model(1))
+        kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
+    assert denied(cluster_plane.audit.calls(mark, cluster_plane.user("tenant"))) == []
