@@ -1,12 +1,20 @@
 """`python -m testbed COMMAND`."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import click
+from rich.table import Table
 
-from testbed import tools
-from testbed.say import MissingError, console
-from testbed.shell import CommandError
+from testbed import cluster as clusters
+from testbed import demo as demos
+from testbed import engine, images, installing, tools
+from testbed.say import MissingError, console, step
+from testbed.shell import CACHE, CommandError
+
+E2E_CLUSTER = "slipway-e2e"
+CLUSTERS = (demos.CLUSTER, E2E_CLUSTER)
 
 
 @click.group()
@@ -17,15 +25,81 @@ def main() -> None:
 @main.command("tools")
 @click.argument("names", nargs=-1)
 def build_tools(names: tuple[str, ...]) -> None:
-    """Build the programs that are absent (all, or those named) and print where they are."""
+    """Build the programs that are absent (all, or those named) and say where they are."""
     for program in names or [program for recipe in tools.RECIPES for program in recipe.programs]:
-        console.print(f"{tools.find(program)}", markup=False)
+        tools.find(program)
+    step(f"programs are in {tools.links()}")
+
+
+@main.command("images")
+def build_images() -> None:
+    """Build the images that are absent and print their names and sizes."""
+    engine.ensure()
+    table = Table("image", "MB", "of them its own")
+    base = images.base_image()
+    table.add_row(base, str(images.megabytes(base)), "")
+    for reference in images.build_all().values():
+        size = images.megabytes(reference)
+        own = size if "metrics-server" in reference else size - images.megabytes(base)
+        table.add_row(reference, str(size), str(own))
+    console.print(table)
+
+
+@main.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+def context(name: str, folder: Path) -> None:
+    """Lay out the build context of image NAME in FOLDER, for `docker build` by hand."""
+    image = next((image for image in images.all_images() if image.name == name), None)
+    if image is None:
+        raise click.BadParameter(f"{name}: one of {', '.join(image.name for image in images.all_images())}")
+    image.context(folder)
+    step(f"now: docker build --tag {name} {folder}")
+
+
+@main.command()
+@click.option("--name", default=demos.CLUSTER, show_default=True, help="Name of the cluster.")
+def up(name: str) -> None:
+    """Have a cluster with Slipway, an S3 server and metrics."""
+    cluster = clusters.up(name)
+    installing.install(cluster)
+    step(f"KUBECONFIG={cluster.kubeconfig}")
+
+
+@main.command()
+@click.option("--name", "names", multiple=True, default=CLUSTERS, show_default=True, help="Which clusters.")
+@click.option("--with-engine", is_flag=True, help="Stop the container engine too if it was started here.")
+def down(names: tuple[str, ...], with_engine: bool) -> None:
+    """Delete the clusters that were made here."""
+    for name in names:
+        clusters.down(name)
+    if with_engine:
+        engine.stop()
+
+
+@main.command()
+def demo() -> None:
+    """Train a model, serve it on a real cluster and ask it."""
+    demos.demo()
+
+
+@main.command()
+@click.option("--with-cache", is_flag=True, help="Remove the built programs, too.")
+def clean(with_cache: bool) -> None:
+    """Take away clusters and images, and the engine if it was started here."""
+    for name in CLUSTERS:
+        clusters.down(name)
+    images.remove_all()
+    engine.stop()
+    if with_cache:
+        shutil.rmtree(CACHE, ignore_errors=True)
+    else:
+        step(f"built programs stay in {CACHE} (`make clean CACHE_TOO=yes` removes them)")
 
 
 if __name__ == "__main__":
     try:
         main()
     except (MissingError, CommandError) as problem:
-        console.print(f"[red]{type(problem).__name__}[/red]", end=": ")
-        console.print(str(problem), markup=False)
+        console.print(f"{problem}", style="red", markup=False)
         sys.exit(1)

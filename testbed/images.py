@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from testbed import site, tools
-from testbed.engine import docker, install_packages
+from testbed.engine import answers, docker, install_packages
 from testbed.fingerprint import fingerprint
 from testbed.say import MissingError, working
 from testbed.shell import ROOT, run
@@ -124,6 +124,12 @@ def import_debian(reference: str, *options: str) -> None:
         tar = Path(folder) / "root.tar"
         run("mmdebstrap", "--quiet", *options, "bookworm", tar)
         docker("import", "--change=ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8", tar, reference)
+
+
+def remove_all() -> None:
+    """Remove every image that was made here, if an engine answers."""
+    if answers() and (found := docker("image", "ls", "--quiet", "--filter=reference=slipway.dev/*").split()):
+        docker("image", "rm", "--force", *dict.fromkeys(found), check=False)
 
 
 def exists(reference: str) -> bool:

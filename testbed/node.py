@@ -71,6 +71,7 @@ def _build(reference: str, base: str) -> None:
         for image, program in CONTROL_PLANE.items():
             _build_program(image, program, base)
         docker("save", f"--output={context}/rootfs/kind/images/control-plane.tar", *CONTROL_PLANE)
+        docker("image", "rm", "--force", *CONTROL_PLANE)  # names that are not ours, kept only in the node
         docker("build", "--quiet", f"--build-arg=BASE={base}", f"--tag={reference}", context)
 
 

@@ -75,6 +75,18 @@ def find(program: str) -> Path:
     return recipe.folder / "bin" / program
 
 
+def links() -> Path:
+    """A folder for PATH with every program that was built."""
+    folder = CACHE / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    for program, recipe in _BY_PROGRAM.items():
+        link, target = folder / program, recipe.folder / "bin" / program
+        if target.exists() and link.resolve() != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+    return folder
+
+
 def assets(program: str) -> Path:
     """The folder with what the program's module ships beside it."""
     find(program)
@@ -89,12 +101,6 @@ def ensure(recipe: Recipe) -> None:
     with _locked(recipe):
         if not recipe.folder.exists():
             _build(recipe)
-
-
-def ensure_all() -> None:
-    """Build every absent program."""
-    for recipe in RECIPES:
-        ensure(recipe)
 
 
 @contextmanager

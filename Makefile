@@ -1,0 +1,63 @@
+# Two commands matter: `make demo` and `make test`. Both bring up what they need; see `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CACHE := $(or $(SLIPWAY_CACHE),$(HOME)/.cache/slipway)
+# One environment for each checkout and each set of packages.
+VENV := $(CACHE)/venvs/$(shell (pwd; cat pyproject.toml constraints.txt) | sha256sum | cut -c1-12)
+READY := $(VENV)/complete
+PYTHON := $(VENV)/bin/python
+TESTBED := $(PYTHON) -m testbed
+# More arguments for pytest, e.g. PYTEST='-k gpu -x'
+PYTEST ?=
+
+export PATH := $(VENV)/bin:$(PATH)
+
+.PHONY: help demo test lint unit e2e bench tools images up down clean crds
+
+help: ## What there is
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/\1\t\2/' | expand -t 10
+
+demo: $(READY) ## Train a model, serve it on a real cluster, and ask it (USE_CLUSTER=yes KUBECONFIG=… REGISTRY=… for one of yours)
+	@$(TESTBED) demo
+
+test: lint ## Everything: lint, types, layers, tests, stories on a real cluster
+	@$(TESTBED) tools
+	@status=0; pytest tests e2e $(PYTEST) || status=$$?; \
+	if [[ "$${KEEP:-}" != yes ]]; then $(TESTBED) down --name slipway-e2e; fi; exit $$status
+
+lint: $(READY) ## Style, types and the layers' rules
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+unit: $(READY) ## Tests without a cluster
+	@pytest tests $(PYTEST)
+
+e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down` takes it away)
+	@pytest e2e $(PYTEST)
+
+bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models
+	@$(PYTHON) -m bench
+
+tools: $(READY) ## Build the programs that tests and demo run
+	@$(TESTBED) tools
+
+images: $(READY) ## Build the images and print their sizes
+	@$(TESTBED) images
+
+up: $(READY) ## A cluster with Slipway, an S3 server and metrics
+	@$(TESTBED) up
+
+down: $(READY) ## Delete the clusters that were made here
+	@$(TESTBED) down
+
+clean: ## Take away all that was made here (CACHE_TOO=yes: the built programs as well)
+	@[[ ! -e $(READY) ]] || $(TESTBED) clean $(if $(filter yes,$(CACHE_TOO)),--with-cache)
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist operator/*.egg-info
+
+$(READY):
+	@testbed/venv $(VENV)
