@@ -29,6 +29,8 @@ _ZSTD_WINDOW_BYTES: Final = 128 * MIB
 _HEADERS_WITH_CONTENT: Final = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 )
+# tarfile's words for an end where none belongs. A zstd frame that is cut gives no more bytes, and no error of its own.
+_CUT_SHORT: Final = frozenset({"unexpected end of data", "truncated header", "empty file"})
 
 
 class Reader:
@@ -235,7 +237,7 @@ def _archive_errors(source: Source) -> Iterator[None]:
     try:
         yield
     except (EOFError, tarfile.ReadError) as error:
-        if "unexpected end" in str(error) or isinstance(error, EOFError):
+        if isinstance(error, EOFError) or str(error) in _CUT_SHORT:
             message = f"{source.shown}: the archive ends in the middle ({error}); upload it again"
             raise FetchError(Reason.BUNDLE_TRUNCATED, message) from None
         raise invalid(

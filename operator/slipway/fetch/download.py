@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -114,6 +115,7 @@ class Download:
         self._policy = policy
         self._progress = progress
         self._queue: asyncio.Queue[tuple[_Landing, int] | None] = asyncio.Queue(policy.streams)
+        self._landings: set[_Landing] = set()
         self._room = asyncio.Semaphore(_MOST_OPEN)
         self._writers = ThreadPoolExecutor(4, "write")
         self._hashers = ThreadPoolExecutor(2, "hash")
@@ -129,19 +131,26 @@ class Download:
         except BaseExceptionGroup as group:
             raise next(_leaves(group)) from None
         finally:
-            self._writers.shutdown(wait=False, cancel_futures=True)
-            self._hashers.shutdown(wait=False, cancel_futures=True)
+            self._writers.shutdown(cancel_futures=True)
+            self._hashers.shutdown(cancel_futures=True)
+            for landing in self._landings:
+                os.close(landing.fd)
 
     async def _offer(self, files: list[Wanted], tasks: asyncio.TaskGroup) -> None:
         for wanted in files:
             await self._room.acquire()
-            landing = _Landing(wanted, self._target, self._policy.part_bytes)
+            landing = self._begin(wanted)
             self._progress.had(landing.inherited)
             tasks.create_task(self._finish(landing))
             for index in landing.missing():
                 await self._queue.put((landing, index))
         for _ in range(self._policy.streams):
             await self._queue.put(None)
+
+    def _begin(self, wanted: Wanted) -> _Landing:
+        landing = _Landing(wanted, self._target, self._policy.part_bytes)
+        self._landings.add(landing)
+        return landing
 
     async def _work(self) -> None:
         while (job := await self._queue.get()) is not None:
@@ -150,15 +159,17 @@ class Download:
     async def _land(self, landing: _Landing, index: int) -> None:
         loop = asyncio.get_running_loop()
         start, end = landing.ranges[index]
-        async for chunk in resume.stream(self._store, landing.wanted.entry, start, end, self._policy):
-            await loop.run_in_executor(self._writers, _write, landing.fd, chunk, start)
-            start += len(chunk)
-            landing.landed(index, len(chunk))
-            self._progress.add(len(chunk))
+        async with aclosing(resume.stream(self._store, landing.wanted.entry, start, end, self._policy)) as chunks:
+            async for chunk in chunks:
+                await loop.run_in_executor(self._writers, _write, landing.fd, chunk, start)
+                start += len(chunk)
+                landing.landed(index, len(chunk))
+                self._progress.add(len(chunk))
 
     async def _finish(self, landing: _Landing) -> None:
         wanted = landing.wanted
         actual = await self._hash(landing)
+        self._landings.remove(landing)
         if wanted.sha256 and actual != wanted.sha256:
             landing.discard()
             if not landing.inherited:
@@ -171,7 +182,7 @@ class Download:
 
     async def _again(self, wanted: Wanted) -> None:
         """What an earlier run left was not good: the whole file once more."""
-        landing = _Landing(wanted, self._target, self._policy.part_bytes)
+        landing = self._begin(wanted)
         for index in landing.missing():
             await self._land(landing, index)
         await self._finish(landing)

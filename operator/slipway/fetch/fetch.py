@@ -71,14 +71,14 @@ async def _kept(settings: Settings) -> _Bundle | None:
 
 async def _get(settings: Settings, policy: Policy) -> _Bundle:
     log.info("fetching %s", settings.source.shown)
-    store = open_store(settings, policy)
-    if settings.source.is_archive:
-        return await _unpack(store, settings, policy)
-    found = await survey(store, settings.source, policy)
-    check_unchanged(found, settings.resolved, settings.source)
-    if isinstance(store, ClaimStore):
-        return await _check_in_place(store, found, settings, policy)
-    return await _download(store, found, settings, policy)
+    async with open_store(settings, policy) as store:
+        if settings.source.is_archive:
+            return await _unpack(store, settings, policy)
+        found = await survey(store, settings.source, policy)
+        check_unchanged(found, settings.resolved, settings.source)
+        if isinstance(store, ClaimStore):
+            return await _check_in_place(store, found, settings, policy)
+        return await _download(store, found, settings, policy)
 
 
 async def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -> _Bundle:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 from slipway.fetch import archive, layout, model, resume
@@ -19,9 +20,9 @@ log = logging.getLogger(__name__)
 async def resolve(settings: Settings, policy: Policy) -> dict[str, Any]:
     """The answer of docs/contracts.md, or the FetchError that says what is wrong."""
     log.info("resolving %s", settings.source.shown)
-    store = open_store(settings, policy)
     look = _stream_once if settings.source.is_archive else _look
-    found, small = await look(store, settings, policy)
+    async with open_store(settings, policy) as store:
+        found, small = await look(store, settings, policy)
     answer = _answer(found, small, settings)
     log.info("%s: %d files, %d bytes, %s", settings.source.shown, answer["files"], answer["size"], answer["digest"])
     return answer
@@ -48,9 +49,12 @@ async def stream_archive(
     known = entry.size if entry.size >= 0 else None
     progress = Progress(settings.source.shown, known, loop.time)
     end = resume.UNKNOWN_END if known is None else known
-    chunks = progress.counted(resume.stream(store, entry, 0, end, policy))
-    async with progress.reported(policy.report_seconds):
-        return await asyncio.to_thread(archive.unpack, archive.Reader(chunks, loop), settings.source, sink, most_bytes)
+    async with (
+        progress.reported(policy.report_seconds),
+        aclosing(resume.stream(store, entry, 0, end, policy)) as chunks,
+    ):
+        reader = archive.Reader(progress.counted(chunks), loop)
+        return await asyncio.to_thread(archive.unpack, reader, settings.source, sink, most_bytes)
 
 
 def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Streams that survive broken connections: what has come is kept, and the rest is asked for from that byte on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 from slipway.fetch.policy import Policy
@@ -47,16 +48,17 @@ async def persist(ask: Callable[[], Awaitable[Answer]], where: str, policy: Poli
             await patience.failed(error)
 
 
-async def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> AsyncIterator[bytes]:
+async def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> AsyncGenerator[bytes]:
     """The bytes from `start` to `end` (UNKNOWN_END: until the server ends), over as many connections as it takes."""
     patience = Patience(policy)
     position = start
     while position != end:
         try:
-            async for chunk in _timed(store.stream(entry, position, end), policy):
-                position += len(chunk)
-                patience.progressed()
-                yield chunk
+            async with aclosing(store.stream(entry, position, end)) as chunks:
+                while (chunk := await _within(chunks, policy)) is not None:
+                    position += len(chunk)
+                    patience.progressed()
+                    yield chunk
             if end in {position, UNKNOWN_END}:
                 return
             await patience.failed(_truncated(store, entry, position, ""))
@@ -66,13 +68,9 @@ async def stream(store: Store, entry: Entry, start: int, end: int, policy: Polic
             await patience.failed(_placed(store, entry, position, error, policy))
 
 
-async def _timed(chunks: AsyncIterator[bytes], policy: Policy) -> AsyncIterator[bytes]:
-    while True:
-        async with asyncio.timeout(policy.read_seconds):
-            chunk = await anext(chunks, None)
-        if chunk is None:
-            return
-        yield chunk
+async def _within(chunks: AsyncIterator[bytes], policy: Policy) -> bytes | None:
+    async with asyncio.timeout(policy.read_seconds):
+        return await anext(chunks, None)
 
 
 def _placed(store: Store, entry: Entry, position: int, error: FetchError, policy: Policy) -> FetchError:

@@ -1,21 +1,27 @@
 """From an address to a store. Libraries are imported for the scheme that is asked for: the others cost nothing."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Settings
 from slipway.fetch.stores import Store
 
 
-def open_store(settings: Settings, policy: Policy) -> Store:
+@asynccontextmanager
+async def open_store(settings: Settings, policy: Policy) -> AsyncIterator[Store]:
     """The store that `source.uri` names."""
     source = settings.source
     if source.scheme == "pvc":
         from slipway.fetch.stores import claim
 
-        return claim.open_store(source, settings.source_root)
-    if source.scheme in {"http", "https"}:
+        yield claim.open_store(source, settings.source_root)
+    elif source.scheme in {"http", "https"}:
         from slipway.fetch.stores import web
 
-        return web.open_store(source, settings.credentials, policy)
-    from slipway.fetch.stores import objects
+        async with web.client(settings.credentials, policy) as client:
+            yield web.WebStore(source, client)
+    else:
+        from slipway.fetch.stores import objects
 
-    return objects.open_store(source, settings.credentials)
+        yield objects.open_store(source, settings.credentials)

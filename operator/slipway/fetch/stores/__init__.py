@@ -1,6 +1,6 @@
 """Where bundles are kept, behind one small protocol: list, read a small file, stream a range."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,7 +29,7 @@ class Store(Protocol):
     async def read(self, path: str, limit_bytes: int) -> bytes:
         """A small file, whole; BundleInvalid when it is larger than the limit."""
 
-    def stream(self, entry: Entry, start: int, end: int) -> AsyncIterator[bytes]:
+    def stream(self, entry: Entry, start: int, end: int) -> AsyncGenerator[bytes]:
         """The bytes from `start` up to `end`, in chunks as they come; SourceChanged when it is another file by now."""
 
     def where(self, path: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 from slipway.fetch import layout
@@ -39,7 +39,7 @@ class ClaimStore:
             raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
         return target.read_bytes()
 
-    async def stream(self, entry: Entry, start: int, end: int) -> AsyncIterator[bytes]:
+    async def stream(self, entry: Entry, start: int, end: int) -> AsyncGenerator[bytes]:
         """A range."""
         with (self.directory / entry.path).open("rb") as file:
             file.seek(start)

@@ -1,7 +1,7 @@
 """s3://, gs:// and az:// through obstore. Retries are ours (resume.py), so that every source has the same."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -77,7 +77,7 @@ class ObjectStore:
                     raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
         return bytes(content)
 
-    async def stream(self, entry: Entry, start: int, end: int) -> AsyncIterator[bytes]:
+    async def stream(self, entry: Entry, start: int, end: int) -> AsyncGenerator[bytes]:
         """A range, in chunks as they come off the wire."""
         options: obstore.GetOptions = {"range": (start, end)}
         if entry.tag:
@@ -178,14 +178,24 @@ def open_store(source: Source, credentials: Path) -> ObjectStore:
         opener, config = S3Store, s3_config(source.s3 or S3(), source.container, keys)
     else:
         opener, config = (GCSStore if source.scheme == "gs" else AzureStore), _by_sdk_name(keys)
-    plain = any(str(value).startswith("http://") for value in config.values())
-    store = opener(
-        source.container,
-        prefix=prefix,
-        config=config,
-        client_options={"allow_http": plain, "connect_timeout": timedelta(seconds=10), "timeout": timedelta(days=1)},
-        retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=30)},
-    )
+    plain = any("http://" in str(value) for value in config.values())
+    try:
+        store = opener(
+            source.container,
+            prefix=prefix,
+            config=config,
+            client_options={
+                "allow_http": plain,
+                "connect_timeout": timedelta(seconds=10),
+                "timeout": timedelta(days=1),  # of a whole answer: resume.py watches each read
+            },
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=30)},
+        )
+    except BaseError as error:
+        message = (
+            f"{source.uri}: the settings or keys cannot be used: {_first(str(error))}; correct the Secret or the spec"
+        )
+        raise FetchError(Reason.SOURCE_DENIED, message) from None
     return ObjectStore(store, source.uri.rstrip("/"))
 
 

@@ -1,7 +1,7 @@
 """https:// and http://: a plain web directory, or one archive."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -58,7 +58,7 @@ class WebStore:
                     raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
         return bytes(content)
 
-    async def stream(self, entry: Entry, start: int, end: int) -> AsyncIterator[bytes]:
+    async def stream(self, entry: Entry, start: int, end: int) -> AsyncGenerator[bytes]:
         """A range. A server without ranges sends everything, and what stands before `start` is dropped."""
         headers = {"Range": f"bytes={start}-{end - 1 if end >= 0 else ''}"} if start or entry.ranges else {}
         async with self._get(entry.path, headers, allowed=(200, 206)) as response:
@@ -142,17 +142,16 @@ def _total(response: httpx.Response) -> str | None:
     return match[3] if match and match[3] != "*" else None
 
 
-def open_store(source: Source, credentials: Path, policy: Policy) -> WebStore:
-    """The store of an https:// or http:// address. httpx drops the credentials when it is sent to another host."""
+def client(credentials: Path, policy: Policy) -> httpx.AsyncClient:
+    """The client for an https:// or http:// address. httpx drops the credentials when it is sent to another host."""
     auth, headers = _login(credentials)
-    client = httpx.AsyncClient(
+    return httpx.AsyncClient(
         auth=auth,
         headers={"Accept-Encoding": "identity", "User-Agent": "slipway-fetch", **headers},
         follow_redirects=True,
         timeout=httpx.Timeout(policy.read_seconds, connect=min(10.0, policy.read_seconds), pool=None),
         limits=httpx.Limits(max_connections=policy.streams * 2),
     )
-    return WebStore(source, client)
 
 
 def _login(credentials: Path) -> tuple[httpx.BasicAuth | None, dict[str, str]]:

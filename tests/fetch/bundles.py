@@ -1,0 +1,53 @@
+"""Bundles for tests: small, complete, and easy to spoil."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from slipway.fetch import sums
+
+CONFIG = b"""
+name: "whatever"
+backend: "onnxruntime"
+max_batch_size: 8
+input [{ name: "x" data_type: TYPE_FP32 dims: [1] }]
+output [{ name: "y" data_type: TYPE_FP32 dims: [1] }]
+instance_group [{ count: 1 }]
+"""
+GOLDEN = {
+    "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3]}],
+    "outputs": [{"name": "y", "datatype": "FP32", "shape": [1, 1], "data": [7]}],
+    "tolerance": {"absolute": "0.0001", "relative": "0.001"},
+}
+MODEL = bytes(range(256)) * 1200  # 300 KiB: several ranges of the tests' policy
+
+
+def files(**changed: bytes | None) -> dict[str, bytes]:
+    """A bundle's files without SHA256SUMS; a keyword by path replaces one, and None leaves it out."""
+    whole: dict[str, bytes | None] = {
+        "config.pbtxt": CONFIG,
+        "1/model.onnx": MODEL,
+        "golden/three.json": json.dumps(GOLDEN).encode(),
+        "labels.txt": b"no\nyes\n",
+        **changed,
+    }
+    return {path: content for path, content in whole.items() if content is not None}
+
+
+def listed(plain: dict[str, bytes]) -> dict[str, bytes]:
+    """The files and their SHA256SUMS."""
+    hashes = {path: hashlib.sha256(content).hexdigest() for path, content in plain.items()}
+    return {**plain, sums.NAME: b"".join(f"{digest}  {path}\n".encode() for path, digest in sorted(hashes.items()))}
+
+
+def digest(bundle: dict[str, bytes]) -> str:
+    """What `digest` is for a bundle with SHA256SUMS."""
+    return f"sha256:{hashlib.sha256(bundle[sums.NAME]).hexdigest()}"
+
+
+def write(directory: Path, bundle: dict[str, bytes]) -> Path:
+    """Put the files on disk."""
+    for path, content in bundle.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_bytes(content)
+    return directory

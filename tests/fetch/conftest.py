@@ -1,0 +1,138 @@
+"""What the fetcher's tests share: settings, a policy without patience, and a real S3 server."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from slipway.fetch.policy import Policy
+from slipway.fetch.settings import Resolved, Settings, Source
+from testbed.tools import find
+
+Order = Callable[..., Settings]
+
+
+@pytest.fixture
+def policy() -> Policy:
+    """Small ranges and short pauses; reads may take their time, as the machine may be busy."""
+    return Policy(
+        attempts=3,
+        first_backoff_seconds=0.001,
+        longest_backoff_seconds=0.002,
+        read_seconds=20,
+        streams=4,
+        part_bytes=64 * 1024,
+    )
+
+
+@pytest.fixture
+def hasty() -> Policy:
+    """A policy for sources that stall."""
+    return Policy(
+        attempts=100,
+        first_backoff_seconds=0.001,
+        longest_backoff_seconds=0.002,
+        read_seconds=0.1,
+        stall_seconds=0.25,
+        streams=4,
+        part_bytes=64 * 1024,
+    )
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Order:
+    """Settings for a source, with all roots below the test's own directory."""
+    (tmp_path / "root").mkdir()
+
+    def settings(
+        uri: str, resolved: str | None = None, size: int = 0, *, unverified: bool = False, **source: Any
+    ) -> Settings:
+        return Settings(
+            source=Source(uri=uri, **source),
+            model="churn",
+            resolved=Resolved(digest=resolved, size=size, unverified=unverified) if resolved else None,
+            root=tmp_path / "root",
+            source_root=tmp_path / "claim",
+            credentials=tmp_path / "credentials",
+            config=tmp_path / "config",
+            termination_log=tmp_path / "termination-log",
+        )
+
+    return settings
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A versitygw on loopback."""
+
+    endpoint: str
+    files: Path
+    access_key: str = "tester"
+    secret_key: str = "tester-secret"
+
+    def bucket(self, name: str) -> S3Store:
+        """A bucket, made."""
+        (self.files / name).mkdir(exist_ok=True)
+        return S3Store(
+            name,
+            endpoint=self.endpoint,
+            access_key_id=self.access_key,
+            secret_access_key=self.secret_key,
+            region="us-east-1",
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )
+
+    def upload(self, bucket: str, prefix: str, files: dict[str, bytes]) -> None:
+        """Put files below a prefix."""
+        store = self.bucket(bucket)
+        for path, content in files.items():
+            obstore.put(store, f"{prefix}/{path}", content)
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A real S3 server."""
+    files = tmp_path_factory.mktemp("s3")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    made = Gateway(f"http://127.0.0.1:{port}", files)
+    keys = ["--access", made.access_key, "--secret", made.secret_key]
+    command = [str(find("versitygw")), *keys, "--port", f"127.0.0.1:{port}", "--quiet", "posix", str(files)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    try:
+        _wait_until_open(port, server)
+        yield made
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _wait_until_open(port: int, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"versitygw does not listen (exit code {server.poll()})")
+
+
+@pytest.fixture
+def s3(gateway: Gateway, tmp_path: Path) -> Gateway:
+    """The gateway, with its keys mounted as the fetcher's Secret."""
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "AWS_ACCESS_KEY_ID").write_text(gateway.access_key)
+    (credentials / "AWS_SECRET_ACCESS_KEY").write_text(gateway.secret_key + "\n")
+    return gateway

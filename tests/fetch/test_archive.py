@@ -1,0 +1,215 @@
+"""Archives: streamed once, unpacked safely, and never trusted."""
+
+import contextlib
+import gzip
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from slipway.fetch import archive, layout
+from slipway.fetch.fetch import fetch
+from slipway.fetch.policy import Policy
+from slipway.fetch.resolve import resolve
+from slipway.fetch.settings import Source
+from slipway.fetch.verdict import FetchError, Reason
+from tests.fetch import bundles
+from tests.fetch.conftest import Order
+from tests.fetch.fakes import Fault, fake
+
+BUNDLE = bundles.listed(bundles.files())
+SIZE = sum(map(len, BUNDLE.values()))
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "b.tar": lambda plain: plain,
+    "b.tar.gz": lambda plain: gzip.compress(plain, 1),
+    "b.tgz": lambda plain: gzip.compress(plain, 1),
+    "b.tar.zst": zstandard.compress,
+}
+
+
+def tar(files: dict[str, bytes], *more: tarfile.TarInfo, below: str = "") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as made:
+        for path, content in files.items():
+            info = tarfile.TarInfo(below + path)
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+        for info in more:
+            made.addfile(info, io.BytesIO(bytes(info.size)))
+    return out.getvalue()
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, size
+    return info
+
+
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("below", ["", "./", "churn-3/"])
+async def test_each_kind_of_archive_is_resolved_and_fetched(
+    order: Order, policy: Policy, name: str, below: str
+) -> None:
+    async with fake({name: PACKED[name](tar(BUNDLE, below=below))}, prefix="a") as server:
+        uri = f"{server.address}/a/{name}"
+        answer = await resolve(order(uri), policy)
+        assert (answer["digest"], answer["size"], answer["golden"]) == (bundles.digest(BUNDLE), SIZE, 1)
+        settings = order(uri, answer["digest"], answer["size"])
+        await fetch(settings, policy)
+    repository = settings.root / "repository/churn"
+    assert (repository / "1/model.onnx").read_bytes() == bundles.MODEL
+    assert sorted(path.name for path in repository.iterdir()) == ["1", "config.pbtxt", "labels.txt"]
+    assert not (settings.root / ".unpacked").exists()
+
+
+async def test_a_broken_connection_goes_on_in_the_middle_of_an_archive(order: Order, policy: Policy) -> None:
+    content = PACKED["b.tar.gz"](tar(BUNDLE))
+    async with fake({"b.tar.gz": content}, prefix="a") as server:
+        server.later = {"a/b.tar.gz": Fault(sends=1000, times=2)}
+        settings = order(f"{server.address}/a/b.tar.gz", bundles.digest(BUNDLE), SIZE)
+        await fetch(settings, policy)
+        assert [request.start for request in server.asked("a/b.tar.gz")] == [0, 0, 1000, 2000]
+    assert (settings.root / "repository/churn/1/model.onnx").read_bytes() == bundles.MODEL
+
+
+async def test_an_archive_of_unknown_size_is_streamed(order: Order, policy: Policy) -> None:
+    faults = {"b.tar": Fault(chunked=True, ranges=False)}
+    async with fake({"b.tar": tar(BUNDLE)}, faults, prefix="a") as server:
+        answer = await resolve(order(f"{server.address}/a/b.tar"), policy)
+    assert answer["digest"] == bundles.digest(BUNDLE)
+
+
+async def test_an_archive_without_list_is_pinned_by_its_content(order: Order, policy: Policy) -> None:
+    async with fake({"b.tar": tar(bundles.files())}, prefix="a") as server:
+        uri = f"{server.address}/a/b.tar"
+        answer = await resolve(order(uri), policy)
+        assert answer["unverified"] is True
+        settings = order(uri, answer["digest"], answer["size"], unverified=True)
+        await fetch(settings, policy)
+        other = bundles.files(**{"labels.txt": b"NO\nYES\n"[:7]})
+        server.files["a/b.tar"] = tar(other)
+        with pytest.raises(FetchError, match="the listing is") as refused:
+            await fetch(settings, policy)
+    assert refused.value.reason is Reason.SOURCE_CHANGED
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (member("1/link", tarfile.SYMTYPE, "/etc/passwd"), "1/link: a link"),
+        (member("1/link", tarfile.LNKTYPE, "config.pbtxt"), "1/link: a link"),
+        (member("1/pipe", tarfile.FIFOTYPE), "1/pipe: not a plain file"),
+        (member("1/null", tarfile.CHRTYPE), "1/null: not a plain file"),
+        (member("../evil", size=3), "leaves the bundle's directory"),
+        (member("/etc/evil", size=3), "leaves the bundle's directory"),
+        (member("1/../../evil", size=3), "leaves the bundle's directory"),
+        (member("1/model.onnx", size=3), "1/model.onnx: twice in the archive"),
+        (member("1/model.onnx/x", size=3), "1/model.onnx"),
+        (member("1/__pycache__/x.pyc", size=3), "__pycache__"),
+        (member("extra", size=3), "extra: in the bundle but not in SHA256SUMS"),
+        (member("2.tmp/x", size=3), "2.tmp/x: in the bundle but not in SHA256SUMS"),
+    ],
+)
+@pytest.mark.parametrize("command", [resolve, fetch])
+async def test_what_may_not_be_in_a_bundle_is_refused(
+    order: Order, policy: Policy, tmp_path: Path, bad: tarfile.TarInfo, said: str, command: Callable[..., object]
+) -> None:
+    async with fake({"b.tar": tar(BUNDLE, bad)}, prefix="a") as server:
+        settings = order(f"{server.address}/a/b.tar", bundles.digest(BUNDLE), SIZE + 100)
+        with pytest.raises(FetchError) as refused:
+            await command(settings, policy)  # type: ignore[misc]
+    assert said in refused.value.message
+    assert refused.value.reason is Reason.BUNDLE_INVALID
+    assert not (tmp_path / "root/repository").exists()
+    assert not [name for _, _, names in os.walk(tmp_path) for name in names if name == "evil"]
+    assert not (tmp_path / "root/.unpacked").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "reason"),
+    [
+        ("b.tar", lambda content: content[:5000], Reason.BUNDLE_TRUNCATED),
+        ("b.tar.gz", lambda content: content[:-20], Reason.BUNDLE_TRUNCATED),
+        ("b.tar.zst", lambda content: content[: len(content) // 2], Reason.BUNDLE_TRUNCATED),
+        ("b.tar.gz", lambda content: content[:-8] + bytes(4) + content[-4:], Reason.BUNDLE_CORRUPT),
+        ("b.tar.gz", lambda _: b"<html>log in</html>", Reason.BUNDLE_CORRUPT),
+        ("b.tar.zst", lambda _: b"<html>log in</html>", Reason.BUNDLE_CORRUPT),
+        ("b.tar", lambda _: b"<html>log in</html>" * 100, Reason.BUNDLE_INVALID),
+        ("b.tar", lambda content: content.replace(b"no\nyes", b"on\nyes"), Reason.BUNDLE_CORRUPT),
+    ],
+)
+async def test_a_spoiled_archive_has_its_reason(
+    order: Order, policy: Policy, name: str, spoil: Callable[[bytes], bytes], reason: Reason
+) -> None:
+    async with fake({name: spoil(PACKED[name](tar(BUNDLE)))}, prefix="a") as server:
+        settings = order(f"{server.address}/a/{name}", bundles.digest(BUNDLE), SIZE)
+        with pytest.raises(FetchError) as refused:
+            await fetch(settings, policy)
+    assert (refused.value.reason, name in refused.value.message or "labels.txt" in refused.value.message) == (
+        reason,
+        True,
+    )
+    assert not (settings.root / "repository").exists()
+
+
+async def test_an_archive_that_unpacks_to_more_than_was_resolved_is_stopped(order: Order, policy: Policy) -> None:
+    bomb = gzip.compress(tar({**BUNDLE, "1/zeros": bytes(20_000_000)}))
+    async with fake({"b.tar.gz": bomb}, prefix="a") as server:
+        settings = order(f"{server.address}/a/b.tar.gz", bundles.digest(BUNDLE), SIZE)
+        with pytest.raises(FetchError, match="more than when the revision was made") as refused:
+            await fetch(settings, policy)
+    assert refused.value.reason is Reason.SOURCE_CHANGED
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    def open(self, path: str) -> io.RawIOBase:
+        self.paths.append(path)
+        return archive.SmallFiles().open("1/anything")
+
+
+class _Whole(archive.Reader):
+    """A reader of bytes at hand."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+
+def unpack(content: bytes, sink: archive.Sink) -> dict[str, archive.Member]:
+    return archive.unpack(_Whole(content), Source(uri="https://host/b.tar"), sink, None)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_that_claims_gigabytes_is_refused_before_it_is_read(kind: bytes) -> None:
+    header = member("x", kind)
+    header.size = 8 * 2**30
+    with pytest.raises(FetchError, match="header of 8589934592 bytes"):
+        unpack(header.tobuf(tarfile.GNU_FORMAT) + bytes(10240), _Sink())
+
+
+def test_a_small_file_that_is_not_small_is_refused() -> None:
+    with pytest.raises(FetchError, match=r"config\.pbtxt: .* the most"):
+        unpack(tar({"config.pbtxt": bytes(17 * 2**20)}), archive.SmallFiles())
+
+
+@given(st.lists(st.text(st.sampled_from("a./\\\n2"), min_size=1, max_size=10), max_size=5))
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
+def test_no_name_in_an_archive_gets_out_of_its_directory(names: list[str]) -> None:
+    sink = _Sink()
+    with contextlib.suppress(FetchError):
+        unpack(tar(dict.fromkeys(names, b"x")), sink)
+    for path in sink.paths:
+        layout.check_path(path)
+        assert Path("/bundle", path).resolve().is_relative_to("/bundle/")
