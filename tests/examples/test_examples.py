@@ -1,7 +1,6 @@
 """The examples train, say the same twice, and are bundles and manifests that Slipway takes."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +13,17 @@ from onnx.reference import ReferenceEvaluator
 from slipway.api.v1alpha1 import API_VERSION, KIND, ModelDeploymentSpec
 from slipway.fetch import layout, model, sums
 from testbed.plane import Plane
-from testbed.say import MissingError
-from testbed.shell import ROOT, run, works
+from testbed.shell import run
+from testbed.training import EXAMPLES, train
 
-EXAMPLES = ROOT / "examples"
 NAMES = sorted(found.parent.name for found in EXAMPLES.glob("*/train.py"))
 
 
-@pytest.fixture(scope="module")
-def trainer() -> str:
-    """A Python that has torch: this one, or the system's with the distribution's torch."""
-    for python in (sys.executable, "/usr/bin/python3"):
-        if works(python, "-c", "import torch"):
-            return python
-    raise MissingError("torch is missing: examples/README.md says how to install it")
-
-
 @pytest.fixture(scope="module", params=NAMES)
-def trained(request: pytest.FixtureRequest, trainer: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of one example, in a folder of its name."""
     out: Path = tmp_path_factory.mktemp("bundles") / request.param
-    run(trainer, EXAMPLES / request.param / "train.py", "--out", out)
+    train(request.param, out)
     return out
 
 
@@ -51,13 +40,13 @@ def manifest(name: str) -> dict[str, Any]:
     return found
 
 
-def test_training_again_gives_the_same_bytes(trained: Path, trainer: str, tmp_path: Path) -> None:
-    run(trainer, EXAMPLES / trained.name / "train.py", "--out", tmp_path)
+def test_training_again_gives_the_same_bytes(trained: Path, tmp_path: Path) -> None:
+    train(trained.name, tmp_path)
     assert files(tmp_path) == files(trained)
 
 
-def test_another_slope_is_another_model(trainer: str, tmp_path: Path) -> None:
-    told = run(trainer, EXAMPLES / "linear-regression" / "train.py", "--out", tmp_path, "--slope", "3")
+def test_another_slope_is_another_model(tmp_path: Path) -> None:
+    told = train("linear-regression", tmp_path, "--slope", "3")
     answer = json.loads((tmp_path / "golden" / "one.json").read_text())["outputs"][0]["data"][0]
     assert answer == pytest.approx(10, abs=0.1)
     assert f"x = 3: the model says y = {answer:.6f}" in told
