@@ -33,8 +33,10 @@ JSON: Final = "application/json"
 class KubeError(Exception):
     """A call that did not succeed. `status` is the HTTP status, 0 when there was no answer."""
 
-    def __init__(self, status: int, reason: str, message: str, retry_after_seconds: float = 0) -> None:
-        super().__init__(f"{reason} ({status}): {message}" if status else f"{reason}: {message}")
+    def __init__(
+        self, status: int, reason: str, message: str, *, call: str = "", retry_after_seconds: float = 0
+    ) -> None:
+        super().__init__(f"{call}: {reason} ({status}): {message}" if call else f"{reason} ({status}): {message}")
         self.status, self.reason, self.message = status, reason, message
         self.retry_after_seconds = retry_after_seconds
 
@@ -213,7 +215,7 @@ class ApiKube:
             async with self._slots:
                 code, headers, text = await self._exchange(method, path, body, query or {}, content_type)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise KubeError(0, "NoAnswer", f"{method} {path}: {error!r}") from error
+            raise KubeError(0, "NoAnswer", repr(error), call=f"{method} {path}") from error
         finally:
             self._calls(verb=verb, kind=kind.name, code=code)
         if 200 <= code < 300:
@@ -247,7 +249,7 @@ def _error(code: int, headers: Mapping[str, str], text: bytes, call: str) -> Kub
         retry_after = float(headers.get("Retry-After") or 0)
     except ValueError:  # the header may also be a date
         retry_after = 0
-    return _ERRORS.get(code, KubeError)(code, reason, f"{call}: {message}", retry_after)
+    return _ERRORS.get(code, KubeError)(code, reason, message, call=call, retry_after_seconds=retry_after)
 
 
 async def configuration() -> Configuration:

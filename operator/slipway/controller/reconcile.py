@@ -7,7 +7,7 @@ cut off between any two writes: the next one starts from what is there.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -19,11 +19,12 @@ from slipway.controller import logs
 from slipway.controller.events import event_of
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
+from slipway.controller.obstacles import Obstacle, Obstacles
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import LiveOwner, Store
 from slipway.controller.telemetry import Telemetry
-from slipway.core.facts import Foreign, Observed, Owner
-from slipway.core.names import REVISION, Manifest
+from slipway.core.facts import Foreign, Observed, Owner, Rejected
+from slipway.core.names import APPLIED, REVISION, Manifest
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
 
@@ -31,8 +32,10 @@ log = logging.getLogger(__name__)
 
 TRIES: Final = 4
 """Decisions in one pass: each after the first because the world had moved on. Then the queue's backoff takes over."""
-FOREIGN_FOR: Final = timedelta(seconds=60)
-"""How long a name counts as taken before it is looked at again: nothing that is not ours is watched."""
+SOONEST_SECONDS: Final = 0.1
+"""From one pass to the next over the same object, however soon its plan wants to look again."""
+HINDERED_FOR: Final = timedelta(seconds=60)
+"""How long a name counts as taken, or a child as refused, before it is tried again."""
 PREDECESSOR_FOR: Final = timedelta(seconds=2)
 """The same for a child of a deleted ModelDeployment of our name: garbage collection is about to take it."""
 
@@ -62,8 +65,8 @@ class StaleError(Exception):
         self.kind, self.name = kind, name
 
 
-class OccupiedError(Exception):
-    """A child's name is taken by an object that is not ours."""
+class LearntError(Exception):
+    """An action found out something that the core should have decided from."""
 
 
 class Reconciler:
@@ -81,42 +84,42 @@ class Reconciler:
     ) -> None:
         self._kube, self._store, self._decide, self._platform = kube, store, decide, platform
         self._telemetry, self._now = telemetry, now
-        self._foreign: dict[Key, dict[tuple[str, str], tuple[Foreign, datetime]]] = {}
+        self._obstacles = Obstacles()
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Bring one ModelDeployment closer to what it asks for. Answers when to look again at the latest."""
         for _ in range(TRIES):
             owner = self._store.owner(key)
             if owner is None or owner.deleting:  # its children go by their owner references
-                self._foreign.pop(key, None)
+                self._obstacles.forget(key)
                 return None
             try:
                 return await self._once(key, owner)
             except StaleError as stale:
                 await self._look_again(key, stale)
-            except OccupiedError:
+            except LearntError:
                 continue
         raise KubeError(409, "Conflict", f"{key} kept changing under {TRIES} decisions")
 
     async def _once(self, key: Key, owner: LiveOwner) -> datetime | None:
         now = self._now().replace(microsecond=0)  # as times are stored
-        foreign = tuple(self._taken(key, now))
         plan = self._decide(
             owner=Owner(namespace=key.namespace, name=key.name, uid=owner.uid, generation=owner.generation),
             spec=owner.spec,
             status=owner.status,
-            observed=replace(self._store.observed(key), foreign=tuple(found for found, _ in foreign)),
+            observed=_with(self._store.observed(key), self._obstacles.standing(key)),
             platform=self._platform,
             now=now,
         )
         told = await self._persist(key, owner, plan)
         try:
-            free = [await self._act(key, owner, action, now) for action in plan.actions]
+            expected = [await self._act(key, owner, action, now) for action in plan.actions]
         finally:
             await self._tell(key, owner, told, now)
-        if not all(free):
-            raise OccupiedError
-        return min((at for at in (plan.wake_at, *(until for _, until in foreign)) if at), default=None)
+        if self._obstacles.drop_expired(key, now) or not all(expected):
+            raise LearntError
+        retries = (obstacle.until for obstacle in self._obstacles.standing(key))
+        return min((at for at in (plan.wake_at, *retries) if at), default=None)
 
     # -- status
 
@@ -154,7 +157,7 @@ class Reconciler:
     # -- actions
 
     async def _act(self, key: Key, owner: LiveOwner, action: Action, now: datetime) -> bool:
-        """Carry out one action. Answers False when a name that it needs was found taken just now."""
+        """Carry out one action. Answers False when it met, or no longer met, an obstacle other than the core thinks."""
         try:
             match action:
                 case Apply():
@@ -176,31 +179,38 @@ class Reconciler:
     async def _apply(self, key: Key, owner: LiveOwner, action: Apply, now: datetime) -> bool:
         manifest = action.manifest
         kind, meta = _kind(manifest), manifest["metadata"]
-        if action.first and (kind.name, meta["name"]) in self._foreign.get(key, {}):
+        name, asked = meta["name"], (meta.get("annotations") or {}).get(APPLIED, "")
+        if self._obstacles.hinders(key, kind.name, name, asked=asked, now=now):
             return True  # known and said already
         with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
-            if action.first and not await self._is_free(key, owner, kind, meta["name"], now=now):
-                return False
-            live = await self._kube.apply(kind, manifest, resource_version=action.resource_version)
+            if action.first and (taken := await self._taken(key, owner, kind, name, now=now)):
+                return not self._obstacles.add(key, taken)
+            try:
+                live = await self._kube.apply(kind, manifest, resource_version=action.resource_version)
+            except KubeError as error:
+                if not _refused(error):
+                    raise
+                log.warning("%s %s is refused: %s", kind.name, name, error)
+                found = Rejected(kind=kind.name, name=name, message=error.message)
+                return not self._obstacles.add(key, Obstacle(found=found, until=now + HINDERED_FOR, asked=asked))
             self._store.put(kind, live)
-            log.info("Applied %s %s", kind.name, meta["name"])
-        return True
+            log.info("Applied %s %s", kind.name, name)
+        return not self._obstacles.clear(key, kind.name, name)
 
-    async def _is_free(self, key: Key, owner: LiveOwner, kind: Kind, name: str, *, now: datetime) -> bool:
+    async def _taken(self, key: Key, owner: LiveOwner, kind: Kind, name: str, *, now: datetime) -> Obstacle | None:
         """The live read before a first write: server-side apply with force would take a stranger's object over."""
         try:
             live = await self._kube.get(kind, key.namespace, name)
         except NotFoundError:
-            return True
+            return None
         holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
         if holder and holder["uid"] == owner.uid:
-            return True
+            return None
         predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
-        until = now + (PREDECESSOR_FOR if predecessor else FOREIGN_FOR)
+        until = now + (PREDECESSOR_FOR if predecessor else HINDERED_FOR)
         found = Foreign(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
         log.warning("%s %s is owned by %s and stays as it is", kind.name, name, found.owned_by)
-        self._foreign.setdefault(key, {})[kind.name, name] = found, until
-        return False
+        return Obstacle(found=found, until=until, asked="")
 
     async def _delete(self, key: Key, action: Delete) -> None:
         kind = BY_NAME[action.kind]
@@ -233,13 +243,6 @@ class Reconciler:
         child = self._store.observed(key).child(stale.kind.name, stale.name)
         return child.uid if child else None
 
-    def _taken(self, key: Key, now: datetime) -> Iterator[tuple[Foreign, datetime]]:
-        known = self._foreign.pop(key, {})
-        still = {at: entry for at, entry in known.items() if entry[1] > now}
-        if still:
-            self._foreign[key] = still
-        yield from still.values()
-
 
 async def work(queue: WorkQueue[Key], reconciler: Reconciler, telemetry: Telemetry) -> None:
     """A worker: pass after pass, until the queue is closed. What goes wrong with one object stays with that one."""
@@ -264,10 +267,13 @@ async def work(queue: WorkQueue[Key], reconciler: Reconciler, telemetry: Telemet
                 outcome = "done"
                 queue.backoff.forget(taken.key)
                 if wake_at is not None:
-                    queue.add(taken.key, max(0.0, (wake_at - datetime.now(UTC)).total_seconds()))
+                    queue.add(taken.key, max(SOONEST_SECONDS, (wake_at - datetime.now(UTC)).total_seconds()))
             finally:
                 telemetry.reconcile_seconds.labels(outcome).observe(time.perf_counter() - started)
                 queue.done(taken.key)
+        await asyncio.sleep(
+            0
+        )  # a pass that writes nothing awaits nothing: let watches, probes and the Lease have a turn
 
 
 def _stored(status: Mapping[str, Any] | None) -> ModelDeploymentStatus | None:
@@ -276,6 +282,20 @@ def _stored(status: Mapping[str, Any] | None) -> ModelDeploymentStatus | None:
         return ModelDeploymentStatus.model_validate(status) if status else None
     except ValidationError:
         return None
+
+
+def _with(observed: Observed, obstacles: Sequence[Obstacle]) -> Observed:
+    found = [obstacle.found for obstacle in obstacles]
+    return replace(
+        observed,
+        foreign=tuple(each for each in found if isinstance(each, Foreign)),
+        rejected=tuple(each for each in found if isinstance(each, Rejected)),
+    )
+
+
+def _refused(error: KubeError) -> bool:
+    """Whether the API server takes exception to the manifest itself: its validation, or a policy's webhook."""
+    return error.status in {400, 422} or (error.status == 403 and "denied the request" in error.message)
 
 
 def _kind(manifest: Manifest) -> Kind:

@@ -36,7 +36,7 @@ async def run(settings: Settings, decide: Decide, stop: asyncio.Event) -> None:
         health.serve(
             health_port=settings.health_port,
             metrics_port=settings.metrics_port,
-            alive=lambda: _alive(hearing),
+            alive=lambda: alive(hearing),
             ready=lambda: _ready(store, telemetry),
             metrics=telemetry.registry,
         ),
@@ -145,7 +145,8 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
         await asyncio.gather(task, stopping, return_exceptions=True)
 
 
-def _alive(hearing: Hearing) -> str | None:
+def alive(hearing: Hearing) -> str | None:
+    """What liveness says: only a restart cures a deaf watch."""
     deaf = hearing.deaf()
     return f"The watch of {', '.join(deaf)} has gone deaf" if deaf else None
 

@@ -1,0 +1,407 @@
+"""One pass on a real API server, with decisions made up for the occasion."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from slipway.api.v1alpha1 import API_VERSION, KIND
+from slipway.api.v1alpha1.status import ModelDeploymentStatus, Phase
+from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, Key
+from slipway.controller.kube import ApiKube, KubeError
+from slipway.controller.queue import Backoff, WorkQueue
+from slipway.controller.reconcile import HINDERED_FOR, PREDECESSOR_FOR, Reconciler, work
+from slipway.controller.store import Store
+from slipway.controller.telemetry import Telemetry
+from slipway.core.drift import finished
+from slipway.core.facts import Observed, Owner
+from slipway.core.names import labels
+from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
+from slipway.core.platform import Platform
+from testbed.plane import Plane
+from tests.controller.conftest import CallLog, a_model_deployment, eventually
+
+pytestmark = pytest.mark.plane
+
+CONFIG = BY_NAME["ConfigMap"]
+PLATFORM = Platform(version="1", fetcher_image="f:1", server_image="s:1")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DONE = ModelDeploymentStatus(observed_generation=1, phase=Phase.READY)
+
+Rule = Callable[[Owner, Observed], Plan]
+
+
+@dataclass
+class Pass:
+    """What a decision was made from, and how often one was made."""
+
+    rule: Rule
+    seen: list[Observed] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+    """Happens while the decision is made, that is, after it was gathered for."""
+
+    def __call__(self, *, owner: Owner, observed: Observed, **_: Any) -> Plan:
+        self.seen.append(replace(observed, children=dict(observed.children)))
+        plan = self.rule(owner, observed)
+        self.before()
+        return plan
+
+
+@dataclass
+class Stage:
+    """A store that knows one ModelDeployment of a real API server, and a reconciler on it."""
+
+    kube: ApiKube
+    key: Key
+    store: Store = field(default_factory=Store)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    now: datetime = NOW
+
+    async def with_model_deployment(self) -> "Stage":
+        self.store.put(MODEL_DEPLOYMENT, await self.kube.create(MODEL_DEPLOYMENT, a_model_deployment(*self.key)))
+        return self
+
+    def reconciler(self, decide: Any) -> Reconciler:
+        return Reconciler(
+            kube=self.kube,
+            store=self.store,
+            decide=decide,
+            platform=PLATFORM,
+            telemetry=self.telemetry,
+            now=lambda: self.now,
+        )
+
+    async def run(self, rule: Rule) -> datetime | None:
+        return await self.reconciler(Pass(rule)).reconcile(self.key)
+
+
+@pytest.fixture
+async def stage(kube: ApiKube, namespace: str) -> Stage:
+    return await Stage(kube, Key(namespace, "churn")).with_model_deployment()
+
+
+def a_config(owner: Owner, name: str = "churn-1", **data: str) -> dict[str, Any]:
+    meta = {"name": name, "labels": labels(owner.name, component="server")}
+    bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+    return finished(bare, owner=owner, api_version=API_VERSION, kind=KIND)
+
+
+def wants_a_config(owner: Owner, observed: Observed) -> Plan:
+    """The smallest core: one ConfigMap."""
+    missing = observed.child("ConfigMap", "churn-1") is None
+    return Plan(status=DONE, actions=(Apply(manifest=a_config(owner), first=True),) if missing else ())
+
+
+def says(*notes: Note, actions: tuple[Action, ...] = ()) -> Rule:
+    return lambda _owner, _observed: Plan(status=DONE, actions=actions, notes=notes)
+
+
+async def test_a_pass_persists_the_status_then_acts_and_the_next_one_writes_nothing(
+    stage: Stage, calls: CallLog
+) -> None:
+    calls.calls.clear()
+    await stage.run(wants_a_config)
+    first = list(calls.calls)
+    calls.calls.clear()
+    await stage.run(wants_a_config)
+
+    assert first == [
+        ("apply_status", "ModelDeployment", 200),
+        ("get", "ConfigMap", 404),
+        ("apply", "ConfigMap", 201),
+    ]
+    assert calls.calls == []
+
+
+async def test_a_status_that_a_later_version_wrote_more_into_is_not_fought_over(stage: Stage, calls: CallLog) -> None:
+    await stage.run(says())
+    owner = stage.store.owner(stage.key)
+    assert owner
+    assert owner.status is not None
+    dict.__setitem__(owner.status, "ofAnotherVersion", True)  # type: ignore[index]
+    calls.calls.clear()
+
+    await stage.run(says())
+
+    assert calls.calls == []
+
+
+async def test_no_effect_comes_before_the_status_that_permits_it(stage: Stage, plane: Plane, calls: CallLog) -> None:
+    def touch() -> None:
+        decision.before = lambda: None
+        plane.kubectl().within(stage.key.namespace)("annotate", "md", "churn", "touched=yes")
+
+    decision = Pass(wants_a_config, before=touch)
+    calls.calls.clear()
+    await stage.reconciler(decision).reconcile(stage.key)
+
+    assert calls.calls[:3] == [
+        ("apply_status", "ModelDeployment", 409),
+        ("get", "ModelDeployment", 200),
+        ("apply_status", "ModelDeployment", 200),
+    ]
+    assert len(decision.seen) == 2
+
+
+async def test_a_model_deployment_that_is_gone_or_going_is_no_work(stage: Stage, calls: CallLog, plane: Plane) -> None:
+    plane.kubectl().within(stage.key.namespace)("delete", "md", "churn")
+    decision = Pass(wants_a_config)
+    calls.calls.clear()
+
+    assert await stage.reconciler(decision).reconcile(stage.key) is None
+    assert calls.calls == [("apply_status", "ModelDeployment", 404), ("get", "ModelDeployment", 404)]
+    calls.calls.clear()
+    assert await stage.reconciler(decision).reconcile(stage.key) is None
+    assert calls.calls == []
+
+
+async def test_an_action_on_a_child_that_has_moved_on_is_decided_again_from_what_is_there(
+    stage: Stage, kube: ApiKube
+) -> None:
+    await stage.run(wants_a_config)
+    child = stage.store.observed(stage.key).child("ConfigMap", "churn-1")
+    assert child
+    owner = Owner(namespace=stage.key.namespace, name="churn", uid=child.owner_uid or "")
+    await kube.apply(CONFIG, a_config(owner, moved="on"))
+
+    def guarded(owner: Owner, observed: Observed) -> Plan:
+        seen = observed.children["ConfigMap", "churn-1"]
+        if seen.body.get("data") == {"it": "is"}:
+            return Plan(status=DONE)
+        write = Apply(manifest=a_config(owner, it="is"), resource_version=seen.resource_version)
+        return Plan(status=DONE, actions=(write,))
+
+    decision = Pass(guarded)
+    await stage.reconciler(decision).reconcile(stage.key)
+
+    assert [seen.children["ConfigMap", "churn-1"].body.get("data") for seen in decision.seen] == [None, {"moved": "on"}]
+    assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["data"] == {"it": "is"}
+
+
+async def test_a_scale_is_known_at_once_and_a_stale_one_is_decided_again(
+    stage: Stage, kube: ApiKube, plane: Plane
+) -> None:
+    pod = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
+    bare = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d", "labels": labels("churn", component="server")},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": pod},
+    }
+
+    def two(owner: Owner, observed: Observed) -> Plan:
+        there = observed.child("Deployment", "d")
+        if there is None:
+            whole = finished(bare, owner=owner, api_version=API_VERSION, kind=KIND)
+            return Plan(status=DONE, actions=(Apply(manifest=whole, first=True),))
+        if there.body["spec"]["replicas"] == 2:
+            return Plan(status=DONE)
+        scale = Scale(name="d", replicas=2, resource_version=there.resource_version)
+        return Plan(status=DONE, actions=(scale,))
+
+    await stage.run(two)
+    plane.kubectl().within(stage.key.namespace)("patch", "deployment", "d", "-p", '{"spec": {"minReadySeconds": 3}}')
+    await stage.run(two)
+
+    child = stage.store.observed(stage.key).child("Deployment", "d")
+    live = await kube.get(DEPLOYMENT, stage.key.namespace, "d")
+    assert child
+    assert live["spec"]["replicas"] == child.body["spec"]["replicas"] == 2
+    assert child.resource_version == live["metadata"]["resourceVersion"]
+    assert child.body["metadata"]["generation"] == live["metadata"]["generation"]
+
+
+async def test_a_delete_is_known_at_once_and_what_is_gone_already_is_no_error(stage: Stage, kube: ApiKube) -> None:
+    await stage.run(wants_a_config)
+
+    def gone(_: Owner, observed: Observed) -> Plan:
+        there = observed.children.values()
+        return Plan(status=DONE, actions=tuple(Delete(kind=c.kind, name=c.name, uid=c.uid) for c in there))
+
+    child = stage.store.observed(stage.key).children["ConfigMap", "churn-1"]
+    await kube.delete(CONFIG, stage.key.namespace, "churn-1", child.uid)
+    await stage.run(gone)
+
+    assert stage.store.observed(stage.key).children == {}
+
+
+async def test_a_strangers_object_is_left_alone_named_to_the_core_and_looked_at_again_later(
+    stage: Stage, plane: Plane, calls: CallLog, kube: ApiKube
+) -> None:
+    kubectl = plane.kubectl().within(stage.key.namespace)
+    kubectl("create", "configmap", "churn-1", "--from-literal=theirs=yes")
+    decision = Pass(wants_a_config)
+    reconciler = stage.reconciler(decision)
+    calls.calls.clear()
+
+    wake_at = await reconciler.reconcile(stage.key)
+
+    assert [(found.kind, found.name) for found in decision.seen[-1].foreign] == [("ConfigMap", "churn-1")]
+    assert wake_at == NOW + HINDERED_FOR
+    assert [call[0] for call in calls.calls] == ["apply_status", "get"]
+    await reconciler.reconcile(stage.key)
+    assert [call[0] for call in calls.calls] == ["apply_status", "get"]
+    assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["data"] == {"theirs": "yes"}
+
+    kubectl("delete", "configmap", "churn-1")
+    stage.now = NOW + HINDERED_FOR
+    assert await reconciler.reconcile(stage.key) is None
+    assert decision.seen[-1].foreign == ()
+    assert stage.store.observed(stage.key).child("ConfigMap", "churn-1")
+
+
+async def test_a_name_that_stays_taken_is_never_called_free_while_it_is_tried_again(
+    stage: Stage, plane: Plane, calls: CallLog
+) -> None:
+    plane.kubectl().within(stage.key.namespace)("create", "configmap", "churn-1")
+    decision = Pass(wants_a_config)
+    reconciler = stage.reconciler(decision)
+    await reconciler.reconcile(stage.key)
+    decision.seen.clear()
+    calls.calls.clear()
+    stage.now = NOW + HINDERED_FOR
+
+    await reconciler.reconcile(stage.key)
+
+    assert [len(seen.foreign) for seen in decision.seen] == [1]
+    assert calls.calls == [("get", "ConfigMap", 200)]
+
+
+async def test_an_obstacle_is_forgotten_when_its_child_is_no_longer_asked_for(stage: Stage, plane: Plane) -> None:
+    plane.kubectl().within(stage.key.namespace)("create", "configmap", "churn-1")
+    wanted = True
+    decision = Pass(lambda owner, seen: wants_a_config(owner, seen) if wanted else Plan(status=DONE))
+    reconciler = stage.reconciler(decision)
+    await reconciler.reconcile(stage.key)
+    wanted = False
+    stage.now = NOW + HINDERED_FOR
+
+    assert await reconciler.reconcile(stage.key) is None
+    assert decision.seen[-1].foreign == ()
+
+
+async def test_several_taken_names_are_found_in_one_pass_and_the_free_ones_are_used(stage: Stage, plane: Plane) -> None:
+    names = [f"churn-{number}" for number in range(7)]
+    for name in names[:-1]:
+        plane.kubectl().within(stage.key.namespace)("create", "configmap", name)
+
+    def many(owner: Owner, observed: Observed) -> Plan:
+        missing = [name for name in names if observed.child("ConfigMap", name) is None]
+        return Plan(status=DONE, actions=tuple(Apply(manifest=a_config(owner, n), first=True) for n in missing))
+
+    decision = Pass(many)
+    await stage.reconciler(decision).reconcile(stage.key)
+
+    assert {found.name for found in decision.seen[-1].foreign} == set(names[:-1])
+    assert len(decision.seen) == 2
+    assert stage.store.observed(stage.key).child("ConfigMap", names[-1])
+
+
+async def test_a_child_of_a_deleted_predecessor_is_waited_for_only_briefly(stage: Stage, kube: ApiKube) -> None:
+    predecessor = Owner(namespace=stage.key.namespace, name="churn", uid="00000000-0000-0000-0000-000000000001")
+    await kube.apply(CONFIG, a_config(predecessor))
+
+    assert await stage.run(wants_a_config) == NOW + PREDECESSOR_FOR
+
+
+async def test_a_child_of_ours_that_the_store_had_lost_is_taken_up_again(stage: Stage, kube: ApiKube) -> None:
+    await stage.run(wants_a_config)
+    child = stage.store.observed(stage.key).children["ConfigMap", "churn-1"]
+    stage.store.remove(CONFIG, child.uid)
+
+    assert await stage.run(wants_a_config) is None
+
+
+async def _told(kube: ApiKube, namespace: str) -> list[str]:
+    return [event["reason"] async for page in kube.list(EVENT, namespace) for event in page.items]
+
+
+async def test_a_note_is_told_with_the_change_of_status_that_it_speaks_of_and_never_again(
+    stage: Stage, kube: ApiKube
+) -> None:
+    note = Note(reason="Promoted", message="2 serves")
+    await stage.run(says(note))
+    await stage.run(says(note))
+
+    assert await _told(kube, stage.key.namespace) == ["Promoted"]
+    assert (
+        stage.telemetry.registry.get_sample_value(
+            "slipway_rollouts_total", {"outcome": "promoted", "reason": "Promoted"}
+        )
+        == 1
+    )
+
+
+async def test_a_note_is_told_though_an_action_after_it_fails(stage: Stage, kube: ApiKube) -> None:
+    nowhere = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "absent"}}
+    rule = says(Note(reason="WrongAnswer", message="y differs", warning=True), actions=(Apply(manifest=nowhere),))
+
+    with pytest.raises(KubeError):
+        await stage.run(rule)
+
+    assert await _told(kube, stage.key.namespace) == ["WrongAnswer"]
+
+
+async def test_a_child_that_the_server_refuses_is_told_to_the_core_and_tried_again_when_it_changes(
+    stage: Stage, calls: CallLog
+) -> None:
+    data = {"not a key!": "x"}
+
+    def rule(owner: Owner, _: Observed) -> Plan:
+        return Plan(status=DONE, actions=(Apply(manifest=a_config(owner, **data)),))
+
+    decision = Pass(rule)
+    reconciler = stage.reconciler(decision)
+    wake_at = await reconciler.reconcile(stage.key)
+    await reconciler.reconcile(stage.key)
+
+    (rejected,) = decision.seen[-1].rejected
+    assert "a valid config key must consist of" in rejected.message
+    assert wake_at == NOW + HINDERED_FOR
+    assert [call for call in calls.calls if call[0] == "apply"] == [("apply", "ConfigMap", 422)]
+    data.clear()
+    await reconciler.reconcile(stage.key)
+    await reconciler.reconcile(stage.key)
+    assert decision.seen[-1].rejected == ()
+
+
+async def test_what_goes_wrong_with_one_object_harms_no_other(stage: Stage, kube: ApiKube, namespace: str) -> None:
+    others = [Key(namespace, f"other-{number}") for number in range(20)]
+    for key in others:
+        stage.store.put(MODEL_DEPLOYMENT, await kube.create(MODEL_DEPLOYMENT, a_model_deployment(*key)))
+
+    def decide(owner: Owner, observed: Observed) -> Plan:
+        if owner.name == "churn":
+            raise LookupError("a bug that only this object tickles")
+        return Plan(status=DONE)
+
+    queue: WorkQueue[Key] = WorkQueue(backoff=Backoff(base_seconds=0.01))
+    workers = [asyncio.create_task(work(queue, stage.reconciler(Pass(decide)), stage.telemetry)) for _ in range(2)]
+    for key in (stage.key, *others):
+        queue.add(key)
+    sample = stage.telemetry.registry.get_sample_value
+    await eventually(lambda: (sample("slipway_reconcile_duration_seconds_count", {"outcome": "failed"}) or 0) >= 3)
+    await queue.settled()
+    queue.close()
+    await asyncio.gather(*workers)
+
+    assert queue.backoff.attempt(stage.key) >= 4
+    for key in others:
+        owner = stage.store.owner(key)
+        assert owner
+        assert owner.status
+        assert owner.status["phase"] == "Ready"
+
+
+async def test_a_worker_looks_again_when_the_plan_says_so(stage: Stage) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=0.05)
+    decision = Pass(lambda _owner, observed: Plan(status=DONE, wake_at=soon))
+    queue: WorkQueue[Key] = WorkQueue()
+    worker = asyncio.create_task(work(queue, stage.reconciler(decision), stage.telemetry))
+    queue.add(stage.key)
+    await eventually(lambda: len(decision.seen) >= 2)
+    queue.close()
+    await worker

@@ -1,0 +1,230 @@
+"""Listings repair what watches lost, and find out watches that have gone deaf."""
+
+import asyncio
+import urllib.error
+import urllib.request
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from slipway.controller import health, resync
+from slipway.controller.handlers import Intake
+from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, NODE, Key, Kind
+from slipway.controller.kube import ApiKube
+from slipway.controller.queue import WorkQueue
+from slipway.controller.resync import DEAF_AFTER_SECONDS, Hearing, Resync
+from slipway.controller.running import alive
+from slipway.controller.store import Store
+from slipway.core.names import FIELD_MANAGER, MANAGED_BY
+from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
+from testbed.plane import Plane, free_port
+from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually
+
+CONFIG = BY_NAME["ConfigMap"]
+
+
+class Watcher:
+    """A store with its resync on a real API server, and no watch but what a test says."""
+
+    def __init__(self, kube: ApiKube, *namespaces: str, kinds: tuple[Kind, ...] = (MODEL_DEPLOYMENT, CONFIG)) -> None:
+        self.store, self.queue, self.hearing, self.now = Store(), WorkQueue[Key](coalesce_seconds=0), Hearing(), 0.0
+        self.intake = Intake(store=self.store, queue=self.queue, hearing=self.hearing)
+        self.resync = Resync(
+            kube=kube,
+            store=self.store,
+            queue=self.queue,
+            hearing=self.hearing,
+            kinds=kinds,
+            namespaces=namespaces,
+            clock=lambda: self.now,
+        )
+
+    async def listed_after(self, seconds: float) -> list[str]:
+        self.now += seconds
+        await self.resync.once()
+        return self.hearing.deaf()
+
+    async def due(self) -> Key:
+        taken = await self.queue.get()
+        assert taken
+        self.queue.done(taken.key)
+        return taken.key
+
+
+def a_child(namespace: str, name: str = "c", **data: str) -> dict[str, Any]:
+    labels = {MANAGED_BY: FIELD_MANAGER, OWNER_LABEL: "churn"}
+    meta = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+
+
+@pytest.mark.plane
+async def test_the_first_listing_fills_the_store_and_wants_every_model_deployment_looked_at(
+    kube: ApiKube, namespace: str
+) -> None:
+    for name in ("a", "b"):
+        await kube.create(MODEL_DEPLOYMENT, a_model_deployment(namespace, name))
+    watcher = Watcher(kube, namespace)
+
+    await watcher.resync.first()
+
+    assert watcher.store.synced
+    assert {await watcher.due(), await watcher.due()} == {Key(namespace, "a"), Key(namespace, "b")}
+
+
+@pytest.mark.plane
+async def test_a_ghost_that_no_watch_told_of_is_evicted_and_its_owner_looked_at(kube: ApiKube, namespace: str) -> None:
+    child = await kube.apply(CONFIG, a_child(namespace))
+    watcher = Watcher(kube, namespace)
+    await watcher.resync.first()
+    await kube.delete(CONFIG, namespace, "c", child["metadata"]["uid"])
+
+    await watcher.resync.once()
+
+    assert watcher.store.observed(Key(namespace, "churn")).children == {}
+    assert await watcher.due() == Key(namespace, "churn")
+
+
+@pytest.mark.plane
+async def test_a_listing_of_some_namespaces_says_nothing_of_others(kube: ApiKube, namespace: str, plane: Plane) -> None:
+    plane.kubectl()("create", "namespace", f"{namespace}-2")
+    for each in (namespace, f"{namespace}-2"):
+        await kube.apply(CONFIG, a_child(each))
+    watcher = Watcher(kube, namespace, f"{namespace}-2")
+
+    await watcher.resync.first()
+    await watcher.resync.once()
+
+    assert watcher.store.count(CONFIG) == 2
+
+
+@pytest.mark.plane
+async def test_what_a_watch_missed_is_repaired_by_the_next_listing(kube: ApiKube, namespace: str) -> None:
+    await kube.apply(CONFIG, a_child(namespace, a="1"))
+    watcher = Watcher(kube, namespace)
+    await watcher.resync.first()
+    await kube.apply(CONFIG, a_child(namespace, a="2"))
+
+    await watcher.resync.once()
+
+    child = watcher.store.observed(Key(namespace, "churn")).child("ConfigMap", "c")
+    assert child
+    assert child.body["data"] == {"a": "2"}
+
+
+@pytest.mark.plane
+async def test_a_watch_that_keeps_quiet_for_a_minute_about_what_listings_show_turns_liveness_red(
+    kube: ApiKube, namespace: str
+) -> None:
+    await kube.apply(CONFIG, a_child(namespace))
+    watcher = Watcher(kube, namespace)
+    port = free_port()
+
+    async with health.serve(
+        health_port=port,
+        metrics_port=free_port(),
+        alive=lambda: alive(watcher.hearing),
+        ready=lambda: None,
+        metrics=CollectorRegistry(),
+    ):
+        assert await watcher.listed_after(0) == []
+        assert await _healthz(port) == (200, "ok")
+        assert await watcher.listed_after(DEAF_AFTER_SECONDS + 1) == ["ConfigMap"]
+        assert await _healthz(port) == (503, "The watch of ConfigMap has gone deaf")
+
+
+async def _healthz(port: int) -> tuple[int, str]:
+    def ask() -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    return await asyncio.to_thread(ask)
+
+
+@pytest.mark.plane
+async def test_a_watch_that_tells_late_is_not_deaf(kube: ApiKube, namespace: str) -> None:
+    child = await kube.apply(CONFIG, a_child(namespace))
+    watcher = Watcher(kube, namespace)
+    await watcher.listed_after(0)
+    watcher.intake.take(CONFIG, {"type": "ADDED", "object": cast("Any", child)})
+
+    assert await watcher.listed_after(DEAF_AFTER_SECONDS + 1) == []
+    assert not watcher.hearing.waiting()
+
+
+@pytest.mark.plane
+async def test_a_watch_owes_nothing_about_what_is_gone_by_the_next_listing(kube: ApiKube, namespace: str) -> None:
+    child = await kube.apply(CONFIG, a_child(namespace))
+    watcher = Watcher(kube, namespace)
+    await watcher.listed_after(0)
+    await kube.delete(CONFIG, namespace, "c", child["metadata"]["uid"])
+
+    assert await watcher.listed_after(DEAF_AFTER_SECONDS + 1) == []
+
+
+@pytest.mark.plane
+async def test_nodes_that_rbac_refuses_are_gone_on_without_and_said_once(
+    plane: Plane, namespace: str, calls: CallLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    kubectl = plane.kubectl().within(namespace)
+    kubectl("create", "role", "reader", "--verb=list", "--resource=configmaps")
+    kubectl("create", "rolebinding", "reader", "--role=reader", f"--user={plane.user('tenant')}")
+    async with client_of(plane, "tenant", calls) as kube:
+        watcher = Watcher(kube, namespace, kinds=(CONFIG, NODE))
+        await watcher.resync.first()
+        await watcher.resync.once()
+
+    assert watcher.resync.kinds == (CONFIG,)
+    assert [record.message for record in caplog.records if "Nodes may not be listed" in record.message] != []
+    assert [call for call in calls.calls if call[1] == "Node"] == [("list", "Node", 403)]
+
+
+@pytest.mark.plane
+async def test_a_kind_that_may_not_be_listed_yet_is_waited_for_and_named(
+    plane: Plane, namespace: str, calls: CallLog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resync, "RETRY_SECONDS", 0.05)
+    kubectl = plane.kubectl().within(namespace)
+    async with client_of(plane, "tenant", calls) as kube:
+        watcher = Watcher(kube, namespace, kinds=(CONFIG,))
+        first = asyncio.create_task(watcher.resync.first())
+        await eventually(lambda: len(calls.calls) >= 3)
+        assert not first.done()
+        await asyncio.to_thread(kubectl, "create", "role", "reader", "--verb=list", "--resource=configmaps")
+        await asyncio.to_thread(
+            kubectl, "create", "rolebinding", "reader", "--role=reader", f"--user={plane.user('tenant')}"
+        )
+        await asyncio.wait_for(first, 10)
+
+    said = [record.message for record in caplog.records if "Not allowed to list configmaps" in record.message]
+    assert len(said) == 1
+
+
+def test_hearing_holds_a_watch_to_the_version_that_was_listed() -> None:
+    hearing = Hearing()
+    hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=0)
+
+    hearing.heard(CONFIG, "u", 6)
+    assert hearing.waiting()
+    hearing.heard(CONFIG, "u", 8)
+    assert not hearing.waiting()
+
+
+def test_lag_counts_from_the_first_listing_that_showed_it() -> None:
+    hearing = Hearing()
+    for now in (0, 30, 61):
+        hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=now)
+
+    assert hearing.lag_seconds() == {"ConfigMap": 61}
+    assert hearing.deaf() == ["ConfigMap"]
+
+
+def test_a_deletion_that_a_watch_tells_of_settles_what_it_owed() -> None:
+    hearing = Hearing()
+    hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=0)
+    hearing.gone(CONFIG, "u")
+
+    assert not hearing.waiting()
