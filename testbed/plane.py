@@ -162,7 +162,9 @@ class Plane:
             return
         kubectl = self.kubectl()
         kubectl("apply", "--server-side", *(f"--filename={file}" for file in files))
-        kubectl("wait", "--for=condition=Established", "--timeout=30s", *(f"--filename={file}" for file in files))
+        # Not --for=condition: kubectl fails on an object so new that it has no conditions yet.
+        established = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
+        kubectl("wait", established, "--timeout=30s", *(f"--filename={file}" for file in files))
 
     # -- inside
 

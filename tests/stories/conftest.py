@@ -1,0 +1,59 @@
+"""The plane that stories are told on, and the ways to begin one."""
+
+from collections.abc import Generator, Iterator
+from typing import Final
+
+import pytest
+
+from testbed.api import Api
+from testbed.operating import OperatorProcess
+from testbed.plane import Plane
+from testbed.shell import ROOT
+from tests.stories.story import Story
+
+LINES_SHOWN: Final = 40
+
+
+@pytest.fixture(scope="session")
+def story_plane() -> Iterator[Plane]:
+    """A whole control plane with kwok's pods, and two nodes without a GPU."""
+    with Plane() as plane:
+        plane.start(controllers=True).add_crds(ROOT / "crds")
+        plane.add_nodes(2)
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def story_api(story_plane: Plane) -> Iterator[Api]:
+    """Its API server, as a user who may do anything."""
+    with Api(story_plane) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def story(story_plane: Plane, story_api: Api) -> Iterator[Story]:
+    """A namespace for the stories of one file."""
+    begun = Story(story_plane, story_api).begin()
+    yield begun
+    begun.kubectl("delete", "modeldeployments", "--all", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def operator(story_plane: Plane, story: Story) -> Iterator[OperatorProcess]:
+    """An operator for that namespace."""
+    with OperatorProcess(story_plane, namespaces=[story.namespace]) as running:
+        yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A story that fails shows what its operators said last."""
+    report = yield
+    plane = getattr(item, "funcargs", {}).get("story_plane")
+    if report.failed and isinstance(plane, Plane):
+        for log in sorted(plane.dir.glob("slipway-*.log"), key=lambda path: path.stat().st_mtime)[-2:]:
+            said = log.read_text(errors="replace").splitlines()[-LINES_SHOWN:]
+            report.sections.append((log.name, "\n".join(said)))
+    return report
