@@ -146,3 +146,9 @@ def test_places_and_ports_have_the_contracts_defaults() -> None:
         "/tmp/slipway-verified",
     ]
     assert (told.http_port, told.grpc_port, told.metrics_port) == (8000, 8001, 8002)
+
+
+def test_a_server_that_big_json_ends_is_warned_of() -> None:
+    assert "dies on HTTP JSON bodies" in str(arguments.warning((2, 61)))
+    assert arguments.warning((2, 62)) is None
+    assert arguments.warning(None) is None

@@ -19,8 +19,8 @@ def _heard(*lines: str) -> Output:
 
 
 RAISED = (
-    f"{STAMP} E 7009 model_lifecycle.cc:642] \"failed to load 'm' version 1: Internal: ValueError: no weights\\nin sight"
-    '\\n\\nAt:\\n  /m/1/model.py(3): initialize\\n"'
+    f"{STAMP} E 7009 model_lifecycle.cc:642] \"failed to load 'm' version 1: Internal: ValueError: no weights"
+    '\\nin sight\\n\\nAt:\\n  /m/1/model.py(3): initialize\\n"'
 )
 INSTANCE = f'{STAMP} E 7009 backend_model.cc:692] "ERROR: Failed to create instance: ValueError: no weights"'
 DEFAULT_FORMAT = "E0131 10:20:30.123456 7009 model_lifecycle.cc:642] failed to load 'm' version 1: Not found: a b"

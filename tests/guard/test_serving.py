@@ -10,7 +10,7 @@ from tests.triton import models
 
 pytestmark = pytest.mark.triton
 
-INTERVAL = 1.0
+INTERVAL = 2.0
 
 
 def test_answers_that_turn_wrong_end_the_container_within_three_intervals(pod: Container) -> None:
@@ -29,11 +29,11 @@ def test_answers_that_turn_wrong_end_the_container_within_three_intervals(pod: C
 def test_a_killed_stub_ends_the_container_with_the_servers_words(pod: Container) -> None:
     models.obedient(pod.repository)
     pod.golden(models.golden())
-    pod.start(interval=3 * INTERVAL)
+    pod.start(interval=2 * INTERVAL)
     pod.until_verified()
     (stub,) = pod.processes("triton_python_backend_stub")
     stub.kill()
-    pod.until(lambda: pod.verdict, seconds=3 * 3 * INTERVAL)
+    pod.until(lambda: pod.verdict, seconds=3 * 2 * INTERVAL)
     assert pod.until_ended(seconds=10) == 1
     assert pod.verdict["reason"] == "BackendDead"
     assert re.search(r"500: .*Stub process .* is not healthy", pod.verdict["message"])

@@ -22,7 +22,7 @@ def test_an_idle_server_stops_with_exit_code_0_and_no_verdict(pod: Container) ->
     pod.start()
     pod.until_verified()
     pod.stop()
-    assert pod.until_ended(seconds=10) == 0
+    assert pod.until_ended() == 0
     assert pod.verdict == {}
 
 
@@ -51,7 +51,7 @@ def test_a_connection_that_idles_holds_the_pod_for_the_request_timeout_and_no_lo
     connection.getresponse().read()
     started = time.monotonic()
     pod.stop()
-    assert pod.until_ended(seconds=8) == 0
+    assert pod.until_ended() == 0
     assert time.monotonic() - started >= 2
     assert pod.verdict == {}
     connection.close()

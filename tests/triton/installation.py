@@ -58,7 +58,9 @@ def installed() -> Installation:
 
 
 def _files() -> Iterator[Path]:
-    return (file for file in sorted(IMAGE.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
+    """What `assemble` reads."""
+    yield from (IMAGE / "assemble", IMAGE / "requirements.txt")
+    yield from sorted(IMAGE.glob("backends/**/*.py"))
 
 
 def _python_3_11() -> str:

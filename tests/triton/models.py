@@ -90,12 +90,9 @@ def config(
 def linear(repository: Path, name: str = "m", *, backend: str = "onnxruntime", more: str = "max_batch_size: 8") -> Path:
     """y = 2x + 1 as an ONNX graph."""
     nodes = [helper.make_node("Mul", ["x", "a"], ["ax"]), helper.make_node("Add", ["ax", "b"], ["y"])]
-    constants = [
-        numpy_helper.from_array(numpy.array([2], numpy.float32), "a"),
-        numpy_helper.from_array(numpy.array([1], numpy.float32), "b"),
-    ]
+    constants = [constant("a", numpy.array([2], numpy.float32)), constant("b", numpy.array([1], numpy.float32))]
     tensors = {"x": ("FP32", [1])}, {"y": ("FP32", [1])}
-    return _onnx_model(repository / name, nodes, *tensors, config(name, backend, *tensors, more), constants)
+    return onnx_model(repository / name, nodes, *tensors, config(name, backend, *tensors, more), constants)
 
 
 def identity(repository: Path, types: Sequence[str], name: str = "m", more: str = "max_batch_size: 8") -> Path:
@@ -103,9 +100,7 @@ def identity(repository: Path, types: Sequence[str], name: str = "m", more: str 
     nodes = [helper.make_node("Identity", [f"in_{kind}"], [f"out_{kind}"]) for kind in types]
     inputs: dict[str, tuple[str, Sequence[int]]] = {f"in_{kind}": (kind, [3]) for kind in types}
     outputs: dict[str, tuple[str, Sequence[int]]] = {f"out_{kind}": (kind, [3]) for kind in types}
-    return _onnx_model(
-        repository / name, nodes, inputs, outputs, config(name, "onnxruntime", inputs, outputs, more), []
-    )
+    return onnx_model(repository / name, nodes, inputs, outputs, config(name, "onnxruntime", inputs, outputs, more))
 
 
 def obedient(repository: Path, name: str = "m", *, instances: int = 1, **orders: float) -> Path:
@@ -132,19 +127,27 @@ def begun(model: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _onnx_model(
+def constant(name: str, value: "numpy.ndarray[Any, Any]") -> onnx.TensorProto:
+    """A tensor that is part of a graph."""
+    return numpy_helper.from_array(value, name)
+
+
+def onnx_model(
     model: Path,
     nodes: Sequence[onnx.NodeProto],
     inputs: Mapping[str, tuple[str, Sequence[int]]],
     outputs: Mapping[str, tuple[str, Sequence[int]]],
     pbtxt: str,
-    constants: Sequence[onnx.TensorProto],
+    constants: Sequence[onnx.TensorProto] = (),
+    *,
+    batched: bool = True,
 ) -> Path:
-    """The graph's tensors are those declared, with a batch dimension in front."""
+    """A model of these nodes; the graph's tensors are those declared, with a batch dimension in front."""
+    batch = ["batch"] if batched else []
 
     def values(declared: Mapping[str, tuple[str, Sequence[int]]]) -> list[onnx.ValueInfoProto]:
         return [
-            helper.make_tensor_value_info(name, ONNX_TYPE[kind], ["batch", *dims])
+            helper.make_tensor_value_info(name, ONNX_TYPE[kind], [*batch, *_free(name, dims)])
             for name, (kind, dims) in declared.items()
         ]
 
@@ -155,3 +158,8 @@ def _onnx_model(
     )
     (model / "config.pbtxt").write_text(pbtxt)
     return model
+
+
+def _free(name: str, dims: Sequence[int]) -> list[int | str]:
+    """Dimensions as ONNX has them: one that may vary has a name."""
+    return [f"{name}_{index}" if size < 0 else size for index, size in enumerate(dims)]

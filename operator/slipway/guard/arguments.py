@@ -23,6 +23,9 @@ GRPC_CONNECTION_AGE_MS = 30_000
 
 VERSION_FILE = Path("/opt/tritonserver/TRITON_VERSION")
 
+# 25.10. Before it, an HTTP JSON body of a few MB ends the server (#5840, CVE-2025-23310).
+_TAKES_BIG_JSON = (2, 62)
+
 # What a user's argument could undo although it is not one of ours by name.
 _OPPOSED = frozenset(
     {
@@ -95,6 +98,13 @@ def server_version(environment: Mapping[str, str], file: Path = VERSION_FILE) ->
         if found:
             return int(found[1]), int(found[2])
     return None
+
+
+def warning(version: tuple[int, int] | None) -> str | None:
+    """What one should know of a server of that version."""
+    if version is None or version >= _TAKES_BIG_JSON:
+        return None
+    return f"{_named(version)} dies on HTTP JSON bodies of a few MB: use binary tensors, gRPC or Triton 2.62 (25.10)"
 
 
 def listed_flags(help_text: str) -> frozenset[str]:

@@ -58,6 +58,9 @@ class Guard:
         self._told = told
         key = secrets.token_hex(32)
         version = arguments.server_version(environment)
+        known = arguments.warning(version)
+        if known is not None:
+            log.warning(known)
         listed = arguments.listed_flags(help_text()) if version is None else frozenset()
         self._arguments = arguments.build(told, key, version, listed)
         self._requests = golden.load(told.root, told.config)

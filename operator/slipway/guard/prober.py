@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 # A dead stub must be seen as such within three intervals, so failures are asked again sooner than the next one is due.
-_AGAIN_SECONDS = 2.0
+_AGAIN_SECONDS = 1.0
 _FAILURES = 3
 # How long the model may take to be ready once the server listens: it is at once, when its name is right.
 _READY_SECONDS = 5.0
@@ -60,7 +60,7 @@ class Prober:
             failures = failures + 1 if failed else 0
             if failures >= _FAILURES:
                 raise Verdict(BACKEND_DEAD, f"{failed}; it answered before, and failed {failures} times in a row")
-            wait = min(_AGAIN_SECONDS, interval_seconds / 2) if failed else interval_seconds
+            wait = min(_AGAIN_SECONDS, interval_seconds / 4) if failed else interval_seconds
 
     def _until_listening(self, deadline: float) -> None:
         while not self._client.live(_remaining(deadline)):
@@ -97,19 +97,19 @@ class Prober:
             return
 
     def _failed_round(self, timeout_seconds: float) -> str | None:
-        """Ask every request; what failed, or None. A wrong answer that is wrong again at once is a verdict."""
+        """Ask every request; what failed, or None. A wrong answer is a verdict."""
         for request in self._requests:
             try:
-                if self._ask(request, timeout_seconds) is not None:
-                    wrong = self._ask(request, timeout_seconds)
-                    if wrong is not None:
-                        raise Verdict(WRONG_ANSWER, f"{wrong}; it answered rightly before")
+                wrong = self._ask(request, timeout_seconds)
             except (TooSlow, Unreachable) as error:
                 log.warning("%s: %s", request.name, error)
             except Refused as error:
                 log.warning("%s: the server answered %d: %s", request.name, error.status, error)
                 if not _busy(error):
                     return f"{request.name}: the server answered {error.status}: {error}"
+            else:
+                if wrong is not None:
+                    raise Verdict(WRONG_ANSWER, f"{wrong}; it answered rightly before")
         return None
 
     def _ask(self, request: GoldenRequest, timeout_seconds: float) -> str | None:
