@@ -160,7 +160,8 @@ def _fetch(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platf
         "image": platform.fetcher_image,
         "args": ["fetch"],
         "env": source_environment(owner=owner, spec=spec, resolved=resolved),
-        "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        # A request that a small node can spare: the pod keeps it for life, the fetch is over in minutes.
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
