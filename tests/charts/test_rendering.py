@@ -1,5 +1,6 @@
 """What the charts render, for the values that people set."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,17 @@ def test_a_service_monitor_is_made_when_asked_for_and_finds_the_metrics_service(
 def test_a_digest_goes_before_a_tag_and_an_empty_tag_is_the_charts_version() -> None:
     digest = "sha256:" + "a" * 64
     version = yaml.safe_load((CHARTS / "slipway" / "Chart.yaml").read_text())["appVersion"]
-    assert container()["image"] == f"slipway/operator:{version}"
-    assert container("image.tag=x", f"image.digest={digest}")["image"] == f"slipway/operator@{digest}"
+    assert container()["image"] == f"slipway.dev/operator:{version}"
+    assert container("image.tag=x", f"image.digest={digest}")["image"] == f"slipway.dev/operator@{digest}"
     assert environment("fetcher.image.repository=r/f", "fetcher.image.tag=v7")["SLIPWAY_FETCHER_IMAGE"] == "r/f:v7"
-    assert environment(f"server.image.digest={digest}")["SLIPWAY_SERVER_IMAGE"] == f"slipway/triton-cpu@{digest}"
+    assert environment(f"server.image.digest={digest}")["SLIPWAY_SERVER_IMAGE"] == f"slipway.dev/triton-cpu@{digest}"
+
+
+@pytest.mark.parametrize("chart", ["slipway", "slipway-crds"])
+def test_a_charts_version_is_the_projects(chart: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    found = yaml.safe_load((CHARTS / chart / "Chart.yaml").read_text())
+    assert (found["version"], found["appVersion"]) == (project, project)
 
 
 def test_a_release_of_another_name_keeps_apart_from_the_first() -> None:
@@ -104,7 +112,7 @@ def test_a_rolling_update_of_the_operator_starts_a_pod_before_it_ends_one() -> N
         ("replica=3", "replica"),
         ("image.tag=latest", "tag"),
         ("image.digest=abc", "digest"),
-        ("image.repository=slipway/operator:1", "repository"),
+        ("image.repository=slipway.dev/operator:1", "repository"),
         ("namespaces={Red}", "namespaces"),
         ("log.level=loud", "level"),
         ("workers=0", "workers"),
