@@ -113,7 +113,7 @@ def _of_bundle(file: Path) -> GoldenRequest:
     name = f"golden/{file.name}"
     try:
         return parse(json.loads(file.read_text(encoding="utf-8")), name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Verdict(BUNDLE_INVALID, f"{name}: {error}") from None
 
 
