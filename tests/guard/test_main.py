@@ -1,11 +1,11 @@
-"""What a death is called when the kernel says that it killed for memory."""
+"""What is said of an image without a server, and of a death when the kernel has killed for memory."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from slipway.guard import memory, settings
+from slipway.guard import memory, server, settings
 from slipway.guard.main import Guard
 from slipway.guard.verdict import Verdict
 
@@ -16,6 +16,14 @@ TOLD = {
     "startupTimeoutSeconds": 600,
     "intervalSeconds": 60,
 }
+
+
+def test_an_image_without_a_server_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Verdict) as refused:
+        server.binary()
+    assert refused.value.reason == "SpecInvalid"
+    assert refused.value.message.startswith("server.image: no tritonserver")
 
 
 @pytest.mark.parametrize(

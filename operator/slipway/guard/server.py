@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Sequence
 
 from .output import Output
+from .verdict import SPEC_INVALID, Verdict
 
 _PR_SET_CHILD_SUBREAPER = 36
 _HOME = Path("/opt/tritonserver")
@@ -25,8 +26,11 @@ SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUS
 
 
 def binary() -> str:
-    """The server's program: on PATH in our image, at a known place in NVIDIA's."""
-    return shutil.which("tritonserver") or str(_HOME / "bin" / "tritonserver")
+    """The server's program: on PATH in our image, at a known place in NVIDIA's; a verdict for an image without one."""
+    found = shutil.which("tritonserver") or shutil.which(_HOME / "bin" / "tritonserver")
+    if found is None:
+        raise Verdict(SPEC_INVALID, f"server.image: no tritonserver on PATH or in {_HOME}/bin; use a Triton image")
+    return str(found)
 
 
 def help_text() -> str:
