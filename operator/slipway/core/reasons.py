@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+
+LONGEST: Final = 8192
+"""Characters of a message in status: a whole verdict fits, and what an API server says at length is cut."""
 
 
 class About(StrEnum):
@@ -80,5 +85,14 @@ ABOUT_REVISION = frozenset(
 
 
 def finding(reason: Reason, message: str) -> Finding:
-    """A finding about whatever its reason speaks of."""
-    return Finding(reason=reason, message=message, about=About.REVISION if reason in ABOUT_REVISION else About.WORLD)
+    """A finding about whatever its reason speaks of. Its message is fit for status, whoever wrote it: cut where it is
+    too long, and without the lone surrogates that JSON lets through and UTF-8 does not."""
+    words = message.encode(errors="replace").decode()
+    cut = words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
+    return Finding(reason=reason, message=cut, about=About.REVISION if reason in ABOUT_REVISION else About.WORLD)
+
+
+def found_before(reason: str, message: str) -> Finding:
+    """A finding out of status. An operator of another version may have known reasons that this one does not."""
+    known = Reason(reason) if reason in Reason.__members__.values() else Reason.UNAVAILABLE
+    return finding(known, message)

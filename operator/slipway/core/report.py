@@ -7,7 +7,7 @@ from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, Re
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.converge import Goal
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
-from slipway.core.reasons import About, Finding, Reason
+from slipway.core.reasons import Finding, found_before
 from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.machine import Outcome, State
 from slipway.core.scene import Scene
@@ -20,7 +20,7 @@ def situation_of(scene: Scene, state: State, outcome: Outcome, blocked: Finding 
     serving = scene.facts(stable, None) if stable else None
     found = blocked or outcome.finding
     if found is None and state.refused:
-        found = Finding(reason=Reason(state.refused.reason), message=state.refused.message, about=About.REVISION)
+        found = found_before(state.refused.reason, state.refused.message)
     if found is None and candidate is None and serving and not serving.whole and not scene.suspended:
         found = first_finding(serving, scene.policy)
     verifying = bool(candidate and candidate.revision) and any(

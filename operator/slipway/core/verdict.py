@@ -14,7 +14,7 @@ def answer(message: str | None) -> Mapping[str, Any] | None:
         return None
     try:
         found = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for brackets in brackets, thousands deep
         return None
     return found if isinstance(found, dict) else None
 

@@ -17,7 +17,7 @@ from typing import Final
 from slipway.api.v1alpha1.status import Refused, RevisionRef, RolloutStatus, Step
 from slipway.core.children.resolved import Resolved
 from slipway.core.plan import Note
-from slipway.core.reasons import About, Finding, Reason, finding
+from slipway.core.reasons import About, Finding, Reason, finding, found_before
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
 from slipway.core.rollout.gates import Policy, deadline, first_finding, missed_deadline, refusable
 from slipway.core.verdict import answer, verdict
@@ -26,7 +26,6 @@ RETRY_FIRST: Final = timedelta(seconds=10)
 RETRY_CAP: Final = timedelta(minutes=5)
 STALLED_AFTER: Final = timedelta(minutes=5)
 """How long the world may be in the way before `Reconciling` becomes `Stalled`; the trying goes on."""
-MESSAGE_LIMIT: Final = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +140,7 @@ def _blocked(outcome: Outcome, rollout: RolloutStatus, found: Finding | None, no
 
 def _last_failure(rollout: RolloutStatus) -> Finding | None:
     """What the try before this one found; it stands until there is a better answer."""
-    return finding(Reason(rollout.reason), rollout.message or "") if rollout.reason else None
+    return found_before(rollout.reason, rollout.message or "") if rollout.reason else None
 
 
 def _resolved(message: str | None) -> Resolved | None:
@@ -161,15 +160,15 @@ def _resolve_waits(facts: Facts) -> Finding | None:
 
 def _resolve_failed(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) -> Outcome:
     pod = facts.resolve.pod
-    found = (pod and verdict(pod.fetch.termination_message)) or finding(
+    said = (pod and verdict(pod.fetch.termination_message)) or finding(
         Reason.FETCH_FAILED,
         "the resolve Job ended without an answer: it took longer than rollout.fetchTimeout, or crashed",
     )
+    found = finding(said.reason, f"{facts.version}: {said.message}")
     attempts = rollout.attempts + 1
     delay: timedelta = min(RETRY_FIRST * 2 ** min(attempts - 1, 10), RETRY_CAP)
-    message = _short(f"{facts.version}: {found.message}")
     failed = rollout.model_copy(
-        update={"attempts": attempts, "retry_at": now + delay, "reason": str(found.reason), "message": message}
+        update={"attempts": attempts, "retry_at": now + delay, "reason": str(found.reason), "message": found.message}
     )
     return _wait_to_retry(replace(state, rollout=failed), failed, facts, now)
 
@@ -220,12 +219,8 @@ def _refuse(state: State, found: Finding, now: datetime) -> Outcome:
         revision=candidate.revision,
         version=candidate.version,
         reason=found.reason,
-        message=_short(found.message),
+        message=found.message,
         at=now,
     )
-    note = Note(reason=found.reason, message=f"refused: {_short(found.message)}", warning=True)
+    note = Note(reason=found.reason, message=f"refused: {found.message}", warning=True)
     return Outcome(state=replace(state, candidate=None, rollout=None, refused=refused), notes=(note,))
-
-
-def _short(message: str) -> str:
-    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
