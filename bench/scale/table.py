@@ -1,0 +1,58 @@
+"""What was measured, as Markdown."""
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.scale.measure import NAMESPACES, Measured, Plain, listings, reads
+
+
+def table(results: Sequence[tuple[Plain, Measured]]) -> str:
+    """All sizes beside each other."""
+    rows = [
+        ("", *(f"{run.objects:,} objects" for _, run in results)),
+        ("---", *("---:" for _ in results)),
+        ("plain script: all available", *(f"{script.seconds:.1f} s" for script, _ in results)),
+        ("Slipway: all Ready", *(f"{run.ready_seconds:.1f} s" for _, run in results)),
+        ("ratio", *(f"{run.ready_seconds / script.seconds:.2f} x" for script, run in results)),
+        ("script's writes per object", *(f"{script.applies / run.objects:.2f}" for script, run in results)),
+        *((words, *(_each(run, verb, resource) for _, run in results)) for words, verb, resource in _calls(results)),
+        ("reads of one object, per object", *(f"{reads(run) / run.objects:.2f}" for _, run in results)),
+        ("lists and watches, in all", *(str(listings(run)) for _, run in results)),
+        ("operator's CPU to Ready", *(f"{run.cpu_seconds:.1f} s" for _, run in results)),
+        ("operator's peak memory", *(f"{run.memory_mib:.0f} MiB" for _, run in results)),
+        ("passes per object", *(f"{run.passes / run.objects:.1f}" for _, run in results)),
+        ("wait for a pass, p50 / p99", *(_ms(run.wait) for _, run in results)),
+        ("duration of a pass, p50 / p99", *(_ms(run.duration) for _, run in results)),
+        ("writes in a steady minute", *(str(run.steady_writes) for _, run in results)),
+        ("calls in a steady minute", *(str(run.steady_calls) for _, run in results)),
+        ("CPU in a steady minute", *(f"{run.steady_cpu_seconds:.1f} s" for _, run in results)),
+        ("restart until all are reconciled", *(f"{run.settled_seconds:.1f} s" for _, run in results)),
+        ("calls of a restart", *(f"{run.settled_calls} ({run.settled_writes} writes)" for _, run in results)),
+        ("peak memory after a restart", *(f"{run.settled_memory_mib:.0f} MiB" for _, run in results)),
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def where() -> str:
+    """The machine, in a sentence."""
+    told = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in told if line.startswith("model name")), platform.machine())
+    return f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {NAMESPACES} namespaces"
+
+
+def _calls(results: Sequence[tuple[Plain, Measured]]) -> list[tuple[str, str, str]]:
+    """Each kind of write that there was."""
+    kinds = {at for _, run in results for at in run.calls if at[0] not in ("get", "list", "watch")}
+    return [
+        (f"{verb} {resource}, per object", verb, resource) for verb, resource in sorted(kinds, key=lambda at: at[::-1])
+    ]
+
+
+def _each(run: Measured, verb: str, resource: str) -> str:
+    return f"{run.calls[verb, resource] / run.objects:.2f}"
+
+
+def _ms(pair: tuple[float, float]) -> str:
+    return " / ".join(f"{seconds * 1000:.0f} ms" for seconds in pair)
