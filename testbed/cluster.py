@@ -11,7 +11,7 @@ from testbed.engine import client, docker
 from testbed.kubectl import Kubectl
 from testbed.node import node_image
 from testbed.say import MissingError, step, working
-from testbed.shell import CACHE, pipe, run, works
+from testbed.shell import CACHE, locked, pipe, run, works
 from testbed.tools import find
 
 KIND_CONFIG: Final = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n"
@@ -94,17 +94,18 @@ def kubeconfig_of(name: str) -> Path:
 
 def up(name: str) -> Cluster:
     """Have a cluster of this name. One that no longer answers, say after the engine was restarted, is made anew."""
+    engine.ensure()
     if given := Cluster.given():
         step(f"using the cluster {given.name} of {given.kubeconfig}")
         return given
-    engine.ensure()
     cluster = Cluster(name, kubeconfig_of(name), node=f"{name}-control-plane")
-    if name in _existing():
-        if _answers(cluster):
-            return cluster
-        step(f"cluster {name} no longer answers: making it anew")
-        down(name)
-    _create(cluster, node_image())
+    with locked(cluster.kubeconfig):
+        if name in _existing():
+            if _answers(cluster):
+                return cluster
+            step(f"cluster {name} no longer answers: making it anew")
+            down(name)
+        _create(cluster, node_image())
     return cluster
 
 

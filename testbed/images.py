@@ -17,9 +17,10 @@ from testbed import site, tools
 from testbed.engine import answers, docker, install_packages
 from testbed.fingerprint import fingerprint
 from testbed.say import MissingError, working
-from testbed.shell import ROOT, run
+from testbed.shell import CACHE, ROOT, locked, run
 
 IMAGES: Final = ROOT / "images"
+LOCKS: Final = CACHE / "locks"
 CODE: Final = ROOT / "operator" / "slipway"
 OPERATOR_CODE: Final = ("__init__.py", "api", "core", "controller", "triton")
 FETCHER_CODE: Final = ("__init__.py", "api", "triton", "fetch", "guard")
@@ -81,11 +82,12 @@ def build_all() -> dict[str, str]:
 def build(image: Image, base: str) -> str:
     """Build one image if it is absent and return its reference."""
     reference = image.reference(base)
-    if not exists(reference):
-        with working(f"building image {image.name}"), tempfile.TemporaryDirectory() as folder:
-            image.context(Path(folder))
-            arguments = [f"--build-arg={argument}" for argument in (f"BASE={base}", *image.arguments)]
-            docker("build", "--quiet", *arguments, f"--tag={reference}", folder)
+    with locked(LOCKS / image.name):
+        if not exists(reference):
+            with working(f"building image {image.name}"), tempfile.TemporaryDirectory() as folder:
+                image.context(Path(folder))
+                arguments = [f"--build-arg={argument}" for argument in (f"BASE={base}", *image.arguments)]
+                docker("build", "--quiet", *arguments, f"--tag={reference}", folder)
     return reference
 
 
@@ -94,15 +96,16 @@ def base_image() -> str:
     if given := os.environ.get("SLIPWAY_BASE_IMAGE"):
         return given
     reference = f"slipway.dev/base:{fingerprint(IMAGES / 'base')}"
-    if not exists(reference):
-        with working("building the base image from Debian packages"):
-            import_debian(
-                reference,
-                "--variant=extract",
-                f"--include={debian_packages('base')}",
-                f"--setup-hook={IMAGES / 'base' / 'setup'}",
-                f"--extract-hook={IMAGES / 'base' / 'finish'}",
-            )
+    with locked(LOCKS / "base"):
+        if not exists(reference):
+            with working("building the base image from Debian packages"):
+                import_debian(
+                    reference,
+                    "--variant=extract",
+                    f"--include={debian_packages('base')}",
+                    f"--setup-hook={IMAGES / 'base' / 'setup'}",
+                    f"--extract-hook={IMAGES / 'base' / 'finish'}",
+                )
     return reference
 
 

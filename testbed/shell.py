@@ -1,9 +1,11 @@
 """Running other programs, and saying what went wrong when they fail."""
 
+import fcntl
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.say import MissingError
@@ -76,6 +78,15 @@ def works(*argv: str | Path, env: Mapping[str, str] | None = None) -> bool:
     except (CommandError, OSError):
         return False
     return True
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Let one process at a time make what will be at `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f"{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def need(program: str, remedy: str) -> None:

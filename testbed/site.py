@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from testbed.fingerprint import fingerprint
 from testbed.say import working
-from testbed.shell import CACHE, ROOT, run
+from testbed.shell import CACHE, ROOT, locked, run
 
+CONSTRAINTS: Final = ROOT / "constraints.txt"
 PYTHON: Final = "3.11"
 GLIBC: Final = (
     "manylinux_2_36",
@@ -59,21 +60,25 @@ def requirements(extra: str = "") -> list[str]:
 
 def packages(wanted: list[str]) -> Path:
     """A folder with the packages and all that they need, made once for the same wish."""
-    constraints = ROOT / "constraints.txt"
     machine = platform.machine().replace("arm64", "aarch64")
-    folder = CACHE / "sites" / fingerprint(*wanted, *UNUSED, PYTHON, machine, constraints)
-    if not folder.exists():
-        with working(f"fetching {', '.join(_name(each) for each in wanted)} and what they need"):
-            part = folder.with_suffix(".part")
-            shutil.rmtree(part, ignore_errors=True)
-            platforms = [f"--platform={glibc}_{machine}" for glibc in GLIBC]
-            run(
-                sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--only-binary=:all:", "--no-user",
-                f"--python-version={PYTHON}", *platforms, f"--target={part}", f"--constraint={constraints}", *wanted,
-            )  # fmt: skip
-            _trim(part)
-            part.rename(folder)
+    folder = CACHE / "sites" / fingerprint(*wanted, *UNUSED, PYTHON, machine, CONSTRAINTS)
+    with locked(folder):
+        if not folder.exists():
+            with working(f"fetching {', '.join(_name(each) for each in wanted)} and what they need"):
+                _fetch(wanted, folder, machine)
     return folder
+
+
+def _fetch(wanted: list[str], folder: Path, machine: str) -> None:
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    platforms = [f"--platform={glibc}_{machine}" for glibc in GLIBC]
+    run(
+        sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--only-binary=:all:", "--no-user",
+        f"--python-version={PYTHON}", *platforms, f"--target={part}", f"--constraint={CONSTRAINTS}", *wanted,
+    )  # fmt: skip
+    _trim(part)
+    part.rename(folder)
 
 
 def _name(requirement: str) -> str:

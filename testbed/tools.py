@@ -4,19 +4,17 @@ A recipe's hash names the folder that its programs are kept in, so a changed rec
 never mistaken for it. `find("kube-apiserver")` is all that others need.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from testbed.say import working
-from testbed.shell import CACHE, follow, need, run
+from testbed.shell import CACHE, follow, locked, need, run
 
 KUBERNETES_VERSION: Final = "1.34.4"
 _STAMP = "k8s.io/component-base/version"
@@ -98,17 +96,9 @@ def ensure(recipe: Recipe) -> None:
     if recipe.folder.exists():
         return
     need("go", "install Go 1.26 or newer from https://go.dev/dl")
-    with _locked(recipe):
+    with locked(recipe.folder):
         if not recipe.folder.exists():
             _build(recipe)
-
-
-@contextmanager
-def _locked(recipe: Recipe) -> Iterator[None]:
-    recipe.folder.parent.mkdir(parents=True, exist_ok=True)
-    with recipe.folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(recipe: Recipe) -> None:
