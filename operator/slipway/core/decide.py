@@ -34,6 +34,9 @@ from slipway.core.status import Situation, conditions, phase
 DRAIN_AT_LEAST: Final = timedelta(seconds=30)
 """A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer (design §5)."""
 
+RETIRING_AT_MOST: Final = 8
+"""The newest of them: under a requestTimeout of hours, versions may come faster than old ones go."""
+
 
 def decide(
     *,
@@ -88,12 +91,12 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
 
 def _decide(scene: Scene, before: ModelDeploymentStatus) -> Plan:
     state, settled = machine.promoted(_remembered(scene, before), scene.serving)
-    retiring = _retiring(scene, before, state)
     version = scene.spec.model.version
     state = machine.retarget(state, ask=scene.ask, version=version, now=scene.now)
     outcome = _step(scene, state)
     outcome, record = _recorded(scene, outcome)
     state = outcome.state
+    retiring = _retiring(scene, before, state)
     goal = _goal(scene, outcome, retiring, record)
     convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
     blocked = _conflict(scene.observed.foreign, convergence) or _rejection(scene.observed.rejected)
@@ -139,7 +142,8 @@ def _remembered(scene: Scene, before: ModelDeploymentStatus) -> State:
 
 
 def _retiring(scene: Scene, before: ModelDeploymentStatus, state: State) -> list[RevisionStatus]:
-    """Revisions that lost their traffic and keep their pods until connections to them have ended."""
+    """Revisions that lost their traffic and keep their pods until connections to them have ended. `state` is the one
+    after the step, which may have taken one of them as candidate."""
     taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
     drain = max(DRAIN_AT_LEAST, duration((scene.spec.server or Server()).request_timeout))
     found = []
@@ -151,7 +155,7 @@ def _retiring(scene: Scene, before: ModelDeploymentStatus, state: State) -> list
             available = scene.facts(revision, None).available
             update = {"state": RevisionState.RETIRING, "retire_at": retire_at, "share": 0, "available": available}
             found.append(revision.model_copy(update=update))
-    return found
+    return sorted(found, key=lambda revision: revision.number)[-RETIRING_AT_MOST:]
 
 
 def _step(scene: Scene, state: State) -> Outcome:
