@@ -1,0 +1,110 @@
+"""The charts under models that serve: upgraded, led by another replica, uninstalled. No model's pod ever notices."""
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e import bundles
+from e2e.space import Space, total_restarts
+from testbed.installing import CHARTS, NAMESPACE
+from testbed.shell import ROOT, run
+
+pytestmark = pytest.mark.alone
+CRD = "customresourcedefinition/modeldeployments.serving.slipway.dev"
+
+
+class Release:
+    """The operator's release, with the values that it was installed with."""
+
+    def __init__(self, space: Space, folder: Path) -> None:
+        self._space = space
+        self._values = folder / "values.yaml"
+        self._values.write_text(self._helm("get", "values", "slipway", "--output=yaml"))
+
+    def upgrade(self, chart: Path = CHARTS / "slipway", *settings: str) -> None:
+        """Install or upgrade it and wait until it runs."""
+        self._helm(
+            "upgrade", "--install", "--wait", "--timeout=180s", "slipway", chart, f"--values={self._values}", *settings
+        )
+
+    def uninstall(self) -> None:
+        """Take it and the CRDs' chart away."""
+        self._helm("uninstall", "--wait", "slipway")
+        self._helm("uninstall", "--wait", "slipway-crds")
+
+    def install_crds(self) -> None:
+        """Have the CRDs' chart, over the CRDs that its uninstall kept."""
+        self._helm("upgrade", "--install", "--wait", "slipway-crds", CHARTS / "slipway-crds")
+
+    def _helm(self, *argv: str | Path) -> str:
+        return self._space.cluster.helm(*argv, f"--namespace={NAMESPACE}")
+
+
+@pytest.fixture
+def release(space: Space, tmp_path: Path) -> Iterator[Release]:
+    """As it was installed, whatever the story did to it."""
+    found = Release(space, tmp_path)
+    yield found
+    found.install_crds()
+    found.upgrade()
+
+
+def test_models_outlive_every_change_of_the_operator(space: Space, release: Release, tmp_path: Path) -> None:
+    # given: a model that serves, under load
+    space.apply("line", space.upload("1", bundles.linear()))
+    space.until_ready("line")
+    serving = space.pod("line")["metadata"]["uid"]
+    with space.client.load(space.host("line"), "line") as load:
+        # when: the release goes from the chart of before its last change to today's, with another value
+        release.upgrade(_earlier_chart(tmp_path))
+        release.upgrade(CHARTS / "slipway", "--set=log.level=debug")
+
+        # then: it does what is asked
+        _obeys(space, replicas=2)
+
+        # when: the replica that leads is deleted; then: the other one goes on
+        leader = _leader(space)
+        space.cluster.kubectl.within(NAMESPACE)("delete", "pod", leader, "--wait=false")
+        space.until("another replica leads", lambda: _leader(space) not in {"", leader})
+        _obeys(space, replicas=1)
+
+        # when: all is uninstalled; then: the API is kept, and what serves is there
+        release.uninstall()
+        assert space.kubectl("get", CRD, "--output=name")
+        assert serving in {pod["metadata"]["uid"] for pod in space.pods("line")}
+
+        # when: it is installed again; then: it takes up what it finds
+        release.install_crds()
+        release.upgrade()
+        _obeys(space, replicas=2)
+
+    # and: the model's first pod served all the while, and answered every request
+    load.assert_nothing_failed()
+    (first,) = (pod for pod in space.pods("line") if pod["metadata"]["uid"] == serving)
+    assert total_restarts(first) == 0
+
+
+def _obeys(space: Space, *, replicas: int) -> None:
+    """The operator does what is asked of it now."""
+    space.kubectl("scale", "modeldeployment/line", f"--replicas={replicas}")
+    wanted = f"{replicas}/{replicas}"
+    space.until(f"{wanted} pods", lambda: space.model("line")["status"]["ready"] == wanted)
+
+
+def _leader(space: Space) -> str:
+    """The pod that holds the lease."""
+    lease = space.api.get("leases", NAMESPACE, "slipway") or {"spec": {}}
+    return str(lease["spec"].get("holderIdentity") or "").rpartition("-")[0]
+
+
+def _earlier_chart(folder: Path) -> Path:
+    """The operator's chart as it was before its last change that was committed."""
+    before = run("git", "log", "--format=%H", "--max-count=2", "--", "charts/slipway", cwd=ROOT).split()[-1]
+    archive = subprocess.run(["git", "archive", before, "charts/slipway"], cwd=ROOT, capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(folder, filter="data")
+    return folder / "charts" / "slipway"

@@ -1,0 +1,67 @@
+"""A bundle on a volume claim is served in place, from a pod that nobody's credentials reach."""
+
+import base64
+import io
+import tarfile
+
+from e2e import bundles
+from e2e.bundles import Bundle
+from e2e.space import Manifest, Space
+
+UNPACK = """
+import base64, io, sys, tarfile
+tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.stdin.read()))).extractall("/data")
+"""
+
+
+def test_a_bundle_on_a_claim_is_served_in_place(space: Space) -> None:
+    # given: a claim, and a pod that puts the bundle there
+    space.kubectl.apply(_claim("models"), _writer("models", space.client.image()))
+    space.kubectl("wait", "--for=condition=Ready", "pod/writer", "--timeout=60s")
+    space.kubectl("exec", "--stdin", "writer", "--", "python3", "-c", UNPACK, stdin=_packed("line/1", bundles.linear()))
+
+    # when
+    space.apply("line", "pvc://models/line/1")
+
+    # then
+    space.until_ready("line")
+    assert space.client.infer("http", space.host("line"), "line", x=[[3.0]]) == {"y": [[7.0]]}
+
+    # and: what Triton reads is the claim itself, and cannot be written
+    found = space.run(space.pod("line"), "import os; print(os.path.realpath('/slipway/repository/line/1/model.onnx'))")
+    assert found.strip() == "/source/line/1/1/model.onnx"
+    mounts = space.pod("line")["spec"]["containers"][0]["volumeMounts"]
+    assert [mount["readOnly"] for mount in mounts if mount["mountPath"] == "/source"] == [True]
+
+
+def _claim(name: str) -> Manifest:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+
+
+def _writer(claim: str, image: str) -> Manifest:
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {
+        "name": "writer",
+        "image": image,
+        "securityContext": security,
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    spec = {
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"}, "spec": spec}
+
+
+def _packed(folder: str, bundle: Bundle) -> str:
+    """A bundle as text that can go through `kubectl exec`."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for path, content in bundle.items():
+            entry = tarfile.TarInfo(f"{folder}/{path}")
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    return base64.b64encode(packed.getvalue()).decode()
