@@ -15,7 +15,7 @@ PYTEST ?=
 
 export PATH := $(VENV)/bin:$(PATH)
 
-.PHONY: help demo test lint unit e2e bench tools images up down clean crds
+.PHONY: help demo test lint unit e2e bench tools images up down stop clean
 
 help: ## What there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/\1\t\2/' | expand -t 10
@@ -54,6 +54,14 @@ up: $(READY) ## A cluster with Slipway, an S3 server and metrics
 
 down: $(READY) ## Delete the clusters that were made here
 	@$(TESTBED) down
+
+stop: ## `down`, and stop the container engine if it was started here
+	@[[ ! -e $(READY) ]] || $(TESTBED) down --with-engine
+
+crds: $(READY) ## What is made from the API's models: the CRD, its copy in the chart, the field reference
+	@$(PYTHON) -m slipway.api.crd > crds/serving.slipway.dev_modeldeployments.yaml
+	@cp crds/*.yaml charts/slipway-crds/files/
+	@$(PYTHON) -m slipway.api.reference > docs/api.md
 
 clean: ## Take away all that was made here (CACHE_TOO=yes: the built programs as well)
 	@[[ ! -e $(READY) ]] || $(TESTBED) clean $(if $(filter yes,$(CACHE_TOO)),--with-cache)

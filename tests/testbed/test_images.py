@@ -1,0 +1,49 @@
+"""An image's tag says what is in it."""
+
+from pathlib import Path
+
+import pytest
+
+from testbed import images, site, tools
+from testbed.images import Image
+
+
+def _image(*inputs: str) -> Image:
+    return Image("operator", inputs, lambda folder: None)
+
+
+def test_the_tag_follows_the_base_and_every_input() -> None:
+    tags = {_image("a").reference("one"), _image("a").reference("two"), _image("b").reference("one")}
+    assert len(tags) == 3
+
+
+def test_no_image_is_tagged_latest() -> None:
+    assert all(not image.reference("base").endswith(":latest") for image in images.all_images())
+
+
+def test_what_an_image_leaves_out_is_not_what_its_program_imports(tmp_path: Path) -> None:
+    kept, dropped = tmp_path / "kubernetes/client/models/__init__.py", tmp_path / "kubernetes/client/models/v1_pod.py"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    dropped.touch()
+    site._trim(tmp_path)
+    assert kept.exists()
+    assert not dropped.exists()
+
+
+def test_a_changed_recipe_of_a_program_is_built_in_another_folder() -> None:
+    recipe = tools.RECIPES[1]
+    assert recipe.folder != tools.Recipe(recipe.name, recipe.programs, recipe.package, "v0.0.0").folder
+
+
+def test_every_image_has_a_dockerfile_that_runs_as_nobody_in_particular() -> None:
+    for image in images.all_images():
+        assert "\nUSER 1000\n" in (image.source / "Dockerfile").read_text(), image.name
+
+
+def test_a_ready_cluster_is_used_only_when_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from testbed.cluster import Cluster
+
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    monkeypatch.delenv("USE_CLUSTER", raising=False)
+    assert Cluster.given() is None
