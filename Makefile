@@ -12,10 +12,12 @@ PYTHON := $(VENV)/bin/python
 TESTBED := $(PYTHON) -m testbed
 # More arguments for pytest, e.g. PYTEST='-k gpu -x'
 PYTEST ?=
+# Stories told at once: they wait more than they work.
+STORIES ?= 3
 
 export PATH := $(VENV)/bin:$(PATH)
 
-.PHONY: help demo test lint unit e2e bench tools images up down stop clean
+.PHONY: help demo test lint unit e2e bench tools images up down stop clean crds
 
 help: ## What there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/\1\t\2/' | expand -t 10
@@ -25,7 +27,8 @@ demo: $(READY) ## Train a model, serve it on a real cluster, and ask it (USE_CLU
 
 test: lint ## Everything: lint, types, layers, tests, stories on a real cluster
 	@$(TESTBED) tools
-	@status=0; pytest tests e2e $(PYTEST) || status=$$?; \
+	@$(MAKE) unit
+	@status=0; $(MAKE) e2e || status=$$?; \
 	if [[ "$${KEEP:-}" != yes ]]; then $(TESTBED) down --name slipway-e2e; fi; exit $$status
 
 lint: $(READY) ## Style, types and the layers' rules
@@ -38,7 +41,8 @@ unit: $(READY) ## Tests without a cluster
 	@pytest tests $(PYTEST)
 
 e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down` takes it away)
-	@pytest e2e $(PYTEST)
+	@$(TESTBED) up --name slipway-e2e
+	@pytest e2e --numprocesses=$(STORIES) $(PYTEST)
 
 bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models
 	@$(PYTHON) -m bench
