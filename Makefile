@@ -45,7 +45,7 @@ e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down
 	@pytest e2e --numprocesses=$(STORIES) $(PYTEST)
 
 bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models
-	@$(PYTHON) -m bench
+	@$(PYTHON) -m bench.scale
 
 tools: $(READY) ## Build the programs that tests and demo run
 	@$(TESTBED) tools

@@ -1,7 +1,7 @@
 """The project's images. A tag is a fingerprint of what went in, so a tag that exists need not be built again.
 
-All of them stand on one base with Python. It is made from Debian packages, or is any public image named by
-`SLIPWAY_BASE_IMAGE` (`python:3.11-slim-bookworm` where it can be pulled).
+All of them stand on one base with Python 3.11: the one that `SLIPWAY_BASE_IMAGE` names, or the public one where it can
+be pulled, or one made of Debian packages.
 """
 
 import os
@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from testbed import site, tools
-from testbed.engine import answers, docker, install_packages
+from testbed.engine import answers, client, docker, install_packages
 from testbed.fingerprint import fingerprint
 from testbed.say import MissingError, working
-from testbed.shell import CACHE, ROOT, locked, run
+from testbed.shell import CACHE, ROOT, locked, run, works
 
 IMAGES: Final = ROOT / "images"
+PUBLIC_BASE: Final = "python:3.11-slim-bookworm"
 LOCKS: Final = CACHE / "locks"
 CODE: Final = ROOT / "operator" / "slipway"
 OPERATOR_CODE: Final = ("__init__.py", "api", "core", "controller", "triton")
@@ -95,6 +96,8 @@ def base_image() -> str:
     """The image that all others stand on."""
     if given := os.environ.get("SLIPWAY_BASE_IMAGE"):
         return given
+    if exists(PUBLIC_BASE) or works(client(), "pull", "--quiet", PUBLIC_BASE):
+        return PUBLIC_BASE
     reference = f"slipway.dev/base:{fingerprint(IMAGES / 'base')}"
     with locked(LOCKS / "base"):
         if not exists(reference):
@@ -120,7 +123,7 @@ def import_debian(reference: str, *options: str) -> None:
     if not shutil.which("mmdebstrap"):
         if not shutil.which("apt-get") or os.geteuid() != 0:
             raise MissingError(
-                "mmdebstrap is absent: name a public base image in SLIPWAY_BASE_IMAGE, e.g. python:3.11-slim-bookworm."
+                "No image can be pulled and mmdebstrap is absent: install it, or name an image in SLIPWAY_BASE_IMAGE."
             )
         install_packages("mmdebstrap")
     with tempfile.TemporaryDirectory() as folder:
