@@ -24,12 +24,12 @@ class Intake:
     def take(self, kind: Kind, event: kopf.RawEvent) -> None:
         """Learn from one raw event of a watch."""
         manifest: dict[str, Any] = dict(event["object"])
-        uid = manifest["metadata"]["uid"]
+        uid, version = manifest["metadata"]["uid"], int(manifest["metadata"]["resourceVersion"])
         if event["type"] == "DELETED":
             self.hearing.gone(kind, uid)
-            concerned = self.store.remove(kind, uid)
+            concerned = self.store.remove(kind, uid, version)
         else:
-            self.hearing.heard(kind, uid, int(manifest["metadata"]["resourceVersion"]))
+            self.hearing.heard(kind, uid, version)
             concerned = self.store.put(kind, manifest)
         for key in concerned:
             self.queue.notice(key)

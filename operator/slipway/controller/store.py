@@ -6,6 +6,7 @@ their label names. Nothing older than what is known ever comes in, whoever bring
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -60,8 +61,8 @@ class Store:
         self._nodes: dict[str, NodeFacts] = {}
         self._node_tuple: tuple[NodeFacts, ...] | None = None
         self._places: dict[str, dict[str, _Place]] = {}
-        self._buried: set[str] = set()
-        self._buried_before: set[str] = set()
+        self._buried: dict[str, float] = {}
+        self._buried_before: dict[str, float] = {}
 
     # -- looking
 
@@ -100,7 +101,7 @@ class Store:
         uid, version = meta["uid"], int(meta["resourceVersion"])
         places = self._places.setdefault(kind.name, {})
         known = places.get(uid)
-        if uid in self._buried or uid in self._buried_before or (known and known.version >= version):
+        if version <= self._gone_at(uid) or (known and known.version >= version):
             return frozenset()
         key = _owner_of(kind, meta)
         concerned = frozenset({key} if key else ())
@@ -117,9 +118,12 @@ class Store:
         self._keep(kind, key, manifest)
         return concerned
 
-    def remove(self, kind: Kind, uid: str) -> frozenset[Key]:
-        """An object is gone for good: older news of it that is still under way will not bring it back."""
-        self._buried.add(uid)
+    def remove(self, kind: Kind, uid: str, version: float = inf) -> frozenset[Key]:
+        """An object is gone, and news of it that is not newer than `version` will not bring it back.
+
+        Watches say the same of an object that only lost the label that they select by: that one may come back.
+        """
+        self._buried[uid] = max(version, self._gone_at(uid))
         return self._take_out(kind, uid)
 
     def evict(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> frozenset[Key]:
@@ -129,11 +133,11 @@ class Store:
             for uid, place in self._places.get(kind.name, {}).items()
             if uid not in listed and place.version <= version and namespace in (None, place.namespace)
         ]
-        return frozenset().union(*(self.remove(kind, uid) for uid in ghosts))
+        return frozenset().union(*(self.remove(kind, uid, version) for uid in ghosts))
 
     def forget_the_dead(self) -> None:
         """Once per resync: news does not travel for longer than that."""
-        self._buried_before, self._buried = self._buried, set()
+        self._buried_before, self._buried = self._buried, {}
 
     def scaled(self, key: Key, scale: Manifest) -> None:
         """Our own write through /scale answers with a Scale; carry it over to the Deployment that we know."""
@@ -151,6 +155,9 @@ class Store:
         self.put(DEPLOYMENT, body)
 
     # -- bookkeeping
+
+    def _gone_at(self, uid: str) -> float:
+        return max(self._buried.get(uid, -1), self._buried_before.get(uid, -1))
 
     def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> None:
         name = manifest["metadata"]["name"]
