@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import hashlib
 import io
-import os
 import tarfile
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -200,8 +199,6 @@ def _copy(tar: tarfile.TarFile, header: tarfile.TarInfo, sink: Sink, path: str) 
             digest.update(block)
             _write_all(target, block)
             size += len(block)
-        if isinstance(sink, Directory):
-            os.fsync(target.fileno())
     return Member(size=size, sha256=digest.hexdigest())
 
 

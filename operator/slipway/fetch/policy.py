@@ -19,7 +19,7 @@ class Policy:
     longest_backoff_seconds: float = 10.0
     streams: int = 8
     """Ranges that are downloaded at the same time."""
-    part_bytes: int = 8 * MIB
+    part_bytes: int = 16 * MIB
     """Size of one range. Hashing lags at most streams x part_bytes behind the download."""
     report_seconds: float = 5.0
     """How often progress is logged."""
