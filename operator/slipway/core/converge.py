@@ -26,15 +26,17 @@ from slipway.core.plan import Action, Apply, Delete, Scale
 RECORD: Final = f"{DOMAIN}/record"
 """Annotation on a revision's ConfigMap: the packed ControllerRevision data, from which a lost one is made again."""
 
+AUTOSCALER: Final = "HorizontalPodAutoscaler"
+
 LEFTOVERS_GO: Final = (
-    "HorizontalPodAutoscaler",
+    AUTOSCALER,
     "PodDisruptionBudget",
     "Deployment",
     "Service",
     "ConfigMap",
     "NetworkPolicy",
 )
-"""Kinds whose unwanted objects are deleted, in that order: an autoscaler must not see its Deployment shrink."""
+"""Kinds whose unwanted objects are deleted, in that order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class Goal:
     live: Sequence[Live] = ()
     root: str | None = None
     """The revision that the root Service selects."""
+    root_unsure: bool = False
+    """A change of the root Service was under way and is taken back: write it, whatever a look from before that says."""
     job: Manifest | None = None
     made: Manifest | None = None
     """The ControllerRevision of a revision that was just made."""
@@ -79,12 +83,15 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
     result = Convergence()
     wanted: set[tuple[str, str]] = set()
     for manifest, live in _wanted(owner, spec, goal):
-        wanted.add((manifest["kind"], manifest["metadata"]["name"]))
-        _settle(result, owner, observed, manifest, live)
+        key = manifest["kind"], manifest["metadata"]["name"]
+        wanted.add(key)
+        _settle(result, owner, observed, manifest, live, anyway=goal.root_unsure and key == ("Service", owner.name))
     kept = {of_revision(owner.name, live.revision) for live in goal.live if live.record is None}
     for child in _leftovers(owner, observed, wanted):
         if child.name not in kept:
-            result.actions.append(Delete(kind=child.kind, name=child.name, uid=child.uid))
+            # An autoscaler that goes must not answer the scaling that its going permits.
+            at = 0 if child.kind == AUTOSCALER else len(result.actions)
+            result.actions.insert(at, Delete(kind=child.kind, name=child.name, uid=child.uid))
     result.actions += [Delete(kind=c.kind, name=c.name, uid=c.uid) for c in goal.discard if not c.deleting]
     return result
 
@@ -99,7 +106,7 @@ def unpacked(text: str) -> RevisionRecord:
     """The record in an annotation; ValueError when it is none of ours."""
     try:
         return RevisionRecord.from_controller_revision(json.loads(zlib.decompress(base64.b64decode(text))))
-    except zlib.error as error:
+    except (zlib.error, KeyError, TypeError) as error:
         raise ValueError(f"not a packed revision: {error}") from error
 
 
@@ -133,8 +140,10 @@ def _of_revision(
         yield autoscaler(owner=owner, revision=live.revision, autoscaling=spec.autoscaling), None
 
 
-def _settle(result: Convergence, owner: Owner, observed: Observed, manifest: Manifest, live: Live | None) -> None:
-    """Write one wanted object if it is missing, changed its mind, or was changed by hand."""
+def _settle(
+    result: Convergence, owner: Owner, observed: Observed, manifest: Manifest, live: Live | None, *, anyway: bool
+) -> None:
+    """Write one wanted object if it is missing, is wanted otherwise now, was changed by hand, or `anyway`."""
     want = finished(manifest, owner=owner, api_version=API_VERSION, kind=KIND)
     kind, name = want["kind"], want["metadata"]["name"]
     there = observed.child(kind, name)
@@ -143,12 +152,13 @@ def _settle(result: Convergence, owner: Owner, observed: Observed, manifest: Man
         result.actions.append(Apply(manifest=first, first=True))
         return
     if there.owner_uid != owner.uid:
-        result.conflicts.append(Foreign(kind=kind, name=name, owned_by=f"uid {there.owner_uid or 'nobody'}"))
+        owned_by = f"uid {there.owner_uid}" if there.owner_uid else "nobody"
+        result.conflicts.append(Foreign(kind=kind, name=name, owned_by=owned_by))
         return
-    if there.deleting:
+    if there.deleting or kind == "Job":  # a Job is one try, and its template cannot be changed
         return
     count = there.body["spec"].get("replicas", 1) if live else 0
-    if not _as_wanted(there, want):
+    if anyway or not _as_wanted(there, want):
         again = _with_replicas(want, count) if live else want
         result.actions.append(Apply(manifest=again, resource_version=there.resource_version if live else None))
     elif live:

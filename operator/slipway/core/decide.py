@@ -54,8 +54,10 @@ def decide(
         parsed = ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
         return _unreadable(before, error, owner, now)
-    scene = Scene(owner=owner, spec=parsed, ask=ask_of(parsed), observed=observed, platform=platform, now=now)
-    return _decide(scene, before)
+    ask = ask_of(parsed)
+    return _decide(
+        Scene(owner=owner, spec=parsed, ask=ask, observed=observed, before=before, platform=platform, now=now)
+    )
 
 
 def _status(raw: Mapping[str, Any] | None) -> ModelDeploymentStatus:
@@ -89,19 +91,17 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
     return Plan(status=status, notes=_told(before, found))
 
 
-def _decide(scene: Scene, before: ModelDeploymentStatus) -> Plan:
-    state, settled = machine.promoted(_remembered(scene, before), scene.serving)
-    version = scene.spec.model.version
-    state = machine.retarget(state, ask=scene.ask, version=version, now=scene.now)
-    outcome = _step(scene, state)
-    outcome, record = _recorded(scene, outcome)
+def _decide(scene: Scene) -> Plan:
+    before = scene.before
+    state, settled = machine.promoted(_remembered(scene), scene.serving)
+    outcome, record = _recorded(scene, _step(scene, _retargeted(scene, state)))
     state = outcome.state
-    retiring = _retiring(scene, before, state)
+    retiring = _retiring(scene, state)
     goal = _goal(scene, outcome, retiring, record)
     convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
     blocked = _conflict(scene.observed.foreign, convergence) or _rejection(scene.observed.rejected)
     situation = situation_of(scene, state, outcome, blocked)
-    status = status_of(scene=scene, before=before, state=state, retiring=retiring, goal=goal, situation=situation)
+    status = status_of(scene=scene, state=state, retiring=retiring, goal=goal, situation=situation)
     told = _told(before, situation.finding) if not outcome.notes else ()
     wakes = [outcome.wake_at, *(revision.retire_at for revision in retiring)]
     if blocked is None and _goes_on(before.rollout, outcome, convergence):
@@ -118,36 +118,48 @@ def _goes_on(before: RolloutStatus | None, outcome: Outcome, convergence: Conver
     """Whether the next step waits for nothing but our own writes, which bring no event."""
     rollout = outcome.state.rollout
     stepped = rollout is not None and (before is None or before.step is not rollout.step)
-    return stepped or outcome.shift or (outcome.discard_job and bool(convergence.actions))
+    permits = outcome.shift or outcome.discard_job or outcome.resolved is not None
+    return stepped or (permits and bool(convergence.actions))
 
 
-def _remembered(scene: Scene, before: ModelDeploymentStatus) -> State:
+def _remembered(scene: Scene) -> State:
     """The machine's state out of status; where status was lost, the revision that serves is taken as stable."""
+    before, past = scene.before, history.entries(scene.observed, scene.owner)
+    # History may hold numbers that status never told: of a revision that was dropped before it started, or lost status.
+    others = [entry.number for entry in past if entry.record.ask != scene.ask]
     state = State(
         stable=before.stable,
         candidate=before.candidate,
         refused=before.refused,
         rollout=before.rollout,
-        last_number=before.last_number,
+        last_number=max(before.last_number, *others, 0),
     )
-    if state.stable or state.rollout or state.refused or scene.serving is None:
+    serving = scene.serving
+    if state.stable or state.rollout or state.refused or serving is None:
         return state
-    entry = next((e for e in history.entries(scene.observed, scene.owner) if e.record.revision == scene.serving), None)
-    if entry is None:
+    record = history.record_of(scene.observed, scene.owner, serving)
+    if record is None and scene.deployment(serving) is None:
         return state
-    stable = RevisionRef(
-        revision=scene.serving, ask=entry.record.ask, number=entry.number, version=entry.record.version
-    )
-    return replace(state, stable=stable, last_number=max(state.last_number, entry.number))
+    number = next((e.number for e in past if e.record.revision == serving), state.last_number + 1)
+    # Of what cannot be read nothing is known but that it serves: it stays until what is asked can take over.
+    ask, version = (record.ask, record.version) if record else ("", "unknown")
+    stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
+    return replace(state, stable=stable, last_number=max(state.last_number, number))
 
 
-def _retiring(scene: Scene, before: ModelDeploymentStatus, state: State) -> list[RevisionStatus]:
+def _retargeted(scene: Scene, state: State) -> State:
+    held = {ref.revision for ref in (state.stable, state.candidate) if ref and ref.revision}
+    lost = {revision for revision in held if history.is_lost(scene.observed, scene.owner, revision)}
+    return machine.retarget(state, ask=scene.ask, version=scene.spec.model.version, now=scene.now, lost=lost)
+
+
+def _retiring(scene: Scene, state: State) -> list[RevisionStatus]:
     """Revisions that lost their traffic and keep their pods until connections to them have ended. `state` is the one
     after the step, which may have taken one of them as candidate."""
     taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
     drain = max(DRAIN_AT_LEAST, duration((scene.spec.server or Server()).request_timeout))
     found = []
-    for revision in before.revisions:
+    for revision in scene.before.revisions:
         if revision.revision in taken or revision.state is RevisionState.CANDIDATE:
             continue
         retire_at = revision.retire_at or scene.now + drain
@@ -162,18 +174,18 @@ def _step(scene: Scene, state: State) -> Outcome:
     candidate, stable = state.candidate, state.stable.revision if state.stable else None
     if candidate is None or state.rollout is None:
         return Outcome(state=state)
-    if scene.suspended and state.rollout.step is not Step.RESOLVING:
-        return Outcome(state=state)
+    if candidate.revision and scene.suspended:
+        return Outcome(state=state if state.rollout.step is Step.STARTING else machine.rested(state, scene.now))
+    if candidate.revision and scene.count_before(candidate.revision) == 0:
+        state = machine.rested(state, scene.now)
     known = None
-    if state.rollout.step is Step.RESOLVING:
+    if candidate.revision is None:
         entry = history.newest_of(history.entries(scene.observed, scene.owner), scene.ask)
         known = entry.record.revision if entry else None
     facts = Facts(
-        ask=scene.ask,
         version=candidate.version,
-        resolve=ResolveFacts.gather(scene.observed, owner_name=scene.owner.name, ask=scene.ask),
+        resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=scene.ask),
         candidate=scene.facts(candidate, stable) if candidate.revision else None,
-        serving=scene.serving,
         known=known,
     )
     return machine.step(state, facts, scene.policy, scene.now)
@@ -190,7 +202,7 @@ def _recorded(scene: Scene, outcome: Outcome) -> tuple[Outcome, RevisionRecord |
         )
     except ValueError as error:
         return replace(outcome, finding=finding(Reason.SPEC_INVALID, str(error)), stalled=True), None
-    return replace(outcome, wake_at=scene.now), record
+    return outcome, record
 
 
 def _goal(scene: Scene, outcome: Outcome, retiring: Sequence[RevisionStatus], made: RevisionRecord | None) -> Goal:
@@ -201,9 +213,8 @@ def _goal(scene: Scene, outcome: Outcome, retiring: Sequence[RevisionStatus], ma
         live.append(_live(scene, stable, stable.revision, serves=True))
     if candidate and candidate.revision:
         live.append(_live(scene, candidate, stable.revision if stable else None, serves=False))
-    root = stable.revision if stable else candidate and candidate.revision
-    if outcome.shift and candidate:
-        root = candidate.revision
+    leads = candidate if outcome.shift or stable is None else stable
+    root = leads.revision if leads else None
     in_use = {entry.revision for entry in live}
     past = history.entries(scene.observed, scene.owner)
     limit = (scene.spec.rollout or Rollout()).history_limit
@@ -219,10 +230,17 @@ def _goal(scene: Scene, outcome: Outcome, retiring: Sequence[RevisionStatus], ma
     return Goal(
         live=live,
         root=root or scene.serving,
+        root_unsure=_takes_back(scene.before, root),
         job=job,
         made=controller_revision(made, owner=scene.owner, number=state.last_number + 1) if made else None,
         discard=(*_jobs_to_discard(scene, outcome), *history.surplus(past, in_use=in_use, limit=limit)),
     )
+
+
+def _takes_back(before: ModelDeploymentStatus, root: str | None) -> bool:
+    """Whether the traffic was on its way to a candidate that it no longer goes to."""
+    shifting = before.rollout is not None and before.rollout.step is Step.SHIFTING
+    return shifting and before.candidate is not None and before.candidate.revision != root
 
 
 def _live(scene: Scene, ref: RevisionRef, stable: str | None, *, serves: bool) -> Live:

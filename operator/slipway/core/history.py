@@ -45,6 +45,12 @@ def record_of(observed: Observed, owner: Owner, revision: str) -> RevisionRecord
     return None
 
 
+def is_lost(observed: Observed, owner: Owner, revision: str) -> bool:
+    """Nothing says any more what a revision is made of. One that a later operator wrote is unreadable, not lost."""
+    stored = observed.child("ControllerRevision", of_revision(owner.name, revision))
+    return stored is None and record_of(observed, owner, revision) is None
+
+
 def newest_of(found: list[Entry], ask: str) -> Entry | None:
     """The newest revision of an ask."""
     return next((entry for entry in found if entry.record.ask == ask), None)

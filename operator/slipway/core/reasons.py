@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-
 LONGEST: Final = 8192
 """Characters of a message in status: a whole verdict fits, and what an API server says at length is cut."""
 

@@ -44,7 +44,6 @@ def situation_of(scene: Scene, state: State, outcome: Outcome, blocked: Finding 
 def status_of(
     *,
     scene: Scene,
-    before: ModelDeploymentStatus,
     state: State,
     retiring: Sequence[RevisionStatus],
     goal: Goal,
@@ -67,7 +66,7 @@ def status_of(
         observed_generation=generation,
         phase=phase(situation),
         ready=f"{current.available}/{current.replicas}" if current else "0/0",
-        conditions=conditions(situation, before.conditions, generation=generation, now=scene.now),
+        conditions=conditions(situation, scene.before.conditions, generation=generation, now=scene.now),
         stable=state.stable,
         candidate=state.candidate,
         refused=state.refused,

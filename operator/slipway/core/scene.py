@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from slipway.api.scalars import duration
-from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import Rollout, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus
-from slipway.core.facts import Observed, Owner
+from slipway.core.facts import Child, Observed, Owner
 from slipway.core.names import REVISION, of_revision
 from slipway.core.platform import Platform
 from slipway.core.rollout.facts import RevisionFacts
@@ -26,6 +26,7 @@ class Scene:
     spec: ModelDeploymentSpec
     ask: str
     observed: Observed
+    before: ModelDeploymentStatus
     platform: Platform
     now: datetime
 
@@ -55,28 +56,39 @@ class Scene:
             accelerator=self.spec.accelerator,
         )
 
+    def deployment(self, revision: str) -> Child | None:
+        """A revision's Deployment, if it is ours and there to stay: nobody else's pods answer for the revision."""
+        found = self.observed.child("Deployment", of_revision(self.owner.name, revision))
+        return found if found and found.owner_uid == self.owner.uid and not found.deleting else None
+
     def count(self, revision: str) -> int:
         """Pods that a revision's Deployment is set to."""
-        deployment = self.observed.child("Deployment", of_revision(self.owner.name, revision))
+        deployment = self.deployment(revision)
         return int(deployment.body["spec"].get("replicas", 1)) if deployment else 0
 
+    def count_before(self, revision: str) -> int:
+        """Pods that a revision was last said to want: what its autoscaler had come to, where the Deployment is gone."""
+        return next((known.replicas for known in self.before.revisions if known.revision == revision), 0)
+
     def wanted(self, revision: str, stable: str | None) -> int:
-        """Pods that a revision should have. Under an autoscaler: what it has, within bounds; a new one starts with
-        as many as the old one needs now."""
+        """Pods that a revision should have. Under an autoscaler: what it has, within bounds; a new one follows what
+        the old one needs."""
         if self.suspended:
             return 0
         scaling = self.spec.autoscaling
         if scaling is None:
             return self.spec.replicas
-        count = self.count(revision) or (self.count(stable) if stable else 0) or self.spec.replicas
+        count = (self.count(stable) if stable else 0) or self.count(revision)
+        count = count or self.count_before(revision) or self.spec.replicas
         return min(max(count, scaling.min_replicas), scaling.max_replicas)
 
     def facts(self, ref: RevisionRef | RevisionStatus, stable: str | None) -> RevisionFacts:
         """A revision's facts, by its reference."""
         revision = ref.revision or ""
+        deployment = self.deployment(revision)
         return RevisionFacts.gather(
             self.observed,
-            owner_name=self.owner.name,
+            deployment=deployment.body if deployment else {},
             revision=revision,
             version=ref.version,
             wanted=self.wanted(revision, stable),

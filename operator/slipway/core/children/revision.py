@@ -15,7 +15,7 @@ from slipway.core.children.service import revision_service
 from slipway.core.children.workload import deployment
 from slipway.core.facts import Owner
 from slipway.core.identity import asked, revision_of
-from slipway.core.names import ASK, REVISION, SHORT, Manifest, labels, of_revision
+from slipway.core.names import ASK, SHORT, Manifest, labels, of_revision
 from slipway.core.platform import Platform
 
 FORMAT: Final = 1
@@ -52,7 +52,7 @@ class RevisionRecord:
             )
         try:
             return cls(
-                revision=body["metadata"]["labels"][REVISION],
+                revision=name.rpartition("-")[2],  # a label can be changed by hand
                 ask=data["ask"],
                 asked=data["asked"],
                 version=data["version"],

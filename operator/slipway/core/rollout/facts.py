@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from slipway.core.facts import Child, NodeFacts, Observed, PodFacts
-from slipway.core.names import of_resolve_job, of_revision
+from slipway.core.facts import Child, NodeFacts, Observed, Owner, PodFacts
+from slipway.core.names import of_resolve_job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +17,6 @@ class RevisionFacts:
     version: str
     """The user's name for it."""
     wanted: int
-    replicas: int = 0
-    """What its Deployment is set to; 0 when there is none."""
     available: int = 0
     replica_failure: str | None = None
     """Why the API server refused its pods."""
@@ -40,16 +38,15 @@ class RevisionFacts:
         return max([since, *(pod.progressed_at for pod in self.pods)])
 
     @classmethod
-    def gather(cls, observed: Observed, *, owner_name: str, revision: str, version: str, wanted: int) -> Self:
-        """Read a revision's facts out of what was observed."""
-        deployment = observed.child("Deployment", of_revision(owner_name, revision))
-        body = deployment.body if deployment else {}
-        status = body.get("status") or {}
+    def gather(
+        cls, observed: Observed, *, deployment: Mapping[str, Any], revision: str, version: str, wanted: int
+    ) -> Self:
+        """Read a revision's facts out of what was observed. `deployment` is empty when there is none."""
+        status = deployment.get("status") or {}
         return cls(
             revision=revision,
             version=version,
             wanted=wanted,
-            replicas=(body.get("spec") or {}).get("replicas", 0),
             available=status.get("availableReplicas", 0),
             replica_failure=_replica_failure(status),
             pods=tuple(pod for pod in observed.pods_of(revision) if not pod.deleting),
@@ -77,10 +74,13 @@ class ResolveFacts:
         return self.failed or self.complete or bool(self.pod and self.pod.fetch.finished)
 
     @classmethod
-    def gather(cls, observed: Observed, *, owner_name: str, ask: str) -> Self:
-        """Read what became of resolving an ask. A Job on its way out counts as one that is still there."""
-        name = of_resolve_job(owner_name, ask)
+    def gather(cls, observed: Observed, *, owner: Owner, ask: str) -> Self:
+        """Read what became of resolving an ask. A Job on its way out counts as one that is still there; that of a
+        predecessor of our name says nothing of us."""
+        name = of_resolve_job(owner.name, ask)
         job = observed.child("Job", name)
+        if job and job.owner_uid != owner.uid:
+            return cls()
         conditions = ((job.body.get("status") or {}).get("conditions") or ()) if job else ()
         true = {c["type"] for c in conditions if c["status"] == "True"}
         pods = [pod for pod in observed.pods if pod.job == name and not pod.deleting]

@@ -152,8 +152,9 @@ def missed_deadline(facts: RevisionFacts, policy: Policy, *, since: datetime, no
 
 
 def times_seen(facts: RevisionFacts) -> int:
-    """How often this revision's servers have ended, over all pods: what makes a finding certain."""
-    return sum(pod.server.endings for pod in _not_ready(facts))
+    """How often this revision's containers have ended, over all pods: what makes a finding certain. Where the bundle is
+    not there yet it is the fetcher that speaks for the revision."""
+    return sum((pod.server if pod.fetched_at else pod.fetch).endings for pod in _not_ready(facts))
 
 
 def refusable(found: Finding, facts: RevisionFacts) -> bool:

@@ -9,6 +9,7 @@ correctly, and the old revision goes when connections to it have had time to end
         └──────────┴── a finding about the revision → refused, until the ask changes
 """
 
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -41,14 +42,11 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the cluster says about the candidate and the traffic."""
+    """What the cluster says about the candidate."""
 
-    ask: str
     version: str
     resolve: ResolveFacts
     candidate: RevisionFacts | None = None
-    serving: str | None = None
-    """The revision that the root Service selects."""
     known: str | None = None
     """A revision of this ask that history already holds."""
 
@@ -72,11 +70,12 @@ class Outcome:
     wake_at: datetime | None = None
 
 
-def retarget(state: State, *, ask: str, version: str, now: datetime) -> State:
-    """Aim at what is asked for now: keep going, go back to stable, stay refused, or begin with a new candidate."""
-    if state.stable and state.stable.ask == ask:
+def retarget(state: State, *, ask: str, version: str, now: datetime, lost: Set[str] = frozenset()) -> State:
+    """Aim at what is asked for now: keep going, go back to stable, stay refused, or begin with a new candidate. What a
+    `lost` revision was made of is gone, so the ask is resolved anew beside what is left of it."""
+    if state.stable and state.stable.ask == ask and state.stable.revision not in lost:
         return replace(state, candidate=None, rollout=None, refused=None)
-    if state.candidate and state.candidate.ask == ask:
+    if state.candidate and state.candidate.ask == ask and state.candidate.revision not in lost:
         return state
     if state.refused and state.refused.ask == ask:
         return replace(state, candidate=None, rollout=None)
@@ -94,8 +93,15 @@ def promoted(state: State, serving: str | None) -> tuple[State, tuple[Note, ...]
     return replace(state, stable=candidate, candidate=None, rollout=None), (note,)
 
 
+def rested(state: State, now: datetime) -> State:
+    """The candidate may have pods only from now on: what it waited until then is not its own time."""
+    if state.rollout is None:
+        return state
+    return replace(state, rollout=state.rollout.model_copy(update={"step": Step.STARTING, "step_started_at": now}))
+
+
 def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
-    """One step of the candidate. `state` has been retargeted at `facts.ask`."""
+    """One step of the candidate. `state` has been retargeted at what is asked."""
     if state.candidate is None or state.rollout is None:
         return Outcome(state=state)
     if state.rollout.step is Step.RESOLVING:
@@ -194,11 +200,9 @@ def _start(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
     if rollout.step is Step.SHIFTING:
         rollout = rollout.model_copy(update={"step": Step.STARTING, "step_started_at": now})
         state = replace(state, rollout=rollout)
-    found = first_finding(candidate, policy)
     late = missed_deadline(candidate, policy, since=rollout.step_started_at, now=now)
-    if found is None and late is not None:
-        found = late
-    if found is not None and refusable(found, candidate):
+    found = first_finding(candidate, policy) or late
+    if found and (refusable(found, candidate) or (late and found.about is About.REVISION)):
         return _refuse(state, found, now)
     wake_at = None if late else deadline(candidate, policy, rollout.step_started_at)
     return Outcome(state=state, finding=found, stalled=late is not None, wake_at=wake_at)
