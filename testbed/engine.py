@@ -6,6 +6,7 @@ engine that was started here.
 
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,10 @@ def answers() -> bool:
 
 def ensure() -> None:
     """Have an engine that answers, installed and started where that is possible."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise MissingError(
+            "Linux on x86-64 is needed: programs built here run in containers, and Triton's wheel is for it."
+        )
     if answers():
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
