@@ -105,6 +105,7 @@ class Operator:
         try:
             async with asyncio.timeout(FIRST_PASS_SECONDS):
                 await self._queue.settled()
+            log.info("Everything was looked at once")
         except TimeoutError:
             log.info("The first pass goes on while watches start")
 
