@@ -133,7 +133,7 @@ class Story:
         """Wait until ModelDeployments are Ready, at their generation, and serve that version."""
         for name in names:
             try:
-                self.until(f"{name} is Ready", partial(self._ready, name, version), seconds)
+                self.until(f"{name} is Ready", partial(self.is_ready, name, version), seconds)
             except AssertionError as error:
                 raise AssertionError(f"{error}; its status: {self.status(name)}") from None
 
@@ -145,7 +145,8 @@ class Story:
             raise AssertionError(f"{error}; it says {self.condition(name)}") from None
         return str(self.condition(name)["message"])
 
-    def _ready(self, name: str, version: str) -> bool:
+    def is_ready(self, name: str, version: str = "") -> bool:
+        """Ready at its generation, and serving that version."""
         found = self.get("modeldeployments", name)
         status = found.get("status") or {}
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())

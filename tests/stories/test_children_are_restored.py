@@ -1,5 +1,6 @@
 """S2: whatever becomes of a child, it comes back as it was made, and what is not ours is left alone."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -92,6 +93,29 @@ def test_the_count_that_an_autoscaler_owns_is_left_alone(story: Story, operator:
     story.api.delete("services", story.namespace, "churn")
     story.until("the Service is back", lambda: story.api.get("services", story.namespace, "churn"))
     assert story.get("deployments", deployment)["spec"]["replicas"] == 5
+
+
+def test_a_child_whose_labels_were_taken_off_gets_them_back_and_is_then_left_in_peace(
+    story: Story, operator: OperatorProcess
+) -> None:
+    mark = story.plane.audit.mark()
+    story.kubectl("label", "service", "churn", "app.kubernetes.io/managed-by-", f"{REVISION}-")
+
+    def labelled() -> bool:
+        labels: dict[str, str] = story.get("services", "churn")["metadata"]["labels"]
+        return labels.get("app.kubernetes.io/managed-by") == "slipway"
+
+    story.until("the label is back", labelled)
+    for _ in range(2):  # two repairs elsewhere: passes in which a write that repeats itself would show
+        budget = f"churn-{story.revision('churn')}"
+        story.api.delete("poddisruptionbudgets", story.namespace, budget)
+        story.until("the budget is back", partial(story.api.get, "poddisruptionbudgets", story.namespace, budget))
+    writes = [
+        call
+        for call in story.plane.audit.calls(mark, story.plane.user("operator"))
+        if call.verb == "patch" and call.resource == "services" and call.name == "churn"
+    ]
+    assert len(writes) == 1
 
 
 def _asked(found: dict[str, Any]) -> Any:
