@@ -161,10 +161,11 @@ class Plane:
         if not files:
             return
         kubectl = self.kubectl()
-        kubectl("apply", "--server-side", *(f"--filename={file}" for file in files))
-        # Not --for=condition: kubectl fails on an object so new that it has no conditions yet.
-        established = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
-        kubectl("wait", established, "--timeout=30s", *(f"--filename={file}" for file in files))
+        named = [f"--filename={file}" for file in files]
+        kubectl("apply", "--server-side", *named)
+        # First for the names: kubectl fails on an object so new that it has no conditions yet, and both come together.
+        for state in ("jsonpath={.status.acceptedNames.kind}", "condition=Established"):
+            kubectl("wait", f"--for={state}", "--timeout=30s", *named)
 
     # -- inside
 
