@@ -140,4 +140,4 @@ def _existing() -> list[str]:
 def _kind(*argv: str) -> str:
     # kind calls the first `docker` on PATH, which must be the engine's own.
     path = f"{Path(client()).parent}:{os.environ['PATH']}"
-    return run(find("kind"), *argv, env={"PATH": path, "KIND_EXPERIMENTAL_PROVIDER": "docker"})
+    return run(find("kind"), *argv, env={"PATH": path})

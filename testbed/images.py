@@ -17,11 +17,10 @@ from testbed import site, tools
 from testbed.engine import answers, client, docker, install_packages
 from testbed.fingerprint import fingerprint
 from testbed.say import MissingError, working
-from testbed.shell import CACHE, ROOT, locked, run, works
+from testbed.shell import ROOT, locked, run, works
 
 IMAGES: Final = ROOT / "images"
 PUBLIC_BASE: Final = "python:3.11-slim-bookworm"
-LOCKS: Final = CACHE / "locks"
 CODE: Final = ROOT / "operator" / "slipway"
 OPERATOR_CODE: Final = ("__init__.py", "api", "core", "controller", "triton")
 FETCHER_CODE: Final = ("__init__.py", "api", "triton", "fetch", "guard")
@@ -83,7 +82,7 @@ def build_all() -> dict[str, str]:
 def build(image: Image, base: str) -> str:
     """Build one image if it is absent and return its reference."""
     reference = image.reference(base)
-    with locked(LOCKS / image.name):
+    with locked(Path(reference)):
         if not exists(reference):
             with working(f"building image {image.name}"), tempfile.TemporaryDirectory() as folder:
                 image.context(Path(folder))
@@ -99,7 +98,7 @@ def base_image() -> str:
     if exists(PUBLIC_BASE) or works(client(), "pull", "--quiet", PUBLIC_BASE):
         return PUBLIC_BASE
     reference = f"slipway.dev/base:{fingerprint(IMAGES / 'base')}"
-    with locked(LOCKS / "base"):
+    with locked(Path(reference)):
         if not exists(reference):
             with working("building the base image from Debian packages"):
                 import_debian(

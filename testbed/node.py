@@ -13,7 +13,7 @@ from testbed.engine import client, docker, install_packages
 from testbed.fingerprint import fingerprint
 from testbed.images import IMAGES, debian_packages, exists, import_debian
 from testbed.say import working
-from testbed.shell import CACHE, run, works
+from testbed.shell import CACHE, locked, run, works
 
 STOCK: Final = "kindest/node:v1.34.3"
 REGISTRY: Final = "registry.k8s.io"
@@ -38,9 +38,10 @@ def node_image() -> str:
     if exists(STOCK) or works(client(), "pull", "--quiet", STOCK):
         return STOCK
     reference = f"slipway.dev/node:{_fingerprint()}"
-    if not exists(reference):
-        with working("building the node image"):
-            _build(reference, _base())
+    with locked(Path(reference)):
+        if not exists(reference):
+            with working("building the node image"):
+                _build(reference, _base())
     return reference
 
 

@@ -82,9 +82,11 @@ def works(*argv: str | Path, env: Mapping[str, str] | None = None) -> bool:
 
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
-    """Let one process at a time make what will be at `target`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f"{target.name}.lock").open("w") as lock:
+    """Let one process at a time make `target`, a path or the like of one."""
+    # Not beside it: kubectl and kind have a lock file of their own beside a kubeconfig.
+    file = CACHE / "locks" / target.name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
