@@ -88,9 +88,24 @@ async def test_a_standby_is_ready_and_takes_over_when_the_leader_is_told_to_end(
 
         assert leader.stop() == 0
 
-        await eventually(lambda: standby.leads, 6)  # at once, not after the 15 s of the Lease
+        await eventually(lambda: standby.leads, 15)  # at once, not after the 30 s of the Lease
         plane.kubectl().apply(a_model_deployment(namespace))
         await eventually(lambda: _phase(plane, namespace), 30)
+
+
+async def test_an_operator_that_loses_its_lease_ends_with_an_error_and_leaves_the_lease_alone(
+    plane: Plane, namespace: str, tmp_path: Path
+) -> None:
+    kubectl = plane.kubectl().within(namespace)
+    with operator_on(plane, tmp_path, namespaces=namespace, lease_namespace=namespace) as operator:
+        await eventually(lambda: operator.leads, 30)
+        kubectl("patch", "lease", "slipway", "-p", '{"spec": {"holderIdentity": "thief"}}')
+
+        await eventually(lambda: operator.process.poll() is not None, 30)
+
+        assert operator.process.returncode == 1
+        assert "Somebody else holds the Lease" in operator.log()
+    assert kubectl("get", "lease", "slipway", "-o", "jsonpath={.spec.holderIdentity}") == "thief"
 
 
 async def test_an_operator_for_one_namespace_needs_no_rights_outside_it(

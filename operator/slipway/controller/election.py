@@ -22,11 +22,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """Times of a Lease, in seconds: a holder that cannot renew stops before anybody else may take over."""
+    """Times of a Lease, in seconds: a holder that cannot renew stops before anybody else may take over.
 
-    duration: float = 15
-    give_up: float = 10
-    renew: float = 3
+    Longer than client-go's: a restart of a lone API server should not restart us, and nothing but changes waits for us.
+    """
+
+    duration: float = 30
+    give_up: float = 20
+    renew: float = 5
     poll: float = 1.5
 
 
@@ -73,7 +76,7 @@ class Election:
         while True:
             await asyncio.sleep(pause)
             try:
-                async with asyncio.timeout(self._terms.give_up / 2):
+                async with asyncio.timeout(self._terms.give_up / 4):
                     kept = await self._renew()
             except (KubeError, TimeoutError) as error:
                 log.warning("The Lease was not renewed: %r", error)

@@ -131,19 +131,19 @@ class WatchesEndedError(Exception):
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
-    """Do the work until it ends or `stop` is set. Answers whether it ended by itself."""
+    """Do the work until it ends or `stop` is set. Answers whether it ended by itself; its failure is raised."""
     task = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
-            return False
-        await task
-        return True
     finally:
         for each in (task, stopping):
             each.cancel()
-        await asyncio.gather(task, stopping, return_exceptions=True)
+        # kopf, torn down by a failure beside it, sets `stop` too: what counts is how the work ended.
+        outcome, _ = await asyncio.gather(task, stopping, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome is None
 
 
 def alive(hearing: Hearing) -> str | None:

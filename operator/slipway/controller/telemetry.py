@@ -24,7 +24,7 @@ class Telemetry:
         self.registry = registry = CollectorRegistry()
         self.reconcile_seconds = Histogram(
             "slipway_reconcile_duration_seconds",
-            "Duration of one pass over one ModelDeployment, by outcome: done, gone, retry or failed.",
+            "Duration of a pass over one ModelDeployment, by outcome: done, retry (the API server) or failed (a bug).",
             ["outcome"],
             registry=registry,
             buckets=SECONDS,
