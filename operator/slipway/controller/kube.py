@@ -53,15 +53,10 @@ class ForbiddenError(KubeError):
     """403: RBAC, admission or quota."""
 
 
-class GoneError(KubeError):
-    """410: the list's snapshot has expired."""
-
-
 _ERRORS: Final[dict[int, type[KubeError]]] = {
     403: ForbiddenError,
     404: NotFoundError,
     409: ConflictError,
-    410: GoneError,
 }
 
 

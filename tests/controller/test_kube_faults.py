@@ -1,0 +1,89 @@
+"""Answers that a healthy API server cannot be made to give, from a fake that gives nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import ApiClient, Configuration
+
+from slipway.controller import kube as kube_module
+from slipway.controller.kinds import POD
+from slipway.controller.kube import ApiKube, KubeError
+from testbed.plane import free_port
+from tests.controller.conftest import CallLog
+
+
+@asynccontextmanager
+async def fake_server(answer: web.Response | None) -> AsyncIterator[ApiKube]:
+    """A client of a fake API server with one answer to everything; with None it hangs up in the middle of one."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if answer is not None:
+            return answer
+        half = web.StreamResponse(headers={"Content-Length": "1000"})
+        await half.prepare(request)
+        await half.write(b'{"kind": "Po')
+        assert request.transport
+        request.transport.close()
+        return half
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    configuration = Configuration()
+    configuration.host = f"http://127.0.0.1:{port}"
+    try:
+        async with ApiClient(configuration) as client:
+            yield ApiKube(client, CallLog())
+    finally:
+        await runner.cleanup()
+
+
+def a_status(code: int, reason: str, **headers: str) -> web.Response:
+    body = {"kind": "Status", "reason": reason, "message": "said why"}
+    return web.json_response(body, status=code, headers={name.replace("_", "-"): v for name, v in headers.items()})
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reason", "retry_after"),
+    [
+        (a_status(429, "TooManyRequests", Retry_After="7"), 429, "TooManyRequests", 7),
+        (
+            a_status(503, "ServiceUnavailable", Retry_After="Wed, 21 Oct 2026 07:28:00 GMT"),
+            503,
+            "ServiceUnavailable",
+            0,
+        ),
+        (a_status(500, "InternalError"), 500, "InternalError", 0),
+        (web.Response(status=502, text="<html>Bad Gateway</html>"), 502, "Unknown", 0),
+        (web.Response(status=500, text="[]"), 500, "Unknown", 0),
+        (None, 0, "NoAnswer", 0),
+    ],
+    ids=["429", "503 with a date", "500", "a proxy's page", "JSON that is no Status", "half an answer"],
+)
+async def test_every_bad_answer_is_an_error_of_ours_with_what_it_said(
+    answer: web.Response | None, status: int, reason: str, retry_after: float
+) -> None:
+    async with fake_server(answer) as kube:
+        with pytest.raises(KubeError) as raised:
+            await kube.get(POD, "shop", "p")
+
+    assert (raised.value.status, raised.value.reason) == (status, reason)
+    assert raised.value.retry_after_seconds == retry_after
+
+
+async def test_a_list_whose_snapshot_has_expired_ends_with_an_error_and_not_as_a_short_list() -> None:
+    async with fake_server(a_status(410, "Expired")) as kube:
+        with pytest.raises(KubeError, match="said why"):
+            [page async for page in kube.list(POD, None)]
+
+
+async def test_a_server_that_does_not_answer_in_time_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kube_module, "TIMEOUT_SECONDS", 0.0001)
+    async with fake_server(a_status(200, "")) as kube:
+        with pytest.raises(KubeError, match="NoAnswer"):
+            await kube.get(POD, "shop", "p")
