@@ -9,7 +9,7 @@ from tests.stories.story import Story, model_deployment
 pytestmark = pytest.mark.plane
 
 TAKEN_OVER = 45
-"""Seconds. A Lease that was not given back expires after 15."""
+"""Seconds. A Lease that was not given back expires after 30."""
 
 
 def test_when_the_leader_is_killed_the_standby_goes_on_with_what_it_left(story_plane: Plane, story: Story) -> None:
