@@ -3,7 +3,7 @@
 Pure and replayable: the same facts give the same plan, and a plan that was carried out leads to an empty one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,7 +20,7 @@ from slipway.core.children.revision import RevisionRecord, controller_revision, 
 from slipway.core.converge import Convergence, Goal, Live, converge
 from slipway.core.facts import Child, Foreign, Observed, Owner, Rejected
 from slipway.core.identity import ask as ask_of
-from slipway.core.names import of_resolve_job
+from slipway.core.names import of_resolve_job, of_revision
 from slipway.core.plan import Note, Plan
 from slipway.core.platform import Platform
 from slipway.core.reasons import Finding, Reason, finding
@@ -124,9 +124,9 @@ def _goes_on(before: RolloutStatus | None, outcome: Outcome, convergence: Conver
 
 def _remembered(scene: Scene) -> State:
     """The machine's state out of status; where status was lost, the revision that serves is taken as stable."""
-    before, past = scene.before, history.entries(scene.observed, scene.owner)
+    before, past = scene.before, scene.past
     # History may hold numbers that status never told: of a revision that was dropped before it started, or lost status.
-    others = [entry.number for entry in past if entry.record.ask != scene.ask]
+    others = [entry.number for entry in past if entry.ask != scene.ask]
     state = State(
         stable=before.stable,
         candidate=before.candidate,
@@ -140,7 +140,7 @@ def _remembered(scene: Scene) -> State:
     record = history.record_of(scene.observed, scene.owner, serving)
     if record is None and scene.deployment(serving) is None:
         return state
-    number = next((e.number for e in past if e.record.revision == serving), state.last_number + 1)
+    number = next((e.number for e in past if e.revision == serving), state.last_number + 1)
     # Of what cannot be read nothing is known but that it serves: it stays until what is asked can take over.
     ask, version = (record.ask, record.version) if record else ("", "unknown")
     stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
@@ -180,8 +180,8 @@ def _step(scene: Scene, state: State) -> Outcome:
         state = machine.rested(state, scene.now)
     known = None
     if candidate.revision is None:
-        entry = history.newest_of(history.entries(scene.observed, scene.owner), scene.ask)
-        known = entry.record.revision if entry else None
+        entry = history.newest_of(scene.past, scene.ask)
+        known = entry.revision if entry else None
     facts = Facts(
         version=candidate.version,
         resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=scene.ask),
@@ -216,8 +216,6 @@ def _goal(scene: Scene, outcome: Outcome, retiring: Sequence[RevisionStatus], ma
     leads = candidate if outcome.shift or stable is None else stable
     root = leads.revision if leads else None
     in_use = {entry.revision for entry in live}
-    past = history.entries(scene.observed, scene.owner)
-    limit = (scene.spec.rollout or Rollout()).history_limit
     job = None
     if outcome.resolve:
         job = resolve_job(
@@ -233,7 +231,7 @@ def _goal(scene: Scene, outcome: Outcome, retiring: Sequence[RevisionStatus], ma
         root_unsure=_takes_back(scene.before, root),
         job=job,
         made=controller_revision(made, owner=scene.owner, number=state.last_number + 1) if made else None,
-        discard=(*_jobs_to_discard(scene, outcome), *history.surplus(past, in_use=in_use, limit=limit)),
+        discard=(*_jobs_to_discard(scene, outcome), *_surplus(scene, in_use)),
     )
 
 
@@ -275,6 +273,14 @@ def _jobs_to_discard(scene: Scene, outcome: Outcome) -> tuple[Child, ...]:
         for (kind, name), child in scene.observed.children.items()
         if kind == "Job" and child.owner_uid == scene.owner.uid and (name != current or outcome.discard_job)
     )
+
+
+def _surplus(scene: Scene, in_use: set[str]) -> Iterator[Child]:
+    """History beyond its limit."""
+    limit = (scene.spec.rollout or Rollout()).history_limit
+    for revision in history.surplus(scene.past, in_use=in_use, limit=limit):
+        if child := scene.observed.child("ControllerRevision", of_revision(scene.owner.name, revision)):
+            yield child
 
 
 def _conflict(known: Sequence[Foreign], convergence: Convergence) -> Finding | None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
+from weakref import WeakKeyDictionary
 
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.converge import RECORD, unpacked
@@ -15,20 +17,29 @@ class Entry:
     """One revision in history."""
 
     number: int
-    record: RevisionRecord
-    child: Child
+    revision: str
+    ask: str
+
+
+_READ: Final[WeakKeyDictionary[Child, Entry | None]] = WeakKeyDictionary()
+"""What each ControllerRevision is, in short. A Child never changes, so it need not be unpacked again for that."""
 
 
 def entries(observed: Observed, owner: Owner) -> list[Entry]:
     """Every readable revision, newest first. One that cannot be read is left alone."""
-    found = []
-    for (kind, _), child in observed.children.items():
-        if kind == "ControllerRevision" and child.owner_uid == owner.uid and not child.deleting:
-            with suppress(ValueError):
-                body = child.body
-                record = RevisionRecord.from_controller_revision(body)
-                found.append(Entry(number=body["revision"], record=record, child=child))
-    return sorted(found, key=lambda entry: entry.number, reverse=True)
+    stored = (child for (kind, _), child in observed.children.items() if kind == "ControllerRevision")
+    found = (_entry(child) for child in stored if child.owner_uid == owner.uid and not child.deleting)
+    return sorted((entry for entry in found if entry), key=lambda entry: entry.number, reverse=True)
+
+
+def _entry(child: Child) -> Entry | None:
+    if child not in _READ:
+        body = child.body
+        _READ[child] = None
+        with suppress(ValueError):
+            record = RevisionRecord.from_controller_revision(body)
+            _READ[child] = Entry(number=body["revision"], revision=record.revision, ask=record.ask)
+    return _READ[child]
 
 
 def record_of(observed: Observed, owner: Owner, revision: str) -> RevisionRecord | None:
@@ -53,10 +64,10 @@ def is_lost(observed: Observed, owner: Owner, revision: str) -> bool:
 
 def newest_of(found: list[Entry], ask: str) -> Entry | None:
     """The newest revision of an ask."""
-    return next((entry for entry in found if entry.record.ask == ask), None)
+    return next((entry for entry in found if entry.ask == ask), None)
 
 
-def surplus(found: list[Entry], *, in_use: set[str], limit: int) -> tuple[Child, ...]:
+def surplus(found: list[Entry], *, in_use: set[str], limit: int) -> list[str]:
     """Retired revisions beyond the limit, oldest last; those in use are never among them."""
-    retired = [entry for entry in found if entry.record.revision not in in_use]
-    return tuple(entry.child for entry in retired[limit:])
+    retired = [entry.revision for entry in found if entry.revision not in in_use]
+    return retired[limit:]

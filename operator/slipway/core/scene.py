@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import Rollout, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus
-from slipway.core.facts import Child, Observed, Owner
-from slipway.core.names import REVISION, of_revision
+from slipway.core import history
+from slipway.core.facts import Observed, Owner
+from slipway.core.names import REVISION, Manifest, of_revision
 from slipway.core.platform import Platform
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
@@ -35,7 +37,12 @@ class Scene:
         """No pods are wanted. Under an autoscaler `replicas` is only where a version starts, and that is never 0."""
         return self.spec.suspend or (self.spec.replicas == 0 and self.spec.autoscaling is None)
 
-    @property
+    @cached_property
+    def past(self) -> list[history.Entry]:
+        """The revisions that history holds, newest first."""
+        return history.entries(self.observed, self.owner)
+
+    @cached_property
     def serving(self) -> str | None:
         """The revision that the root Service selects now."""
         root = self.observed.child("Service", self.owner.name)
@@ -44,7 +51,7 @@ class Scene:
         selector: Mapping[str, str] = root.body["spec"].get("selector") or {}
         return selector.get(REVISION)
 
-    @property
+    @cached_property
     def policy(self) -> Policy:
         """How long waits may be. Starting may take as long as the server is given for it."""
         rollout, server = self.spec.rollout or Rollout(), self.spec.server or Server()
@@ -56,15 +63,23 @@ class Scene:
             accelerator=self.spec.accelerator,
         )
 
-    def deployment(self, revision: str) -> Child | None:
-        """A revision's Deployment, if it is ours and there to stay: nobody else's pods answer for the revision."""
-        found = self.observed.child("Deployment", of_revision(self.owner.name, revision))
-        return found if found and found.owner_uid == self.owner.uid and not found.deleting else None
+    @cached_property
+    def _deployments(self) -> Mapping[str, Manifest]:
+        """Those that are ours and there to stay: nobody else's pods answer for a revision."""
+        return {
+            child.name: child.body
+            for (kind, _), child in self.observed.children.items()
+            if kind == "Deployment" and child.owner_uid == self.owner.uid and not child.deleting
+        }
+
+    def deployment(self, revision: str) -> Manifest | None:
+        """A revision's Deployment, unpacked."""
+        return self._deployments.get(of_revision(self.owner.name, revision))
 
     def count(self, revision: str) -> int:
         """Pods that a revision's Deployment is set to."""
         deployment = self.deployment(revision)
-        return int(deployment.body["spec"].get("replicas", 1)) if deployment else 0
+        return int(deployment["spec"].get("replicas", 1)) if deployment else 0
 
     def count_before(self, revision: str) -> int:
         """Pods that a revision was last said to want: what its autoscaler had come to, where the Deployment is gone."""
@@ -85,10 +100,9 @@ class Scene:
     def facts(self, ref: RevisionRef | RevisionStatus, stable: str | None) -> RevisionFacts:
         """A revision's facts, by its reference."""
         revision = ref.revision or ""
-        deployment = self.deployment(revision)
         return RevisionFacts.gather(
             self.observed,
-            deployment=deployment.body if deployment else {},
+            deployment=self.deployment(revision) or {},
             revision=revision,
             version=ref.version,
             wanted=self.wanted(revision, stable),
