@@ -1,0 +1,355 @@
+"""The core among disturbances: whatever happens, in any order, what serves is not harmed and the end is reached."""
+
+import copy
+import json
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from slipway.core.facts import Observed
+from tests.core.disturbed import Disturbed
+from tests.core.toy import RESOLVED, says, toy
+
+VERDICTS = ("LoadFailed", "WrongAnswer", "BackendDead", "SpecInvalid", "SourceChanged", "NoSuchReason")
+ANSWERS = ("SourceUnavailable", "SourceDenied", "BundleInvalid", "DigestMismatch", "SpecInvalid", "\ud800")
+FETCHES = ("SourceUnavailable", "StorageFull", "BundleInvalid", "DigestMismatch")
+SCALING = {"minReplicas": 2, "maxReplicas": 4, "metrics": [{"type": "Resource"}]}
+UNSCHEDULABLE = {
+    "phase": "Pending",
+    "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1: no gpu"}],
+}
+PLENTY = 40
+
+
+class Machine(RuleBasedStateMachine):
+    """One ModelDeployment, its users, its cluster and its operator, all at odds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        least = toy(replicas=2)
+        self.cluster = Disturbed(spec=least.spec)
+        self.seen: Observed = self.cluster.observed()
+        self.failed = False
+
+    # Users
+
+    def changed(self, **fields: Any) -> None:
+        for key, value in fields.items():
+            if value is None:
+                self.cluster.spec.pop(key, None)
+            else:
+                self.cluster.spec[key] = copy.deepcopy(value)
+        self.cluster.generation += 1
+
+    @rule(version=st.sampled_from("345"))
+    def asks_for_a_version(self, version: str) -> None:
+        self.cluster.edit(version=version)
+
+    @rule(server=st.sampled_from([None, {"requestTimeout": "45s"}]))
+    def changes_another_field_that_makes_a_revision(self, server: dict[str, Any] | None) -> None:
+        self.changed(server=server)
+
+    @rule(replicas=st.integers(0, 3))
+    def changes_the_count(self, replicas: int) -> None:
+        self.changed(replicas=replicas)
+
+    @rule(suspend=st.booleans())
+    def suspends_or_resumes(self, suspend: bool) -> None:
+        self.changed(suspend=suspend)
+
+    @rule(autoscaling=st.sampled_from([None, SCALING]))
+    def toggles_autoscaling(self, autoscaling: dict[str, Any] | None) -> None:
+        self.changed(autoscaling=autoscaling)
+
+    @rule(traffic=st.sampled_from([None, {"allowFrom": [{"podSelector": {}}]}]))
+    def toggles_the_network_policy(self, traffic: dict[str, Any] | None) -> None:
+        self.changed(traffic=traffic)
+
+    # Hands on children
+
+    @rule(data=st.data())
+    def deletes_a_child(self, data: st.DataObject) -> None:
+        if self.cluster.objects:
+            key = data.draw(st.sampled_from(sorted(self.cluster.objects)))
+            del self.cluster.objects[key]
+            self.cluster.collect_garbage()
+
+    @rule(data=st.data(), label=st.sampled_from([None, "deadbeef"]))
+    def edits_a_child(self, data: st.DataObject, label: str | None) -> None:
+        if self.cluster.objects:
+            child = self.cluster.objects[data.draw(st.sampled_from(sorted(self.cluster.objects)))]
+            labels = child["metadata"]["labels"]
+            labels.clear()
+            if label:
+                labels["serving.slipway.dev/revision"] = label
+            if child["kind"] == "Service":
+                child["spec"]["selector"] = labels and {"serving.slipway.dev/revision": "deadbeef"}
+            self.cluster.touch(child)
+
+    @rule(data=st.data(), replicas=st.integers(0, 4))
+    def scales_a_deployment(self, data: st.DataObject, replicas: int) -> None:
+        if names := sorted(self.cluster.deployments()):
+            deployment = self.cluster.objects["Deployment", data.draw(st.sampled_from(names))]
+            deployment["spec"]["replicas"] = replicas
+            self.cluster.touch(deployment)
+            self.cluster.collect_garbage()
+
+    @precondition(lambda self: not self.cluster.taken)
+    @rule(data=st.data())
+    def takes_a_childs_name(self, data: st.DataObject) -> None:
+        if self.cluster.objects:
+            key = data.draw(st.sampled_from(sorted(self.cluster.objects)))
+            del self.cluster.objects[key]
+            self.cluster.taken.add(key)
+            self.cluster.collect_garbage()
+
+    @precondition(lambda self: self.cluster.taken)
+    @rule()
+    def gives_the_name_back(self) -> None:
+        self.cluster.taken.clear()
+        self.cluster.foreign = ()
+
+    @rule()
+    def loses_the_status(self) -> None:
+        self.cluster.status = {}
+        self.cluster.highest = 0
+
+    # Kubernetes
+
+    def unfinished(self) -> bool:
+        return any(kind == "Job" and not m["status"] for (kind, _), m in self.cluster.objects.items())
+
+    @precondition(unfinished)
+    @rule(reason=st.sampled_from((None, *ANSWERS)))
+    def the_resolve_job_ends(self, reason: str | None) -> None:
+        jobs = [m for (kind, _), m in self.cluster.objects.items() if kind == "Job" and not m["status"]]
+        for job in jobs[1:]:
+            job["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
+        if reason is None:
+            self.cluster.resolve_job_ends(RESOLVED)
+        else:
+            self.cluster.resolve_job_ends(says(reason, "said \ud800 so" * 300), exit_code=1)
+
+    @precondition(lambda self: self.cluster.deployments())
+    @rule(data=st.data())
+    def pods_become_ready(self, data: st.DataObject) -> None:
+        self.cluster.kubelet(data.draw(st.sampled_from(sorted(self.cluster.deployments()))))
+
+    @precondition(lambda self: self.cluster.deployments())
+    @rule(data=st.data(), reason=st.sampled_from(VERDICTS), restarts=st.integers(0, 2))
+    def servers_end(self, data: st.DataObject, reason: str, restarts: int) -> None:
+        name = data.draw(st.sampled_from(sorted(self.cluster.deployments())))
+        self.cluster.kubelet(name, status=self.cluster.server_ended(says(reason, "x" * 4000), restarts=restarts))
+        self.failed = True
+
+    @precondition(lambda self: self.cluster.deployments())
+    @rule(data=st.data(), reason=st.sampled_from(FETCHES), restarts=st.integers(0, 2))
+    def fetches_fail(self, data: st.DataObject, reason: str, restarts: int) -> None:
+        name = data.draw(st.sampled_from(sorted(self.cluster.deployments())))
+        ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": says(reason, "x")}}
+        container = {"name": "fetch", "restartCount": restarts, "state": {"waiting": {}}, "lastState": ended}
+        self.cluster.kubelet(name, status={"phase": "Pending", "initContainerStatuses": [container]})
+        self.failed = True
+
+    @precondition(lambda self: self.cluster.deployments())
+    @rule(data=st.data())
+    def pods_find_no_node(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.cluster.deployments())))
+        self.cluster.kubelet(name, status=UNSCHEDULABLE)
+
+    @precondition(lambda self: self.cluster.deployments())
+    @rule(data=st.data())
+    def pods_vanish(self, data: st.DataObject) -> None:
+        self.cluster.vanish(data.draw(st.sampled_from(sorted(self.cluster.deployments()))))
+
+    @rule(seconds=st.sampled_from([1, 31, 700, 8_000]))
+    def time_passes(self, seconds: int) -> None:
+        self.cluster.pass_time(seconds=seconds)
+        self.failed = self.failed or seconds > 600
+
+    # The operator
+
+    @rule()
+    def a_pass(self) -> None:
+        self.cluster.one_pass()
+
+    @rule(writes=st.integers(0, 6))
+    def a_pass_is_cut_off(self, writes: int) -> None:
+        self.cluster.one_pass(writes=writes)
+
+    @rule()
+    def a_look_that_another_pass_will_act_on(self) -> None:
+        self.seen = self.cluster.observed()
+
+    @rule()
+    def a_pass_acts_on_an_older_look(self) -> None:
+        self.cluster.one_pass(observed=self.seen)
+
+    @rule()
+    def passes_until_nothing_is_left_to_do(self) -> None:
+        self.cluster.settle()
+        plan = self.cluster.settle(limit=1)
+        if plan.wake_at is None:
+            self.cluster.pass_time(hours=5)
+            self.cluster.settle(limit=2)
+
+    @rule(more=st.integers(1, 3))
+    def all_goes_well_for_a_while(self, more: int) -> None:
+        """Without this, chance would seldom bring a rollout to its interesting places."""
+        for _ in range(more):
+            self.cluster.settle()
+            self.kubernetes_works()
+
+    @rule(version=st.sampled_from("345"), more=st.integers(1, 3), writes=st.integers(0, 6))
+    def a_rollout_comes_so_far(self, version: str, more: int, writes: int) -> None:
+        self.cluster.edit(version=version)
+        self.all_goes_well_for_a_while(more)
+        self.cluster.one_pass(writes=writes)
+
+    # The end
+
+    def teardown(self) -> None:
+        """A calm and healthy world: what was asked serves, sleeps, or was refused for a reason."""
+        self.gives_the_name_back()
+        for _ in range(PLENTY):
+            plan = self.cluster.settle()
+            if self.ended(plan.wake_at is None):
+                return
+            self.kubernetes_works()
+            if plan.wake_at:
+                self.cluster.now = max(self.cluster.now, min(plan.wake_at, self.cluster.now.replace(year=2027)))
+        raise AssertionError(f"never ends: {json.dumps(self.cluster.status, indent=1)}")
+
+    def kubernetes_works(self) -> None:
+        if self.unfinished():
+            self.the_resolve_job_ends(None)
+        for name in self.cluster.deployments():
+            self.cluster.kubelet(name)
+
+    def ended(self, quiet: bool) -> bool:
+        phase = self.cluster.status["phase"]
+        if phase == "Refused":
+            assert self.failed, self.cluster.status["refused"]
+        if phase == "Ready":
+            assert self.cluster.selects() == self.cluster.status["stable"]["revision"]
+            assert quiet == (len(self.cluster.deployments()) == 1)
+        return quiet and phase in ("Ready", "Refused", "Suspended")
+
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+
+
+# What the machine found, or should have found, as stories
+
+
+def disturbed(**spec: Any) -> Disturbed:
+    cluster = Disturbed(spec=toy(**spec).spec)
+    cluster.becomes_ready()
+    return cluster
+
+
+def starts(cluster: Disturbed, version: str) -> str:
+    """The Deployment of a version that has just come."""
+    cluster.edit(version=version)
+    cluster.settle()
+    cluster.resolve_job_ends()
+    cluster.settle()
+    return cluster.revision_named(version)
+
+
+def test_going_back_during_the_drain_lists_no_revision_twice() -> None:
+    cluster = disturbed()
+    cluster.kubelet(starts(cluster, "4"))
+    cluster.settle()
+    cluster.edit(version="3")
+    cluster.one_pass()  # status_holds compares the keys of each pass
+    assert {r["version"]: r["state"] for r in cluster.status["revisions"]} == {"4": "Stable", "3": "Candidate"}
+
+
+def test_a_suspension_is_not_counted_against_the_candidate() -> None:
+    cluster = disturbed()
+    starts(cluster, "4")
+    cluster.spec["suspend"] = True
+    cluster.settle()
+    cluster.pass_time(days=3)
+    cluster.settle()
+    cluster.spec["suspend"] = False
+    plan = cluster.settle()
+    assert cluster.status["phase"] == "Starting"
+    assert plan.wake_at == cluster.now + timedelta(hours=1)
+
+
+def test_what_serves_is_kept_when_status_and_history_are_lost() -> None:
+    cluster = disturbed()
+    name = cluster.revision_named("3")
+    cluster.status, cluster.highest = {}, 0
+    del cluster.objects["ControllerRevision", name]
+    cluster.settle()
+    assert cluster.condition("Ready")["status"] == "True"
+    assert ("ControllerRevision", name) in cluster.objects
+    assert list(cluster.deployments()) == [name]
+
+
+def test_a_revision_of_which_only_the_name_is_left_is_resolved_anew() -> None:
+    cluster = disturbed()
+    name = cluster.revision_named("3")
+    for key in [key for key in cluster.objects if key[0] in ("ControllerRevision", "ConfigMap", "Deployment", "Job")]:
+        del cluster.objects[key]
+    cluster.pods = {}
+    cluster.settle()
+    assert cluster.status["phase"] == "Resolving"
+    cluster.resolve_job_ends()
+    cluster.settle()
+    cluster.kubelet(name)
+    cluster.settle()
+    assert cluster.condition("Ready")["status"] == "True"
+
+
+def test_a_shift_that_is_taken_back_writes_the_root_service_whatever_an_older_look_shows() -> None:
+    cluster = disturbed()
+    old = cluster.selects()
+    cluster.kubelet(starts(cluster, "4"))
+    before = cluster.observed()
+    cluster.one_pass()
+    assert cluster.selects() != old
+    cluster.edit(version="3")
+    cluster.one_pass(observed=before)
+    assert cluster.selects() == old
+
+
+def test_a_bundle_that_the_fetcher_finds_broken_twice_is_refused() -> None:
+    cluster = disturbed()
+    name = starts(cluster, "4")
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": says("BundleInvalid", "1/model.onnx: a link")}}
+    container = {"name": "fetch", "restartCount": 1, "state": {"waiting": {}}, "lastState": ended}
+    cluster.kubelet(name, status={"phase": "Pending", "initContainerStatuses": [container | {"restartCount": 0}]})
+    cluster.settle()
+    assert cluster.status["phase"] == "Starting"
+    cluster.kubelet(name, status={"phase": "Pending", "initContainerStatuses": [container]})
+    cluster.settle()
+    assert cluster.status["refused"]["reason"] == "BundleInvalid"
+
+
+def test_a_finding_about_the_revision_is_refused_at_the_deadline_at_the_latest() -> None:
+    cluster = disturbed()
+    cluster.kubelet(starts(cluster, "4"), status=cluster.server_ended(says("LoadFailed", "no such op"), restarts=0))
+    cluster.settle()
+    cluster.pass_time(hours=2)
+    cluster.settle()
+    assert cluster.status["refused"]["reason"] == "LoadFailed"
+
+
+def test_a_candidate_follows_the_autoscaler_of_what_serves() -> None:
+    cluster = disturbed(autoscaling={**SCALING, "maxReplicas": 8}, replicas=2)
+    serving, coming = cluster.revision_named("3"), starts(cluster, "4")
+    for count in (6, 3):
+        cluster.objects["Deployment", serving]["spec"]["replicas"] = count
+        cluster.settle()
+        assert cluster.objects["Deployment", coming]["spec"]["replicas"] == count
+    del cluster.objects["Deployment", serving]
+    cluster.settle()
+    assert cluster.objects["Deployment", serving]["spec"]["replicas"] == 3
