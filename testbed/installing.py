@@ -11,7 +11,8 @@ from testbed.shell import ROOT
 NAMESPACE: Final = "slipway-system"
 CHARTS: Final = ROOT / "charts"
 MANIFESTS: Final = ROOT / "testbed" / "manifests"
-TIMEOUT: Final = "180s"
+WAIT: Final = "--timeout=180s"
+METRICS_API: Final = "apiservice/v1beta1.metrics.k8s.io"
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,18 @@ def install(cluster: Cluster) -> Installation:
     built = images.build_all()
     there = dict(zip(built, cluster.load(built.values()), strict=True))
     installed = Installation(there["operator"], there["fetcher"], there["triton-cpu"])
-    _apply_helpers(cluster, there)
+    own_metrics = _needs_metrics(cluster)
+    cluster.apply(MANIFESTS / "store.yaml", store=there["store"])
+    if own_metrics:
+        cluster.apply(MANIFESTS / "metrics-server.yaml", metrics_server=there["metrics-server"])
     with working("installing Slipway by its charts"):
         install_charts(cluster, installed)
     with working("waiting for the S3 server and metrics"):
-        cluster.kubectl.within("slipway-storage")("rollout", "status", "deployment/s3", f"--timeout={TIMEOUT}")
-        cluster.kubectl(
-            "wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", f"--timeout={TIMEOUT}"
-        )
+        cluster.kubectl.within("slipway-storage")("rollout", "status", "deployment/s3", WAIT)
+        if own_metrics:
+            cluster.kubectl.within("kube-system")("rollout", "status", "deployment/metrics-server", WAIT)
+            cluster.apply(MANIFESTS / "metrics-api.yaml")
+        cluster.kubectl("wait", "--for=condition=Available", METRICS_API, WAIT)
     return installed
 
 
@@ -47,22 +52,14 @@ def install_charts(cluster: Cluster, installed: Installation, *settings: str) ->
         *_image_values("server.image", installed.server),
         *settings,
     ]
-    common = [
-        "upgrade",
-        "--install",
-        "--create-namespace",
-        f"--namespace={NAMESPACE}",
-        "--wait",
-        f"--timeout={TIMEOUT}",
-    ]
+    common = ["upgrade", "--install", "--create-namespace", f"--namespace={NAMESPACE}", "--wait", WAIT]
     cluster.helm(*common, "slipway-crds", CHARTS / "slipway-crds")
     cluster.helm(*common, "slipway", CHARTS / "slipway", *(f"--set-string={value}" for value in values))
 
 
-def _apply_helpers(cluster: Cluster, there: dict[str, str]) -> None:
-    cluster.apply(MANIFESTS / "store.yaml", store=there["store"])
-    if not cluster.kubectl("get", "apiservice", "v1beta1.metrics.k8s.io", "--ignore-not-found") or cluster.node:
-        cluster.apply(MANIFESTS / "metrics-server.yaml", metrics_server=there["metrics-server"])
+def _needs_metrics(cluster: Cluster) -> bool:
+    """Whether resource metrics are ours to bring: a ready cluster may have them."""
+    return bool(cluster.node) or not cluster.kubectl("get", METRICS_API, "--ignore-not-found")
 
 
 def _image_values(prefix: str, reference: str) -> list[str]:
