@@ -294,6 +294,20 @@ def test_what_serves_is_kept_when_status_and_history_are_lost() -> None:
     assert list(cluster.deployments()) == [name]
 
 
+def test_what_serves_is_known_again_when_its_ask_resolves_to_the_same_revision() -> None:
+    cluster = disturbed()
+    name = cluster.revision_named("3")
+    cluster.status, cluster.highest = {}, 0
+    for kind in ("ControllerRevision", "ConfigMap"):
+        del cluster.objects[kind, name]
+    cluster.one_pass()
+    assert cluster.status["stable"]["version"] == "unknown"
+    cluster.settle()
+    assert cluster.status["stable"]["version"] == "3"
+    assert cluster.condition("Ready")["status"] == "True"
+    assert ("ConfigMap", name) in cluster.objects
+
+
 def test_a_revision_of_which_only_the_name_is_left_is_resolved_anew() -> None:
     cluster = disturbed()
     name = cluster.revision_named("3")

@@ -113,6 +113,9 @@ def started(state: State, *, revision: str, now: datetime) -> State:
     """The candidate has a revision now: number it and let its pods come."""
     if state.candidate is None or state.rollout is None:
         return state
+    if state.stable and state.stable.revision == revision:  # what serves was lost sight of, and is what was asked for
+        known = {"ask": state.candidate.ask, "version": state.candidate.version}
+        return replace(state, stable=state.stable.model_copy(update=known), candidate=None, rollout=None)
     number = state.last_number + 1
     candidate = state.candidate.model_copy(update={"revision": revision, "number": number})
     rollout = state.rollout.model_copy(
