@@ -24,6 +24,7 @@ from slipway.fetch.verdict import FetchError
 PART_SUFFIX: Final = ".part"
 _SLICE_BYTES: Final = 4 * MIB
 _MOST_OPEN: Final = 64
+_WRITE_BYTES: Final = 256 * 1024  # for larger writes the kernel seeks larger pages: dear where memory is full of cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +201,7 @@ class Download:
 def _write(fd: int, chunk: bytes, offset: int) -> None:
     view = memoryview(chunk)
     while view:
-        count = os.pwrite(fd, view, offset)
+        count = os.pwrite(fd, view[:_WRITE_BYTES], offset)
         view, offset = view[count:], offset + count
 
 
