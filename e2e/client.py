@@ -1,8 +1,8 @@
 """A client inside the cluster, driven from here: one pod that asks what it is told through Services."""
 
 import json
+import secrets
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +12,10 @@ from typing import Any, Final
 from testbed import images, site
 from testbed.cluster import Cluster
 from testbed.kubectl import Kubectl
-from testbed.tools import find
 
 NAMESPACE: Final = "slipway-client"
 INSIDE: Final = Path(__file__).parent / "inside"
 LIBRARIES: Final = ["tritonclient[grpc,http]>=2.51,<3"]
-END_SECONDS: Final = 30
 
 
 @dataclass(frozen=True)
@@ -82,24 +80,15 @@ class Client:
     @contextmanager
     def load(self, host: str, model: str, *, x: float = 3.0, workers: int = 1) -> Iterator[Load]:
         """Ask by HTTP and gRPC all the while, `workers` at a time by each."""
-        load = Load()
-        argv = [
-            str(find("kubectl")),
-            f"--kubeconfig={self.kubectl.kubeconfig}",
-            f"--namespace={NAMESPACE}",
-        ]
-        program = ["exec", "--stdin", "client", "--", "python3", "/opt/client/load.py"]
-        with subprocess.Popen([*argv, *program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdin
-            assert process.stdout
-            process.stdin.write(json.dumps({"host": host, "model": model, "x": x, "workers": workers}) + "\n")
-            process.stdin.flush()
-            assert process.stdout.readline() == "begun\n"
-            try:
-                yield load
-            finally:
-                told, _ = process.communicate(timeout=END_SECONDS)
-        load.seen = {protocol: _seen(what) for protocol, what in json.loads(told).items()}
+        load, folder = Load(), f"/tmp/{secrets.token_hex(4)}"
+        program = ("exec", "client", "--", "python3", "/opt/client/load.py")
+        told = json.dumps({"host": host, "model": model, "x": x, "workers": workers})
+        self.kubectl(*program, "start", folder, told)
+        try:
+            yield load
+        finally:
+            seen = json.loads(self.kubectl(*program, "end", folder))
+        load.seen = {protocol: _seen(what) for protocol, what in seen.items()}
 
 
 def _seen(told: dict[str, Any]) -> Seen:

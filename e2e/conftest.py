@@ -76,6 +76,11 @@ def _namespace(test: str) -> str:
     return f"{words[:40].strip('-')}-{secrets.token_hex(2)}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stories that run alone come last: nobody waits for them."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Beside a failure stands what the story's namespace looked like."""

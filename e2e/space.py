@@ -59,7 +59,7 @@ class Space:
         if uri.startswith("s3://"):
             source |= {"secretName": CREDENTIALS, "s3": {"endpoint": self.store.endpoint}}
         model = {"version": version, "source": source, **spec.pop("model", {})}
-        resources = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
+        resources = {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
         whole = {"model": model, "server": {"resources": resources, **spec.pop("server", {})}, **spec}
         self.kubectl.apply({"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "spec": whole})
 

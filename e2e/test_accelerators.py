@@ -52,8 +52,7 @@ def test_a_model_waits_for_a_gpu_and_runs_on_it_when_a_node_has_one(space: Space
 
     # when: a second model asks for a GPU; then: the one that there is, is taken
     space.apply("another", space.upload("1", bundles.linear()), accelerator=accelerator)
-    said = space.until_reason("another", "InsufficientCapacity")
-    assert f"Insufficient {GPU}" in said
+    space.until("it says so", lambda: f"Insufficient {GPU}" in space.ready("another").get("message", ""))
 
     # when: the first is gone; then: the second has it
     space.kubectl("delete", "modeldeployment", "line")

@@ -1,8 +1,9 @@
-"""Ask without pause by HTTP and gRPC until standard input ends, and count every answer and every failure.
+"""Ask without pause by HTTP and gRPC, and count every answer and every failure.
 
-Told by one line of JSON: {"host": …, "model": …, "x": 3.0, "workers": 2}. Prints `begun` after each protocol's first
-answer, and at the end {"http": {"answers": [{"y": …, "count": …, "first": SECONDS, "last": SECONDS}], "failed": …,
-"failures": […]}, "grpc": {…}}.
+`load.py start FOLDER TOLD` goes on in the background, and returns after each protocol's first answer. TOLD is JSON:
+{"host": …, "model": …, "x": 3.0, "workers": 2}. `load.py end FOLDER` ends it and prints {"http": {"answers":
+[{"y": …, "count": …, "first": SECONDS, "last": SECONDS}], "failed": …, "failures": […]}, "grpc": {…}}. Two short
+commands and no long one: a stream into a pod may break when the machine is busy.
 
 The HTTP client keeps its connection, and opens another when the server has closed the one it kept: it asks again only
 when a kept connection ended without a byte of an answer, as HTTP clients do. The gRPC client is Triton's own.
@@ -10,10 +11,12 @@ when a kept connection ended without a byte of an answer, as HTTP clients do. Th
 
 import http.client
 import json
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -22,6 +25,8 @@ import tritonclient.grpc
 SECONDS = 10.0
 PAUSE_SECONDS = 0.005
 FAILURES_KEPT = 20
+POLL_SECONDS = 0.1
+END_SECONDS = 3 * SECONDS
 
 
 class Tally:
@@ -112,10 +117,21 @@ def work(make: Callable[[], Http | Grpc], tally: Tally, ended: threading.Event) 
         time.sleep(PAUSE_SECONDS)
 
 
-def main() -> None:
-    """Load until standard input ends."""
-    told = json.loads(sys.stdin.readline())
-    host, model, x = told["host"], told["model"], told["x"]
+def start(folder: Path, told: str) -> None:
+    """Go on in the background, and come back when both protocols had an answer."""
+    folder.mkdir()
+    with (folder / "log").open("w") as log:
+        subprocess.Popen(
+            [sys.executable, __file__, "run", str(folder), told],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    _wait_for(folder / "begun")
+
+
+def run(folder: Path, told: str) -> None:
+    """Load until the folder says `end`."""
+    asked = json.loads(told)
+    host, model, x = asked["host"], asked["model"], asked["x"]
     begun, ended = time.monotonic(), threading.Event()
     tallies = {"http": Tally(begun), "grpc": Tally(begun)}
     makers: dict[str, Callable[[], Http | Grpc]] = {
@@ -125,19 +141,39 @@ def main() -> None:
     workers = [
         threading.Thread(target=work, args=(makers[protocol], tallies[protocol], ended))
         for protocol in makers
-        for _ in range(told["workers"])
+        for _ in range(asked["workers"])
     ]
     for worker in workers:
         worker.start()
     for tally in tallies.values():
         tally.first.wait(SECONDS)
-    print("begun", flush=True)
-    sys.stdin.read()
+    (folder / "begun").touch()
+    while not (folder / "end").exists():
+        time.sleep(POLL_SECONDS)
     ended.set()
     for worker in workers:
         worker.join()
-    print(json.dumps({protocol: tally.told() for protocol, tally in tallies.items()}), flush=True)
+    seen = folder / "seen.part"
+    seen.write_text(json.dumps({protocol: tally.told() for protocol, tally in tallies.items()}))
+    seen.rename(folder / "seen")
 
+
+def end(folder: Path) -> None:
+    """End it and say what came of it."""
+    (folder / "end").touch()
+    _wait_for(folder / "seen")
+    print((folder / "seen").read_text())
+
+
+def _wait_for(file: Path) -> None:
+    deadline = time.monotonic() + END_SECONDS
+    while not file.exists():
+        if time.monotonic() > deadline:
+            sys.exit(f"no {file.name} within {END_SECONDS:g} s: {(file.parent / 'log').read_text()}")
+        time.sleep(POLL_SECONDS)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"start": start, "run": run, "end": end}
 
 if __name__ == "__main__":
-    main()
+    COMMANDS[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
