@@ -5,8 +5,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 CACHE := $(or $(SLIPWAY_CACHE),$(HOME)/.cache/slipway)
-# One environment for each checkout and each set of packages.
-VENV := $(CACHE)/venvs/$(shell (pwd; cat pyproject.toml constraints.txt) | sha256sum | cut -c1-12)
+# One environment for each checkout, made anew when the packages change.
+short = $(shell $(1) | sha256sum | cut -c1-8)
+VENV := $(CACHE)/venvs/$(call short,pwd)-$(call short,cat pyproject.toml constraints.txt)
 READY := $(VENV)/complete
 PYTHON := $(VENV)/bin/python
 TESTBED := $(PYTHON) -m testbed
