@@ -125,9 +125,9 @@ class Story:
 
     # -- waiting for it
 
-    def until(self, what: str, holds: Callable[[], object], seconds: float = ENOUGH) -> None:
+    def until(self, what: str, holds: Callable[[], object], seconds: float = ENOUGH, poll_seconds: float = 0.1) -> None:
         """Wait until something holds."""
-        until(what, holds, seconds)
+        until(what, holds, seconds, poll_seconds)
 
     def until_ready(self, *names: str, version: str = "", seconds: float = ENOUGH) -> None:
         """Wait until ModelDeployments are Ready, at their generation, and serve that version."""
