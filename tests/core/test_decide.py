@@ -270,6 +270,23 @@ def test_a_label_of_the_users_on_a_child_is_left_alone() -> None:
     assert cluster.reconcile().actions == ()
 
 
+def test_an_outage_is_stalled_when_its_deadline_passes_and_heals_by_itself() -> None:
+    cluster = ready(rollout={"progressDeadline": "11m"})
+    name = cluster.revision_named("3")
+    cluster.kubelet(name, status=cluster.server_ended(says("BackendDead", "the stub is gone"), restarts=3))
+    plan = cluster.settle()
+    assert cluster.condition("Reconciling")["reason"] == "BackendDead"
+    assert plan.wake_at == cluster.now.replace(minute=11)
+    cluster.pass_time(minutes=11)
+    cluster.settle()
+    assert cluster.condition("Stalled")["status"] == "True"
+    assert "the stub is gone" in cluster.condition("Stalled")["message"]
+    cluster.kubelet(name)
+    cluster.settle()
+    assert cluster.condition("Ready")["status"] == "True"
+    assert cluster.condition("Stalled")["status"] == "False"
+
+
 def test_a_count_is_changed_through_scale_alone() -> None:
     cluster = ready()
     cluster.spec["replicas"] = 3

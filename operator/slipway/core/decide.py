@@ -94,7 +94,7 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
 def _decide(scene: Scene) -> Plan:
     before = scene.before
     state, settled = machine.promoted(_remembered(scene), scene.serving)
-    outcome, record = _recorded(scene, _step(scene, _retargeted(scene, state)))
+    outcome, record = _recorded(scene, _outage(scene, _step(scene, _retargeted(scene, state))))
     state = outcome.state
     retiring = _retiring(scene, state)
     goal = _goal(scene, outcome, retiring, record)
@@ -112,6 +112,17 @@ def _decide(scene: Scene) -> Plan:
         notes=(*settled, *outcome.notes, *told),
         wake_at=min((at for at in wakes if at), default=None),
     )
+
+
+def _outage(scene: Scene, outcome: Outcome) -> Outcome:
+    """No pod of what serves is available and nothing is on its way: that too is waited for with a deadline."""
+    stable = outcome.state.stable
+    if outcome.state.rollout or stable is None or scene.suspended or scene.facts(stable, None).available:
+        return outcome
+    available = next((c for c in scene.before.conditions if c.type == "Available"), None)
+    since = available.last_transition_time if available and available.status == "False" else scene.now
+    deadline = since + scene.policy.progress_deadline
+    return replace(outcome, stalled=True) if scene.now >= deadline else replace(outcome, wake_at=deadline)
 
 
 def _goes_on(before: RolloutStatus | None, outcome: Outcome, convergence: Convergence) -> bool:
