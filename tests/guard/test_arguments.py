@@ -36,7 +36,7 @@ def test_a_server_of_2_51_gets_what_design_and_measurements_ask_for() -> None:
         "--http-port=8000",
         "--grpc-port=8001",
         "--metrics-port=8002",
-        "--grpc-max-connection-age=30000",
+        "--grpc-max-connection-age=5000",
         "--http-restricted-api=model-repository,shared-memory,trace,logging:slipway-key=KEY",
         "--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:slipway-key=KEY",
         "--log-format=ISO8601",
@@ -53,7 +53,7 @@ def test_a_gpu_keeps_its_pinned_memory() -> None:
 
 def test_an_older_server_is_spared_the_flags_that_it_does_not_know() -> None:
     newer, older = (set(arguments.build(_settings(), "KEY", version)) for version in ((2, 42), (2, 41)))
-    assert newer - older == {"--grpc-max-connection-age=30000"}
+    assert newer - older == {"--grpc-max-connection-age=5000"}
 
 
 def test_a_server_that_cannot_be_locked_is_refused() -> None:

@@ -102,4 +102,4 @@ def test_inference_metadata_health_configuration_and_statistics_are_open(serving
 
 def test_a_grpc_channel_is_told_to_reconnect(serving: Container) -> None:
     (server,) = serving.processes("tritonserver")
-    assert "--grpc-max-connection-age=30000" in server.cmdline()
+    assert "--grpc-max-connection-age=5000" in server.cmdline()

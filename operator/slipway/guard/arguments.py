@@ -19,7 +19,9 @@ from .verdict import SPEC_INVALID, Verdict
 LOCKED_APIS = "model-repository,shared-memory,trace,logging"
 
 # A client that keeps its channel would stay on a pod for good: it is told to reconnect, requests in flight finish.
-GRPC_CONNECTION_AGE_MS = 30_000
+# Every channel must have left a pod before its preStop (10 s) ends: a Triton that stops unloads its model first, and
+# answers NOT_FOUND to those that are still there.
+GRPC_CONNECTION_AGE_MS = 5_000
 
 VERSION_FILE = Path("/opt/tritonserver/TRITON_VERSION")
 
