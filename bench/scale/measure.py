@@ -208,9 +208,9 @@ def _quantile(bounds: Sequence[float], counts: Counter[float], share: float) -> 
 
 def reads(result: Measured) -> int:
     """Calls that read one object."""
-    return sum(count for (verb, _), count in result.calls.items() if verb == "get")
+    return sum(count for (verb, resource), count in result.calls.items() if verb == "get" and "/" not in resource)
 
 
 def listings(result: Measured) -> int:
     """Lists and watches: for all objects together."""
-    return sum(count for (verb, _), count in result.calls.items() if verb in READS and verb != "get")
+    return sum(count for (verb, _), count in result.calls.items() if verb in READS - {"get"})
