@@ -40,6 +40,7 @@ class Toy:
     rejected: tuple[Rejected, ...] = ()
     platform_version: str = "0.1.0"
     serial: int = 0
+    status_writes: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
 
     def edit(self, **model: Any) -> None:
@@ -66,6 +67,7 @@ class Toy:
         """One pass, cut off after so many writes (the status counts as the first)."""
         plan = self.plan()
         if writes > 0:
+            self.status_writes += plan.status.to_dict() != self.status
             self.status = plan.status.to_dict()
             self.events += [(note.reason, note.message) for note in plan.notes]
         for action in plan.actions[: max(writes - 1, 0)]:

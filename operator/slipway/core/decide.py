@@ -94,7 +94,7 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
 def _decide(scene: Scene) -> Plan:
     before = scene.before
     state, settled = machine.promoted(_remembered(scene), scene.serving)
-    outcome, record = _recorded(scene, _outage(scene, _step(scene, _retargeted(scene, state))))
+    outcome, record = _recorded(scene, _outage(scene, _first(scene, _step(scene, _retargeted(scene, state)))))
     state = outcome.state
     retiring = _retiring(scene, state)
     goal = _goal(scene, outcome, retiring, record)
@@ -112,6 +112,14 @@ def _decide(scene: Scene) -> Plan:
         notes=(*settled, *outcome.notes, *told),
         wake_at=min((at for at in wakes if at), default=None),
     )
+
+
+def _first(scene: Scene, outcome: Outcome) -> Outcome:
+    """Nothing shifts for a first revision, which the root Service has selected since it was started."""
+    if not outcome.shift or outcome.state.stable is not None:
+        return outcome
+    state, notes = machine.promoted(outcome.state, scene.serving)
+    return replace(outcome, state=state, notes=(*outcome.notes, *notes), shift=not notes)
 
 
 def _outage(scene: Scene, outcome: Outcome) -> Outcome:
