@@ -67,7 +67,10 @@ def _first() -> dict[str, Any]:
 
 
 def _drained(story: Story) -> bool:
-    return len(story.children("churn", ("deployments",))) == 1 and len(story.status("churn")["revisions"]) == 1
+    """Of the old version only its place in history is left."""
+    left = {name for plural, name in story.children("churn") if plural not in ("pods", "jobs", "controllerrevisions")}
+    revisions = story.status("churn")["revisions"]
+    return len(revisions) == 1 and left == {"churn", f"churn-{story.revision('churn')}"}
 
 
 def _end(story: Story) -> dict[str, Any]:
