@@ -102,10 +102,10 @@ class OperatorProcess:
         return self.log_path.read_text(errors="replace")
 
     def ready(self) -> bool:
-        """Whether it says that it is ready."""
+        """Whether it says that it is ready, and counts."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._health}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
+                return bool(answer.status == 200 and self.scrape())
         except OSError:
             return False
 
