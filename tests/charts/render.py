@@ -1,9 +1,12 @@
 """The charts as Helm renders them."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
 
+from testbed.kubectl import Kubectl
 from testbed.shell import ROOT, run
 from testbed.tools import KUBERNETES_VERSION, find
 
@@ -37,6 +40,18 @@ def of_kind(kind: str, *values: str, release: str = "slipway") -> list[Manifest]
 def rbac(*values: str, release: str = "slipway") -> list[Manifest]:
     """The rendered roles and bindings."""
     return [found for found in objects(*values, release=release) if found["apiVersion"].startswith("rbac.")]
+
+
+@contextmanager
+def granted(kubectl: Kubectl, rights: Sequence[Manifest]) -> Iterator[None]:
+    """The rights for as long as the context lasts: other tests share the API server and its users."""
+    kubectl.apply(*rights)
+    try:
+        yield
+    finally:
+        for found in rights:
+            scope = [f"--namespace={found['metadata']['namespace']}"] if "namespace" in found["metadata"] else []
+            kubectl("delete", found["kind"], found["metadata"]["name"], *scope)
 
 
 def table(role: Manifest) -> dict[str, str]:

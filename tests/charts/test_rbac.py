@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from testbed.plane import Plane
-from tests.charts.render import NAMESPACE, Manifest, of_kind, rbac, table
+from tests.charts.render import NAMESPACE, Manifest, granted, of_kind, rbac, table
 
 CHILD = "create delete get list patch watch"
 WHERE_MODELS_LIVE = {
@@ -61,7 +61,6 @@ def test_the_api_server_lets_the_operator_do_its_work_and_read_no_secret(plane: 
     kubectl = plane.kubectl()
     kubectl("create", "namespace", NAMESPACE, check=False)
     values = ("serviceAccount.name=tenant", f"namespaces={{{namespace}}}")
-    kubectl.apply(*rbac(*values, release="slipway-rbac"))
 
     def may(verb: str, resource: str, where: str, part: str = "") -> bool:
         answer = plane.kubectl("tenant").within(where)(
@@ -69,14 +68,15 @@ def test_the_api_server_lets_the_operator_do_its_work_and_read_no_secret(plane: 
         )
         return answer.strip() == "yes"
 
-    assert may("patch", "deployments.apps", namespace)
-    assert may("patch", "modeldeployments.serving.slipway.dev", namespace, "status")
-    assert may("create", "leases.coordination.k8s.io", NAMESPACE)
-    assert may("list", "nodes", namespace)
-    assert not may("get", "secrets", namespace)
-    assert not may("create", "pods", namespace, "exec")
-    assert not may("patch", "modeldeployments.serving.slipway.dev", namespace)
-    assert not may("patch", "deployments.apps", NAMESPACE)
+    with granted(kubectl, rbac(*values, release="slipway-rbac")):
+        assert may("patch", "deployments.apps", namespace)
+        assert may("patch", "modeldeployments.serving.slipway.dev", namespace, "status")
+        assert may("create", "leases.coordination.k8s.io", NAMESPACE)
+        assert may("list", "nodes", namespace)
+        assert not may("get", "secrets", namespace)
+        assert not may("create", "pods", namespace, "exec")
+        assert not may("patch", "modeldeployments.serving.slipway.dev", namespace)
+        assert not may("patch", "deployments.apps", NAMESPACE)
 
 
 @pytest.mark.plane

@@ -13,7 +13,7 @@ import pytest
 from slipway.controller.main import run as run_command
 from testbed.audit import Call
 from testbed.plane import Plane, free_port
-from tests.charts.render import NAMESPACE, Manifest, of_kind, rbac, table
+from tests.charts.render import NAMESPACE, Manifest, granted, of_kind, rbac, table
 
 pytestmark = pytest.mark.plane
 RELEASE = "slipway-rights"
@@ -44,8 +44,7 @@ def operator(plane: Plane, folder: Path, *values: str) -> Iterator[None]:
     """The chart's operator as a process, with its values' environment and the rights of its ServiceAccount."""
     kubectl = plane.kubectl()
     kubectl("create", "namespace", NAMESPACE, check=False)
-    granted = rbac("serviceAccount.name=tenant", *values, release=RELEASE)
-    kubectl.apply(*granted)
+    rights = rbac("serviceAccount.name=tenant", *values, release=RELEASE)
     container = of_kind("Deployment", *values, release=RELEASE)[0]["spec"]["template"]["spec"]["containers"][0]
     environment = {entry["name"]: entry["value"] for entry in container["env"]} | {
         "KUBECONFIG": str(plane.kubeconfig("tenant")),
@@ -53,18 +52,15 @@ def operator(plane: Plane, folder: Path, *values: str) -> Iterator[None]:
         "SLIPWAY_METRICS_PORT": str(free_port()),
     }
     program = Path(sys.executable).with_name("slipway")
-    with (folder / "log").open("wb") as log:
+    with granted(kubectl, rights), (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [program, *container["args"]], env={**os.environ, **environment}, stderr=log, stdout=log
         )
-    try:
-        yield
-    finally:
-        process.terminate()
-        code = process.wait(20)
-        for found in granted:
-            scope = [f"--namespace={found['metadata']['namespace']}"] if "namespace" in found["metadata"] else []
-            kubectl("delete", found["kind"], found["metadata"]["name"], *scope)
+        try:
+            yield
+        finally:
+            process.terminate()
+            code = process.wait(20)
     assert code == 0, (folder / "log").read_text()[-2000:]
 
 

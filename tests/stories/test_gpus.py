@@ -137,8 +137,9 @@ def test_an_exclusive_ask_waits_although_shared_devices_are_free(story: Story) -
     story.until_says("crowd", "InsufficientCapacity")
     assert not _node(story, "crowd")
     for name in ("sliced", "mps", "single"):
-        pods = [pod for pod in story.api.list("pods") if pod["spec"].get("nodeName") == f"{name}-0"]
-        assert len(pods) < int(NODES[name]["allocatable"][GPU])
+        there = [pod for pod in story.api.list("pods") if pod["spec"].get("nodeName") == f"{name}-0"]
+        taken = [pod for pod in there if GPU in pod["spec"]["containers"][0]["resources"].get("limits", {})]
+        assert len(taken) < int(NODES[name]["allocatable"][GPU])
 
 
 @pytest.mark.usefixtures("equipped")
