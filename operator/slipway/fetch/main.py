@@ -1,6 +1,6 @@
 """The commands `slipway-fetch resolve` and `slipway-fetch fetch`.
 
-Exit codes: 0 done; 1 a verdict was written; anything else is a crash, with its trace in the log.
+Exit codes: 0 done; 1 not done, and a verdict was written. A crash ends with its trace in the log and no verdict.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Final
 
 import click
 
@@ -17,8 +16,6 @@ from slipway.fetch import verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Settings, termination_log
 from slipway.fetch.verdict import FetchError
-
-_CRASHED: Final = 70
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +61,3 @@ def _run(command: Callable[[Settings], None]) -> None:
         log.error("%s: %s", error.reason, error.message)  # noqa: TRY400  a verdict needs no trace
         verdict.write(termination_log(os.environ), verdict.verdict_text(error))
         sys.exit(1)
-    except Exception:
-        log.exception("crashed; this is a defect of slipway-fetch, please report it")
-        sys.exit(_CRASHED)

@@ -91,13 +91,15 @@ class ObjectStore:
             result = await obstore.get_async(self._store, entry.path, options=options)
             if result.meta["size"] != entry.size:
                 raise changed(where, f"{result.meta['size']} bytes now, {entry.size} when it was listed")
+        whole = False
         try:
             with self._explained(where, broken=True):
                 async for chunk in result.stream(self._gathered_bytes):
                     yield chunk
-        except BaseException:
-            self._gathered_bytes = 0
-            raise
+            whole = True
+        finally:
+            if not whole:  # from the first trouble on, no byte that has come is worth losing
+                self._gathered_bytes = 0
 
     @contextmanager
     def _explained(self, where: str, *, broken: bool = False) -> Iterator[None]:
