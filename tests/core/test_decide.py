@@ -63,10 +63,7 @@ def test_nothing_is_planned_when_all_is_well() -> None:
 def test_a_new_version_starts_beside_the_old_and_takes_over_whole() -> None:
     cluster = ready(replicas=2)
     old = cluster.selected()
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends()
-    cluster.settle()
+    cluster.starts("4")
     assert cluster.selected() == old
     assert [m["spec"]["replicas"] for m in cluster.deployments().values()] == [2, 2]
     cluster.kubelet(cluster.revision_named("4"))
@@ -83,10 +80,7 @@ def test_a_new_version_starts_beside_the_old_and_takes_over_whole() -> None:
 def test_going_back_during_the_drain_takes_the_old_pods_again_at_once() -> None:
     cluster = ready()
     old = cluster.selected()
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends()
-    cluster.settle()
+    cluster.starts("4")
     cluster.kubelet(cluster.revision_named("4"))
     cluster.settle()
     cluster.edit(version="3")
@@ -98,10 +92,7 @@ def test_going_back_during_the_drain_takes_the_old_pods_again_at_once() -> None:
 def test_going_back_mid_way_drops_the_candidate_and_leaves_the_old_alone() -> None:
     cluster = ready()
     old = cluster.selected()
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends()
-    cluster.settle()
+    cluster.starts("4")
     cluster.edit(version="3")
     cluster.settle()
     assert list(cluster.deployments()) == [f"churn-{old}"]
@@ -111,10 +102,7 @@ def test_going_back_mid_way_drops_the_candidate_and_leaves_the_old_alone() -> No
 def test_a_candidate_that_answers_wrongly_twice_is_refused_and_the_old_serves_on() -> None:
     cluster = ready()
     old = cluster.selected()
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends()
-    cluster.settle()
+    cluster.starts("4")
     wrong = says("WrongAnswer", "golden/a.json: y[0] is 5, expected 7")
     cluster.kubelet(cluster.revision_named("4"), status=cluster.server_ended(wrong, restarts=0))
     cluster.settle()
@@ -131,10 +119,7 @@ def test_a_candidate_that_answers_wrongly_twice_is_refused_and_the_old_serves_on
 
 def test_a_refused_ask_stays_refused_until_a_hashed_field_changes() -> None:
     cluster = ready()
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends()
-    cluster.settle()
+    cluster.starts("4")
     failed = cluster.server_ended(says("LoadFailed", "no such op"), restarts=1)
     cluster.kubelet(cluster.revision_named("4"), status=failed)
     cluster.settle()
@@ -210,10 +195,7 @@ def test_a_missed_deadline_refuses_and_says_which_field_sets_it() -> None:
 
 def test_a_pod_without_a_node_waits_and_never_refuses() -> None:
     cluster = ready()
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends()
-    cluster.settle()
+    cluster.starts("4")
     unscheduled = {
         "phase": "Pending",
         "conditions": [
@@ -311,10 +293,7 @@ def test_an_autoscaler_owns_the_count_and_repairs_do_not_touch_it() -> None:
 def test_a_new_version_under_an_autoscaler_starts_with_what_the_old_one_needs() -> None:
     cluster = ready(autoscaling={"minReplicas": 1, "maxReplicas": 8, "metrics": [{"type": "Resource"}]})
     cluster.objects["Deployment", cluster.revision_named("3")]["spec"]["replicas"] = 6
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends()
-    cluster.settle()
+    cluster.starts("4")
     assert cluster.objects["Deployment", cluster.revision_named("4")]["spec"]["replicas"] == 6
 
 
@@ -377,10 +356,7 @@ def test_lost_status_is_found_again_from_what_serves() -> None:
 def test_history_is_kept_to_its_limit_and_never_loses_what_serves() -> None:
     cluster = ready(rollout={"historyLimit": 2})
     for version in "456789":
-        cluster.edit(version=version)
-        cluster.settle()
-        cluster.resolve_job_ends()
-        cluster.settle()
+        cluster.starts(version)
         cluster.kubelet(cluster.revision_named(version))
         cluster.settle()
         cluster.pass_time(minutes=1)

@@ -188,6 +188,13 @@ class Toy:
         found: str = self.objects["Service", "churn"]["spec"]["selector"]["serving.slipway.dev/revision"]
         return found
 
+    def starts(self, version: str) -> None:
+        """A new version is asked for, and its source resolved: its pods are to come."""
+        self.edit(version=version)
+        self.settle()
+        self.resolve_job_ends()
+        self.settle()
+
     def becomes_ready(self) -> None:
         """From nothing to a first version that serves."""
         self.settle()
