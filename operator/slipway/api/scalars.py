@@ -62,9 +62,10 @@ _UNIT: Final = {
     "m": timedelta(minutes=1),
     "h": timedelta(hours=1),
 }
-_SUFFIX: Final = {"": Decimal(1), "m": Decimal("0.001")}
-_SUFFIX.update({s: Decimal(1000) ** (i + 1) for i, s in enumerate("kMGTPE")})
-_SUFFIX.update({f"{s}i": Decimal(1024) ** (i + 1) for i, s in enumerate("KMGTPE")})
+MULTIPLIERS: Final = {"": Decimal(1), "m": Decimal("0.001")}
+MULTIPLIERS.update({s: Decimal(1000) ** (i + 1) for i, s in enumerate("kMGTPE")})
+MULTIPLIERS.update({f"{s}i": Decimal(1024) ** (i + 1) for i, s in enumerate("KMGTPE")})
+"""What each suffix of a quantity multiplies by."""
 
 
 def duration(text: str) -> timedelta:
@@ -78,6 +79,6 @@ def duration(text: str) -> timedelta:
 def quantity(text: str | int) -> Decimal:
     """A Kubernetes quantity (`20Gi`, `500m`, `2`) as a number of its base unit; ValueError for anything else."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)", str(text))
-    if not match or match[2] not in _SUFFIX:
+    if not match or match[2] not in MULTIPLIERS:
         raise ValueError(f"{text!r} is not a quantity: write it like 500m, 2 or 20Gi")
-    return Decimal(match[1]) * _SUFFIX[match[2]]
+    return Decimal(match[1]) * MULTIPLIERS[match[2]]

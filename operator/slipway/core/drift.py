@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from slipway.api.scalars import MULTIPLIERS
 from slipway.core.facts import Owner
 from slipway.core.identity import canonical
 from slipway.core.names import APPLIED, Manifest
@@ -35,9 +36,7 @@ _WHOLE_MAPS: Final = {"selector", "podSelector", "namespaceSelector", "labelSele
 _FALSE_IS_SAID: Final = {"automountServiceAccountToken", "allowPrivilegeEscalation"}
 """Where absent means true, and the API server does not fill it in."""
 
-_SUFFIX: Final = {"": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3")}
-_SUFFIX.update({s: Decimal(1000) ** (i + 1) for i, s in enumerate("kMGTPE")})
-_SUFFIX.update({f"{s}i": Decimal(1024) ** (i + 1) for i, s in enumerate("KMGTPE")})
+_SUFFIX: Final = {**MULTIPLIERS, "n": Decimal("1e-9"), "u": Decimal("1e-6")}
 
 _Path = tuple[str, ...]
 
