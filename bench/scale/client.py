@@ -1,5 +1,6 @@
 """The bench's own hand on the API server: apply, and wait by a watch, so that waiting costs next to nothing."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -49,9 +50,15 @@ class Client:
     async def _watch(self, plural: str) -> AsyncIterator[dict[str, Any]]:
         """Every object that there is, and then what becomes of it."""
         query = {"watch": "1", "timeoutSeconds": "3600"}
-        async with self._session.get(self._url + address(plural), params=query) as answer:
-            async for line in answer.content:
-                yield json.loads(line)
+        while True:  # the first ones to ask for a kind are told to come again
+            async with self._session.get(self._url + address(plural), params=query) as answer:
+                if answer.status == 429:
+                    await asyncio.sleep(float(answer.headers["Retry-After"]))
+                    continue
+                answer.raise_for_status()
+                async for line in answer.content:
+                    yield json.loads(line)
+                return
 
 
 @asynccontextmanager
