@@ -1,0 +1,87 @@
+"""`python -m load`: one run. SIGTERM or SIGINT ends it, SIGUSR1 has the report so far written."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from load.answers import Answers
+from load.generator import Load, Plan
+from load.probe import rate_for
+from load.question import Question
+from load.report import Report
+from load.table import table
+
+
+def main(arguments: list[str]) -> int:
+    """Run as the arguments say; 1 when a request failed or was answered wrongly, or none was answered."""
+    report = asyncio.run(_run(_parser().parse_args(arguments)))
+    print(table(report))
+    whole = report.total()
+    return 1 if whole.failed or whole.wrong or not whole.answered else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m load", description=__doc__)
+    parser.add_argument("--http", default="", metavar="URL", help="http://HOST:PORT; absent: nothing is asked by HTTP")
+    parser.add_argument("--grpc", default="", metavar="HOST:PORT", help="absent: nothing is asked by gRPC")
+    parser.add_argument("--host", default="", help="the host's name to ask for where the address is a gateway's")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--request", required=True, type=Path, help="a V2 request or a golden request, JSON")
+    parser.add_argument("--answers", required=True, nargs="+", metavar="VERSION=VALUE[,VALUE…]")
+    rate = parser.add_mutually_exclusive_group(required=True)
+    rate.add_argument("--rate", type=float, default=0.0, help="requests a second by each protocol")
+    rate.add_argument("--busy", type=float, metavar="SHARE", help="find the rate that takes this share of the capacity")
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="absent: until a signal")
+    parser.add_argument("--clients", type=int, default=4, help="independent clients by each protocol (%(default)s)")
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for an answer (%(default)s)")
+    parser.add_argument("--out", required=True, type=Path, help="the report, JSON")
+    parser.add_argument("--begun", type=Path, help="a file to make when each protocol had its first right answer")
+    return parser
+
+
+async def _run(told: argparse.Namespace) -> Report:
+    plan = _plan(told)
+    if told.busy:
+        plan = replace(plan, rate=await rate_for(plan, told.busy))
+    load = Load(plan, when_answered=told.begun.touch if told.begun else _nothing)
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: _write(told.out, load.report))
+    if told.duration:
+        loop.call_later(told.duration, ended.set)
+    report = await load.run(ended)
+    _write(told.out, report)
+    return report
+
+
+def _plan(told: argparse.Namespace) -> Plan:
+    return Plan(
+        question=Question.of(told.model, json.loads(told.request.read_text())),
+        answers=Answers.parse(told.answers),
+        http=told.http,
+        grpc=told.grpc,
+        rate=told.rate,
+        host=told.host,
+        clients=told.clients,
+        timeout_seconds=told.timeout,
+    )
+
+
+def _nothing() -> None:
+    """Nobody waits."""
+
+
+def _write(file: Path, report: Report) -> None:
+    """Whole or not at all: others wait for it."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(report.to_json())
+    part.rename(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,127 @@
+"""The generator: arrivals at a fixed rate, each a task of its own, all of them counted."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from load.answers import Answers
+from load.clients import Client, FailedError, GrpcClient, HttpClient
+from load.latencies import Latencies, kept
+from load.question import Question
+from load.report import Report
+from load.schedule import Schedule
+from load.tally import Tally
+
+FAILURES_KEPT: Final = 50
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked, of whom, and how often. An address that is empty is not asked."""
+
+    question: Question
+    answers: Answers
+    http: str
+    """http://HOST:PORT"""
+    grpc: str
+    """HOST:PORT"""
+    rate: float
+    """Requests a second by each protocol."""
+    host: str = ""
+    """The host's name to ask for where an address is a gateway's."""
+    clients: int = 4
+    """Independent clients by each protocol: a Service gives each of them pods of its own."""
+    timeout_seconds: float = 10.0
+    """From the scheduled time to the answer."""
+
+    def protocols(self) -> Mapping[str, Callable[[], Client]]:
+        """How a client of each protocol is made."""
+        made: dict[str, Callable[[], Client]] = {}
+        if self.http:
+            made["http"] = lambda: HttpClient(self.http, self.question, self.host)
+        if self.grpc:
+            made["grpc"] = lambda: GrpcClient(self.grpc, self.question, self.host)
+        return made
+
+
+@dataclass
+class Load:
+    """One run. Its report can be had at any time."""
+
+    plan: Plan
+    when_answered: Callable[[], None] = lambda: None
+    """Called once, when every protocol had its first right answer."""
+    _began: float = 0.0
+    _began_at: float = 0.0
+    _timeline: dict[str, dict[int, Tally]] = field(default_factory=dict)
+    _late: Latencies = field(default_factory=Latencies)
+    _failures: list[str] = field(default_factory=list)
+    _unanswered: set[str] = field(default_factory=set)
+
+    @property
+    def report(self) -> Report:
+        """The run so far."""
+        elapsed = asyncio.get_running_loop().time() - self._began
+        return Report(self._began_at, elapsed, self.plan.rate, self._timeline, self._late, tuple(self._failures))
+
+    async def run(self, ended: asyncio.Event) -> Report:
+        """Send until it is ended; then wait for the answers that are still to come."""
+        protocols = self.plan.protocols()
+        self._timeline.update({protocol: {} for protocol in protocols})
+        self._unanswered.update(protocols)
+        clients = {protocol: [make() for _ in range(self.plan.clients)] for protocol, make in protocols.items()}
+        self._began, self._began_at = asyncio.get_running_loop().time(), time.time()
+        try:
+            async with asyncio.TaskGroup() as requests:
+                arrivals = [
+                    requests.create_task(self._arrive(requests, protocol, clients[protocol], schedule))
+                    for protocol, schedule in Schedule.interleaved(protocols, self.plan.rate).items()
+                ]
+                await ended.wait()
+                for arrival in arrivals:
+                    arrival.cancel()
+        finally:
+            for client in itertools.chain.from_iterable(clients.values()):
+                await client.close()
+        return self.report
+
+    async def _arrive(
+        self, requests: asyncio.TaskGroup, protocol: str, clients: Sequence[Client], schedule: Schedule
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for number in itertools.count():
+            due = schedule.due(number)
+            await asyncio.sleep(max(0.0, self._began + due - loop.time()))
+            requests.create_task(self._ask(protocol, clients[number % len(clients)], due))
+
+    async def _ask(self, protocol: str, client: Client, due: float) -> None:
+        self._late[kept(self._elapsed() - due)] += 1
+        tally = self._timeline[protocol].setdefault(int(due), Tally())
+        try:
+            answer = await client.ask(self._began + due + self.plan.timeout_seconds)
+        except FailedError as failed:
+            tally.failed[failed.kind] += 1
+            self._note(f"{protocol} {failed.kind}: {failed}")
+            return
+        now = self._elapsed()
+        tally.reconnected += answer.reconnected
+        version = self.plan.answers.version(answer.values)
+        if version is None:
+            tally.count_wrong(str(list(answer.values)))
+            self._note(f"{protocol} wrong answer: {list(answer.values)}")
+            return
+        tally.count_answer(version, latency_seconds=now - due, at=now)
+        if protocol in self._unanswered:
+            self._unanswered.remove(protocol)
+            if not self._unanswered:
+                self.when_answered()
+
+    def _elapsed(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
+    def _note(self, words: str) -> None:
+        if len(self._failures) < FAILURES_KEPT:
+            self._failures.append(f"{self._elapsed():.3f} s: {words}")

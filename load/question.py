@@ -1,0 +1,71 @@
+"""The request that is sent: the V2 protocol's JSON for HTTP, its message for gRPC. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy
+from tritonclient.grpc import service_pb2
+from tritonclient.utils import triton_to_np_dtype
+
+DATA: Final = "data"
+
+
+class UnreadableError(ValueError):
+    """An answer that cannot be read as the V2 protocol's."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request for inference in both forms."""
+
+    model: str
+    body: bytes
+    """For HTTP."""
+    message: bytes
+    """For gRPC."""
+
+    @classmethod
+    def of(cls, model: str, document: Mapping[str, Any]) -> "Question":
+        """From a V2 request; a golden request is one too. The first of its `outputs`, when named, is compared."""
+        inputs = [{name: given[name] for name in ("name", "datatype", "shape", DATA)} for given in document["inputs"]]
+        outputs = [{"name": output["name"]} for output in document.get("outputs", [])[:1]]
+        asked = {"inputs": inputs, **({"outputs": outputs} if outputs else {})}
+        return cls(model, json.dumps(asked).encode(), _message(model, inputs, outputs))
+
+
+def read_body(body: bytes) -> tuple[float, ...]:
+    """The values of an HTTP answer's first tensor."""
+    try:
+        values = json.loads(body)["outputs"][0][DATA]
+        return tuple(float(value) for value in values)
+    except (ValueError, LookupError, TypeError) as error:
+        raise UnreadableError(f"{body[:200]!r}: {error}") from error
+
+
+def read_message(message: bytes) -> tuple[float, ...]:
+    """The values of a gRPC answer's first tensor."""
+    answer = service_pb2.ModelInferResponse.FromString(message)
+    if not answer.outputs or not answer.raw_output_contents:
+        raise UnreadableError("an answer without a tensor")
+    values = numpy.frombuffer(answer.raw_output_contents[0], _numeric(answer.outputs[0].datatype))
+    return tuple(float(value) for value in values)
+
+
+def _message(model: str, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> bytes:
+    request = service_pb2.ModelInferRequest(model_name=model)
+    for given in inputs:
+        request.inputs.add(name=given["name"], datatype=given["datatype"], shape=given["shape"])
+        values = numpy.array(given[DATA], _numeric(given["datatype"]))
+        request.raw_input_contents.append(values.tobytes())
+    for output in outputs:
+        request.outputs.add(name=output["name"])
+    return bytes(request.SerializeToString())
+
+
+def _numeric(datatype: str) -> Any:
+    found = triton_to_np_dtype(datatype)
+    if found is None or found is numpy.object_:
+        raise UnreadableError(f"{datatype}: only tensors of numbers that numpy knows can be sent and compared")
+    return found
