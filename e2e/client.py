@@ -1,51 +1,46 @@
 """A client inside the cluster, driven from here: one pod that asks what it is told through Services."""
 
 import json
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
-from testbed import images, site
+from load import pod
+from load.report import Report
+from load.table import table
 from testbed.cluster import Cluster
 from testbed.kubectl import Kubectl
 
 NAMESPACE: Final = "slipway-client"
-INSIDE: Final = Path(__file__).parent / "inside"
-LIBRARIES: Final = ["tritonclient[grpc,http]>=2.51,<3"]
+RATE: Final = 50.0
+OF_VERSION_1: Final[Mapping[str, float]] = {"1": 7.0}
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one protocol's requests came to."""
-
-    answers: Mapping[float, Mapping[str, float]]
-    """By answer: how many, and the seconds of the first and the last."""
-    failed: int
-    failures: Sequence[str]
-
-
-@dataclass
 class Load:
-    """Requests without pause. What they came to is there when the load has ended."""
+    """Requests all the while by HTTP and gRPC."""
 
-    seen: dict[str, Seen] = field(default_factory=dict)
-
-    def assert_nothing_failed(self) -> None:
-        """No request failed, by either protocol, and both were answered."""
-        assert {protocol: (seen.failed, seen.failures) for protocol, seen in self.seen.items()} == {
-            "http": (0, []),
-            "grpc": (0, []),
-        }
-        assert all(seen.answers for seen in self.seen.values()), self.seen
+    run: pod.Run
 
     @property
-    def answers(self) -> set[float]:
-        """Every answer that came, by either protocol."""
-        return {answer for seen in self.seen.values() for answer in seen.answers}
+    def report(self) -> Report:
+        """What they came to; so far, as long as the load lasts."""
+        return self.run.report
+
+    @property
+    def versions(self) -> set[str]:
+        """Every version that answered, by either protocol."""
+        return set(self.report.total().answered)
+
+    def assert_nothing_failed(self) -> None:
+        """No request failed or was answered wrongly, and both protocols were answered."""
+        report = self.report
+        for protocol in ("http", "grpc"):
+            whole = report.total(protocol)
+            assert whole.answered, table(report)
+            assert not whole.failed, table(report)
+            assert not whole.wrong, table(report)
 
 
 @dataclass(frozen=True)
@@ -74,44 +69,26 @@ class Client:
 
     def _ask(self, *questions: dict[str, Any]) -> list[dict[str, Any]]:
         lines = "".join(f"{json.dumps(question)}\n" for question in questions)
-        told = self.kubectl("exec", "--stdin", "client", "--", "python3", "/opt/client/ask.py", stdin=lines)
+        told = pod.program(self.kubectl, "load.ask", stdin=lines)
         return [json.loads(line) for line in told.splitlines()]
 
     @contextmanager
-    def load(self, host: str, model: str, *, x: float = 3.0, workers: int = 1) -> Iterator[Load]:
-        """Ask by HTTP and gRPC all the while, `workers` at a time by each."""
-        load, folder = Load(), f"/tmp/{secrets.token_hex(4)}"
-        program = ("exec", "client", "--", "python3", "/opt/client/load.py")
-        told = json.dumps({"host": host, "model": model, "x": x, "workers": workers})
-        self.kubectl(*program, "start", folder, told)
-        try:
-            yield load
-        finally:
-            seen = json.loads(self.kubectl(*program, "end", folder))
-        load.seen = {protocol: _seen(what) for protocol, what in seen.items()}
-
-
-def _seen(told: dict[str, Any]) -> Seen:
-    answers = {answer.pop("y"): answer for answer in told["answers"]}
-    return Seen(answers=answers, failed=told["failed"], failures=told["failures"])
+    def load(
+        self,
+        host: str,
+        model: str,
+        answers: Mapping[str, float] = OF_VERSION_1,
+        *arguments: str,
+        x: float = 3.0,
+        rate: float = RATE,
+    ) -> Iterator[Load]:
+        """Ask for y of x all the while; the versions and their right answers tell who answered."""
+        request = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [x]}]}
+        right = [f"{version}={y}" for version, y in answers.items()]
+        with pod.running(self.kubectl, host, model, request, right, f"--rate={rate:g}", *arguments) as run:
+            yield Load(run)
 
 
 def place(cluster: Cluster) -> None:
     """Have the pod in the cluster, of the programs as they are now."""
-    (reference,) = cluster.load([images.build(_image(), images.base_image())])
-    kubectl = cluster.kubectl.within(NAMESPACE)
-    kubectl("delete", "pod", "client", "--ignore-not-found", "--now")
-    cluster.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    container = {"name": "client", "image": reference, "imagePullPolicy": "IfNotPresent"}
-    pod = {"terminationGracePeriodSeconds": 0, "containers": [container]}
-    kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "client"}, "spec": pod})
-    kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=120s")
-
-
-def _image() -> images.Image:
-    def assemble(folder: Path) -> None:
-        shutil.copytree(site.packages(LIBRARIES), folder / "site")
-        for program in INSIDE.glob("*.py"):
-            (folder / program.name).write_bytes(program.read_bytes())
-
-    return images.Image("client", (*LIBRARIES, INSIDE), assemble, folder=str(INSIDE.resolve()))
+    pod.place(cluster, NAMESPACE)

@@ -45,7 +45,7 @@ def test_models_are_replaced_proven_and_scaled_while_there_is_no_operator(space:
 
     # and: not one request failed
     load.assert_nothing_failed()
-    assert load.answers == {7.0}
+    assert load.versions == {"1"}
     assert space.api.list("pods", NAMESPACE, "app.kubernetes.io/name=slipway") == []
 
 

@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--grpc", default="", metavar="HOST:PORT", help="absent: nothing is asked by gRPC")
     parser.add_argument("--host", default="", help="the host's name to ask for where the address is a gateway's")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--request", required=True, type=Path, help="a V2 request or a golden request, JSON")
+    parser.add_argument("--request", required=True, help="a V2 request or a golden request: a file, or the JSON itself")
     parser.add_argument("--answers", required=True, nargs="+", metavar="VERSION=VALUE[,VALUE…]")
     rate = parser.add_mutually_exclusive_group(required=True)
     rate.add_argument("--rate", type=float, default=0.0, help="requests a second by each protocol")
@@ -61,7 +61,7 @@ async def _run(told: argparse.Namespace) -> Report:
 
 def _plan(told: argparse.Namespace) -> Plan:
     return Plan(
-        question=Question.of(told.model, json.loads(told.request.read_text())),
+        question=Question.of(told.model, json.loads(_document(told.request))),
         answers=Answers.parse(told.answers),
         http=told.http,
         grpc=told.grpc,
@@ -70,6 +70,10 @@ def _plan(told: argparse.Namespace) -> Plan:
         clients=told.clients,
         timeout_seconds=told.timeout,
     )
+
+
+def _document(text: str) -> str:
+    return text if text.startswith("{") else Path(text).read_text()
 
 
 def _nothing() -> None:

@@ -1,8 +1,8 @@
 """A run in the background, driven by short commands: a stream into a pod may break when the machine is busy.
 
 `python -m load.background start FOLDER ARGUMENTS…` comes back when each protocol had its first right answer; the
-arguments are those of `python -m load`, but for `--out` and `--begun`. `look FOLDER` prints the report so far,
-`end FOLDER` ends the run and prints its report.
+arguments are those of `python -m load`, but for `--out`, `--begun` and `--duration`. `look FOLDER` prints the report
+so far, `end FOLDER` ends the run and prints its report.
 """
 
 import os
