@@ -1,0 +1,89 @@
+"""A pod with this package in it, and runs in that pod, driven from outside the cluster.
+
+A port that is forwarded to this machine is one pod's: only a client in the cluster sees what a Service does.
+"""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from load.report import Report
+from testbed import images, site
+from testbed.cluster import Cluster
+from testbed.kubectl import Kubectl
+
+NAME: Final = "client"
+LIBRARIES: Final = ["pydantic>=2.11,<3", "tritonclient[grpc,http]>=2.51,<3"]
+PROGRAMS: Final = Path(__file__).parent
+HTTP_PORT: Final = 8000
+GRPC_PORT: Final = 8001
+
+
+def place(cluster: Cluster, namespace: str) -> Kubectl:
+    """Have the pod in a namespace, of the programs as they are now; the kubectl of that namespace."""
+    (reference,) = cluster.load([images.build(_image(), images.base_image())])
+    kubectl = cluster.kubectl.within(namespace)
+    cluster.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    kubectl("delete", "pod", NAME, "--ignore-not-found", "--now")
+    container = {"name": NAME, "image": reference, "imagePullPolicy": "IfNotPresent"}
+    pod = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+    kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": NAME}, "spec": pod})
+    kubectl("wait", "--for=condition=Ready", f"pod/{NAME}", "--timeout=120s")
+    return kubectl
+
+
+def program(kubectl: Kubectl, name: str, *arguments: str, stdin: str | None = None) -> str:
+    """Run one of this package's programs in the pod; what it printed."""
+    return kubectl("exec", "--stdin", NAME, "--", "python3", "-m", name, *arguments, stdin=stdin or "")
+
+
+@dataclass
+class Run:
+    """A run of `python -m load` in the pod."""
+
+    kubectl: Kubectl
+    folder: str
+    ended: Report | None = None
+
+    @property
+    def report(self) -> Report:
+        """What it came to; so far, as long as it goes on."""
+        return self.ended or self._told("look")
+
+    def end(self) -> None:
+        """End it."""
+        self.ended = self._told("end")
+
+    def _told(self, command: str) -> Report:
+        return Report.from_json(program(self.kubectl, "load.background", command, self.folder))
+
+
+@contextmanager
+def running(
+    kubectl: Kubectl, host: str, model: str, request: Mapping[str, Any], answers: Sequence[str], *arguments: str
+) -> Iterator[Run]:
+    """Ask the model behind a host's usual ports as long as the block lasts; it begins with an answer by each protocol.
+
+    `answers` and further arguments are those of `python -m load`; `--rate` or `--busy` must be one of them.
+    """
+    run = Run(kubectl, f"/tmp/{secrets.token_hex(4)}")
+    addresses = (f"--http=http://{host}:{HTTP_PORT}", f"--grpc={host}:{GRPC_PORT}", f"--model={model}")
+    asked = (f"--request={json.dumps(request)}", *arguments, "--answers", *answers)
+    program(kubectl, "load.background", "start", run.folder, *addresses, *asked)
+    try:
+        yield run
+    finally:
+        run.end()
+
+
+def _image() -> images.Image:
+    def assemble(folder: Path) -> None:
+        shutil.copytree(site.packages(LIBRARIES), folder / "site")
+        shutil.copytree(PROGRAMS, folder / "load", ignore=shutil.ignore_patterns("__pycache__", "Dockerfile"))
+
+    return images.Image(NAME, tuple(LIBRARIES), assemble, folder=str(PROGRAMS.resolve()))
