@@ -1,0 +1,265 @@
+"""Every state that a ModelDeployment can be seen in, brought about on the core's toy cluster.
+
+`python -m tests.gitops.states` writes them to gitops/argocd, as samples in the form that Argo CD's own tests read.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from slipway.api.v1alpha1 import API_VERSION, KIND
+from slipway.core.facts import Rejected
+from tests.core.toy import Toy, says, toy
+from tests.gitops.kstatus import KStatus
+from tests.gitops.rules import ARGOCD, argocd
+
+IN_PROGRESS, CURRENT, FAILED = KStatus.IN_PROGRESS, KStatus.CURRENT, KStatus.FAILED
+WRONG: Final = says("WrongAnswer", "golden/a.json: y[0] is 5, expected 7 within 0.0001")
+
+
+class State(NamedTuple):
+    """How it comes about, and what GitOps tools should make of it."""
+
+    bring_about: Callable[[], Toy]
+    argocd: str
+    kstatus: KStatus
+
+
+def fresh() -> Toy:
+    """As the API server stores it before anybody has looked."""
+    return toy()
+
+
+def edited() -> Toy:
+    cluster = ready()
+    cluster.edit(version="4")
+    return cluster
+
+
+def resolving() -> Toy:
+    cluster = toy()
+    cluster.settle()
+    return cluster
+
+
+def source_unavailable() -> Toy:
+    cluster = resolving()
+    cluster.resolve_job_ends(says("SourceUnavailable", "s3://models/churn/3: no connection to the store"), exit_code=1)
+    cluster.settle()
+    return cluster
+
+
+def source_denied_for_long() -> Toy:
+    cluster = resolving()
+    for _ in range(3):
+        cluster.resolve_job_ends(says("SourceDenied", "s3://models/churn/3: 403 for the key AKIA1"), exit_code=1)
+        cluster.settle()
+        cluster.pass_time(minutes=5)
+        cluster.settle()
+    return cluster
+
+
+def starting() -> Toy:
+    cluster = resolving()
+    cluster.resolve_job_ends()
+    cluster.settle()
+    return cluster
+
+
+def verifying() -> Toy:
+    cluster = starting()
+    loading = cluster.ready_status()
+    loading["conditions"] = loading["conditions"][:2]
+    for name in cluster.deployments():
+        cluster.kubelet(name, status=loading)
+    cluster.settle()
+    return cluster
+
+
+def deadline_passed() -> Toy:
+    cluster = verifying()
+    cluster.pass_time(hours=2)
+    cluster.settle()
+    return cluster
+
+
+def ready(**spec: Any) -> Toy:
+    cluster = toy(**spec)
+    cluster.becomes_ready()
+    return cluster
+
+
+def next_version_starting() -> Toy:
+    cluster = ready()
+    cluster.starts("4")
+    return cluster
+
+
+def next_version_waits_for_a_node() -> Toy:
+    cluster = next_version_starting()
+    message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    cluster.kubelet(cluster.revision_named("4"), status={"phase": "Pending", "conditions": [unschedulable]})
+    cluster.settle()
+    return cluster
+
+
+def shifting() -> Toy:
+    """As a pass leaves it that ends before the next one sees the Service that it wrote."""
+    cluster = next_version_starting()
+    cluster.kubelet(cluster.revision_named("4"))
+    cluster.reconcile()
+    return cluster
+
+
+def promoted() -> Toy:
+    """A new version has all the traffic; the old one keeps its pods for a while."""
+    cluster = next_version_starting()
+    cluster.kubelet(cluster.revision_named("4"))
+    cluster.settle()
+    return cluster
+
+
+def refused() -> Toy:
+    cluster = next_version_starting()
+    cluster.kubelet(cluster.revision_named("4"), status=cluster.server_ended(WRONG))
+    cluster.settle()
+    return cluster
+
+
+def first_version_refused() -> Toy:
+    cluster = starting()
+    for name in cluster.deployments():
+        cluster.kubelet(name, status=cluster.server_ended(WRONG))
+    cluster.settle()
+    return cluster
+
+
+def broken_bundle() -> Toy:
+    cluster = resolving()
+    cluster.resolve_job_ends(says("BundleInvalid", "golden/a.json: inputs[0].shape is missing"), exit_code=1)
+    cluster.settle()
+    return cluster
+
+
+def degraded() -> Toy:
+    cluster = ready(replicas=2)
+    name = cluster.revision_named("3")
+    cluster.pods[f"{name}-1"]["status"] = cluster.server_ended(says("BackendDead", "the stub is gone"), restarts=3)
+    cluster.objects["Deployment", name]["status"]["availableReplicas"] = 1
+    cluster.settle()
+    return cluster
+
+
+def outage() -> Toy:
+    cluster = ready()
+    name = cluster.revision_named("3")
+    cluster.kubelet(name, status=cluster.server_ended(says("BackendDead", "the stub is gone"), restarts=3))
+    cluster.settle()
+    return cluster
+
+
+def outage_for_long() -> Toy:
+    cluster = outage()
+    cluster.pass_time(hours=2)
+    cluster.settle()
+    return cluster
+
+
+def suspended() -> Toy:
+    cluster = ready()
+    cluster.spec["suspend"] = True
+    cluster.generation += 1
+    cluster.settle()
+    return cluster
+
+
+def unreadable_spec() -> Toy:
+    cluster = ready()
+    cluster.spec["replicas"] = "many"
+    cluster.generation += 1
+    cluster.reconcile()
+    return cluster
+
+
+def rejected_child() -> Toy:
+    cluster = ready()
+    said = "spec.metrics[0].type: Unsupported value"
+    cluster.rejected = (Rejected(kind="HorizontalPodAutoscaler", name="churn-1", message=said),)
+    cluster.reconcile()
+    return cluster
+
+
+STATES: Final[dict[str, State]] = {
+    "fresh": State(fresh, "Progressing", IN_PROGRESS),
+    "edited": State(edited, "Progressing", IN_PROGRESS),
+    "resolving": State(resolving, "Progressing", IN_PROGRESS),
+    "source-unavailable": State(source_unavailable, "Progressing", IN_PROGRESS),
+    "source-denied-for-long": State(source_denied_for_long, "Degraded", FAILED),
+    "broken-bundle": State(broken_bundle, "Degraded", FAILED),
+    "starting": State(starting, "Progressing", IN_PROGRESS),
+    "verifying": State(verifying, "Progressing", IN_PROGRESS),
+    "deadline-passed": State(deadline_passed, "Degraded", FAILED),
+    "first-version-refused": State(first_version_refused, "Degraded", FAILED),
+    "ready": State(ready, "Healthy", CURRENT),
+    "next-version-starting": State(next_version_starting, "Progressing", IN_PROGRESS),
+    "next-version-waits-for-a-node": State(next_version_waits_for_a_node, "Progressing", IN_PROGRESS),
+    "shifting": State(shifting, "Progressing", IN_PROGRESS),
+    "promoted": State(promoted, "Healthy", CURRENT),
+    "refused": State(refused, "Degraded", FAILED),
+    "degraded": State(degraded, "Healthy", CURRENT),
+    "outage": State(outage, "Progressing", IN_PROGRESS),
+    "outage-for-long": State(outage_for_long, "Degraded", FAILED),
+    "suspended": State(suspended, "Suspended", IN_PROGRESS),
+    "unreadable-spec": State(unreadable_spec, "Degraded", FAILED),
+    "rejected-child": State(rejected_child, "Degraded", FAILED),
+}
+
+
+def seen(name: str) -> dict[str, Any]:
+    """The object in that state, as the API server would hand it out."""
+    cluster = STATES[name].bring_about()
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": "churn", "namespace": "shop", "generation": cluster.generation},
+        "spec": cluster.spec,
+        "status": cluster.status or {"observedGeneration": -1},
+    }
+
+
+def files() -> dict[str, str]:
+    """What gitops/argocd holds beside the rule: the tests' list, and a sample for each."""
+    samples = {name: seen(name) for name in STATES}
+    tests = [
+        {
+            "healthStatus": {"status": STATES[name].argocd, "message": argocd(sample).message},
+            "inputPath": f"testdata/{name}.yaml",
+        }
+        for name, sample in samples.items()
+    ]
+    return {
+        "health_test.yaml": _yaml({"tests": tests}),
+        **{f"testdata/{name}.yaml": _yaml(sample) for name, sample in samples.items()},
+    }
+
+
+def write(folder: Path) -> None:
+    """Make the samples those of today's core."""
+    (folder / "testdata").mkdir(exist_ok=True)
+    texts = files()
+    for old in folder.glob("testdata/*.yaml"):
+        if f"testdata/{old.name}" not in texts:
+            old.unlink()
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+
+
+def _yaml(whole: dict[str, Any]) -> str:
+    return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)
+
+
+if __name__ == "__main__":
+    write(ARGOCD)
