@@ -10,10 +10,11 @@ import pytest
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.api.v1alpha1.status import ModelDeploymentStatus, Phase
+from slipway.controller.acting import HINDERED_FOR, PREDECESSOR_FOR
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube, KubeError
 from slipway.controller.queue import Backoff, WorkQueue
-from slipway.controller.reconcile import HINDERED_FOR, PREDECESSOR_FOR, Reconciler, work
+from slipway.controller.reconcile import Reconciler, work
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.drift import finished

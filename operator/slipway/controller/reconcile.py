@@ -9,23 +9,23 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
 from slipway.controller import logs
+from slipway.controller.acting import Actor, StaleError
 from slipway.controller.events import event_of
-from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key, Kind
+from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacle, Obstacles
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import LiveOwner, Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.facts import Foreign, Observed, Owner, Rejected
-from slipway.core.names import APPLIED, REVISION, Manifest
-from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
+from slipway.core.plan import Note, Plan
 from slipway.core.platform import Platform
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,6 @@ TRIES: Final = 4
 """Decisions in one pass: each after the first because the world had moved on. Then the queue's backoff takes over."""
 SOONEST_SECONDS: Final = 0.1
 """From one pass to the next over the same object, however soon its plan wants to look again."""
-HINDERED_FOR: Final = timedelta(seconds=60)
-"""How long a name counts as taken, or a child as refused, before it is tried again."""
-PREDECESSOR_FOR: Final = timedelta(seconds=2)
-"""The same for a child of a deleted ModelDeployment of our name: garbage collection is about to take it."""
 
 
 class Decide(Protocol):
@@ -55,14 +51,6 @@ class Decide(Protocol):
     ) -> Plan:
         """What is to be done now."""
         ...
-
-
-class StaleError(Exception):
-    """What was decided from is not what is there."""
-
-    def __init__(self, *, kind: Kind, name: str) -> None:
-        super().__init__(f"{kind.name} {name} is not what it was")
-        self.kind, self.name = kind, name
 
 
 class LearntError(Exception):
@@ -85,6 +73,7 @@ class Reconciler:
         self._kube, self._store, self._decide, self._platform = kube, store, decide, platform
         self._telemetry, self._now = telemetry, now
         self._obstacles = Obstacles()
+        self._actor = Actor(kube=kube, store=store, obstacles=self._obstacles)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Bring one ModelDeployment closer to what it asks for. Answers when to look again at the latest."""
@@ -113,7 +102,7 @@ class Reconciler:
         )
         told = await self._persist(key, owner, plan)
         try:
-            expected = [await self._act(key, owner, action, now) for action in plan.actions]
+            expected = [await self._actor.act(key, owner, action, now) for action in plan.actions]
         finally:
             await self._tell(key, owner, told, now)
         if self._obstacles.drop_expired(key, now) or not all(expected):
@@ -153,77 +142,6 @@ class Reconciler:
                 await self._kube.create_event(event_of(key, owner.uid, note, now))
             except KubeError as error:
                 log.warning("The Event %s was not recorded: %s", note.reason, error)
-
-    # -- actions
-
-    async def _act(self, key: Key, owner: LiveOwner, action: Action, now: datetime) -> bool:
-        """Carry out one action. Answers False when it met, or no longer met, an obstacle other than the core thinks."""
-        try:
-            match action:
-                case Apply():
-                    return await self._apply(key, owner, action, now)
-                case Scale():
-                    scale = await self._kube.scale(key.namespace, action.name, action.replicas, action.resource_version)
-                    self._store.scaled(key, scale)
-                    log.info("Scaled Deployment %s to %d", action.name, action.replicas)
-                case Delete():
-                    await self._delete(key, action)
-        except (ConflictError, NotFoundError) as error:
-            if isinstance(action, Apply):
-                kind, name = _kind(action.manifest), action.manifest["metadata"]["name"]
-            else:
-                kind, name = (BY_NAME[action.kind] if isinstance(action, Delete) else DEPLOYMENT), action.name
-            raise StaleError(kind=kind, name=name) from error
-        return True
-
-    async def _apply(self, key: Key, owner: LiveOwner, action: Apply, now: datetime) -> bool:
-        manifest = action.manifest
-        kind, meta = _kind(manifest), manifest["metadata"]
-        name, asked = meta["name"], (meta.get("annotations") or {}).get(APPLIED, "")
-        if self._obstacles.hinders(key, kind.name, name, asked=asked, now=now):
-            return True  # known and said already
-        with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
-            if action.first and (taken := await self._taken(key, owner, kind, name, now=now)):
-                return not self._obstacles.add(key, taken)
-            try:
-                live = await self._kube.apply(kind, manifest, resource_version=action.resource_version)
-            except KubeError as error:
-                if not _refused(error):
-                    raise
-                log.warning("%s %s is refused: %s", kind.name, name, error)
-                found = Rejected(kind=kind.name, name=name, message=error.message)
-                return not self._obstacles.add(key, Obstacle(found=found, until=now + HINDERED_FOR, asked=asked))
-            self._store.put(kind, live)
-            log.info("Applied %s %s", kind.name, name)
-        return not self._obstacles.clear(key, kind.name, name)
-
-    async def _taken(self, key: Key, owner: LiveOwner, kind: Kind, name: str, *, now: datetime) -> Obstacle | None:
-        """The live read before a first write: server-side apply with force would take a stranger's object over."""
-        try:
-            live = await self._kube.get(kind, key.namespace, name)
-        except NotFoundError:
-            return None
-        holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
-        if holder and holder["uid"] == owner.uid:
-            return None
-        predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
-        until = now + (PREDECESSOR_FOR if predecessor else HINDERED_FOR)
-        found = Foreign(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
-        log.warning("%s %s is owned by %s and stays as it is", kind.name, name, found.owned_by)
-        return Obstacle(found=found, until=until, asked="")
-
-    async def _delete(self, key: Key, action: Delete) -> None:
-        kind = BY_NAME[action.kind]
-        try:
-            answer = await self._kube.delete(kind, key.namespace, action.name, action.uid)
-        except NotFoundError:
-            self._store.remove(kind, action.uid)
-            return
-        log.info("Deleted %s %s", action.kind, action.name)
-        if answer.get("kind") == "Status":  # gone at once; else it lingers and the answer is the object
-            self._store.remove(kind, action.uid)
-        else:
-            self._store.put(kind, answer)
 
     # -- when the world has moved on
 
@@ -291,19 +209,3 @@ def _with(observed: Observed, obstacles: Sequence[Obstacle]) -> Observed:
         foreign=tuple(each for each in found if isinstance(each, Foreign)),
         rejected=tuple(each for each in found if isinstance(each, Rejected)),
     )
-
-
-def _refused(error: KubeError) -> bool:
-    """Whether the API server takes exception to the manifest itself: its validation, or a policy's webhook."""
-    return error.status in {400, 422} or (error.status == 403 and "denied the request" in error.message)
-
-
-def _kind(manifest: Manifest) -> Kind:
-    return BY_NAME[manifest["kind"]]
-
-
-def _owned_by(live: Manifest, controller: Mapping[str, Any] | None) -> str:
-    if controller:
-        return f"{controller['kind']}/{controller['name']}"
-    managers = [entry.get("manager") for entry in live["metadata"].get("managedFields") or ()]
-    return next((str(manager) for manager in managers if manager), "nobody")
