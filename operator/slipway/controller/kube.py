@@ -5,7 +5,6 @@ times the CPU on lists and know no ModelDeployment.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
+import orjson
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -214,7 +214,7 @@ class ApiKube:
         finally:
             self._calls(verb=verb, kind=kind.name, code=code)
         if 200 <= code < 300:
-            answer: Manifest = json.loads(text)
+            answer: Manifest = orjson.loads(text)
             return answer
         raise _error(code, headers, text, f"{method} {path}")
 
@@ -236,7 +236,7 @@ _FORCE: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 def _error(code: int, headers: Mapping[str, str], text: bytes, call: str) -> KubeError:
     """The error for an answer: Kubernetes says why in a Status object; what stands in between may answer anything."""
     try:
-        status: dict[str, Any] = json.loads(text)
+        status: dict[str, Any] = orjson.loads(text)
         reason, message = str(status.get("reason") or "Unknown"), str(status.get("message") or "")
     except (ValueError, AttributeError):
         reason, message = "Unknown", text[:200].decode(errors="replace")
@@ -255,6 +255,8 @@ async def configuration() -> Configuration:
     except ConfigException:
         await load_kube_config(client_configuration=found)
     found.connection_pool_maxsize = IN_FLIGHT
+    # Else aiohttp looks for a ~/.netrc, in a thread, before every call. kopf knows no proxy's variables either.
+    found.client_session_kwargs = {"trust_env": False}
     return found
 
 

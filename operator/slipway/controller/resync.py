@@ -85,8 +85,9 @@ class Resync:
 
     async def first(self) -> None:
         """Fill the store, waiting for as long as it takes. Nodes are dropped where RBAC refuses them."""
-        for kind in self.kinds:
-            await self._insistently(kind)
+        async with asyncio.TaskGroup() as group:  # while we read one kind's page the API server writes another's
+            for kind in self.kinds:
+                group.create_task(self._insistently(kind), name=f"first listing of {kind.plural}")
         self._store.synced = True
         for key, _ in self._store.owners():
             self._queue.add(key)
