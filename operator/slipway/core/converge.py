@@ -4,12 +4,13 @@ Nothing here decides what a revision may do; it only makes the cluster agree wit
 """
 
 import base64
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakKeyDictionary
+
+import orjson
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.api.v1alpha1.spec import ModelDeploymentSpec
@@ -98,14 +99,14 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
 
 def packed(record: RevisionRecord, owner: Owner) -> str:
     """A record as text for an annotation: its ControllerRevision, but for the number."""
-    data = json.dumps(controller_revision(record, owner=owner, number=0), sort_keys=True, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(data.encode(), 9)).decode()
+    data = orjson.dumps(controller_revision(record, owner=owner, number=0), option=orjson.OPT_SORT_KEYS)
+    return base64.b64encode(zlib.compress(data, 9)).decode()
 
 
 def unpacked(text: str) -> RevisionRecord:
     """The record in an annotation; ValueError when it is none of ours."""
     try:
-        return RevisionRecord.from_controller_revision(json.loads(zlib.decompress(base64.b64decode(text))))
+        return RevisionRecord.from_controller_revision(orjson.loads(zlib.decompress(base64.b64decode(text))))
     except (zlib.error, KeyError, TypeError) as error:
         raise ValueError(f"not a packed revision: {error}") from error
 

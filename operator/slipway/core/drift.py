@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+import orjson
+
 from slipway.api.scalars import MULTIPLIERS
 from slipway.core.facts import Owner
-from slipway.core.identity import canonical
 from slipway.core.names import APPLIED, Manifest
 
 _MERGE_KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
@@ -47,7 +48,8 @@ def applied_hash(manifest: Manifest) -> str:
     annotations = {k: v for k, v in (bare.pop("annotations", None) or {}).items() if k != APPLIED}
     if annotations:
         bare["annotations"] = annotations
-    return hashlib.sha256(canonical({**manifest, "metadata": bare})).hexdigest()[:16]
+    said = orjson.dumps({**manifest, "metadata": bare}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(said).hexdigest()[:16]
 
 
 def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -> Manifest:
