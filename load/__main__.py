@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import math
 import signal
 import sys
 from dataclasses import replace
@@ -35,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     rate = parser.add_mutually_exclusive_group(required=True)
     rate.add_argument("--rate", type=float, default=0.0, help="requests a second by each protocol")
     rate.add_argument("--busy", type=float, metavar="SHARE", help="find the rate that takes this share of the capacity")
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help="absent: until a signal")
+    parser.add_argument("--duration", type=float, default=math.inf, metavar="SECONDS", help="absent: until a signal")
     parser.add_argument("--clients", type=int, default=4, help="independent clients by each protocol (%(default)s)")
     parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for an answer (%(default)s)")
     parser.add_argument("--out", required=True, type=Path, help="the report, JSON")
@@ -52,8 +53,6 @@ async def _run(told: argparse.Namespace) -> Report:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGUSR1, lambda: _write(told.out, load.report))
-    if told.duration:
-        loop.call_later(told.duration, ended.set)
     report = await load.run(ended)
     _write(told.out, report)
     return report
@@ -69,6 +68,7 @@ def _plan(told: argparse.Namespace) -> Plan:
         host=told.host,
         clients=told.clients,
         timeout_seconds=told.timeout,
+        duration_seconds=told.duration,
     )
 
 

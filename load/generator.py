@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Plan:
     """Independent clients by each protocol: a Service gives each of them pods of its own."""
     timeout_seconds: float = 10.0
     """From the scheduled time to the answer."""
+    duration_seconds: float = math.inf
 
     def protocols(self) -> Mapping[str, Callable[[], Client]]:
         """How a client of each protocol is made."""
@@ -56,6 +58,7 @@ class Load:
     """Called once, when every protocol had its first right answer."""
     _began: float = 0.0
     _began_at: float = 0.0
+    _end: float = field(init=False)
     _timeline: dict[str, dict[int, Tally]] = field(default_factory=dict)
     _late: Latencies = field(default_factory=Latencies)
     _failures: list[str] = field(default_factory=list)
@@ -70,19 +73,18 @@ class Load:
     async def run(self, ended: asyncio.Event) -> Report:
         """Send until it is ended; then wait for the answers that are still to come."""
         protocols = self.plan.protocols()
+        self._end = self.plan.duration_seconds
         self._timeline.update({protocol: {} for protocol in protocols})
         self._unanswered.update(protocols)
         clients = {protocol: [make() for _ in range(self.plan.clients)] for protocol, make in protocols.items()}
         self._began, self._began_at = asyncio.get_running_loop().time(), time.time()
         try:
             async with asyncio.TaskGroup() as requests:
-                arrivals = [
+                for protocol, schedule in Schedule.interleaved(protocols, self.plan.rate).items():
                     requests.create_task(self._arrive(requests, protocol, clients[protocol], schedule))
-                    for protocol, schedule in Schedule.interleaved(protocols, self.plan.rate).items()
-                ]
+                asyncio.get_running_loop().call_later(self._end, ended.set)
                 await ended.wait()
-                for arrival in arrivals:
-                    arrival.cancel()
+                self._end = min(self._end, self._elapsed())
         finally:
             for client in itertools.chain.from_iterable(clients.values()):
                 await client.close()
@@ -91,10 +93,13 @@ class Load:
     async def _arrive(
         self, requests: asyncio.TaskGroup, protocol: str, clients: Sequence[Client], schedule: Schedule
     ) -> None:
-        loop = asyncio.get_running_loop()
         for number in itertools.count():
             due = schedule.due(number)
-            await asyncio.sleep(max(0.0, self._began + due - loop.time()))
+            if (early := due - self._elapsed()) > 0:
+                await asyncio.sleep(early)
+            # All that were due are sent, also when the machine was too busy to send them in time.
+            if due >= self._end:
+                return
             requests.create_task(self._ask(protocol, clients[number % len(clients)], due))
 
     async def _ask(self, protocol: str, client: Client, due: float) -> None:
