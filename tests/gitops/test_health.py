@@ -66,6 +66,31 @@ def test_an_edit_that_nobody_has_looked_at_is_in_progress_whatever_was_before(na
     assert kstatus(found) is flux(found) is KStatus.IN_PROGRESS
 
 
+@pytest.mark.parametrize("name", [name for name in STATES if name not in {"fresh", "edited"}])
+def test_a_status_speaks_of_the_generation_that_was_looked_at(name: str) -> None:
+    found = sample(name)
+    spoken = [found["status"], *found["status"]["conditions"]]
+    assert [part["observedGeneration"] for part in spoken] == [found["metadata"]["generation"]] * len(spoken)
+
+
+def test_a_refused_version_is_not_ready_though_what_serves_is_available() -> None:
+    assert true_conditions(sample("refused")).keys() == {"Available", "Stalled"}
+    assert true_conditions(sample("ready")).keys() == {"Available", "Ready"}
+
+
+@pytest.mark.parametrize("name", ["ready", "refused", "next-version-starting"])
+def test_the_scale_status_selects_the_pods_that_it_counts(name: str) -> None:
+    status = sample(name)["status"]
+    (stable,) = (found for found in status["revisions"] if found["state"] == "Stable")
+    assert status["replicas"] == stable["replicas"]
+    assert status["selector"].endswith(f"revision={stable['revision']}")
+
+
+def test_a_first_version_says_what_proved_it() -> None:
+    assert [found["verification"] for found in sample("ready")["status"]["revisions"]] == ["bundle"]
+    assert sample("resolving")["status"]["revisions"] == []
+
+
 def test_an_object_without_any_status_is_in_progress_by_our_rules() -> None:
     found = sample("fresh")
     del found["status"]

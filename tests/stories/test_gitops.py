@@ -6,7 +6,7 @@ import pytest
 
 from testbed.api import Manifest
 from testbed.operating import OperatorProcess
-from tests.stories.story import Story, whole
+from tests.stories.story import Story, model_deployment, whole
 
 pytestmark = pytest.mark.plane
 
@@ -23,6 +23,11 @@ def tracked(story: Story, operator: OperatorProcess) -> Manifest:
     story.apply(asked)
     story.until_ready("churn")
     return asked
+
+
+def test_a_fresh_object_is_looked_at_within_two_seconds(story: Story) -> None:
+    story.api.create("modeldeployments", story.namespace, model_deployment("fresh"))
+    story.until("it has a status", lambda: story.status("fresh")["observedGeneration"] == 1, 2)
 
 
 def test_the_operator_owns_the_status_of_a_model_and_nothing_else_of_it(story: Story, tracked: Manifest) -> None:
