@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from testbed import debian
 from testbed.say import MissingError, step, working
 from testbed.shell import CACHE, ROOT, run, works
 
@@ -49,18 +50,10 @@ def ensure() -> None:
         )
     if answers():
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not debian.installable():
         raise MissingError(f"No container engine answers: {REMEDY}.")
-    _install()
+    debian.have(dockerd="docker.io", iptables="iptables", jq="jq", mmdebstrap="mmdebstrap")
     _start()
-
-
-def install_packages(*packages: str) -> None:
-    """Install Debian packages as root."""
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
-    with working(f"installing {', '.join(packages)} from Debian"):
-        run("apt-get", "update", "-qq", env=env)
-        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, env=env)
 
 
 def stop() -> None:
@@ -75,13 +68,6 @@ def stop() -> None:
         while _is_dockerd(pid) and time.monotonic() < deadline:
             time.sleep(0.1)
     PID_FILE.unlink()
-
-
-def _install() -> None:
-    programs = {"dockerd": "docker.io", "iptables": "iptables", "jq": "jq", "mmdebstrap": "mmdebstrap"}
-    absent = [package for program, package in programs.items() if not shutil.which(program)]
-    if absent:
-        install_packages(*absent)
 
 
 def _start() -> None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from testbed import site, tools
-from testbed.engine import answers, client, docker, install_packages
+from testbed import debian, site, tools
+from testbed.engine import answers, client, docker
 from testbed.fingerprint import fingerprint
-from testbed.say import MissingError, working
+from testbed.say import working
 from testbed.shell import ROOT, locked, run, works
 
 IMAGES: Final = ROOT / "images"
@@ -119,15 +119,10 @@ def debian_packages(name: str) -> str:
 
 def import_debian(reference: str, *options: str) -> None:
     """Make an image out of Debian packages alone."""
-    if not shutil.which("mmdebstrap"):
-        if not shutil.which("apt-get") or os.geteuid() != 0:
-            raise MissingError(
-                "No image can be pulled and mmdebstrap is absent: install it, or name an image in SLIPWAY_BASE_IMAGE."
-            )
-        install_packages("mmdebstrap")
+    debian.have(mmdebstrap="mmdebstrap")
     with tempfile.TemporaryDirectory() as folder:
         tar = Path(folder) / "root.tar"
-        run("mmdebstrap", "--quiet", *options, "bookworm", tar)
+        run("mmdebstrap", "--quiet", "--aptopt=Acquire::Retries 3", *options, "bookworm", tar)
         docker("import", "--change=ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8", tar, reference)
 
 
@@ -189,6 +184,7 @@ def _write_script(path: Path, entry: str) -> None:
 
 
 def _assemble_triton(folder: Path) -> None:
+    debian.have(strip="binutils")
     # It asks for python3 with pip: ours has it, a bare Debian's may not.
     run(IMAGES / "triton-cpu" / "assemble", folder, env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
 

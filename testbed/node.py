@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from testbed import tools
-from testbed.engine import client, docker, install_packages
+from testbed import debian, tools
+from testbed.engine import client, docker
 from testbed.fingerprint import fingerprint
 from testbed.images import IMAGES, debian_packages, exists, import_debian
 from testbed.say import working
@@ -91,7 +91,6 @@ def _pause() -> Path:
     """The program that holds a pod's namespaces open."""
     target = CACHE / "tools" / f"pause-{fingerprint(IMAGES / 'node' / 'pause.c')}"
     if not target.exists():
-        if not shutil.which("gcc"):
-            install_packages("gcc", "libc6-dev")
+        debian.have(gcc="gcc libc6-dev")
         run("gcc", "-static", "-Os", "-s", "-o", target, IMAGES / "node" / "pause.c")
     return target

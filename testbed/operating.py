@@ -1,12 +1,11 @@
 """The operator as a process of its own, started as its image starts it, against a control plane of the testbed."""
 
 import itertools
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from testbed.plane import TICK, Plane, free_port
-from testbed.shell import CommandError
+from testbed.shell import CommandError, spawn
 
 _SERIAL = itertools.count(1)
 END_SECONDS = 15
@@ -32,6 +31,7 @@ class OperatorProcess:
         user: str = "operator",
         resync_seconds: float = 300,
         lease: str = "",
+        lease_namespace: str = "default",
         program: Sequence[str | Path] | None = None,
     ) -> None:
         serial = next(_SERIAL)
@@ -39,12 +39,12 @@ class OperatorProcess:
         self.log_path = plane.dir / f"slipway-{serial}.log"
         self._health, self._metrics = free_port(), free_port()
         self._argv = [
-            *(str(part) for part in program or [Path(sys.executable).with_name("slipway")]),
+            *(program or [Path(sys.executable).with_name("slipway")]),
             "run",
             "--fetcher-image=testbed/fetcher",
             "--server-image=testbed/server",
             f"--namespaces={','.join(namespaces)}",
-            "--lease-namespace=default",
+            f"--lease-namespace={lease_namespace}",
             f"--lease-name={lease or f'slipway-{serial}'}",
             f"--resync-seconds={resync_seconds}",
             f"--health-port={self._health}",
@@ -60,24 +60,22 @@ class OperatorProcess:
 
     def start(self) -> Self:
         """Start it and come back at once."""
-        bound = ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
-        env = {**os.environ, "KUBECONFIG": str(self._plane.kubeconfig(self._user))}
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*bound, *self._argv], stdout=log, stderr=log, env=env, start_new_session=True
-            )
+        kubeconfig = str(self._plane.kubeconfig(self._user))
+        self._process = spawn(self._argv, self.log_path, env={"KUBECONFIG": kubeconfig})
         return self
 
-    def stop(self) -> None:
-        """End it as Kubernetes does."""
+    def stop(self) -> int | None:
+        """End it as Kubernetes does. Answers its exit code."""
         if self._process is None:
-            return
+            return None
         self._process.terminate()
         try:
-            self._process.wait(END_SECONDS)
+            return self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
+            self._process.kill()
+            return self._process.wait()
+        finally:
+            self._process = None
 
     def kill(self) -> None:
         """End it as a power cut does."""
@@ -101,13 +99,26 @@ class OperatorProcess:
         """All that it has said, in all its lives."""
         return self.log_path.read_text(errors="replace")
 
+    def says(self, path: str) -> tuple[int, str]:
+        """What /healthz or /readyz answers; 0 while nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._health}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
     def ready(self) -> bool:
         """Whether it says that it is ready, and counts."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._health}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200 and self.scrape())
+            return self.says("/readyz")[0] == 200 and bool(self.scrape())
         except OSError:
             return False
+
+    def leads(self) -> bool:
+        """Whether it holds the Lease and has listed everything."""
+        return self.ready() and self.total("slipway_leading") == 1
 
     def scrape(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         """Its metrics: value by (name, labels)."""

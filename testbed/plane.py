@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 
 from testbed.audit import POLICY, AuditLog
 from testbed.kubectl import Kubectl
-from testbed.shell import CommandError, run
+from testbed.shell import CommandError, run, spawn
 from testbed.tools import assets, find
 
 HERE = Path(__file__).parent
@@ -253,12 +253,7 @@ class Plane:
 
     def _spawn(self, name: str, *arguments: str) -> None:
         self._argv[name] = [name, *arguments]
-        # A control plane must not outlive a test run that was killed.
-        bound = ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
-        with (self.dir / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                [*bound, str(find(name)), *arguments], stdout=log, stderr=log, cwd=self.dir, start_new_session=True
-            )
+        self._running[name] = spawn([find(name), *arguments], self.dir / f"{name}.log")
 
 
 def default_stages() -> list[Path]:
@@ -267,9 +262,15 @@ def default_stages() -> list[Path]:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    """A TCP port on loopback that nobody listens on now.
+
+    A connection is left behind in TIME_WAIT, so that the kernel offers the port to nobody else for a minute: others
+    ask at the same time. A server that may reuse addresses, as nearly all may, can listen there.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        accepted, _ = listener.accept()
+        accepted.close()
+        client.recv(1)
         return int(listener.getsockname()[1])
 
 

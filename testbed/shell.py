@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,6 +61,21 @@ def follow(argv: Sequence[str | Path], on_line: Callable[[str], None], cwd: Path
             on_line(line.rstrip())
     if process.returncode:
         raise CommandError(_told(argv, process.returncode, "".join(kept)))
+
+
+def spawn(argv: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
+    """Start a program in a session of its own, in the folder of its log, and come back at once."""
+    # It must not outlive a test run that was killed.
+    bound = ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
+    with log.open("ab") as said:
+        return subprocess.Popen(
+            [*bound, *(str(part) for part in argv)],
+            stdout=said,
+            stderr=said,
+            cwd=log.parent,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
 
 
 def pipe(source: Sequence[str | Path], sink: Sequence[str | Path]) -> None:

@@ -1,14 +1,12 @@
 """Training an example: find or get a Python that has torch, and run the example's own `train.py` with it."""
 
-import os
 import platform
-import shutil
 import sys
 import venv
 from pathlib import Path
 from typing import Final
 
-from testbed.engine import install_packages
+from testbed import debian
 from testbed.fingerprint import fingerprint
 from testbed.say import working
 from testbed.shell import CACHE, ROOT, run, works
@@ -27,8 +25,8 @@ def trainer() -> Path:
     candidates = (Path(sys.executable), SYSTEM_PYTHON, _private())
     if found := next((python for python in candidates if python.exists() and _has_torch(python)), None):
         return found
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        install_packages("python3-torch")
+    if debian.installable():
+        debian.install("python3-torch")
         return SYSTEM_PYTHON
     return _install_private()
 

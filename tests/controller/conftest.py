@@ -1,7 +1,6 @@
 """A client for the real API server of `plane`, and small things to act on there."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +11,7 @@ from kubernetes.aio.config import load_kube_config
 
 from slipway.controller.kinds import MODEL_DEPLOYMENT
 from slipway.controller.kube import ApiKube
+from testbed.operating import until
 from testbed.plane import Plane
 
 
@@ -56,9 +56,6 @@ def a_model_deployment(namespace: str, name: str = "churn", **spec: Any) -> dict
     }
 
 
-async def eventually(condition: Callable[[], object], timeout_seconds: float = 20) -> None:
-    """Wait for something that another process does; the assertion message is the condition's own."""
-    deadline = time.monotonic() + timeout_seconds
-    while not await asyncio.to_thread(condition):
-        assert time.monotonic() < deadline, f"not within {timeout_seconds} s"
-        await asyncio.sleep(0.05)
+async def eventually(what: str, holds: Callable[[], object], seconds: float = 20) -> None:
+    """`until`, while the test's own loop goes on."""
+    await asyncio.to_thread(until, what, holds, seconds, 0.05)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -384,7 +385,8 @@ async def test_what_goes_wrong_with_one_object_harms_no_other(stage: Stage, kube
     for key in (stage.key, *others):
         queue.add(key)
     sample = stage.telemetry.registry.get_sample_value
-    await eventually(lambda: (sample("slipway_reconcile_duration_seconds_count", {"outcome": "failed"}) or 0) >= 3)
+    failed = partial(sample, "slipway_reconcile_duration_seconds_count", {"outcome": "failed"})
+    await eventually("three passes failed", lambda: (failed() or 0) >= 3)
     await queue.settled()
     queue.close()
     await asyncio.gather(*workers)
@@ -403,6 +405,6 @@ async def test_a_worker_looks_again_when_the_plan_says_so(stage: Stage) -> None:
     queue: WorkQueue[Key] = WorkQueue()
     worker = asyncio.create_task(work(queue, stage.reconciler(decision), stage.telemetry))
     queue.add(stage.key)
-    await eventually(lambda: len(decision.seen) >= 2)
+    await eventually("there is a second pass", lambda: len(decision.seen) >= 2)
     queue.close()
     await worker

@@ -191,7 +191,7 @@ async def test_a_kind_that_may_not_be_listed_yet_is_waited_for_and_named(
     async with client_of(plane, "tenant", calls) as kube:
         watcher = Watcher(kube, namespace, kinds=(CONFIG,))
         first = asyncio.create_task(watcher.resync.first())
-        await eventually(lambda: len(calls.calls) >= 3)
+        await eventually("it asked three times", lambda: len(calls.calls) >= 3)
         assert not first.done()
         await asyncio.to_thread(kubectl, "create", "role", "reader", "--verb=list", "--resource=configmaps")
         await asyncio.to_thread(

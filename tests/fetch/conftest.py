@@ -1,10 +1,10 @@
 """What the fetcher's tests share: settings, a policy without patience, and a real S3 server."""
 
+import contextlib
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from obstore.store import S3Store
 
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Resolved, Settings, Source
+from testbed.operating import until
+from testbed.plane import free_port
 from testbed.tools import find
 
 Order = Callable[..., Settings]
@@ -33,17 +35,9 @@ def policy() -> Policy:
 
 
 @pytest.fixture
-def hasty() -> Policy:
-    """A policy for sources that stall."""
-    return Policy(
-        attempts=100,
-        first_backoff_seconds=0.001,
-        longest_backoff_seconds=0.002,
-        read_seconds=0.1,
-        stall_seconds=0.25,
-        streams=4,
-        part_bytes=64 * 1024,
-    )
+def hasty(policy: Policy) -> Policy:
+    """A policy for sources that stall. What does answer has a second for it."""
+    return replace(policy, attempts=100, read_seconds=0.1, stall_seconds=1)
 
 
 @pytest.fixture
@@ -101,31 +95,24 @@ class Gateway:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A real S3 server."""
     files = tmp_path_factory.mktemp("s3")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     made = Gateway(f"http://127.0.0.1:{port}", files)
     keys = ["--access", made.access_key, "--secret", made.secret_key]
     command = [str(find("versitygw")), *keys, "--port", f"127.0.0.1:{port}", "--quiet", "posix", str(files)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     try:
-        _wait_until_open(port, server)
+        until("versitygw listens", lambda: _open(port, server), 20)
         yield made
     finally:
         server.terminate()
         server.wait(10)
 
 
-def _wait_until_open(port: int, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"versitygw does not listen (exit code {server.poll()})")
+def _open(port: int, server: "subprocess.Popen[bytes]") -> bool:
+    assert server.poll() is None, f"versitygw has ended with {server.returncode}"
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -17,17 +16,14 @@ import psutil
 from slipway.guard import archive
 from slipway.guard.protocol import Client
 from slipway.guard.tensors import Tensor
+from testbed.plane import free_port
 from tests.triton.installation import Installation
 
 PATIENCE_SECONDS = 30.0
 
 
 def free_ports() -> tuple[int, int, int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = tuple(s.getsockname()[1] for s in sockets)
-    for s in sockets:
-        s.close()
-    return ports[0], ports[1], ports[2]
+    return free_port(), free_port(), free_port()
 
 
 @dataclass

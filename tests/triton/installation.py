@@ -1,15 +1,17 @@
 """The real tritonserver, without a container: the tree that the image is made of, assembled once into the cache."""
 
-import hashlib
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-IMAGE = Path(__file__).parents[2] / "images" / "triton-cpu"
+from testbed.debian import have
+from testbed.fingerprint import fingerprint
+from testbed.images import IMAGES
+from testbed.shell import CACHE, locked, run
+
+SOURCES = IMAGES / "triton-cpu"
 VERSION = "2.51.0"
 
 
@@ -41,32 +43,23 @@ class Installation:
 
 def installed() -> Installation:
     """The installation in the cache, made when this version of the image's sources is not there yet."""
-    sources = hashlib.sha256()
-    for file in _files():
-        sources.update(file.relative_to(IMAGE).as_posix().encode() + b"\0" + file.read_bytes())
-    cache = Path(os.environ.get("SLIPWAY_CACHE", Path.home() / ".cache" / "slipway"))
-    root = cache / f"triton-{sources.hexdigest()[:12]}"
-    if not root.is_dir():
-        being_made = root.with_name(f"{root.name}.{os.getpid()}")
-        # It asks for python3 with pip: the one that runs this has it.
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        subprocess.run([IMAGE / "assemble", being_made], check=True, env={**os.environ, "PATH": path})
-        site = being_made / "python"
-        subprocess.run([_python_3_11(), "-m", "venv", "--without-pip", site], check=True)
-        packages = next(site.glob("lib/python3.11/site-packages"))
-        (packages / "triton.pth").write_text(f"{root}/rootfs/opt/triton/site\n")
-        try:
-            being_made.rename(root)
-        except OSError:
-            # Another test run was faster.
-            shutil.rmtree(being_made)
+    root = CACHE / f"triton-{fingerprint(SOURCES)}"
+    with locked(root):
+        if not root.exists():
+            _install(root)
     return Installation(root)
 
 
-def _files() -> Iterator[Path]:
-    """What `assemble` reads."""
-    yield from (IMAGE / "assemble", IMAGE / "requirements.txt")
-    yield from sorted(IMAGE.glob("backends/**/*.py"))
+def _install(root: Path) -> None:
+    part = root.with_suffix(".part")
+    have(strip="binutils")
+    # It asks for python3 with pip: the one that runs this has it.
+    run(SOURCES / "assemble", part, env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+    site = part / "python"
+    run(_python_3_11(), "-m", "venv", "--without-pip", site)
+    packages = next(site.glob("lib/python3.11/site-packages"))
+    (packages / "triton.pth").write_text(f"{root}/rootfs/opt/triton/site\n")
+    part.rename(root)
 
 
 def _python_3_11() -> str:
