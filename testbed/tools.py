@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from testbed.say import working
-from testbed.shell import CACHE, follow, locked, need, run
+from testbed.shell import CACHE, CommandError, follow, locked, need, run
 
 KUBERNETES_VERSION: Final = "1.34.4"
 _STAMP = "k8s.io/component-base/version"
@@ -111,16 +111,26 @@ def _build(recipe: Recipe) -> None:
         prepare = (
             ["go", "get", "-tool", f"{recipe.package}@{recipe.version}"] if recipe.package else ["go", "mod", "tidy"]
         )
-        follow(prepare, tell, where, env)
+        _insist(prepare, tell, where, env)
         # `go build` names a lone program after its package, which may be a version or not what we call it.
         out = f"{target}/bin/{recipe.programs[0] if recipe.package else ''}"
         build = ["go", "build", "-v", "-trimpath", "-ldflags", recipe.ldflags, "-o", out, recipe.package or "tool"]
-        follow(build, _counted(tell, where, env, recipe), where, env)
+        _insist(build, _counted(tell, where, env, recipe), where, env)
         if recipe.assets:
             module = run("go", "list", "-f", "{{.Module.Dir}}", recipe.package, cwd=where, env=env).strip()
             shutil.copytree(Path(module) / recipe.assets, target / "share")
         run("chmod", "-R", "u+w", target)  # modules are unpacked read-only
         target.rename(recipe.folder)
+
+
+def _insist(argv: list[str], tell: Callable[[str], None], where: Path, env: dict[str, str], tries: int = 3) -> None:
+    """Both download, which may fail once. What is there already is neither fetched nor compiled again."""
+    try:
+        follow(argv, tell, where, env)
+    except CommandError:
+        if tries == 1:
+            raise
+        _insist(argv, tell, where, env, tries - 1)
 
 
 def _counted(tell: Callable[[str], None], where: Path, env: dict[str, str], recipe: Recipe) -> Callable[[str], None]:
