@@ -15,12 +15,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from slipway.fetch import archive, layout
-from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
-from slipway.fetch.resolve import resolve
 from slipway.fetch.settings import Source
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.calls import fetch, resolve
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import Fault, fake
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
-from slipway.fetch.resolve import resolve
 from slipway.fetch.settings import Resolved
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.calls import fetch, resolve
 from tests.fetch.conftest import Order
 
 BUNDLE = bundles.listed(bundles.files(**{"2/model.onnx": b"second"}))

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
-from slipway.fetch.resolve import resolve
 from slipway.fetch.settings import Settings
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.calls import fetch, resolve
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import Fake, Fault, fake
 
@@ -93,6 +92,15 @@ async def test_a_source_that_sends_no_byte_any_more_has_stalled(order: Order, ha
             await fetch(settings, hasty)
     assert refused.value.reason is Reason.FETCH_STALLED
     assert not (settings.root / "repository").exists()
+
+
+async def test_a_verdict_does_not_wait_until_the_other_streams_have_all(order: Order, policy: Policy) -> None:
+    async with fake(BUNDLE) as server:
+        settings = _order(order, server, "s3")
+        server.faults[f"models/churn/{MODEL}"] = Fault(status=403, times=1)
+        with pytest.raises(FetchError, match=r"refuses|403"):
+            await fetch(settings, replace(policy, part_bytes=1024))
+        assert len(server.asked(f"models/churn/{MODEL}")) < len(bundles.MODEL) / 1024 / 2
 
 
 async def test_a_source_that_never_answers_has_stalled(order: Order, hasty: Policy) -> None:

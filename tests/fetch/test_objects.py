@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
-from slipway.fetch.resolve import resolve
 from slipway.fetch.settings import S3
 from slipway.fetch.stores.objects import read_keys, s3_config
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.calls import fetch, resolve
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import fake
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Settings
 from slipway.fetch.verdict import FetchError
 from tests.fetch import bundles
+from tests.fetch.calls import fetch
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import Fake, Fault, fake
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import obstore
 import pytest
 
-from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
-from slipway.fetch.resolve import resolve
 from slipway.fetch.settings import Resolved
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.calls import fetch, resolve
 from tests.fetch.conftest import Gateway, Order
 
 BUNDLE = bundles.listed(bundles.files())
@@ -170,7 +169,7 @@ async def test_the_endpoint_may_stand_in_the_secret(uri: str, s3: Gateway, order
 
 
 async def test_a_store_that_is_down_is_unavailable(order: Order, policy: Policy, s3: Gateway) -> None:
-    with pytest.raises(FetchError, match="no connection") as refused:
+    with pytest.raises(FetchError, match=r"no connection to http://127\.0\.0\.1:1:") as refused:
         await resolve(order("s3://models/churn", s3={"endpoint": "http://127.0.0.1:1"}), policy)
     assert refused.value.reason is Reason.SOURCE_UNAVAILABLE
 

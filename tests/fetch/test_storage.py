@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from slipway.fetch import fetch as module
-from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.calls import fetch
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import fake
 

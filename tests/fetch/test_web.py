@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from slipway.fetch.policy import Policy
-from slipway.fetch.resolve import resolve
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.calls import resolve
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import Fault, fake
 

@@ -1,12 +1,11 @@
 """Tar archives, unpacked as they stream by: nothing is kept that the rules do not allow, and memory stays bounded."""
 
-import asyncio
 import gzip
 import hashlib
 import io
 import tarfile
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,23 +32,19 @@ _CUT_SHORT: Final = frozenset({"unexpected end of data", "truncated header", "em
 
 
 class Reader:
-    """The bytes of an async stream for code that reads in a thread."""
+    """A stream of chunks as a file to read."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._loop = loop
         self._rest = memoryview(b"")
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes; none at the end."""
         if not self._rest:
-            self._rest = memoryview(asyncio.run_coroutine_threadsafe(self._next(), self._loop).result())
+            self._rest = memoryview(next(self._chunks, b""))
         taken = self._rest if size < 0 else self._rest[:size]
         self._rest = self._rest[len(taken) :]
         return bytes(taken)
-
-    async def _next(self) -> bytes:
-        return await anext(self._chunks, b"")
 
 
 class Sink(Protocol):
@@ -132,7 +127,7 @@ class _BoundedHeader(tarfile.TarInfo):
 
 
 def unpack(reader: Reader, source: Source, sink: Sink, most_bytes: int | None) -> dict[str, Member]:
-    """Read a whole archive into `sink`; blocks, so it belongs into a thread. `most_bytes` limits what comes out."""
+    """Read a whole archive into `sink`. `most_bytes` limits what comes out."""
     members: dict[str, Member] = {}
     with _archive_errors(source), _decompressed(reader, source) as raw:
         with tarfile.open(fileobj=raw, mode="r|", tarinfo=_BoundedHeader, bufsize=_BLOCK_BYTES) as tar:

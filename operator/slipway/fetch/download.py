@@ -1,30 +1,28 @@
 """Parallel download of a directory: ranges land at their place in the file while its hash follows behind them.
 
-SHA-256 runs over a file in order and the ranges do not come in order, so each file has one hasher that follows the
-bytes that are there without a gap, reading them back from the page cache: little wall time is left for it when the last
-byte has come, memory stays at a few chunks for each stream, and what is hashed is what Triton will read.
+Each stream is a thread that asks, writes and hashes: what it handles is still in its processor's cache, and the library
+below and hashlib let other threads run meanwhile. SHA-256 runs over a file in order and the ranges do not come in
+order, so a file's hash follows the bytes that are there without a gap, read back from the page cache. Whichever stream
+brings bytes takes it on; memory stays at a chunk for each, and what is hashed is what Triton will read.
 """
 
-import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from slipway.fetch import resume, verify
-from slipway.fetch.policy import MIB, Policy
+from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.stores import Entry, Store
 from slipway.fetch.verdict import FetchError
 
 PART_SUFFIX: Final = ".part"
-_SLICE_BYTES: Final = 4 * MIB
-_MOST_OPEN: Final = 64
-_WRITE_BYTES: Final = 256 * 1024  # for larger writes the kernel seeks larger pages: dear where memory is full of cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +41,11 @@ class _Landing:
         self._final = target / wanted.entry.path
         self._part = self._final.with_name(self._final.name + PART_SUFFIX)
         size = wanted.entry.size
-        step = part_bytes if wanted.entry.ranges else max(size, 1)
-        self.ranges = [(start, min(start + step, size)) for start in range(0, size, step)]
+        self._step = part_bytes if wanted.entry.ranges else max(size, 1)
+        self.ranges = [(start, min(start + self._step, size)) for start in range(0, size, self._step)]
         self._landed = [0] * len(self.ranges)
-        self._complete = 0  # ranges that are whole, counted from the first
-        self._grew = asyncio.Event()
+        self._digest, self._hashed = hashlib.sha256(), 0
+        self._hashing = threading.Lock()
         self._final.parent.mkdir(parents=True, exist_ok=True)
         self.fd = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         self.inherited = self._inherit() if wanted.sha256 else 0
@@ -59,17 +57,27 @@ class _Landing:
         """Ranges that are still to come."""
         return [i for i, (start, end) in enumerate(self.ranges) if self._landed[i] < end - start]
 
-    def landed(self, index: int, count: int) -> None:
-        """Bytes of a range were written, in order."""
-        self._landed[index] += count
-        self._grew.set()
+    def write(self, index: int, chunk: bytes) -> None:
+        """The next bytes of a range; each range comes from one thread."""
+        view = memoryview(chunk)
+        while view:
+            count = os.pwrite(self.fd, view, self.ranges[index][0] + self._landed[index])
+            self._landed[index] += count
+            view = view[count:]
 
-    async def until(self, count: int) -> int:
-        """Wait until that many bytes are there without a gap; returns how many are."""
-        while (there := self._contiguous()) < count:
-            self._grew.clear()
-            await self._grew.wait()
-        return there
+    def follow(self) -> bool:
+        """Hash what is there without a gap, unless another thread is at it. True for the one that saw the end."""
+        ended = False
+        while self._hashed < self._there() and self._hashing.acquire(blocking=False):
+            try:
+                ended = self._feed(self._there())
+            finally:
+                self._hashing.release()
+        return ended
+
+    def sha256(self) -> str:
+        """Once all of it is hashed."""
+        return self._digest.hexdigest()
 
     def keep(self) -> None:
         """Verified: under its own name."""
@@ -81,12 +89,20 @@ class _Landing:
         os.close(self.fd)
         self._part.unlink()
 
-    def _contiguous(self) -> int:
-        while self._complete < len(self.ranges):
-            start, end = self.ranges[self._complete]
-            if self._landed[self._complete] < end - start:
-                return start + self._landed[self._complete]
-            self._complete += 1
+    def _feed(self, there: int) -> bool:
+        if there == self._hashed:  # another thread was faster
+            return False
+        if self.wanted.sha256:
+            verify.feed(self._digest, self.fd, self._hashed, there)
+        self._hashed = there
+        return there == self.wanted.entry.size
+
+    def _there(self) -> int:
+        """Bytes from the start without a gap."""
+        for index in range(self._hashed // self._step, len(self.ranges)):
+            start, end = self.ranges[index]
+            if self._landed[index] < end - start:
+                return start + self._landed[index]
         return self.wanted.entry.size
 
     def _inherit(self) -> int:
@@ -114,100 +130,80 @@ class Download:
         self._target = target
         self._policy = policy
         self._progress = progress
-        self._queue: asyncio.Queue[tuple[_Landing, int] | None] = asyncio.Queue(policy.streams)
         self._landings: set[_Landing] = set()
-        self._room = asyncio.Semaphore(_MOST_OPEN)
-        self._hashers = ThreadPoolExecutor(2, "hash")
+        self._next = threading.Lock()
+        self._stopped = threading.Event()
 
-    async def run(self, files: Iterable[Wanted]) -> None:
+    def run(self, files: Iterable[Wanted]) -> None:
         """Get all of them, the largest first, so that no long file is left for the end."""
-        ordered = sorted(files, key=lambda wanted: wanted.entry.size, reverse=True)
+        jobs = self._jobs(sorted(files, key=lambda wanted: wanted.entry.size, reverse=True))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._offer(ordered, tasks))
-                for _ in range(self._policy.streams):
-                    tasks.create_task(self._work())
-        except BaseExceptionGroup as group:
-            raise next(_leaves(group)) from None
+            with ThreadPoolExecutor(self._policy.streams, "stream") as threads:
+                streams = [threads.submit(self._work, jobs) for _ in range(self._policy.streams)]
+                wait(streams, return_when=FIRST_EXCEPTION)
+                self._stopped.set()
         finally:
-            self._hashers.shutdown(cancel_futures=True)
             for landing in self._landings:
                 os.close(landing.fd)
+        if errors := [error for stream in streams if (error := stream.exception())]:
+            raise min(errors, key=_transient)
 
-    async def _offer(self, files: list[Wanted], tasks: asyncio.TaskGroup) -> None:
+    def _jobs(self, files: list[Wanted]) -> Iterator[tuple[_Landing, int | None]]:
+        """The ranges to get, file by file; a file of which all is here already is only to be hashed."""
         for wanted in files:
-            await self._room.acquire()
             landing = self._begin(wanted)
-            self._progress.had(landing.inherited)
-            tasks.create_task(self._finish(landing))
-            for index in landing.missing():
-                await self._queue.put((landing, index))
-        for _ in range(self._policy.streams):
-            await self._queue.put(None)
+            missing = landing.missing()
+            yield from ((landing, index) for index in missing)
+            if not missing:
+                yield landing, None
 
     def _begin(self, wanted: Wanted) -> _Landing:
         landing = _Landing(wanted, self._target, self._policy.part_bytes)
         self._landings.add(landing)
+        self._progress.had(landing.inherited)
         return landing
 
-    async def _work(self) -> None:
-        while (job := await self._queue.get()) is not None:
-            await self._land(*job)
+    def _work(self, jobs: Iterator[tuple[_Landing, int | None]]) -> None:
+        while not self._stopped.is_set():
+            with self._next:
+                job = next(jobs, None)
+            if job is None:
+                return
+            self._do(*job)
 
-    async def _land(self, landing: _Landing, index: int) -> None:
+    def _do(self, landing: _Landing, index: int | None) -> None:
+        if index is not None:
+            self._land(landing, index)
+        elif landing.follow() or not landing.wanted.entry.size:
+            self._settle(landing)
+
+    def _land(self, landing: _Landing, index: int) -> None:
         start, end = landing.ranges[index]
-        async with aclosing(resume.stream(self._store, landing.wanted.entry, start, end, self._policy)) as chunks:
-            async for chunk in chunks:
-                _write(landing.fd, chunk, start)  # a copy into the page cache: a hop to a thread costs more
-                start += len(chunk)
-                landing.landed(index, len(chunk))
+        with closing(resume.stream(self._store, landing.wanted.entry, start, end, self._policy)) as chunks:
+            for chunk in chunks:
+                if self._stopped.is_set():
+                    return
+                landing.write(index, chunk)
                 self._progress.add(len(chunk))
+                if landing.follow():
+                    self._settle(landing)
 
-    async def _finish(self, landing: _Landing) -> None:
-        wanted = landing.wanted
-        actual = await self._hash(landing)
+    def _settle(self, landing: _Landing) -> None:
+        """All of a file is there and hashed."""
         self._landings.remove(landing)
-        if wanted.sha256 and actual != wanted.sha256:
-            landing.discard()
-            if not landing.inherited:
-                verify.check_hash(wanted.entry.path, actual, wanted.sha256)
-            self._progress.had(-landing.inherited)
-            await self._again(wanted)
+        wanted, actual = landing.wanted, landing.sha256()
+        if not wanted.sha256 or actual == wanted.sha256:
+            landing.keep()
             return
-        landing.keep()
-        self._room.release()
-
-    async def _again(self, wanted: Wanted) -> None:
-        """What an earlier run left was not good: the whole file once more."""
-        landing = self._begin(wanted)
-        for index in landing.missing():
-            await self._land(landing, index)
-        await self._finish(landing)
-
-    async def _hash(self, landing: _Landing) -> str:
-        size = landing.wanted.entry.size
-        if landing.wanted.sha256 is None:
-            await landing.until(size)
-            return ""
-        digest, done = hashlib.sha256(), 0
-        loop = asyncio.get_running_loop()
-        while done < size:
-            there = await landing.until(min(done + _SLICE_BYTES, size))
-            await loop.run_in_executor(self._hashers, verify.feed, digest, landing.fd, done, there)
-            done = there
-        return digest.hexdigest()
+        landing.discard()
+        if not landing.inherited:
+            verify.check_hash(wanted.entry.path, actual, wanted.sha256)
+        self._progress.had(-landing.inherited)
+        again = self._begin(wanted)  # what an earlier run left was not good: the whole file once more
+        for index in again.missing():
+            self._land(again, index)
 
 
-def _write(fd: int, chunk: bytes, offset: int) -> None:
-    view = memoryview(chunk)
-    while view:
-        count = os.pwrite(fd, view[:_WRITE_BYTES], offset)
-        view, offset = view[count:], offset + count
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    """The exceptions of a group; verdicts that need no second try come first, as they tell most."""
-    flat: list[BaseException] = []
-    for error in group.exceptions:
-        flat.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    yield from sorted(flat, key=lambda error: isinstance(error, FetchError) and error.transient)
+def _transient(error: BaseException) -> bool:
+    """Verdicts that need no second try tell most."""
+    return isinstance(error, FetchError) and error.transient

@@ -5,7 +5,6 @@ after a reboot of its node a pod comes back although the store is down. Every by
 the bundle is not fsynced: what a crash of the node lost is found and fetched, and no pod waits for a slow disk.
 """
 
-import asyncio
 import errno
 import logging
 import shutil
@@ -41,10 +40,10 @@ class _Bundle:
     paths: tuple[str, ...]
 
 
-async def fetch(settings: Settings, policy: Policy) -> None:
+def fetch(settings: Settings, policy: Policy) -> None:
     """Do it all, or raise the FetchError that says what is wrong. Triton's repository appears last."""
     try:
-        bundle = await _kept(settings) or await _get(settings, policy)
+        bundle = _kept(settings) or _get(settings, policy)
         _serve(settings, bundle)
     except OSError as error:
         if error.errno not in _FULL:
@@ -53,70 +52,70 @@ async def fetch(settings: Settings, policy: Policy) -> None:
     log.info("%s is ready for Triton: %d files", settings.model, len(bundle.paths))
 
 
-async def _kept(settings: Settings) -> _Bundle | None:
+def _kept(settings: Settings) -> _Bundle | None:
     """What an earlier run of this container completed, if every byte of it is still right."""
     directory = settings.root / BUNDLE
     listed = directory / sums.NAME
     if not listed.exists() or not settings.resolved or settings.resolved.unverified:
         return None
-    content = await asyncio.to_thread(listed.read_bytes)
+    content = listed.read_bytes()
     if sums.digest_of(content) != settings.resolved.digest:
         return None
     hashes = sums.parse(content)
-    if await verify.matching(directory, hashes) != hashes.keys():
+    if verify.matching(directory, hashes) != hashes.keys():
         return None
     log.info("%s: every file is here already, and verified", settings.source.shown)
     return _Bundle(directory=directory, paths=tuple(hashes))
 
 
-async def _get(settings: Settings, policy: Policy) -> _Bundle:
+def _get(settings: Settings, policy: Policy) -> _Bundle:
     log.info("fetching %s", settings.source.shown)
-    async with open_store(settings, policy) as store:
+    with open_store(settings, policy) as store:
         if settings.source.is_archive:
-            return await _unpack(store, settings, policy)
-        found = await survey(store, settings.source, policy)
+            return _unpack(store, settings, policy)
+        found = survey(store, settings.source, policy)
         check_unchanged(found, settings.resolved, settings.source)
         if isinstance(store, ClaimStore):
-            return await _check_in_place(store, found, settings, policy)
-        return await _download(store, found, settings, policy)
+            return _check_in_place(store, found, settings, policy)
+        return _download(store, found, settings, policy)
 
 
-async def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
+def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
     directory = settings.root / BUNDLE
     if found.unverified:  # no hash could tell whether what is there is right
         shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
-    progress = Progress(settings.model, found.size, asyncio.get_running_loop().time)
-    there = await verify.matching(directory, found.hashes)
+    progress = Progress(settings.model, found.size)
+    there = verify.matching(directory, found.hashes)
     progress.had(sum(found.entries[path].size for path in there))
     wanted = [
         Wanted(entry=entry, sha256=found.hashes.get(path)) for path, entry in found.entries.items() if path not in there
     ]
     _clear(directory, found.entries.keys())
     _check_room(settings, sum(_missing_bytes(directory, each) for each in wanted))
-    async with progress.reported(policy.report_seconds):
-        await Download(store, directory, policy, progress).run(wanted)
+    with progress.reported(policy.report_seconds):
+        Download(store, directory, policy, progress).run(wanted)
     return _complete(directory, found)
 
 
-async def _check_in_place(store: ClaimStore, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
-    progress = Progress(f"{settings.model}: verified in place", found.size, asyncio.get_running_loop().time)
-    async with progress.reported(policy.report_seconds):
-        good = await verify.matching(store.directory, found.hashes, progress)
+def _check_in_place(store: ClaimStore, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
+    progress = Progress(f"{settings.model}: verified in place", found.size)
+    with progress.reported(policy.report_seconds):
+        good = verify.matching(store.directory, found.hashes, progress)
     if bad := sorted(found.hashes.keys() - good):
         message = f"{bad[0]}: its SHA-256 is not what {sums.NAME} says; copy it into the claim again"
         raise FetchError(Reason.BUNDLE_CORRUPT, message)
     return _Bundle(directory=store.directory, paths=tuple(found.entries))
 
 
-async def _unpack(store: Store, settings: Settings, policy: Policy) -> _Bundle:
+def _unpack(store: Store, settings: Settings, policy: Policy) -> _Bundle:
     target = settings.root / _UNPACKED
     shutil.rmtree(target, ignore_errors=True)
     shutil.rmtree(settings.root / BUNDLE, ignore_errors=True)
     limit = settings.resolved.size if settings.resolved else None
     _check_room(settings, limit or 0)
     try:
-        members = await stream_archive(store, settings, policy, archive.Directory(target), most_bytes=limit)
+        members = stream_archive(store, settings, policy, archive.Directory(target), most_bytes=limit)
         contents = {path: (target / path).read_bytes() for path in members if path.rpartition("/")[2] == sums.NAME}
         found, root = archive.survey(members, contents, settings.source)
         check_unchanged(found, settings.resolved, settings.source)

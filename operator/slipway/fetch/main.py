@@ -3,7 +3,6 @@
 Exit codes: 0 done; 1 not done, and a verdict was written. A crash ends with its trace in the log and no verdict.
 """
 
-import asyncio
 import logging
 import os
 import signal
@@ -44,14 +43,14 @@ def fetch() -> None:
 def _resolve(settings: Settings) -> None:
     from slipway.fetch.resolve import resolve as look
 
-    text = verdict.answer_text(asyncio.run(look(settings, Policy())))
+    text = verdict.answer_text(look(settings, Policy()))
     verdict.write(settings.termination_log, text)
 
 
 def _fetch(settings: Settings) -> None:
     from slipway.fetch.fetch import fetch as get
 
-    asyncio.run(get(settings, Policy()))
+    get(settings, Policy())
 
 
 def _run(command: Callable[[Settings], None]) -> None:

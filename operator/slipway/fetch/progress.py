@@ -1,10 +1,10 @@
 """Progress of long fetches, as plain log lines."""
 
-import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from slipway.fetch.policy import MIB
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 class Progress:
     """Counts bytes; threads may add too."""
 
-    def __init__(self, what: str, total_bytes: int | None, clock: Callable[[], float]) -> None:
+    def __init__(self, what: str, total_bytes: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what
         self._total = total_bytes
         self._clock = clock
@@ -33,9 +33,9 @@ class Progress:
         with self._lock:
             self._inherited += count
 
-    async def counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    def counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """The same chunks, counted as they pass."""
-        async for chunk in chunks:
+        for chunk in chunks:
             self.add(len(chunk))
             yield chunk
 
@@ -49,19 +49,21 @@ class Progress:
         left = f"{max(self._total - done, 0) / rate:.0f} s left" if rate else "waiting for bytes"
         return f"{text} of {_mib(self._total)}, {_mib(rate)}/s, {left}"
 
-    @asynccontextmanager
-    async def reported(self, every_seconds: float) -> AsyncIterator[None]:
+    @contextmanager
+    def reported(self, every_seconds: float) -> Iterator[None]:
         """Log a line now and then while the block runs, and one at its end."""
-        task = asyncio.create_task(self._report(every_seconds))
+        ended = threading.Event()
+        reporter = threading.Thread(target=self._report, args=(every_seconds, ended))
+        reporter.start()
         try:
             yield
         finally:
-            task.cancel()
+            ended.set()
+            reporter.join()
         log.info("%s", self.line())
 
-    async def _report(self, every_seconds: float) -> None:
-        while True:
-            await asyncio.sleep(every_seconds)
+    def _report(self, every_seconds: float, ended: threading.Event) -> None:
+        while not ended.wait(every_seconds):
             log.info("%s", self.line())
 
 

@@ -1,9 +1,8 @@
 """`slipway-fetch resolve`: is the bundle there, what is it, and would it be served? Nothing is kept on disk."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import closing
 from typing import Any
 
 from slipway.fetch import archive, layout, model, resume
@@ -17,44 +16,42 @@ from slipway.fetch.survey import Survey, read_small, survey
 log = logging.getLogger(__name__)
 
 
-async def resolve(settings: Settings, policy: Policy) -> dict[str, Any]:
+def resolve(settings: Settings, policy: Policy) -> dict[str, Any]:
     """The answer of docs/contracts.md, or the FetchError that says what is wrong."""
     log.info("resolving %s", settings.source.shown)
     look = _stream_once if settings.source.is_archive else _look
-    async with open_store(settings, policy) as store:
-        found, small = await look(store, settings, policy)
+    with open_store(settings, policy) as store:
+        found, small = look(store, settings, policy)
     answer = _answer(found, small, settings)
     log.info("%s: %d files, %d bytes, %s", settings.source.shown, answer["files"], answer["size"], answer["digest"])
     return answer
 
 
-async def _look(store: Store, settings: Settings, policy: Policy) -> tuple[Survey, dict[str, bytes]]:
-    found = await survey(store, settings.source, policy)
-    return found, await read_small(store, found, policy)
+def _look(store: Store, settings: Settings, policy: Policy) -> tuple[Survey, dict[str, bytes]]:
+    found = survey(store, settings.source, policy)
+    return found, read_small(store, found, policy)
 
 
-async def _stream_once(store: Store, settings: Settings, policy: Policy) -> tuple[Survey, dict[str, bytes]]:
+def _stream_once(store: Store, settings: Settings, policy: Policy) -> tuple[Survey, dict[str, bytes]]:
     files = archive.SmallFiles()
-    members = await stream_archive(store, settings, policy, files, most_bytes=None)
+    members = stream_archive(store, settings, policy, files, most_bytes=None)
     found, root = archive.survey(members, files.contents, settings.source)
     return found, {path: files.contents[root + path] for path in found.small_files()}
 
 
-async def stream_archive(
+def stream_archive(
     store: Store, settings: Settings, policy: Policy, sink: archive.Sink, most_bytes: int | None
 ) -> dict[str, archive.Member]:
     """Stream the archive into a sink, resumed where its connection breaks."""
-    entry = await resume.persist(lambda: store.stat(""), settings.source.shown, policy)
-    loop = asyncio.get_running_loop()
+    entry = resume.persist(lambda: store.stat(""), settings.source.shown, policy)
     known = entry.size if entry.size >= 0 else None
-    progress = Progress(settings.source.shown, known, loop.time)
+    progress = Progress(settings.source.shown, known)
     end = resume.UNKNOWN_END if known is None else known
-    async with (
+    with (
         progress.reported(policy.report_seconds),
-        aclosing(resume.stream(store, entry, 0, end, policy)) as chunks,
+        closing(resume.stream(store, entry, 0, end, policy)) as chunks,
     ):
-        reader = archive.Reader(progress.counted(chunks), loop)
-        return await asyncio.to_thread(archive.unpack, reader, settings.source, sink, most_bytes)
+        return archive.unpack(archive.Reader(progress.counted(chunks)), settings.source, sink, most_bytes)
 
 
 def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:

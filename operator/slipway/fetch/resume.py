@@ -1,8 +1,8 @@
 """Streams that survive broken connections: what has come is kept, and the rest is asked for from that byte on."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import TypeVar
 
 from slipway.fetch.policy import Policy
@@ -18,59 +18,48 @@ class Patience:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._clock = asyncio.get_running_loop().time
         self.progressed()
 
     def progressed(self) -> None:
         """A byte came."""
         self._failures = 0
-        self._since = self._clock()
+        self._since = time.monotonic()
 
-    async def failed(self, error: FetchError) -> None:
+    def failed(self, error: FetchError) -> None:
         """Wait before the next try, or raise what ended the last one."""
         self._failures += 1
-        silent = self._clock() - self._since
+        silent = time.monotonic() - self._since
         if not error.transient or self._failures >= self._policy.attempts or silent >= self._policy.stall_seconds:
             raise error
-        await asyncio.sleep(self._policy.backoff_seconds(self._failures))
+        time.sleep(self._policy.backoff_seconds(self._failures))
 
 
-async def persist(ask: Callable[[], Awaitable[Answer]], where: str, policy: Policy) -> Answer:
+def persist(ask: Callable[[], Answer], where: str, policy: Policy) -> Answer:
     """The answer to one small question, asked again while the failure is transient."""
     patience = Patience(policy)
     while True:
         try:
-            async with asyncio.timeout(policy.read_seconds):
-                return await ask()
-        except TimeoutError:
-            await patience.failed(_stalled(where, policy, ""))
+            return ask()
         except FetchError as error:
-            await patience.failed(error)
+            patience.failed(_stalled(where, policy, "") if error.reason is Reason.FETCH_STALLED else error)
 
 
-async def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> AsyncGenerator[bytes]:
+def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> Generator[bytes]:
     """The bytes from `start` to `end` (UNKNOWN_END: until the server ends), over as many connections as it takes."""
     patience = Patience(policy)
     position = start
     while position != end:
         try:
-            async with aclosing(store.stream(entry, position, end)) as chunks:
-                while (chunk := await _within(chunks, policy)) is not None:
+            with closing(store.stream(entry, position, end)) as chunks:
+                for chunk in chunks:
                     position += len(chunk)
-                    patience.progressed()
                     yield chunk
+                    patience.progressed()  # the time that the taker needs is no silence of the source
             if end in {position, UNKNOWN_END}:
                 return
-            await patience.failed(_truncated(store, entry, position, ""))
-        except TimeoutError:
-            await patience.failed(_stalled(store.where(entry.path), policy, f" at byte {position} of {_size(entry)}"))
+            patience.failed(_truncated(store, entry, position, ""))
         except FetchError as error:
-            await patience.failed(_placed(store, entry, position, error, policy))
-
-
-async def _within(chunks: AsyncIterator[bytes], policy: Policy) -> bytes | None:
-    async with asyncio.timeout(policy.read_seconds):
-        return await anext(chunks, None)
+            patience.failed(_placed(store, entry, position, error, policy))
 
 
 def _placed(store: Store, entry: Entry, position: int, error: FetchError, policy: Policy) -> FetchError:

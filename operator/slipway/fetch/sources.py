@@ -1,15 +1,15 @@
 """From an address to a store. Libraries are imported for the scheme that is asked for: the others cost nothing."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Settings
 from slipway.fetch.stores import Store
 
 
-@asynccontextmanager
-async def open_store(settings: Settings, policy: Policy) -> AsyncIterator[Store]:
+@contextmanager
+def open_store(settings: Settings, policy: Policy) -> Iterator[Store]:
     """The store that `source.uri` names."""
     source = settings.source
     if source.scheme == "pvc":
@@ -19,9 +19,9 @@ async def open_store(settings: Settings, policy: Policy) -> AsyncIterator[Store]
     elif source.scheme in {"http", "https"}:
         from slipway.fetch.stores import web
 
-        async with web.client(settings.credentials, policy) as client:
+        with web.client(settings.credentials, policy) as client:
             yield web.WebStore(source, client)
     else:
         from slipway.fetch.stores import objects
 
-        yield objects.open_store(source, settings.credentials)
+        yield objects.open_store(source, settings.credentials, policy)

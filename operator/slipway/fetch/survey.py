@@ -1,7 +1,7 @@
 """What is at a source: which files, how large, under which digest, and whether the layout may be served."""
 
-import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,17 +45,17 @@ class Survey:
         return [layout.CONFIG, *found]
 
 
-async def survey(store: Store, source: Source, policy: Policy) -> Survey:
+def survey(store: Store, source: Source, policy: Policy) -> Survey:
     """Look at a directory, without reading any large file."""
-    listing = await persist(store.list, source.shown, policy)
+    listing = persist(store.list, source.shown, policy)
     if listing is None:
-        return await _by_sums(store, source, policy)
+        return _by_sums(store, source, policy)
     sizes = {entry.path: entry.size for entry in listing}
     present = layout.without_markers(sizes)
     entries = {entry.path: entry for entry in listing if entry.path in present}
     if not entries:
         raise FetchError(Reason.SOURCE_NOT_FOUND, f"{source.shown}: nothing is there; check source.uri and the upload")
-    content = await _read_sums(store, policy) if entries.pop(sums.NAME, None) else None
+    content = _read_sums(store, policy) if entries.pop(sums.NAME, None) else None
     return made_of(entries, content, source)
 
 
@@ -89,35 +89,34 @@ def check_unchanged(found: Survey, resolved: Resolved | None, source: Source) ->
         raise FetchError(Reason.SOURCE_CHANGED, message)
 
 
-async def read_small(store: Store, found: Survey, policy: Policy) -> dict[str, bytes]:
+def read_small(store: Store, found: Survey, policy: Policy) -> dict[str, bytes]:
     """Configuration and golden requests, each checked against SHA256SUMS."""
     contents = {}
     for path in found.small_files():
         limit = CONFIG_LIMIT_BYTES if path == layout.CONFIG else golden.LIMIT_BYTES
-        content = await persist(lambda path=path, limit=limit: store.read(path, limit), store.where(path), policy)  # type: ignore[misc]
+        content = persist(lambda path=path, limit=limit: store.read(path, limit), store.where(path), policy)  # type: ignore[misc]
         verify.check(path, content, found.hashes)
         contents[path] = content
     return contents
 
 
-async def _by_sums(store: Store, source: Source, policy: Policy) -> Survey:
-    content = await _read_sums(store, policy)
+def _by_sums(store: Store, source: Source, policy: Policy) -> Survey:
+    content = _read_sums(store, policy)
     _check_pin(source, sums.digest_of(content))
     hashes = sums.parse(content)
     layout.check(hashes.keys())
-    room = asyncio.Semaphore(policy.streams)
 
-    async def stat(path: str) -> Entry:
-        async with room:
-            return await persist(lambda: store.stat(path), store.where(path), policy)
+    def stat(path: str) -> Entry:
+        return persist(lambda: store.stat(path), store.where(path), policy)
 
-    entries = await asyncio.gather(*(stat(path) for path in hashes))
-    return made_of({entry.path: entry for entry in entries}, content, source)
+    with ThreadPoolExecutor(policy.streams, "stat") as threads:
+        entries = {entry.path: entry for entry in threads.map(stat, hashes)}
+    return made_of(entries, content, source)
 
 
-async def _read_sums(store: Store, policy: Policy) -> bytes:
+def _read_sums(store: Store, policy: Policy) -> bytes:
     try:
-        return await persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), policy)
+        return persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), policy)
     except FetchError as error:
         if error.reason is not Reason.SOURCE_NOT_FOUND:
             raise

@@ -1,9 +1,9 @@
 """Hashing what is on disk, and what to say when it is not what it should be."""
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,7 @@ from slipway.fetch import sums
 from slipway.fetch.progress import Progress
 from slipway.fetch.verdict import FetchError, Reason
 
-_BUFFER_BYTES: Final = 1024 * 1024
+_BUFFER_BYTES: Final = 128 * 1024  # stays in the processor's cache
 _READERS: Final = 2
 
 
@@ -29,16 +29,15 @@ def feed(digest: "hashlib._Hash", fd: int, start: int, end: int) -> None:
         start += count
 
 
-async def matching(directory: Path, hashes: Mapping[str, str], progress: Progress | None = None) -> set[str]:
+def matching(directory: Path, hashes: Mapping[str, str], progress: Progress | None = None) -> set[str]:
     """Those of the listed files that lie in `directory` with the right content."""
-    room = asyncio.Semaphore(_READERS)
 
-    async def matches(path: str, expected: str) -> bool:
-        async with room:
-            return await asyncio.to_thread(_sha256, directory / path, progress) == expected
+    def actual(path: str) -> str | None:
+        return _sha256(directory / path, progress)
 
-    results = await asyncio.gather(*(matches(path, expected) for path, expected in hashes.items()))
-    return {path for path, good in zip(hashes, results, strict=True) if good}
+    with ThreadPoolExecutor(_READERS, "hash") as threads:
+        found = threads.map(actual, hashes)
+        return {path for (path, expected), hashed in zip(hashes.items(), found, strict=True) if hashed == expected}
 
 
 def check(path: str, content: bytes, hashes: Mapping[str, str]) -> None:

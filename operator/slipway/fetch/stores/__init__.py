@@ -1,6 +1,6 @@
 """Where bundles are kept, behind one small protocol: list, read a small file, stream a range."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,18 +18,21 @@ class Entry:
 
 
 class Store(Protocol):
-    """A source. Every failure is a FetchError; a transient one is worth another try."""
+    """A source. Calls block, and several threads make them at a time.
 
-    async def list(self) -> list[Entry] | None:
+    Every failure is a FetchError; a transient one is worth another try.
+    """
+
+    def list(self) -> list[Entry] | None:
         """All files, or None where the source has no listing."""
 
-    async def stat(self, path: str) -> Entry:
+    def stat(self, path: str) -> Entry:
         """One file, where there is no listing."""
 
-    async def read(self, path: str, limit_bytes: int) -> bytes:
+    def read(self, path: str, limit_bytes: int) -> bytes:
         """A small file, whole; BundleInvalid when it is larger than the limit."""
 
-    def stream(self, entry: Entry, start: int, end: int) -> AsyncGenerator[bytes]:
+    def stream(self, entry: Entry, start: int, end: int) -> Generator[bytes]:
         """The bytes from `start` up to `end`, in chunks as they come; SourceChanged when it is another file by now."""
 
     def where(self, path: str) -> str:

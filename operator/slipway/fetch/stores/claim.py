@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from slipway.fetch import layout
@@ -22,15 +22,15 @@ class ClaimStore:
         """The file's address, for messages."""
         return f"{self._address}/{path}"
 
-    async def list(self) -> list[Entry]:
+    def list(self) -> list[Entry]:
         """Every file below the directory; links and empty version directories are refused."""
         return list(self._walk(self.directory))
 
-    async def stat(self, path: str) -> Entry:
+    def stat(self, path: str) -> Entry:
         """One file."""
         return self._entry(self.directory / path)
 
-    async def read(self, path: str, limit_bytes: int) -> bytes:
+    def read(self, path: str, limit_bytes: int) -> bytes:
         """A small file, whole."""
         target = self.directory / path
         if not target.is_file():
@@ -39,7 +39,7 @@ class ClaimStore:
             raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
         return target.read_bytes()
 
-    async def stream(self, entry: Entry, start: int, end: int) -> AsyncGenerator[bytes]:
+    def stream(self, entry: Entry, start: int, end: int) -> Generator[bytes]:
         """A range."""
         with (self.directory / entry.path).open("rb") as file:
             file.seek(start)

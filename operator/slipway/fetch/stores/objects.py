@@ -1,7 +1,7 @@
 """s3://, gs:// and az:// through obstore. Retries are ours (resume.py), so that every source has the same."""
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from slipway.fetch.policy import MIB
+from slipway.fetch.policy import Policy
 from slipway.fetch.settings import S3, Source
 from slipway.fetch.stores import Entry
 from slipway.fetch.verdict import FetchError, Reason, invalid
@@ -37,7 +37,10 @@ _KEYS: Final = {
         "AZURE_STORAGE_CLIENT_SECRET",
     ),
 }
+_AS_THEY_COME: Final = 0
+"""Gathering chunks into larger ones costs a copy into fresh memory, whose pages the kernel has to clear."""
 _STATUS: Final = re.compile(r"status code: (\d{3})")
+_HOST: Final = re.compile(r"Error performing [A-Z]+ (https?://[^/?\s]+)")
 _CODE: Final = re.compile(r"<Code>([^<]{1,80})</Code>")
 _SAID: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
 
@@ -48,58 +51,48 @@ class ObjectStore:
     def __init__(self, store: S3Store | GCSStore | AzureStore, address: str) -> None:
         self._store = store
         self._address = address
-        # Large chunks cost half the CPU of those that come off the wire, but what was gathered is lost when a
-        # connection breaks, and a slow one looks silent: after the first trouble they are passed on as they come.
-        self._gathered_bytes = MIB
 
     def where(self, path: str) -> str:
         """The object's address, for messages."""
         return f"{self._address}/{path}"
 
-    async def list(self) -> list[Entry]:
+    def list(self) -> list[Entry]:
         """Every object under the prefix."""
         with self._explained(self._address):
-            found = [meta async for chunk in obstore.list(self._store) for meta in chunk]
+            found = [meta for chunk in obstore.list(self._store) for meta in chunk]
         return [
             Entry(path=meta["path"], size=meta["size"], tag=meta["e_tag"] or None) for meta in found if meta["path"]
         ]
 
-    async def stat(self, path: str) -> Entry:
+    def stat(self, path: str) -> Entry:
         """One object."""
         with self._explained(self.where(path)):
-            meta = await obstore.head_async(self._store, path)
+            meta = obstore.head(self._store, path)
         return Entry(path=path, size=meta["size"], tag=meta["e_tag"] or None)
 
-    async def read(self, path: str, limit_bytes: int) -> bytes:
+    def read(self, path: str, limit_bytes: int) -> bytes:
         """A small object, whole."""
         content = bytearray()
         with self._explained(self.where(path)):
-            result = await obstore.get_async(self._store, path)
-            async for chunk in result.stream(0):
+            result = obstore.get(self._store, path)
+            for chunk in result.stream(_AS_THEY_COME):
                 content += chunk
                 if len(content) > limit_bytes:
                     raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
         return bytes(content)
 
-    async def stream(self, entry: Entry, start: int, end: int) -> AsyncGenerator[bytes]:
+    def stream(self, entry: Entry, start: int, end: int) -> Generator[bytes]:
         """A range, in chunks as they come off the wire."""
         options: obstore.GetOptions = {"range": (start, end)}
         if entry.tag:
             options["if_match"] = entry.tag
         where = self.where(entry.path)
         with self._explained(where):
-            result = await obstore.get_async(self._store, entry.path, options=options)
+            result = obstore.get(self._store, entry.path, options=options)
             if result.meta["size"] != entry.size:
                 raise changed(where, f"{result.meta['size']} bytes now, {entry.size} when it was listed")
-        whole = False
-        try:
-            with self._explained(where, broken=True):
-                async for chunk in result.stream(self._gathered_bytes):
-                    yield chunk
-            whole = True
-        finally:
-            if not whole:  # from the first trouble on, no byte that has come is worth losing
-                self._gathered_bytes = 0
+        with self._explained(where, broken=True):
+            yield from result.stream(_AS_THEY_COME)
 
     @contextmanager
     def _explained(self, where: str, *, broken: bool = False) -> Iterator[None]:
@@ -147,17 +140,23 @@ def _denied(where: str, text: str, answer: str = "the store refuses us") -> Fetc
 
 
 def _explain(where: str, text: str, *, broken: bool) -> FetchError:
-    if status := _STATUS.search(text):
-        if "169.254.169.254" in text:
-            return _no_keys(where)
-        return of_status(where, int(status[1]), _words(text))
     if "169.254.169.254" in text or "Missing credentials" in text or "MissingCredential" in text:
         return _no_keys(where)
+    if status := _STATUS.search(text):
+        return of_status(where, int(status[1]), _words(text))
     if "contained illegal" in text or "InvalidPath" in text or "empty path segment" in text:
         return invalid(f"{where}: holds a name that is no path: {_first(text)}; rename the object")
+    return _interrupted(where, text, broken=broken)
+
+
+def _interrupted(where: str, text: str, *, broken: bool) -> FetchError:
+    """The answer did not come, or not all of it."""
+    if "kind: Timeout" in text:
+        return FetchError(Reason.FETCH_STALLED, f"{where}: no byte came", transient=True)
     if broken:
         return FetchError(Reason.BUNDLE_TRUNCATED, f"{where}: the connection broke: {_first(text)}", transient=True)
-    message = f"{where}: no connection: {_first(text)}; check the address and that the store is up"
+    host = f" to {found[1]}" if (found := _HOST.search(text)) else ""
+    message = f"{where}: no connection{host}: {_first(text)}; check the address and that the store is up"
     return FetchError(Reason.SOURCE_UNAVAILABLE, message, transient=True)
 
 
@@ -178,7 +177,7 @@ def _first(text: str) -> str:
     return line.rsplit(" - ", 1)[-1][:300]
 
 
-def open_store(source: Source, credentials: Path) -> ObjectStore:
+def open_store(source: Source, credentials: Path, policy: Policy) -> ObjectStore:
     """The store of an s3://, gs:// or az:// address."""
     keys = read_keys(source.scheme, credentials)
     prefix = source.path or None
@@ -196,8 +195,8 @@ def open_store(source: Source, credentials: Path) -> ObjectStore:
             config=config,
             client_options={
                 "allow_http": plain,
-                "connect_timeout": timedelta(seconds=10),
-                "timeout": timedelta(days=1),  # of a whole answer: resume.py watches each read
+                "connect_timeout": timedelta(seconds=min(10.0, policy.read_seconds)),
+                "timeout": timedelta(seconds=policy.read_seconds),  # of a whole answer; what came of it stays
             },
             retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=30)},
         )

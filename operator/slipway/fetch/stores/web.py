@@ -1,8 +1,8 @@
 """https:// and http://: a plain web directory, or one archive."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -22,7 +22,7 @@ _CHUNK_BYTES: Final = 256 * 1024
 class WebStore:
     """A web directory whose index is SHA256SUMS, or, under the empty path, the address itself."""
 
-    def __init__(self, source: Source, client: httpx.AsyncClient) -> None:
+    def __init__(self, source: Source, client: httpx.Client) -> None:
         self._source = source
         self._client = client
 
@@ -30,13 +30,13 @@ class WebStore:
         """The file's address without its query, for messages."""
         return f"{self._source.shown.rstrip('/')}/{path}" if path else self._source.shown
 
-    async def list(self) -> None:
+    def list(self) -> None:
         """The web has no listing."""
         return
 
-    async def stat(self, path: str) -> Entry:
+    def stat(self, path: str) -> Entry:
         """Asked with a range of one byte: signed addresses allow GET alone, and the answer says whether ranges work."""
-        async with self._get(path, {"Range": "bytes=0-0"}, allowed=(200, 206, 416)) as response:
+        with self._get(path, {"Range": "bytes=0-0"}, allowed=(200, 206, 416)) as response:
             if response.status_code == 416:
                 return Entry(path=path, size=0, tag=_tag(response))
             ranges = response.status_code == 206
@@ -48,24 +48,24 @@ class WebStore:
                 total = -1
             return Entry(path=path, size=int(total), tag=_tag(response), ranges=ranges)
 
-    async def read(self, path: str, limit_bytes: int) -> bytes:
+    def read(self, path: str, limit_bytes: int) -> bytes:
         """A small file, whole."""
         content = bytearray()
-        async with self._get(path, {}, allowed=(200,)) as response:
-            async for chunk in response.aiter_raw(_CHUNK_BYTES):
+        with self._get(path, {}, allowed=(200,)) as response:
+            for chunk in response.iter_raw(_CHUNK_BYTES):
                 content += chunk
                 if len(content) > limit_bytes:
                     raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
         return bytes(content)
 
-    async def stream(self, entry: Entry, start: int, end: int) -> AsyncGenerator[bytes]:
+    def stream(self, entry: Entry, start: int, end: int) -> Generator[bytes]:
         """A range. A server without ranges sends everything, and what stands before `start` is dropped."""
         headers = {"Range": f"bytes={start}-{end - 1 if end >= 0 else ''}"} if start or entry.ranges else {}
-        async with self._get(entry.path, headers, allowed=(200, 206)) as response:
+        with self._get(entry.path, headers, allowed=(200, 206)) as response:
             self._check_same(entry, response, start)
             skip = 0 if response.status_code == 206 else start
             left = end - start if end >= 0 else None
-            async for raw in response.aiter_raw():
+            for raw in response.iter_raw():
                 chunk = raw[skip:] if skip else raw
                 skip = max(0, skip - len(raw))
                 if left is not None:
@@ -97,14 +97,12 @@ class WebStore:
         parts = urlsplit(self._source.uri)
         return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(path)}"))
 
-    @asynccontextmanager
-    async def _get(
-        self, path: str, headers: dict[str, str], *, allowed: tuple[int, ...]
-    ) -> AsyncIterator[httpx.Response]:
+    @contextmanager
+    def _get(self, path: str, headers: dict[str, str], *, allowed: tuple[int, ...]) -> Iterator[httpx.Response]:
         where = self.where(path)
         begun = False
         try:
-            async with self._client.stream("GET", self._url(path), headers=headers) as response:
+            with self._client.stream("GET", self._url(path), headers=headers) as response:
                 if response.status_code not in allowed:
                     raise of_status(where, response.status_code, response.reason_phrase)
                 begun = True
@@ -142,10 +140,10 @@ def _total(response: httpx.Response) -> str | None:
     return match[3] if match and match[3] != "*" else None
 
 
-def client(credentials: Path, policy: Policy) -> httpx.AsyncClient:
+def client(credentials: Path, policy: Policy) -> httpx.Client:
     """The client for an https:// or http:// address. httpx drops the credentials when it is sent to another host."""
     auth, headers = _login(credentials)
-    return httpx.AsyncClient(
+    return httpx.Client(
         auth=auth,
         headers={"Accept-Encoding": "identity", "User-Agent": "slipway-fetch", **headers},
         follow_redirects=True,
