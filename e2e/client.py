@@ -13,7 +13,7 @@ from testbed.cluster import Cluster
 from testbed.kubectl import Kubectl
 
 NAMESPACE: Final = "slipway-client"
-RATE: Final = 50.0
+RATE: Final = "--rate=50"
 OF_VERSION_1: Final[Mapping[str, float]] = {"1": 7.0}
 
 
@@ -25,8 +25,13 @@ class Load:
 
     @property
     def report(self) -> Report:
-        """What they came to; so far, as long as the load lasts."""
+        """What they came to, when the load has ended."""
         return self.run.report
+
+    @property
+    def recent(self) -> Report:
+        """What those of the last ten seconds came to, while the load lasts."""
+        return self.run.recent
 
     @property
     def versions(self) -> set[str]:
@@ -78,14 +83,12 @@ class Client:
         host: str,
         model: str,
         answers: Mapping[str, float] = OF_VERSION_1,
-        *arguments: str,
-        x: float = 3.0,
-        rate: float = RATE,
+        how_often: str = RATE,
     ) -> Iterator[Load]:
-        """Ask for y of x all the while; the versions and their right answers tell who answered."""
-        request = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [x]}]}
+        """Ask for y of 3 all the while; the versions and their right answers tell who answered."""
+        request = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}
         right = [f"{version}={y}" for version, y in answers.items()]
-        with pod.running(self.kubectl, host, model, request, right, f"--rate={rate:g}", *arguments) as run:
+        with pod.running(self.kubectl, host, model, request, right, how_often) as run:
             yield Load(run)
 
 

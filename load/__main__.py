@@ -1,4 +1,4 @@
-"""`python -m load`: one run. SIGTERM or SIGINT ends it, SIGUSR1 has the report so far written."""
+"""`python -m load`: one run. SIGTERM or SIGINT ends it, SIGUSR1 has a report of the last ten seconds written."""
 
 import argparse
 import asyncio
@@ -52,7 +52,7 @@ async def _run(told: argparse.Namespace) -> Report:
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: _write(told.out, load.report))
+    loop.add_signal_handler(signal.SIGUSR1, lambda: _write(told.out, load.recent))
     report = await load.run(ended)
     _write(told.out, report)
     return report

@@ -2,7 +2,7 @@
 
 `python -m load.background start FOLDER ARGUMENTS…` comes back when each protocol had its first right answer; the
 arguments are those of `python -m load`, but for `--out`, `--begun` and `--duration`. `look FOLDER` prints the report
-so far, `end FOLDER` ends the run and prints its report.
+of the last ten seconds, `end FOLDER` ends the run and prints its report.
 """
 
 import os
@@ -32,7 +32,7 @@ def start(folder: Path, *arguments: str) -> None:
 
 
 def look(folder: Path) -> None:
-    """Print the report so far."""
+    """Print the report of the last seconds."""
     _told(folder, signal.SIGUSR1)
 
 

@@ -5,7 +5,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from load.answers import Answers
@@ -17,6 +17,7 @@ from load.schedule import Schedule
 from load.tally import Tally
 
 FAILURES_KEPT: Final = 50
+RECENT_SECONDS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Plan:
     clients: int = 4
     """Independent clients by each protocol: a Service gives each of them pods of its own."""
     timeout_seconds: float = 10.0
-    """From the scheduled time to the answer."""
+    """From sending to the answer."""
     duration_seconds: float = math.inf
 
     def protocols(self) -> Mapping[str, Callable[[], Client]]:
@@ -69,6 +70,12 @@ class Load:
         """The run so far."""
         elapsed = asyncio.get_running_loop().time() - self._began
         return Report(self._began_at, elapsed, self.plan.rate, self._timeline, self._late, tuple(self._failures))
+
+    @property
+    def recent(self) -> Report:
+        """Its last seconds alone: quick to write, however long it has gone on."""
+        whole = self.report
+        return replace(whole, timeline=whole.since(whole.seconds - RECENT_SECONDS))
 
     async def run(self, ended: asyncio.Event) -> Report:
         """Send until it is ended; then wait for the answers that are still to come."""
@@ -106,7 +113,7 @@ class Load:
         self._late[kept(self._elapsed() - due)] += 1
         tally = self._timeline[protocol].setdefault(int(due), Tally())
         try:
-            answer = await client.ask(self._began + due + self.plan.timeout_seconds)
+            answer = await client.ask(asyncio.get_running_loop().time() + self.plan.timeout_seconds)
         except FailedError as failed:
             tally.failed[failed.kind] += 1
             self._note(f"{protocol} {failed.kind}: {failed}")

@@ -45,6 +45,13 @@ class Report:
             if math.floor(start) <= second < end
         )
 
+    def since(self, start: float) -> dict[str, dict[int, Tally]]:
+        """The timeline from second `start` on."""
+        return {
+            protocol: {second: tally for second, tally in tallies.items() if second >= math.floor(start)}
+            for protocol, tallies in self.timeline.items()
+        }
+
     def switched(self, *versions: str) -> bool:
         """Whether only these versions answered, by every protocol, and took over from each other in this order.
 

@@ -108,6 +108,11 @@ def test_before_during_and_after_a_switch_are_told_apart() -> None:
     assert {name: phase.failed.total() for name, phase in phases.items()} == {"before": 0, "during": 1, "after": 0}
 
 
+def test_the_timeline_can_be_cut_to_its_last_seconds() -> None:
+    report = _report(("v1", 1.5), ("v1", 5.5), ("v2", 6.5))
+    assert list(report.since(5.2)["http"]) == [5, 6]
+
+
 def test_a_report_is_read_back_as_it_was_written() -> None:
     report = _report(("v1", 1.25), ("v2", 2.5))
     report.timeline["http"][1].add(_failed("status 503"))
