@@ -60,8 +60,8 @@ def test_nothing_is_planned_when_all_is_well() -> None:
     assert cluster.status == before
 
 
-def test_a_new_version_starts_beside_the_old_and_takes_over_whole() -> None:
-    cluster = ready(replicas=2)
+def test_blue_green_starts_a_new_version_beside_the_old_and_takes_over_whole() -> None:
+    cluster = ready(replicas=2, rollout={"type": "BlueGreen", "blueGreen": {"standbyDuration": "0s"}})
     old = cluster.selected()
     cluster.starts("4")
     assert cluster.selected() == old
@@ -291,7 +291,8 @@ def test_an_autoscaler_owns_the_count_and_repairs_do_not_touch_it() -> None:
 
 
 def test_a_new_version_under_an_autoscaler_starts_with_what_the_old_one_needs() -> None:
-    cluster = ready(autoscaling={"minReplicas": 1, "maxReplicas": 8, "metrics": [{"type": "Resource"}]})
+    scaling = {"minReplicas": 1, "maxReplicas": 8, "metrics": [{"type": "Resource"}]}
+    cluster = ready(autoscaling=scaling, rollout={"type": "BlueGreen"})
     cluster.objects["Deployment", cluster.revision_named("3")]["spec"]["replicas"] = 6
     cluster.starts("4")
     assert cluster.objects["Deployment", cluster.revision_named("4")]["spec"]["replicas"] == 6
@@ -381,6 +382,7 @@ def test_a_pass_that_is_cut_off_anywhere_ends_in_the_same_place(cuts: list[int],
         for cut in writes[8:]:
             cluster.reconcile(writes=cut)
         cluster.settle()
+        cluster.rolls_on()
         return cluster
 
     disturbed, calm = toy(replicas=2), toy(replicas=2)

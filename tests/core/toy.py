@@ -132,6 +132,9 @@ class Toy:
         """Bring a Deployment's pods to what `status` says; ready when it is not given."""
         deployment = self.objects["Deployment", name]
         count = deployment["spec"]["replicas"]
+        for number in range(count, 1_000):
+            if self.pods.pop(f"{name}-{number}", None) is None:
+                break
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         for number in range(count):
             self.pods[f"{name}-{number}"] = self._pod(
@@ -185,7 +188,8 @@ class Toy:
         return f"churn-{next(found)}"
 
     def selected(self) -> str:
-        found: str = self.objects["Service", "churn"]["spec"]["selector"]["serving.slipway.dev/revision"]
+        """The revision that the root Service selects; "" while it spans several."""
+        found: str = self.objects["Service", "churn"]["spec"]["selector"].get("serving.slipway.dev/revision", "")
         return found
 
     def starts(self, version: str) -> None:
@@ -194,6 +198,16 @@ class Toy:
         self.settle()
         self.resolve_job_ends()
         self.settle()
+
+    def rolls_on(self, limit: int = 40) -> None:
+        """All pods get ready, round after round, until nothing moves any more."""
+        for _ in range(limit):
+            for name in self.deployments():
+                self.kubelet(name)
+            self.settle()
+            if "rollout" not in self.status or self.status["rollout"]["step"] == "Soaking":
+                return
+        raise AssertionError(f"still rolling: {self.status}")
 
     def becomes_ready(self) -> None:
         """From nothing to a first version that serves."""

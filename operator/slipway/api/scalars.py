@@ -17,6 +17,7 @@ from slipway.api.base import RULES, rule
 DURATION_PATTERN: Final = r"^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?([0-9]{1,7}ms)?$"
 SECONDS_PATTERN: Final = r"^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?$"
 QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+PERCENT_PATTERN: Final = r"^(100|[0-9]{1,2})%$"
 DECIMAL_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
 
 # An empty string would match a pattern of optional parts.
@@ -56,6 +57,11 @@ Quantity = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LEN
 Size = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH, rules=(_POSITIVE,))]
 Decimals = Annotated[str, text(DECIMAL_PATTERN, _DECIMAL_HINT, max_length=_LENGTH)]
 
+CountOrPercent = (
+    Annotated[int, Field(ge=0, le=1000)]
+    | Annotated[str, text(PERCENT_PATTERN, "is not a share: write it like 25%, or give a number of pods", max_length=4)]
+)
+
 _UNIT: Final = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -82,3 +88,11 @@ def quantity(text: str | int) -> Decimal:
     if not match or match[2] not in MULTIPLIERS:
         raise ValueError(f"{text!r} is not a quantity: write it like 500m, 2 or 20Gi")
     return Decimal(match[1]) * MULTIPLIERS[match[2]]
+
+
+def share_of(value: int | str, whole: int, *, up: bool) -> int:
+    """`25%` of a whole number of pods, rounded `up` or down; a plain number stands for itself."""
+    if isinstance(value, int):
+        return value
+    hundredths = int(value.removesuffix("%")) * whole
+    return -(-hundredths // 100) if up else hundredths // 100

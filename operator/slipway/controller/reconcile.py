@@ -18,7 +18,7 @@ from slipway.api.v1alpha1.status import ModelDeploymentStatus
 from slipway.controller import logs
 from slipway.controller.acting import Actor, StaleError
 from slipway.controller.events import event_of
-from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
+from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacle, Obstacles
 from slipway.controller.queue import WorkQueue
@@ -93,7 +93,13 @@ class Reconciler:
     async def _once(self, key: Key, owner: LiveOwner) -> datetime | None:
         now = self._now().replace(microsecond=0)  # as times are stored
         plan = self._decide(
-            owner=Owner(namespace=key.namespace, name=key.name, uid=owner.uid, generation=owner.generation),
+            owner=Owner(
+                namespace=key.namespace,
+                name=key.name,
+                uid=owner.uid,
+                generation=owner.generation,
+                request=owner.request,
+            ),
             spec=owner.spec,
             status=owner.status,
             observed=_with(self._store.observed(key), self._obstacles.standing(key)),
@@ -102,6 +108,7 @@ class Reconciler:
         )
         told = await self._persist(key, owner, plan)
         try:
+            await self._look_live(key, plan)
             expected = [await self._actor.act(key, owner, action, now) for action in plan.actions]
         finally:
             await self._tell(key, owner, told, now)
@@ -109,6 +116,18 @@ class Reconciler:
             raise LearntError
         retries = (obstacle.until for obstacle in self._obstacles.standing(key))
         return min((at for at in (plan.wake_at, *retries) if at), default=None)
+
+    async def _look_live(self, key: Key, plan: Plan) -> None:
+        """Before capacity is taken away, what stays in its place is read live: the watch may be behind."""
+        for name, available in plan.relies_on.items():
+            try:
+                live = await self._kube.get(DEPLOYMENT, key.namespace, name)
+            except NotFoundError as error:
+                raise StaleError(kind=DEPLOYMENT, name=name) from error
+            self._store.put(DEPLOYMENT, live)
+            if (live.get("status") or {}).get("availableReplicas", 0) < available:
+                log.info("Deployment %s has less than %d available pods by now: deciding again", name, available)
+                raise LearntError
 
     # -- status
 

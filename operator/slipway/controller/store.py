@@ -13,7 +13,7 @@ from typing import Any
 from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
 from slipway.core.facts import Child, NodeFacts, Observed, PodFacts, node_facts, pod_facts
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
-from slipway.core.names import Manifest
+from slipway.core.names import REQUEST, Manifest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +26,8 @@ class LiveOwner:
     deleting: bool
     spec: Mapping[str, Any]
     status: Mapping[str, Any] | None
+    request: str | None
+    """The annotation by which people ask for something."""
 
 
 @dataclass(slots=True)
@@ -227,4 +229,5 @@ def _live_owner(manifest: Manifest) -> LiveOwner:
         deleting="deletionTimestamp" in meta,
         spec=manifest.get("spec") or {},
         status=manifest.get("status"),
+        request=(meta.get("annotations") or {}).get(REQUEST),
     )

@@ -20,7 +20,7 @@ from slipway.core.children.network_policy import network_policy
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.children.service import root_service
 from slipway.core.drift import contains, finished
-from slipway.core.facts import Child, Foreign, Observed, Owner
+from slipway.core.facts import Child, Foreign, Observed, Owner, PodFacts
 from slipway.core.names import APPLIED, DOMAIN, Manifest, of_revision
 from slipway.core.plan import Action, Apply, Delete, Scale
 
@@ -49,8 +49,8 @@ class Live:
     record: RevisionRecord | None
     """None when history has lost it: what is there is then left as it is."""
     replicas: int
-    autoscaled: bool = False
-    """The count belongs to its autoscaler; `replicas` is where it starts."""
+    bounds: tuple[int, int] | None = None
+    """The count is its autoscaler's, between these; `replicas` is where it starts."""
     guarded: bool = False
     """It serves with more than one pod: voluntary disruptions take one at a time."""
 
@@ -60,11 +60,13 @@ class Goal:
     """All that should be there for one ModelDeployment."""
 
     live: Sequence[Live] = ()
-    root: str | None = None
-    """The revision that the root Service selects."""
+    root: frozenset[str] = frozenset()
+    """The revisions that the root Service reaches."""
     root_unsure: bool = False
     """A change of the root Service was under way and is taken back: write it, whatever a look from before that says."""
-    job: Manifest | None = None
+    jobs: tuple[Manifest, ...] = ()
+    evict: tuple[PodFacts, ...] = ()
+    """Pods that go wrong by themselves: their ReplicaSet makes others."""
     made: Manifest | None = None
     """The ControllerRevision of a revision that was just made."""
     discard: tuple[Child, ...] = ()
@@ -94,6 +96,7 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
             at = 0 if child.kind == AUTOSCALER else len(result.actions)
             result.actions.insert(at, Delete(kind=child.kind, name=child.name, uid=child.uid))
     result.actions += [Delete(kind=c.kind, name=c.name, uid=c.uid) for c in goal.discard if not c.deleting]
+    result.actions += [Delete(kind="Pod", name=pod.name, uid=pod.uid) for pod in goal.evict if not pod.deleting]
     return result
 
 
@@ -112,14 +115,13 @@ def unpacked(text: str) -> RevisionRecord:
 
 
 def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tuple[Manifest, Live | None]]:
-    for manifest in (goal.job, goal.made):
-        if manifest:
-            yield manifest, None
+    for manifest in (*goal.jobs, *((goal.made,) if goal.made else ())):
+        yield manifest, None
     for live in goal.live:
         if live.record is not None:
             yield from _of_revision(owner, spec, live, live.record)
     if goal.root:
-        yield root_service(owner=owner, revision=goal.root), None
+        yield root_service(owner=owner, revision=next(iter(goal.root)) if len(goal.root) == 1 else None), None
     if spec.traffic and spec.traffic.allow_from:
         yield network_policy(owner=owner, allow_from=spec.traffic.allow_from), None
 
@@ -137,8 +139,8 @@ def _of_revision(
             yield child, live if child["kind"] == "Deployment" else None
     if live.guarded:
         yield budget(owner=owner, revision=live.revision), None
-    if live.autoscaled and spec.autoscaling:
-        yield autoscaler(owner=owner, revision=live.revision, autoscaling=spec.autoscaling), None
+    if live.bounds and spec.autoscaling:
+        yield autoscaler(owner=owner, revision=live.revision, autoscaling=spec.autoscaling, bounds=live.bounds), None
 
 
 def _settle(
@@ -161,7 +163,9 @@ def _settle(
     count = there.body["spec"].get("replicas", 1) if live else 0
     if anyway or not _as_wanted(there, want):
         again = _with_replicas(want, count) if live else want
-        result.actions.append(Apply(manifest=again, resource_version=there.resource_version if live else None))
+        # Of the count and of the share of traffic it matters what they were decided from.
+        from_what = there.resource_version if live or (kind, name) == ("Service", owner.name) else None
+        result.actions.append(Apply(manifest=again, resource_version=from_what))
     elif live:
         _scale(result, there, live, count)
 
@@ -183,8 +187,8 @@ def _as_wanted(there: Child, want: Manifest) -> bool:
 
 
 def _scale(result: Convergence, there: Child, live: Live, count: int) -> None:
-    """An autoscaler does nothing at zero, so it is woken; any other count under it is its own."""
-    if count == live.replicas or (live.autoscaled and count > 0):
+    """An autoscaler does nothing at zero, so it is woken; any other count within its bounds is its own."""
+    if count == live.replicas or (live.bounds and count > 0 and live.bounds[0] <= count <= live.bounds[1]):
         return
     result.actions.append(Scale(name=there.name, replicas=live.replicas, resource_version=there.resource_version))
 

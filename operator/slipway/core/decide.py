@@ -3,39 +3,33 @@
 Pure and replayable: the same facts give the same plan, and a plan that was carried out leads to an empty one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from pydantic import ValidationError
 
-from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.spec import Rollout, Server
-from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutStatus, Step
+from slipway.api.v1alpha1.status import RevisionRef, RevisionState, Step
 from slipway.core import history
-from slipway.core.children.resolve_job import resolve_job
-from slipway.core.children.revision import RevisionRecord, controller_revision, render
-from slipway.core.converge import Convergence, Goal, Live, converge
-from slipway.core.facts import Child, Foreign, Observed, Owner, Rejected
+from slipway.core.children.revision import RevisionRecord, render
+from slipway.core.converge import Convergence, Goal, converge
+from slipway.core.facts import Foreign, Observed, Owner, Rejected
+from slipway.core.goal import goal_of
 from slipway.core.identity import ask as ask_of
-from slipway.core.names import of_resolve_job, of_revision
-from slipway.core.plan import Note, Plan
+from slipway.core.lineup import line_up
+from slipway.core.names import of_revision
+from slipway.core.plan import Apply, Note, Plan, Scale
 from slipway.core.platform import Platform
-from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.report import situation_of, status_of
-from slipway.core.rollout import machine
-from slipway.core.rollout.facts import ResolveFacts
-from slipway.core.rollout.machine import Facts, Outcome, State
+from slipway.core.rollout import machine, requests
+from slipway.core.rollout.state import Facts, Outcome, State
+from slipway.core.rollout.target import rested, retarget
 from slipway.core.scene import Scene
+from slipway.core.sight import facts_of
 from slipway.core.status import Situation, conditions, phase
-
-DRAIN_AT_LEAST: Final = timedelta(seconds=30)
-"""A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer (design §5)."""
-
-RETIRING_AT_MOST: Final = 8
-"""The newest of them: under a requestTimeout of hours, versions may come faster than old ones go."""
 
 
 def decide(
@@ -88,44 +82,39 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
             "conditions": conditions(situation, before.conditions, generation=owner.generation, now=now),
         }
     )
-    return Plan(status=status, notes=_told(before, found))
+    return Plan(status=status, notes=_told(before, situation))
 
 
 def _decide(scene: Scene) -> Plan:
     before = scene.before
-    state, settled = machine.promoted(_remembered(scene), scene.serving)
-    outcome, record = _recorded(scene, _outage(scene, _first(scene, _step(scene, _retargeted(scene, state)))))
+    outcome, record = _recorded(scene, _outage(scene, _step(scene, _retargeted(scene, _remembered(scene)))))
+    outcome = _counted(scene, outcome)
     state = outcome.state
-    retiring = _retiring(scene, state)
-    goal = _goal(scene, outcome, retiring, record)
+    lineup = line_up(scene, state, ends_standby=outcome.ends_standby)
+    goal = goal_of(scene, outcome, lineup, record)
     convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
     blocked = _conflict(scene.observed.foreign, convergence) or _rejection(scene.observed.rejected)
-    situation = situation_of(scene, state, outcome, blocked)
-    status = status_of(scene=scene, state=state, retiring=retiring, goal=goal, situation=situation)
-    told = _told(before, situation.finding) if not outcome.notes else ()
-    wakes = [outcome.wake_at, *(revision.retire_at for revision in retiring)]
-    if blocked is None and _goes_on(before.rollout, outcome, convergence):
+    situation = situation_of(scene, outcome, goal, blocked)
+    told = _told(before, situation) if not outcome.notes else ()
+    state = _having_told(state, told)
+    status = status_of(scene=scene, state=state, lineup=lineup, goal=goal, situation=situation)
+    wakes = [outcome.wake_at, lineup.ends_at]
+    if blocked is None and _goes_on(scene, outcome, convergence):
         wakes.append(scene.now)
     return Plan(
         status=status,
         actions=tuple(convergence.actions),
-        notes=(*settled, *outcome.notes, *told),
+        notes=(*outcome.notes, *told),
+        relies_on=_relied_on(scene, goal, convergence) if state.stable else {},
         wake_at=min((at for at in wakes if at), default=None),
     )
 
 
-def _first(scene: Scene, outcome: Outcome) -> Outcome:
-    """Nothing shifts for a first revision, which the root Service has selected since it was started."""
-    if not outcome.shift or outcome.state.stable is not None:
-        return outcome
-    state, notes = machine.promoted(outcome.state, scene.serving)
-    return replace(outcome, state=state, notes=(*outcome.notes, *notes), shift=not notes)
-
-
 def _outage(scene: Scene, outcome: Outcome) -> Outcome:
     """No pod of what serves is available and nothing is on its way: that too is waited for with a deadline."""
-    stable = outcome.state.stable
-    if outcome.state.rollout or stable is None or scene.suspended or scene.facts(stable, None).available:
+    stable, rollout = outcome.state.stable, outcome.state.rollout
+    moving = rollout is not None and rollout.step is not Step.SOAKING
+    if moving or stable is None or scene.suspended or scene.facts(stable).available:
         return outcome
     available = next((c for c in scene.before.conditions if c.type == "Available"), None)
     since = available.last_transition_time if available and available.status == "False" else scene.now
@@ -133,12 +122,29 @@ def _outage(scene: Scene, outcome: Outcome) -> Outcome:
     return replace(outcome, stalled=True) if scene.now >= deadline else replace(outcome, wake_at=deadline)
 
 
-def _goes_on(before: RolloutStatus | None, outcome: Outcome, convergence: Convergence) -> bool:
+def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
     """Whether the next step waits for nothing but our own writes, which bring no event."""
-    rollout = outcome.state.rollout
+    before, rollout = scene.before.rollout, outcome.state.rollout
     stepped = rollout is not None and (before is None or before.step is not rollout.step)
-    permits = outcome.shift or outcome.discard_job or outcome.resolved is not None
-    return stepped or (permits and bool(convergence.actions))
+    proved = rollout is not None and bool(rollout.proved) and not (before and before.proved)
+    permits = bool(outcome.discard) or outcome.resolved is not None
+    return stepped or proved or (permits and bool(convergence.actions)) or _moves_traffic(scene, outcome, convergence)
+
+
+def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, int]:
+    """What makes it right to take capacity or traffic away: the pods that the traffic reaches afterwards."""
+    counts = {of_revision(scene.owner.name, live.revision): scene.count(live.revision) for live in goal.live}
+    takes = any(isinstance(a, Scale) and a.replicas < counts.get(a.name, 0) for a in convergence.actions)
+    if not (takes or scene.root != goal.root):
+        return {}
+    left = {of_revision(scene.owner.name, live.revision): live for live in goal.live if live.revision in goal.root}
+    return {name: min(scene.available(live.revision), live.replicas) for name, live in left.items() if live.replicas}
+
+
+def _moves_traffic(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
+    """Whether the root Service is written anew for what was decided: the next step follows from it."""
+    roots = (a for a in convergence.actions if isinstance(a, Apply) and a.manifest["kind"] == "Service")
+    return outcome.state.stable is not None and any(a.manifest["metadata"]["name"] == scene.owner.name for a in roots)
 
 
 def _remembered(scene: Scene) -> State:
@@ -152,6 +158,7 @@ def _remembered(scene: Scene) -> State:
         refused=before.refused,
         rollout=before.rollout,
         last_number=max(before.last_number, *others, 0),
+        requests=list(before.requests),
     )
     serving = scene.serving
     if state.stable or state.rollout or state.refused or serving is None:
@@ -169,45 +176,52 @@ def _remembered(scene: Scene) -> State:
 def _retargeted(scene: Scene, state: State) -> State:
     held = {ref.revision for ref in (state.stable, state.candidate) if ref and ref.revision}
     lost = {revision for revision in held if history.is_lost(scene.observed, scene.owner, revision)}
-    return machine.retarget(state, ask=scene.ask, version=scene.spec.model.version, now=scene.now, lost=lost)
-
-
-def _retiring(scene: Scene, state: State) -> list[RevisionStatus]:
-    """Revisions that lost their traffic and keep their pods until connections to them have ended. `state` is the one
-    after the step, which may have taken one of them as candidate."""
-    taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
-    drain = max(DRAIN_AT_LEAST, duration((scene.spec.server or Server()).request_timeout))
-    found = []
-    for revision in scene.before.revisions:
-        if revision.revision in taken or revision.state is RevisionState.CANDIDATE:
-            continue
-        retire_at = revision.retire_at or scene.now + drain
-        if retire_at > scene.now:
-            available = scene.facts(revision, None).available
-            update = {"state": RevisionState.RETIRING, "retire_at": retire_at, "share": 0, "available": available}
-            found.append(revision.model_copy(update=update))
-    return sorted(found, key=lambda revision: revision.number)[-RETIRING_AT_MOST:]
+    return retarget(state, ask=scene.ask, version=scene.spec.model.version, root=scene.root, now=scene.now, lost=lost)
 
 
 def _step(scene: Scene, state: State) -> Outcome:
-    candidate, stable = state.candidate, state.stable.revision if state.stable else None
-    if candidate is None or state.rollout is None:
-        return Outcome(state=state)
-    if candidate.revision and scene.suspended:
-        return Outcome(state=state if state.rollout.step is Step.STARTING else machine.rested(state, scene.now))
-    if candidate.revision and scene.count_before(candidate.revision) == 0:
-        state = machine.rested(state, scene.now)
-    known = None
-    if candidate.revision is None:
-        entry = history.newest_of(scene.past, scene.ask)
-        known = entry.revision if entry else None
-    facts = Facts(
-        version=candidate.version,
-        resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=scene.ask),
-        candidate=scene.facts(candidate, stable) if candidate.revision else None,
-        known=known,
-    )
-    return machine.step(state, facts, scene.policy, scene.now)
+    facts = facts_of(scene, state)
+    text = scene.owner.request
+    if text and requests.is_new(text, state.requests):
+        return _asked(scene, state, facts, text)
+    return _stepped(scene, state, facts)
+
+
+def _asked(scene: Scene, state: State, facts: Facts, text: str) -> Outcome:
+    """Somebody asks for something: latched in status before it has any effect, and told."""
+    try:
+        answer = requests.carry_out(state, requests.Request.parse(text), facts, scene.now)
+    except ValueError as error:
+        answer = requests.Answer(state=state, outcome=str(error), done=False)
+    heard = requests.remembered(state.requests, text, answer.outcome, scene.now)
+    state = replace(answer.state, requests=heard)
+    facts = facts_of(scene, state)
+    if answer.send_home is None:
+        outcome = _stepped(scene, state, facts)
+    elif state.candidate:
+        outcome = machine.refuse(state, answer.send_home, facts, scene.now)
+    else:
+        outcome = machine.sent_home(state, answer.send_home, facts, scene.now)
+    reason = Reason.REQUEST_DONE if answer.done else Reason.REQUEST_IGNORED
+    note = Note(reason=reason, message=f"{requests.shortened(text)}: {answer.outcome}", warning=not answer.done)
+    return replace(outcome, notes=(note, *outcome.notes), ends_standby=answer.ends_standby, wake_at=scene.now)
+
+
+def _stepped(scene: Scene, state: State, facts: Facts) -> Outcome:
+    candidate, rollout = state.candidate, state.rollout
+    if candidate and candidate.revision and rollout:
+        if scene.suspended:
+            waits = rollout.step in (Step.STARTING, Step.ROLLING_BACK)
+            state = state if waits else rested(state, scene.now)
+            return Outcome(state=state, allocation=machine.as_it_is(state, facts))
+        if rollout.step is not Step.ROLLING_BACK and scene.slept:
+            state = rested(state, scene.now)
+    outcome = machine.step(state, facts, scene.policy, scene.now)
+    if not (candidate and candidate.revision) and outcome.state.candidate and outcome.state.candidate.revision:
+        # Its revision is known: nothing has to be waited for before its pods may come.
+        onward = _stepped(scene, outcome.state, facts_of(scene, outcome.state))
+        return replace(onward, notes=(*outcome.notes, *onward.notes))
+    return outcome
 
 
 def _recorded(scene: Scene, outcome: Outcome) -> tuple[Outcome, RevisionRecord | None]:
@@ -215,91 +229,30 @@ def _recorded(scene: Scene, outcome: Outcome) -> tuple[Outcome, RevisionRecord |
     starts it, so that status never names a revision that a cut between two writes has lost."""
     if outcome.resolved is None:
         return outcome, None
+    rollout = outcome.state.rollout
     try:
         record = render(
-            owner=scene.owner, spec=scene.spec, ask=scene.ask, resolved=outcome.resolved, platform=scene.platform
+            owner=scene.owner,
+            spec=scene.spec,
+            ask=scene.ask,
+            resolved=outcome.resolved,
+            platform=scene.platform,
+            restart=rollout.restart if rollout else None,
         )
     except ValueError as error:
         return replace(outcome, finding=finding(Reason.SPEC_INVALID, str(error)), stalled=True), None
     return outcome, record
 
 
-def _goal(scene: Scene, outcome: Outcome, retiring: Sequence[RevisionStatus], made: RevisionRecord | None) -> Goal:
-    state = outcome.state
-    stable, candidate = state.stable, state.candidate
-    live = [_retired(scene, revision) for revision in retiring]
-    if stable and stable.revision:
-        live.append(_live(scene, stable, stable.revision, serves=True))
-    if candidate and candidate.revision:
-        live.append(_live(scene, candidate, stable.revision if stable else None, serves=False))
-    leads = candidate if outcome.shift or stable is None else stable
-    root = leads.revision if leads else None
-    in_use = {entry.revision for entry in live}
-    job = None
-    if outcome.resolve:
-        job = resolve_job(
-            owner=scene.owner,
-            spec=scene.spec,
-            ask=scene.ask,
-            platform=scene.platform,
-            deadline=scene.policy.fetch_timeout,
-        )
-    return Goal(
-        live=live,
-        root=root or scene.serving,
-        root_unsure=_takes_back(scene.before, root),
-        job=job,
-        made=controller_revision(made, owner=scene.owner, number=state.last_number + 1) if made else None,
-        discard=(*_jobs_to_discard(scene, outcome), *_surplus(scene, in_use)),
-    )
-
-
-def _takes_back(before: ModelDeploymentStatus, root: str | None) -> bool:
-    """Whether the traffic was on its way to a candidate that it no longer goes to."""
-    shifting = before.rollout is not None and before.rollout.step is Step.SHIFTING
-    return shifting and before.candidate is not None and before.candidate.revision != root
-
-
-def _live(scene: Scene, ref: RevisionRef, stable: str | None, *, serves: bool) -> Live:
-    revision = ref.revision or ""
-    scaling = scene.spec.autoscaling
-    replicas = scene.wanted(revision, stable)
-    most = scaling.max_replicas if scaling else replicas
-    return Live(
-        revision=revision,
-        number=ref.number or 1,
-        record=history.record_of(scene.observed, scene.owner, revision),
-        replicas=replicas,
-        autoscaled=serves and scaling is not None and not scene.suspended,
-        guarded=serves and not scene.suspended and most > 1,
-    )
-
-
-def _retired(scene: Scene, revision: RevisionStatus) -> Live:
-    return Live(
-        revision=revision.revision,
-        number=revision.number,
-        record=history.record_of(scene.observed, scene.owner, revision.revision),
-        replicas=scene.count(revision.revision),
-    )
-
-
-def _jobs_to_discard(scene: Scene, outcome: Outcome) -> tuple[Child, ...]:
-    """The Job of a failed try, and those of asks that nobody asks any more. One that succeeded goes by its own TTL."""
-    current = of_resolve_job(scene.owner.name, scene.ask)
-    return tuple(
-        child
-        for (kind, name), child in scene.observed.children.items()
-        if kind == "Job" and child.owner_uid == scene.owner.uid and (name != current or outcome.discard_job)
-    )
-
-
-def _surplus(scene: Scene, in_use: set[str]) -> Iterator[Child]:
-    """History beyond its limit."""
-    limit = (scene.spec.rollout or Rollout()).history_limit
-    for revision in history.surplus(scene.past, in_use=in_use, limit=limit):
-        if child := scene.observed.child("ControllerRevision", of_revision(scene.owner.name, revision)):
-            yield child
+def _counted(scene: Scene, outcome: Outcome) -> Outcome:
+    """Under an autoscaler the count that carries the load is remembered for as long as versions change."""
+    rollout = outcome.state.rollout
+    if rollout is None:
+        return outcome
+    carried = scene.needed if scene.spec.autoscaling and rollout.step is not Step.SOAKING else None
+    if scene.suspended or rollout.replicas == carried:
+        return outcome
+    return replace(outcome, state=replace(outcome.state, rollout=rollout.model_copy(update={"replicas": carried})))
 
 
 def _conflict(known: Sequence[Foreign], convergence: Convergence) -> Finding | None:
@@ -320,9 +273,20 @@ def _rejection(rejected: Sequence[Rejected]) -> Finding | None:
     return finding(Reason.SPEC_INVALID, message)
 
 
-def _told(before: ModelDeploymentStatus, found: Finding | None) -> tuple[Note, ...]:
-    """An Event when a finding is new; the condition goes on saying it."""
-    if found is None:
+def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ...]:
+    """An Event when a finding is new; the condition goes on saying it. What may yet prove to be a version's own fault
+    is told when it is refused for it."""
+    found = situation.finding
+    if found is None or (found.about is About.REVISION and not situation.stalled):
         return ()
     known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
+    known |= set(before.rollout.told) if before.rollout else set()
     return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=True),)
+
+
+def _having_told(state: State, told: Sequence[Note]) -> State:
+    """Reasons may come and go in turns: each is told once in a rollout."""
+    if state.rollout is None or not told:
+        return state
+    reasons = [*state.rollout.told, *(str(note.reason) for note in told)][:32]
+    return replace(state, rollout=state.rollout.model_copy(update={"told": reasons}))

@@ -21,6 +21,8 @@ class Owner:
     name: str
     uid: str
     generation: int = 1
+    request: str | None = None
+    """What somebody asks for by annotation, as it stands there: VERB/REVISION[@nonce]."""
 
     def reference(self, api_version: str, kind: str) -> Manifest:
         """The controller owner reference that makes Kubernetes clean up behind us."""
@@ -36,7 +38,7 @@ class Owner:
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """One object that we made. The body is kept as text: there are thousands, and as objects they take ten times that."""
+    """One object that we made. Its body is kept as text: there are thousands, and objects take ten times that."""
 
     kind: str
     name: str
@@ -135,6 +137,8 @@ class NodeFacts:
     allocatable: Mapping[str, str]
     """Extended resources only."""
     schedulable: bool
+    ready: bool = True
+    """Its kubelet was heard of lately."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,4 +242,5 @@ def node_facts(manifest: Mapping[str, Any]) -> NodeFacts:
         labels={k: v for k, v in (meta.get("labels") or {}).items() if k.startswith("nvidia.com/")},
         allocatable={k: str(v) for k, v in (status.get("allocatable") or {}).items() if "/" in k},
         schedulable=not spec.get("unschedulable"),
+        ready=all(c["status"] == "True" for c in status.get("conditions") or () if c["type"] == "Ready"),
     )

@@ -39,6 +39,14 @@ def what_nodes_have(nodes: Sequence[NodeFacts], accelerator: Accelerator) -> str
     return sentence if len(sentence) <= LONGEST else sentence[: LONGEST - 1] + "…"
 
 
+def could_take(node: NodeFacts, accelerator: Accelerator) -> bool:
+    """Whether a node has what is asked for at all, taken or not."""
+    asked = (how_offered, which_product, how_large, how_many)
+    return _count(node, resource_name(accelerator)) >= accelerator.count and all(
+        _fits(of(accelerator))(node) for of in asked
+    )
+
+
 def _problems(nodes: _Nodes, accelerator: Accelerator) -> Iterator[str]:
     """What to say, most basic first: each step keeps the nodes that fit so far, and speaks when none is left."""
     resource = resource_name(accelerator)

@@ -14,6 +14,10 @@ REVISION: Final = f"{DOMAIN}/revision"
 ASK: Final = f"{DOMAIN}/ask"
 APPLIED: Final = f"{DOMAIN}/applied"
 """Annotation on every child: the hash of what was last asked for, so that a change of mind is seen without a diff."""
+REQUEST: Final = f"{DOMAIN}/rollout"
+"""Annotation that people set on a ModelDeployment: VERB/REVISION[@nonce], as core/rollout/requests.py reads it."""
+RESTART: Final = f"{DOMAIN}/restart"
+"""Annotation on pods that were made anew because somebody asked for it: the request."""
 
 HTTP_PORT: Final = 8000
 GRPC_PORT: Final = 8001
@@ -42,6 +46,11 @@ def labels(model_deployment: str, *, component: str, revision: str | None = None
 def revision_selector(model_deployment: str, revision: str) -> dict[str, str]:
     """Selects the pods of one revision, and no resolve Job's."""
     return {MODEL_DEPLOYMENT: model_deployment, REVISION: revision}
+
+
+def server_selector(model_deployment: str) -> dict[str, str]:
+    """Selects the pods of all revisions, and no resolve Job's."""
+    return {MODEL_DEPLOYMENT: model_deployment, COMPONENT: "server"}
 
 
 def of_revision(model_deployment: str, revision: str) -> str:

@@ -1,6 +1,7 @@
 """What one pass wants done: a status to persist first, then actions, things to tell, and when to look again."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
@@ -54,4 +55,6 @@ class Plan:
     status: ModelDeploymentStatus
     actions: tuple[Action, ...] = ()
     notes: tuple[Note, ...] = ()
+    relies_on: Mapping[str, int] = field(default_factory=dict)
+    """Available pods by Deployment that allow the actions to take capacity away: to be seen live before them."""
     wake_at: datetime | None = None

@@ -26,7 +26,15 @@ class Reason(StrEnum):
     STARTING = "Starting"
     VERIFYING = "Verifying"
     SHIFTING = "Shifting"
+    PROVING = "Proving"
+    PAUSED = "Paused"
+    SOAKING = "Soaking"
+    ROLLING_BACK = "RollingBack"
+    ROLLOUT_STARTED = "RolloutStarted"
+    MAKING_ROOM = "MakingRoom"
     PROMOTED = "Promoted"
+    REQUEST_DONE = "RequestDone"
+    REQUEST_IGNORED = "RequestIgnored"
     SUSPENDED = "Suspended"
     AVAILABLE = "Available"
     UNAVAILABLE = "Unavailable"
@@ -57,6 +65,8 @@ class Reason(StrEnum):
     CRASH_LOOP = "CrashLoop"
     OUT_OF_MEMORY = "OutOfMemory"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    ABORTED = "Aborted"
+    ROLLED_BACK = "RolledBack"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +89,8 @@ ABOUT_REVISION = frozenset(
         Reason.CRASH_LOOP,
         Reason.OUT_OF_MEMORY,
         Reason.DEADLINE_EXCEEDED,
+        Reason.ABORTED,
+        Reason.ROLLED_BACK,
     }
 )
 

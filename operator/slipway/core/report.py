@@ -1,82 +1,109 @@
 """The status that people and the next pass read, put together from what was decided."""
 
-from collections.abc import Sequence
-
 from slipway.api.v1alpha1 import ModelDeploymentStatus
-from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus
+from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus, Step
 from slipway.core.children.revision import RevisionRecord
-from slipway.core.converge import Goal
+from slipway.core.converge import Goal, Live
+from slipway.core.lineup import Lineup
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
 from slipway.core.reasons import Finding, found_before
 from slipway.core.rollout.gates import first_finding
-from slipway.core.rollout.machine import Outcome, State
+from slipway.core.rollout.state import Outcome, State
 from slipway.core.scene import Scene
 from slipway.core.status import Situation, conditions, phase
 
 
-def situation_of(scene: Scene, state: State, outcome: Outcome, blocked: Finding | None) -> Situation:
+def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | None) -> Situation:
     """Put in words what was decided: what serves, what is on its way, and what is in the way."""
+    state = outcome.state
     stable, candidate = state.stable, state.candidate
-    serving = scene.facts(stable, None) if stable else None
+    serving = scene.facts(stable) if stable else None
     found = blocked or outcome.finding
-    if found is None and state.refused:
+    back = state.rollout is not None and state.rollout.step is Step.ROLLING_BACK
+    if found is None and state.refused and not (state.rollout and state.rollout.rollback):
         found = found_before(state.refused.reason, state.refused.message)
     if found is None and candidate is None and serving and not serving.whole and not scene.suspended:
         found = first_finding(serving, scene.policy)
-    verifying = bool(candidate and candidate.revision) and any(
-        pod.server.running for pod in scene.observed.pods_of((candidate and candidate.revision) or "")
-    )
+    asked = stable is not None and stable.ask == scene.ask and goal.root == {stable.revision}
     return Situation(
         serving=stable.version if stable else None,
-        available=serving.available if serving else 0,
-        wanted=serving.wanted if serving else 0,
-        asked_serves=bool(stable and stable.ask == scene.ask) and blocked is None,
+        available=_reachable(scene, goal) if stable else 0,
+        wanted=scene.needed,
+        asked_serves=asked and candidate is None and blocked is None,
         suspended=scene.suspended,
         refused=state.refused is not None,
         rollout=state.rollout,
-        verifying=verifying,
+        verifying=_verifies(scene, state),
         candidate=candidate.version if candidate else None,
-        finding=found,
+        moving=_moving(scene, state, goal) if candidate and candidate.revision else None,
+        finding=found if not back or blocked or outcome.finding else None,
         stalled=outcome.stalled or blocked is not None,
     )
 
 
-def status_of(
-    *,
-    scene: Scene,
-    state: State,
-    retiring: Sequence[RevisionStatus],
-    goal: Goal,
-    situation: Situation,
-) -> ModelDeploymentStatus:
+def _verifies(scene: Scene, state: State) -> bool:
+    revision = state.candidate.revision if state.candidate else None
+    return revision is not None and any(pod.server.running for pod in scene.observed.pods_of(revision))
+
+
+def _moving(scene: Scene, state: State, goal: Goal) -> str | None:
+    """Where each of those that take part stands: `2 has 1 of 4 pods available and 25 % of the traffic`."""
+    shares = _shares(scene, goal)
+    refs = [ref for ref in (state.candidate, state.stable) if ref and ref.revision]
+    said = [
+        f"{ref.version} has {scene.facts(ref).available} pods available and {shares.get(ref.revision or '', 0)} %"
+        for ref in refs
+    ]
+    return ", ".join(said) + " of the traffic" if len(said) > 1 else None
+
+
+def _reachable(scene: Scene, goal: Goal) -> int:
+    """Available pods that the traffic reaches."""
+    return sum(scene.available(revision) for revision in goal.root)
+
+
+def _shares(scene: Scene, goal: Goal) -> dict[str, int]:
+    """Percent of the traffic by revision. A Service that spans several gives each pod the same."""
+    if len(goal.root) == 1:
+        return dict.fromkeys(goal.root & scene.root, 100)
+    pods = {revision: scene.available(revision) for revision in sorted(goal.root)}
+    whole = sum(pods.values())
+    shares = {revision: 100 * count // whole for revision, count in pods.items()} if whole else {}
+    if shares:  # what rounding lost goes to the largest
+        shares[max(shares, key=lambda revision: shares[revision])] += 100 - sum(shares.values())
+    return shares
+
+
+def status_of(*, scene: Scene, state: State, lineup: Lineup, goal: Goal, situation: Situation) -> ModelDeploymentStatus:
     """The whole status. It is written only when it differs from the one before."""
     owner, generation = scene.owner, scene.owner.generation
-    records = {live.revision: live.record for live in goal.live}
-    shown = [
-        _revision_status(scene, ref, revision_state, records.get(ref.revision or ""), stable=state.stable)
-        for ref, revision_state in (
-            (state.stable, RevisionState.STABLE),
-            (state.candidate, RevisionState.CANDIDATE),
-        )
-        if ref and ref.revision
-    ]
     host = f"{owner.name}.{owner.namespace}.svc.{scene.platform.cluster_domain}"
-    current = shown[0] if shown else None
     return ModelDeploymentStatus(
         observed_generation=generation,
         phase=phase(situation),
-        ready=f"{current.available}/{current.replicas}" if current else "0/0",
+        ready=_ready(scene, state, goal),
         conditions=conditions(situation, scene.before.conditions, generation=generation, now=scene.now),
         stable=state.stable,
         candidate=state.candidate,
         refused=state.refused,
         rollout=state.rollout,
-        revisions=[*shown, *retiring],
+        revisions=_revisions(scene, state, lineup, goal),
+        requests=state.requests,
         last_number=state.last_number,
         endpoint=Endpoint(http=f"http://{host}:{HTTP_PORT}", grpc=f"{host}:{GRPC_PORT}"),
-        replicas=current.replicas if current else 0,
+        replicas=scene.needed if _first_of(state) else 0,
         selector=_selector(scene, state),
     )
+
+
+def _first_of(state: State) -> RevisionRef | None:
+    return next((ref for ref in (state.stable, state.candidate) if ref and ref.revision), None)
+
+
+def _ready(scene: Scene, state: State, goal: Goal) -> str:
+    if _first_of(state) is None:
+        return "0/0"
+    return f"{_reachable(scene, goal)}/{scene.needed}"
 
 
 def _selector(scene: Scene, state: State) -> str:
@@ -87,18 +114,23 @@ def _selector(scene: Scene, state: State) -> str:
     return f"{base},{COMPONENT}=server"
 
 
-def _revision_status(
-    scene: Scene,
-    ref: RevisionRef,
-    state: RevisionState,
-    record: RevisionRecord | None,
-    *,
-    stable: RevisionRef | None,
-) -> RevisionStatus:
-    facts = scene.facts(ref, stable.revision if stable else None)
-    serves = state is RevisionState.STABLE and scene.serving == ref.revision
+def _revisions(scene: Scene, state: State, lineup: Lineup, goal: Goal) -> list[RevisionStatus]:
+    live = {entry.revision: entry for entry in goal.live}
+    shares = _shares(scene, goal) if state.stable else {}
+    leading = ((state.stable, RevisionState.STABLE), (state.candidate, RevisionState.CANDIDATE))
+    shown = [
+        _revision_status(scene, ref, what, live[ref.revision], shares.get(ref.revision, 0))
+        for ref, what in leading
+        if ref and ref.revision
+    ]
+    others = (known.model_copy(update={"share": shares.get(known.revision, 0)}) for known in lineup.all)
+    return [*shown, *others]
+
+
+def _revision_status(scene: Scene, ref: RevisionRef, state: RevisionState, live: Live, share: int) -> RevisionStatus:
+    record: RevisionRecord | None = live.record
     return RevisionStatus(
-        revision=ref.revision or "",
+        revision=live.revision,
         number=ref.number or 1,
         version=ref.version,
         digest=record.resolved.digest if record else "",
@@ -106,7 +138,12 @@ def _revision_status(
         verification=record.verification if record else "",
         platform=record.platform if record else "",
         state=state,
-        replicas=facts.wanted,
-        available=facts.available,
-        share=100 if serves else 0,
+        replicas=_planned(scene, live),
+        available=scene.facts(ref).available,
+        share=share,
     )
+
+
+def _planned(scene: Scene, live: Live) -> int:
+    """What it should have; what its autoscaler has put on top of that counts from now on."""
+    return max(live.replicas, scene.count(live.revision)) if live.bounds else live.replicas

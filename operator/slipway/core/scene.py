@@ -8,8 +8,8 @@ from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.spec import Rollout, Server
-from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus
+from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server
+from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, Step
 from slipway.core import history
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import REVISION, Manifest, of_revision
@@ -43,24 +43,45 @@ class Scene:
         return history.entries(self.observed, self.owner)
 
     @cached_property
-    def serving(self) -> str | None:
-        """The revision that the root Service selects now."""
+    def root(self) -> frozenset[str]:
+        """The revisions that the root Service reaches now."""
         root = self.observed.child("Service", self.owner.name)
         if root is None or root.owner_uid != self.owner.uid:
-            return None
+            return frozenset()
         selector: Mapping[str, str] = root.body["spec"].get("selector") or {}
-        return selector.get(REVISION)
+        if REVISION in selector:
+            return frozenset({selector[REVISION]})
+        prefix = f"{self.owner.name}-"
+        return frozenset(name.removeprefix(prefix) for name in self._deployments)
+
+    @property
+    def serving(self) -> str | None:
+        """The revision that the root Service reaches now; of several the one with the most available pods."""
+
+        return max(self.root, key=lambda revision: (self.available(revision), revision), default=None)
+
+    @property
+    def slept(self) -> bool:
+        """At the last look no pods were wanted."""
+        return self.before.replicas == 0
 
     @cached_property
     def policy(self) -> Policy:
         """How long waits may be. Starting may take as long as the server is given for it."""
         rollout, server = self.spec.rollout or Rollout(), self.spec.server or Server()
+        rolling, blue_green = rollout.rolling_update or RollingUpdate(), rollout.blue_green or BlueGreen()
         return Policy(
             fetch_timeout=duration(rollout.fetch_timeout),
             progress_deadline=max(
                 duration(rollout.progress_deadline), duration(server.startup_timeout) + STARTUP_SLACK
             ),
             accelerator=self.spec.accelerator,
+            type=rollout.type,
+            max_surge=rolling.max_surge,
+            max_unavailable=rolling.max_unavailable,
+            standby=duration(blue_green.standby_duration),
+            unschedulable_grace=duration(rollout.unschedulable_grace),
+            automatic_rollback=rollout.automatic_rollback,
         )
 
     @cached_property
@@ -81,23 +102,46 @@ class Scene:
         deployment = self.deployment(revision)
         return int(deployment["spec"].get("replicas", 1)) if deployment else 0
 
+    def available(self, revision: str) -> int:
+        """Pods of a revision that are available."""
+        status = (self.deployment(revision) or {}).get("status") or {}
+        return int(status.get("availableReplicas", 0))
+
     def count_before(self, revision: str) -> int:
         """Pods that a revision was last said to want: what its autoscaler had come to, where the Deployment is gone."""
         return next((known.replicas for known in self.before.revisions if known.revision == revision), 0)
 
-    def wanted(self, revision: str, stable: str | None) -> int:
-        """Pods that a revision should have. Under an autoscaler: what it has, within bounds; a new one follows what
-        the old one needs."""
+    @cached_property
+    def needed(self) -> int:
+        """Pods that carry the whole load: what is asked for or, under an autoscaler, what it has come to."""
         if self.suspended:
             return 0
         scaling = self.spec.autoscaling
         if scaling is None:
             return self.spec.replicas
-        count = (self.count(stable) if stable else 0) or self.count(revision)
-        count = count or self.count_before(revision) or self.spec.replicas
-        return min(max(count, scaling.min_replicas), scaling.max_replicas)
+        count = self._carried + sum(self._added(ref) for ref in (self.before.stable, self.before.candidate))
+        return min(max(count or self.spec.replicas, scaling.min_replicas), scaling.max_replicas)
 
-    def facts(self, ref: RevisionRef | RevisionStatus, stable: str | None) -> RevisionFacts:
+    @property
+    def _carried(self) -> int:
+        """Under an autoscaler: pods before it added any. While versions change, no revision's own count tells."""
+        rollout, stable = self.before.rollout, self.before.stable or self.before.candidate
+        if rollout and rollout.replicas and rollout.step is not Step.SOAKING:
+            return rollout.replicas
+        revision = (stable and stable.revision) or ""
+        return self.count(revision) or self.count_before(revision)
+
+    def _added(self, ref: RevisionRef | None) -> int:
+        """What an autoscaler has put on top of what was planned for a revision: that is load. Surge is not."""
+        rollout = self.before.rollout
+        if not (
+            rollout and rollout.replicas and rollout.step is not Step.SOAKING and ref and ref.revision in self.root
+        ):
+            return 0
+        planned = self.count_before(ref.revision)
+        return max(0, self.count(ref.revision) - planned) if planned else 0
+
+    def facts(self, ref: RevisionRef | RevisionStatus) -> RevisionFacts:
         """A revision's facts, by its reference."""
         revision = ref.revision or ""
         return RevisionFacts.gather(
@@ -105,5 +149,5 @@ class Scene:
             deployment=self.deployment(revision) or {},
             revision=revision,
             version=ref.version,
-            wanted=self.wanted(revision, stable),
+            wanted=self.needed,
         )

@@ -24,26 +24,47 @@ class Situation:
     verifying: bool = False
     """Some pod of the candidate has its server running."""
     candidate: str | None = None
+    moving: str | None = None
+    """How far the candidate has got, in pods and share."""
     finding: Finding | None = None
     stalled: bool = False
+
+    @property
+    def moving_back(self) -> bool:
+        """An earlier version takes over again; it is too early to call that the end."""
+        rollout = self.rollout
+        return rollout is not None and bool(rollout.rollback or rollout.step is Step.ROLLING_BACK)
 
 
 def phase(situation: Situation) -> Phase:
     """One word for the situation; the first that fits."""
-    if situation.refused:
+    rollout = situation.rollout
+    if rollout is not None and rollout.step is Step.ROLLING_BACK and not situation.stalled:
+        return Phase.ROLLING_BACK
+    if situation.refused and not situation.moving_back:
         return Phase.REFUSED
     if situation.stalled:
         return Phase.STALLED
     if situation.suspended:
         return Phase.SUSPENDED
-    if situation.rollout is not None:
-        return _step_phase(situation, situation.rollout)
-    if situation.asked_serves and situation.available > 0:
-        return Phase.DEGRADED if situation.finding else Phase.READY
-    return Phase.DEGRADED if situation.asked_serves else Phase.PENDING
+    if rollout is not None and rollout.step is not Step.SOAKING:
+        return _step_phase(situation, rollout)
+    return _serving_phase(situation)
+
+
+def _serving_phase(situation: Situation) -> Phase:
+    if not situation.asked_serves:
+        return Phase.PENDING
+    if situation.finding or not situation.available:
+        return Phase.DEGRADED
+    return Phase.SOAKING if situation.rollout else Phase.READY
 
 
 def _step_phase(situation: Situation, rollout: RolloutStatus) -> Phase:
+    if rollout.paused_at:
+        return Phase.PAUSED
+    if rollout.waiting_since or (rollout.step is Step.RESOLVING and situation.finding):
+        return Phase.WAITING
     if rollout.step is Step.RESOLVING:
         return Phase.RESOLVING
     if rollout.step is Step.SHIFTING:
@@ -55,7 +76,7 @@ def conditions(situation: Situation, before: list[Condition], *, generation: int
     """Ready, Available, Reconciling and Stalled; the last two are abnormal-true and never both (design §7)."""
     reason, message = _why(situation)
     ready = situation.asked_serves and situation.available > 0 and not situation.suspended
-    stalled = situation.stalled or situation.refused
+    stalled = situation.stalled or (situation.refused and not situation.moving_back)
     reconciling = not (ready or stalled or situation.suspended)
     available = situation.available > 0
     said = [
@@ -77,13 +98,16 @@ def _why(situation: Situation) -> tuple[Reason, str]:
     if situation.suspended:
         return Reason.SUSPENDED, "no pods are wanted: spec.suspend is true or replicas is 0"
     current = phase(situation)
-    if current is Phase.READY:
+    if current in (Phase.READY, Phase.SOAKING):
         return Reason.READY, f"{situation.serving} serves: {situation.available} of {situation.wanted} pods available"
+    moved = f": {situation.moving}" if situation.moving else ""
     words = {
         Phase.RESOLVING: (Reason.RESOLVING, f"{situation.candidate}: looking at the source"),
         Phase.STARTING: (Reason.STARTING, f"{situation.candidate}: pods are being scheduled and fetch the bundle"),
         Phase.VERIFYING: (Reason.VERIFYING, f"{situation.candidate}: loading the model and asking its golden requests"),
-        Phase.SHIFTING: (Reason.SHIFTING, f"{situation.candidate}: answers correctly and is taking over"),
+        Phase.SHIFTING: (Reason.SHIFTING, f"{situation.candidate}: answers correctly and is taking over{moved}"),
+        Phase.PAUSED: (Reason.PAUSED, f"{situation.candidate}: paused as somebody asked; resume lets it go on{moved}"),
+        Phase.ROLLING_BACK: (Reason.ROLLING_BACK, f"{situation.serving}: takes its share back{moved}"),
     }
     return words.get(current, (Reason.UNAVAILABLE, _availability(situation)))
 

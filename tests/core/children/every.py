@@ -111,7 +111,7 @@ def around() -> Iterator[Manifest]:
     scaling = {"minReplicas": 1, "maxReplicas": 8, "metrics": METRICS, "behavior": BEHAVIOR}
     yield root_service(owner=owner(), revision=revision)
     yield budget(owner=owner(), revision=revision)
-    yield autoscaler(owner=owner(), revision=revision, autoscaling=Autoscaling.model_validate(scaling))
+    yield autoscaler(owner=owner(), revision=revision, autoscaling=Autoscaling.model_validate(scaling), bounds=(1, 8))
     yield network_policy(
         owner=owner(), allow_from=[{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"a": "b"}}}]
     )

@@ -56,7 +56,7 @@ def test_a_service_offers_http_and_grpc_over_plain_http2_and_metrics() -> None:
 
 def scaler(**asked: Any) -> Manifest:
     asked = {"maxReplicas": 4, "metrics": [{"type": "Resource"}]} | asked
-    return autoscaler(owner=owner(), revision=REVISION, autoscaling=Autoscaling.model_validate(asked))
+    return autoscaler(owner=owner(), revision=REVISION, autoscaling=Autoscaling.model_validate(asked), bounds=(1, 4))
 
 
 def test_an_autoscaler_scales_the_revisions_own_deployment() -> None:
@@ -72,7 +72,7 @@ def test_metrics_and_behaviour_of_an_autoscaler_are_handed_through() -> None:
 
     spec = scaler(minReplicas=2, behavior=behavior)["spec"]
 
-    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 4)
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 4), "the bounds are those that hold now"
     assert spec["metrics"] == [{"type": "Resource"}]
     assert spec["behavior"] == behavior
     assert "behavior" not in scaler()["spec"]

@@ -9,7 +9,7 @@ from slipway.api.v1alpha1.spec import Accelerator
 from slipway.core.facts import NodeFacts, PodFacts, pod_facts
 from slipway.core.reasons import About, Reason
 from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy, deadline, first_finding, missed_deadline, refusable
+from slipway.core.rollout.gates import Policy, first_finding, is_certain
 from tests.core.toy import says
 
 AT = "2026-01-05T12:00:00Z"
@@ -158,7 +158,7 @@ def test_a_revision_is_refused_for_what_was_seen_twice(restarts: int, state: dic
     found = first_finding(seen, POLICY)
     assert found
     assert found.about is About.REVISION
-    assert refusable(found, seen) is certain
+    assert is_certain(found, seen) is certain
 
 
 def test_two_pods_that_fail_once_each_make_it_certain() -> None:
@@ -166,26 +166,11 @@ def test_two_pods_that_fail_once_each_make_it_certain() -> None:
     seen = facts(failed, failed)
     found = first_finding(seen, POLICY)
     assert found
-    assert refusable(found, seen)
+    assert is_certain(found, seen)
 
 
 def test_the_worlds_fault_is_never_refused() -> None:
     seen = facts(pod(**fetcher(restartCount=9, state=ended(says("FetchStalled", "x")))))
     found = first_finding(seen, POLICY)
     assert found
-    assert not refusable(found, seen)
-
-
-def test_fetching_has_its_own_deadline_and_progress_moves_the_other_on() -> None:
-    fetching = facts(pod(**fetcher(state={"running": {}})))
-    assert deadline(fetching, POLICY, NOON) == NOON + timedelta(hours=1)
-    loading = facts(pod(**server(state={"running": {}})))
-    assert deadline(loading, POLICY, NOON - timedelta(hours=3)) == NOON + timedelta(minutes=10)
-
-
-def test_a_missed_deadline_names_the_field_that_sets_it() -> None:
-    loading = facts(pod(**server(state={"running": {}})))
-    found = missed_deadline(loading, POLICY, since=NOON, now=NOON + timedelta(minutes=10))
-    assert found
-    assert "rollout.progressDeadline" in found.message
-    assert missed_deadline(loading, POLICY, since=NOON, now=NOON + timedelta(minutes=9)) is None
+    assert not is_certain(found, seen)

@@ -4,12 +4,13 @@ Field descriptions become the CRD's and the reference's. Defaults live here and 
 because the API server and this code must agree on them. CEL rules stand beside the model that they are about.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
-from slipway.api.scalars import Timeout
+from slipway.api.scalars import CountOrPercent, Interval, Timeout
 from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
 from slipway.api.v1alpha1.model import (
     S3,
@@ -33,6 +34,7 @@ __all__ = [
     "S3",
     "Accelerator",
     "Autoscaling",
+    "BlueGreen",
     "DataType",
     "DynamicBatching",
     "EnvVar",
@@ -46,7 +48,9 @@ __all__ = [
     "Passthrough",
     "PodMetadata",
     "ResourceRequirements",
+    "RollingUpdate",
     "Rollout",
+    "RolloutType",
     "Scheduling",
     "Server",
     "Sharing",
@@ -80,12 +84,76 @@ class Autoscaling(ApiModel):
     behavior: Passthrough | None = Field(None, description="Behavior as in autoscaling/v2.")
 
 
+class RolloutType(StrEnum):
+    """How a new version takes the place of the old one."""
+
+    AUTO = "Auto"
+    ROLLING_UPDATE = "RollingUpdate"
+    RECREATE = "Recreate"
+    BLUE_GREEN = "BlueGreen"
+
+
+class RollingUpdate(ApiModel):
+    """How many pods may be there beyond `replicas`, and how many of them may be missing, while versions change."""
+
+    model_config = checked(
+        rule(
+            "!(string(self.maxSurge) in ['0', '0%']) || "
+            "(has(self.maxUnavailable) && !(string(self.maxUnavailable) in ['0', '0%']))",
+            "maxSurge 0 leaves no way to start: raise it, or let maxUnavailable be at least 1",
+            ".maxSurge",
+        )
+    )
+
+    max_surge: CountOrPercent = Field("25%", description="Pods beyond the wanted number; a percentage is rounded up.")
+    max_unavailable: CountOrPercent | None = Field(
+        None,
+        description="Pods that may be missing; a percentage is rounded down. Absent: none, unless type is Auto and no "
+        "accelerator is free for a surge pod.",
+    )
+
+
+class BlueGreen(ApiModel):
+    """A whole new set of pods beside the old one, and one switch."""
+
+    standby_duration: Interval = Field(
+        "15m", description="How long the old pods stay, all of them, for an instant way back."
+    )
+
+
 class Rollout(ApiModel):
     """How a new version takes over."""
 
+    model_config = checked(
+        rule(
+            "!has(self.rollingUpdate) || self.type in ['Auto', 'RollingUpdate']",
+            "only the types Auto and RollingUpdate read rollingUpdate: take it out or change type",
+            ".rollingUpdate",
+        ),
+        rule(
+            "!has(self.blueGreen) || self.type == 'BlueGreen'",
+            "only the type BlueGreen reads blueGreen: take it out or change type",
+            ".blueGreen",
+        ),
+    )
+
+    type: RolloutType = Field(
+        RolloutType.AUTO,
+        description="RollingUpdate: pod by pod. Recreate: the old version ends before the new one starts. BlueGreen: "
+        "all at once, with the old version in standby. Auto: RollingUpdate with surge; where no accelerator is free "
+        "for it, one old pod at a time makes room, and status says so beforehand.",
+    )
+    rolling_update: RollingUpdate | None = None
+    blue_green: BlueGreen | None = None
     fetch_timeout: Timeout = Field("1h", description="How long a bundle may take to be resolved or fetched.")
     progress_deadline: Timeout = Field(
         "10m", description="How long a new version may go without progress once it is fetched."
+    )
+    unschedulable_grace: Interval = Field(
+        "5m", description="How long type Auto waits for a free accelerator before an old pod makes room."
+    )
+    automatic_rollback: bool = Field(
+        True, description="Send a version home that fails. Off: it stays as it is, Stalled, until somebody decides."
     )
     history_limit: Annotated[int, Field(ge=1, le=100)] = Field(10, description="Retired revisions that are kept.")
 

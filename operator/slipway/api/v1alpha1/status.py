@@ -18,6 +18,10 @@ class Phase(StrEnum):
     STARTING = "Starting"
     VERIFYING = "Verifying"
     SHIFTING = "Shifting"
+    PAUSED = "Paused"
+    SOAKING = "Soaking"
+    ROLLING_BACK = "RollingBack"
+    WAITING = "Waiting"
     READY = "Ready"
     DEGRADED = "Degraded"
     REFUSED = "Refused"
@@ -26,11 +30,15 @@ class Phase(StrEnum):
 
 
 class Step(StrEnum):
-    """Where a candidate is on its way to take over."""
+    """Where a candidate is on its way to take over, or back."""
 
     RESOLVING = "Resolving"
     STARTING = "Starting"
     SHIFTING = "Shifting"
+    SOAKING = "Soaking"
+    """It has taken over; the version before it is still there for an instant way back."""
+    ROLLING_BACK = "RollingBack"
+    """It failed or was called off; what was there before takes its share back."""
 
 
 class RevisionState(StrEnum):
@@ -38,7 +46,12 @@ class RevisionState(StrEnum):
 
     STABLE = "Stable"
     CANDIDATE = "Candidate"
+    SUPERSEDED = "Superseded"
+    """A candidate that is no longer asked for and still carries traffic, until another can take it."""
+    STANDBY = "Standby"
+    """It served before, and keeps its pods for an instant way back."""
     RETIRING = "Retiring"
+    """It has no traffic any more; its pods stay until connections to them have ended."""
 
 
 class Condition(StoredModel):
@@ -74,16 +87,56 @@ class Refused(StoredModel):
     at: datetime
 
 
+class Progress(StoredModel):
+    """The most pods that ever got so far in this attempt. A pod that starts again makes no progress."""
+
+    scheduled: Annotated[int, Field(ge=0)] = 0
+    fetched: Annotated[int, Field(ge=0)] = 0
+    started: Annotated[int, Field(ge=0)] = 0
+    available: Annotated[int, Field(ge=0)] = 0
+    at: datetime = Field(description="When one of these last grew.")
+
+
 class RolloutStatus(StoredModel):
     """Where the candidate stands. Counters and times that decisions are made from."""
 
     step: Step
+    type: Annotated[str, Field(max_length=32)] | None = Field(None, description="How versions change this time.")
+    because: Annotated[str, Field(max_length=8192)] | None = Field(None, description="Why it goes that way.")
     started_at: datetime
     step_started_at: datetime
+    deadline_from: datetime | None = Field(
+        None,
+        description="The progress deadline counts from here: not while paused, nor while the world was in the way.",
+    )
+    replicas: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Pods that carry the whole load: what capacity is held to while versions change."
+    )
+    progress: Progress | None = None
+    waiting_since: datetime | None = Field(None, description="Since when something outside is in the way.")
+    unplaced_since: datetime | None = Field(None, description="Since when a pod finds no free accelerator or quota.")
+    yields: bool | None = Field(None, description="Old pods make room, one at a time.")
+    proved: bool | None = Field(None, description="Both bundles can be had, so capacity may be taken away for a while.")
+    paused_at: datetime | None = None
+    rollback: bool | None = Field(None, description="On the way to an earlier version, as somebody asked.")
+    restart: Annotated[str, Field(max_length=128)] | None = Field(
+        None, description="The request for new pods of the version that serves."
+    )
+    told: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=32)] = Field(
+        [], description="Reasons that Events have told of in this rollout."
+    )
     attempts: Annotated[int, Field(ge=0)] = Field(0, description="Failed tries to resolve the source.")
     retry_at: datetime | None = Field(None, description="When the source is resolved again.")
     reason: Annotated[str, Field(max_length=64)] | None = Field(None, description="What the last failed try found.")
     message: Annotated[str, Field(max_length=8192)] | None = None
+
+
+class HandledRequest(StoredModel):
+    """What somebody asked for by annotation, and what came of it."""
+
+    request: Annotated[str, Field(max_length=128)] = Field(description="The annotation's value: VERB/REVISION[@nonce].")
+    outcome: Annotated[str, Field(max_length=512)]
+    at: datetime
 
 
 class RevisionStatus(StoredModel):
@@ -132,6 +185,7 @@ class ModelDeploymentStatus(StoredModel):
         list[RevisionStatus],
         Field(max_length=32, json_schema_extra=keyed_by("revision")),
     ] = []
+    requests: Annotated[list[HandledRequest], Field(max_length=8)] = Field([], description="The latest, newest last.")
     last_number: Annotated[int, Field(ge=0)] = Field(0, description="The highest revision number given so far.")
     endpoint: Endpoint | None = None
     replicas: Annotated[int, Field(ge=0)] | None = Field(None, description="Pods, for the scale subresource.")

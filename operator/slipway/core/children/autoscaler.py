@@ -5,10 +5,11 @@ from slipway.core.facts import Owner
 from slipway.core.names import Manifest, labels, of_revision
 
 
-def autoscaler(*, owner: Owner, revision: str, autoscaling: Autoscaling) -> Manifest:
-    """Metrics and behaviour as the user gave them; the API server judges them."""
+def autoscaler(*, owner: Owner, revision: str, autoscaling: Autoscaling, bounds: tuple[int, int]) -> Manifest:
+    """Metrics and behaviour as the user gave them; the API server judges them. The `bounds` are the user's, but for
+    while versions change: a count that somebody else needs may not be scaled away."""
     name = of_revision(owner.name, revision)
-    given = autoscaling.to_dict()
+    given = {**autoscaling.to_dict(), "minReplicas": bounds[0], "maxReplicas": bounds[1]}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",

@@ -68,15 +68,25 @@ class RevisionRecord:
 
 
 def render(
-    *, owner: Owner, spec: ModelDeploymentSpec, ask: str, resolved: Resolved, platform: Platform
+    *,
+    owner: Owner,
+    spec: ModelDeploymentSpec,
+    ask: str,
+    resolved: Resolved,
+    platform: Platform,
+    restart: str | None = None,
 ) -> RevisionRecord:
-    """A new revision of an ask; ValueError with the field where the spec holds what no pod can be made of."""
+    """A new revision of an ask, or another one of the same ask for a `restart`.
+
+    ValueError with the field where the spec holds what no pod can be made of."""
 
     def children(revision: str) -> tuple[Manifest, ...]:
         return (
             config_map(owner=owner, model=spec.model, revision=revision),
             revision_service(owner=owner, revision=revision),
-            deployment(owner=owner, spec=spec, resolved=resolved, platform=platform, revision=revision),
+            deployment(
+                owner=owner, spec=spec, resolved=resolved, platform=platform, revision=revision, restart=restart
+            ),
         )
 
     revision = revision_of(ask=ask, digest=resolved.digest, children=children(_PLACEHOLDER))

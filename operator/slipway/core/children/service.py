@@ -1,7 +1,16 @@
 """Services: one per revision, and the root one that clients use."""
 
 from slipway.core.facts import Owner
-from slipway.core.names import GRPC_PORT, HTTP_PORT, METRICS_PORT, Manifest, labels, of_revision, revision_selector
+from slipway.core.names import (
+    GRPC_PORT,
+    HTTP_PORT,
+    METRICS_PORT,
+    Manifest,
+    labels,
+    of_revision,
+    revision_selector,
+    server_selector,
+)
 
 
 def revision_service(*, owner: Owner, revision: str) -> Manifest:
@@ -9,21 +18,19 @@ def revision_service(*, owner: Owner, revision: str) -> Manifest:
     return _service(of_revision(owner.name, revision), owner=owner, revision=revision)
 
 
-def root_service(*, owner: Owner, revision: str) -> Manifest:
-    """What clients in the cluster use; `revision` has the traffic."""
-    whole = _service(owner.name, owner=owner, revision=revision)
-    whole["metadata"]["labels"] = labels(owner.name, component="server")
-    return whole
+def root_service(*, owner: Owner, revision: str | None) -> Manifest:
+    """What clients in the cluster use; `revision` has the traffic, or all that have pods share it."""
+    return _service(owner.name, owner=owner, revision=revision, marks=labels(owner.name, component="server"))
 
 
-def _service(name: str, *, owner: Owner, revision: str) -> Manifest:
+def _service(name: str, *, owner: Owner, revision: str | None, marks: dict[str, str] | None = None) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name, "labels": labels(owner.name, component="server", revision=revision)},
+        "metadata": {"name": name, "labels": marks or labels(owner.name, component="server", revision=revision)},
         "spec": {
             "type": "ClusterIP",
-            "selector": revision_selector(owner.name, revision),
+            "selector": revision_selector(owner.name, revision) if revision else server_selector(owner.name),
             "ports": [
                 {"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"},
                 {

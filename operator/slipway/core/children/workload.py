@@ -31,6 +31,7 @@ from slipway.core.names import (
     GRPC_PORT,
     HTTP_PORT,
     METRICS_PORT,
+    RESTART,
     SERVER_CONTAINER,
     Manifest,
     labels,
@@ -56,9 +57,16 @@ _STARTUP_SLACK_SECONDS: Final = 60
 
 
 def deployment(
-    *, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platform: Platform, revision: str
+    *,
+    owner: Owner,
+    spec: ModelDeploymentSpec,
+    resolved: Resolved,
+    platform: Platform,
+    revision: str,
+    restart: str | None = None,
 ) -> Manifest:
-    """Without a count, which is set through the scale subresource, and a strategy: its template never changes."""
+    """Without a count, which is set through the scale subresource, and a strategy: its template never changes.
+    `restart` is the request that new pods were made for, if any."""
     selector = revision_selector(owner.name, revision)
     marks = labels(owner.name, component="server", revision=revision)
     return {
@@ -71,18 +79,19 @@ def deployment(
             "revisionHistoryLimit": 0,
             "selector": {"matchLabels": selector},
             "template": {
-                "metadata": _pod_metadata(spec, marks),
+                "metadata": _pod_metadata(spec, marks, restart),
                 "spec": _pod(owner=owner, spec=spec, resolved=resolved, platform=platform, revision=revision),
             },
         },
     }
 
 
-def _pod_metadata(spec: ModelDeploymentSpec, marks: dict[str, str]) -> dict[str, Any]:
+def _pod_metadata(spec: ModelDeploymentSpec, marks: dict[str, str], restart: str | None) -> dict[str, Any]:
     given = spec.pod_metadata
+    annotations = {**((given and given.annotations) or {}), **({RESTART: restart} if restart else {})}
     return {
         "labels": {**((given and given.labels) or {}), **marks},
-        **present({"annotations": given and given.annotations}),
+        **present({"annotations": annotations or None}),
     }
 
 

@@ -17,6 +17,8 @@ class RevisionFacts:
     version: str
     """The user's name for it."""
     wanted: int
+    count: int = 0
+    """Pods that its Deployment is set to."""
     available: int = 0
     replica_failure: str | None = None
     """Why the API server refused its pods."""
@@ -47,6 +49,7 @@ class RevisionFacts:
             revision=revision,
             version=version,
             wanted=wanted,
+            count=int(deployment["spec"].get("replicas", 1)) if deployment else 0,
             available=status.get("availableReplicas", 0),
             replica_failure=_replica_failure(status),
             pods=tuple(pod for pod in observed.pods_of(revision) if not pod.deleting),

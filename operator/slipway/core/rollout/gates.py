@@ -6,16 +6,18 @@ first finding is what people see, so causes stand before their symptoms (a full 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from slipway.api.v1alpha1.spec import Accelerator
+from slipway.api.v1alpha1.spec import Accelerator, RolloutType
 from slipway.core.facts import ContainerFacts, PodFacts
 from slipway.core.inventory import what_nodes_have
 from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.verdict import verdict
 
+OF_ONE_POD: Final = frozenset({Reason.WRONG_ANSWER, Reason.LOAD_FAILED})
+"""Once another pod of the revision has answered correctly, these speak of a pod and the GPU under it (design §5)."""
 SEEN_TWICE: Final = 2
 """One failure may be a node's; the second is the revision's (design §5)."""
 
@@ -25,11 +27,17 @@ CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContaine
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What the spec says about waiting."""
+    """What the spec says about how versions change."""
 
     fetch_timeout: timedelta
     progress_deadline: timedelta
     accelerator: Accelerator | None = None
+    type: RolloutType = RolloutType.AUTO
+    max_surge: int | str = "25%"
+    max_unavailable: int | str | None = None
+    standby: timedelta = timedelta()
+    unschedulable_grace: timedelta = timedelta(minutes=5)
+    automatic_rollback: bool = True
 
 
 Gate = Callable[[RevisionFacts, Policy], Finding | None]
@@ -107,6 +115,13 @@ def keeps_crashing(facts: RevisionFacts, policy: Policy) -> Finding | None:
     return None
 
 
+def node_was_lost(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """A pod's node is silent: Kubernetes makes a new pod elsewhere after some minutes."""
+    silent = {node.name for node in facts.nodes if not node.ready}
+    pod = next((pod for pod in facts.pods if not pod.ready and pod.node in silent), None)
+    return finding(Reason.POD_LOST, f"{facts.version}: {pod.name}: its node {pod.node} is not ready") if pod else None
+
+
 def pod_was_lost(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """Evicted, its node gone, or turned away by the kubelet: not the revision's doing."""
     pod = next((pod for pod in facts.pods if pod.failure and pod.phase == "Failed"), None)
@@ -117,6 +132,7 @@ GATES: Final[tuple[Gate, ...]] = (
     quota_or_admission_refuses,
     image_cannot_be_pulled,
     configuration_is_missing,
+    node_was_lost,
     fetch_failed,
     ran_out_of_memory,
     server_failed,
@@ -131,37 +147,33 @@ def first_finding(facts: RevisionFacts, policy: Policy) -> Finding | None:
     return next((found for gate in GATES if (found := gate(facts, policy))), None)
 
 
-def deadline(facts: RevisionFacts, policy: Policy, since: datetime) -> datetime:
-    """When waiting for this revision ends: fetching has its own limit, and progress moves the other one on."""
-    limit = policy.progress_deadline if facts.fetched else policy.fetch_timeout
-    return facts.progressed_at(since) + limit
-
-
-def missed_deadline(facts: RevisionFacts, policy: Policy, *, since: datetime, now: datetime) -> Finding | None:
-    """The time to make progress is up."""
-    if now < deadline(facts, policy, since):
-        return None
-    field, limit = (
-        ("rollout.progressDeadline", policy.progress_deadline)
-        if facts.fetched
-        else ("rollout.fetchTimeout", policy.fetch_timeout)
-    )
-    have = f"{facts.available} of {facts.wanted} pods available"
-    message = f"{facts.version}: no progress for {limit} ({field}); {have}"
-    return finding(Reason.DEADLINE_EXCEEDED, message)
-
-
-def times_seen(facts: RevisionFacts) -> int:
-    """How often this revision's containers have ended, over all pods: what makes a finding certain. Where the bundle is
-    not there yet it is the fetcher that speaks for the revision."""
-    return sum((pod.server if pod.fetched_at else pod.fetch).endings for pod in _not_ready(facts))
-
-
-def refusable(found: Finding, facts: RevisionFacts) -> bool:
-    """Whether the finding is the revision's own and has been seen twice (a missed deadline is certain at once)."""
-    if found.about is not About.REVISION:
+def is_certain(found: Finding, facts: RevisionFacts) -> bool:
+    """Whether the finding is the revision's own, and not a single pod's or node's: seen twice, and on two nodes where
+    its pods are on two."""
+    if found.about is not About.REVISION or (found.reason in OF_ONE_POD and _verified(facts)):
         return False
-    return found.reason is Reason.DEADLINE_EXCEEDED or times_seen(facts) >= SEEN_TWICE
+    failing = [(pod, ends) for pod in _not_ready(facts) if (ends := _container(pod).endings)]
+    nodes, failing_nodes = {pod.node for pod in facts.pods}, {pod.node for pod, _ in failing}
+    return sum(ends for _, ends in failing) >= SEEN_TWICE and len(failing_nodes) >= min(SEEN_TWICE, len(nodes))
+
+
+def at_fault(facts: RevisionFacts) -> tuple[PodFacts, ...]:
+    """Pods that go wrong by themselves, where others of the revision answer correctly. A container that starts again
+    would keep the same GPU, so the pod has to go."""
+    if not _verified(facts):
+        return ()
+    wrong = (pod for pod in _not_ready(facts) if pod.server.endings >= SEEN_TWICE)
+    said = ((pod, verdict(pod.server.termination_message)) for pod in wrong)
+    return tuple(pod for pod, found in said if found and found.reason in OF_ONE_POD)
+
+
+def _verified(facts: RevisionFacts) -> bool:
+    return any(pod.server.started for pod in facts.pods)
+
+
+def _container(pod: PodFacts) -> ContainerFacts:
+    """The container that speaks for the revision: where the bundle is not there yet, the fetcher."""
+    return pod.server if pod.fetched_at else pod.fetch
 
 
 def _containers(facts: RevisionFacts) -> Iterator[tuple[PodFacts, ContainerFacts]]:

@@ -1,233 +1,271 @@
 """The rollout as a state machine: where a candidate is on its way, and what may happen next.
 
-Pure: `step(state, facts, now)` says the next state, what the cluster should be moved towards, and when to look again.
-All state lives in status, so that a pass which is cut off at any write is simply made again. The candidate is started
-whole beside the old revision, takes over by one change of the root Service's selector once all of it has answered
-correctly, and the old revision goes when connections to it have had time to end.
+Pure: `step(state, facts, policy, now)` says the next state, which pods and which traffic each revision should have, and
+when to look again. All state lives in status, so that a pass which is cut off at any write is simply made again. It is
+one machine for every type: a type is a set of limits for capacity.py.
 
-    Resolving → Starting → Shifting → promoted
-        └──────────┴── a finding about the revision → refused, until the ask changes
+    Resolving → Starting → Shifting → promoted (→ Soaking, while the version before is in standby)
+        └──────────┴───────────┴────────────────────┴── a finding about the revision, or a person's word
+                                                        → RollingBack → refused
 """
 
-from collections.abc import Set
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from dataclasses import replace
+from datetime import datetime
 
-from slipway.api.v1alpha1.status import Refused, RevisionRef, RolloutStatus, Step
-from slipway.core.children.resolved import Resolved
+from slipway.api.v1alpha1.spec import RolloutType
+from slipway.api.v1alpha1.status import RolloutStatus, Step
+from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
-from slipway.core.reasons import About, Finding, Reason, finding, found_before
-from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
-from slipway.core.rollout.gates import Policy, deadline, first_finding, missed_deadline, refusable
-from slipway.core.verdict import answer, verdict
-
-RETRY_FIRST: Final = timedelta(seconds=10)
-RETRY_CAP: Final = timedelta(minutes=5)
-STALLED_AFTER: Final = timedelta(minutes=5)
-"""How long the world may be in the way before `Reconciling` becomes `Stalled`; the trying goes on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class State:
-    """What the machine remembers; a part of status."""
-
-    stable: RevisionRef | None = None
-    candidate: RevisionRef | None = None
-    refused: Refused | None = None
-    rollout: RolloutStatus | None = None
-    last_number: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What the cluster says about the candidate."""
-
-    version: str
-    resolve: ResolveFacts
-    candidate: RevisionFacts | None = None
-    known: str | None = None
-    """A revision of this ask that history already holds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """The machine's answer."""
-
-    state: State
-    resolve: bool = False
-    """The resolve Job should exist."""
-    discard_job: bool = False
-    """The resolve Job that exists is of a failed try, and should go."""
-    resolved: Resolved | None = None
-    """The source has been resolved: make a revision of it."""
-    shift: bool = False
-    """The root Service should select the candidate."""
-    finding: Finding | None = None
-    stalled: bool = False
-    notes: tuple[Note, ...] = ()
-    wake_at: datetime | None = None
-
-
-def retarget(state: State, *, ask: str, version: str, now: datetime, lost: Set[str] = frozenset()) -> State:
-    """Aim at what is asked for now: keep going, go back to stable, stay refused, or begin with a new candidate. What a
-    `lost` revision was made of is gone, so the ask is resolved anew beside what is left of it."""
-    if state.stable and state.stable.ask == ask and state.stable.revision not in lost:
-        return replace(state, candidate=None, rollout=None, refused=None)
-    if state.candidate and state.candidate.ask == ask and state.candidate.revision not in lost:
-        return state
-    if state.refused and state.refused.ask == ask:
-        return replace(state, candidate=None, rollout=None)
-    rollout = RolloutStatus(step=Step.RESOLVING, started_at=now, step_started_at=now)
-    return replace(state, candidate=RevisionRef(ask=ask, version=version), rollout=rollout, refused=None)
-
-
-def promoted(state: State, serving: str | None) -> tuple[State, tuple[Note, ...]]:
-    """Settle a shift that the root Service shows as done: the candidate is the stable revision now."""
-    candidate, rollout = state.candidate, state.rollout
-    if not (candidate and rollout and rollout.step is Step.SHIFTING and candidate.revision == serving):
-        return state, ()
-    was = f", in place of {state.stable.version}" if state.stable else ""
-    note = Note(reason=Reason.PROMOTED, message=f"{candidate.version} (revision {candidate.revision}) serves{was}")
-    return replace(state, stable=candidate, candidate=None, rollout=None), (note,)
-
-
-def rested(state: State, now: datetime) -> State:
-    """The candidate may have pods only from now on: what it waited until then is not its own time."""
-    if state.rollout is None:
-        return state
-    return replace(state, rollout=state.rollout.model_copy(update={"step": Step.STARTING, "step_started_at": now}))
+from slipway.core.reasons import About, Finding, Reason
+from slipway.core.rollout import limits, proving, resolving
+from slipway.core.rollout.capacity import Allocation, Limits, Side, allocate, hold
+from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
+from slipway.core.rollout.progress import deadline, missed_deadline, noted
+from slipway.core.rollout.state import Facts, Outcome, State, side
+from slipway.core.rollout.target import at_step, fallen_back, promoted, refused_as, started
 
 
 def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
-    """One step of the candidate. `state` has been retargeted at what is asked."""
-    if state.candidate is None or state.rollout is None:
-        return Outcome(state=state)
-    if state.rollout.step is Step.RESOLVING:
-        return _resolve(state, state.rollout, facts, now)
-    return _start(state, state.rollout, facts, policy, now)
+    """One step. `state` has been retargeted at what is asked."""
+    rollout = state.rollout
+    if rollout is None:
+        return _steady(state, facts)
+    match rollout.step:
+        case Step.RESOLVING:
+            return _resolve(state, rollout, facts, now)
+        case Step.SOAKING:
+            return _soak(state, facts, policy, now)
+        case Step.ROLLING_BACK:
+            return _roll_back(state, rollout, facts, policy, now)
+        case _:
+            return _advance(state, rollout, facts, policy, now)
 
 
-def started(state: State, *, revision: str, now: datetime) -> State:
-    """The candidate has a revision now: number it and let its pods come."""
-    if state.candidate is None or state.rollout is None:
-        return state
-    if state.stable and state.stable.revision == revision:  # what serves was lost sight of, and is what was asked for
-        known = {"ask": state.candidate.ask, "version": state.candidate.version}
-        return replace(state, stable=state.stable.model_copy(update=known), candidate=None, rollout=None)
-    number = state.last_number + 1
-    candidate = state.candidate.model_copy(update={"revision": revision, "number": number})
-    rollout = state.rollout.model_copy(
-        update={"step": Step.STARTING, "step_started_at": now, "retry_at": None, "reason": None, "message": None}
-    )
-    return replace(state, candidate=candidate, rollout=rollout, last_number=number)
+# -- nothing moves
+
+
+def _steady(state: State, facts: Facts) -> Outcome:
+    stable = facts.of(state.stable)
+    return Outcome(state=state, allocation=as_it_is(state, facts), evict=at_fault(stable) if stable else ())
+
+
+def as_it_is(state: State, facts: Facts) -> Allocation:
+    """Pods and traffic stay; what serves alone has as many pods as are needed."""
+    counts = {revision: known.count for revision, known in facts.revisions.items()}
+    stable = state.stable.revision if state.stable else None
+    root = facts.root or frozenset({stable} if stable else ())
+    if facts.needed == 0:
+        return Allocation(counts=dict.fromkeys(counts, 0), root=root)
+    if stable and root <= {stable}:
+        counts[stable] = facts.needed
+    elif stable and (lacking := facts.needed - sum(counts[revision] for revision in root & counts.keys())) > 0:
+        counts[stable] = counts.get(stable, 0) + lacking
+    return Allocation(counts=counts, root=root)
+
+
+# -- towards a revision
 
 
 def _resolve(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) -> Outcome:
-    if facts.known:
-        return Outcome(state=started(state, revision=facts.known, now=now))
-    if rollout.retry_at:
-        return _wait_to_retry(state, rollout, facts, now)
-    pod, job = facts.resolve.pod, facts.resolve.job
-    if pod and pod.fetch.finished and (said := _resolved(pod.fetch.termination_message)):
-        return Outcome(state=state, resolved=said)
-    if facts.resolve.ended and not (job is None or job.deleting):
-        return _resolve_failed(state, rollout, facts, now)
-    return _blocked(Outcome(state=state, resolve=True), rollout, _resolve_waits(facts) or _last_failure(rollout), now)
-
-
-def _blocked(outcome: Outcome, rollout: RolloutStatus, found: Finding | None, now: datetime) -> Outcome:
-    """The outcome with what is in its way, stalled at once where only an edit helps, and after a while otherwise."""
-    if found is None:
-        return outcome
-    patience = rollout.started_at + STALLED_AFTER
-    stalled = found.about is About.REVISION or now >= patience
-    wake_at = min((at for at in (outcome.wake_at, None if stalled else patience) if at), default=None)
-    return replace(outcome, finding=found, stalled=stalled, wake_at=wake_at)
-
-
-def _last_failure(rollout: RolloutStatus) -> Finding | None:
-    """What the try before this one found; it stands until there is a better answer."""
-    return found_before(rollout.reason, rollout.message or "") if rollout.reason else None
-
-
-def _resolved(message: str | None) -> Resolved | None:
-    said = answer(message)
-    with suppress(ValueError):
-        return Resolved.parse(said["resolved"]) if said and "resolved" in said else None
-    return None
-
-
-def _resolve_waits(facts: Facts) -> Finding | None:
-    """What keeps the resolve Job's pod from running, in the same words as for a model's pods."""
-    if facts.resolve.pod is None:
-        return None
-    waiting = RevisionFacts(revision="", version=facts.version, wanted=1, pods=(facts.resolve.pod,))
-    return first_finding(waiting, Policy(fetch_timeout=STALLED_AFTER, progress_deadline=STALLED_AFTER))
-
-
-def _resolve_failed(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) -> Outcome:
-    pod = facts.resolve.pod
-    said = (pod and verdict(pod.fetch.termination_message)) or finding(
-        Reason.FETCH_FAILED,
-        "the resolve Job ended without an answer: it took longer than rollout.fetchTimeout, or crashed",
-    )
-    found = finding(said.reason, f"{facts.version}: {said.message}")
-    attempts = rollout.attempts + 1
-    delay: timedelta = min(RETRY_FIRST * 2 ** min(attempts - 1, 10), RETRY_CAP)
-    failed = rollout.model_copy(
-        update={"attempts": attempts, "retry_at": now + delay, "reason": str(found.reason), "message": found.message}
-    )
-    return _wait_to_retry(replace(state, rollout=failed), failed, facts, now)
-
-
-def _wait_to_retry(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) -> Outcome:
-    """A failed try is shown until the next one's answer. Resolving costs no GPU, so it is tried for ever, ever slower:
-    a bundle that is put right in the store is picked up without an edit."""
-    retry_at = rollout.retry_at or now
-    again = Outcome(state=replace(state, rollout=rollout.model_copy(update={"retry_at": None})), resolve=True)
-    if now < retry_at:
-        again = Outcome(state=state, wake_at=retry_at)
-    elif facts.resolve.job is not None:
-        again = Outcome(state=state, discard_job=True)
-    return _blocked(again, rollout, _last_failure(rollout), now)
-
-
-def _start(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
-    candidate = facts.candidate
+    candidate, still = state.candidate, as_it_is(state, facts)
     if candidate is None:
-        return Outcome(state=state)
-    if candidate.whole:
-        return _shift(state, rollout, now)
-    if rollout.step is Step.SHIFTING:
-        rollout = rollout.model_copy(update={"step": Step.STARTING, "step_started_at": now})
-        state = replace(state, rollout=rollout)
-    late = missed_deadline(candidate, policy, since=rollout.step_started_at, now=now)
-    found = first_finding(candidate, policy) or late
-    if found and (refusable(found, candidate) or (late and found.about is About.REVISION)):
-        return _refuse(state, found, now)
-    wake_at = None if late else deadline(candidate, policy, rollout.step_started_at)
-    return Outcome(state=state, finding=found, stalled=late is not None, wake_at=wake_at)
+        return Outcome(state=state, allocation=still)
+    if facts.known:
+        return _start(state, facts.known, still, now)
+    attempt = resolving.resolve(rollout, facts.resolve, version=candidate.version, now=now)
+    return Outcome(
+        state=replace(state, rollout=attempt.rollout),
+        allocation=still,
+        jobs=frozenset({candidate.ask} if attempt.job else ()),
+        discard=frozenset({candidate.ask} if attempt.discard else ()),
+        resolved=attempt.answer,
+        finding=attempt.finding,
+        stalled=attempt.stalled,
+        wake_at=attempt.wake_at,
+    )
 
 
-def _shift(state: State, rollout: RolloutStatus, now: datetime) -> Outcome:
-    if rollout.step is not Step.SHIFTING:
-        rollout = rollout.model_copy(update={"step": Step.SHIFTING, "step_started_at": now})
-    return Outcome(state=replace(state, rollout=rollout), shift=True)
+def _start(state: State, revision: str, still: Allocation, now: datetime) -> Outcome:
+    begun = started(state, revision=revision, now=now)
+    candidate, stable = begun.candidate, begun.stable
+    if candidate is None or stable is None:  # a first version is told of when it serves
+        return Outcome(state=begun, allocation=still)
+    message = f"{candidate.version} (revision {candidate.revision}) starts beside {stable.version}"
+    return Outcome(state=begun, allocation=still, notes=(Note(reason=Reason.ROLLOUT_STARTED, message=message),))
 
 
-def _refuse(state: State, found: Finding, now: datetime) -> Outcome:
+# -- forward
+
+
+def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
+    candidate = facts.of(state.candidate)
+    if candidate is None:
+        return Outcome(state=state, allocation=as_it_is(state, facts))
+    if _has_taken_over(state, facts, candidate):
+        return _promote(state, facts, policy, now)
+    rollout, found, late = _judged(rollout, candidate, policy, now)
+    failed = late or (found if found and is_certain(found, candidate) else None)
+    if failed and policy.automatic_rollback:
+        return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
+    outcome = _moved(replace(state, rollout=rollout), rollout, facts, policy, now)
+    said = failed or outcome.finding or found
+    waiting = rollout.waiting_since
+    stalled = bool(failed) or outcome.stalled or (waiting is not None and now >= waiting + policy.progress_deadline)
+    return replace(
+        outcome,
+        evict=(*at_fault(candidate), *_stable_faults(state, facts)),
+        finding=said,
+        stalled=stalled,
+        wake_at=_earliest(outcome.wake_at, None if stalled else _patience(rollout, candidate, policy)),
+    )
+
+
+def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> bool:
+    rollout = state.rollout
+    shifted = state.stable is None or (rollout is not None and rollout.step is Step.SHIFTING)
+    whole = state.stable is not None or candidate.available >= facts.needed > 0
+    return shifted and whole and facts.root == {candidate.revision}
+
+
+def _promote(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
+    soaks = policy.type is RolloutType.BLUE_GREEN and bool(policy.standby)
+    settled, notes = promoted(state, now, soaks=soaks)
+    return replace(_steady(settled, facts), notes=notes)
+
+
+def _judged(
+    rollout: RolloutStatus, candidate: RevisionFacts, policy: Policy, now: datetime
+) -> tuple[RolloutStatus, Finding | None, Finding | None]:
+    """The rollout with its clocks, what is in the way, and whether the time is up. While something outside is in the
+    way or somebody has paused, the time does not count."""
+    found = first_finding(candidate, policy)
+    rollout = noted(rollout, candidate, now, trouble=found is not None)
+    world = found is not None and found.about is About.WORLD
+    if world:
+        return rollout.model_copy(update={"waiting_since": rollout.waiting_since or now}), found, None
+    if rollout.waiting_since:
+        rollout = rollout.model_copy(update={"waiting_since": None, "deadline_from": now})
+    idle = rollout.paused_at or not candidate.count  # somebody has to go on first
+    late = None if idle else missed_deadline(rollout, candidate, policy, now)
+    return rollout, found, late
+
+
+def _patience(rollout: RolloutStatus, candidate: RevisionFacts, policy: Policy) -> datetime | None:
+    if rollout.waiting_since:
+        return rollout.waiting_since + policy.progress_deadline
+    return None if rollout.paused_at else deadline(rollout, candidate, policy)
+
+
+def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
+    """Pods and traffic, one step further; unless somebody has paused, or something has to be proved first."""
+    if rollout.paused_at:
+        return Outcome(state=state, allocation=as_it_is(state, facts))
+    planned = limits.planned(rollout, facts, state, policy, now)
+    rollout, state = planned.rollout, replace(state, rollout=planned.rollout)
+    if planned.needs_proof:
+        proof = proving.prove(rollout, facts.proofs, now)
+        if not proof.proved:
+            held = planned.before_proof and _allocated(state, facts, planned.before_proof)
+            return replace(
+                proof.outcome(state),
+                allocation=held or as_it_is(state, facts),
+                wake_at=_earliest(proof.wake_at, planned.wake_at),
+            )
+        rollout = resolving.settled(rollout).model_copy(update={"proved": True, "deadline_from": now})
+        planned = limits.planned(rollout, facts, replace(state, rollout=rollout), policy, now)
+        state = replace(state, rollout=planned.rollout)
+    allocation = _allocated(state, facts, planned.limits)
+    moves = state.stable is not None and state.candidate is not None and state.candidate.revision in allocation.root
+    notes = planned.notes
+    if moves and rollout.step is Step.STARTING and state.candidate:
+        message = f"{state.candidate.version} answers correctly and gets its first traffic"
+        notes = (*notes, Note(reason=Reason.SHIFTING, message=message))
+    rollout = at_step(planned.rollout, Step.SHIFTING if moves else Step.STARTING, now)
+    state = replace(state, rollout=rollout)
+    return Outcome(state=state, allocation=allocation, notes=notes, wake_at=planned.wake_at)
+
+
+def _allocated(state: State, facts: Facts, within: Limits) -> Allocation:
+    """Towards the candidate; backwards, towards the stable revision."""
+    back = state.rollout is not None and state.rollout.step is Step.ROLLING_BACK
+    up, other = (state.stable, state.candidate) if back else (state.candidate, state.stable)
+    gives = (*facts.superseded, (other and other.revision) or "")
+    down = [
+        side(facts.revisions[name], expendable=back or name in facts.superseded)
+        for name in gives
+        if name in facts.revisions
+    ]
+    leads = facts.of(up)
+    if leads is None:
+        return as_it_is(state, facts)
+    sides: list[Side] = [side(leads), *down]
+    return hold(allocate(sides[0], down, within, facts.root), sides, within, facts.root)
+
+
+# -- back
+
+
+def refuse(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome:
+    """Send the candidate home. Where it has traffic, what was there before takes that back first."""
     candidate = state.candidate
     if candidate is None:
-        return Outcome(state=state)
-    refused = Refused(
-        ask=candidate.ask,
-        revision=candidate.revision,
-        version=candidate.version,
-        reason=found.reason,
-        message=found.message,
-        at=now,
-    )
+        return Outcome(state=state, allocation=as_it_is(state, facts))
     note = Note(reason=found.reason, message=f"refused: {found.message}", warning=True)
-    return Outcome(state=replace(state, candidate=None, rollout=None, refused=refused), notes=(note,))
+    state = replace(state, refused=refused_as(candidate, found, now))
+    if state.rollout and state.stable and (facts.root - {state.stable.revision}):
+        rollout = at_step(state.rollout, Step.ROLLING_BACK, now).model_copy(update={"paused_at": None})
+        state = replace(state, rollout=rollout)
+    else:
+        state = replace(state, candidate=None, rollout=None)
+    return Outcome(state=state, allocation=as_it_is(state, facts), notes=(note,))
+
+
+def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
+    """No steps, no analysis: the stable revision gets whole and takes its share back, then the other goes."""
+    stable = facts.of(state.stable)
+    if stable is None or facts.root == {stable.revision}:
+        done = replace(state, candidate=None, rollout=None)
+        note = Note(reason=Reason.ROLLED_BACK, message=f"{state.stable.version} serves again") if state.stable else None
+        return replace(_steady(done, facts), notes=(note,) if note else ())
+    found = first_finding(stable, policy)
+    until = rollout.step_started_at + policy.progress_deadline
+    planned = limits.planned(rollout, facts, state, policy, now)
+    state = replace(state, rollout=planned.rollout)
+    return Outcome(
+        state=state,
+        allocation=_allocated(state, facts, planned.limits),
+        finding=found,
+        stalled=found is not None and now >= until,
+        evict=at_fault(stable),
+        wake_at=_earliest(planned.wake_at, until if now < until else None),
+    )
+
+
+def _soak(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
+    """It has taken over. As long as the version before is in standby, a failure sends it home."""
+    stable = facts.of(state.stable)
+    if facts.standby is None:
+        return _steady(replace(state, rollout=None), facts)
+    found = first_finding(stable, policy) if stable else None
+    if found and stable and policy.automatic_rollback and is_certain(found, stable):
+        return sent_home(state, found, facts, now)
+    return replace(_steady(state, facts), finding=found)
+
+
+def sent_home(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome:
+    """What soaks goes, and the version in standby serves again."""
+    if facts.standby is None:
+        return _steady(state, facts)
+    state = fallen_back(state, found, facts.standby, now)
+    note = Note(reason=found.reason, message=f"refused: {found.message}", warning=True)
+    return Outcome(state=state, allocation=as_it_is(state, facts), notes=(note,))
+
+
+def _stable_faults(state: State, facts: Facts) -> tuple[PodFacts, ...]:
+    stable = facts.of(state.stable)
+    return at_fault(stable) if stable else ()
+
+
+def _earliest(*times: datetime | None) -> datetime | None:
+    return min((at for at in times if at), default=None)

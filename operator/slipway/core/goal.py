@@ -1,0 +1,154 @@
+"""The goal of one pass: all objects that should be there, from what the rollout decided and what the spec asks for."""
+
+from collections.abc import Iterator, Mapping
+
+from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
+from slipway.api.v1alpha1.spec import Rollout
+from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, Step
+from slipway.core import history
+from slipway.core.children.resolve_job import resolve_job
+from slipway.core.children.revision import RevisionRecord, controller_revision
+from slipway.core.converge import Goal, Live
+from slipway.core.facts import Child
+from slipway.core.identity import ASKED
+from slipway.core.lineup import Lineup
+from slipway.core.names import Manifest, of_resolve_job, of_revision
+from slipway.core.rollout.state import Outcome, State
+from slipway.core.scene import Scene
+
+_TRAFFIC_MOVES = frozenset({Step.SHIFTING, Step.ROLLING_BACK})
+
+
+def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord | None) -> Goal:
+    """What the cluster should be moved towards."""
+    state = outcome.state
+    root = _root(scene, outcome)
+    live = [*_others(scene, lineup), *_taking_part(scene, outcome, root)]
+    return Goal(
+        live=live,
+        root=root,
+        root_unsure=_takes_back(scene.before, state, root),
+        jobs=tuple(_jobs(scene, outcome)),
+        made=controller_revision(made, owner=scene.owner, number=state.last_number + 1) if made else None,
+        discard=(*_jobs_to_discard(scene, outcome), *_surplus(scene, {entry.revision for entry in live})),
+        evict=outcome.evict,
+    )
+
+
+def _root(scene: Scene, outcome: Outcome) -> frozenset[str]:
+    """What the root Service should reach. Of what it reaches now only that counts which takes part."""
+    decided = outcome.allocation.root if outcome.allocation else frozenset()
+    if decided:
+        return decided
+    candidate = outcome.state.candidate
+    first = candidate.revision if candidate and outcome.state.stable is None else None
+    return frozenset({first}) if first else scene.root
+
+
+def _takes_back(before: ModelDeploymentStatus, state: State, root: frozenset[str]) -> bool:
+    """Whether traffic was on its way to where it no longer goes: a look from before that write does not show it."""
+    if before.rollout is None or before.rollout.step not in _TRAFFIC_MOVES or before.candidate is None:
+        return False
+    goes_on = state.rollout is not None and state.rollout.step is before.rollout.step
+    return not goes_on and root != {before.candidate.revision}
+
+
+# -- revisions
+
+
+def _taking_part(scene: Scene, outcome: Outcome, root: frozenset[str]) -> Iterator[Live]:
+    counts: Mapping[str, int] = outcome.allocation.counts if outcome.allocation else {}
+    for ref in (outcome.state.stable, outcome.state.candidate):
+        if ref and ref.revision:
+            count = counts.get(ref.revision, scene.count(ref.revision))
+            yield _live(
+                scene, ref, count, serves=ref.revision in root, bounds=_bounds(scene, outcome.state, ref, count, root)
+            )
+
+
+def _others(scene: Scene, lineup: Lineup) -> Iterator[Live]:
+    for known in lineup.superseded:
+        bounds = (known.replicas, known.replicas) if scene.spec.autoscaling and known.replicas else None
+        yield _live(scene, known, known.replicas, serves=True, bounds=bounds)
+    if lineup.standby:
+        count = max(scene.count(lineup.standby.revision), scene.needed) if scene.needed else 0
+        yield _live(scene, lineup.standby, count, serves=False)
+    for known in lineup.retiring:
+        yield _live(scene, known, scene.count(known.revision), serves=False)
+
+
+def _live(
+    scene: Scene, ref: RevisionRef | RevisionStatus, count: int, *, serves: bool, bounds: tuple[int, int] | None = None
+) -> Live:
+    revision = ref.revision or ""
+    return Live(
+        revision=revision,
+        number=ref.number or 1,
+        record=history.record_of(scene.observed, scene.owner, revision),
+        replicas=count,
+        bounds=bounds,
+        guarded=serves and not scene.suspended and (bounds[1] if bounds else count) > 1,
+    )
+
+
+def _bounds(scene: Scene, state: State, ref: RevisionRef, count: int, root: frozenset[str]) -> tuple[int, int] | None:
+    """Between what its autoscaler may move a revision's count. While versions change, what carries the load may grow
+    and not shrink, and what gives up its pods stays where it was put."""
+    scaling, rollout = scene.spec.autoscaling, state.rollout
+    if scaling is None or not count or ref.revision not in root:
+        return None
+    moving = rollout is not None and rollout.step not in (Step.SOAKING, Step.RESOLVING)
+    if not moving and root == {ref.revision}:
+        return scaling.min_replicas, scaling.max_replicas
+    back = rollout is not None and rollout.step is Step.ROLLING_BACK
+    grows = state.stable if back or len(root) == 1 else state.candidate
+    first = state.stable is None
+    return (count, max(count, scaling.max_replicas)) if ref == grows or first else (count, count)
+
+
+# -- history and Jobs
+
+
+def _jobs(scene: Scene, outcome: Outcome) -> Iterator[Manifest]:
+    for ask in sorted(outcome.jobs):
+        spec = spec_of(scene, ask)
+        if spec is not None:
+            yield resolve_job(
+                owner=scene.owner,
+                spec=spec,
+                ask=ask,
+                platform=scene.platform,
+                deadline=scene.policy.fetch_timeout,
+            )
+
+
+def spec_of(scene: Scene, ask: str) -> ModelDeploymentSpec | None:
+    """The spec as it was when that was asked for, as far as its pods go; None where nothing says so any more."""
+    if ask == scene.ask:
+        return scene.spec
+    entry = history.newest_of(scene.past, ask)
+    record = history.record_of(scene.observed, scene.owner, entry.revision) if entry else None
+    if record is None:
+        return None
+    rest = {name: value for name, value in scene.spec.to_dict().items() if name not in ASKED}
+    return ModelDeploymentSpec.model_validate({**rest, **record.asked})
+
+
+def _jobs_to_discard(scene: Scene, outcome: Outcome) -> tuple[Child, ...]:
+    """The Job of a failed try, and those of asks that nobody asks any more. One that succeeded goes by its own TTL."""
+    state = outcome.state
+    asks = {scene.ask, *outcome.jobs, *(ref.ask for ref in (state.stable, state.candidate) if ref and state.rollout)}
+    kept = {of_resolve_job(scene.owner.name, ask) for ask in asks - outcome.discard}
+    return tuple(
+        child
+        for (kind, name), child in scene.observed.children.items()
+        if kind == "Job" and child.owner_uid == scene.owner.uid and name not in kept
+    )
+
+
+def _surplus(scene: Scene, in_use: set[str]) -> Iterator[Child]:
+    """History beyond its limit."""
+    limit = (scene.spec.rollout or Rollout()).history_limit
+    for revision in history.surplus(scene.past, in_use=in_use, limit=limit):
+        if child := scene.observed.child("ControllerRevision", of_revision(scene.owner.name, revision)):
+            yield child

@@ -1,0 +1,89 @@
+"""Lineup: what each revision that still has pods is for, beside the stable one and the candidate."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from slipway.api.scalars import duration
+from slipway.api.v1alpha1.spec import RolloutType, Server
+from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, Step
+from slipway.core.rollout.state import State
+from slipway.core.scene import Scene
+
+DRAIN_AT_LEAST: Final = timedelta(seconds=30)
+"""A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer (design §5)."""
+
+RETIRING_AT_MOST: Final = 8
+"""The newest of them: under a requestTimeout of hours, versions may come faster than old ones go."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineup:
+    """Revisions with pods that are neither stable nor candidate. Those in none of these go at once."""
+
+    superseded: tuple[RevisionStatus, ...] = ()
+    standby: RevisionStatus | None = None
+    retiring: tuple[RevisionStatus, ...] = ()
+
+    @property
+    def all(self) -> tuple[RevisionStatus, ...]:
+        """All of them, as status lists them."""
+        return (*self.superseded, *((self.standby,) if self.standby else ()), *self.retiring)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the next of them goes."""
+        return min((known.retire_at for known in self.all if known.retire_at), default=None)
+
+
+def line_up(scene: Scene, state: State, *, ends_standby: bool = False) -> Lineup:
+    """What becomes of the revisions that status knows, with the stable one and the candidate of `state`."""
+    others = list(_others(scene, state))
+    standby = [known for known in others if known.state is RevisionState.STANDBY and not ends_standby]
+    retiring = [known for known in others if known.state is RevisionState.RETIRING]
+    return Lineup(
+        superseded=tuple(known for known in others if known.state is RevisionState.SUPERSEDED),
+        standby=max(standby, key=lambda known: known.number, default=None),
+        retiring=tuple(sorted(retiring, key=lambda known: known.number)[-RETIRING_AT_MOST:]),
+    )
+
+
+def _others(scene: Scene, state: State) -> Iterator[RevisionStatus]:
+    taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
+    for known in scene.before.revisions:
+        if known.revision in taken:
+            continue
+        facts = scene.facts(known)
+        became, until = _role(scene, state, known)
+        gone = became is RevisionState.RETIRING and not facts.count
+        if became is not None and not gone and (until is None or until > scene.now):
+            update = {"state": became, "retire_at": until, "available": facts.available, "replicas": facts.count}
+            yield known.model_copy(update=update)
+
+
+def _role(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionState | None, datetime | None]:
+    """What a revision is from now on, and until when; None: it is of no use any more."""
+    drained = scene.now + max(DRAIN_AT_LEAST, duration((scene.spec.server or Server()).request_timeout))
+    match known.state:
+        case RevisionState.STANDBY:
+            return _standby(scene, state, known)
+        case RevisionState.STABLE if state.rollout and state.rollout.step is Step.SOAKING:
+            return RevisionState.STANDBY, scene.now + scene.policy.standby
+        case RevisionState.STABLE:
+            return RevisionState.RETIRING, drained
+        case RevisionState.RETIRING:
+            return RevisionState.RETIRING, known.retire_at or drained
+    if known.revision in scene.root and scene.facts(known).available:
+        return RevisionState.SUPERSEDED, None
+    carried = known.state is RevisionState.SUPERSEDED or known.share > 0
+    return (RevisionState.RETIRING, drained) if carried else (None, None)
+
+
+def _standby(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionState | None, datetime | None]:
+    """It stays for as long as the type keeps one. A Service that spans versions would reach it, too."""
+    moving = state.candidate is not None and state.candidate.revision is not None
+    if moving and scene.policy.type is not RolloutType.BLUE_GREEN:
+        return None, None
+    latest = scene.now + scene.policy.standby
+    return RevisionState.STANDBY, min(known.retire_at or latest, latest)

@@ -1,0 +1,115 @@
+"""What a type of rollout means for capacity: how many pods more, how many less, and whether versions share the traffic.
+
+Auto goes by what the hardware allows. It surges; where a surge pod has found no place for `unschedulableGrace` for lack
+of the accelerator or quota, one old pod at a time makes room, and `because` says so before the first one goes.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from slipway.api.scalars import share_of
+from slipway.api.v1alpha1.spec import RolloutType
+from slipway.api.v1alpha1.status import RolloutStatus, Step
+from slipway.core.plan import Note
+from slipway.core.reasons import Finding, Reason
+from slipway.core.rollout.capacity import Limits
+from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.gates import Policy, first_finding
+from slipway.core.rollout.state import Facts, State
+
+NO_PLACE: Final = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.QUOTA_EXCEEDED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """The limits that hold now."""
+
+    rollout: RolloutStatus
+    limits: Limits
+    needs_proof: bool = False
+    """They take capacity away: first it must be proved that both bundles can be had."""
+    before_proof: Limits | None = None
+    """What holds until then; None where nothing moves."""
+    notes: tuple[Note, ...] = ()
+    wake_at: datetime | None = None
+
+
+def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
+    """The limits for the next step."""
+    match policy.type:
+        case RolloutType.RECREATE:
+            return _recreate(rollout, facts, state)
+        case RolloutType.BLUE_GREEN:
+            said = _said(rollout, RolloutType.BLUE_GREEN, None)
+            return Planned(rollout=said, limits=Limits(needed=facts.needed, surge=facts.needed, spans=False))
+        case _:
+            return _rolling(rollout, facts, state, policy, now)
+
+
+def _recreate(rollout: RolloutStatus, facts: Facts, state: State) -> Planned:
+    old = facts.of(state.stable)
+    because = f"rollout.type is Recreate: {state.stable.version} stops before the next starts" if state.stable else None
+    serves = old is not None and old.available > 0 and rollout.step is not Step.ROLLING_BACK
+    return Planned(
+        rollout=_said(rollout, RolloutType.RECREATE, because),
+        limits=Limits(needed=facts.needed, unavailable=facts.needed, spans=not facts.bystanders),
+        needs_proof=serves and not rollout.proved,
+    )
+
+
+def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
+    back = rollout.step is Step.ROLLING_BACK
+    leads, gives = (
+        facts.of(state.stable if back else state.candidate),
+        facts.of(state.candidate if back else state.stable),
+    )
+    found = first_finding(leads, policy) if leads else None
+    no_place = found is not None and found.reason in NO_PLACE
+    rollout = rollout.model_copy(update={"unplaced_since": (rollout.unplaced_since or now) if no_place else None})
+    if not rollout.type and state.stable:  # a first version takes nobody's place
+        rollout = _said(rollout, RolloutType.ROLLING_UPDATE, None)
+    surging = Planned(rollout=rollout, limits=_limits(rollout, facts, policy, leads))
+    if rollout.yields or not (found and no_place and _may_yield(facts, policy)):
+        return surging
+    due = (rollout.unplaced_since or now) + policy.unschedulable_grace
+    carries = gives is not None and gives.available > 0
+    if now < due and carries:
+        return replace(surging, wake_at=due)
+    return _yielding(surging, facts, state, policy, found, carries=carries and not back)
+
+
+def _may_yield(facts: Facts, policy: Policy) -> bool:
+    return policy.type is RolloutType.AUTO and policy.max_unavailable is None and facts.makes_room
+
+
+def _yielding(
+    surging: Planned, facts: Facts, state: State, policy: Policy, found: Finding, *, carries: bool
+) -> Planned:
+    single = facts.needed == 1
+    old = state.stable.version if state.stable else "the old version"
+    way = f"{old} stops before the next starts" if single else f"one pod of {old} at a time makes room"
+    because = f"no place for a surge pod for {policy.unschedulable_grace}, so {way}: {found.message}"
+    rollout = _said(surging.rollout, RolloutType.RECREATE if single else RolloutType.ROLLING_UPDATE, because)
+    if carries and not rollout.proved:
+        return replace(surging, rollout=rollout, needs_proof=True, before_proof=surging.limits)
+    rollout = rollout.model_copy(update={"yields": True})
+    note = Note(reason=Reason.MAKING_ROOM, message=rollout.because or because)
+    leads = facts.of(state.candidate)
+    return Planned(rollout=rollout, limits=_limits(rollout, facts, policy, leads), notes=(note,))
+
+
+def _limits(rollout: RolloutStatus, facts: Facts, policy: Policy, leads: RevisionFacts | None) -> Limits:
+    """Surge first, which costs nothing; fewer pods than needed only where that does not help, or has helped."""
+    surge = share_of(policy.max_surge, facts.needed, up=True)
+    allowed = 1 if rollout.yields else 0
+    if policy.max_unavailable is not None:
+        allowed = share_of(policy.max_unavailable, facts.needed, up=False)
+        allowed = max(allowed, 0 if surge else 1)  # percentages that both round to nothing, as Kubernetes has it
+    used = rollout.yields or not surge or rollout.unplaced_since or (leads is not None and leads.available > 0)
+    return Limits(needed=facts.needed, surge=surge, unavailable=allowed if used else 0, spans=not facts.bystanders)
+
+
+def _said(rollout: RolloutStatus, kind: RolloutType, because: str | None) -> RolloutStatus:
+    """The type and the reason for it in words, cut as status keeps them."""
+    return rollout.model_copy(update={"type": kind.value, "because": because[:8192] if because else None})

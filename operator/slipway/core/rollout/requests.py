@@ -1,0 +1,204 @@
+"""Requests from people: the annotation `serving.slipway.dev/rollout: VERB/REVISION[@nonce]`.
+
+It names the revision that it is about, so it can never hit the next one, and it is not part of `spec`, so a GitOps
+tool's self-heal leaves it. What came of it is kept in status: the same text is never carried out twice, and taking the
+annotation away means nothing. The nonce is any text; with another one the same request is a new one.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Self
+
+from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutStatus, Step
+from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.rollout.state import Facts, State
+from slipway.core.rollout.target import begun, refused_as, started
+
+KEPT: Final = 8
+"""Requests that status remembers. Only the newest can be found again in the annotation."""
+
+_FORM: Final = re.compile(r"(?P<verb>[a-z]+)/(?P<revision>[0-9a-f]{8})(@(?P<nonce>[\w.:-]{1,63}))?", re.ASCII)
+
+
+class Verb(StrEnum):
+    """What can be asked for."""
+
+    ABORT = "abort"
+    """Send the candidate, or what has just taken over, home."""
+    PROMOTE = "promote"
+    """Go on past a pause; end the standby of the version before."""
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+    """Try again what was refused, or what waits for its next try."""
+    ROLLBACK = "rollback"
+    """From this revision back to the one before it."""
+    RESTART = "restart"
+    """New pods of the revision that serves, made by today's operator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request, read."""
+
+    text: str
+    verb: Verb
+    revision: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the annotation; ValueError with what is wrong with it."""
+        found = _FORM.fullmatch(text)
+        if found is None or found["verb"] not in set(Verb):
+            verbs = ", ".join(Verb)
+            raise ValueError(f"not a request: write VERB/REVISION[@nonce], with VERB one of {verbs}")
+        return cls(text=text, verb=Verb(found["verb"]), revision=found["revision"])
+
+
+def is_new(text: str | None, handled: list[HandledRequest]) -> bool:
+    """Whether the annotation says something that was not heard before."""
+    return bool(text) and all(entry.request != shortened(text or "") for entry in handled)
+
+
+def shortened(text: str) -> str:
+    """The annotation as status can keep it."""
+    return text[:128]
+
+
+def remembered(handled: list[HandledRequest], text: str, outcome: str, now: datetime) -> list[HandledRequest]:
+    """The requests with one more."""
+    return [*handled, HandledRequest(request=shortened(text), outcome=outcome[:512], at=now)][-KEPT:]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a request leads to."""
+
+    state: State
+    outcome: str
+    """In words, for status."""
+    done: bool = True
+    """False: it does not fit what is there, and nothing was changed."""
+    send_home: Finding | None = None
+    """The candidate, or what soaks, has to go for this."""
+    ends_standby: bool = False
+
+
+def carry_out(state: State, request: Request, facts: Facts, now: datetime) -> Answer:
+    """Do what somebody asks for, or say why it does not fit. `state` has been retargeted."""
+    if (way := _WAYS[request.verb](state, request, facts, now)) is not None:
+        return way
+    return Answer(state=state, outcome=_stale(state, request), done=False)
+
+
+def _stale(state: State, request: Request) -> str:
+    known = [("stable", state.stable), ("candidate", state.candidate)]
+    there = [f"{what} {_name(ref)}" for what, ref in known if ref]
+    if state.refused:
+        there.append(f"refused {state.refused.revision or state.refused.ask[:8]}")
+    return (
+        f"stale, nothing done: {request.verb} does not fit {request.revision}; now: {', '.join(there) or 'no revision'}"
+    )
+
+
+def _name(ref: RevisionRef) -> str:
+    """What a request calls it: its revision, or the beginning of its ask while it has none."""
+    return ref.revision or ref.ask[:8]
+
+
+def _moving(state: State, request: Request) -> RolloutStatus | None:
+    """The rollout, if the request is about its candidate."""
+    rollout, candidate = state.rollout, state.candidate
+    if rollout is None or candidate is None or _name(candidate) != request.revision:
+        return None
+    return None if rollout.step is Step.ROLLING_BACK else rollout
+
+
+def _soaking(state: State, request: Request, facts: Facts) -> bool:
+    stable, rollout = state.stable, state.rollout
+    soaks = rollout is not None and rollout.step is Step.SOAKING and facts.standby is not None
+    return soaks and stable is not None and stable.revision == request.revision
+
+
+def _abort(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+    if not (_moving(state, request) or _soaking(state, request, facts)):
+        return None
+    found = finding(Reason.ABORTED, f"aborted as asked for by {request.text}; retry/{request.revision} tries it again")
+    return Answer(state=state, outcome="aborted", send_home=found)
+
+
+def _pause(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+    rollout = _moving(state, request)
+    if rollout is None or rollout.paused_at:
+        return None
+    paused = rollout.model_copy(update={"paused_at": now})
+    return Answer(state=replace(state, rollout=paused), outcome="paused")
+
+
+def _resume(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+    rollout = _moving(state, request)
+    if rollout is None or not rollout.paused_at:
+        return None
+    resumed = rollout.model_copy(update={"paused_at": None, "deadline_from": now})
+    return Answer(state=replace(state, rollout=resumed), outcome="resumed")
+
+
+def _promote(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+    if _soaking(state, request, facts):
+        return Answer(state=state, outcome="promoted: the standby of the version before ends", ends_standby=True)
+    resumed = _resume(state, request, facts, now)
+    return replace(resumed, outcome="promoted: goes on once its pods are available") if resumed else None
+
+
+def _retry(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+    rollout = _moving(state, request)
+    if rollout and rollout.retry_at:
+        return Answer(
+            state=replace(state, rollout=rollout.model_copy(update={"retry_at": now})), outcome="tried again at once"
+        )
+    refused = state.refused
+    if refused is None or request.revision not in (refused.revision, refused.ask[:8]):
+        return None
+    # What still rolls back does so no more: the same candidate starts over.
+    state = begun(state, RevisionRef(ask=refused.ask, version=refused.version), now)
+    return Answer(state=replace(state, refused=None), outcome="tried again")
+
+
+def _rollback(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+    stable = state.stable
+    found = finding(
+        Reason.ROLLED_BACK, f"rolled back as asked for by {request.text}; retry/{request.revision} undoes it"
+    )
+    if _moving(state, request) or _soaking(state, request, facts):
+        return Answer(state=state, outcome="rolled back", send_home=found)
+    if stable is None or stable.revision != request.revision or state.candidate or facts.previous is None:
+        return None
+    state = begun(state, facts.previous.model_copy(update={"revision": None, "number": None}), now)
+    state = started(state, revision=facts.previous.revision or "", now=now)
+    back = state.rollout.model_copy(update={"rollback": True}) if state.rollout else None
+    return Answer(
+        state=replace(state, rollout=back, refused=refused_as(stable, found, now)),
+        outcome=f"going back to {facts.previous.version} (revision {facts.previous.revision})",
+    )
+
+
+def _restart(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+    stable = state.stable
+    if stable is None or stable.revision != request.revision or state.candidate:
+        return None
+    state = begun(state, RevisionRef(ask=stable.ask, version=stable.version), now, restart=request.text)
+    return Answer(state=state, outcome="restarting: a new revision of the same ask")
+
+
+_WAYS: Final[Mapping[Verb, Callable[[State, Request, Facts, datetime], Answer | None]]] = {
+    Verb.ABORT: _abort,
+    Verb.PAUSE: _pause,
+    Verb.RESUME: _resume,
+    Verb.PROMOTE: _promote,
+    Verb.RETRY: _retry,
+    Verb.ROLLBACK: _rollback,
+    Verb.RESTART: _restart,
+}

@@ -1,0 +1,109 @@
+"""Resolving a source by a Job, again and again: one try, what came of it, and when the next one is.
+
+Resolving costs no GPU, so it is tried for ever, ever slower: a bundle that is put right in the store is picked up
+without an edit.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from slipway.api.v1alpha1.status import RolloutStatus
+from slipway.core.children.resolved import Resolved
+from slipway.core.reasons import About, Finding, Reason, finding, found_before
+from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
+from slipway.core.rollout.gates import Policy, first_finding
+from slipway.core.verdict import answer, verdict
+
+RETRY_FIRST: Final = timedelta(seconds=10)
+RETRY_CAP: Final = timedelta(minutes=5)
+STALLED_AFTER: Final = timedelta(minutes=5)
+"""How long the world may be in the way before `Reconciling` becomes `Stalled`; the trying goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Try:
+    """Where the trying stands."""
+
+    rollout: RolloutStatus
+    job: bool = False
+    """The Job should exist."""
+    discard: bool = False
+    """The Job that exists is of a failed try, and should go."""
+    answer: Resolved | None = None
+    finding: Finding | None = None
+    stalled: bool = False
+    wake_at: datetime | None = None
+
+
+def resolve(rollout: RolloutStatus, facts: ResolveFacts, *, version: str, now: datetime) -> Try:
+    """The next thing to do about one ask; `version` is the user's name for it, for messages."""
+    if rollout.retry_at:
+        return _wait_to_retry(rollout, facts, now)
+    pod, job = facts.pod, facts.job
+    if pod and pod.fetch.finished and (said := _resolved(pod.fetch.termination_message)):
+        return Try(rollout=rollout, answer=said)
+    if facts.ended and not (job is None or job.deleting):
+        return _failed(rollout, facts, version, now)
+    return _blocked(Try(rollout=rollout, job=True), _waits(facts, version) or _last_failure(rollout), now)
+
+
+def settled(rollout: RolloutStatus) -> RolloutStatus:
+    """The rollout without the marks of failed tries."""
+    return rollout.model_copy(update={"retry_at": None, "reason": None, "message": None, "attempts": 0})
+
+
+def _blocked(outcome: Try, found: Finding | None, now: datetime) -> Try:
+    """With what is in its way, stalled at once where only an edit helps, and after a while otherwise."""
+    if found is None:
+        return outcome
+    patience = outcome.rollout.step_started_at + STALLED_AFTER
+    stalled = found.about is About.REVISION or now >= patience
+    wake_at = min((at for at in (outcome.wake_at, None if stalled else patience) if at), default=None)
+    return replace(outcome, finding=found, stalled=stalled, wake_at=wake_at)
+
+
+def _last_failure(rollout: RolloutStatus) -> Finding | None:
+    """What the try before this one found; it stands until there is a better answer."""
+    return found_before(rollout.reason, rollout.message or "") if rollout.reason else None
+
+
+def _resolved(message: str | None) -> Resolved | None:
+    said = answer(message)
+    with suppress(ValueError):
+        return Resolved.parse(said["resolved"]) if said and "resolved" in said else None
+    return None
+
+
+def _waits(facts: ResolveFacts, version: str) -> Finding | None:
+    """What keeps the Job's pod from running, in the same words as for a model's pods."""
+    if facts.pod is None:
+        return None
+    waiting = RevisionFacts(revision="", version=version, wanted=1, pods=(facts.pod,))
+    return first_finding(waiting, Policy(fetch_timeout=STALLED_AFTER, progress_deadline=STALLED_AFTER))
+
+
+def _failed(rollout: RolloutStatus, facts: ResolveFacts, version: str, now: datetime) -> Try:
+    said = (facts.pod and verdict(facts.pod.fetch.termination_message)) or finding(
+        Reason.FETCH_FAILED,
+        "the resolve Job ended without an answer: it took longer than rollout.fetchTimeout, or crashed",
+    )
+    found = finding(said.reason, f"{version}: {said.message}")
+    attempts = rollout.attempts + 1
+    delay: timedelta = min(RETRY_FIRST * 2 ** min(attempts - 1, 10), RETRY_CAP)
+    failed = rollout.model_copy(
+        update={"attempts": attempts, "retry_at": now + delay, "reason": str(found.reason), "message": found.message}
+    )
+    return _wait_to_retry(failed, facts, now)
+
+
+def _wait_to_retry(rollout: RolloutStatus, facts: ResolveFacts, now: datetime) -> Try:
+    """A failed try is shown until the next one's answer."""
+    retry_at = rollout.retry_at or now
+    again = Try(rollout=rollout.model_copy(update={"retry_at": None}), job=True)
+    if now < retry_at:
+        again = Try(rollout=rollout, wake_at=retry_at)
+    elif facts.job is not None:
+        again = Try(rollout=rollout, discard=True)
+    return _blocked(again, _last_failure(rollout), now)

@@ -1,0 +1,94 @@
+"""What the rollout machine remembers, what it looks at, and what it answers. All plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from slipway.api.v1alpha1.status import HandledRequest, Refused, RevisionRef, RolloutStatus
+from slipway.core.children.resolved import Resolved
+from slipway.core.facts import PodFacts
+from slipway.core.plan import Note
+from slipway.core.reasons import Finding
+from slipway.core.rollout.capacity import Allocation, Side
+from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What the machine remembers; a part of status."""
+
+    stable: RevisionRef | None = None
+    candidate: RevisionRef | None = None
+    refused: Refused | None = None
+    rollout: RolloutStatus | None = None
+    last_number: int = 0
+    requests: list[HandledRequest] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What is known of a bundle that has to be there before capacity is taken away."""
+
+    ask: str
+    version: str
+    digest: str
+    resolve: ResolveFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the cluster says."""
+
+    needed: int
+    """Pods that carry the whole load."""
+    root: frozenset[str] = frozenset()
+    """Revisions that the traffic reaches."""
+    revisions: Mapping[str, RevisionFacts] = field(default_factory=dict)
+    """Those that take part: stable, candidate, superseded."""
+    superseded: tuple[str, ...] = ()
+    """Former candidates with traffic, in the order in which they give up their pods."""
+    standby: RevisionRef | None = None
+    """The version before, with its pods."""
+    previous: RevisionRef | None = None
+    """The newest revision in history that is older than the stable one and asks for something else."""
+    bystanders: bool = False
+    """There are pods of other revisions: a Service that spans would reach them, too."""
+    makes_room: bool = False
+    """The place of an old pod would do for a new one."""
+    resolve: ResolveFacts = field(default_factory=ResolveFacts)
+    """Of the candidate's ask."""
+    known: str | None = None
+    """A revision of the candidate's ask that history already holds."""
+    proofs: tuple[Proof, ...] = ()
+    """Of the candidate's bundle and of the stable one's."""
+
+    def of(self, ref: RevisionRef | None) -> RevisionFacts | None:
+        """The facts of a revision, by its reference."""
+        return self.revisions.get(ref.revision) if ref and ref.revision else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The machine's answer."""
+
+    state: State
+    allocation: Allocation | None = None
+    """Pods and traffic of the revisions that take part."""
+    jobs: frozenset[str] = frozenset()
+    """Asks whose resolve Job should exist."""
+    discard: frozenset[str] = frozenset()
+    """Asks whose resolve Job is of a failed try, and should go."""
+    resolved: Resolved | None = None
+    """The source has been resolved: make a revision of it."""
+    evict: tuple[PodFacts, ...] = ()
+    """Pods that go wrong by themselves."""
+    ends_standby: bool = False
+    finding: Finding | None = None
+    stalled: bool = False
+    notes: tuple[Note, ...] = ()
+    wake_at: datetime | None = None
+
+
+def side(facts: RevisionFacts, *, expendable: bool = False) -> Side:
+    """A revision as capacity sees it."""
+    return Side(revision=facts.revision, count=facts.count, available=facts.available, expendable=expendable)

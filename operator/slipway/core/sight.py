@@ -1,0 +1,97 @@
+"""What the rollout machine is shown of a scene."""
+
+from slipway.api.v1alpha1.status import RevisionRef
+from slipway.core import history
+from slipway.core.children.revision import RevisionRecord
+from slipway.core.inventory import could_take
+from slipway.core.lineup import Lineup, line_up
+from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
+from slipway.core.rollout.state import Facts, Proof, State
+from slipway.core.scene import Scene
+
+
+def facts_of(scene: Scene, state: State) -> Facts:
+    """The facts about what takes part in the rollout of `state`, which has been retargeted."""
+    lineup = line_up(scene, state)
+    refs = [ref for ref in (state.stable, state.candidate) if ref and ref.revision]
+    revisions = {ref.revision or "": scene.facts(ref) for ref in refs}
+    revisions |= {known.revision: scene.facts(known) for known in lineup.superseded}
+    return Facts(
+        needed=scene.needed,
+        root=scene.root,
+        revisions=revisions,
+        superseded=tuple(known.revision for known in lineup.superseded),
+        standby=_standby(scene, lineup),
+        previous=_previous(scene, state),
+        bystanders=_bystanders(scene, lineup),
+        makes_room=_makes_room(scene, state, revisions),
+        resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=_asked(scene, state)),
+        known=_known(scene, state),
+        proofs=tuple(_proof(scene, ref) for ref in (state.candidate, state.stable) if ref and _record(scene, ref)),
+    )
+
+
+def _asked(scene: Scene, state: State) -> str:
+    return state.candidate.ask if state.candidate else scene.ask
+
+
+def _known(scene: Scene, state: State) -> str | None:
+    """A revision of the candidate's ask to use again. A restart wants one that is newer than what serves."""
+    entry = history.newest_of(scene.past, _asked(scene, state))
+    restarts = state.rollout is not None and state.rollout.restart is not None
+    if entry and restarts and state.stable and entry.number <= (state.stable.number or 0):
+        return None
+    return entry.revision if entry else None
+
+
+def _standby(scene: Scene, lineup: Lineup) -> RevisionRef | None:
+    known = lineup.standby
+    if known is None:
+        return None
+    record = history.record_of(scene.observed, scene.owner, known.revision)
+    if record is None:
+        return None
+    return RevisionRef(revision=known.revision, ask=record.ask, number=known.number, version=known.version)
+
+
+def _previous(scene: Scene, state: State) -> RevisionRef | None:
+    """The way back: the newest older revision of another ask."""
+    stable = state.stable
+    if stable is None or not scene.owner.request:
+        return None
+    older = (entry for entry in scene.past if entry.number < (stable.number or 0) and entry.ask != stable.ask)
+    entry = next(older, None)
+    record = history.record_of(scene.observed, scene.owner, entry.revision) if entry else None
+    if record is None:
+        return None
+    return RevisionRef(revision=record.revision, ask=record.ask, version=record.version)
+
+
+def _bystanders(scene: Scene, lineup: Lineup) -> bool:
+    others = [*lineup.retiring, *((lineup.standby,) if lineup.standby else ())]
+    return any(scene.count(known.revision) for known in others)
+
+
+def _makes_room(scene: Scene, state: State, revisions: dict[str, RevisionFacts]) -> bool:
+    """Whether an old pod stands where a new one could. A quota is a place like any other."""
+    candidate = revisions.get((state.candidate and state.candidate.revision) or "")
+    if candidate and candidate.replica_failure:
+        return True
+    accelerator = scene.spec.accelerator
+    old = {pod.node for revision in revisions.values() if revision is not candidate for pod in revision.pods}
+    nodes = [node for node in scene.observed.nodes if node.name in old]
+    return accelerator is not None and any(could_take(node, accelerator) for node in nodes)
+
+
+def _record(scene: Scene, ref: RevisionRef) -> RevisionRecord | None:
+    return history.record_of(scene.observed, scene.owner, ref.revision) if ref.revision else None
+
+
+def _proof(scene: Scene, ref: RevisionRef) -> Proof:
+    record = _record(scene, ref)
+    return Proof(
+        ask=ref.ask,
+        version=ref.version,
+        digest=record.resolved.digest if record else "",
+        resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=ref.ask),
+    )
