@@ -15,6 +15,8 @@ from load.question import Question, UnreadableError, read_body, read_message
 METHOD: Final = "/inference.GRPCInferenceService/ModelInfer"
 KIND_TIMEOUT: Final = "timeout"
 WORDS_KEPT: Final = 200
+# Of one HTTP client at most: a server that stops must not be met by thousands when it goes on.
+CONNECTIONS: Final = 32
 
 
 class FailedError(Exception):
@@ -50,7 +52,7 @@ class HttpClient:
         self._url = f"{address.rstrip('/')}/v2/models/{question.model}/infer"
         self._body = question.body
         self._headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
-        self._kept = self._session(TCPConnector(limit=0))
+        self._kept = self._session(TCPConnector(limit=CONNECTIONS))
         self._new = self._session(TCPConnector(limit=0, force_close=True))
 
     async def ask(self, deadline: float) -> Answer:
