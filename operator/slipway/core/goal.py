@@ -23,7 +23,7 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
     """What the cluster should be moved towards."""
     state = outcome.state
     root = _root(scene, outcome)
-    live = [*_others(scene, lineup), *_taking_part(scene, outcome, root)]
+    live = [*_others(scene, lineup), *_taking_part(scene, outcome, lineup, root)]
     return Goal(
         live=live,
         root=root,
@@ -56,20 +56,17 @@ def _takes_back(before: ModelDeploymentStatus, state: State, root: frozenset[str
 # -- revisions
 
 
-def _taking_part(scene: Scene, outcome: Outcome, root: frozenset[str]) -> Iterator[Live]:
+def _taking_part(scene: Scene, outcome: Outcome, lineup: Lineup, root: frozenset[str]) -> Iterator[Live]:
+    """Those whose pods and traffic were decided on. One that was not looked at yet keeps what it has."""
     counts: Mapping[str, int] = outcome.allocation.counts if outcome.allocation else {}
-    for ref in (outcome.state.stable, outcome.state.candidate):
+    for ref in (outcome.state.stable, outcome.state.candidate, *lineup.superseded):
         if ref and ref.revision:
             count = counts.get(ref.revision, scene.count(ref.revision))
-            yield _live(
-                scene, ref, count, serves=ref.revision in root, bounds=_bounds(scene, outcome.state, ref, count, root)
-            )
+            bounds = _bounds(scene, outcome.state, ref.revision, count, root)
+            yield _live(scene, ref, count, serves=ref.revision in root, bounds=bounds)
 
 
 def _others(scene: Scene, lineup: Lineup) -> Iterator[Live]:
-    for known in lineup.superseded:
-        bounds = (known.replicas, known.replicas) if scene.spec.autoscaling and known.replicas else None
-        yield _live(scene, known, known.replicas, serves=True, bounds=bounds)
     if lineup.standby:
         count = max(scene.count(lineup.standby.revision), scene.needed) if scene.needed else 0
         yield _live(scene, lineup.standby, count, serves=False)
@@ -91,19 +88,19 @@ def _live(
     )
 
 
-def _bounds(scene: Scene, state: State, ref: RevisionRef, count: int, root: frozenset[str]) -> tuple[int, int] | None:
+def _bounds(scene: Scene, state: State, revision: str, count: int, root: frozenset[str]) -> tuple[int, int] | None:
     """Between what its autoscaler may move a revision's count. While versions change, what carries the load may grow
     and not shrink, and what gives up its pods stays where it was put."""
     scaling, rollout = scene.spec.autoscaling, state.rollout
-    if scaling is None or not count or ref.revision not in root:
+    if scaling is None or state.stable is None or not count or revision not in root:
         return None
     moving = rollout is not None and rollout.step not in (Step.SOAKING, Step.RESOLVING)
-    if not moving and root == {ref.revision}:
+    if not moving and root == {revision}:
         return scaling.min_replicas, scaling.max_replicas
     back = rollout is not None and rollout.step is Step.ROLLING_BACK
-    grows = state.stable if back or len(root) == 1 else state.candidate
-    first = state.stable is None
-    return (count, max(count, scaling.max_replicas)) if ref == grows or first else (count, count)
+    candidate = state.candidate.revision if state.candidate else None
+    grows = candidate if candidate in root and not back else state.stable.revision
+    return (count, max(count, scaling.max_replicas)) if revision == grows else (count, count)
 
 
 # -- history and Jobs
