@@ -127,16 +127,17 @@ class ApiKube:
     async def list(self, kind: Kind, namespace: str | None) -> AsyncIterator[Page]:
         """See Kube."""
         selector = {"labelSelector": kind.selector} if kind.selector else {}
-        following: str | None = None
-        while following != "":
-            query = {"limit": str(PAGE), **selector} | ({"continue": following} if following else {})
+        query = {"limit": str(PAGE), **selector}
+        more = True
+        while more:
             answer = await self._call("list", kind, method="GET", path=kind.path(namespace), query=query)
-            meta = answer["metadata"]
-            items = answer.get("items") or []
+            meta, items = answer["metadata"], answer.get("items") or []
             for item in items:  # lists leave these two out of their items
                 item["apiVersion"], item["kind"] = kind.api_version, kind.name
             yield Page(items=items, resource_version=meta["resourceVersion"])
-            following = meta.get("continue") or ""
+            del answer, items  # tens of megabytes, which need not wait for the next page with us
+            more = bool(following := meta.get("continue"))
+            query["continue"] = following
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest:
         """See Kube."""

@@ -1,6 +1,7 @@
 """The command `slipway`."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 VERSION: Final = version("slipway")
+OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
+"""More than a page of a list has. With Python's 700 four fifths of reading lists went to looking for cycles in them."""
 
 
 class Listed(click.ParamType[tuple[str, ...]]):
@@ -109,6 +112,8 @@ def run(
 
 async def _until_told(settings: Settings) -> int:
     """Run until a signal; answers the exit code."""
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):  # kopf takes them over while it runs, and tells
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -128,6 +128,7 @@ class Resync:
                 for manifest in page.items:
                     concerned |= self._store.put(kind, manifest)
                 listed |= fresh
+                del page  # other kinds are listed meanwhile: their pages need the memory
             concerned |= self._store.evict(kind, namespace, listed, version)
             everything |= listed
         self._hearing.listed(kind, everything, news, self._clock())
