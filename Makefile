@@ -13,7 +13,8 @@ PYTHON := $(VENV)/bin/python
 TESTBED := $(PYTHON) -m testbed
 # More arguments for pytest, e.g. PYTEST='-k gpu -x'
 PYTEST ?=
-# Stories told at once: they wait more than they work.
+# Tests, and stories, at once: they wait more than they work.
+WORKERS ?= 3
 STORIES ?= 3
 
 export PATH := $(VENV)/bin:$(PATH)
@@ -39,7 +40,7 @@ lint: $(READY) ## Style, types and the layers' rules
 	lint-imports
 
 unit: $(READY) ## Tests without a cluster
-	@pytest tests $(PYTEST)
+	@pytest tests --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST)
 
 e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down` takes it away)
 	@$(TESTBED) up --name slipway-e2e

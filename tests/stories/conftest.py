@@ -8,19 +8,15 @@ import pytest
 from testbed.api import Api
 from testbed.operating import OperatorProcess
 from testbed.plane import Plane
-from testbed.shell import ROOT
 from tests.stories.story import Story
 
 LINES_SHOWN: Final = 40
 
 
 @pytest.fixture(scope="session")
-def story_plane() -> Iterator[Plane]:
+def story_plane(cluster_plane: Plane) -> Plane:
     """A whole control plane with kwok's pods, and two nodes without a GPU."""
-    with Plane() as plane:
-        plane.start(controllers=True).add_crds(ROOT / "crds")
-        plane.add_nodes(2)
-        yield plane
+    return cluster_plane
 
 
 @pytest.fixture(scope="session")
