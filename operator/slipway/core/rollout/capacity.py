@@ -21,6 +21,11 @@ class Side:
     expendable: bool = False
     """Pods of it that are not available are worth nothing: they may go at once."""
 
+    @property
+    def carries(self) -> int:
+        """Available pods that stay. Right after a scale-down more are told of."""
+        return min(self.available, self.count)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -53,7 +58,7 @@ class Allocation:
 def allocate(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> Allocation:
     """The next step from the revisions `down`, which give up their pods in that order, to `up`. `root` is what the
     traffic reaches now."""
-    if up.available >= limits.needed > 0:  # whole: it takes over, and the others keep what they have until it did
+    if up.carries >= limits.needed > 0:  # whole: it takes over, and the others keep what they have until it did
         counts = {side.revision: side.count for side in down}
         return Allocation(counts={**counts, up.revision: limits.needed}, root=frozenset({up.revision}))
     reached = _reached(up, down, limits, root)
@@ -68,20 +73,26 @@ def _reached(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str
     before = frozenset(side.revision for side in down) & root
     if not before:  # nothing serves that could go on: whatever comes is welcome
         return frozenset({up.revision})
-    return before | {up.revision} if limits.spans and up.available else root & (before | {up.revision})
+    return before | {up.revision} if limits.spans and up.carries else root & (before | {up.revision})
 
 
 def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> dict[str, int]:
-    """What the old side keeps. A pod goes only for one that the traffic reaches already."""
-    reaching = [side for side in (up, *down) if side.revision in root]
-    spare = sum(min(side.available, side.count) for side in reaching) - limits.floor
+    """What the old side keeps. An available pod goes only for one that the traffic reaches already. Pods that are not
+    available carry nothing, and would be in the way for ever: they go as far as enough pods are left to get better."""
+    reached = up.carries if up.revision in root else 0
+    reaching = [side for side in down if side.revision in root]
+    spare = reached + sum(side.carries for side in reaching) - limits.floor
+    broken = max(0, reached + sum(side.count for side in reaching) - limits.floor)
     counts = {}
     for side in down:
-        idle = max(0, side.count - side.available)
-        free = idle if side.expendable else 0
-        spent = max(0, min(spare, side.count - free)) if side.revision in root else side.count - free
-        counts[side.revision] = side.count - free - spent
-        spare -= max(0, spent - (idle - free)) if side.revision in root else 0
+        idle = side.count - side.carries
+        counts[side.revision] = 0
+        if side.revision in root:
+            gone = idle if side.expendable else min(idle, broken)
+            spent = max(0, min(spare, side.carries)) if gone == idle else 0
+            counts[side.revision] = side.count - gone - spent
+            broken = max(0, broken - gone)
+            spare -= spent
     return counts
 
 
@@ -109,7 +120,7 @@ def _carries(known: Mapping[str, Side], root: frozenset[str], counts: Mapping[st
     """Available pods in the root's reach, once the counts are as given. Of a set that shrinks, those that are not
     available go first."""
     return sum(
-        min(side.available, side.count if counts is None else counts.get(side.revision, 0))
+        side.carries if counts is None else min(side.available, counts.get(side.revision, 0))
         for side in known.values()
         if side.revision in root
     )
