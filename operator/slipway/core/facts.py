@@ -3,10 +3,11 @@
 Projections turn an object of the API into a fact; they are the only code that knows where Kubernetes keeps what.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import orjson
 
@@ -36,6 +37,10 @@ class Owner:
         }
 
 
+PACKED: Final = "ControllerRevision"
+"""Kind of which there are most, up to a whole history for each object, and which never changes once it is packed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Child:
     """One object that we made. Its body is kept as text: there are thousands, and objects take ten times that."""
@@ -54,7 +59,7 @@ class Child:
         """Project a live object."""
         meta = manifest["metadata"]
         controller = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
-        body = {**manifest, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+        text = orjson.dumps({**manifest, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}})
         return cls(
             kind=manifest["kind"],
             name=meta["name"],
@@ -63,13 +68,13 @@ class Child:
             owner_uid=controller and controller["uid"],
             applied=(meta.get("annotations") or {}).get(APPLIED),
             deleting="deletionTimestamp" in meta,
-            text=orjson.dumps(body),
+            text=zlib.compress(text, 1) if manifest["kind"] == PACKED else text,
         )
 
     @property
     def body(self) -> Manifest:
         """The object as it was last seen, without managedFields."""
-        found: Manifest = orjson.loads(self.text)
+        found: Manifest = orjson.loads(zlib.decompress(self.text) if self.kind == PACKED else self.text)
         return found
 
 
