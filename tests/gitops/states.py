@@ -122,6 +122,51 @@ def promoted() -> Toy:
     return cluster
 
 
+def second_version_starts(**rollout: Any) -> Toy:
+    cluster = ready(replicas=2, rollout=rollout)
+    cluster.starts("4")
+    return cluster
+
+
+def asked_of(verb: str, cluster: Toy) -> str:
+    """The annotation about version 4."""
+    return f"{verb}/{cluster.revision_named('4').removeprefix('churn-')}"
+
+
+def paused() -> Toy:
+    cluster = second_version_starts()
+    cluster.request = asked_of("pause", cluster)
+    cluster.settle()
+    return cluster
+
+
+def aborted() -> Toy:
+    cluster = second_version_starts()
+    cluster.request = asked_of("abort", cluster)
+    cluster.rolls_on()
+    return cluster
+
+
+def soaking() -> Toy:
+    cluster = second_version_starts(type="BlueGreen", blueGreen={"standbyDuration": "1h"})
+    cluster.rolls_on()
+    return cluster
+
+
+def rolling_back() -> Toy:
+    cluster = soaking()
+    cluster.request = asked_of("abort", cluster)
+    cluster.reconcile()
+    return cluster
+
+
+def reverted() -> Toy:
+    cluster = second_version_starts()
+    cluster.edit(version="3")
+    cluster.settle()
+    return cluster
+
+
 def refused() -> Toy:
     cluster = next_version_starting()
     cluster.kubelet(cluster.revision_named("4"), status=cluster.server_ended(WRONG))
@@ -208,6 +253,11 @@ STATES: Final[dict[str, State]] = {
     "next-version-waits-for-a-node": State(next_version_waits_for_a_node, "Progressing", IN_PROGRESS),
     "shifting": State(shifting, "Progressing", IN_PROGRESS),
     "promoted": State(promoted, "Healthy", CURRENT),
+    "paused": State(paused, "Suspended", IN_PROGRESS),
+    "soaking": State(soaking, "Healthy", CURRENT),
+    "rolling-back": State(rolling_back, "Progressing", IN_PROGRESS),
+    "aborted": State(aborted, "Degraded", FAILED),
+    "reverted": State(reverted, "Healthy", CURRENT),
     "refused": State(refused, "Degraded", FAILED),
     "degraded": State(degraded, "Healthy", CURRENT),
     "outage": State(outage, "Progressing", IN_PROGRESS),

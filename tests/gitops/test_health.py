@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+from slipway.api.v1alpha1.status import Phase
 from tests.gitops.kstatus import KStatus, kstatus
 from tests.gitops.rules import ARGOCD, argocd, flux
 from tests.gitops.states import STATES, files
@@ -25,6 +26,12 @@ def test_the_samples_are_what_the_core_says_today() -> None:
         for path in [ARGOCD / "health_test.yaml", *ARGOCD.glob("testdata/*.yaml")]
     }
     assert stored == files(), "`python -m tests.gitops.states` writes them anew; look at what changed"
+
+
+def test_there_is_a_sample_of_every_phase() -> None:
+    shown = {sample(name)["status"].get("phase") for name in STATES} - {None}
+    # Pending is for a pass that finds nothing that serves and nothing on its way: no story leads there.
+    assert shown == {*map(str, Phase)} - {"Pending"}
 
 
 @pytest.mark.parametrize("name", STATES)
