@@ -46,7 +46,9 @@ def resolve(rollout: RolloutStatus, facts: ResolveFacts, *, version: str, now: d
         return Try(rollout=rollout, answer=said)
     if facts.ended and not (job is None or job.deleting):
         return _failed(rollout, facts, version, now)
-    return _blocked(Try(rollout=rollout, job=True), _waits(facts, version) or _last_failure(rollout), now)
+    last, waits = _last_failure(rollout), _waits(facts, version)
+    certain = last if last and last.about is About.REVISION else None  # that the next try has to wait is no answer
+    return _blocked(Try(rollout=rollout, job=True), certain or waits or last, now)
 
 
 def settled(rollout: RolloutStatus) -> RolloutStatus:
