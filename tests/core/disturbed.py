@@ -6,16 +6,21 @@ What must hold after each pass, whatever happened before, is said here; test_mac
 import copy
 from dataclasses import dataclass, field
 
+from slipway.api.scalars import share_of
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
+from slipway.api.v1alpha1.spec import RollingUpdate, Rollout, RolloutType
+from slipway.api.v1alpha1.status import RevisionState
 from slipway.core.decide import decide
 from slipway.core.facts import Foreign, Observed
 from slipway.core.identity import ask, canonical
-from slipway.core.names import REVISION, Manifest, of_revision
+from slipway.core.names import REVISION, Manifest
 from slipway.core.plan import Action, Apply, Delete, Plan, Scale
 from tests.core.gen import owner, platform
 from tests.core.toy import Toy
 
-LONGEST_SETTLING = 10
+LONGEST_SETTLING = 12
+
+TAKE_PART = (RevisionState.STABLE, RevisionState.CANDIDATE, RevisionState.SUPERSEDED)
 
 
 class ConflictError(Exception):
@@ -31,6 +36,8 @@ class Disturbed(Toy):
     templates: dict[str, bytes] = field(default_factory=dict)
     """Pod template of each revision, as it was first applied."""
     highest: int = 0
+    stirred: bool = False
+    """Since the last pass the cluster told of something: pods went, or what was looked at had changed."""
 
     # Passes
 
@@ -38,7 +45,7 @@ class Disturbed(Toy):
         """One decision, made twice: it is the same both times."""
         plans = [
             decide(
-                owner=owner(generation=self.generation),
+                owner=owner(generation=self.generation, request=self.request),
                 spec=copy.deepcopy(self.spec),
                 status=copy.deepcopy(self.status),
                 observed=observed,
@@ -59,20 +66,35 @@ class Disturbed(Toy):
             assert plan.wake_at is None or plan.wake_at > self.now, "a pass that does nothing asks for another at once"
         if writes:
             self.status = plan.status.to_dict()
-        done = self.carried_out(plan, max(writes - 1, 0), seen, before)
+            self.events += [(note.reason, note.message) for note in plan.notes]
+        pods_before = self.taking_part(plan)
+        done = self.carried_out(plan, max(writes - 1, 0), before)
         if done and writes > len(plan.actions) and observed is None and seen.foreign == self.foreign:
-            self.cluster_holds(plan)
+            self.cluster_holds(plan, pods_before)
         return plan
 
-    def carried_out(self, plan: Plan, writes: int, seen: Observed, before: Manifest) -> bool:
+    def carried_out(self, plan: Plan, writes: int, before: Manifest) -> bool:
+        places = [_place(action) for action in plan.actions]
+        assert len(places) == len(set(places)), "two writes of one pass fight"
+        if any(self.available(name) < least for name, least in plan.relies_on.items()):
+            self.stirred = True  # the controller reads it live, and decides again
+            return False
+        floor = self.floor(plan, before)
         for action in plan.actions[:writes]:
-            self.action_holds(action, plan, seen, before)
+            carried, pods = self.carried(), len(self.pods)
+            self.template_holds(action)
             try:
                 self.carry_out(action)
             except ConflictError:
+                self.stirred = True
                 return False
             finally:
                 self.collect_garbage()
+            assert self.carried() >= min(floor, carried), f"takes capacity away: {_place(action)}"
+            if _place(action) == ("Service", "churn"):
+                assert self.carried() or not carried, "traffic goes to where nothing answers"
+                assert self.reached() <= {r.revision for r in plan.status.revisions if r.state in TAKE_PART}
+            self.stirred = self.stirred or len(self.pods) < pods
         return True
 
     def carry_out(self, action: Action) -> None:
@@ -89,20 +111,25 @@ class Disturbed(Toy):
                 if there is None or there["metadata"]["resourceVersion"] != version:
                     raise ConflictError
             case Delete(uid=uid):
-                if there is None or there["metadata"]["uid"] != uid:
+                pod = self.pods.get(name) if kind == "Pod" else None
+                if (there or pod or {}).get("metadata", {}).get("uid") != uid:
                     raise ConflictError
         super().carry_out(action)
         if isinstance(action, Scale):
             self.touch(self.objects[kind, name])
 
     def settle(self, limit: int = LONGEST_SETTLING) -> Plan:
-        """Passes until one plans nothing new; each but the last was asked for by a write that brings an event."""
+        """Passes until one plans nothing new; each but the first was asked for, or brought about by what was told."""
+        awaited = True
         for _ in range(limit):
             before, known = self.status, {(name.kind, name.name) for name in self.foreign}
+            self.stirred = False
             plan = self.one_pass()
             if before == self.status and all(_place(action) in known for action in plan.actions):
                 return plan
-        raise AssertionError(f"still planning after {limit} passes: {plan.actions} {self.status}")
+            assert awaited, f"nobody would have made this pass: {_short(plan)} {before} {self.status}"
+            awaited = bool(self.stirred or self.foreign) or (plan.wake_at is not None and plan.wake_at <= self.now)
+        raise AssertionError(f"still planning after {limit} passes: {_short(plan)} {self.status}")
 
     # What Kubernetes does
 
@@ -123,6 +150,23 @@ class Disturbed(Toy):
             status = deployment["status"]
             if status.get("availableReplicas", 0) > counts[name]:
                 deployment["status"] = {"availableReplicas": counts[name], "replicas": counts[name]}
+                self.stirred = True
+
+    def partly_ready(self, name: str, ready: int, otherwise: Manifest | None = None) -> None:
+        """Only so many pods of a Deployment are ready; the others load their model, or are in the state given."""
+        self.kubelet(name)
+        count = self.objects["Deployment", name]["spec"]["replicas"]
+        loading = {"phase": "Running", "conditions": self.ready_status()["conditions"][:2]}
+        ready = max(0, min(ready, count))
+        for number in range(ready, count):
+            self.pods[f"{name}-{number}"]["status"] = otherwise or loading
+        self.objects["Deployment", name]["status"] = {"availableReplicas": ready, "replicas": count}
+
+    def unwell(self, name: str) -> bool:
+        """Something is not yet as it will be with a Deployment's pods."""
+        pods = [pod for pod in self.pods if _owner(pod) == name]
+        count = self.objects["Deployment", name]["spec"]["replicas"]
+        return len(pods) != count or self.available(name) != count
 
     def vanish(self, name: str) -> None:
         """All pods of a Deployment are gone."""
@@ -153,49 +197,77 @@ class Disturbed(Toy):
         if "Ready" in true:
             assert status.stable
             assert status.stable.ask == self.asked
+            assert status.candidate is None
             assert not self.asleep
         assert status.last_number >= self.highest
         self.highest = status.last_number
         for ref in (status.stable, status.candidate):
             assert ref is None or (ref.number or 0) <= status.last_number
 
-    def action_holds(self, action: Action, plan: Plan, seen: Observed, before: Manifest) -> None:
-        stable = (before.get("stable") or {}).get("revision")
-        selected = self.selects()
+    def template_holds(self, action: Action) -> None:
+        """Nothing ever changes the pods of a revision."""
         match action:
             case Apply(manifest={"kind": "Deployment"} as manifest):
                 template = canonical(manifest["spec"]["template"])
                 assert self.templates.setdefault(manifest["metadata"]["name"], template) == template
-            case Apply(manifest={"kind": "Service", "metadata": {"name": "churn"}} as manifest):
-                self.selection_holds(manifest["spec"]["selector"][REVISION], plan, seen, stable)
-            case Scale(name=name, replicas=replicas) if stable == selected and name == of_revision(
-                "churn", selected or ""
-            ):
-                assert replicas >= self.least()
-            case Delete(kind="Deployment", name=name) if stable is not None:
-                assert name != of_revision("churn", selected or ""), "what has the traffic is deleted"
 
-    def selection_holds(self, revision: str, plan: Plan, seen: Observed, stable: str | None) -> None:
-        """Traffic goes only to what was whole when it was given it; to stable; or to a first candidate."""
-        if stable is None or revision == stable:
-            return
-        if plan.status.stable and plan.status.stable.revision == revision:
-            return
-        deployment = seen.child("Deployment", of_revision("churn", revision))
-        assert deployment is not None
-        available = deployment.body["status"].get("availableReplicas", 0)
-        assert available >= deployment.body["spec"]["replicas"] >= self.least() > 0
+    # Capacity, by what is there
 
-    def least(self) -> int:
-        if self.asleep:
+    def reached(self) -> set[str]:
+        """The revisions whose pods the root Service reaches."""
+        root = self.objects.get(("Service", "churn"))
+        if root is None:
+            return set()
+        revisions = {name.removeprefix("churn-") for name in self.deployments()}
+        selector = root["spec"].get("selector") or {}
+        return revisions & {selector[REVISION]} if REVISION in selector else revisions
+
+    def available(self, name: str) -> int:
+        deployment = self.deployments().get(name) or {"status": {}}
+        return int(deployment["status"].get("availableReplicas", 0))
+
+    def carried(self) -> int:
+        """Available pods in the traffic's reach."""
+        return sum(self.available(f"churn-{revision}") for revision in self.reached())
+
+    def floor(self, plan: Plan, before: Manifest) -> int:
+        """Available pods that must stay in the traffic's reach (design rule 4), as the user has it."""
+        needed, rollout = plan.status.replicas or 0, self.rollout
+        rolling = rollout.rolling_update or RollingUpdate()
+        now, was = plan.status.rollout, before.get("rollout") or {}
+        if self.asleep or rollout.type is RolloutType.RECREATE:
             return 0
-        scaling = self.spec.get("autoscaling")
-        return int(scaling["minReplicas"] if scaling else self.spec.get("replicas", 1))
+        if rollout.type is RolloutType.BLUE_GREEN:
+            return needed
+        allowed = int(bool(was.get("yields") or (now and now.yields)))
+        if rolling.max_unavailable is not None:
+            surge = share_of(rolling.max_surge, needed, up=True)
+            allowed = max(share_of(rolling.max_unavailable, needed, up=False), 0 if surge else 1)
+        return max(0, needed - allowed)
 
-    def cluster_holds(self, plan: Plan) -> None:
+    def most(self, needed: int) -> int:
+        """Pods that those which take part may have."""
+        rollout = self.rollout
+        if rollout.type is RolloutType.RECREATE:
+            return needed
+        if rollout.type is RolloutType.BLUE_GREEN:
+            return 2 * needed
+        return needed + share_of((rollout.rolling_update or RollingUpdate()).max_surge, needed, up=True)
+
+    @property
+    def rollout(self) -> Rollout:
+        return ModelDeploymentSpec.model_validate(self.spec).rollout or Rollout()
+
+    def taking_part(self, plan: Plan) -> int:
+        """Pods that are wanted of the revisions that take part."""
+        names = [f"churn-{r.revision}" for r in plan.status.revisions if r.state in TAKE_PART]
+        return sum(m["spec"]["replicas"] for name, m in self.deployments().items() if name in names)
+
+    def cluster_holds(self, plan: Plan, pods_before: int) -> None:
         """After a pass that saw what there was and could write all that it wanted."""
-        live = {of_revision("churn", revision.revision) for revision in plan.status.revisions}
+        live = {f"churn-{revision.revision}" for revision in plan.status.revisions}
         assert set(self.deployments()) <= live
+        assert self.taking_part(plan) <= max(self.most(plan.status.replicas or 0), pods_before)
         stable = plan.status.stable
         if stable and ("Service", "churn") not in self.taken:
             assert self.selects() == stable.revision or plan.status.rollout
@@ -203,6 +275,10 @@ class Disturbed(Toy):
     def selects(self) -> str | None:
         root = self.objects.get(("Service", "churn"))
         return (root["spec"].get("selector") or {}).get(REVISION) if root else None
+
+
+def _short(plan: Plan) -> list[tuple[str, str]]:
+    return [_place(action) for action in plan.actions]
 
 
 def _place(action: Action) -> tuple[str, str]:

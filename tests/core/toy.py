@@ -39,6 +39,8 @@ class Toy:
     foreign: tuple[Foreign, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     platform_version: str = "0.1.0"
+    request: str | None = None
+    """The annotation by which somebody asks for something."""
     serial: int = 0
     status_writes: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Toy:
 
     def plan(self) -> Plan:
         return decide(
-            owner=owner(generation=self.generation),
+            owner=owner(generation=self.generation, request=self.request),
             spec=copy.deepcopy(self.spec),
             status=copy.deepcopy(self.status),
             observed=self.observed(),
@@ -87,6 +89,8 @@ class Toy:
                 self.objects[key] = new
             case Scale(name=name, replicas=replicas):
                 self.objects["Deployment", name]["spec"]["replicas"] = replicas
+            case Delete(kind="Pod", name=name):
+                del self.pods[name]
             case Delete(kind=kind, name=name):
                 del self.objects[kind, name]
                 if kind == "Job":

@@ -144,7 +144,8 @@ def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, 
 def _moves_traffic(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
     """Whether the root Service is written anew for what was decided: the next step follows from it."""
     roots = (a for a in convergence.actions if isinstance(a, Apply) and a.manifest["kind"] == "Service")
-    return outcome.state.stable is not None and any(a.manifest["metadata"]["name"] == scene.owner.name for a in roots)
+    written = [a for a in roots if a.manifest["metadata"]["name"] == scene.owner.name]
+    return any(outcome.state.stable is not None or not apply.first for apply in written)
 
 
 def _remembered(scene: Scene) -> State:

@@ -65,7 +65,7 @@ def _reachable(scene: Scene, goal: Goal) -> int:
 def _shares(scene: Scene, goal: Goal) -> dict[str, int]:
     """Percent of the traffic by revision. A Service that spans several gives each pod the same."""
     if len(goal.root) == 1:
-        return dict.fromkeys(goal.root & scene.root, 100)
+        return dict.fromkeys(goal.root & scene.selected, 100)
     pods = {revision: scene.available(revision) for revision in sorted(goal.root)}
     whole = sum(pods.values())
     shares = {revision: 100 * count // whole for revision, count in pods.items()} if whole else {}

@@ -42,9 +42,14 @@ class Scene:
         """The revisions that history holds, newest first."""
         return history.entries(self.observed, self.owner)
 
-    @cached_property
+    @property
     def root(self) -> frozenset[str]:
-        """The revisions that the root Service reaches now."""
+        """The revisions with pods that the root Service reaches now."""
+        return frozenset(revision for revision in self.selected if self.deployment(revision) is not None)
+
+    @cached_property
+    def selected(self) -> frozenset[str]:
+        """The revisions that the root Service asks for, whether they have pods or not."""
         root = self.observed.child("Service", self.owner.name)
         if root is None or root.owner_uid != self.owner.uid:
             return frozenset()
@@ -57,8 +62,7 @@ class Scene:
     @property
     def serving(self) -> str | None:
         """The revision that the root Service reaches now; of several the one with the most available pods."""
-
-        return max(self.root, key=lambda revision: (self.available(revision), revision), default=None)
+        return max(self.selected, key=lambda revision: (self.available(revision), revision), default=None)
 
     @property
     def slept(self) -> bool:

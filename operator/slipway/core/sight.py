@@ -18,7 +18,7 @@ def facts_of(scene: Scene, state: State) -> Facts:
     revisions |= {known.revision: scene.facts(known) for known in lineup.superseded}
     return Facts(
         needed=scene.needed,
-        root=scene.root,
+        root=scene.root & revisions.keys(),
         revisions=revisions,
         superseded=tuple(known.revision for known in lineup.superseded),
         standby=_standby(scene, lineup),

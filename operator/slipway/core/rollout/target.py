@@ -105,13 +105,17 @@ def _is(ref: RevisionRef | None, ask: str, lost: Set[str]) -> bool:
 def _home(state: State, root: Set[str], now: datetime) -> State:
     """What is asked for is what serves, or served before this rollout."""
     rollout, candidate = state.rollout, state.candidate
+    elsewhere = root - {state.stable.revision if state.stable else None}
+    if rollout is None and elsewhere:  # a change of share that was called off arrived nevertheless
+        back = RolloutStatus(step=Step.ROLLING_BACK, started_at=now, step_started_at=now)
+        return replace(state, candidate=None, refused=None, rollout=back)
     if rollout is None or rollout.step is Step.SOAKING:
         return replace(state, candidate=None, refused=None)
     if rollout.restart and candidate and state.stable and candidate.ask == state.stable.ask:
         return state
     if rollout.rollback and state.refused and state.stable and state.refused.ask == state.stable.ask:
         return state
-    if root - {state.stable.revision if state.stable else None}:
+    if elsewhere:
         return replace(state, refused=None, rollout=at_step(_unpaused(rollout), Step.ROLLING_BACK, now))
     return replace(state, candidate=None, rollout=None, refused=None)
 
