@@ -33,6 +33,7 @@ def write(
     *,
     name: str,
     model: torch.nn.Module,
+    answered_by: torch.nn.Module,
     takes: Tensor,
     gives: Tensor,
     max_batch_size: int,
@@ -40,7 +41,8 @@ def write(
 ) -> str:
     """Write the bundle of a trained model to the directory `out`, in place of what an earlier run wrote there.
 
-    `golden` maps a request's name to its input; the model computes the answers here. Returns the bundle's digest.
+    `golden` maps a request's name to its input; `answered_by`, the model as it was trained, computes the answers here.
+    Returns the bundle's digest.
     """
     for folder in ("1", "golden"):
         shutil.rmtree(out / folder, ignore_errors=True)
@@ -48,7 +50,7 @@ def write(
     (out / "config.pbtxt").write_text(_config(name, takes, gives, max_batch_size))
     _export(model, out / "1" / "model.onnx", takes, gives)
     for request, given in golden.items():
-        (out / "golden" / f"{request}.json").write_text(_golden(model, given, takes, gives))
+        (out / "golden" / f"{request}.json").write_text(_golden(answered_by, given, takes, gives))
     return _sums(out)
 
 

@@ -83,6 +83,7 @@ def main() -> None:
         args.out,
         name="text-classifier",
         model=model,
+        answered_by=model,
         takes=bundle.Tensor(name="features", size=FEATURES),
         gives=bundle.Tensor(name="probabilities", size=len(CLASSES)),
         max_batch_size=64,
