@@ -1,6 +1,9 @@
 """The API server by plain HTTP: what tests and benches ask so often that a kubectl a question would be too dear."""
 
+import json
 import ssl
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import httpx
@@ -21,6 +24,7 @@ GROUPS = {
 }
 """Where each plural lives; what is not here is in the core group."""
 MERGE = "application/merge-patch+json"
+PATIENCE_SECONDS = 30
 
 
 class Api:
@@ -40,14 +44,32 @@ class Api:
 
     def get(self, plural: str, namespace: str, name: str) -> Manifest | None:
         """One object; None when it is not there."""
-        answer = self._http.get(address(plural, namespace, name))
+        answer = self._ask(address(plural, namespace, name))
         return None if answer.status_code == httpx.codes.NOT_FOUND else self._read(answer)
 
     def list(self, plural: str, namespace: str = "", selector: str = "") -> list[Manifest]:
         """All objects of a kind, in one namespace or everywhere."""
         query = {"labelSelector": selector} if selector else {}
-        items: list[Manifest] = self._read(self._http.get(address(plural, namespace), params=query))["items"]
+        items: list[Manifest] = self.listing(plural, namespace, query)["items"]
         return items
+
+    def listing(self, plural: str, namespace: str, query: Mapping[str, str]) -> Manifest:
+        """The answer to a listing, with the resourceVersion that it speaks of."""
+        return self._read(self._ask(address(plural, namespace), query))
+
+    def watch(
+        self, plural: str, namespace: str, query: Mapping[str, str], *, since: str, seconds: int
+    ) -> Iterator[Manifest]:
+        """What changed after a resourceVersion, for so many seconds; a bookmark now and then."""
+        asked = {**query, "watch": "1", "allowWatchBookmarks": "1", "resourceVersion": since}
+        with self._http.stream(
+            "GET", address(plural, namespace), params={**asked, "timeoutSeconds": str(seconds)}
+        ) as answer:
+            for line in answer.iter_lines():
+                event: Manifest = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise httpx.HTTPError(str(event["object"]))
+                yield event
 
     def create(self, plural: str, namespace: str, manifest: Manifest) -> Manifest:
         """Make an object."""
@@ -61,6 +83,15 @@ class Api:
     def delete(self, plural: str, namespace: str, name: str) -> None:
         """Delete an object; the garbage collector takes what hangs on it."""
         self._read(self._http.delete(address(plural, namespace, name)))
+
+    def _ask(self, path: str, query: Mapping[str, str] | None = None) -> httpx.Response:
+        """A question, asked again while the API server is busy: it is for some seconds after a new CRD."""
+        for _ in range(PATIENCE_SECONDS):
+            answer = self._http.get(path, params=dict(query or {}))
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            time.sleep(1)
+        return answer
 
     @staticmethod
     def _read(answer: httpx.Response) -> Manifest:

@@ -6,6 +6,7 @@ running anything. A resolve Job's pod ends there with the answer in `kwok/resolv
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -111,8 +112,11 @@ class Plane:
     def kubeconfig(self, user: str = "admin") -> Path:
         """A kubeconfig file for one of `USERS`."""
         path = self.dir / f"{user}.kubeconfig"
+        if path.exists():
+            return path
+        whole = self.dir / f"{user}-{secrets.token_hex(4)}.kubeconfig"  # others may read or write it at this moment
         cluster = {"server": self.url, "certificate-authority": str(self.dir / "certs" / "apiserver.crt")}
-        path.write_text(
+        whole.write_text(
             json.dumps(
                 {
                     "apiVersion": "v1",
@@ -124,7 +128,7 @@ class Plane:
                 }
             )
         )
-        return path
+        return whole.rename(path)
 
     def kubectl(self, user: str = "admin") -> Kubectl:
         """kubectl as one of `USERS`."""

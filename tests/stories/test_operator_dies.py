@@ -9,6 +9,7 @@ import pytest
 
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
+from tests.stories.ending import drained, end_of
 from tests.stories.story import Story, model_deployment
 
 pytestmark = pytest.mark.plane
@@ -27,8 +28,8 @@ def undisturbed(story_plane: Plane, story: Story) -> dict[str, Any]:
         story.until_ready("churn")
         story.edit("churn", model=SECOND)
         story.until_ready("churn", version="2")
-        story.until("it is drained", lambda: _drained(story), DRAINED)
-        return _end(story)
+        story.until("it is drained", lambda: drained(story, "churn"), DRAINED)
+        return end_of(story, "churn")
 
 
 def test_killed_after_every_single_write_it_ends_where_it_would_have_ended(
@@ -38,9 +39,9 @@ def test_killed_after_every_single_write_it_ends_where_it_would_have_ended(
     other.apply(_first())
     lives = _live(other, lambda: other.is_ready("churn", "1"))
     other.edit("churn", model=SECOND)
-    lives += _live(other, lambda: other.is_ready("churn", "2") and _drained(other))
+    lives += _live(other, lambda: other.is_ready("churn", "2") and drained(other, "churn"))
     assert lives > LIVES // 10  # it was really killed, and more than once
-    assert _end(other) == undisturbed
+    assert end_of(other, "churn") == undisturbed
     other.kubectl("delete", "modeldeployment", "churn", "--wait=false")
 
 
@@ -61,34 +62,3 @@ def _until_dead_or(done: Callable[[], object], operator: OperatorProcess) -> Non
 
 def _first() -> dict[str, Any]:
     return model_deployment("churn", replicas=2)
-
-
-def _drained(story: Story) -> bool:
-    """Of the old version only its place in history is left."""
-    left = {name for plural, name in story.children("churn") if plural not in ("pods", "jobs", "controllerrevisions")}
-    revisions = story.status("churn")["revisions"]
-    return len(revisions) == 1 and left == {"churn", f"churn-{story.revision('churn')}"}
-
-
-def _end(story: Story) -> dict[str, Any]:
-    """What matters in the end: which children with what in them, and what status says, but for times."""
-    status = story.status("churn")
-    return {
-        "children": {
-            key: _asked(found) for key, found in story.children("churn").items() if key[0] not in ("pods", "jobs")
-        },
-        "pods": sum(
-            pod["metadata"]["labels"]["app.kubernetes.io/component"] == "server"
-            for pod in story.children("churn", ("pods",)).values()
-        ),
-        "stable": status["stable"],
-        "lastNumber": status["lastNumber"],
-        "phase": status["phase"],
-        "revisions": status["revisions"],
-        "conditions": {c["type"]: (c["status"], c["reason"], c["message"]) for c in status["conditions"]},
-    }
-
-
-def _asked(found: dict[str, Any]) -> Any:
-    spec = {k: v for k, v in found.get("spec", {}).items() if k not in ("clusterIP", "clusterIPs")}
-    return spec, found.get("data"), found.get("revision")

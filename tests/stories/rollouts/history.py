@@ -1,0 +1,144 @@
+"""All that became of one ModelDeployment, change by change: what polling would miss is in a watch.
+
+The API server numbers the changes of all kinds in one sequence, so the changes that three watches tell of are put in
+their order by it.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import httpx
+
+from testbed.api import Api, Manifest
+from tests.stories.story import OWNER, REVISION
+
+ROUND_SECONDS: Final = 4
+"""One watch lasts so long; then the next goes on from where it ended."""
+LATEST_SECONDS: Final = 60
+
+
+@dataclass
+class Moment:
+    """What there was after one change."""
+
+    model: Manifest = field(default_factory=dict)
+    deployments: dict[str, Manifest] = field(default_factory=dict)
+    pods: dict[str, Manifest] = field(default_factory=dict)
+    selector: dict[str, str] = field(default_factory=dict)
+    """Of the root Service."""
+
+    def counts(self) -> dict[str, int]:
+        """Pods that each revision's Deployment is set to."""
+        return {_revision(found): int(found["spec"]["replicas"]) for found in self.deployments.values()}
+
+    def reached(self, revision: str = "") -> int:
+        """Ready pods that the root Service sends requests to."""
+        wanted = (*self.selector.items(), *([(REVISION, revision)] if revision else []))
+        return sum(
+            is_ready(pod) and all(pod["metadata"]["labels"].get(key) == value for key, value in wanted)
+            for pod in self.pods.values()
+        )
+
+    def rollout(self) -> Manifest:
+        """Where status says that the rollout stands."""
+        return dict((self.model.get("status") or {}).get("rollout") or {})
+
+
+class History:
+    """A context: from its beginning to its end every change is kept."""
+
+    def __init__(self, api: Api, namespace: str, name: str) -> None:
+        owned = {"labelSelector": f"{OWNER}={name}"}
+        itself = {"fieldSelector": f"metadata.name={name}"}
+        self._asked = {"modeldeployments": itself, "services": itself, "deployments": owned, "pods": owned}
+        self._api, self._namespace = api, namespace
+        self._seen: list[tuple[int, str, Manifest]] = []
+        self._before = Moment()
+        self._since: dict[str, str] = {}
+        self._end: dict[str, int] = {}
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._follow, args=(plural,), daemon=True) for plural in self._asked]
+        self._failed: list[httpx.HTTPError] = []
+
+    def __enter__(self) -> Self:
+        for plural, query in self._asked.items():
+            listed = self._api.listing(plural, self._namespace, query)
+            self._since[plural] = listed["metadata"]["resourceVersion"]
+            for item in listed["items"]:
+                _put(self._before, plural, {"type": "ADDED", "object": item})
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(LATEST_SECONDS)
+        if self._failed:
+            raise self._failed[0]
+
+    def _follow(self, plural: str) -> None:
+        try:
+            while not self._over.is_set():
+                for event in self._api.watch(
+                    plural, self._namespace, self._asked[plural], since=self._since[plural], seconds=ROUND_SECONDS
+                ):
+                    self._since[plural] = event["object"]["metadata"]["resourceVersion"]
+                    if event["type"] != "BOOKMARK":
+                        self._seen.append((int(self._since[plural]), plural, event))
+        except httpx.HTTPError as error:
+            self._failed.append(error)
+
+    def moments(self) -> Iterator[Moment]:
+        """What there was at the beginning, and after each change. The same object each time, moved on."""
+        first = self._before
+        now = Moment(first.model, dict(first.deployments), dict(first.pods), first.selector)
+        yield now
+        for _, plural, event in sorted(self._seen, key=lambda seen: seen[0]):
+            _put(now, plural, event)
+            yield now
+
+    def __str__(self) -> str:
+        """For a failed test: each step, the counts, and what was reached."""
+        lines: list[str] = []
+        for moment in self.moments():
+            counts = ", ".join(f"{revision} {count}" for revision, count in moment.counts().items())
+            selected = moment.selector.get(REVISION, "all")
+            line = f"{moment.rollout().get('step')}: {counts}; {selected} selected, {moment.reached()} reached"
+            if not lines or lines[-1] != line:
+                lines.append(line)
+        return "\n".join(lines)
+
+    def fewest_reached(self) -> int:
+        """Ready pods that the root Service sent requests to, at the worst moment."""
+        return min(moment.reached() for moment in self.moments())
+
+    def most_pods(self) -> int:
+        """Pods that all Deployments were set to, at the fullest moment."""
+        return max(sum(moment.counts().values()) for moment in self.moments())
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Ready, and not about to end."""
+    ready = any((c["type"], c["status"]) == ("Ready", "True") for c in pod.get("status", {}).get("conditions") or ())
+    return ready and "deletionTimestamp" not in pod["metadata"]
+
+
+def _revision(found: Manifest) -> str:
+    return str(found["metadata"]["labels"][REVISION])
+
+
+def _put(now: Moment, plural: str, event: dict[str, Any]) -> None:
+    found = event["object"]
+    if plural == "modeldeployments":
+        now.model = found
+    elif plural == "services":
+        now.selector = found["spec"]["selector"]
+    else:
+        kept: dict[str, Manifest] = getattr(now, plural)
+        if event["type"] == "DELETED":
+            kept.pop(found["metadata"]["uid"], None)
+        else:
+            kept[found["metadata"]["uid"]] = found
