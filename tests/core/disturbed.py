@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import RollingUpdate, Rollout, RolloutType
-from slipway.api.v1alpha1.status import RevisionState
 from slipway.core.decide import decide
 from slipway.core.facts import Foreign, Observed
 from slipway.core.identity import ask, canonical
@@ -20,7 +19,7 @@ from tests.core.toy import Toy
 
 LONGEST_SETTLING = 12
 
-TAKE_PART = (RevisionState.STABLE, RevisionState.CANDIDATE, RevisionState.SUPERSEDED)
+TAKE_PART = ("Stable", "Candidate", "Superseded")
 
 
 class ConflictError(Exception):
@@ -93,7 +92,8 @@ class Disturbed(Toy):
             assert self.carried() >= min(floor, carried), f"takes capacity away: {_place(action)}"
             if _place(action) == ("Service", "churn"):
                 assert self.carried() or not carried, "traffic goes to where nothing answers"
-                assert self.reached() <= {r.revision for r in plan.status.revisions if r.state in TAKE_PART}
+                there = {r.revision: r.state.value for r in plan.status.revisions}
+                assert self.reached() <= {name for name in there if there[name] in TAKE_PART}, there
             self.stirred = self.stirred or len(self.pods) < pods
         return True
 
@@ -260,7 +260,7 @@ class Disturbed(Toy):
 
     def taking_part(self, plan: Plan) -> int:
         """Pods that are wanted of the revisions that take part."""
-        names = [f"churn-{r.revision}" for r in plan.status.revisions if r.state in TAKE_PART]
+        names = [f"churn-{r.revision}" for r in plan.status.revisions if r.state.value in TAKE_PART]
         return sum(m["spec"]["replicas"] for name, m in self.deployments().items() if name in names)
 
     def cluster_holds(self, plan: Plan, pods_before: int) -> None:
