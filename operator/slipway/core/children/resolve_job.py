@@ -45,7 +45,7 @@ def _pod(*, owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> Mani
         "image": platform.fetcher_image,
         "args": ["resolve"],
         "env": source_environment(owner=owner, spec=spec, resolved=None),
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *source_mounts(spec.model)],  # noqa: S108

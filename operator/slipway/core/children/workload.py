@@ -170,7 +170,7 @@ def _fetch(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platf
         "args": ["fetch"],
         "env": source_environment(owner=owner, spec=spec, resolved=resolved),
         # A request that a small node can spare: the pod keeps it for life, the fetch is over in minutes.
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
