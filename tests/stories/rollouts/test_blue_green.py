@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.gitops.kstatus import KStatus
+from tests.gitops.kstatus import KStatus, kstatus
 from tests.stories.rollouts.history import History
 from tests.stories.rollouts.model import Model
 from tests.stories.story import REVISION, Story
@@ -56,13 +56,17 @@ def test_traffic_moves_at_once_to_a_whole_set_and_back_at_once_with_no_new_pod(s
     assert model.status["phase"] == "Soaking"  # the way forward is open as well
 
 
-def test_a_standby_ends_by_itself(story: Story) -> None:
-    model = Model(story, "expires").begin(replicas=2, rollout=_blue_green("20s"))
+def test_a_standby_that_is_longer_than_the_deadline_ends_by_itself_and_nobody_worries(story: Story) -> None:
+    """Scenario 8. The deadline is the time that the server may take to start, and half a minute."""
+    model = Model(story, "expires")
+    model.begin(replicas=2, server={"startupTimeout": "1s"}, rollout={**_blue_green("40s"), "progressDeadline": "1s"})
     old, new = _soaks(model)
     (standby,) = [known for known in model.status["revisions"] if known["state"] == "Standby"]
     assert (standby["revision"], standby["available"]) == (old, 2)
-    model.alone(new)
-    model.until("it is Ready", lambda: (model.step, model.status["phase"]) == ("", "Ready"))
+    with model.history() as history:
+        model.alone(new)
+        model.until("it is Ready", lambda: (model.step, model.status["phase"]) == ("", "Ready"))
+    assert {kstatus(moment.model) for moment in history.moments()} == {KStatus.CURRENT}
     assert [known["revision"] for known in model.status["revisions"]] == [new]
 
 

@@ -1,5 +1,6 @@
 """Requests by annotation (V12): each does what it says, once, and one that does not fit is named and does nothing."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
@@ -50,6 +51,9 @@ def test_abort_sends_home_and_retry_tries_again(story: Story) -> None:
     model.refuses("2", "Aborted")
     model.alone(old)
     assert (model.kstatus, model.status["ready"]) == (KStatus.FAILED, "2/2")
+    model.edit(replicas=1)  # scenario 22
+    model.until("there is one", lambda: (model.status["ready"], model.count(old)) == ("1/1", 1))
+    assert (story.selected(model.name), model.deployments()) == (old, {old})
     model.asks(f"retry/{new}")
     model.serves("2").alone(new)
     assert (model.kstatus, model.status["stable"]["revision"]) == (KStatus.CURRENT, new)
@@ -73,6 +77,21 @@ def test_promote_goes_on_past_a_pause(story: Story) -> None:
     new = model.candidate()
     model.asks(f"pause/{new}")
     model.asks(f"promote/{new}")
+    model.serves("2")
+
+
+def test_a_pause_that_is_longer_than_the_deadline_is_nobodys_fault(story: Story) -> None:
+    """Scenario 7. The deadline is the time that the server may take to start, and half a minute."""
+    model = Model(story, "long").begin(server={"startupTimeout": "1s"}, rollout={**ROLLING, "progressDeadline": "1s"})
+    model.moves("2")
+    new = model.candidate()
+    model.asks(f"pause/{new}")
+    paused = datetime.fromisoformat(model.status["rollout"]["pausedAt"])
+    model.until("the deadline has passed", lambda: datetime.now(UTC) > paused + timedelta(seconds=40))
+    model.edit(replicas=2)
+    model.until("it was looked at", lambda: model.status["replicas"] == 2)
+    assert (model.status["phase"], model.kstatus) == ("Paused", KStatus.IN_PROGRESS)
+    model.asks(f"resume/{new}")
     model.serves("2")
 
 
