@@ -24,7 +24,7 @@ export PATH := $(VENV)/bin:$(PATH)
 help: ## What there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/\1\t\2/' | expand -t 10
 
-demo: $(READY) ## Train a model, serve it on a real cluster, and ask it (USE_CLUSTER=yes KUBECONFIG=… REGISTRY=… for one of yours)
+demo: $(READY) ## Train a model, serve it on a real cluster, ask it; roll to a better one; refuse a wrong one (USE_CLUSTER=yes KUBECONFIG=… REGISTRY=… for one of yours)
 	@$(TESTBED) demo
 
 test: lint ## Everything: lint, types, layers, tests, stories on a real cluster
