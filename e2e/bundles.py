@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy
 import onnx
@@ -26,12 +26,23 @@ def linear(changed: Mapping[str, bytes] | None = None, *, slope: float = 2) -> B
     return listed({**_with_golden(files, models.golden(y=3 * slope + 1)), **(changed or {})})
 
 
-def obedient(*, load_seconds: float = 0) -> Bundle:
-    """A Python model of y = 2x + 1 that takes orders from /tmp/orders of its pod (`tests.triton.models.OBEDIENT`)."""
+WRONG: Final = {"golden/three.json": json.dumps(models.golden(y=8.0)).encode()}
+"""The golden request of another model: 2 * 3 + 1 is not 8."""
+
+
+def obedient(*, load_seconds: float = 0, lives_seconds: float = 0) -> Bundle:
+    """A Python model of y = 2x + 1 that takes orders from /tmp/orders of its pod (`tests.triton.models.OBEDIENT`).
+
+    `lives_seconds` after its first request it ends its server; 0: it never does.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = read(models.obedient(Path(folder)))
     program = files["1/model.py"].decode().replace('Path(args["model_repository"])', IN_A_POD)
     program = program.replace('.get("load_seconds", 0)', f'.get("load_seconds", {load_seconds})')
+    if lives_seconds:
+        program = program.replace("import json, os, signal,", "import json, os, signal, threading,")
+        ends = f"threading.Timer({lives_seconds}, os.kill, (os.getppid(), signal.SIGKILL)).start()"
+        program = program.replace("orders = self.read()\n", f"orders = self.read(); {ends}\n")
     plain = {"config.pbtxt": files["config.pbtxt"], "1/model.py": program.encode()}
     return listed(_with_golden(plain, models.golden()))
 

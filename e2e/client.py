@@ -8,13 +8,17 @@ from typing import Any, Final
 
 from load import pod
 from load.report import Report
-from load.table import table
+from load.table import HEADINGS, aligned, line, table
 from testbed.cluster import Cluster
 from testbed.kubectl import Kubectl
+from testbed.say import console
 
 NAMESPACE: Final = "slipway-client"
 RATE: Final = "--rate=50"
+HALF_BUSY: Final = "--busy=0.5"
 OF_VERSION_1: Final[Mapping[str, float]] = {"1": 7.0}
+OF_BOTH: Final[Mapping[str, float]] = {"1": 7.0, "2": 13.0}
+"""Of y = 2x + 1 and y = 4x + 1."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,17 @@ class Load:
     def versions(self) -> set[str]:
         """Every version that answered, by either protocol."""
         return set(self.report.total().answered)
+
+    def around_a_change(self, before: str, after: str) -> str:
+        """The numbers before, during and after a change of version, for whoever reads the test's output."""
+        report = self.report
+        rows = [
+            line(f"{protocol} {phase}", tally)
+            for protocol in ("http", "grpc")
+            for phase, tally in report.phases(before, after, protocol).items()
+        ]
+        title = f"version {before} to {after} at {report.rate:g} requests a second by each protocol"
+        return "\n".join([title, *aligned([HEADINGS, *rows])])
 
     def assert_nothing_failed(self) -> None:
         """No request failed or was answered wrongly, and both protocols were answered."""
@@ -90,6 +105,7 @@ class Client:
         right = [f"{version}={y}" for version, y in answers.items()]
         with pod.running(self.kubectl, host, model, request, right, how_often) as run:
             yield Load(run)
+        console.print(table(run.report), markup=False)
 
 
 def place(cluster: Cluster) -> None:

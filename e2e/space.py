@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,12 +13,14 @@ from e2e.store import KEYS, Store
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from testbed.api import Api
 from testbed.cluster import Cluster
+from testbed.installing import MANIFESTS
 from testbed.kubectl import Kubectl
 
 Manifest = dict[str, Any]
 Found = TypeVar("Found")
 
 NAME = "serving.slipway.dev/model-deployment"
+REVISION = "serving.slipway.dev/revision"
 CREDENTIALS = "models-read"
 PATIENCE_SECONDS = 150
 POLL_SECONDS = 0.5
@@ -48,6 +50,18 @@ class Space:
         )
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": CREDENTIALS}, "stringData": KEYS}
         self.kubectl.apply(secret)
+
+    def with_own_store(self) -> "Space":
+        """The same namespace, with an S3 server of its own in it."""
+        shared = self.store.kubectl.namespace
+        image = self.store.kubectl(
+            "get", "deployment/s3", "--output=jsonpath={.spec.template.spec.containers[0].image}"
+        )
+        text = (MANIFESTS / "store.yaml").read_text().replace(shared, self.namespace).replace("IMAGE_STORE", image)
+        self.kubectl("apply", "--server-side", "--filename=-", stdin=text)
+        own = replace(self, store=Store(self.kubectl))
+        own.store.start()
+        return own
 
     def upload(self, folder: str, bundle: Bundle) -> str:
         """Put a bundle into the store; its address."""
@@ -82,6 +96,10 @@ class Space:
         """Its servers' pods that are not being deleted."""
         found = self.api.list("pods", self.namespace, f"{NAME}={name},app.kubernetes.io/component=server")
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def pods_of(self, revision: str) -> list[Manifest]:
+        """A revision's pods, those that are being deleted as well."""
+        return self.api.list("pods", self.namespace, f"{REVISION}={revision}")
 
     def pod(self, name: str) -> Manifest:
         """Its only pod."""
@@ -144,6 +162,12 @@ class Space:
             ("logs", f"--selector={NAME}", "--all-containers", "--prefix", f"--tail={LOG_LINES}"),
         )
         return "\n".join(self.kubectl(*ask, check=False) for ask in asks)
+
+
+def is_pod_ready(pod: Manifest) -> bool:
+    """Whether it is ready: a Service sends requests to it."""
+    conditions = pod["status"].get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def total_restarts(pod: Manifest) -> int:

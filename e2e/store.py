@@ -40,3 +40,13 @@ class Store:
             for path, content in files.items():
                 store.put(f"{prefix}/{path}", content)
         return f"s3://{BUCKET}/{prefix}"
+
+    def start(self) -> None:
+        """Have it running. What it held is gone."""
+        self.kubectl("scale", "deployment/s3", "--replicas=1")
+        self.kubectl("rollout", "status", "deployment/s3", "--timeout=60s")
+
+    def stop(self) -> None:
+        """Take it down, and wait until it is gone."""
+        self.kubectl("scale", "deployment/s3", "--replicas=0")
+        self.kubectl("wait", "pod", "--selector=app.kubernetes.io/name=s3", "--for=delete", "--timeout=60s")
