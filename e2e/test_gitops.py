@@ -154,12 +154,12 @@ def test_a_rollout_is_aborted_by_an_annotation_and_self_heal_lets_it_be(shop: Sh
     patient = {"server": {"startupTimeout": "1h"}, "rollout": {"progressDeadline": "2h"}}
     second = shop.push("2", bundles.obedient(load_seconds=3600), **patient)
     shop.until(second, "Progressing")
-    candidate = space.until("version 2 is on its way", lambda: shop.space.model("line")["status"].get("candidate"))
-    space.until("version 2 loads", lambda: space.model("line")["status"]["phase"] == "Verifying")
+    space.until_phase("line", "Verifying")
+    candidate = space.model("line")["status"]["candidate"]["revision"]
     shop.assert_nothing_drifts()
 
     # when: it is called off by hand
-    said = f"{REQUEST}=abort/{candidate['revision']}"
+    said = f"{REQUEST}=abort/{candidate}"
     space.kubectl("annotate", "--field-manager=story", "modeldeployment/line", said)
 
     # then: it is Degraded and still what git says; version 1 serves from the pod that it had
