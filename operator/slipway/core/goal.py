@@ -42,7 +42,7 @@ def _root(scene: Scene, outcome: Outcome) -> frozenset[str]:
         return decided
     candidate = outcome.state.candidate
     first = candidate.revision if candidate and outcome.state.stable is None else None
-    return frozenset({first}) if first else scene.root
+    return frozenset({first}) if first else scene.selected
 
 
 def _takes_back(before: ModelDeploymentStatus, state: State, root: frozenset[str]) -> bool:
@@ -59,11 +59,12 @@ def _takes_back(before: ModelDeploymentStatus, state: State, root: frozenset[str
 def _taking_part(scene: Scene, outcome: Outcome, lineup: Lineup, root: frozenset[str]) -> Iterator[Live]:
     """Those whose pods and traffic were decided on. One that was not looked at yet keeps what it has."""
     counts: Mapping[str, int] = outcome.allocation.counts if outcome.allocation else {}
-    for ref in (outcome.state.stable, outcome.state.candidate, *lineup.superseded):
-        if ref and ref.revision:
-            count = counts.get(ref.revision, scene.count(ref.revision))
-            bounds = _bounds(scene, outcome.state, ref.revision, count, root)
-            yield _live(scene, ref, count, serves=ref.revision in root, bounds=bounds)
+    named = ((ref, ref.revision) for ref in (outcome.state.stable, outcome.state.candidate, *lineup.superseded) if ref)
+    planned = [(ref, name, counts.get(name, scene.count(name))) for ref, name in named if name]
+    # What gives up pods is written first: at no moment between two writes are there more than the surge allows.
+    for ref, revision, count in sorted(planned, key=lambda plan: plan[2] >= scene.count(plan[1])):
+        bounds = _bounds(scene, outcome.state, revision, count, root)
+        yield _live(scene, ref, count, serves=revision in root, bounds=bounds)
 
 
 def _others(scene: Scene, lineup: Lineup) -> Iterator[Live]:

@@ -35,14 +35,13 @@ class Proving:
 
 
 def prove(rollout: RolloutStatus, proofs: tuple[Proof, ...], now: datetime) -> Proving:
-    """One bundle after the other."""
+    """One bundle after the other. What failed, and when it is tried again, is about the first without an answer."""
     for proof in proofs:
-        attempt = resolving.resolve(rollout, proof.resolve, version=proof.version, now=now)
-        if attempt.answer is None:
-            return _proving(proof, attempt, now)
-        if attempt.answer.digest != proof.digest:
-            return _changed(rollout, proof, attempt.answer.digest)
-        rollout = resolving.settled(rollout)
+        found = resolving.answered(proof.resolve)
+        if found is None:
+            return _proving(proof, resolving.resolve(rollout, proof.resolve, version=proof.version, now=now), now)
+        if found.digest != proof.digest:
+            return _changed(rollout, proof, found.digest)
     return Proving(rollout=rollout, proved=True)
 
 

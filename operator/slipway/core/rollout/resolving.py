@@ -41,10 +41,9 @@ def resolve(rollout: RolloutStatus, facts: ResolveFacts, *, version: str, now: d
     """The next thing to do about one ask; `version` is the user's name for it, for messages."""
     if rollout.retry_at:
         return _wait_to_retry(rollout, facts, now)
-    pod, job = facts.pod, facts.job
-    if pod and pod.fetch.finished and (said := _resolved(pod.fetch.termination_message)):
+    if said := answered(facts):
         return Try(rollout=rollout, answer=said)
-    if facts.ended and not (job is None or job.deleting):
+    if facts.ended and not (facts.job is None or facts.job.deleting):
         return _failed(rollout, facts, version, now)
     last, waits = _last_failure(rollout), _waits(facts, version)
     certain = last if last and last.about is About.REVISION else None  # that the next try has to wait is no answer
@@ -71,8 +70,9 @@ def _last_failure(rollout: RolloutStatus) -> Finding | None:
     return found_before(rollout.reason, rollout.message or "") if rollout.reason else None
 
 
-def _resolved(message: str | None) -> Resolved | None:
-    said = answer(message)
+def answered(facts: ResolveFacts) -> Resolved | None:
+    """What the Job found, if it has."""
+    said = answer(facts.pod.fetch.termination_message) if facts.pod and facts.pod.fetch.finished else None
     with suppress(ValueError):
         return Resolved.parse(said["resolved"]) if said and "resolved" in said else None
     return None
