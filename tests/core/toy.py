@@ -44,6 +44,8 @@ class Toy:
     serial: int = 0
     status_writes: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
+    stirred: bool = False
+    """Since the last pass the cluster told of something: pods went, or what was looked at had changed."""
 
     def edit(self, **model: Any) -> None:
         """Change fields of spec.model."""
@@ -88,24 +90,27 @@ class Toy:
                 new["status"] = old.get("status", {})
                 self.objects[key] = new
             case Scale(name=name, replicas=replicas):
-                self.objects["Deployment", name]["spec"]["replicas"] = replicas
+                deployment = self.objects["Deployment", name]
+                deployment["spec"]["replicas"] = replicas
+                if deployment["status"].get("availableReplicas", 0) > replicas:
+                    deployment["status"] |= {"availableReplicas": replicas, "replicas": replicas}
+                    self.stirred = True
             case Delete(kind="Pod", name=name):
                 del self.pods[name]
             case Delete(kind=kind, name=name):
                 del self.objects[kind, name]
-                if kind == "Job":
-                    self.pods.pop(f"{name}-pod", None)
+                self.pods = {pod: m for pod, m in self.pods.items() if pod.rpartition("-")[0] != name}
 
     def settle(self, limit: int = 30) -> Plan:
         """Passes until one plans nothing new. Our own writes bring no event: a pass that needs another one says so."""
         awaited = True
         for _ in range(limit):
-            before = self.status
+            before, self.stirred = self.status, False
             plan = self.reconcile()
             if not plan.actions and before == self.status:
                 return plan
-            assert awaited, f"nobody would have made this pass: {plan.actions} {self.status}"
-            awaited = plan.wake_at is not None and plan.wake_at <= self.now
+            assert awaited, f"nobody would have made this pass: {self.status}"
+            awaited = self.stirred or (plan.wake_at is not None and plan.wake_at <= self.now)
         raise AssertionError(f"still planning after {limit} passes: {plan.actions}")
 
     def pass_time(self, **of: float) -> None:

@@ -20,7 +20,7 @@ from slipway.core.goal import goal_of
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import line_up
 from slipway.core.names import of_revision
-from slipway.core.plan import Apply, Note, Plan, Scale
+from slipway.core.plan import Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
 from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.report import situation_of, status_of
@@ -127,7 +127,8 @@ def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
     before, rollout = scene.before.rollout, outcome.state.rollout
     stepped = rollout is not None and (before is None or before.step is not rollout.step)
     proved = rollout is not None and bool(rollout.proved) and not (before and before.proved)
-    permits = bool(outcome.discard) or outcome.resolved is not None
+    dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in convergence.actions)
+    permits = bool(outcome.discard) or outcome.resolved is not None or dropped
     return stepped or proved or (permits and bool(convergence.actions)) or _moves_traffic(scene, outcome, convergence)
 
 

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     VERIFYING = "Verifying"
     SHIFTING = "Shifting"
     PROVING = "Proving"
+    DRAINING = "Draining"
     PAUSED = "Paused"
     SOAKING = "Soaking"
     ROLLING_BACK = "RollingBack"

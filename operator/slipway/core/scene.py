@@ -45,7 +45,7 @@ class Scene:
     @property
     def root(self) -> frozenset[str]:
         """The revisions with pods that the root Service reaches now."""
-        return frozenset(revision for revision in self.selected if self.deployment(revision) is not None)
+        return self.selected & self.deployed
 
     @cached_property
     def selected(self) -> frozenset[str]:
@@ -56,6 +56,11 @@ class Scene:
         selector: Mapping[str, str] = root.body["spec"].get("selector") or {}
         if REVISION in selector:
             return frozenset({selector[REVISION]})
+        return self.deployed
+
+    @cached_property
+    def deployed(self) -> frozenset[str]:
+        """The revisions that have a Deployment."""
         prefix = f"{self.owner.name}-"
         return frozenset(name.removeprefix(prefix) for name in self._deployments)
 

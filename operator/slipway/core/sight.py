@@ -23,7 +23,7 @@ def facts_of(scene: Scene, state: State) -> Facts:
         superseded=tuple(known.revision for known in lineup.superseded),
         standby=_standby(scene, lineup),
         previous=_previous(scene, state),
-        bystanders=_bystanders(scene, lineup),
+        bystanders=any(scene.count(revision) for revision in scene.deployed - revisions.keys()),
         makes_room=_makes_room(scene, state, revisions),
         resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=_asked(scene, state)),
         known=_known(scene, state),
@@ -65,11 +65,6 @@ def _previous(scene: Scene, state: State) -> RevisionRef | None:
     if record is None:
         return None
     return RevisionRef(revision=record.revision, ask=record.ask, version=record.version)
-
-
-def _bystanders(scene: Scene, lineup: Lineup) -> bool:
-    others = [*lineup.retiring, *((lineup.standby,) if lineup.standby else ())]
-    return any(scene.count(known.revision) for known in others)
 
 
 def _makes_room(scene: Scene, state: State, revisions: dict[str, RevisionFacts]) -> bool:

@@ -120,7 +120,7 @@ def _carries(known: Mapping[str, Side], root: frozenset[str], counts: Mapping[st
     """Available pods in the root's reach, once the counts are as given. Of a set that shrinks, those that are not
     available go first."""
     return sum(
-        side.carries if counts is None else min(side.available, counts.get(side.revision, 0))
+        side.carries if counts is None else min(side.carries, counts.get(side.revision, 0))
         for side in known.values()
         if side.revision in root
     )

@@ -16,7 +16,7 @@ from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RolloutStatus, Step
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
-from slipway.core.reasons import About, Finding, Reason
+from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.rollout import limits, proving, resolving
 from slipway.core.rollout.capacity import Allocation, Limits, Side, allocate, hold
 from slipway.core.rollout.facts import RevisionFacts
@@ -104,7 +104,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         return Outcome(state=state, allocation=as_it_is(state, facts))
     if _has_taken_over(state, facts, candidate):
         return _promote(state, facts, policy, now)
-    rollout, found, late = _judged(rollout, candidate, policy, now)
+    rollout, found, late = _judged(rollout, candidate, _drains(facts, candidate), policy, now)
     failed = late or (found if found and is_certain(found, candidate) else None)
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
@@ -134,13 +134,24 @@ def _promote(state: State, facts: Facts, policy: Policy, now: datetime) -> Outco
     return replace(_steady(settled, facts), notes=notes)
 
 
+def _drains(facts: Facts, candidate: RevisionFacts) -> Finding | None:
+    """The candidate has all the pods that it may have before the traffic is shared, and others' pods are about, which a
+    Service that spans would reach."""
+    done = 0 < candidate.count <= candidate.available and candidate.count < facts.needed
+    if not (facts.bystanders and done) or candidate.revision in facts.root:
+        return None
+    message = f"{candidate.version}: answers correctly, and gets traffic once pods of an earlier version have gone"
+    return finding(Reason.DRAINING, message)
+
+
 def _judged(
-    rollout: RolloutStatus, candidate: RevisionFacts, policy: Policy, now: datetime
+    rollout: RolloutStatus, candidate: RevisionFacts, drains: Finding | None, policy: Policy, now: datetime
 ) -> tuple[RolloutStatus, Finding | None, Finding | None]:
     """The rollout with its clocks, what is in the way, and whether the time is up. While something outside is in the
     way or somebody has paused, the time does not count."""
-    found = first_finding(candidate, policy)
-    rollout = noted(rollout, candidate, now, trouble=found is not None)
+    trouble = first_finding(candidate, policy)
+    rollout = noted(rollout, candidate, now, trouble=trouble is not None)
+    found = trouble or drains
     world = found is not None and found.about is About.WORLD
     if world:
         return rollout.model_copy(update={"waiting_since": rollout.waiting_since or now}), found, None

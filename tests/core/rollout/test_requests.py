@@ -1,0 +1,275 @@
+"""Requests by annotation: every verb at every phase, what is stale or malformed, and what is remembered."""
+
+import pytest
+
+from slipway.core.rollout.requests import KEPT, Request, Verb
+from tests.core.toy import Toy, says, toy
+
+
+def resolving() -> Toy:
+    cluster = toy(replicas=2)
+    cluster.becomes_ready()
+    cluster.edit(version="4")
+    cluster.settle()
+    return cluster
+
+
+def starting() -> Toy:
+    cluster = toy(replicas=2)
+    cluster.becomes_ready()
+    cluster.starts("4")
+    return cluster
+
+
+def shifting() -> Toy:
+    cluster = starting()
+    cluster.kubelet(cluster.revision_named("4"))
+    cluster.settle()
+    assert cluster.status["rollout"]["step"] == "Shifting"
+    return cluster
+
+
+def paused() -> Toy:
+    cluster = starting()
+    asks(cluster, "pause")
+    assert cluster.status["phase"] == "Paused"
+    return cluster
+
+
+def soaking() -> Toy:
+    cluster = toy(replicas=2, rollout={"type": "BlueGreen"})
+    cluster.becomes_ready()
+    cluster.starts("4")
+    cluster.kubelet(cluster.revision_named("4"))
+    cluster.settle()
+    assert cluster.status["phase"] == "Soaking"
+    return cluster
+
+
+def refused() -> Toy:
+    cluster = starting()
+    failed = cluster.server_ended(says("LoadFailed", "no such op"), restarts=1)
+    cluster.kubelet(cluster.revision_named("4"), status=failed)
+    cluster.settle()
+    assert cluster.status["phase"] == "Refused"
+    return cluster
+
+
+def rolling_back() -> Toy:
+    cluster = shifting()
+    asks(cluster, "abort")
+    assert cluster.status["phase"] == "RollingBack"
+    return cluster
+
+
+def promoted() -> Toy:
+    cluster = starting()
+    cluster.rolls_on()
+    assert cluster.status["phase"] == "Ready"
+    return cluster
+
+
+PHASES = {
+    maker.__name__: maker for maker in (resolving, starting, shifting, paused, soaking, refused, rolling_back, promoted)
+}
+
+
+def newest(cluster: Toy) -> str:
+    """What a request calls version 4: its revision, or the beginning of its ask while it has none."""
+    known = (cluster.status[key] for key in ("candidate", "refused", "stable") if key in cluster.status)
+    ref = next(ref for ref in known if ref["version"] == "4")
+    return str(ref.get("revision") or ref["ask"][:8])
+
+
+def asks(cluster: Toy, verb: str, nonce: str = "") -> str:
+    """Somebody asks for something about version 4. Answers what came of it."""
+    cluster.request = f"{verb}/{newest(cluster)}{nonce}"
+    cluster.settle()
+    return str(cluster.status["requests"][-1]["outcome"])
+
+
+DONE: dict[tuple[str, str], str] = {
+    ("resolving", "abort"): "Refused",
+    ("resolving", "pause"): "Paused",
+    ("resolving", "rollback"): "Refused",
+    ("starting", "abort"): "Refused",
+    ("starting", "pause"): "Paused",
+    ("starting", "rollback"): "Refused",
+    ("shifting", "abort"): "RollingBack",
+    ("shifting", "pause"): "Paused",
+    ("shifting", "rollback"): "RollingBack",
+    ("paused", "abort"): "Refused",
+    ("paused", "resume"): "Starting",
+    ("paused", "promote"): "Starting",
+    ("paused", "rollback"): "Refused",
+    ("soaking", "abort"): "Refused",
+    ("soaking", "promote"): "Ready",
+    ("soaking", "rollback"): "Refused",
+    ("refused", "retry"): "Starting",
+    ("rolling_back", "retry"): "Shifting",
+    ("soaking", "restart"): "Starting",
+    ("promoted", "rollback"): "Shifting",  # its pods are still there
+    ("promoted", "restart"): "Starting",
+}
+"""What fits, and the phase that it leads to. All else is stale."""
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_verb_does_what_it_says_where_it_fits_and_nothing_elsewhere(phase: str, verb: Verb) -> None:
+    cluster = PHASES[phase]()
+    before = {key: cluster.status.get(key) for key in ("phase", "stable", "candidate", "refused", "rollout")}
+    events = len(cluster.events)
+    outcome = asks(cluster, verb, "@now")
+    told = [reason for reason, _ in cluster.events[events:]]
+    if (phase, verb) in DONE:
+        assert cluster.status["phase"] == DONE[phase, verb]
+        assert told.count("RequestDone") == 1
+    else:
+        assert outcome.startswith(f"stale, nothing done: {verb} does not fit ")
+        assert {key: cluster.status.get(key) for key in before} == before
+        assert told == ["RequestIgnored"]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_request_about_another_revision_is_named_stale_and_does_nothing(phase: str) -> None:
+    cluster = PHASES[phase]()
+    before = cluster.status
+    cluster.request = "abort/deadbeef"
+    cluster.settle()
+    assert "does not fit deadbeef; now: " in cluster.status["requests"][-1]["outcome"]
+    assert {k: v for k, v in cluster.status.items() if k != "requests"} == {
+        k: v for k, v in before.items() if k != "requests"
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["abort", "abort/", "abort/xyz", "Abort/aaaa1111", "explode/aaaa1111", "abort/aaaa1111@", "abort/aaaa1111 ", "💥"],
+)
+def test_what_is_no_request_is_answered_with_the_form_of_one(text: str) -> None:
+    with pytest.raises(ValueError, match="write VERB/REVISION"):
+        Request.parse(text)
+    cluster = promoted()
+    before = cluster.status["phase"]
+    cluster.request = text
+    cluster.settle()
+    assert cluster.status["requests"][-1] == {
+        "request": text,
+        "outcome": "not a request: write VERB/REVISION[@nonce], with VERB one of " + ", ".join(Verb),
+        "at": "2026-01-05T12:00:00Z",
+    }
+    assert cluster.status["phase"] == before
+    assert cluster.reconcile().wake_at == cluster.now.replace(second=30)  # of the drain: it is answered only once
+
+
+def test_a_text_of_any_length_is_answered_and_kept_as_far_as_status_can() -> None:
+    cluster = promoted()
+    cluster.request = "abort/" + "x" * 100_000
+    cluster.settle()
+    assert len(cluster.status["requests"][-1]["request"]) == 128
+    assert len(cluster.status["requests"]) == 1
+
+
+def test_the_same_text_is_carried_out_once_and_with_another_nonce_again() -> None:
+    cluster = starting()
+    assert asks(cluster, "pause") == "paused"
+    asks(cluster, "resume")
+    cluster.request = f"pause/{newest(cluster)}"
+    cluster.settle()
+    assert cluster.status["phase"] == "Starting"
+    assert asks(cluster, "pause", "@2") == "paused"
+    cluster.request = None
+    cluster.settle()
+    assert cluster.status["phase"] == "Paused"  # taking the annotation away means nothing
+
+
+def test_status_remembers_the_latest_requests() -> None:
+    cluster = starting()
+    for number in range(KEPT + 3):
+        asks(cluster, "pause" if number % 2 == 0 else "resume", f"@{number}")
+    kept = [entry["request"].rpartition("@")[2] for entry in cluster.status["requests"]]
+    assert kept == [str(number) for number in range(3, KEPT + 3)]
+
+
+def test_a_request_survives_a_cut_right_after_the_status_was_written() -> None:
+    cluster = shifting()
+    cluster.request = f"abort/{newest(cluster)}"
+    cluster.reconcile(writes=1)
+    cluster.rolls_on()
+    assert cluster.status["phase"] == "Refused"
+    assert cluster.status["stable"]["version"] == "3"
+    assert len(cluster.status["requests"]) == 1
+
+
+def test_a_pause_holds_pods_and_traffic_and_no_deadline_counts() -> None:
+    cluster = shifting()
+    asks(cluster, "pause")
+    held = {name: m["spec"]["replicas"] for name, m in cluster.deployments().items()}
+    for name in held:
+        cluster.kubelet(name)
+    cluster.pass_time(days=3)
+    cluster.settle()
+    assert {name: m["spec"]["replicas"] for name, m in cluster.deployments().items()} == held
+    assert cluster.selected() == ""
+    assert cluster.condition("Ready")["reason"] == "Paused"
+    asks(cluster, "resume")
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"
+
+
+def test_a_paused_candidate_that_fails_is_sent_home_all_the_same() -> None:
+    cluster = paused()
+    failed = cluster.server_ended(says("WrongAnswer", "y is 5"), restarts=1)
+    cluster.kubelet(cluster.revision_named("4"), status=failed)
+    cluster.settle()
+    assert cluster.status["refused"]["reason"] == "WrongAnswer"
+
+
+def test_a_retry_brings_a_failed_look_at_the_source_forward() -> None:
+    cluster = toy()
+    for _ in range(3):
+        cluster.settle()
+        cluster.resolve_job_ends(says("SourceUnavailable", "no route"), exit_code=1)
+        cluster.settle()
+        cluster.pass_time(minutes=1)
+    cluster.edit(version="4")
+    cluster.settle()
+    cluster.resolve_job_ends(says("SourceUnavailable", "no route"), exit_code=1)
+    cluster.settle()
+    assert ("Job",) not in {(kind,) for kind, _ in cluster.objects} or cluster.status["rollout"]["retryAt"]
+    assert asks(cluster, "retry") == "tried again at once"
+    assert "retryAt" not in cluster.status["rollout"]
+    cluster.resolve_job_ends()
+    cluster.settle()
+    assert cluster.status["phase"] == "Starting"
+
+
+def test_a_rollback_keeps_the_manifest_refused_until_it_changes_or_a_retry_undoes_it() -> None:
+    cluster = promoted()
+    asks(cluster, "rollback")
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "3"
+    assert cluster.status["phase"] == "Refused"
+    assert cluster.status["refused"]["reason"] == "RolledBack"
+    cluster.generation += 1
+    cluster.settle()
+    assert cluster.status["stable"]["version"] == "3"
+    cluster.pass_time(seconds=30)
+    asks(cluster, "retry")
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"
+    assert cluster.status["stable"]["number"] == cluster.status["lastNumber"] == 4
+    assert cluster.status["phase"] == "Ready"
+
+
+def test_a_restart_makes_a_new_revision_of_the_same_ask() -> None:
+    cluster = promoted()
+    old, ask = cluster.selected(), cluster.status["stable"]["ask"]
+    cluster.pass_time(seconds=30)
+    asks(cluster, "restart")
+    cluster.rolls_on()
+    assert cluster.status["stable"]["ask"] == ask
+    assert cluster.status["stable"]["number"] == 3
+    assert cluster.selected() != old
+    assert cluster.status["phase"] == "Ready"
