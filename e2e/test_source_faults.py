@@ -2,10 +2,6 @@
 
 from e2e import bundles
 from e2e.space import Space
-from e2e.store import Store
-from testbed.installing import MANIFESTS
-
-SHARED_STORE = "slipway-storage"
 
 
 def test_a_corrupt_file_is_named_and_putting_it_right_in_the_store_is_enough(space: Space) -> None:
@@ -58,15 +54,8 @@ def test_bytes_replaced_under_the_same_address_stop_new_pods_and_no_pod_that_ser
 
 def test_a_store_that_is_down_is_waited_for(space: Space) -> None:
     # given: a store of its own, which is down
-    image = space.api.get("deployments", SHARED_STORE, "s3")
-    assert image
-    text = (MANIFESTS / "store.yaml").read_text().replace(SHARED_STORE, space.namespace)
-    text = text.replace("IMAGE_STORE", image["spec"]["template"]["spec"]["containers"][0]["image"])
-    space.kubectl("apply", "--server-side", "--filename=-", stdin=text)
-    own = Space(space.cluster, space.api, space.client, Store(space.kubectl), space.namespace)
-    space.kubectl("rollout", "status", "deployment/s3", "--timeout=60s")
-    space.kubectl("scale", "deployment/s3", "--replicas=0")
-    space.kubectl("wait", "pod", "--selector=app.kubernetes.io/name=s3", "--for=delete", "--timeout=60s")
+    own = space.with_own_store()
+    own.store.stop()
 
     # when: a model in it is asked for
     own.apply("line", f"s3://models/{space.namespace}/1")
@@ -76,8 +65,7 @@ def test_a_store_that_is_down_is_waited_for(space: Space) -> None:
     assert f"s3://models/{space.namespace}/1" in said
 
     # when: the store is back, with the bundle; then: the model serves
-    space.kubectl("scale", "deployment/s3", "--replicas=1")
-    space.kubectl("rollout", "status", "deployment/s3", "--timeout=60s")
+    own.store.start()
     own.upload("1", bundles.linear())
     space.until_ready("line")
 

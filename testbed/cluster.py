@@ -59,6 +59,14 @@ class Cluster:
         docker("push", "--quiet", target)
         return target
 
+    def tag(self, reference: str, target: str) -> None:
+        """Have an image that it runs under one more name."""
+        if self.node:
+            docker("exec", self.node, "ctr", "--namespace=k8s.io", "images", "tag", "--force", reference, target)
+        else:
+            docker("tag", reference, target)
+            docker("push", "--quiet", target)
+
     def apply(self, manifest: Path, **images: str) -> None:
         """Apply a manifest of `testbed/manifests` with its images named."""
         text = manifest.read_text()
@@ -126,6 +134,8 @@ def _create(cluster: Cluster, image: str) -> None:
             "create", "cluster", f"--name={cluster.name}", f"--image={image}", f"--config={config}",
             f"--kubeconfig={cluster.kubeconfig}", f"--wait={READY_SECONDS}s",
         )  # fmt: skip
+    # One node has one resolver's worth of questions; on two cores the second one's CPU is a model's.
+    cluster.kubectl.within("kube-system")("scale", "deployment/coredns", "--replicas=1")
 
 
 def _answers(cluster: Cluster) -> bool:
