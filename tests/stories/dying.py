@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kubernetes.aio.config import kube_config as aio_config
+from kubernetes.config import kube_config as config
+
 from slipway.controller.kinds import EVENT, LEASE, Kind
 from slipway.controller.kube import ApiKube
 from slipway.controller.main import main
@@ -69,7 +72,8 @@ class Life:
     def begin(self) -> None:
         """Be that operator. It must not outlive a test run that was killed."""
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.environ["KUBECONFIG"] = str(self.kubeconfig)
+        for known in (aio_config, config):  # both read the environment when they were imported, before the fork
+            setattr(known, "KUBE_CONFIG_DEFAULT_LOCATION", str(self.kubeconfig))  # noqa: B010
         said = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(said, 1)
         os.dup2(said, 2)
