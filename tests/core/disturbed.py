@@ -108,6 +108,8 @@ class Disturbed(Toy):
             self.foreign = (*self.foreign, Foreign(kind=kind, name=name, owned_by="nobody"))
             raise ConflictError
         match action:
+            case Apply(first=True) if there is not None and kind in ("Deployment", "Service"):
+                raise ConflictError  # the controller looks live before it makes anything
             case Apply(resource_version=str(version)) | Scale(resource_version=version):
                 if there is None or there["metadata"]["resourceVersion"] != version:
                     raise ConflictError

@@ -25,6 +25,10 @@ PREDECESSOR_FOR: Final = timedelta(seconds=2)
 """The same for a child of a deleted ModelDeployment of our name: garbage collection is about to take it."""
 
 
+DECIDED_FROM: Final = frozenset({"Deployment", "Service"})
+"""Kinds whose state decisions are made from: one that the store has not heard of was decided without."""
+
+
 class StaleError(Exception):
     """What was decided from is not what is there."""
 
@@ -88,6 +92,8 @@ class Actor:
             return None
         holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
         if holder and holder["uid"] == owner.uid:
+            if kind.name in DECIDED_FROM:
+                raise StaleError(kind=kind, name=name)
             return None
         predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
         until = now + (PREDECESSOR_FOR if predecessor else HINDERED_FOR)
