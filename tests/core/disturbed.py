@@ -120,6 +120,7 @@ class Disturbed(Toy):
         super().carry_out(action)
         if isinstance(action, Scale):
             self.touch(self.objects[kind, name])
+            self.stirred = True  # the Deployment controller says that it has seen it
 
     def settle(self, limit: int = LONGEST_SETTLING) -> Plan:
         """Passes until one plans nothing new; each but the first was asked for, or brought about by what was told."""

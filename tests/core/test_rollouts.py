@@ -327,7 +327,7 @@ def half_way(phase: str) -> Toy:
         else:
             cluster.kubelet(cluster.revision_named("4"))
         cluster.settle()
-    assert cluster.status["rollout"]["step"] == phase.split()[-1]
+    assert cluster.status["rollout"]["step"] == phase.rsplit(maxsplit=1)[-1]
     return cluster
 
 

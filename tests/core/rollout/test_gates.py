@@ -1,5 +1,6 @@
 """What each gate finds, in a table: one pod's status in, a reason and a quoted sentence out."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from slipway.api.v1alpha1.spec import Accelerator
 from slipway.core.facts import NodeFacts, PodFacts, pod_facts
 from slipway.core.reasons import About, Reason
 from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy, first_finding, is_certain
+from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
 from tests.core.toy import says
 
 AT = "2026-01-05T12:00:00Z"
@@ -174,3 +175,67 @@ def test_the_worlds_fault_is_never_refused() -> None:
     found = first_finding(seen, POLICY)
     assert found
     assert not is_certain(found, seen)
+
+
+# Whose fault it is
+
+
+def failing(name: str, node: str, endings: int, reason: str = "WrongAnswer") -> PodFacts:
+    status = server(state=ended(says(reason, "y[0] is 5")), restartCount=endings - 1)
+    return replace(pod(**status), name=name, node=node)
+
+
+def answering(name: str = "well", node: str = "node-1") -> PodFacts:
+    found = pod(**server(started=True, state={"running": {}}))
+    return replace(found, name=name, node=node, ready=True)
+
+
+def judged(*pods: PodFacts) -> bool:
+    seen = facts(*pods)
+    found = first_finding(seen, POLICY)
+    assert found
+    return is_certain(found, seen)
+
+
+@pytest.mark.parametrize(
+    ("pods", "certain"),
+    [
+        ((failing("a", "node-1", 1),), False),
+        ((failing("a", "node-1", 2),), True),
+        ((failing("a", "node-1", 5), replace(pod(**server(state={"running": {}})), node="node-2")), False),
+        ((failing("a", "node-1", 1), failing("b", "node-2", 1)), True),
+        ((failing("a", "node-1", 2), answering()), False),
+        ((failing("a", "node-1", 2, "BackendDead"), answering()), True),
+    ],
+    ids=[
+        "seen once",
+        "seen twice, where there is one node",
+        "seen often, on one of two nodes",
+        "seen once on each of two nodes",
+        "another pod answers correctly",
+        "another pod answers correctly, which says nothing of this",
+    ],
+)
+def test_a_finding_is_the_revisions_own_when_no_pod_or_node_explains_it(
+    pods: tuple[PodFacts, ...], certain: bool
+) -> None:
+    assert judged(*pods) is certain
+
+
+def test_a_pod_that_goes_wrong_beside_others_that_do_not_has_to_go() -> None:
+    wrong = failing("wrong", "node-1", 2)
+    assert at_fault(facts(wrong, answering())) == (wrong,)
+    assert at_fault(facts(failing("wrong", "node-1", 1), answering())) == ()
+    assert at_fault(facts(failing("dead", "node-1", 2, "BackendDead"), answering())) == ()
+    assert at_fault(facts(wrong, failing("too", "node-2", 2))) == ()
+
+
+def test_a_pod_on_a_silent_node_is_lost_whatever_it_said_before() -> None:
+    silent = NodeFacts(name="node-2", labels={}, allocatable={}, schedulable=True, ready=False)
+    found = first_finding(facts(failing("a", "node-2", 3), nodes=(silent,)), POLICY)
+    assert found
+    assert (found.reason, found.about) == (Reason.POD_LOST, About.WORLD)
+    assert "node-2" in found.message
+    elsewhere = first_finding(facts(failing("a", "node-1", 3), nodes=(silent,)), POLICY)
+    assert elsewhere
+    assert elsewhere.reason is Reason.WRONG_ANSWER

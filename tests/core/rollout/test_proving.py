@@ -1,6 +1,7 @@
-"""Proving: both bundles can be had before capacity is taken away; what failed is tried again, and no other."""
+"""Proving: capacity is taken away only when both bundles are there, with the bytes that they had."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,49 +11,68 @@ from slipway.core.reasons import Reason
 from slipway.core.rollout.facts import ResolveFacts
 from slipway.core.rollout.proving import prove
 from slipway.core.rollout.state import Proof
-from tests.core.gen import resolved
+from tests.core.gen import DIGEST, resolved
+from tests.core.toy import says
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ROLLOUT = RolloutStatus(step=Step.STARTING, started_at=NOON, step_started_at=NOON)
-FOUND = {"resolved": resolved().to_dict()}
-GONE = {"reason": "SourceNotFound", "message": "s3://models/churn/3: nothing is there"}
+ANSWER = json.dumps({"resolved": resolved().to_dict()})
+JOB = Child(
+    kind="Job",
+    name="churn-aaaa",
+    uid="u",
+    resource_version="1",
+    owner_uid="o",
+    applied=None,
+    deleting=False,
+    text=b"{}",
+)
 
 
-def proof(ask: str, said: dict[str, Any] | None, digest: str = resolved().digest) -> Proof:
-    """One bundle, and how its resolve Job ended; None: there is no Job."""
-    return Proof(ask=ask * 64, version=ask, digest=digest, resolve=_job(said) if said else ResolveFacts())
+def ended(message: str, code: int = 0) -> ResolveFacts:
+    terminated = {"exitCode": code, "reason": "Completed", "message": message}
+    status: dict[str, Any] = {"containerStatuses": [{"name": "resolve", "state": {"terminated": terminated}}]}
+    meta = {"name": "p", "uid": "p", "resourceVersion": "1", "creationTimestamp": NOON.isoformat()}
+    return ResolveFacts(
+        job=JOB, complete=not code, failed=bool(code), pod=pod_facts({"metadata": meta, "status": status})
+    )
 
 
-def _job(said: dict[str, Any]) -> ResolveFacts:
-    meta = {"name": "job", "uid": "u", "resourceVersion": "1", "creationTimestamp": NOON.isoformat()}
-    ended = {"exitCode": 0 if "resolved" in said else 1, "message": json.dumps(said)}
-    container = {"name": "resolve", "state": {"terminated": ended}}
-    pod = pod_facts({"metadata": meta, "status": {"containerStatuses": [container]}})
-    return ResolveFacts(job=Child.of({"kind": "Job", "metadata": meta}), failed="reason" in said, pod=pod)
+NEW = Proof(ask="b" * 64, version="4", digest=DIGEST, resolve=ended(ANSWER))
+OLD = Proof(ask="a" * 64, version="3", digest=DIGEST, resolve=ended(ANSWER))
+NOT_YET = ResolveFacts()
 
 
-def test_both_answers_are_the_proof() -> None:
-    assert prove(ROLLOUT, (proof("b", FOUND), proof("a", FOUND)), NOON).proved
+def test_both_bundles_with_the_bytes_that_they_had_are_proof() -> None:
+    assert prove(ROLLOUT, (NEW, OLD), NOON).proved
 
 
-def test_one_bundle_is_looked_for_after_the_other() -> None:
-    assert prove(ROLLOUT, (proof("b", None), proof("a", None)), NOON).job == "b" * 64
-    assert prove(ROLLOUT, (proof("b", FOUND), proof("a", None)), NOON).job == "a" * 64
+def test_one_is_looked_for_after_the_other() -> None:
+    first = prove(ROLLOUT, (replace(NEW, resolve=NOT_YET), replace(OLD, resolve=NOT_YET)), NOON)
+    assert (first.proved, first.job) == (False, NEW.ask)
+    then = prove(ROLLOUT, (NEW, replace(OLD, resolve=NOT_YET)), NOON)
+    assert (then.proved, then.job) == (False, OLD.ask)
+    assert then.finding
+    assert then.finding.reason is Reason.PROVING
+    assert then.finding.message.startswith("3: ")
 
 
-def test_the_bundle_that_failed_is_tried_again_and_the_other_is_left_alone() -> None:
-    proofs = (proof("b", FOUND), proof("a", GONE))
-    failed = prove(ROLLOUT, proofs, NOON)
-    assert failed.finding is not None
-    assert (failed.finding.reason, failed.wake_at) == (Reason.SOURCE_NOT_FOUND, NOON + timedelta(seconds=10))
-    due = prove(failed.rollout, proofs, NOON + timedelta(seconds=10))
-    assert (due.discard, due.job) == ("a" * 64, None)
-    again = prove(due.rollout, (proofs[0], proof("a", None)), NOON + timedelta(seconds=10))
-    assert (again.discard, again.job, again.rollout.attempts) == (None, "a" * 64, 1)
-    assert prove(again.rollout, (proofs[0], proof("a", FOUND)), NOON + timedelta(seconds=12)).proved
+def test_other_bytes_under_the_same_address_are_no_way_back() -> None:
+    found = prove(ROLLOUT, (NEW, replace(OLD, digest="sha256:" + "cd" * 32)), NOON)
+    assert not found.proved
+    assert found.stalled
+    assert found.finding
+    assert found.finding.reason is Reason.SOURCE_CHANGED
+    assert "put the bundle back" in found.finding.message
 
 
-def test_other_bytes_under_the_same_address_are_no_proof() -> None:
-    changed = prove(ROLLOUT, (proof("b", FOUND), proof("a", FOUND, digest="sha256:other")), NOON)
-    assert changed.finding is not None
-    assert (changed.proved, changed.finding.reason, changed.stalled) == (False, Reason.SOURCE_CHANGED, True)
+def test_a_try_that_failed_is_made_again_ever_slower() -> None:
+    failed = ended(says("SourceUnavailable", "no route"), code=1)
+    first = prove(ROLLOUT, (replace(NEW, resolve=failed), OLD), NOON)
+    assert (first.proved, first.wake_at) == (False, NOON + timedelta(seconds=10))
+    assert first.finding
+    assert first.finding.reason is Reason.SOURCE_UNAVAILABLE
+    due = prove(first.rollout, (replace(NEW, resolve=failed), OLD), NOON + timedelta(seconds=10))
+    assert due.discard == NEW.ask
+    gone = prove(first.rollout, (replace(NEW, resolve=NOT_YET), OLD), NOON + timedelta(seconds=10))
+    assert gone.job == NEW.ask
