@@ -126,7 +126,7 @@ def test_what_git_says_is_served_or_argo_cd_says_why_not(shop: Shop) -> None:
 
         # when: version 3 answers wrongly; then: Argo CD says so in the sentence that status says, and version 2 serves
         third = shop.push("3", bundles.linear(bundles.WRONG))
-        shown = shop.until(third, "Degraded", says="y")
+        shown = shop.until(third, "Degraded", says="expected 8.0, got 7.0")
         assert shown.message == space.ready("line")["message"]
         assert shop.version() == "2"
 
@@ -163,7 +163,7 @@ def test_a_rollout_is_aborted_by_an_annotation_and_self_heal_lets_it_be(shop: Sh
     space.kubectl("annotate", "--field-manager=story", "modeldeployment/line", said)
 
     # then: it is Degraded and still what git says; version 1 serves from the pod that it had
-    shop.until(second, "Degraded", says="2")
+    shop.until(second, "Degraded", says="aborted")
     space.until("version 2 has no pods", lambda: shop.pods() == serving)
     assert shop.version() == "1"
     shop.assert_nothing_drifts()

@@ -3,6 +3,7 @@
 `python -m tests.gitops.states` writes them to gitops/argocd, as samples in the form that Argo CD's own tests read.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -271,13 +272,24 @@ STATES: Final[dict[str, State]] = {
 def seen(name: str) -> dict[str, Any]:
     """The object in that state, as the API server would hand it out."""
     cluster = STATES[name].bring_about()
-    return {
+    found = {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": "churn", "namespace": "shop", "generation": cluster.generation},
         "spec": cluster.spec,
         "status": cluster.status or {"observedGeneration": -1},
     }
+    return _with_plain_revisions(found, cluster)
+
+
+def _with_plain_revisions(found: dict[str, Any], cluster: Toy) -> dict[str, Any]:
+    """11111111 for the first revision and so on: their hashes change with every change of a child."""
+    text = json.dumps(found)
+    made = (name.removeprefix("churn-") for kind, name in cluster.objects if kind == "ControllerRevision")
+    for number, revision in enumerate(made, start=1):
+        text = text.replace(revision, str(number) * 8)
+    plain: dict[str, Any] = json.loads(text)
+    return plain
 
 
 def files() -> dict[str, str]:
