@@ -32,6 +32,9 @@ FORKING.set_forkserver_preload(["pytest", "tests.stories.dying"])
 STARTING: Final = threading.Lock()
 """multiprocessing keeps a list of children that threads must not change at once."""
 
+BEGINNING: Final = threading.BoundedSemaphore(6)
+"""An API server hands out few addresses of Services a second: all at once would only wait for each other."""
+
 Disturbance = Callable[[Model], None]
 
 
@@ -54,7 +57,9 @@ class Cell:
     def tell(self, before: Disturbance, what: Disturbance, done: Callable[[Model], bool]) -> dict[str, Any]:
         """From version 1 through what comes before the matrix, and then what it is about. Answers the end."""
         model = self._model
-        model.apply("1", replicas=PODS, rollout=ROLLING)
+        with BEGINNING:
+            model.apply("1", replicas=PODS, rollout=ROLLING)
+            self._lives_until(lambda: model.story.api.get("services", model.story.namespace, model.name))
         self._lives_until(lambda: model.story.is_ready(model.name, "1"))
         before(model)
         self._counts.touch()

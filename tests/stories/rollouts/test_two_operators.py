@@ -17,7 +17,8 @@ PODS = 3
 
 
 def _each_step_once(history: History, old: str, new: str) -> None:
-    """The old one's pods only went, the new one's only came, and never were there too few or too many."""
+    """The old one's pods only went, the new one's only came, and never were there too few or too many. Numbers only
+    grew: one may be left out, where an operator hears of a revision in status before it hears of the revision."""
     gone, come, numbers = [], [], []
     for moment in history.moments():
         assert moment.reached() >= PODS
@@ -28,12 +29,11 @@ def _each_step_once(history: History, old: str, new: str) -> None:
     assert gone == sorted(gone)
     assert come == sorted(come)
     assert numbers == sorted(numbers)
-    assert numbers[-1] == 2
 
 
 def _ends_as_always(model: Model, new: str) -> None:
     model.serves("2").alone(new)
-    model.until("only the new one is listed", lambda: [r["number"] for r in model.status["revisions"]] == [2])
+    model.until("only the new one is listed", lambda: [r["revision"] for r in model.status["revisions"]] == [new])
     assert len(model.pods()) == PODS
     assert model.events().count("Promoted") == 2  # once for each version
     assert model.step == ""
