@@ -1,0 +1,40 @@
+"""V6: the operator is killed at every phase of a change of version. The change ends as it would have without."""
+
+from functools import partial
+
+from e2e import bundles, operators
+from e2e.client import OF_BOTH
+from e2e.space import Space, total_restarts
+
+PODS = 2
+
+
+def test_a_change_whose_operator_is_killed_at_every_phase_ends_as_it_should(space: Space) -> None:
+    # given: version 1 serves with two pods, under load
+    uris = {version: space.upload(version, bundles.linear(slope=slope)) for version, slope in (("1", 2), ("2", 4))}
+    space.apply("line", uris["1"], replicas=PODS)
+    space.until_ready("line")
+    old = space.model("line")["status"]["stable"]["revision"]
+    with space.client.load(space.host("line"), "line", OF_BOTH) as load:
+        # when: version 2 is asked for, and the operator that leads is killed each time the change has come further
+        space.apply("line", uris["2"], version="2", replicas=PODS)
+        for step in ("Resolving", "Starting", "Shifting"):
+            space.until(f"it is {step}", partial(_is_at, space, step))
+            killed = operators.kill_leader(space)
+            operators.until_another_leads(space, killed)
+        space.until_ready("line")
+        space.until("version 1 is gone", lambda: not space.pods_of(old))
+
+    # then: nobody was turned away
+    load.assert_nothing_failed()
+    assert load.report.switched("1", "2")
+
+    # and: there are two revisions, numbered once each, and as many pods as were asked for, none of them started twice
+    status, pods = space.model("line")["status"], space.pods("line")
+    assert (status["stable"]["version"], status["stable"]["number"], status["lastNumber"]) == ("2", 2, 2)
+    assert [total_restarts(pod) for pod in pods] == [0] * PODS
+    assert len(space.api.list("controllerrevisions", space.namespace)) == 2
+
+
+def _is_at(space: Space, step: str) -> bool:
+    return bool(space.model("line")["status"].get("rollout", {}).get("step") == step)
