@@ -170,7 +170,7 @@ class Disturbed(Toy):
         """Something is not yet as it will be with a Deployment's pods."""
         pods = [pod for pod in self.pods if _owner(pod) == name]
         count = self.objects["Deployment", name]["spec"]["replicas"]
-        return len(pods) != count or self.available(name) != count
+        return len(pods) != int(count) or self.available(name) != int(count)
 
     def vanish(self, name: str) -> None:
         """All pods of a Deployment are gone."""
