@@ -91,7 +91,9 @@ class Disturbed(Toy):
                 f"takes capacity away: {_place(action)} {self.carried()} < {carried} {dict(plan.relies_on)}"
             )
             if _place(action) == ("Service", "churn"):
-                assert self.carried() or not carried or self.asleep, "traffic goes to where nothing answers"
+                assert self.carried() or not carried or self.asleep or not plan.status.stable, (
+                    "traffic goes to where nothing answers"
+                )
                 there = {r.revision: r.state.value for r in plan.status.revisions}
                 answer = {revision for revision in self.reached() if self.available(f"churn-{revision}")}
                 assert answer <= {name for name in there if there[name] in TAKE_PART}, (answer, there)
@@ -239,7 +241,8 @@ class Disturbed(Toy):
         needed, rollout = plan.status.replicas or 0, self.rollout
         rolling = rollout.rolling_update or RollingUpdate()
         now, was = plan.status.rollout, before.get("rollout") or {}
-        if self.asleep or rollout.type is RolloutType.RECREATE:
+        serves = plan.status.stable is not None or "stable" in before  # a first version may be given up
+        if self.asleep or not serves or rollout.type is RolloutType.RECREATE:
             return 0
         if rollout.type is RolloutType.BLUE_GREEN:
             return needed
