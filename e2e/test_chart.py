@@ -1,17 +1,14 @@
 """The charts under models that serve: upgraded, led by another replica, uninstalled. No model's pod ever notices."""
 
-import io
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from e2e import bundles
+from e2e import bundles, earlier
+from e2e.operators import kill_leader, until_another_leads
 from e2e.space import Space, total_restarts
 from testbed.installing import CHARTS, NAMESPACE
-from testbed.shell import ROOT, run
 
 pytestmark = pytest.mark.alone
 CRD = "customresourcedefinition/modeldeployments.serving.slipway.dev"
@@ -54,22 +51,21 @@ def release(space: Space, tmp_path: Path) -> Iterator[Release]:
 
 
 def test_models_outlive_every_change_of_the_operator(space: Space, release: Release, tmp_path: Path) -> None:
-    # given: a model that serves, under load
+    # given: a model that the operator of before its last change made, by that operator's chart
+    before = earlier.operator(space.cluster, tmp_path)
+    release.upgrade(before.chart, f"--set-string=image.repository={before.repository},image.tag={before.tag}")
     space.apply("line", space.upload("1", bundles.linear()))
     space.until_ready("line")
-    serving = space.pod("line")["metadata"]["uid"]
+    serving, revision = space.pod("line")["metadata"]["uid"], _revision(space)
     with space.client.load(space.host("line"), "line") as load:
-        # when: the release goes from the chart of before its last change to today's, with another value
-        release.upgrade(_earlier_chart(tmp_path))
+        # when: the release becomes today's, with another value
         release.upgrade(CHARTS / "slipway", "--set=log.level=debug")
 
         # then: it does what is asked
         _obeys(space, replicas=2)
 
         # when: the replica that leads is deleted; then: the other one goes on
-        leader = _leader(space)
-        space.cluster.kubectl.within(NAMESPACE)("delete", "pod", leader, "--wait=false")
-        space.until("another replica leads", lambda: _leader(space) not in {"", leader})
+        until_another_leads(space, kill_leader(space))
         _obeys(space, replicas=1)
 
         # when: all is uninstalled; then: the API is kept, and what serves is there
@@ -82,7 +78,8 @@ def test_models_outlive_every_change_of_the_operator(space: Space, release: Rele
         release.upgrade()
         _obeys(space, replicas=2)
 
-    # and: the model's first pod served all the while, and answered every request
+    # and: the model's revision is the one that it was; its first pod served all the while and answered every request
+    assert _revision(space) == revision
     load.assert_nothing_failed()
     (first,) = (pod for pod in space.pods("line") if pod["metadata"]["uid"] == serving)
     assert total_restarts(first) == 0
@@ -95,16 +92,7 @@ def _obeys(space: Space, *, replicas: int) -> None:
     space.until(f"{wanted} pods", lambda: space.model("line")["status"]["ready"] == wanted)
 
 
-def _leader(space: Space) -> str:
-    """The pod that holds the lease."""
-    lease = space.api.get("leases", NAMESPACE, "slipway") or {"spec": {}}
-    return str(lease["spec"].get("holderIdentity") or "").rpartition("-")[0]
-
-
-def _earlier_chart(folder: Path) -> Path:
-    """The operator's chart as it was before its last change that was committed."""
-    before = run("git", "log", "--format=%H", "--max-count=2", "--", "charts/slipway", cwd=ROOT).split()[-1]
-    archive = subprocess.run(["git", "archive", before, "charts/slipway"], cwd=ROOT, capture_output=True, check=True)
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
-    return folder / "charts" / "slipway"
+def _revision(space: Space) -> tuple[str, int, int]:
+    """The revision that serves, its number, and the highest that there is."""
+    status = space.model("line")["status"]
+    return status["stable"]["revision"], status["stable"]["number"], status["lastNumber"]

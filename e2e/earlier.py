@@ -1,0 +1,46 @@
+"""The operator as it was: chart and image of an earlier commit."""
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed import images
+from testbed.cluster import Cluster
+from testbed.shell import ROOT, run
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An operator that is in the cluster's reach."""
+
+    chart: Path
+    repository: str
+    tag: str
+
+
+def operator(cluster: Cluster, folder: Path) -> Earlier:
+    """The operator as it was before its last change that was committed, or at the commit that `EARLIER` names."""
+    commit = os.environ.get("EARLIER") or _before_the_last_change()
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(folder, filter="data")
+    (reference,) = cluster.load([images.build(_image(folder, commit), images.base_image())])
+    repository, _, tag = reference.rpartition(":")
+    return Earlier(folder / "charts" / "slipway", repository, tag)
+
+
+def _before_the_last_change() -> str:
+    return run("git", "log", "--format=%H", "--max-count=2", "--", "operator", "charts/slipway", cwd=ROOT).split()[-1]
+
+
+def _image(tree: Path, commit: str) -> images.Image:
+    """The image that the tree of then makes of itself."""
+
+    def assemble(context: Path) -> None:
+        run(sys.executable, "-m", "testbed", "context", "operator", context, cwd=tree)
+
+    return images.Image("operator", (commit,), assemble, folder=str(tree / "images" / "operator"))
