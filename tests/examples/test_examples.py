@@ -52,6 +52,21 @@ def test_another_slope_is_another_model(tmp_path: Path) -> None:
     assert f"x = 3: the model says y = {answer:.6f}" in told
 
 
+def test_fewer_epochs_are_a_worse_model_and_a_mixed_up_one_is_wrong(tmp_path: Path) -> None:
+    def told(*arguments: str) -> tuple[float, float]:
+        """What the golden request says, and the exported network."""
+        train("linear-regression", tmp_path, *arguments)
+        golden = json.loads((tmp_path / "golden" / "one.json").read_text())
+        network = ReferenceEvaluator(onnx.load(tmp_path / "1" / "model.onnx"))
+        (answer,) = network.run(None, {"x": array(golden["inputs"][0])})
+        return golden["outputs"][0]["data"][0], answer.item()
+
+    assert told("--epochs", "5") == pytest.approx((6.32, 6.32), abs=0.1)
+    right, wrong = told("--mixed-up")
+    assert right == pytest.approx(7, abs=0.1)
+    assert abs(right - wrong) > 1
+
+
 def test_the_exported_network_answers_as_torch_did(trained: Path) -> None:
     network = ReferenceEvaluator(onnx.load(trained / "1" / "model.onnx"))
     for path in (trained / "golden").glob("*.json"):
