@@ -132,11 +132,11 @@ def test_a_rollout_ends_the_same_whichever_write_was_the_operators_last(story: S
     def done(model: Model) -> bool:
         return model.story.is_ready(model.name, "2")
 
-    _matrix(story, "rollout", 40, lambda _: None, lambda model: model.moves("2"), done)
+    _matrix(story, "rollout", 32, lambda _: None, lambda model: model.moves("2"), done)
 
 
 def test_a_rollback_ends_the_same_whichever_write_was_the_operators_last(story: Story) -> None:
-    _matrix(story, "rollback", 24, _half_way, _fails, _is_back)
+    _matrix(story, "rollback", 22, _half_way, _fails, _is_back)
 
 
 def _half_way(model: Model) -> None:
