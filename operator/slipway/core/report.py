@@ -48,7 +48,7 @@ def _verifies(scene: Scene, state: State) -> bool:
 
 def _moving(scene: Scene, state: State, goal: Goal) -> str | None:
     """Where each of those that take part stands: `2 has 1 of 4 pods available and 25 % of the traffic`."""
-    shares = _shares(scene, goal)
+    shares = _shares(scene, goal) or dict.fromkeys(scene.root, 100)  # until a switch is seen, all is where it was
     refs = [ref for ref in (state.candidate, state.stable) if ref and ref.revision]
     said = [
         f"{ref.version} has {scene.facts(ref).available} pods available and {shares.get(ref.revision or '', 0)} %"
