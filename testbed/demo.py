@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.table import Table
 
@@ -31,8 +31,8 @@ CLUSTER: Final = "slipway"
 NAMESPACE: Final = "slipway-demo"
 CLIENT: Final = "slipway-client"
 RATE: Final = 50
-SECONDS_AROUND: Final = 5
-"""How long requests go on before a change and after it."""
+SECONDS_BEFORE: Final = 5
+"""How long requests have gone on when the first change begins."""
 POLL_SECONDS: Final = 2
 X: Final = 3.0
 
@@ -47,8 +47,7 @@ def demo() -> None:
     with tempfile.TemporaryDirectory() as folder:
         served = Served(cluster, NAMESPACE)
         first = _first_answer(served, Path(folder))
-        better = _better_model(served, client, Path(folder), first)
-        _wrong_model(served, client, Path(folder), better)
+        _two_changes(served, client, Path(folder), first)
     step(f"done in {time.monotonic() - began:.0f} s. Look around:")
     _look_around(cluster)
 
@@ -63,30 +62,25 @@ def _first_answer(served: Served, folder: Path) -> Bundle:
     return bundle
 
 
-def _better_model(served: Served, client: Kubectl, folder: Path, first: Bundle) -> Bundle:
-    bundle = _trained(served, folder, "2", "a better model: more steps of training")
-    with _asking(served, client, first, bundle) as run:
-        served.move_to(bundle)
+def _two_changes(served: Served, client: Kubectl, folder: Path, first: Bundle) -> None:
+    """A better model, and a wrong one: requests go on from before the one until after the other."""
+    better = _trained(served, folder, "2", "a better model: more steps of training")
+    with _asking(served, client, first, better) as run:
+        served.move_to(better)
         served.until("Ready")
-        with working("waiting until connections to version 1 have ended, for which its pod stays 30 s"):
-            while set(run.recent.total().answered) != {bundle.version}:
-                time.sleep(POLL_SECONDS)
-    _count(run.report, run.report.phases(first.version, bundle.version))
-    told = {"version 1 said": first.answers, "version 2 says": served.ask_http(bundle)}
-    right = [2 * float(x) + 1 for x in bundle.inputs.flatten()]
-    _show("The better model took over", bundle, {"y = 2x + 1": right, **told})
-    return bundle
-
-
-def _wrong_model(served: Served, client: Kubectl, folder: Path, better: Bundle) -> None:
-    bundle = _trained(served, folder, "3", "a wrong model: by mistake, the weights of before training", "--mixed-up")
-    with _asking(served, client, better) as run:
-        served.move_to(bundle)
+        step(f"failed requests so far: {len(run.recent.failures)}")
+        told = {"version 1 said": first.answers, "version 2 says": served.ask_http(better)}
+        right = [2 * float(x) + 1 for x in better.inputs.flatten()]
+        _show("The better model took over", better, {"y = 2x + 1": right, **told})
+        wrong = _trained(served, folder, "3", "a wrong model: by mistake, the weights of before training", "--mixed-up")
+        served.move_to(wrong)
         served.until("Refused")
-        time.sleep(SECONDS_AROUND)
-    _count(run.report, {"all the while": run.report.total()})
-    step("kubectl get modeldeployments --output wide")
-    console.print(served.kubectl("get", "modeldeployments", "--output=wide").rstrip(), markup=False)
+        step("kubectl get modeldeployments --output wide")
+        console.print(served.kubectl("get", "modeldeployments", "--output=wide").rstrip(), markup=False)
+        with working("waiting until connections that were kept to version 1 have ended"):
+            while set(run.recent.total().answered) != {better.version}:
+                time.sleep(POLL_SECONDS)
+    _count(run.report, first.version, better.version)
 
 
 def _trained(served: Served, folder: Path, version: str, what: str, *arguments: str) -> Bundle:
@@ -108,14 +102,15 @@ def _asking(served: Served, client: Kubectl, *versions: Bundle) -> Iterator[pod.
     answers = [f"{bundle.version}={bundle.answer_to(X)}" for bundle in versions]
     step(f"from now on, {RATE} requests a second by each protocol")
     with pod.running(client, served.host, EXAMPLE, request, answers, f"--rate={RATE}") as run:
-        time.sleep(SECONDS_AROUND)
+        time.sleep(SECONDS_BEFORE)
         yield run
 
 
-def _count(report: Report, stretches: Mapping[str, Any]) -> None:
-    whole = report.total()
-    for words in aligned([HEADINGS, *(line(name, tally) for name, tally in stretches.items())]):
+def _count(report: Report, before: str, after: str) -> None:
+    rows = (line(name, tally) for name, tally in report.phases(before, after).items())
+    for words in aligned([HEADINGS, *rows]):
         console.print(f"  {words}", markup=False)
+    whole = report.total()
     step(f"{whole.sent} requests: {whole.failed.total()} failed, {whole.wrong.total()} answered wrongly")
     if report.failures:
         raise CommandError("\n".join(report.failures))
