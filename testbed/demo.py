@@ -31,9 +31,8 @@ CLUSTER: Final = "slipway"
 NAMESPACE: Final = "slipway-demo"
 CLIENT: Final = "slipway-client"
 RATE: Final = 50
-SECONDS_BEFORE: Final = 5
-"""How long requests have gone on when the first change begins."""
-POLL_SECONDS: Final = 2
+SECONDS_AROUND: Final = 5
+"""How long requests have gone on when the first change begins, and go on after the last."""
 X: Final = 3.0
 
 
@@ -78,8 +77,8 @@ def _two_changes(served: Served, client: Kubectl, folder: Path, first: Bundle) -
         step("kubectl get modeldeployments --output wide")
         console.print(served.kubectl("get", "modeldeployments", "--output=wide").rstrip(), markup=False)
         with working("waiting until connections that were kept to version 1 have ended"):
-            while set(run.recent.total().answered) != {better.version}:
-                time.sleep(POLL_SECONDS)
+            served.until_alone()
+        time.sleep(SECONDS_AROUND)
     _count(run.report, first.version, better.version)
 
 
@@ -102,7 +101,7 @@ def _asking(served: Served, client: Kubectl, *versions: Bundle) -> Iterator[pod.
     answers = [f"{bundle.version}={bundle.answer_to(X)}" for bundle in versions]
     step(f"from now on, {RATE} requests a second by each protocol")
     with pod.running(client, served.host, EXAMPLE, request, answers, f"--rate={RATE}") as run:
-        time.sleep(SECONDS_BEFORE)
+        time.sleep(SECONDS_AROUND)
         yield run
 
 

@@ -21,6 +21,8 @@ from testbed.shell import ROOT, CommandError
 EXAMPLE: Final = "linear-regression"
 MANIFEST: Final = ROOT / "examples" / EXAMPLE / "manifest.yaml"
 BUCKET: Final = "models"
+MODEL_DEPLOYMENT: Final = "serving.slipway.dev/model-deployment"
+REVISION: Final = "serving.slipway.dev/revision"
 PATIENCE_SECONDS: Final = 300
 POLL_SECONDS: Final = 0.5
 HTTP_PORT: Final = 8000
@@ -142,6 +144,13 @@ class Served:
                 tell(said or "the operator has not looked yet")
                 time.sleep(POLL_SECONDS)
         raise CommandError(f"{EXAMPLE} is not {phase} after {PATIENCE_SECONDS} s: {said}")
+
+    def until_alone(self) -> None:
+        """Wait until the version that serves is the only one with pods."""
+        revision = self.kubectl.json("get", "modeldeployment", EXAMPLE)["status"]["stable"]["revision"]
+        others = f"{MODEL_DEPLOYMENT}={EXAMPLE},{REVISION},{REVISION}!={revision}"
+        timeout = f"--timeout={PATIENCE_SECONDS}s"
+        self.kubectl("wait", "pods", f"--selector={others}", "--for=delete", timeout)
 
     def ask_http(self, bundle: Bundle) -> list[float]:
         """What it answers to the bundle's questions by HTTP."""
