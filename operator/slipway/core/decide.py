@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.status import RevisionRef, RevisionState, Step
-from slipway.core import history
+from slipway.api.v1alpha1.status import RevisionState, Step
 from slipway.core.children.revision import RevisionRecord, render
 from slipway.core.converge import Convergence, Goal, converge
 from slipway.core.facts import Foreign, Observed, Owner, Rejected
@@ -23,10 +22,11 @@ from slipway.core.names import of_revision
 from slipway.core.plan import Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
 from slipway.core.reasons import About, Finding, Reason, finding
+from slipway.core.recall import HEARD_WITHIN, is_fresh, remembered, retargeted
 from slipway.core.report import situation_of, status_of
 from slipway.core.rollout import machine, requests
 from slipway.core.rollout.state import Facts, Outcome, State
-from slipway.core.rollout.target import rested, retarget
+from slipway.core.rollout.target import rested
 from slipway.core.scene import Scene
 from slipway.core.sight import facts_of
 from slipway.core.status import Situation, conditions, phase
@@ -87,7 +87,7 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
 
 def _decide(scene: Scene) -> Plan:
     before = scene.before
-    outcome, record = _recorded(scene, _outage(scene, _step(scene, _retargeted(scene, _remembered(scene)))))
+    outcome, record = _recorded(scene, _outage(scene, _step(scene, retargeted(scene, remembered(scene)))))
     outcome = _counted(scene, outcome)
     state = outcome.state
     lineup = line_up(scene, state, ends_standby=outcome.ends_standby)
@@ -99,6 +99,8 @@ def _decide(scene: Scene) -> Plan:
     state = _having_told(state, told)
     status = status_of(scene=scene, state=state, lineup=lineup, goal=goal, situation=situation)
     wakes = [outcome.wake_at, lineup.ends_at]
+    if is_fresh(scene) and before.rollout and any(live.record is None for live in goal.live):
+        wakes.append(before.rollout.step_started_at + HEARD_WITHIN)
     if blocked is None and _goes_on(scene, outcome, convergence):
         wakes.append(scene.now)
     return Plan(
@@ -126,10 +128,17 @@ def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
     """Whether the next step waits for nothing but our own writes, which bring no event."""
     before, rollout = scene.before.rollout, outcome.state.rollout
     stepped = rollout is not None and (before is None or before.step is not rollout.step)
+    ended = before is not None and rollout is None  # from here on an autoscaler's own count is the one that counts
     proved = rollout is not None and bool(rollout.proved) and not (before and before.proved)
     dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in convergence.actions)
     permits = bool(outcome.discard) or outcome.resolved is not None or dropped
-    return stepped or proved or (permits and bool(convergence.actions)) or _moves_traffic(scene, outcome, convergence)
+    return (
+        stepped
+        or ended
+        or proved
+        or (permits and bool(convergence.actions))
+        or _moves_traffic(scene, outcome, convergence)
+    )
 
 
 def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, int]:
@@ -147,38 +156,6 @@ def _moves_traffic(scene: Scene, outcome: Outcome, convergence: Convergence) -> 
     roots = (a for a in convergence.actions if isinstance(a, Apply) and a.manifest["kind"] == "Service")
     written = [a for a in roots if a.manifest["metadata"]["name"] == scene.owner.name]
     return any(outcome.state.stable is not None or not apply.first for apply in written)
-
-
-def _remembered(scene: Scene) -> State:
-    """The machine's state out of status; where status was lost, the revision that serves is taken as stable."""
-    before, past = scene.before, scene.past
-    # History may hold numbers that status never told: of a revision that was dropped before it started, or lost status.
-    others = [entry.number for entry in past if entry.ask != scene.ask]
-    state = State(
-        stable=before.stable,
-        candidate=before.candidate,
-        refused=before.refused,
-        rollout=before.rollout,
-        last_number=max(before.last_number, *others, 0),
-        requests=list(before.requests),
-    )
-    serving = scene.serving
-    if state.stable or state.rollout or state.refused or serving is None:
-        return state
-    record = history.record_of(scene.observed, scene.owner, serving)
-    if record is None and scene.deployment(serving) is None:
-        return state
-    number = next((e.number for e in past if e.revision == serving), state.last_number + 1)
-    # Of what cannot be read nothing is known but that it serves: it stays until what is asked can take over.
-    ask, version = (record.ask, record.version) if record else ("", "unknown")
-    stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
-    return replace(state, stable=stable, last_number=max(state.last_number, number))
-
-
-def _retargeted(scene: Scene, state: State) -> State:
-    held = {ref.revision for ref in (state.stable, state.candidate) if ref and ref.revision}
-    lost = {revision for revision in held if history.is_lost(scene.observed, scene.owner, revision)}
-    return retarget(state, ask=scene.ask, version=scene.spec.model.version, root=scene.root, now=scene.now, lost=lost)
 
 
 def _step(scene: Scene, state: State) -> Outcome:
@@ -283,7 +260,8 @@ def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ..
         return ()
     known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
     known |= set(before.rollout.told) if before.rollout else set()
-    return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=True),)
+    warns = found.reason not in (Reason.PROVING, Reason.DRAINING)
+    return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=warns),)
 
 
 def _having_told(state: State, told: Sequence[Note]) -> State:

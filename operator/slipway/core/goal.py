@@ -101,7 +101,8 @@ def _bounds(scene: Scene, state: State, revision: str, count: int, root: frozens
     back = rollout is not None and rollout.step is Step.ROLLING_BACK
     candidate = state.candidate.revision if state.candidate else None
     grows = candidate if candidate in root and not back else state.stable.revision
-    return (count, max(count, scaling.max_replicas)) if revision == grows else (count, count)
+    makes_room = revision == state.stable.revision and not back and count < scene.needed
+    return (count, max(count, scaling.max_replicas)) if revision == grows and not makes_room else (count, count)
 
 
 # -- history and Jobs

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import RolloutType, Server
-from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, Step
+from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, Step
+from slipway.core import history
+from slipway.core.children.revision import RevisionRecord
 from slipway.core.rollout.state import State
 from slipway.core.scene import Scene
 
@@ -51,7 +53,7 @@ def line_up(scene: Scene, state: State, *, ends_standby: bool = False) -> Lineup
 
 def _others(scene: Scene, state: State) -> Iterator[RevisionStatus]:
     taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
-    for known in scene.before.revisions:
+    for known in (*scene.before.revisions, *_unlisted(scene)):
         if known.revision in taken:
             continue
         facts = scene.facts(known)
@@ -60,6 +62,30 @@ def _others(scene: Scene, state: State) -> Iterator[RevisionStatus]:
         if became is not None and not gone and (until is None or until > scene.now):
             update = {"state": became, "retire_at": until, "available": facts.available, "replicas": facts.count}
             yield known.model_copy(update=update)
+
+
+def _unlisted(scene: Scene) -> Iterator[RevisionStatus]:
+    """Revisions with traffic that status does not know of: it was lost, or written by one who looked too early."""
+    listed = {known.revision for known in scene.before.revisions}
+    for entry in scene.past:
+        carries = entry.revision in scene.root - listed and scene.available(entry.revision)
+        if carries and (record := history.record_of(scene.observed, scene.owner, entry.revision)):
+            ref = RevisionRef(revision=entry.revision, ask=entry.ask, number=entry.number, version=record.version)
+            yield described(ref, record, state=RevisionState.CANDIDATE, replicas=0, available=0, share=0)
+
+
+def described(ref: RevisionRef, record: RevisionRecord | None, **of: Any) -> RevisionStatus:
+    """A revision as status lists it, with what its record says."""
+    return RevisionStatus(
+        revision=ref.revision or "",
+        number=ref.number or 1,
+        version=ref.version,
+        digest=record.resolved.digest if record else "",
+        unverified=(record.resolved.unverified or None) if record else None,
+        verification=record.verification if record else "",
+        platform=record.platform if record else "",
+        **of,
+    )
 
 
 def _role(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionState | None, datetime | None]:

@@ -2,9 +2,8 @@
 
 from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus, Step
-from slipway.core.children.revision import RevisionRecord
 from slipway.core.converge import Goal, Live
-from slipway.core.lineup import Lineup
+from slipway.core.lineup import Lineup, described
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
 from slipway.core.reasons import Finding, found_before
 from slipway.core.rollout.gates import first_finding
@@ -119,29 +118,19 @@ def _revisions(scene: Scene, state: State, lineup: Lineup, goal: Goal) -> list[R
     shares = _shares(scene, goal) if state.stable else {}
     leading = ((state.stable, RevisionState.STABLE), (state.candidate, RevisionState.CANDIDATE))
     shown = [
-        _revision_status(scene, ref, what, live[ref.revision], shares.get(ref.revision, 0))
+        described(
+            ref,
+            live[ref.revision].record,
+            state=what,
+            replicas=_planned(scene, live[ref.revision]),
+            available=scene.facts(ref).available,
+            share=shares.get(ref.revision, 0),
+        )
         for ref, what in leading
         if ref and ref.revision
     ]
     others = (known.model_copy(update={"share": shares.get(known.revision, 0)}) for known in lineup.all)
     return [*shown, *others]
-
-
-def _revision_status(scene: Scene, ref: RevisionRef, state: RevisionState, live: Live, share: int) -> RevisionStatus:
-    record: RevisionRecord | None = live.record
-    return RevisionStatus(
-        revision=live.revision,
-        number=ref.number or 1,
-        version=ref.version,
-        digest=record.resolved.digest if record else "",
-        unverified=(record.resolved.unverified or None) if record else None,
-        verification=record.verification if record else "",
-        platform=record.platform if record else "",
-        state=state,
-        replicas=_planned(scene, live),
-        available=scene.facts(ref).available,
-        share=share,
-    )
 
 
 def _planned(scene: Scene, live: Live) -> int:

@@ -1,0 +1,55 @@
+"""Recall: the machine's state out of status, as far as history and the cluster bear it out, aimed at what is asked."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from slipway.api.v1alpha1.status import RevisionRef, Step
+from slipway.core import history
+from slipway.core.rollout.state import State
+from slipway.core.rollout.target import retarget
+from slipway.core.scene import Scene
+
+HEARD_WITHIN: Final = timedelta(seconds=10)
+"""Watches bring different kinds at different times; what was written this long ago has been told of."""
+
+
+def remembered(scene: Scene) -> State:
+    """The machine's state out of status; where status was lost, the revision that serves is taken as stable."""
+    before, past = scene.before, scene.past
+    # History may hold numbers that status never told: of a revision that was dropped before it started, or lost status.
+    others = [entry.number for entry in past if entry.ask != scene.ask]
+    state = State(
+        stable=before.stable,
+        candidate=before.candidate,
+        refused=before.refused,
+        rollout=before.rollout,
+        last_number=max(before.last_number, *others, 0),
+        requests=list(before.requests),
+    )
+    serving = scene.serving
+    if state.stable or state.rollout or state.refused or serving is None:
+        return state
+    record = history.record_of(scene.observed, scene.owner, serving)
+    if record is None and scene.deployment(serving) is None:
+        return state
+    number = next((e.number for e in past if e.revision == serving), state.last_number + 1)
+    # Of what cannot be read nothing is known but that it serves: it stays until what is asked can take over.
+    ask, version = (record.ask, record.version) if record else ("", "unknown")
+    stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
+    return replace(state, stable=stable, last_number=max(state.last_number, number))
+
+
+def is_fresh(scene: Scene) -> bool:
+    """Whether the candidate was started so lately that its ControllerRevision may not have been heard of yet."""
+    rollout = scene.before.rollout
+    return rollout is not None and rollout.step is Step.STARTING and scene.now < rollout.step_started_at + HEARD_WITHIN
+
+
+def retargeted(scene: Scene, state: State) -> State:
+    """The state aimed at what is asked for now; what nobody can say any more is lost."""
+    held = {ref.revision for ref in (state.stable, state.candidate) if ref and ref.revision}
+    lost = {revision for revision in held if history.is_lost(scene.observed, scene.owner, revision)}
+    if is_fresh(scene):
+        lost -= {state.candidate.revision if state.candidate else None}
+    return retarget(state, ask=scene.ask, version=scene.spec.model.version, root=scene.root, now=scene.now, lost=lost)
