@@ -59,7 +59,7 @@ def test_fewer_epochs_are_a_worse_model_and_a_mixed_up_one_is_wrong(tmp_path: Pa
         golden = json.loads((tmp_path / "golden" / "one.json").read_text())
         network = ReferenceEvaluator(onnx.load(tmp_path / "1" / "model.onnx"))
         (answer,) = network.run(None, {"x": array(golden["inputs"][0])})
-        return golden["outputs"][0]["data"][0], answer.item()
+        return golden["outputs"][0]["data"][0], np.asarray(answer).item()
 
     assert told("--epochs", "5") == pytest.approx((6.32, 6.32), abs=0.1)
     right, wrong = told("--mixed-up")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import groupby
 
 import pytest
 
@@ -17,17 +18,20 @@ PODS = 3
 
 
 def _each_step_once(history: History, old: str, new: str) -> None:
-    """The old one's pods only went, the new one's only came, and never were there too few or too many. Numbers only
-    grew: one may be left out, where an operator hears of a revision in status before it hears of the revision."""
-    gone, come, numbers = [], [], []
+    """The old one's pods only went, the new one's only came, and never were there too few or too many. The rollout took
+    its steps in order, each once, under one number."""
+    gone, come, numbers, steps = [], [], [], []
     for moment in history.moments():
         assert moment.reached() >= PODS
         assert sum(moment.counts().values()) <= PODS + 1
         gone.append(-moment.counts().get(old, 0))
         come.append(moment.counts().get(new, 0))
         numbers.append(moment.model["status"]["lastNumber"])
+        steps.append(moment.model["status"].get("rollout", {}).get("step", ""))
     assert gone == sorted(gone)
     assert come == sorted(come)
+    assert [step for step, _ in groupby(steps)][-4:] == ["Resolving", "Starting", "Shifting", ""]
+    assert {*numbers} == {1, 2}
     assert numbers == sorted(numbers)
 
 
