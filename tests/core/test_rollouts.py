@@ -178,6 +178,10 @@ def test_a_failure_while_the_old_version_is_in_standby_sends_the_new_one_home_at
     assert cluster.status["phase"] == "Refused"
     assert cluster.status["refused"]["reason"] == "BackendDead"
     assert cluster.status["stable"]["version"] == "3"
+    assert [r["state"] for r in cluster.status["revisions"]] == ["Stable", "Retiring"], "connections to it may last"
+    cluster.pass_time(seconds=31)
+    cluster.settle()
+    assert counts(cluster) == {"3": 2}
 
 
 def test_standby_ends_by_itself() -> None:

@@ -102,8 +102,15 @@ def _role(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionSt
             return RevisionState.RETIRING, known.retire_at or drained
     if known.revision in scene.root and scene.facts(known).available:
         return RevisionState.SUPERSEDED, None
-    carried = known.state is RevisionState.SUPERSEDED or known.share > 0
+    carried = known.state is RevisionState.SUPERSEDED or known.share > 0 or _had_traffic(scene, known)
     return (RevisionState.RETIRING, drained) if carried else (None, None)
+
+
+def _had_traffic(scene: Scene, known: RevisionStatus) -> bool:
+    """Whether it was the candidate of a change of traffic; in the moment that this is taken back no share tells."""
+    rollout, candidate = scene.before.rollout, scene.before.candidate
+    moved = rollout is not None and rollout.step in (Step.SHIFTING, Step.ROLLING_BACK)
+    return moved and candidate is not None and candidate.revision == known.revision
 
 
 def _standby(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionState | None, datetime | None]:

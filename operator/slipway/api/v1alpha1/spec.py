@@ -147,7 +147,9 @@ class Rollout(ApiModel):
     blue_green: BlueGreen | None = None
     fetch_timeout: Timeout = Field("1h", description="How long a bundle may take to be resolved or fetched.")
     progress_deadline: Timeout = Field(
-        "10m", description="How long a new version may go without progress once it is fetched."
+        "10m",
+        description="How long a new version may go without progress once it is fetched; never less than "
+        "server.startupTimeout.",
     )
     unschedulable_grace: Interval = Field(
         "5m", description="How long type Auto waits for a free accelerator before an old pod makes room."
