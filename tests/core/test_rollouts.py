@@ -224,6 +224,21 @@ def test_recreate_takes_nothing_away_before_both_bundles_are_proved() -> None:
     assert cluster.status["stable"]["version"] == "4"
 
 
+def test_recreate_starts_nothing_before_the_last_old_pod_has_ended() -> None:
+    cluster = ready(replicas=2, rollout={"type": "Recreate"})
+    old = cluster.pods[f"churn-{cluster.selected()}-0"]
+    forget_jobs(cluster)
+    cluster.starts("4")
+    cluster.pods["ends slowly"] = {**old, "metadata": {**old["metadata"], "deletionTimestamp": "2026-01-05T12:00:00Z"}}
+    proved(cluster)
+    assert counts(cluster) == {"3": 0, "4": 0}
+    assert cluster.condition("Ready")["reason"] == "Draining"
+    assert cluster.status["phase"] == "Waiting"
+    del cluster.pods["ends slowly"]
+    cluster.settle()
+    assert counts(cluster) == {"3": 0, "4": 2}
+
+
 def test_recreate_takes_nothing_away_while_the_way_back_is_not_there() -> None:
     cluster = ready(replicas=2, rollout={"type": "Recreate"})
     forget_jobs(cluster)

@@ -86,7 +86,7 @@ TYPES: list[tuple[str, Policy, Facts, Limits]] = [
         facts(),
         Limits(needed=4, unavailable=1),
     ),
-    ("recreate", policy(RolloutType.RECREATE), facts(), Limits(needed=4, unavailable=4)),
+    ("recreate", policy(RolloutType.RECREATE), facts(), Limits(needed=4, unavailable=4, apart=True)),
     ("blue and green", policy(RolloutType.BLUE_GREEN), facts(), Limits(needed=4, surge=4, spans=False)),
     ("others' pods about", policy(), facts(bystanders=True), Limits(needed=4, surge=1, spans=False)),
 ]

@@ -39,6 +39,9 @@ class Limits:
     spans: bool = True
     """Old and new may share the traffic; else it moves at once, when the new side is whole."""
 
+    apart: bool = False
+    """The old side's pods have to be gone before the new side's start."""
+
     @property
     def floor(self) -> int:
         """Available pods that must stay in the traffic's reach."""

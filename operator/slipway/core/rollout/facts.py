@@ -23,6 +23,8 @@ class RevisionFacts:
     replica_failure: str | None = None
     """Why the API server refused its pods."""
     pods: tuple[PodFacts, ...] = ()
+    ending: int = 0
+    """Pods that were told to end and are still there."""
     nodes: tuple[NodeFacts, ...] = ()
 
     @property
@@ -53,6 +55,7 @@ class RevisionFacts:
             available=status.get("availableReplicas", 0),
             replica_failure=_replica_failure(status),
             pods=tuple(pod for pod in observed.pods_of(revision) if not pod.deleting),
+            ending=sum(pod.deleting for pod in observed.pods_of(revision)),
             nodes=observed.nodes,
         )
 

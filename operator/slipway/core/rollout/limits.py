@@ -53,7 +53,7 @@ def _recreate(rollout: RolloutStatus, facts: Facts, state: State) -> Planned:
     serves = old is not None and old.available > 0 and rollout.step is not Step.ROLLING_BACK
     return Planned(
         rollout=_said(rollout, RolloutType.RECREATE, because),
-        limits=Limits(needed=facts.needed, unavailable=facts.needed, spans=not facts.bystanders),
+        limits=Limits(needed=facts.needed, unavailable=facts.needed, spans=not facts.bystanders, apart=True),
         needs_proof=serves and not rollout.proved,
     )
 

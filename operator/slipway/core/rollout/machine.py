@@ -104,7 +104,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         return Outcome(state=state, allocation=as_it_is(state, facts))
     if _has_taken_over(state, facts, candidate):
         return _promote(state, facts, policy, now)
-    rollout, found, late = _judged(rollout, candidate, _drains(facts, candidate), policy, now)
+    rollout, found, late = _judged(rollout, candidate, _drains(rollout, facts, candidate), policy, now)
     failed = late or (found if found and is_certain(found, candidate) else None)
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
@@ -134,9 +134,11 @@ def _promote(state: State, facts: Facts, policy: Policy, now: datetime) -> Outco
     return replace(_steady(settled, facts), notes=notes)
 
 
-def _drains(facts: Facts, candidate: RevisionFacts) -> Finding | None:
-    """The candidate has all the pods that it may have before the traffic is shared, and others' pods are about, which a
-    Service that spans would reach."""
+def _drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts) -> Finding | None:
+    """The candidate may not have pods before others' have ended; or it has all that it may have before the traffic is
+    shared, and others' pods are about, which a Service that spans would reach."""
+    if rollout.proved and not candidate.count and _lingers(facts, candidate):
+        return finding(Reason.DRAINING, f"{candidate.version}: starts once the pods of the version before have ended")
     done = 0 < candidate.count <= candidate.available and candidate.count < facts.needed
     if not (facts.bystanders and done) or candidate.revision in facts.root:
         return None
@@ -211,7 +213,15 @@ def _allocated(state: State, facts: Facts, within: Limits) -> Allocation:
     if leads is None:
         return as_it_is(state, facts)
     sides: list[Side] = [side(leads), *down]
-    return hold(allocate(sides[0], down, within, facts.root), sides, within, facts.root)
+    allocation = hold(allocate(sides[0], down, within, facts.root), sides, within, facts.root)
+    if within.apart and not leads.count and _lingers(facts, leads):
+        return replace(allocation, counts={**allocation.counts, leads.revision: 0})
+    return allocation
+
+
+def _lingers(facts: Facts, leads: RevisionFacts) -> bool:
+    """Pods of another revision are still there, if only to end."""
+    return any(known.pods or known.ending for known in facts.revisions.values() if known is not leads)
 
 
 # -- back
