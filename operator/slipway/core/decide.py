@@ -145,10 +145,11 @@ def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, 
     """What makes it right to take capacity or traffic away: the pods that the traffic reaches afterwards."""
     counts = {of_revision(scene.owner.name, live.revision): scene.count(live.revision) for live in goal.live}
     takes = any(isinstance(a, Scale) and a.replicas < counts.get(a.name, 0) for a in convergence.actions)
-    if not (takes or scene.root != goal.root):
+    if not (takes or scene.selected != goal.root):
         return {}
     left = {of_revision(scene.owner.name, live.revision): live for live in goal.live if live.revision in goal.root}
-    return {name: min(scene.available(live.revision), live.replicas) for name, live in left.items() if live.replicas}
+    relied = {name: min(scene.available(live.revision), live.replicas) for name, live in left.items()}
+    return {name: available for name, available in relied.items() if available}
 
 
 def _moves_traffic(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
