@@ -103,7 +103,8 @@ class Store:
         uid, version = meta["uid"], int(meta["resourceVersion"])
         places = self._places.setdefault(kind.name, {})
         known = places.get(uid)
-        if version <= self._gone_at(uid) or (known and known.version >= version):
+        # The version at which an object lost the label that a watch selects by is one that it still has.
+        if version < self._gone_at(uid) or (known and known.version >= version):
             return frozenset()
         key = _owner_of(kind, meta)
         concerned = frozenset({key} if key else ())
