@@ -4,6 +4,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 import httpx
@@ -85,13 +86,15 @@ class Api:
         self._read(self._http.delete(address(plural, namespace, name)))
 
     def _ask(self, path: str, query: Mapping[str, str] | None = None) -> httpx.Response:
-        """A question, asked again while the API server is busy: it is for some seconds after a new CRD."""
+        """A question, asked again while the API server is busy: it is for some seconds after a new CRD. One that got no
+        answer, because another thread's end took its connection along, costs nothing to ask again."""
         for _ in range(PATIENCE_SECONDS):
-            answer = self._http.get(path, params=dict(query or {}))
-            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
-                break
+            with suppress(httpx.ReadError):
+                answer = self._http.get(path, params=dict(query or {}))
+                if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                    return answer
             time.sleep(1)
-        return answer
+        return self._http.get(path, params=dict(query or {}))
 
     @staticmethod
     def _read(answer: httpx.Response) -> Manifest:

