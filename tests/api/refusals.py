@@ -246,6 +246,30 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.autoscaling.minReplicas",
         "minReplicas must not be above maxReplicas: lower the one or raise the other",
     ),
+    (
+        "rollingUpdate of another type",
+        with_model(rollout={"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),
+        "spec.rollout.rollingUpdate",
+        "only the types Auto and RollingUpdate read rollingUpdate: take it out or change type",
+    ),
+    (
+        "blueGreen of another type",
+        with_model(rollout={"blueGreen": {"standbyDuration": "5m"}}),
+        "spec.rollout.blueGreen",
+        "only the type BlueGreen reads blueGreen: take it out or change type",
+    ),
+    (
+        "no way to start a pod",
+        with_model(rollout={"rollingUpdate": {"maxSurge": "0%", "maxUnavailable": 0}}),
+        "spec.rollout.rollingUpdate.maxSurge",
+        "maxSurge 0 leaves no way to start: raise it, or let maxUnavailable be at least 1",
+    ),
+    (
+        "a surge that is no share",
+        with_model(rollout={"rollingUpdate": {"maxSurge": "lots"}}),
+        "spec.rollout.rollingUpdate.maxSurge",
+        "'lots' is not a share: write it like 25%, or give a number of pods",
+    ),
 ]
 # What the API server says by itself: field, its message.
 BUILT_IN: list[tuple[str, dict[str, Any], str, str]] = [

@@ -22,7 +22,7 @@ WHERE_MODELS_LIVE = {
     "policy/poddisruptionbudgets": CHILD,
     "/configmaps": CHILD,
     "/services": CHILD,
-    "/pods": "list watch",
+    "/pods": "delete list watch",
     "/events": "create",
 }
 NODES = {"/nodes": "list watch"}
