@@ -257,7 +257,8 @@ def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ..
     """An Event when a finding is new; the condition goes on saying it. What may yet prove to be a version's own fault
     is told when it is refused for it."""
     found = situation.finding
-    if found is None or (found.about is About.REVISION and not situation.stalled):
+    on_its_way = situation.candidate is not None and not situation.stalled
+    if found is None or (found.about is About.REVISION and on_its_way):
         return ()
     known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
     known |= set(before.rollout.told) if before.rollout else set()
