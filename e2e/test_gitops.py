@@ -133,6 +133,7 @@ def test_what_git_says_is_served_or_argo_cd_says_why_not(shop: Shop) -> None:
         # when: the commit is reverted; then: all is well at once, on the pods that were there all the while
         shop.until(shop.repository.revert(), "Healthy")
         space.until("the refused pods are gone", lambda: shop.pods() == serving)
+        space.until("connections to version 1 have ended", lambda: set(load.recent.total().answered) == {"2"})
     load.assert_nothing_failed()
     assert load.report.switched("1", "2")
 
