@@ -4,9 +4,15 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from testbed.plane import Plane
 from testbed.shell import ROOT
+
+# CI judges a commit by the same examples each time; `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("explore", max_examples=1500, print_blob=True)
+settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

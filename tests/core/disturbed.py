@@ -62,7 +62,7 @@ class Disturbed(Toy):
         if not plan.actions and plan.status.to_dict() == before:
             assert plan.wake_at is None or plan.wake_at > self.now, "a pass that does nothing asks for another at once"
         if writes:
-            self.status = plan.status.to_dict()
+            self.status, self.highest = plan.status.to_dict(), plan.status.last_number
             self.events += [(note.reason, note.message) for note in plan.notes]
         pods_before = self.taking_part(plan)
         done = self.carried_out(plan, max(writes - 1, 0), before)
@@ -119,9 +119,10 @@ class Disturbed(Toy):
                 pod = self.pods.get(name) if kind == "Pod" else None
                 if (there or pod or {}).get("metadata", {}).get("uid") != uid:
                     raise ConflictError
+        counts = self.counts()
         super().carry_out(action)
-        if isinstance(action, Scale):
-            self.touch(self.objects[kind, name])
+        if name in self.counts() and self.counts()[name] != counts.get(name):
+            self.touch(self.objects["Deployment", name])
             self.stirred = True  # the Deployment controller says that it has seen it
 
     def settle(self, limit: int = LONGEST_SETTLING) -> Plan:
@@ -143,9 +144,13 @@ class Disturbed(Toy):
         self.serial += 1
         manifest["metadata"]["resourceVersion"] = str(self.serial)
 
+    def counts(self) -> dict[str, int]:
+        """Pods that each Deployment is set to."""
+        return {name: m["spec"]["replicas"] for name, m in self.deployments().items()}
+
     def collect_garbage(self) -> None:
         """Pods go with their Deployment or Job, and with its count; no more are available than are there."""
-        counts = {name: m["spec"]["replicas"] for name, m in self.deployments().items()}
+        counts = self.counts()
         jobs = {name for kind, name in self.objects if kind == "Job"}
         self.pods = {
             name: pod
@@ -206,7 +211,6 @@ class Disturbed(Toy):
             assert status.candidate is None
             assert not self.asleep
         assert status.last_number >= self.highest
-        self.highest = status.last_number
         for ref in (status.stable, status.candidate):
             assert ref is None or (ref.number or 0) <= status.last_number
 
@@ -274,7 +278,9 @@ class Disturbed(Toy):
         """After a pass that saw what there was and could write all that it wanted."""
         live = {f"churn-{revision.revision}" for revision in plan.status.revisions}
         assert set(self.deployments()) <= live
-        assert self.taking_part(plan) <= max(self.most(plan.status.replicas or 0), pods_before)
+        assert self.taking_part(plan) <= max(self.most(plan.status.replicas or 0), pods_before), (
+            f"more pods than the surge: {[(r.revision, r.state, r.replicas) for r in plan.status.revisions]}"
+        )
         stable = plan.status.stable
         if stable and ("Service", "churn") not in self.taken:
             assert self.selects() == stable.revision or plan.status.rollout

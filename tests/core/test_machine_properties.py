@@ -297,7 +297,10 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+PROFILE = settings.get_profile(settings.get_current_profile_name())
+TestMachine.settings = settings(
+    max_examples=30 if PROFILE.derandomize else PROFILE.max_examples, stateful_step_count=25, deadline=None
+)
 
 
 # What the machine found, or should have found, as stories

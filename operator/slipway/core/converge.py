@@ -47,7 +47,7 @@ class Live:
     revision: str
     number: int
     record: RevisionRecord | None
-    """None when history has lost it: what is there is then left as it is."""
+    """None when history has lost it: what is there is then left as it is, but for its count."""
     replicas: int
     bounds: tuple[int, int] | None = None
     """The count is its autoscaler's, between these; `replicas` is where it starts."""
@@ -89,9 +89,13 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
         key = manifest["kind"], manifest["metadata"]["name"]
         wanted.add(key)
         _settle(result, owner, observed, manifest, live, anyway=goal.root_unsure and key == ("Service", owner.name))
-    kept = {of_revision(owner.name, live.revision) for live in goal.live if live.record is None}
+    lost = {of_revision(owner.name, live.revision): live for live in goal.live if live.record is None}
+    for name, live in lost.items():
+        there = observed.child("Deployment", name)
+        if there and there.owner_uid == owner.uid and not there.deleting:
+            _scale(result, there, live)
     for child in _leftovers(owner, observed, wanted):
-        if child.name not in kept:
+        if child.name not in lost:
             # An autoscaler that goes must not answer the scaling that its going permits.
             at = 0 if child.kind == AUTOSCALER else len(result.actions)
             result.actions.insert(at, Delete(kind=child.kind, name=child.name, uid=child.uid))
@@ -118,17 +122,23 @@ def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tup
     for manifest in (*goal.jobs, *((goal.made,) if goal.made else ())):
         yield manifest, None
     for live in goal.live:
-        if live.record is not None:
-            yield from _of_revision(owner, spec, live, live.record)
+        yield from _of_revision(owner, spec, live)
     if goal.root:
         yield root_service(owner=owner, revision=next(iter(goal.root)) if len(goal.root) == 1 else None), None
     if spec.traffic and spec.traffic.allow_from:
         yield network_policy(owner=owner, allow_from=spec.traffic.allow_from), None
 
 
-def _of_revision(
-    owner: Owner, spec: ModelDeploymentSpec, live: Live, record: RevisionRecord
-) -> Iterator[tuple[Manifest, Live | None]]:
+def _of_revision(owner: Owner, spec: ModelDeploymentSpec, live: Live) -> Iterator[tuple[Manifest, Live | None]]:
+    if live.record is not None:
+        yield from _of_record(owner, live, live.record)
+    if live.guarded:
+        yield budget(owner=owner, revision=live.revision), None
+    if live.bounds and spec.autoscaling:
+        yield autoscaler(owner=owner, revision=live.revision, autoscaling=spec.autoscaling, bounds=live.bounds), None
+
+
+def _of_record(owner: Owner, live: Live, record: RevisionRecord) -> Iterator[tuple[Manifest, Live | None]]:
     yield controller_revision(record, owner=owner, number=live.number), None
     for child in record.children:
         if child["kind"] == "ConfigMap":
@@ -137,10 +147,6 @@ def _of_revision(
             yield {**child, "metadata": {**meta, "annotations": annotations}}, None
         else:
             yield child, live if child["kind"] == "Deployment" else None
-    if live.guarded:
-        yield budget(owner=owner, revision=live.revision), None
-    if live.bounds and spec.autoscaling:
-        yield autoscaler(owner=owner, revision=live.revision, autoscaling=spec.autoscaling, bounds=live.bounds), None
 
 
 def _settle(
@@ -160,14 +166,13 @@ def _settle(
         return
     if there.deleting or kind == "Job":  # a Job is one try, and its template cannot be changed
         return
-    count = there.body["spec"].get("replicas", 1) if live else 0
     if anyway or not _as_wanted(there, want):
-        again = _with_replicas(want, count) if live else want
+        again = _with_replicas(want, _count(there, live)) if live else want
         # Of the count and of the share of traffic it matters what they were decided from.
         from_what = there.resource_version if live or (kind, name) == ("Service", owner.name) else None
         result.actions.append(Apply(manifest=again, resource_version=from_what))
     elif live:
-        _scale(result, there, live, count)
+        _scale(result, there, live)
 
 
 _FOUND_WHOLE: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()
@@ -186,11 +191,21 @@ def _as_wanted(there: Child, want: Manifest) -> bool:
     return True
 
 
-def _scale(result: Convergence, there: Child, live: Live, count: int) -> None:
+def _scale(result: Convergence, there: Child, live: Live) -> None:
+    count = _count(there, live)
+    if count != _count_of(there):
+        result.actions.append(Scale(name=there.name, replicas=count, resource_version=there.resource_version))
+
+
+def _count(there: Child, live: Live) -> int:
     """An autoscaler does nothing at zero, so it is woken; any other count within its bounds is its own."""
-    if count == live.replicas or (live.bounds and count > 0 and live.bounds[0] <= count <= live.bounds[1]):
-        return
-    result.actions.append(Scale(name=there.name, replicas=live.replicas, resource_version=there.resource_version))
+    count = _count_of(there)
+    own = live.bounds is not None and count > 0 and live.bounds[0] <= count <= live.bounds[1]
+    return count if own else live.replicas
+
+
+def _count_of(deployment: Child) -> int:
+    return int(deployment.body["spec"].get("replicas", 1))
 
 
 def _with_replicas(manifest: Manifest, replicas: int) -> Manifest:

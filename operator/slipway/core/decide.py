@@ -19,7 +19,7 @@ from slipway.core.goal import goal_of
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import line_up
 from slipway.core.names import of_revision
-from slipway.core.plan import Apply, Delete, Note, Plan, Scale
+from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
 from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.recall import HEARD_WITHIN, is_fresh, remembered, retargeted
@@ -144,7 +144,7 @@ def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
 def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, int]:
     """What makes it right to take capacity or traffic away: the pods that the traffic reaches afterwards."""
     counts = {of_revision(scene.owner.name, live.revision): scene.count(live.revision) for live in goal.live}
-    takes = any(isinstance(a, Scale) and a.replicas < counts.get(a.name, 0) for a in convergence.actions)
+    takes = any(_lowers(action, counts) for action in convergence.actions)
     if not (takes or scene.selected != goal.root):
         return {}
     left = {of_revision(scene.owner.name, live.revision): live for live in goal.live if live.revision in goal.root}
@@ -152,11 +152,22 @@ def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, 
     return {name: available for name, available in relied.items() if available}
 
 
+def _lowers(action: Action, counts: Mapping[str, int]) -> bool:
+    """Whether a write takes pods from a revision."""
+    match action:
+        case Scale(name=name, replicas=replicas):
+            return replicas < counts.get(name, 0)
+        case Apply(manifest={"kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": int(replicas)}}):
+            return replicas < counts.get(name, 0)
+    return False
+
+
 def _moves_traffic(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
     """Whether the root Service is written anew for what was decided: the next step follows from it."""
     roots = (a for a in convergence.actions if isinstance(a, Apply) and a.manifest["kind"] == "Service")
     written = [a for a in roots if a.manifest["metadata"]["name"] == scene.owner.name]
-    return any(outcome.state.stable is not None or not apply.first for apply in written)
+    to_come = outcome.state.stable is None and not any(map(scene.available, scene.deployed))
+    return any(not apply.first or not to_come for apply in written)
 
 
 def _step(scene: Scene, state: State) -> Outcome:
@@ -190,9 +201,8 @@ def _asked(scene: Scene, state: State, facts: Facts, text: str) -> Outcome:
 def _stepped(scene: Scene, state: State, facts: Facts) -> Outcome:
     candidate, rollout = state.candidate, state.rollout
     if candidate and candidate.revision and rollout:
-        if scene.suspended:
-            waits = rollout.step in (Step.STARTING, Step.ROLLING_BACK)
-            state = state if waits else rested(state, scene.now)
+        if scene.suspended and rollout.step is not Step.ROLLING_BACK:
+            state = state if rollout.step is Step.STARTING else rested(state, scene.now)
             return Outcome(state=state, allocation=machine.as_it_is(state, facts))
         if rollout.step is not Step.ROLLING_BACK and scene.slept:
             state = rested(state, scene.now)
@@ -229,7 +239,7 @@ def _counted(scene: Scene, outcome: Outcome) -> Outcome:
     rollout = outcome.state.rollout
     if rollout is None:
         return outcome
-    carried = scene.needed if scene.spec.autoscaling and rollout.step is not Step.SOAKING else None
+    carried = scene.needed if scene.spec.autoscaling and scene.changes(rollout) else None
     if scene.suspended or rollout.replicas == carried:
         return outcome
     return replace(outcome, state=replace(outcome.state, rollout=rollout.model_copy(update={"replicas": carried})))

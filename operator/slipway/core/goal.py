@@ -82,7 +82,7 @@ def _live(
     return Live(
         revision=revision,
         number=ref.number or 1,
-        record=history.record_of(scene.observed, scene.owner, revision),
+        record=scene.record(revision),
         replicas=count,
         bounds=bounds,
         guarded=serves and not scene.suspended and (bounds[1] if bounds else count) > 1,
@@ -126,7 +126,7 @@ def spec_of(scene: Scene, ask: str) -> ModelDeploymentSpec | None:
     if ask == scene.ask:
         return scene.spec
     entry = history.newest_of(scene.past, ask)
-    record = history.record_of(scene.observed, scene.owner, entry.revision) if entry else None
+    record = scene.record(entry.revision) if entry else None
     if record is None:
         return None
     rest = {name: value for name, value in scene.spec.to_dict().items() if name not in ASKED}

@@ -8,7 +8,6 @@ from typing import Any, Final
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import RolloutType, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, Step
-from slipway.core import history
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.rollout.state import State
 from slipway.core.scene import Scene
@@ -69,7 +68,7 @@ def _unlisted(scene: Scene) -> Iterator[RevisionStatus]:
     listed = {known.revision for known in scene.before.revisions}
     for entry in scene.past:
         carries = entry.revision in scene.root - listed and scene.available(entry.revision)
-        if carries and (record := history.record_of(scene.observed, scene.owner, entry.revision)):
+        if carries and (record := scene.record(entry.revision)):
             ref = RevisionRef(revision=entry.revision, ask=entry.ask, number=entry.number, version=record.version)
             yield described(ref, record, state=RevisionState.CANDIDATE, replicas=0, available=0, share=0)
 

@@ -30,7 +30,7 @@ def remembered(scene: Scene) -> State:
     serving = scene.serving
     if state.stable or state.rollout or state.refused or serving is None:
         return state
-    record = history.record_of(scene.observed, scene.owner, serving)
+    record = scene.record(serving)
     if record is None and scene.deployment(serving) is None:
         return state
     number = next((e.number for e in past if e.revision == serving), state.last_number + 1)

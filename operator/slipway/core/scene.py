@@ -9,8 +9,9 @@ from typing import Final
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server
-from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, Step
+from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutStatus, Step
 from slipway.core import history
+from slipway.core.children.revision import RevisionRecord
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import REVISION, Manifest, of_revision
 from slipway.core.platform import Platform
@@ -41,6 +42,16 @@ class Scene:
     def past(self) -> list[history.Entry]:
         """The revisions that history holds, newest first."""
         return history.entries(self.observed, self.owner)
+
+    def record(self, revision: str) -> RevisionRecord | None:
+        """What a revision is made of, read once a pass: unpacking one costs more than most decisions."""
+        if revision not in self._records:
+            self._records[revision] = history.record_of(self.observed, self.owner, revision)
+        return self._records[revision]
+
+    @cached_property
+    def _records(self) -> dict[str, RevisionRecord | None]:
+        return {}
 
     @property
     def root(self) -> frozenset[str]:
@@ -135,17 +146,22 @@ class Scene:
     def _carried(self) -> int:
         """Under an autoscaler: pods before it added any. While versions change, no revision's own count tells."""
         rollout, stable = self.before.rollout, self.before.stable or self.before.candidate
-        if rollout and rollout.replicas and rollout.step is not Step.SOAKING:
+        if rollout and rollout.replicas and self.changes(rollout):
             return rollout.replicas
-        revision = (stable and stable.revision) or ""
+        if stable is None:  # status was lost: whatever the traffic reaches carries it
+            return sum(map(self.count, self.root))
+        revision = stable.revision or ""
         return self.count(revision) or self.count_before(revision)
+
+    def changes(self, rollout: RolloutStatus) -> bool:
+        """Whether no revision's own count tells what carries the load, because several take part in it."""
+        alone = rollout.step is Step.RESOLVING and len(self.root) < 2
+        return rollout.step is not Step.SOAKING and not alone
 
     def _added(self, ref: RevisionRef | None) -> int:
         """What an autoscaler has put on top of what was planned for a revision: that is load. Surge is not."""
         rollout = self.before.rollout
-        if not (
-            rollout and rollout.replicas and rollout.step is not Step.SOAKING and ref and ref.revision in self.root
-        ):
+        if not (rollout and rollout.replicas and self.changes(rollout) and ref and ref.revision in self.root):
             return 0
         planned = self.count_before(ref.revision)
         return max(0, self.count(ref.revision) - planned) if planned else 0

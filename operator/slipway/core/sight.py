@@ -1,8 +1,9 @@
 """What the rollout machine is shown of a scene."""
 
+from collections.abc import Iterator
+
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core import history
-from slipway.core.children.revision import RevisionRecord
 from slipway.core.inventory import could_take
 from slipway.core.lineup import Lineup, line_up
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
@@ -27,7 +28,7 @@ def facts_of(scene: Scene, state: State) -> Facts:
         makes_room=_makes_room(scene, state, revisions),
         resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=_asked(scene, state)),
         known=_known(scene, state),
-        proofs=tuple(_proof(scene, ref) for ref in (state.candidate, state.stable) if ref and _record(scene, ref)),
+        proofs=tuple(_proofs(scene, state)) if state.candidate else (),
     )
 
 
@@ -48,7 +49,7 @@ def _standby(scene: Scene, lineup: Lineup) -> RevisionRef | None:
     known = lineup.standby
     if known is None:
         return None
-    record = history.record_of(scene.observed, scene.owner, known.revision)
+    record = scene.record(known.revision)
     if record is None:
         return None
     return RevisionRef(revision=known.revision, ask=record.ask, number=known.number, version=known.version)
@@ -61,7 +62,7 @@ def _previous(scene: Scene, state: State) -> RevisionRef | None:
         return None
     older = (entry for entry in scene.past if entry.number < (stable.number or 0) and entry.ask != stable.ask)
     entry = next(older, None)
-    record = history.record_of(scene.observed, scene.owner, entry.revision) if entry else None
+    record = scene.record(entry.revision) if entry else None
     if record is None:
         return None
     return RevisionRef(revision=record.revision, ask=record.ask, version=record.version)
@@ -78,15 +79,14 @@ def _makes_room(scene: Scene, state: State, revisions: dict[str, RevisionFacts])
     return accelerator is not None and any(could_take(node, accelerator) for node in nodes)
 
 
-def _record(scene: Scene, ref: RevisionRef) -> RevisionRecord | None:
-    return history.record_of(scene.observed, scene.owner, ref.revision) if ref.revision else None
-
-
-def _proof(scene: Scene, ref: RevisionRef) -> Proof:
-    record = _record(scene, ref)
-    return Proof(
-        ask=ref.ask,
-        version=ref.version,
-        digest=record.resolved.digest if record else "",
-        resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=ref.ask),
-    )
+def _proofs(scene: Scene, state: State) -> Iterator[Proof]:
+    """Of the candidate's bundle, then of the stable one's; what history has lost cannot be proved."""
+    for ref in (state.candidate, state.stable):
+        record = scene.record(ref.revision) if ref and ref.revision else None
+        if ref and record:
+            yield Proof(
+                ask=ref.ask,
+                version=ref.version,
+                digest=record.resolved.digest,
+                resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=ref.ask),
+            )

@@ -66,9 +66,6 @@ def allocate(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str
         return Allocation(counts={**counts, up.revision: limits.needed}, root=frozenset({up.revision}))
     reached = _reached(up, down, limits, root)
     counts = _given_up(up, down, limits, root)
-    for side in down:
-        if root & {up.revision, *counts} == {side.revision} and reached == root and not side.expendable:
-            counts[side.revision] = max(counts[side.revision], limits.floor)  # it still carries all, and more by now
     room = limits.needed + limits.surge - sum(counts.values())
     counts[up.revision] = min(limits.needed, max(room, up.count, 0))
     return Allocation(counts=counts, root=reached)

@@ -12,7 +12,7 @@ from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RolloutStatus, Step
 from slipway.core.plan import Note
-from slipway.core.reasons import Finding, Reason
+from slipway.core.reasons import LONGEST, Finding, Reason
 from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, first_finding
@@ -112,4 +112,4 @@ def _limits(rollout: RolloutStatus, facts: Facts, policy: Policy, leads: Revisio
 
 def _said(rollout: RolloutStatus, kind: RolloutType, because: str | None) -> RolloutStatus:
     """The type and the reason for it in words, cut as status keeps them."""
-    return rollout.model_copy(update={"type": kind.value, "because": because[:8192] if because else None})
+    return rollout.model_copy(update={"type": kind.value, "because": because[:LONGEST] if because else None})

@@ -46,8 +46,7 @@ def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
 
 
 def _steady(state: State, facts: Facts) -> Outcome:
-    stable = facts.of(state.stable)
-    return Outcome(state=state, allocation=as_it_is(state, facts), evict=at_fault(stable) if stable else ())
+    return Outcome(state=state, allocation=as_it_is(state, facts), evict=_stable_faults(state, facts))
 
 
 def as_it_is(state: State, facts: Facts) -> Allocation:
@@ -59,7 +58,7 @@ def as_it_is(state: State, facts: Facts) -> Allocation:
         return Allocation(counts=dict.fromkeys(counts, 0), root=root)
     if stable and root <= {stable}:
         counts[stable] = facts.needed
-    elif stable and (lacking := facts.needed - sum(counts[revision] for revision in root & counts.keys())) > 0:
+    elif stable and (lacking := facts.needed - sum(counts.values())) > 0:
         counts[stable] = counts.get(stable, 0) + lacking
     return Allocation(counts=counts, root=root)
 
@@ -212,11 +211,27 @@ def _allocated(state: State, facts: Facts, within: Limits) -> Allocation:
     leads = facts.of(up)
     if leads is None:
         return as_it_is(state, facts)
+    if not back:
+        down = _grown(side(leads), down, within, facts.root & facts.revisions.keys())
     sides: list[Side] = [side(leads), *down]
     allocation = hold(allocate(sides[0], down, within, facts.root), sides, within, facts.root)
     if within.apart and not leads.count and _lingers(facts, leads):
         return replace(allocation, counts={**allocation.counts, leads.revision: 0})
     return allocation
+
+
+def _grown(new: Side, down: list[Side], within: Limits, root: frozenset[str]) -> list[Side]:
+    """An old version that still carries all has as many pods as are asked for by now, as far as there is room beside
+    the others; but for one that makes room."""
+    if new.carries >= within.needed or (within.spans and new.carries):
+        return down
+    room = max(0, within.needed + within.surge - new.count - sum(old.count for old in down))
+    return [
+        replace(old, count=max(old.count, min(within.floor, old.count + room)))
+        if root == {old.revision} and not old.expendable
+        else old
+        for old in down
+    ]
 
 
 def _lingers(facts: Facts, leads: RevisionFacts) -> bool:
@@ -232,14 +247,17 @@ def refuse(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome
     candidate = state.candidate
     if candidate is None:
         return Outcome(state=state, allocation=as_it_is(state, facts))
-    note = Note(reason=found.reason, message=f"refused: {found.message}", warning=True)
     state = replace(state, refused=refused_as(candidate, found, now))
     if state.rollout and state.stable and (facts.root - {state.stable.revision}):
         rollout = at_step(state.rollout, Step.ROLLING_BACK, now).model_copy(update={"paused_at": None})
         state = replace(state, rollout=rollout)
     else:
         state = replace(state, candidate=None, rollout=None)
-    return Outcome(state=state, allocation=as_it_is(state, facts), notes=(note,))
+    return Outcome(state=state, allocation=as_it_is(state, facts), notes=(_refusal(found),))
+
+
+def _refusal(found: Finding) -> Note:
+    return Note(reason=found.reason, message=f"refused: {found.message}", warning=True)
 
 
 def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
@@ -249,6 +267,9 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
         done = replace(state, candidate=None, rollout=None)
         note = Note(reason=Reason.ROLLED_BACK, message=f"{state.stable.version} serves again") if state.stable else None
         return replace(_steady(done, facts), notes=(note,) if note else ())
+    if facts.needed == 0:  # asleep: there is nothing to carry
+        none = dict.fromkeys(facts.revisions, 0)
+        return Outcome(state=state, allocation=Allocation(counts=none, root=frozenset({stable.revision})))
     found = first_finding(stable, policy)
     until = rollout.step_started_at + policy.progress_deadline
     planned = limits.planned(rollout, facts, state, policy, now)
@@ -279,8 +300,7 @@ def sent_home(state: State, found: Finding, facts: Facts, now: datetime) -> Outc
     if facts.standby is None:
         return _steady(state, facts)
     state = fallen_back(state, found, facts.standby, now)
-    note = Note(reason=found.reason, message=f"refused: {found.message}", warning=True)
-    return Outcome(state=state, allocation=as_it_is(state, facts), notes=(note,))
+    return Outcome(state=state, allocation=as_it_is(state, facts), notes=(_refusal(found),))
 
 
 def _stable_faults(state: State, facts: Facts) -> tuple[PodFacts, ...]:

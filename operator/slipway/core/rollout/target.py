@@ -7,6 +7,7 @@ from datetime import datetime
 from slipway.api.v1alpha1.status import Refused, RevisionRef, RolloutStatus, Step
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
+from slipway.core.rollout.resolving import settled
 from slipway.core.rollout.state import State
 
 
@@ -44,9 +45,7 @@ def started(state: State, *, revision: str, now: datetime) -> State:
         return replace(state, stable=state.stable.model_copy(update=known), candidate=None, rollout=None)
     number = state.last_number + 1
     candidate = state.candidate.model_copy(update={"revision": revision, "number": number})
-    rollout = at_step(state.rollout, Step.STARTING, now).model_copy(
-        update={"retry_at": None, "reason": None, "message": None, "attempts": 0}
-    )
+    rollout = settled(at_step(state.rollout, Step.STARTING, now))
     return replace(state, candidate=candidate, rollout=rollout, last_number=number)
 
 
