@@ -23,7 +23,7 @@ OF_BOTH: Final[Mapping[str, float]] = {"1": 7.0, "2": 13.0}
 
 @dataclass(frozen=True)
 class Load:
-    """Requests all the while by HTTP and gRPC."""
+    """Requests all the while by HTTP and gRPC; by a gateway by streams of gRPC as well."""
 
     run: pod.Run
 
@@ -54,9 +54,9 @@ class Load:
         return "\n".join([title, *aligned([HEADINGS, *rows])])
 
     def assert_nothing_failed(self) -> None:
-        """No request failed or was answered wrongly, and both protocols were answered."""
+        """No request failed or was answered wrongly, and every protocol was answered."""
         report = self.report
-        for protocol in ("http", "grpc"):
+        for protocol in report.timeline:
             whole = report.total(protocol)
             assert whole.answered, table(report)
             assert not whole.failed, table(report)
@@ -77,9 +77,10 @@ class Client:
         """What a model answers by Triton's own client, as nested lists by output."""
         return self._ask({"call": "infer", "protocol": protocol, "host": host, "model": model, "inputs": inputs})[0]
 
-    def http(self, host: str, *requests: tuple[str, str, object]) -> list[tuple[int, str]]:
+    def http(self, host: str, *requests: tuple[str, str, object], gateway: str = "") -> list[tuple[int, str]]:
         """Status and text of plain HTTP requests, given as method, path and body."""
-        asked = ({"call": "http", "host": host, "method": m, "path": p, "body": b} for m, p, b in requests)
+        where = {"call": "http", "host": host, "gateway": gateway}
+        asked = ({**where, "method": m, "path": p, "body": b} for m, p, b in requests)
         return [(answer["status"], answer["text"]) for answer in self._ask(*asked)]
 
     def grpc(self, host: str, *calls: tuple[str, Sequence[Any]]) -> list[str]:
@@ -99,11 +100,12 @@ class Client:
         model: str,
         answers: Mapping[str, float] = OF_VERSION_1,
         how_often: str = RATE,
+        gateway: str = "",
     ) -> Iterator[Load]:
         """Ask for y of 3 all the while; the versions and their right answers tell who answered."""
         request = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}
         right = [f"{version}={y}" for version, y in answers.items()]
-        with pod.running(self.kubectl, host, model, request, right, how_often) as run:
+        with pod.running(self.kubectl, host, model, request, right, how_often, gateway=gateway) as run:
             yield Load(run)
         console.print(table(run.report), markup=False)
 

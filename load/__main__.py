@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m load", description=__doc__)
     parser.add_argument("--http", default="", metavar="URL", help="http://HOST:PORT; absent: nothing is asked by HTTP")
     parser.add_argument("--grpc", default="", metavar="HOST:PORT", help="absent: nothing is asked by gRPC")
+    parser.add_argument("--stream", default="", metavar="HOST:PORT", help="asked by gRPC, a stream for each request")
     parser.add_argument("--host", default="", help="the host's name to ask for where the address is a gateway's")
     parser.add_argument("--model", required=True)
     parser.add_argument("--request", required=True, help="a V2 request or a golden request: a file, or the JSON itself")
@@ -65,6 +66,7 @@ def _plan(told: argparse.Namespace) -> Plan:
         http=told.http,
         grpc=told.grpc,
         rate=told.rate,
+        stream=told.stream,
         host=told.host,
         clients=told.clients,
         timeout_seconds=told.timeout,

@@ -1,7 +1,7 @@
 """Clients that ask one question: what a request comes to is an answer, or `FailedError` with its kind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Final, Protocol
@@ -10,9 +10,9 @@ import aiohttp
 import grpc.aio
 from aiohttp import ClientConnectionError, ClientConnectorError, ClientError, ClientSession, TCPConnector
 
-from load.question import Question, UnreadableError, read_body, read_message
+from load.question import Question, UnreadableError, read_body, read_message, read_stream
 
-METHOD: Final = "/inference.GRPCInferenceService/ModelInfer"
+SERVICE: Final = "/inference.GRPCInferenceService"
 KIND_TIMEOUT: Final = "timeout"
 WORDS_KEPT: Final = 200
 # Of one HTTP client at most: a server that stops must not be met by thousands when it goes on.
@@ -101,14 +101,14 @@ class GrpcClient:
     def __init__(self, address: str, question: Question, host: str = "") -> None:
         options = [("grpc.use_local_subchannel_pool", 1), *([("grpc.default_authority", host)] if host else [])]
         self._channel = grpc.aio.insecure_channel(address, options=options)
-        self._infer: Callable[..., Awaitable[bytes]] = self._channel.unary_unary(METHOD)
+        self._infer: Callable[..., Awaitable[bytes]] = self._channel.unary_unary(f"{SERVICE}/ModelInfer")
         self._message = question.message
 
     async def ask(self, deadline: float) -> Answer:
         """Ask."""
         left = deadline - asyncio.get_running_loop().time()
         try:
-            return Answer(read_message(await self._infer(self._message, timeout=left)))
+            return Answer(await self._once(left))
         except grpc.aio.AioRpcError as error:
             code = error.code()
             kind = KIND_TIMEOUT if code is grpc.StatusCode.DEADLINE_EXCEEDED else f"grpc {code.name}"
@@ -119,6 +119,20 @@ class GrpcClient:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+    async def _once(self, seconds: float) -> tuple[float, ...]:
+        return read_message(await self._infer(self._message, timeout=seconds))
+
+
+class StreamClient(GrpcClient):
+    """The same, with a stream of its own for each request: what a stream comes to is known when its trailers came."""
+
+    def __init__(self, address: str, question: Question, host: str = "") -> None:
+        super().__init__(address, question, host)
+        self._converse: Callable[..., AsyncIterable[bytes]] = self._channel.stream_stream(f"{SERVICE}/ModelStreamInfer")
+
+    async def _once(self, seconds: float) -> tuple[float, ...]:
+        return read_stream([answer async for answer in self._converse([self._message], timeout=seconds)])
 
 
 async def _reused(_: ClientSession, told: SimpleNamespace, __: object) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from load.answers import Answers
-from load.clients import Client, FailedError, GrpcClient, HttpClient
+from load.clients import Client, FailedError, GrpcClient, HttpClient, StreamClient
 from load.latencies import Latencies, kept
 from load.question import Question
 from load.report import Report
@@ -32,6 +32,8 @@ class Plan:
     """HOST:PORT"""
     rate: float
     """Requests a second by each protocol."""
+    stream: str = ""
+    """HOST:PORT, asked by gRPC with a stream for each request."""
     host: str = ""
     """The host's name to ask for where an address is a gateway's."""
     clients: int = 4
@@ -47,6 +49,8 @@ class Plan:
             made["http"] = lambda: HttpClient(self.http, self.question, self.host)
         if self.grpc:
             made["grpc"] = lambda: GrpcClient(self.grpc, self.question, self.host)
+        if self.stream:
+            made["stream"] = lambda: StreamClient(self.stream, self.question, self.host)
         return made
 
 

@@ -74,20 +74,32 @@ class Run:
 
 @contextmanager
 def running(
-    kubectl: Kubectl, host: str, model: str, request: Mapping[str, Any], answers: Sequence[str], *arguments: str
+    kubectl: Kubectl,
+    host: str,
+    model: str,
+    request: Mapping[str, Any],
+    answers: Sequence[str],
+    *arguments: str,
+    gateway: str = "",
 ) -> Iterator[Run]:
-    """Ask the model behind a host's usual ports as long as the block lasts; it begins with an answer by each protocol.
+    """Ask the model behind a host as long as the block lasts; it begins with an answer by each protocol.
 
-    `answers` and further arguments are those of `python -m load`; `--rate` or `--busy` must be one of them.
+    `answers` and further arguments are those of `python -m load`; `--rate` or `--busy` must be one of them. A host is
+    asked at a Service's usual ports, or at a `gateway`, HOST:PORT, which is asked by streams, too.
     """
     run = Run(kubectl, f"/tmp/{secrets.token_hex(4)}")
-    addresses = (f"--http=http://{host}:{HTTP_PORT}", f"--grpc={host}:{GRPC_PORT}", f"--model={model}")
-    asked = (f"--request={json.dumps(request)}", *arguments, "--answers", *answers)
-    program(kubectl, "load.background", "start", run.folder, *addresses, *asked)
+    asked = (f"--model={model}", f"--request={json.dumps(request)}", *arguments, "--answers", *answers)
+    program(kubectl, "load.background", "start", run.folder, *_addresses(host, gateway), *asked)
     try:
         yield run
     finally:
         run.end()
+
+
+def _addresses(host: str, gateway: str) -> tuple[str, ...]:
+    if not gateway:
+        return f"--http=http://{host}:{HTTP_PORT}", f"--grpc={host}:{GRPC_PORT}"
+    return f"--http=http://{gateway}", f"--grpc={gateway}", f"--stream={gateway}", f"--host={host}"
 
 
 def _image() -> images.Image:

@@ -1,7 +1,7 @@
 """The request that is sent: the V2 protocol's JSON for HTTP, its message for gRPC. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,7 +46,20 @@ def read_body(body: bytes) -> tuple[float, ...]:
 
 def read_message(message: bytes) -> tuple[float, ...]:
     """The values of a gRPC answer's first tensor."""
-    answer = service_pb2.ModelInferResponse.FromString(message)
+    return _values(service_pb2.ModelInferResponse.FromString(message))
+
+
+def read_stream(messages: Sequence[bytes]) -> tuple[float, ...]:
+    """The values of a stream's only answer."""
+    if len(messages) != 1:
+        raise UnreadableError(f"{len(messages)} answers to one request")
+    answer = service_pb2.ModelStreamInferResponse.FromString(messages[0])
+    if answer.error_message:
+        raise UnreadableError(answer.error_message)
+    return _values(answer.infer_response)
+
+
+def _values(answer: Any) -> tuple[float, ...]:
     if not answer.outputs or not answer.raw_output_contents:
         raise UnreadableError("an answer without a tensor")
     values = numpy.frombuffer(answer.raw_output_contents[0], _numeric(answer.outputs[0].datatype))

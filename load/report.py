@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from load.latencies import Latencies, described
 from load.tally import Tally, total
 
-PROTOCOLS: Final = ("http", "grpc")
 AROUND_A_SWITCH_SECONDS: Final = 1
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,22 @@ async def test_answers_too_late_are_timeouts(pod: Container, model: Path) -> Non
         models.order(model, seconds=0.6)
         await until(load, lambda report: all(report.total(each).failed["timeout"] >= 3 for each in ("http", "grpc")))
     assert set(reports[0].total().failed) == {"timeout"}
+
+
+async def test_a_stream_for_each_request_is_counted_like_any_other(pod: Container, model: Path) -> None:
+    streams = replace(plan(pod), http="", grpc="", stream=f"127.0.0.1:{pod.ports[1]}")
+    reports: list[Report] = []
+    async with running(streams, reports) as load:
+        models.order(model, wrong_by=6)
+        await until(load, lambda report: report.total().counts.get("v2", 0) >= 20)
+    assert set(reports[0].timeline) == {"stream"}
+    assert not reports[0].total().failed
+    assert not reports[0].total().wrong
+
+    nobody = replace(streams, question=Question.of("nobody", models.golden()), duration_seconds=0.2)
+    refused = await Load(nobody).run(asyncio.Event())
+    assert refused.total().failed == {"unreadable": 10}
+    assert "unknown model" in refused.failures[0]
 
 
 async def test_the_probe_finds_what_the_model_can_answer(pod: Container, model: Path) -> None:
