@@ -141,6 +141,7 @@ def test_what_git_says_is_served_or_argo_cd_says_why_not(shop: Shop) -> None:
     space.kubectl("scale", "modeldeployment/line", "--replicas=2")
     space.until("self-heal set the count back", lambda: space.model("line")["spec"]["replicas"] == 1)
     space.until("one pod", lambda: len(shop.pods()) == 1)
+    space.until("Argo CD has seen it", lambda: shop.application.shown().sync == "Synced")
     shop.assert_nothing_drifts()
 
 

@@ -37,8 +37,13 @@ def look(folder: Path) -> None:
 
 
 def end(folder: Path) -> None:
-    """End the run and print its report."""
+    """End the run and print its report; whoever did not hear it may ask again."""
+    ended = folder / "ended"
+    if ended.exists():
+        print(ended.read_text())
+        return
     _told(folder, signal.SIGTERM)
+    _report(folder).rename(ended)
 
 
 def _told(folder: Path, number: signal.Signals) -> None:

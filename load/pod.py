@@ -23,6 +23,7 @@ PROGRAMS: Final = Path(__file__).parent
 HTTP_PORT: Final = 8000
 GRPC_PORT: Final = 8001
 CPU: Final = "250m"
+TRIES: Final = 3
 
 
 def place(cluster: Cluster, namespace: str) -> Kubectl:
@@ -69,7 +70,9 @@ class Run:
         self.ended = self._told("end")
 
     def _told(self, command: str) -> Report:
-        return Report.from_json(program(self.kubectl, "load.background", command, self.folder))
+        # kubectl may lose what a command printed, and say that all went well.
+        told = (program(self.kubectl, "load.background", command, self.folder) for _ in range(TRIES))
+        return Report.from_json(next(filter(None, told)))
 
 
 @contextmanager

@@ -157,6 +157,7 @@ def test_the_program_runs_in_the_background_is_looked_at_and_ended(pod: Containe
     _background("start", folder, *arguments, f"--request={request}", "--answers", "v1=7", "v2=13")
     looked = Report.from_json(_background("look", folder))
     ended = Report.from_json(_background("end", folder))
+    assert Report.from_json(_background("end", folder)) == ended  # whoever did not hear it may ask again
     assert 0 < looked.total().counts["v1"] <= ended.total().counts["v1"]
     assert (ended.total().failed.total(), ended.rate, set(ended.timeline)) == (0, 20, {"http", "grpc"})
 
