@@ -1,20 +1,26 @@
 """The operator's own metrics. docs/operations.md says what to watch them for."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from slipway.controller.kinds import WATCHED
+from slipway.controller.kinds import WATCHED, Key
 from slipway.controller.resync import Hearing
 from slipway.controller.store import Store
 from slipway.core.plan import Note
 from slipway.core.reasons import ABOUT_REVISION, Reason
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+# The labels by which these and the models' own metrics meet in one chart (docs/monitoring.md). Only what is true now
+# has a series, so that there are a handful for each ModelDeployment, and none for what is gone.
+OWNER: Final = ("namespace", "model_deployment")
+REVISION: Final = (*OWNER, "revision", "version")
 
 
 class Telemetry:
@@ -92,6 +98,7 @@ class _StoreCollector(Collector):
             lag.add_metric([name], seconds)
         yield lag
         yield from self._model_deployments()
+        yield from _each_model_deployment([(key, owner.status or {}) for key, owner in self._store.owners()])
 
     def _model_deployments(self) -> Iterable[Metric]:
         phases: Tally[str] = Tally()
@@ -109,3 +116,50 @@ class _StoreCollector(Collector):
             "Live revisions that another version of the operator rendered; restart/REVISION renews one.",
             value=older,
         )
+
+
+def _each_model_deployment(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) -> Iterable[Metric]:
+    phase = GaugeMetricFamily(
+        "slipway_model_deployment_phase",
+        "1 for the phase that a ModelDeployment is in, with the reason of its condition Ready.",
+        labels=[*OWNER, "phase", "reason"],
+    )
+    share = GaugeMetricFamily("slipway_revision_share_percent", "Percent of traffic on a revision.", labels=REVISION)
+    wanted = GaugeMetricFamily("slipway_revision_replicas", "Pods that a revision should have.", labels=REVISION)
+    available = GaugeMetricFamily("slipway_revision_available_replicas", "Available pods.", labels=REVISION)
+    decision = GaugeMetricFamily(
+        "slipway_decision_timestamp_seconds",
+        "When something was decided about a revision: a step of its rollout, Paused, Refused, or Ready.",
+        labels=[*REVISION, "decision", "reason"],
+    )
+    for key, status in statuses:
+        phase.add_metric([*key, status.get("phase") or "Unknown", _ready(status).get("reason", "")], 1)
+        for revision in status.get("revisions") or ():
+            labels = [*key, revision["revision"], revision["version"]]
+            share.add_metric(labels, revision["share"])
+            wanted.add_metric(labels, revision["replicas"])
+            available.add_metric(labels, revision["available"])
+        for what, about, reason, at in _decisions(status):
+            labels = [*key, about.get("revision", ""), about.get("version", ""), what, reason]
+            decision.add_metric(labels, datetime.fromisoformat(at).timestamp())
+    return phase, share, wanted, available, decision
+
+
+def _ready(status: Mapping[str, Any]) -> Mapping[str, str]:
+    return next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+
+
+def _decisions(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str], str, str]]:
+    """What was decided, about which revision, why, and when: the moments that a chart marks. They come from status, so
+    an operator that starts anew tells of them as the one before did."""
+    stable, rollout, refused = status.get("stable") or {}, status.get("rollout"), status.get("refused")
+    if rollout:
+        about = status.get("candidate") or stable
+        yield rollout["step"], about, "", rollout["stepStartedAt"]
+        if rollout.get("pausedAt"):
+            yield "Paused", about, "", rollout["pausedAt"]
+    if refused:
+        yield "Refused", refused, refused["reason"], refused["at"]
+    ready = _ready(status)
+    if ready.get("status") == "True":
+        yield "Ready", stable, "", ready["lastTransitionTime"]

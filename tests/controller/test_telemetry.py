@@ -1,0 +1,108 @@
+"""What the operator's metrics say of each ModelDeployment, in every state that one can be in."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import generate_latest
+from prometheus_client.core import Metric
+
+from slipway.controller.kinds import MODEL_DEPLOYMENT
+from slipway.controller.resync import Hearing
+from slipway.controller.store import Store
+from slipway.controller.telemetry import Telemetry
+from testbed.prometheus import find
+from testbed.shell import ROOT, run
+
+STATES = {file.stem: file for file in (ROOT / "gitops" / "argocd" / "testdata").glob("*.yaml")}
+NOON = 1767614400.0  # 2026-01-05T12:00:00Z, when everything happens in them
+
+
+def state(name: str, version: int = 1) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(STATES[name].read_text())
+    found["metadata"] |= {"uid": "u", "resourceVersion": str(version)}
+    return found
+
+
+def telemetry(store: Store) -> Telemetry:
+    made = Telemetry()
+    made.watch(store, Hearing(), platform_version="0.1.0")
+    return made
+
+
+def holding(name: str) -> Telemetry:
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, state(name))
+    return telemetry(store)
+
+
+def series(told: Telemetry, family: str, *labels: str) -> dict[tuple[str, ...], float]:
+    """The values of a family by the labels named; every one is churn's, in shop."""
+    found: Metric = next(metric for metric in told.registry.collect() if metric.name == family)
+    assert all((s.labels["namespace"], s.labels["model_deployment"]) == ("shop", "churn") for s in found.samples)
+    return {tuple(sample.labels[label] for label in labels): sample.value for sample in found.samples}
+
+
+def phases(told: Telemetry) -> dict[tuple[str, ...], float]:
+    return series(told, "slipway_model_deployment_phase", "phase", "reason")
+
+
+def decisions(told: Telemetry) -> dict[tuple[str, ...], float]:
+    return series(told, "slipway_decision_timestamp_seconds", "decision", "revision", "version", "reason")
+
+
+@pytest.mark.parametrize("name", sorted(STATES))
+def test_in_each_state_there_is_one_phase_with_its_reason(name: str) -> None:
+    status = state(name).get("status") or {}
+    ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {"reason": ""})
+    assert phases(holding(name)) == {(status.get("phase", "Unknown"), ready["reason"]): 1}
+
+
+@pytest.mark.parametrize("name", sorted(STATES))
+def test_in_each_state_the_revisions_are_those_in_status(name: str) -> None:
+    told, revisions = holding(name), (state(name).get("status") or {}).get("revisions", ())
+    for family, field in (
+        ("slipway_revision_share_percent", "share"),
+        ("slipway_revision_replicas", "replicas"),
+        ("slipway_revision_available_replicas", "available"),
+    ):
+        assert series(told, family, "revision", "version") == {
+            (r["revision"], r["version"]): r[field] for r in revisions
+        }
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("fresh", {}),
+        ("resolving", {("Resolving", "", "3", ""): NOON}),
+        ("ready", {("Ready", "11111111", "3", ""): NOON}),
+        ("shifting", {("Shifting", "22222222", "4", ""): NOON}),
+        ("paused", {("Starting", "22222222", "4", ""): NOON, ("Paused", "22222222", "4", ""): NOON}),
+        ("soaking", {("Soaking", "22222222", "4", ""): NOON, ("Ready", "22222222", "4", ""): NOON}),
+        ("rolling-back", {("RollingBack", "22222222", "4", ""): NOON, ("Refused", "22222222", "4", "Aborted"): NOON}),
+        ("refused", {("Refused", "22222222", "4", "WrongAnswer"): NOON}),
+    ],
+)
+def test_what_was_decided_stands_beside_the_revision_that_it_is_about(
+    name: str, found: dict[tuple[str, ...], float]
+) -> None:
+    assert decisions(holding(name)) == found
+
+
+def test_what_was_said_of_a_state_ends_with_it() -> None:
+    store = Store()
+    told = telemetry(store)
+    store.put(MODEL_DEPLOYMENT, state("ready"))
+    store.put(MODEL_DEPLOYMENT, state("suspended", version=2))
+    assert phases(told) == {("Suspended", "Suspended"): 1}
+    store.remove(MODEL_DEPLOYMENT, "u")
+    assert phases(told) == decisions(told) == {}
+
+
+def test_names_and_help_are_as_prometheus_wants_them(tmp_path: Path) -> None:
+    text = generate_latest(holding("rolling-back").registry).decode()
+    assert len(re.findall("^# HELP slipway_", text, re.MULTILINE)) > 10
+    assert run(find("promtool"), "check", "metrics", stdin=text) == ""
