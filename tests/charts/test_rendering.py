@@ -67,7 +67,8 @@ def test_a_service_monitor_is_made_when_asked_for_and_finds_the_metrics_service(
     service = of_kind("Service")[0]
     assert monitor["metadata"]["labels"]["scrape"] == "me"
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    assert monitor["spec"]["endpoints"] == [{"port": service["spec"]["ports"][0]["name"], "interval": "30s"}]
+    port = service["spec"]["ports"][0]["name"]
+    assert monitor["spec"]["endpoints"] == [{"port": port, "interval": "30s", "honorLabels": True}]
 
 
 def test_a_digest_goes_before_a_tag_and_an_empty_tag_is_the_charts_version() -> None:

@@ -1,0 +1,170 @@
+"""What the dashboard and the rules ask for is there: a real tritonserver, the operator's metrics, a real Prometheus.
+
+Models are scraped as the PodMonitor says, with the labels of a pod given as service discovery gives them.
+"""
+
+import json
+import re
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import start_http_server
+
+from slipway.controller.kinds import MODEL_DEPLOYMENT
+from slipway.controller.resync import Hearing
+from slipway.controller.store import Store
+from slipway.controller.telemetry import Telemetry
+from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
+from slipway.core.names import REVISION as REVISION_LABEL
+from slipway.guard.protocol import Refused
+from testbed.operating import until
+from testbed.plane import free_port
+from testbed.prometheus import find
+from testbed.shell import ROOT, spawn
+from tests.charts.queries import Query, queries, selectors, variables
+from tests.charts.render import of_kind
+from tests.guard.pod import Container, container
+from tests.triton import models
+from tests.triton.installation import installed
+
+pytestmark = pytest.mark.triton
+REVISION = "22222222"  # the candidate of the sample
+WINDOW = "10s"
+SEEN = f"rate(nv_inference_request_success[{WINDOW}]) > 0 and on () rate(nv_inference_request_failure[{WINDOW}]) > 0"
+
+
+@pytest.fixture(scope="module")
+def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    made = container(tmp_path_factory.mktemp("pod"), installed())
+    models.obedient(made.repository)
+    made.start(args=["--metrics-config=summary_latencies=true"])
+    try:
+        made.until_verified()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="module")
+def operator() -> Iterator[int]:
+    """The port of an operator's metrics that has seen a version refused and a pass fail."""
+    telemetry, store, hearing = Telemetry(), Store(), Hearing()
+    telemetry.watch(store, hearing, platform_version="0")
+    telemetry.reconcile_seconds.labels("failed").observe(0.1)
+    hearing.listed(MODEL_DEPLOYMENT, {}, {}, 0)
+    sample = yaml.safe_load((ROOT / "gitops" / "argocd" / "testdata" / "rolling-back.yaml").read_text())
+    sample["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+    store.put(MODEL_DEPLOYMENT, sample)
+    port = free_port()
+    server, thread = start_http_server(port, "127.0.0.1", telemetry.registry)
+    yield port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class Prometheus:
+    """A server that scrapes every second."""
+
+    def __init__(self, folder: Path, scrape: list[dict[str, Any]]) -> None:
+        self._port = free_port()
+        settings = folder / "prometheus.yaml"
+        settings.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": scrape}))
+        self._process = spawn(
+            [
+                find("prometheus"),
+                f"--config.file={settings}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{self._port}",
+            ],
+            folder / "log",
+        )
+
+    def ask(self, path: str, **parameters: str) -> Any:
+        """The answer's data; nothing before it listens."""
+        url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as response:
+            return json.load(response)["data"]
+
+    def values(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of each series that there is."""
+        found = self.ask("query", query=expression) or {"result": []}
+        return [(series["metric"], float(series["value"][1])) for series in found["result"]]
+
+    def sees_what_is_asked_of(self, pod: Container) -> bool:
+        ask(pod)
+        return bool(self.values(SEEN))
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def scraped_as_the_chart_says(pod: int, operator: int) -> list[dict[str, Any]]:
+    (endpoint,) = of_kind("PodMonitor", "metrics.podMonitor.enabled=true")[0]["spec"]["podMetricsEndpoints"]
+    (own,) = of_kind("ServiceMonitor", "metrics.serviceMonitor.enabled=true")[0]["spec"]["endpoints"]
+    labels = {OWNER_LABEL: "churn", REVISION_LABEL: REVISION}
+    discovered = {f"__meta_kubernetes_pod_label_{re.sub(r'[^a-z]', '_', key)}": value for key, value in labels.items()}
+    return [
+        {
+            "job_name": "models",
+            "static_configs": [{"targets": [f"127.0.0.1:{pod}"], "labels": {"namespace": "shop", **discovered}}],
+            "relabel_configs": [
+                {"source_labels": rule["sourceLabels"], "target_label": rule["targetLabel"]}
+                for rule in endpoint["relabelings"]
+            ],
+        },
+        {
+            "job_name": "slipway-metrics",
+            "honor_labels": own["honorLabels"],
+            "static_configs": [{"targets": [f"127.0.0.1:{operator}"], "labels": {"namespace": "slipway-system"}}],
+        },
+    ]
+
+
+def ask(pod: Container) -> None:
+    """Some requests, and one in which the model fails: it cannot sleep for less than nothing."""
+    model = pod.repository / "m"
+    models.order(model)
+    pod.ask()
+    pod.ask()
+    models.order(model, seconds=-1)
+    with suppress(Refused):
+        pod.ask()
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, pod: Container, operator: int) -> Iterator[Prometheus]:
+    made = Prometheus(tmp_path_factory.mktemp("prometheus"), scraped_as_the_chart_says(pod.ports[2], operator))
+    try:
+        until("requests are seen, and failures", lambda: made.sees_what_is_asked_of(pod), 30)
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.mark.parametrize("query", queries(), ids=lambda query: query.title)
+def test_every_query_of_the_dashboard_finds_something(query: Query, prometheus: Prometheus) -> None:
+    found = prometheus.values(query.filled(rate_interval=WINDOW))
+    assert found
+    assert all(value == value for _, value in found), found  # NaN is like nothing
+    if "nv_" in query.expression:
+        assert {labels["revision"] for labels, _ in found} == {REVISION}
+
+
+@pytest.mark.parametrize(("query", "label"), variables(), ids=lambda value: getattr(value, "title", ""))
+def test_every_variable_has_values(query: Query, label: str, prometheus: Prometheus) -> None:
+    found = prometheus.ask(f"label/{label}/values", **{"match[]": query.filled()})
+    wanted = {"namespace": ["shop"], "model_deployment": ["churn"], "revision": ["11111111", "22222222"]}
+    assert found == wanted[label]
+
+
+@pytest.mark.parametrize(("metric", "label"), sorted(set(selectors())))
+def test_what_an_alert_chooses_by_is_there(metric: str, label: str, prometheus: Prometheus) -> None:
+    assert prometheus.values(f'{metric}{{{label}!=""}}' if label else metric)
