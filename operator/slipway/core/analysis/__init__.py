@@ -1,0 +1,1 @@
+"""Analysis: whether what was measured of a candidate lets its rollout go on. Pure."""

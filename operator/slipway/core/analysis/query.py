@@ -1,0 +1,34 @@
+"""Queries to Prometheus: what stands for a value in them, and what it becomes.
+
+`$(namespace)` and `$(name)` are the ModelDeployment's. `$(revision)` is the revision's eight digits, which every pod
+of it has as the label serving.slipway.dev/revision and in its name. `$(pods)` is a regular expression that matches
+its pods' names: `{pod=~"$(pods)"}`.
+"""
+
+import re
+from dataclasses import dataclass
+
+from slipway.api.v1alpha1.analysis import PLACEHOLDERS
+from slipway.core.names import of_revision
+
+_PLACEHOLDER = re.compile(rf"\$\(({'|'.join(PLACEHOLDERS)})\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The revision that a query is asked for."""
+
+    namespace: str
+    name: str
+    revision: str
+
+    def filled_in(self, query: str) -> str:
+        """The query with every placeholder's value in its place. Values are names, so there is nothing to escape but
+        dots, which a ModelDeployment's name cannot have."""
+        values = {
+            "namespace": self.namespace,
+            "name": self.name,
+            "revision": self.revision,
+            "pods": f"{of_revision(self.name, self.revision)}-.+",
+        }
+        return _PLACEHOLDER.sub(lambda found: values[found[1]], query)

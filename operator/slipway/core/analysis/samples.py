@@ -1,0 +1,141 @@
+"""What the shell brings from a look at the pods, the answers and Prometheus: the facts that measurements are made from.
+
+Whatever could not be had is there too, as a sentence: a fact that is missing must never pass for a good one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import floor
+
+from slipway.triton.metrics import ModelMetrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodSample:
+    """One server at one moment."""
+
+    pod: str
+    """Its uid: a name may come again."""
+    name: str
+    revision: str
+    metrics: ModelMetrics | None = None
+    missing: str = ""
+    """Why there are none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scrape:
+    """All servers that were asked for, at about one moment."""
+
+    at: datetime
+    pods: tuple[PodSample, ...] = ()
+
+    def of(self, revision: str) -> tuple[PodSample, ...]:
+        """Those of one revision."""
+        return tuple(sample for sample in self.pods if sample.revision == revision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """Requests that the guard asks the model inside each pod. Triton counts them with everybody's."""
+
+    requests: int
+    interval: timedelta
+    """Zero: only when a server starts."""
+
+    def at_most(self, within: timedelta, *, started: bool = False) -> int:
+        """How many may have been asked within a time. `started`: the server started in it."""
+        rounds = 1 if started else 0
+        if self.interval:
+            rounds += floor(within / self.interval) + 1
+        return self.requests * rounds
+
+
+NO_GOLDEN = Golden(requests=0, interval=timedelta())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What Prometheus said: one number, or why there is none."""
+
+    value: float | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One tensor of an answer. Elements are row-major; those of BYTES are bytes."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: tuple[float | int | bool | bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a pod answered to one request, or why it did not."""
+
+    pod: str
+    """The pod's name, for messages."""
+    outputs: tuple[Output, ...] = ()
+    status: int = 200
+    """HTTP; 0 when no answer came."""
+    trouble: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer to compare."""
+        return not self.trouble
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One request, asked of the candidate once and of stable twice: what stable differs by from itself is noise."""
+
+    request: str
+    """What messages call it, as `requests[0]`."""
+    candidate: Answer
+    stable: Answer
+    again: Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """The requests of one `answers` metric, or why none were asked."""
+
+    trials: tuple[Trial, ...] = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """A query's answers for both revisions. Stable is asked only where a ratio is wanted."""
+
+    candidate: Reading
+    stable: Reading | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What looks at one topic have brought so far."""
+
+    history: tuple[Scrape, ...]
+    """The looks at the pods, oldest first; never empty."""
+    asked: Mapping[str, int] = field(default_factory=dict)
+    """Requests that we sent to a pod (uid) between the last two looks, for `answers`."""
+    readings: Mapping[str, Readings] = field(default_factory=dict)
+    """Of the last look, by the metric's name."""
+    trials: Mapping[str, Trials] = field(default_factory=dict)
+    """Of the last look, by the metric's name."""
+
+    @property
+    def after(self) -> Scrape:
+        """The last look."""
+        return self.history[-1]
+
+    @property
+    def before(self) -> Scrape | None:
+        """The one before it. One look alone counts nothing."""
+        return self.history[-2] if len(self.history) > 1 else None

@@ -1,0 +1,89 @@
+"""What the shell is asked to look at. A topic is looked at when it is due, and what was seen comes back as Evidence.
+
+Looks are kept in the operator's memory alone. After a restart there are none, so the first one is made at once, and
+what it takes two looks for waits one interval more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from slipway.api.v1alpha1.analysis import Analysis
+from slipway.core.analysis.query import Subject
+
+NO_REQUESTS: Final = "has no requests: give answers.requests, or golden requests in model.verification"
+"""Those of a bundle are known to its pods alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A server to look at."""
+
+    pod: str
+    """Its uid."""
+    name: str
+    revision: str
+    ip: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A query, for each revision that it is asked for."""
+
+    metric: str
+    address: str
+    candidate: str
+    stable: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """Requests that candidate and stable are asked, as V2 JSON objects with `inputs`."""
+
+    metric: str
+    requests: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """One topic to look at."""
+
+    topic: str
+    """What the looks are about, as `90be11d2/analysis-3`: looks at another topic are not compared with these."""
+    at: datetime
+    """A look is due that is no older than this."""
+    model: str
+    """Triton's name for it."""
+    targets: tuple[Target, ...]
+    candidate: str = ""
+    """The revision that is asked, for an exam."""
+    stable: str = ""
+    questions: tuple[Question, ...] = ()
+    exams: tuple[Exam, ...] = ()
+    request_timeout: timedelta = timedelta(seconds=30)
+    remembers: timedelta = timedelta()
+    """Looks older than this before the last one are forgotten, but for the last of them."""
+
+
+def questions(analysis: Analysis, candidate: Subject, stable: Subject) -> tuple[Question, ...]:
+    """The queries of an analysis, filled in."""
+    return tuple(
+        Question(
+            metric=metric.name,
+            address=metric.prometheus.address,
+            candidate=candidate.filled_in(metric.prometheus.query),
+            stable=stable.filled_in(metric.prometheus.query) if metric.max_ratio is not None else None,
+        )
+        for metric in analysis.metrics
+        if metric.prometheus
+    )
+
+
+def exams(analysis: Analysis, golden: Sequence[Mapping[str, Any]]) -> tuple[Exam, ...]:
+    """The requests of an analysis; `golden` are those of the spec's verification, for metrics that bring none."""
+    return tuple(
+        Exam(metric=metric.name, requests=tuple(metric.answers.requests or golden))
+        for metric in analysis.metrics
+        if metric.answers
+    )

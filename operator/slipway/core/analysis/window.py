@@ -1,0 +1,122 @@
+"""Windows: what a revision's servers did between two looks at their counters.
+
+Counts are differences, summed over pods before anything is divided. A pod that is there at one of the looks only
+counts nothing, a counter that fell started again at zero, and Slipway's own requests are taken off at their highest
+possible number: of the rest it is sure that somebody else sent them.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from slipway.core.analysis.samples import NO_GOLDEN, Golden, PodSample, Scrape
+from slipway.triton.metrics import ModelMetrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slowest:
+    """The largest of a quantile over pods: quantiles cannot be averaged."""
+
+    milliseconds: float
+    pod: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """One revision between two looks."""
+
+    length: timedelta
+    pods: int = 0
+    """Seen at both looks."""
+    succeeded: float = 0
+    """Without Slipway's own requests."""
+    failed: Mapping[str, float] = field(default_factory=dict)
+    """By Triton's reason, without those that came to nothing."""
+    own: float = 0
+    """Requests that were taken off as Slipway's own."""
+    queue_milliseconds: float = 0
+    """Summed over all requests that succeeded, Slipway's own too."""
+    slowest: Mapping[float, Slowest] = field(default_factory=dict)
+    """By quantile, over Triton's last minute."""
+    keeps_quantiles: bool = False
+    missing: tuple[str, ...] = ()
+    """Pods that were to be looked at and could not be: name and why."""
+
+    @property
+    def failures(self) -> float:
+        """Failed requests of every reason."""
+        return sum(self.failed.values())
+
+    @property
+    def requests(self) -> float:
+        """Requests of others that came to an end."""
+        return self.succeeded + self.failures
+
+
+def window(
+    before: Scrape, after: Scrape, revision: str, *, golden: Golden = NO_GOLDEN, asked: Mapping[str, int] | None = None
+) -> Window:
+    """What happened to a revision between two looks. `asked`: requests of ours by pod, beside the guard's."""
+    earlier = {sample.pod: sample.metrics for sample in before.of(revision) if sample.metrics}
+    length = after.at - before.at
+    spans = [
+        _Span.of(earlier[sample.pod], sample.metrics, length, golden, (asked or {}).get(sample.pod, 0))
+        for sample in after.of(revision)
+        if sample.metrics and sample.pod in earlier
+    ]
+    now = [sample for sample in after.of(revision) if sample.metrics]
+    failed: Counter[str] = Counter()
+    for span in spans:
+        failed.update(span.failed)
+    return Window(
+        length=length,
+        pods=len(spans),
+        succeeded=sum(span.succeeded - span.own for span in spans),
+        failed={reason: count for reason, count in sorted(failed.items()) if count},
+        own=sum(span.own for span in spans),
+        queue_milliseconds=sum(span.queue_us for span in spans) / 1000,
+        slowest=_slowest(now),
+        keeps_quantiles=any(sample.metrics and sample.metrics.quantiles_us for sample in now),
+        missing=tuple(f"{sample.name}: {sample.missing}" for sample in after.of(revision) if not sample.metrics),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """One server between two looks."""
+
+    succeeded: float
+    failed: Mapping[str, float]
+    queue_us: float
+    own: float
+
+    @classmethod
+    def of(cls, before: ModelMetrics, after: ModelMetrics, length: timedelta, golden: Golden, asked: int) -> "_Span":
+        restarted = _fell(before, after)
+        base = ModelMetrics() if restarted else before
+        succeeded = after.succeeded - base.succeeded
+        return cls(
+            succeeded=succeeded,
+            failed={reason: count - base.failed.get(reason, 0) for reason, count in after.failed.items()},
+            queue_us=after.queue_us - base.queue_us,
+            own=min(succeeded, golden.at_most(length, started=restarted) + asked),
+        )
+
+
+def _fell(before: ModelMetrics, after: ModelMetrics) -> bool:
+    """Any counter below what it was: the process started again, and all its counters with it."""
+    pairs = [(before.succeeded, after.succeeded), (before.queue_us, after.queue_us)]
+    pairs += [(count, after.failed.get(reason, 0)) for reason, count in before.failed.items()]
+    return any(now < then for then, now in pairs)
+
+
+def _slowest(samples: list[PodSample]) -> dict[float, Slowest]:
+    """The worst pod of each quantile; a NaN is of a pod that had no requests in that minute."""
+    worst: dict[float, Slowest] = {}
+    for sample in samples:
+        for quantile, microseconds in (sample.metrics.quantiles_us if sample.metrics else {}).items():
+            known = worst.get(quantile)
+            if microseconds >= 0 and (known is None or microseconds / 1000 > known.milliseconds):
+                worst[quantile] = Slowest(milliseconds=microseconds / 1000, pod=sample.name)
+    return worst

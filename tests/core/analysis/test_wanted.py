@@ -1,0 +1,47 @@
+"""What the shell is asked: queries with their placeholders filled in, and requests from where they are given."""
+
+import pytest
+
+from slipway.core.analysis.query import Subject
+from slipway.core.analysis.wanted import Exam, Question, exams, questions
+from tests.core.analysis.toy import NEW, OLD, analysis, answers, built_in, queried
+
+CANDIDATE = Subject(namespace="shop", name="churn", revision=NEW)
+STABLE = Subject(namespace="shop", name="churn", revision=OLD)
+
+
+@pytest.mark.parametrize(
+    ("query", "filled"),
+    [
+        ("up", "up"),
+        ('x{namespace="$(namespace)",md="$(name)"}', 'x{namespace="shop",md="churn"}'),
+        ('x{rev="$(revision)"}', f'x{{rev="{NEW}"}}'),
+        ('x{pod=~"$(pods)"}', f'x{{pod=~"churn-{NEW}-.+"}}'),
+        ('x{a=~".*$",b="$$(revision)"}', f'x{{a=~".*$",b="${NEW}"}}'),
+    ],
+)
+def test_placeholders_are_filled_in(query: str, filled: str) -> None:
+    assert CANDIDATE.filled_in(query) == filled
+
+
+def test_stable_is_asked_where_a_ratio_is_wanted() -> None:
+    asked = analysis(built_in("Requests", min="1"), queried(maxRatio="2"))
+    assert questions(asked, CANDIDATE, STABLE) == (
+        Question(
+            metric="m",
+            address="http://prometheus:9090",
+            candidate=f'sum(x{{pod=~"churn-{NEW}-.+"}})',
+            stable=f'sum(x{{pod=~"churn-{OLD}-.+"}})',
+        ),
+    )
+    assert questions(analysis(queried(max="2")), CANDIDATE, STABLE)[0].stable is None
+
+
+def test_requests_are_the_metrics_own_or_else_the_golden_ones() -> None:
+    golden, own = {"inputs": [1]}, {"inputs": [2]}
+    metric = answers()
+    assert exams(analysis(metric), [golden]) == (Exam(metric="m", requests=(golden,)),)
+    brings = metric.model_copy(update={"answers": metric.answers.model_copy(update={"requests": [own]})})  # type: ignore[union-attr]
+    assert exams(analysis(brings), [golden]) == (Exam(metric="m", requests=(own,)),)
+    assert exams(analysis(metric), []) == (Exam(metric="m", requests=()),)
+    assert exams(analysis(queried(max="1")), [golden]) == ()
