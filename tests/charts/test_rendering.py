@@ -12,7 +12,8 @@ from testbed.tools import KUBERNETES_VERSION
 from tests.charts.render import CHARTS, NAMESPACE, Manifest, helm, objects, of_kind, text
 
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
-FULL = ("namespaces={red,blue}", "metrics.serviceMonitor.enabled=true", "priorityClassName=high", "podLabels.team=ml")
+MONITORED = [f"metrics.{kind}.enabled=true" for kind in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")]
+FULL = ("namespaces={red,blue}", *MONITORED, "priorityClassName=high", "podLabels.team=ml")
 CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 
 
@@ -120,6 +121,8 @@ def test_a_rolling_update_of_the_operator_starts_a_pod_before_it_ends_one() -> N
         ("resyncSeconds=1", "resyncSeconds"),
         ("serviceAccount.create=false", "serviceAccount"),
         ("podLabels.app\\.kubernetes\\.io/name=other", "podLabels"),
+        ("metrics.podMonitor.interval=often", "interval"),
+        ("metrics.dashboard.labels.app\\.kubernetes\\.io/name=other", "labels"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(value: str, words: str) -> None:
