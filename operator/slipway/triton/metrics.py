@@ -1,7 +1,8 @@
 """What Triton says of a model on its metrics port: counters since it started, and quantiles of the last minute.
 
-A request that is refused because the queue is full stands in none of them (measured on 2.51; later code is the same):
-where `max_queue_size` is set, 503s are to be counted by whoever asks.
+Two kinds of failure are in none of the failure counters: a request that is turned away because the queue is full counts
+nowhere, and an error that a Python model answers with counts as a success (server#7713, #8521; both measured on 2.51).
+Only who asks sees those: our own requests, or a gateway.
 """
 
 import math
@@ -64,7 +65,7 @@ def parse(text: str, model: str) -> ModelMetrics:
             case name if name in (SUCCEEDED, QUEUE_US):
                 counts[name] += _count(sample)
             case name if name == LATENCY_US and "quantile" in sample.labels:
-                quantile = float(sample.labels["quantile"])
+                quantile = _quantile(sample)
                 quantiles[quantile] = _larger(quantiles.get(quantile, math.nan), sample.value)
     if SUCCEEDED not in counts:
         raise MetricsError(f"the server's metrics have no {SUCCEEDED} of the model {model!r}")
@@ -88,6 +89,13 @@ def _count(sample: Sample) -> float:
     if not (math.isfinite(sample.value) and sample.value >= 0):
         raise MetricsError(f"the server's metrics do not parse: {sample.name} is {sample.value}")
     return float(sample.value)
+
+
+def _quantile(sample: Sample) -> float:
+    try:
+        return float(sample.labels["quantile"])
+    except ValueError:
+        raise MetricsError(f"the server's metrics do not parse: a quantile of {sample.name}") from None
 
 
 def _larger(one: float, other: float) -> float:

@@ -49,8 +49,7 @@ def compare(trial: Trial, tolerance: float) -> Comparison:
 
 
 def refused(trials: Sequence[Trial]) -> tuple[int, int]:
-    """Of the candidate's answers that came: those with a server's error (5xx, which no counter of Triton's has when
-    its queue is full), and all."""
+    """Of the candidate's answers that came: those with a server's error (5xx), and all."""
     statuses = [trial.candidate.status for trial in trials if trial.candidate.status]
     return sum(status >= 500 for status in statuses), len(statuses)
 

@@ -172,18 +172,18 @@ def _number(built_in: BuiltIn, seen: Window, trials: Mapping[str, Trials]) -> Nu
 
 
 def _error_rate(seen: Window, trials: Mapping[str, Trials]) -> Number:
-    """Of what Triton took on, the failed part; and of what is left, the part that our own requests saw turned away:
-    a full queue's 503s are in no counter."""
+    """Of what Triton counted, the failed part; and of what is left, the part that our own requests saw answered 5xx:
+    not every failure is in a counter (triton/metrics.py)."""
     counted = seen.failures / seen.requests
     shown = f"{seen.failures:g} of {seen.requests:g} requests failed in {_seconds(seen)}"
     if seen.failed:
         shown += " (" + ", ".join(f"{reason} {count:g}" for reason, count in seen.failed.items()) + ")"
-    turned_away, asked = refused([trial for each in trials.values() for trial in each.trials])
+    failing, asked = refused([trial for each in trials.values() for trial in each.trials])
     rate = counted
-    if turned_away:
-        rate = counted + (1 - counted) * turned_away / asked
-        shown += f" and {turned_away} of {asked} of Slipway's own were answered 5xx"
-    counts = None if turned_away else (seen.failures, seen.requests)
+    if failing:
+        rate = counted + (1 - counted) * failing / asked
+        shown += f" and {failing} of {asked} of Slipway's own were answered 5xx"
+    counts = None if failing else (seen.failures, seen.requests)
     return Number(value=rate, shown=f"{shown}, {rate:.2%}", counts=counts)
 
 
