@@ -5,6 +5,7 @@ Models are scraped as the PodMonitor says, with the labels of a pod given as ser
 
 import json
 import re
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -36,7 +37,13 @@ from tests.triton.installation import installed
 pytestmark = pytest.mark.triton
 REVISION = "22222222"  # the candidate of the sample
 WINDOW = "10s"
-SEEN = f"rate(nv_inference_request_success[{WINDOW}]) > 0 and on () rate(nv_inference_request_failure[{WINDOW}]) > 0"
+SEEN = " and on () ".join(
+    (
+        f"rate(nv_inference_request_success[{WINDOW}]) > 0",
+        f"rate(nv_inference_request_failure[{WINDOW}]) > 0",
+        "slipway_store_lag_seconds",
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +80,7 @@ class Prometheus:
     """A server that scrapes every second."""
 
     def __init__(self, folder: Path, scrape: list[dict[str, Any]]) -> None:
-        self._port = free_port()
+        self._port, self._looked_at = free_port(), 0.0
         settings = folder / "prometheus.yaml"
         settings.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": scrape}))
         self._process = spawn(
@@ -93,12 +100,13 @@ class Prometheus:
             return json.load(response)["data"]
 
     def values(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """Labels and value of each series that there is."""
-        found = self.ask("query", query=expression) or {"result": []}
+        """Labels and value of each series that there was at the moment when everything was seen."""
+        found = self.ask("query", query=expression, time=str(self._looked_at)) or {"result": []}
         return [(series["metric"], float(series["value"][1])) for series in found["result"]]
 
     def sees_what_is_asked_of(self, pod: Container) -> bool:
         ask(pod)
+        self._looked_at = time.time()
         return bool(self.values(SEEN))
 
     def stop(self) -> None:
