@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from testbed.gateway.crds import gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
 
@@ -31,9 +32,11 @@ def plane() -> Iterator[Plane]:
 
 @pytest.fixture(scope="session")
 def cluster_plane() -> Iterator[Plane]:
-    """The same with a controller-manager, a scheduler and two kwok nodes without a GPU: pods "run" at once."""
+    """The same with a controller-manager, a scheduler and two kwok nodes without a GPU: pods "run" at once. It knows the
+    Gateway API, though nothing serves it."""
     with Plane() as started:
         started.start(controllers=True).add_crds(ROOT / "crds")
+        started.add_crds(gateway_api_crds())
         started.add_nodes(2)
         yield started
 

@@ -253,6 +253,62 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "only the types Auto and RollingUpdate read rollingUpdate: take it out or change type",
     ),
     (
+        "canary of another type",
+        with_model(rollout={"canary": {"steps": [{"weight": 10}]}}),
+        "spec.rollout.canary",
+        "type Canary and canary.steps go together: give both or neither",
+    ),
+    (
+        "a step that is two",
+        with_model(rollout={"type": "Canary", "canary": {"steps": [{"weight": 10, "pause": {}}]}}),
+        "spec.rollout.canary.steps[0]",
+        "a step has exactly one of weight, pause and shadow: make several steps of it",
+    ),
+    (
+        "a shadow without a gateway",
+        with_model(rollout={"type": "Canary", "canary": {"steps": [{"shadow": 10}]}}),
+        "spec.rollout.canary.steps",
+        "a shadow step needs a gateway that copies requests: add traffic.gateway, or take the step out",
+    ),
+    (
+        "a pause of no time",
+        with_model(rollout={"type": "Canary", "canary": {"steps": [{"pause": {"duration": "0s"}}]}}),
+        "spec.rollout.canary.steps[0].pause.duration",
+        "'0s' must be more than zero",
+    ),
+    *(
+        (
+            f"{field} without a gateway",
+            with_model(traffic={field: value}),
+            f"spec.traffic.{field}",
+            f"only a gateway reads {field}: add traffic.gateway, or take it out",
+        )
+        for field, value in (
+            ("hostnames", ["churn.example"]),
+            ("pathPrefix", "/churn"),
+            ("timeouts", {"request": "30s"}),
+            ("candidateHeader", {"name": "x-candidate", "value": "1"}),
+        )
+    ),
+    (
+        "a hostname that is none",
+        with_model(traffic={"gateway": {"name": "g"}, "hostnames": ["https://churn.example"]}),
+        "spec.traffic.hostnames[0]",
+        "'https://churn.example' is not a hostname: write it like churn.example.com",
+    ),
+    (
+        "a path prefix that ends in a slash",
+        with_model(traffic={"gateway": {"name": "g"}, "pathPrefix": "/churn/"}),
+        "spec.traffic.pathPrefix",
+        "'/churn/' is not a path prefix: write it like /churn, with no / at the end",
+    ),
+    (
+        "a header whose name has a space",
+        with_model(traffic={"gateway": {"name": "g"}, "candidateHeader": {"name": "x y", "value": "1"}}),
+        "spec.traffic.candidateHeader.name",
+        "'x y' is not the name of a header",
+    ),
+    (
         "blueGreen of another type",
         with_model(rollout={"blueGreen": {"standbyDuration": "5m"}}),
         "spec.rollout.blueGreen",

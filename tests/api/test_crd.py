@@ -127,7 +127,7 @@ def described(node: Schema, path: str) -> list[tuple[str, Schema]]:
 
 
 def test_the_full_samples_leave_no_field_out() -> None:
-    samples = [sample("full")["spec"], sample("full-mig")["spec"]]
+    samples = [sample(name)["spec"] for name in ("full", "full-mig", "full-canary")]
     assert missing(crd.schema()["properties"]["spec"], samples, "spec") == []
     assert missing(crd.schema()["properties"]["status"], [sample("with-status")["status"]], "status") == []
 

@@ -18,6 +18,7 @@ WHERE_MODELS_LIVE = {
     "apps/deployments/scale": "patch",
     "autoscaling/horizontalpodautoscalers": CHILD,
     "batch/jobs": CHILD,
+    "gateway.networking.k8s.io/httproutes": CHILD,
     "networking.k8s.io/networkpolicies": CHILD,
     "policy/poddisruptionbudgets": CHILD,
     "/configmaps": CHILD,

@@ -92,8 +92,11 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
         kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
         mine = "-l=serving.slipway.dev/model-deployment=churn"
         kubectl("wait", "--for=create", "--timeout=10s", "hpa,networkpolicy,pdb", mine)
-        kubectl.apply(model(3))
+        kubectl.apply(model(3, traffic={"gateway": {"name": "inference"}}))
         kubectl("wait", "--for=delete", "--timeout=30s", "hpa,networkpolicy", mine)
+        kubectl("wait", "--for=create", "--timeout=30s", "httproute", mine)
+        kubectl.apply(model(3))
+        kubectl("wait", "--for=delete", "--timeout=30s", "httproute", mine)
         kubectl("wait", "--for=jsonpath={.spec.replicas}=3", "--timeout=30s", "deployment", mine)
 
     calls = cluster_plane.audit.calls(mark, cluster_plane.user("tenant"))

@@ -248,7 +248,7 @@ class Disturbed(Toy):
         serves = plan.status.stable is not None or "stable" in before  # a first version may be given up
         if self.asleep or not serves or rollout.type is RolloutType.RECREATE:
             return 0
-        if rollout.type is RolloutType.BLUE_GREEN:
+        if rollout.type in (RolloutType.BLUE_GREEN, RolloutType.CANARY):
             return needed
         allowed = int(bool(was.get("yields") or (now and now.yields)))
         if rolling.max_unavailable is not None:
@@ -263,6 +263,8 @@ class Disturbed(Toy):
             return needed
         if rollout.type is RolloutType.BLUE_GREEN:
             return 2 * needed
+        if rollout.type is RolloutType.CANARY:
+            return max(needed, 2) + 1
         return needed + share_of((rollout.rolling_update or RollingUpdate()).max_surge, needed, up=True)
 
     @property

@@ -31,6 +31,8 @@ ROLLOUTS: tuple[dict[str, Any] | None, ...] = (
     {"type": "BlueGreen"},
     {"type": "BlueGreen", "blueGreen": {"standbyDuration": "0s"}},
     {"type": "Auto", "automaticRollback": False},
+    {"type": "Canary", "canary": {"steps": [{"weight": 34}, {"pause": {"duration": "1m"}}], "standbyDuration": "0s"}},
+    {"type": "Canary", "canary": {"steps": [{"weight": 10}, {"pause": {}}, {"weight": 50}]}},
 )
 SERVERS: tuple[dict[str, Any] | None, ...] = (None, {"requestTimeout": "45s"})
 VERBS = ("abort", "promote", "pause", "resume", "retry", "rollback", "restart")
@@ -273,7 +275,8 @@ class Machine(RuleBasedStateMachine):
             plan = self.cluster.settle()
             if self.cluster.status["phase"] == "Paused":
                 candidate = self.cluster.status["candidate"]
-                self.cluster.request = f"resume/{candidate.get('revision', candidate['ask'][:8])}@{self.cluster.serial}"
+                name = candidate.get("revision", candidate["ask"][:8])
+                self.cluster.request = f"promote/{name}@{self.cluster.serial}"
             elif plan.wake_at and before == self.cluster.status:
                 self.cluster.now = max(self.cluster.now, min(plan.wake_at, self.cluster.now.replace(year=2027)))
         raise AssertionError(f"never ends: {json.dumps(self.cluster.status, indent=1)}")

@@ -87,6 +87,9 @@ class Toy:
                 new = copy.deepcopy(manifest)
                 uid = old.get("metadata", {}).get("uid", f"uid-{self.serial}")
                 new["metadata"] |= {"uid": uid, "resourceVersion": str(self.serial)}
+                generation = old.get("metadata", {}).get("generation", 0)
+                new["metadata"]["generation"] = generation + (old.get("spec") != new.get("spec"))
+                new["metadata"]["creationTimestamp"] = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
                 new["status"] = old.get("status", {})
                 self.objects[key] = new
             case Scale(name=name, replicas=replicas):
@@ -185,6 +188,16 @@ class Toy:
             "creationTimestamp": self.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         return {"metadata": meta, "spec": {"nodeName": "node-1"}, "status": status}
+
+    def gateway_answers(self, accepted: str = "True", resolved: str = "True", **said: str) -> None:
+        """A gateway's controller takes up the route as it is, or says what it has against it."""
+        route = self.objects["HTTPRoute", "churn"]
+        conditions = [
+            {"type": kind, "status": status, "observedGeneration": route["metadata"]["generation"], **said}
+            for kind, status in (("Accepted", accepted), ("ResolvedRefs", resolved))
+        ]
+        parents = [{"parentRef": ref, "conditions": conditions} for ref in route["spec"]["parentRefs"]]
+        route["status"] = {"parents": parents}
 
     # Short cuts for stories
 

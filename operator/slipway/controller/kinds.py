@@ -28,6 +28,8 @@ class Kind:
     namespaced: bool = True
     selector: str | None = None
     """Label selector that the server applies to lists and watches."""
+    optional: bool = False
+    """A cluster may not know it: it comes with an extension that not everybody has."""
 
     @property
     def api_version(self) -> str:
@@ -46,8 +48,8 @@ class Kind:
 OURS: Final = f"{MANAGED_BY}={FIELD_MANAGER}"
 
 
-def _child(name: str, group: str, plural: str, version: str = "v1") -> Kind:
-    return Kind(name=name, group=group, version=version, plural=plural, selector=OURS)
+def _child(name: str, group: str, plural: str, version: str = "v1", *, optional: bool = False) -> Kind:
+    return Kind(name=name, group=group, version=version, plural=plural, selector=OURS, optional=optional)
 
 
 MODEL_DEPLOYMENT: Final = Kind(
@@ -57,6 +59,7 @@ POD: Final = _child("Pod", "", "pods")
 NODE: Final = Kind(name="Node", group="", version="v1", plural="nodes", namespaced=False)
 DEPLOYMENT: Final = _child("Deployment", "apps", "deployments")
 LEASE: Final = Kind(name="Lease", group="coordination.k8s.io", version="v1", plural="leases")
+HTTP_ROUTE: Final = _child("HTTPRoute", "gateway.networking.k8s.io", "httproutes", optional=True)
 EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
 
 CHILDREN: Final = (
@@ -68,6 +71,7 @@ CHILDREN: Final = (
     _child("HorizontalPodAutoscaler", "autoscaling", "horizontalpodautoscalers", "v2"),
     _child("PodDisruptionBudget", "policy", "poddisruptionbudgets"),
     _child("NetworkPolicy", "networking.k8s.io", "networkpolicies"),
+    HTTP_ROUTE,
 )
 
 WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, NODE)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from slipway.controller.kinds import MODEL_DEPLOYMENT, NODE, Key, Kind
+from slipway.controller.kinds import CHILDREN, MODEL_DEPLOYMENT, NODE, Key, Kind
 from slipway.controller.kube import ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store, versions
@@ -24,6 +24,10 @@ SECOND_LOOK_SECONDS: Final = 30
 """After the start: what was deleted between our first listing and the watch's own is a ghost until then."""
 SPREAD_SECONDS: Final = 60
 """A resync looks at every ModelDeployment again, but not at all of them at once."""
+
+
+class KindsChangedError(Exception):
+    """The cluster came to know a kind, or to forget it: the process has to start again."""
 
 
 class Hearing:
@@ -92,6 +96,9 @@ class Resync:
         for key, _ in self._store.owners():
             self._queue.add(key)
 
+    def _without(self, kind: Kind) -> None:
+        self.kinds = tuple(other for other in self.kinds if other is not kind)
+
     async def run(self, interval_seconds: float) -> None:
         """List again and again, sooner where a watch owes something."""
         delay: float = min(SECOND_LOOK_SECONDS, interval_seconds)
@@ -106,13 +113,29 @@ class Resync:
                 delay = min(interval_seconds, DEAF_AFTER_SECONDS + 1) if self._hearing.waiting() else interval_seconds
 
     async def once(self) -> None:
-        """List every kind, and have every ModelDeployment looked at."""
+        """List every kind, and have every ModelDeployment looked at. An optional kind that came or went ends it all:
+        watches are made at the start, and a start costs no pod anything."""
         for kind in self.kinds:
-            for key in await self._list(kind):
+            try:
+                concerned = await self._list(kind)
+            except NotFoundError as error:
+                if kind.optional:
+                    raise KindsChangedError(f"The cluster knows no {kind.plural} any more") from error
+                raise
+            for key in concerned:
                 self._queue.notice(key)
+        await self._look_for_new_kinds()
         self._store.forget_the_dead()
         for key, _ in self._store.owners():
             self._queue.add(key, random.uniform(0, SPREAD_SECONDS))  # noqa: S311
+
+    async def _look_for_new_kinds(self) -> None:
+        for kind in (kind for kind in CHILDREN if kind.name in self._store.unknown_kinds):
+            try:
+                await self._list(kind)
+            except NotFoundError:
+                continue
+            raise KindsChangedError(f"The cluster knows {kind.plural} now")
 
     async def _list(self, kind: Kind) -> frozenset[Key]:
         concerned: set[Key] = set()
@@ -142,7 +165,12 @@ class Resync:
             except KubeError as error:
                 if kind is NODE and isinstance(error, ForbiddenError):
                     log.warning("Nodes may not be listed: messages will not say what the nodes offer (%s)", error)
-                    self.kinds = tuple(other for other in self.kinds if other is not NODE)
+                    self._without(NODE)
+                    return
+                if kind.optional and isinstance(error, NotFoundError):
+                    log.info("The cluster knows no %s: nothing is done with them until it does", kind.plural)
+                    self._store.unknown_kinds |= {kind.name}
+                    self._without(kind)
                     return
                 if said != (said := _advice(kind, error)):
                     log.warning("%s", said)

@@ -10,7 +10,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Any
 
-from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
+from slipway.controller.kinds import DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
 from slipway.core.facts import Child, NodeFacts, Observed, PodFacts, node_facts, pod_facts
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest
@@ -59,6 +59,8 @@ class Store:
     def __init__(self) -> None:
         self.synced = False
         """Whether the first full listing is in. Before that absence means nothing."""
+        self.unknown_kinds: frozenset[str] = frozenset()
+        """Kinds that the cluster does not know."""
         self._families: dict[Key, _Family] = {}
         self._nodes: dict[str, NodeFacts] = {}
         self._node_tuple: tuple[NodeFacts, ...] | None = None
@@ -83,7 +85,10 @@ class Store:
         if self._node_tuple is None:
             self._node_tuple = tuple(self._nodes.values())
         return Observed(
-            children=MappingProxyType(family.children), pods=tuple(family.pods.values()), nodes=self._node_tuple
+            children=MappingProxyType(family.children),
+            pods=tuple(family.pods.values()),
+            nodes=self._node_tuple,
+            gateway_api=HTTP_ROUTE.name not in self.unknown_kinds,
         )
 
     def count(self, kind: Kind) -> int:

@@ -158,6 +158,8 @@ def _decisions(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, st
         yield rollout["step"], about, "", rollout["stepStartedAt"]
         if rollout.get("pausedAt"):
             yield "Paused", about, "", rollout["pausedAt"]
+        if canary := rollout.get("canary"):
+            yield "Canary", about, f"{canary['weight']} %", canary["since"]
     if refused:
         yield "Refused", refused, refused["reason"], refused["at"]
     ready = _ready(status)

@@ -5,7 +5,7 @@ Nothing here decides what a revision may do; it only makes the cluster agree wit
 
 import base64
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -18,6 +18,7 @@ from slipway.core.children.autoscaler import autoscaler
 from slipway.core.children.budget import budget
 from slipway.core.children.network_policy import network_policy
 from slipway.core.children.revision import RevisionRecord, controller_revision
+from slipway.core.children.route import ROUTE
 from slipway.core.children.service import root_service
 from slipway.core.drift import contains, finished
 from slipway.core.facts import Child, Foreign, Observed, Owner, PodFacts
@@ -30,6 +31,7 @@ RECORD: Final = f"{DOMAIN}/record"
 AUTOSCALER: Final = "HorizontalPodAutoscaler"
 
 LEFTOVERS_GO: Final = (
+    ROUTE,
     AUTOSCALER,
     "PodDisruptionBudget",
     "Deployment",
@@ -61,9 +63,14 @@ class Goal:
 
     live: Sequence[Live] = ()
     root: frozenset[str] = frozenset()
-    """The revisions that the root Service reaches."""
+    """The revisions that the traffic reaches."""
+    service: frozenset[str] = frozenset()
+    """Those of them that the root Service reaches."""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Parts of the traffic that comes through a gateway, by revision."""
+    route: Manifest | None = None
     root_unsure: bool = False
-    """A change of the root Service was under way and is taken back: write it, whatever a look from before that says."""
+    """A change of traffic was under way and is taken back: write it, whatever a look from before that says."""
     jobs: tuple[Manifest, ...] = ()
     evict: tuple[PodFacts, ...] = ()
     """Pods that go wrong by themselves: their ReplicaSet makes others."""
@@ -88,7 +95,7 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
     for manifest, live in _wanted(owner, spec, goal):
         key = manifest["kind"], manifest["metadata"]["name"]
         wanted.add(key)
-        _settle(result, owner, observed, manifest, live, anyway=goal.root_unsure and key == ("Service", owner.name))
+        _settle(result, owner, observed, manifest, live, anyway=goal.root_unsure and _is_traffic(*key, owner))
     lost = {of_revision(owner.name, live.revision): live for live in goal.live if live.record is None}
     for name, live in lost.items():
         there = observed.child("Deployment", name)
@@ -123,8 +130,10 @@ def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tup
         yield manifest, None
     for live in goal.live:
         yield from _of_revision(owner, spec, live)
-    if goal.root:
-        yield root_service(owner=owner, revision=next(iter(goal.root)) if len(goal.root) == 1 else None), None
+    if goal.service:
+        yield root_service(owner=owner, revision=next(iter(goal.service)) if len(goal.service) == 1 else None), None
+    if goal.route:
+        yield goal.route, None
     if spec.traffic and spec.traffic.allow_from:
         yield network_policy(owner=owner, allow_from=spec.traffic.allow_from), None
 
@@ -169,10 +178,15 @@ def _settle(
     if anyway or not _as_wanted(there, want):
         again = _with_replicas(want, _count(there, live)) if live else want
         # Of the count and of the share of traffic it matters what they were decided from.
-        from_what = there.resource_version if live or (kind, name) == ("Service", owner.name) else None
+        from_what = there.resource_version if live or _is_traffic(kind, name, owner) else None
         result.actions.append(Apply(manifest=again, resource_version=from_what))
     elif live:
         _scale(result, there, live)
+
+
+def _is_traffic(kind: str, name: str, owner: Owner) -> bool:
+    """Whether it says who gets the traffic."""
+    return name == owner.name and kind in ("Service", ROUTE)
 
 
 _FOUND_WHOLE: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()

@@ -98,7 +98,7 @@ def _decide(scene: Scene) -> Plan:
     told = _told(before, situation) if not outcome.notes else ()
     state = _having_told(state, told)
     status = status_of(scene=scene, state=state, lineup=lineup, goal=goal, situation=situation)
-    wakes = [outcome.wake_at, lineup.ends_at]
+    wakes = [outcome.wake_at, lineup.ends_at, scene.route.look_again if scene.route else None]
     if is_fresh(scene) and before.rollout and any(live.record is None for live in goal.live):
         wakes.append(before.rollout.step_started_at + HEARD_WITHIN)
     if blocked is None and _goes_on(scene, outcome, convergence):
@@ -145,11 +145,16 @@ def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, 
     """What makes it right to take capacity or traffic away: the pods that the traffic reaches afterwards."""
     counts = {of_revision(scene.owner.name, live.revision): scene.count(live.revision) for live in goal.live}
     takes = any(_lowers(action, counts) for action in convergence.actions)
-    if not (takes or scene.selected != goal.root):
+    moves = scene.selected != goal.service or (scene.route and _shared(scene.route.weights) != _shared(goal.weights))
+    if not (takes or moves):
         return {}
     left = {of_revision(scene.owner.name, live.revision): live for live in goal.live if live.revision in goal.root}
     relied = {name: min(scene.available(live.revision), live.replicas) for name, live in left.items()}
     return {name: available for name, available in relied.items() if available}
+
+
+def _shared(weights: Mapping[str, int]) -> dict[str, int]:
+    return {revision: weight for revision, weight in weights.items() if weight}
 
 
 def _lowers(action: Action, counts: Mapping[str, int]) -> bool:
@@ -272,7 +277,7 @@ def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ..
         return ()
     known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
     known |= set(before.rollout.told) if before.rollout else set()
-    warns = found.reason not in (Reason.PROVING, Reason.DRAINING)
+    warns = found.reason not in (Reason.PROVING, Reason.DRAINING, Reason.PAUSED)
     return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=warns),)
 
 

@@ -176,6 +176,8 @@ class Observed:
     nodes: tuple[NodeFacts, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    gateway_api: bool = True
+    """The cluster knows HTTPRoutes."""
 
     def child(self, kind: str, name: str) -> Child | None:
         """The child of that kind and name, if it is there."""

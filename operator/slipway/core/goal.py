@@ -1,13 +1,14 @@
 """The goal of one pass: all objects that should be there, from what the rollout decided and what the spec asks for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.spec import Rollout
+from slipway.api.v1alpha1.spec import Rollout, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, Step
 from slipway.core import history
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision
+from slipway.core.children.route import Backend, Routing, http_route
 from slipway.core.converge import Goal, Live
 from slipway.core.facts import Child
 from slipway.core.identity import ASKED
@@ -24,12 +25,16 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
     state = outcome.state
     root = _root(scene, outcome)
     live = [*_others(scene, lineup), *_taking_part(scene, outcome, lineup, root)]
+    weights = _weights(scene, outcome, root)
     return Goal(
         live=live,
         root=root,
+        service=_service(outcome, root),
+        weights=weights,
+        route=_route(scene, state, live, weights),
         root_unsure=_takes_back(scene.before, state, root),
         jobs=tuple(_jobs(scene, outcome)),
-        made=controller_revision(made, owner=scene.owner, number=state.last_number + 1) if made else None,
+        made=_made(scene, state, live, made) if made else None,
         discard=(*_jobs_to_discard(scene, outcome), *_surplus(scene, {entry.revision for entry in live})),
         evict=outcome.evict,
     )
@@ -43,6 +48,45 @@ def _root(scene: Scene, outcome: Outcome) -> frozenset[str]:
     candidate = outcome.state.candidate
     first = candidate.revision if candidate and outcome.state.stable is None else None
     return frozenset({first}) if first else scene.selected
+
+
+def _service(outcome: Outcome, root: frozenset[str]) -> frozenset[str]:
+    """What the root Service reaches of it: where a gateway has exact shares, callers in the cluster keep the version
+    that they have until the other one takes over."""
+    stable, exact = outcome.state.stable, outcome.allocation and outcome.allocation.weights
+    return frozenset({stable.revision}) if exact and stable and stable.revision else root
+
+
+def _weights(scene: Scene, outcome: Outcome, root: frozenset[str]) -> Mapping[str, int]:
+    """Parts of the traffic: exact ones, or by the pods that each revision has available."""
+    if outcome.allocation and outcome.allocation.weights:
+        return outcome.allocation.weights
+    if len(root) == 1:
+        return dict.fromkeys(root, 100)
+    pods = {revision: scene.available(revision) for revision in sorted(root)}
+    return pods if any(pods.values()) else dict.fromkeys(pods, 1)
+
+
+def _route(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[str, int]) -> Manifest | None:
+    traffic = scene.spec.traffic
+    if traffic is None or traffic.gateway is None or not scene.observed.gateway_api or not live:
+        return None
+    named = sorted(live, key=lambda entry: (not weights.get(entry.revision), entry.number))
+    candidate = state.candidate.revision if state.candidate else None
+    answers = candidate if candidate and scene.available(candidate) else None
+    mirrored = state.rollout.canary.shadow if state.rollout and state.rollout.canary else 0
+    timeouts, server = traffic.timeouts, scene.spec.server or Server()
+    return http_route(
+        owner=scene.owner,
+        traffic=traffic,
+        gateway=traffic.gateway,
+        routing=Routing(
+            backends=[Backend(revision=e.revision, weight=weights.get(e.revision, 0)) for e in named],
+            shadow=(answers, mirrored) if answers and mirrored else None,
+            candidate=answers,
+        ),
+        timeout=timeouts.request if timeouts else server.request_timeout,
+    )
 
 
 def _takes_back(before: ModelDeploymentStatus, state: State, root: frozenset[str]) -> bool:
@@ -63,7 +107,7 @@ def _taking_part(scene: Scene, outcome: Outcome, lineup: Lineup, root: frozenset
     planned = [(ref, name, counts.get(name, scene.count(name))) for ref, name in named if name]
     # What gives up pods is written first: at no moment between two writes are there more than the surge allows.
     for ref, revision, count in sorted(planned, key=lambda plan: plan[2] >= scene.count(plan[1])):
-        bounds = _bounds(scene, outcome.state, revision, count, root)
+        bounds = _bounds(scene, outcome, revision, count, root)
         yield _live(scene, ref, count, serves=revision in root, bounds=bounds)
 
 
@@ -89,9 +133,10 @@ def _live(
     )
 
 
-def _bounds(scene: Scene, state: State, revision: str, count: int, root: frozenset[str]) -> tuple[int, int] | None:
+def _bounds(scene: Scene, outcome: Outcome, revision: str, count: int, root: frozenset[str]) -> tuple[int, int] | None:
     """Between what its autoscaler may move a revision's count. While versions change, what carries the load may grow
-    and not shrink, and what gives up its pods stays where it was put."""
+    and not shrink, and what gives up its pods, or has as many as its share needs, stays where it was put."""
+    state, exact = outcome.state, outcome.allocation and outcome.allocation.weights
     scaling, rollout = scene.spec.autoscaling, state.rollout
     if scaling is None or state.stable is None or not count or revision not in root:
         return None
@@ -100,12 +145,19 @@ def _bounds(scene: Scene, state: State, revision: str, count: int, root: frozens
         return scaling.min_replicas, scaling.max_replicas
     back = rollout is not None and rollout.step is Step.ROLLING_BACK
     candidate = state.candidate.revision if state.candidate else None
-    grows = candidate if candidate in root and not back else state.stable.revision
+    grows = candidate if candidate in root and not back and not exact else state.stable.revision
     makes_room = revision == state.stable.revision and not back and count < scene.needed
     return (count, max(count, scaling.max_replicas)) if revision == grows and not makes_room else (count, count)
 
 
 # -- history and Jobs
+
+
+def _made(scene: Scene, state: State, live: Sequence[Live], record: RevisionRecord) -> Manifest | None:
+    """The ControllerRevision of what was just resolved; None where its pods are still there, and bring it along."""
+    if any(entry.revision == record.revision and entry.record for entry in live):
+        return None
+    return controller_revision(record, owner=scene.owner, number=state.last_number + 1)
 
 
 def _jobs(scene: Scene, outcome: Outcome) -> Iterator[Manifest]:

@@ -115,7 +115,9 @@ def _had_traffic(scene: Scene, known: RevisionStatus) -> bool:
 def _standby(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionState | None, datetime | None]:
     """It stays for as long as the type keeps one. A Service that spans versions would reach it, too."""
     moving = state.candidate is not None and state.candidate.revision is not None
-    if moving and scene.policy.type is not RolloutType.BLUE_GREEN:
+    # Of a canary the Service spans too, but where a gateway has the shares.
+    alone = scene.policy.type is RolloutType.BLUE_GREEN or (scene.policy.type is RolloutType.CANARY and scene.route)
+    if moving and not alone:
         return None, None
     latest = scene.now + scene.policy.standby
     return RevisionState.STANDBY, min(known.retire_at or latest, latest)

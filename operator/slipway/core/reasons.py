@@ -56,6 +56,10 @@ class Reason(StrEnum):
     POD_LOST = "PodLost"
     CONFIGURATION_MISSING = "ConfigurationMissing"
     NAME_CONFLICT = "NameConflict"
+    GATEWAY_API_MISSING = "GatewayApiMissing"
+    GATEWAY_NOT_FOUND = "GatewayNotFound"
+    ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
+    ROUTE_UNRESOLVED = "RouteUnresolved"
     # About the revision
     SPEC_INVALID = "SpecInvalid"
     BUNDLE_INVALID = "BundleInvalid"

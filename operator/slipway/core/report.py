@@ -23,7 +23,10 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | 
         found = found_before(state.refused.reason, state.refused.message)
     if found is None and candidate is None and serving and not serving.whole and not scene.suspended:
         found = first_finding(serving, scene.policy)
-    asked = stable is not None and stable.ask == scene.ask and goal.root == {stable.revision}
+    if found is None and scene.route:
+        found = scene.route.finding
+    routed = scene.route is None or scene.route.settled
+    asked = stable is not None and stable.ask == scene.ask and goal.root == {stable.revision} and routed
     return Situation(
         serving=stable.version if stable else None,
         available=_reachable(scene, goal) if stable else 0,
@@ -63,6 +66,10 @@ def _reachable(scene: Scene, goal: Goal) -> int:
 
 def _shares(scene: Scene, goal: Goal) -> dict[str, int]:
     """Percent of the traffic by revision. A Service that spans several gives each pod the same."""
+    if scene.route and scene.route.settled:
+        return {revision: scene.route.share(revision) for revision in scene.route.weights}
+    if scene.route:  # until the gateway has taken up what was written, all is where it was
+        return {known.revision: known.share for known in scene.before.revisions}
     if len(goal.root) == 1:
         return dict.fromkeys(goal.root & scene.selected, 100)
     pods = {revision: scene.available(revision) for revision in sorted(goal.root)}

@@ -17,6 +17,7 @@ from slipway.core.names import REVISION, Manifest, of_revision
 from slipway.core.platform import Platform
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
+from slipway.core.route import RouteFacts, route_facts
 
 STARTUP_SLACK: Final = timedelta(seconds=30)
 
@@ -55,8 +56,17 @@ class Scene:
 
     @property
     def root(self) -> frozenset[str]:
-        """The revisions with pods that the root Service reaches now."""
-        return self.selected & self.deployed
+        """The revisions with pods that the traffic reaches now: through the root Service, and through a gateway."""
+        routed = self.route.reaches if self.route else frozenset()
+        return (self.selected | routed) & self.deployed
+
+    @cached_property
+    def route(self) -> RouteFacts | None:
+        """The route, where a gateway is asked for."""
+        gateway = self.spec.traffic.gateway if self.spec.traffic else None
+        if gateway is None:
+            return None
+        return route_facts(self.observed, owner=self.owner, gateway=gateway, now=self.now)
 
     @cached_property
     def selected(self) -> frozenset[str]:
@@ -89,7 +99,8 @@ class Scene:
     def policy(self) -> Policy:
         """How long waits may be. Starting may take as long as the server is given for it."""
         rollout, server = self.spec.rollout or Rollout(), self.spec.server or Server()
-        rolling, blue_green = rollout.rolling_update or RollingUpdate(), rollout.blue_green or BlueGreen()
+        rolling, canary = rollout.rolling_update or RollingUpdate(), rollout.canary
+        stays = canary.standby_duration if canary else (rollout.blue_green or BlueGreen()).standby_duration
         return Policy(
             fetch_timeout=duration(rollout.fetch_timeout),
             progress_deadline=max(
@@ -99,9 +110,11 @@ class Scene:
             type=rollout.type,
             max_surge=rolling.max_surge,
             max_unavailable=rolling.max_unavailable,
-            standby=duration(blue_green.standby_duration),
+            standby=duration(stays),
             unschedulable_grace=duration(rollout.unschedulable_grace),
             automatic_rollback=rollout.automatic_rollback,
+            canary_steps=tuple(canary.steps) if canary else (),
+            canary_full_size=canary is not None and canary.full_size,
         )
 
     @cached_property

@@ -28,6 +28,8 @@ def facts_of(scene: Scene, state: State) -> Facts:
         makes_room=_makes_room(scene, state, revisions),
         resolve=ResolveFacts.gather(scene.observed, owner=scene.owner, ask=_asked(scene, state)),
         known=_known(scene, state),
+        route=scene.route,
+        canary_steps=scene.policy.canary_steps,
         proofs=tuple(_proofs(scene, state)) if state.candidate else (),
     )
 

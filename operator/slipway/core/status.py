@@ -61,7 +61,7 @@ def _serving_phase(situation: Situation) -> Phase:
 
 
 def _step_phase(situation: Situation, rollout: RolloutStatus) -> Phase:
-    if rollout.paused_at:
+    if rollout.paused_at or (situation.finding and situation.finding.reason is Reason.PAUSED):
         return Phase.PAUSED
     if rollout.waiting_since or (rollout.step is Step.RESOLVING and situation.finding):
         return Phase.WAITING

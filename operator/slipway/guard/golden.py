@@ -58,8 +58,8 @@ def parse(document: Any, name: str, fault: str = BUNDLE_INVALID) -> GoldenReques
     _known(document, _FIELDS, "")
     return GoldenRequest(
         name=name,
-        inputs=_tensors(document, "inputs"),
-        outputs=_tensors(document, "outputs"),
+        inputs=parse_tensors(document, "inputs"),
+        outputs=parse_tensors(document, "outputs"),
         tolerance=_tolerance(document.get("tolerance")),
         fault=fault,
     )
@@ -117,7 +117,8 @@ def _of_bundle(file: Path) -> GoldenRequest:
         raise Verdict(BUNDLE_INVALID, f"{name}: {error}") from None
 
 
-def _tensors(document: Mapping[str, Any], field: str) -> tuple[Tensor, ...]:
+def parse_tensors(document: Mapping[str, Any], field: str) -> tuple[Tensor, ...]:
+    """The tensors in one field of a request; GoldenError names what does not fit."""
     found = document.get(field)
     if not isinstance(found, list) or not found:
         raise GoldenError(f"{field}: expected a list of tensors, found {_shown(found)}")

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import CountOrPercent, Interval, Timeout
+from slipway.api.v1alpha1.canary import Canary, CanaryStep, Pause
 from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
 from slipway.api.v1alpha1.model import (
     S3,
@@ -29,15 +30,20 @@ from slipway.api.v1alpha1.model import (
 )
 from slipway.api.v1alpha1.placement import Accelerator, PodMetadata, Scheduling, Sharing
 from slipway.api.v1alpha1.server import EnvVar, LocalObjectReference, ResourceRequirements, Server
+from slipway.api.v1alpha1.traffic import CandidateHeader, Gateway, Timeouts, Traffic
 
 __all__ = [
     "S3",
     "Accelerator",
     "Autoscaling",
     "BlueGreen",
+    "Canary",
+    "CanaryStep",
+    "CandidateHeader",
     "DataType",
     "DynamicBatching",
     "EnvVar",
+    "Gateway",
     "GoldenRequest",
     "Instances",
     "LocalObjectReference",
@@ -46,6 +52,7 @@ __all__ = [
     "ModelDeploymentSpec",
     "Name",
     "Passthrough",
+    "Pause",
     "PodMetadata",
     "ResourceRequirements",
     "RollingUpdate",
@@ -58,6 +65,7 @@ __all__ = [
     "Source",
     "Storage",
     "Tensor",
+    "Timeouts",
     "Tolerance",
     "Traffic",
     "Verification",
@@ -91,6 +99,7 @@ class RolloutType(StrEnum):
     ROLLING_UPDATE = "RollingUpdate"
     RECREATE = "Recreate"
     BLUE_GREEN = "BlueGreen"
+    CANARY = "Canary"
 
 
 class RollingUpdate(ApiModel):
@@ -135,16 +144,22 @@ class Rollout(ApiModel):
             "only the type BlueGreen reads blueGreen: take it out or change type",
             ".blueGreen",
         ),
+        rule(
+            "has(self.canary) == (self.type == 'Canary')",
+            "type Canary and canary.steps go together: give both or neither",
+            ".canary",
+        ),
     )
 
     type: RolloutType = Field(
         RolloutType.AUTO,
         description="RollingUpdate: pod by pod. Recreate: the old version ends before the new one starts. BlueGreen: "
-        "all at once, with the old version in standby. Auto: RollingUpdate with surge; where no accelerator is free "
-        "for it, one old pod at a time makes room, and status says so beforehand.",
+        "all at once, with the old version in standby. Canary: step by step. Auto: RollingUpdate with surge; where no "
+        "accelerator is free for it, one old pod at a time makes room, and status says so beforehand.",
     )
     rolling_update: RollingUpdate | None = None
     blue_green: BlueGreen | None = None
+    canary: Canary | None = None
     fetch_timeout: Timeout = Field("1h", description="How long a bundle may take to be resolved or fetched.")
     progress_deadline: Timeout = Field(
         "10m",
@@ -160,16 +175,17 @@ class Rollout(ApiModel):
     history_limit: Annotated[int, Field(ge=1, le=100)] = Field(10, description="Retired revisions that are kept.")
 
 
-class Traffic(ApiModel):
-    """Who may call the model."""
-
-    allow_from: Annotated[list[Passthrough], Field(min_length=1, max_length=32)] | None = Field(
-        None, description="NetworkPolicy peers that may reach the model's ports; all others are cut off."
-    )
-
-
 class ModelDeploymentSpec(ApiModel):
     """Which model should answer, and how."""
+
+    model_config = checked(
+        rule(
+            "!has(self.rollout) || !has(self.rollout.canary) || (has(self.traffic) && has(self.traffic.gateway)) || "
+            "!self.rollout.canary.steps.exists(s, has(s.shadow))",
+            "a shadow step needs a gateway that copies requests: add traffic.gateway, or take the step out",
+            ".rollout.canary.steps",
+        )
+    )
 
     model: Model
     server: Server | None = None

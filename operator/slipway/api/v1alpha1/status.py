@@ -97,6 +97,16 @@ class Progress(StoredModel):
     at: datetime = Field(description="When one of these last grew.")
 
 
+class CanaryStatus(StoredModel):
+    """How far a canary has come."""
+
+    steps: Annotated[str, Field(max_length=16)] = Field(description="Names the steps: when they change, they restart.")
+    step: Annotated[int, Field(ge=0)] = Field(0, description="The step that is being made, counted from 0.")
+    since: datetime = Field(description="When it began to hold.")
+    weight: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Percent that is asked for by now.")
+    shadow: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Percent that is mirrored.")
+
+
 class RolloutStatus(StoredModel):
     """Where the candidate stands. Counters and times that decisions are made from."""
 
@@ -118,6 +128,7 @@ class RolloutStatus(StoredModel):
     yields: bool | None = Field(None, description="Old pods make room, one at a time.")
     proved: bool | None = Field(None, description="Both bundles can be had, so capacity may be taken away for a while.")
     paused_at: datetime | None = None
+    canary: CanaryStatus | None = None
     rollback: bool | None = Field(None, description="On the way to an earlier version, as somebody asked.")
     restart: Annotated[str, Field(max_length=128)] | None = Field(
         None, description="The request for new pods of the version that serves."

@@ -41,6 +41,8 @@ class Limits:
 
     apart: bool = False
     """The old side's pods have to be gone before the new side's start."""
+    most: int | None = None
+    """Pods of the new side, as long as it may not have them all."""
 
     @property
     def floor(self) -> int:
@@ -56,18 +58,21 @@ class Allocation:
     """Pods by revision."""
     root: frozenset[str]
     """Revisions that the traffic reaches."""
+    weights: Mapping[str, int] | None = None
+    """Percent of the traffic by revision, through a gateway; None: as much as each has pods for."""
 
 
 def allocate(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> Allocation:
     """The next step from the revisions `down`, which give up their pods in that order, to `up`. `root` is what the
     traffic reaches now."""
+    target = limits.needed if limits.most is None else min(limits.most, limits.needed)
     if up.carries >= limits.needed > 0:  # whole: it takes over, and the others keep what they have until it did
         counts = {side.revision: side.count for side in down}
         return Allocation(counts={**counts, up.revision: limits.needed}, root=frozenset({up.revision}))
     reached = _reached(up, down, limits, root)
     counts = _given_up(up, down, limits, root)
     room = limits.needed + limits.surge - sum(counts.values())
-    counts[up.revision] = min(limits.needed, max(room, up.count, 0))
+    counts[up.revision] = min(target, max(room, up.count, 0))
     return Allocation(counts=counts, root=reached)
 
 
@@ -116,7 +121,7 @@ def hold(wanted: Allocation, sides: Iterable[Side], limits: Limits, root: frozen
                 break
             asked = counts.get(revision, 0)
             counts[revision] = max(asked, min(known[revision].count, asked + lacking))
-    return Allocation(counts=counts, root=reached)
+    return Allocation(counts=counts, root=reached, weights=wanted.weights if reached == wanted.root else None)
 
 
 def _carries(known: Mapping[str, Side], root: frozenset[str], counts: Mapping[str, int] | None) -> int:

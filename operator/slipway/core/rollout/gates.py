@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from slipway.api.v1alpha1.spec import Accelerator, RolloutType
+from slipway.api.v1alpha1.spec import Accelerator, CanaryStep, RolloutType
 from slipway.core.facts import ContainerFacts, PodFacts
 from slipway.core.inventory import what_nodes_have
 from slipway.core.reasons import About, Finding, Reason, finding
@@ -38,6 +38,13 @@ class Policy:
     standby: timedelta = timedelta()
     unschedulable_grace: timedelta = timedelta(minutes=5)
     automatic_rollback: bool = True
+    canary_steps: tuple[CanaryStep, ...] = ()
+    canary_full_size: bool = False
+
+    @property
+    def soaks(self) -> bool:
+        """Whether the version before stays for a while when another has taken over."""
+        return self.type in (RolloutType.BLUE_GREEN, RolloutType.CANARY) and bool(self.standby)
 
 
 Gate = Callable[[RevisionFacts, Policy], Finding | None]

@@ -13,7 +13,8 @@ from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RolloutStatus, Step
 from slipway.core.plan import Note
 from slipway.core.reasons import LONGEST, Finding, Reason
-from slipway.core.rollout.capacity import Limits
+from slipway.core.rollout import canary
+from slipway.core.rollout.capacity import Allocation, Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, first_finding
 from slipway.core.rollout.state import Facts, State
@@ -27,6 +28,10 @@ class Planned:
 
     rollout: RolloutStatus
     limits: Limits
+    exact: Allocation | None = None
+    """What the limits are for, where a gateway gives exact shares."""
+    finding: Finding | None = None
+    """What is waited for."""
     needs_proof: bool = False
     """They take capacity away: first it must be proved that both bundles can be had."""
     before_proof: Limits | None = None
@@ -43,8 +48,29 @@ def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
         case RolloutType.BLUE_GREEN:
             said = _said(rollout, RolloutType.BLUE_GREEN, None)
             return Planned(rollout=said, limits=Limits(needed=facts.needed, surge=facts.needed, spans=False))
+        case RolloutType.CANARY if facts.of(state.stable) and rollout.step is not Step.ROLLING_BACK:
+            return _canary(rollout, facts, state, policy, now)
         case _:
             return _rolling(rollout, facts, state, policy, now)
+
+
+def _canary(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
+    going = canary.progressed(rollout.canary, facts, state.candidate, policy, now)
+    update: dict[str, object] = {"canary": going.status} | ({"deadline_from": now} if going.moved else {})
+    return Planned(
+        rollout=_said(rollout, RolloutType.CANARY, _shares_by_pods(facts)).model_copy(update=update),
+        limits=canary.limits_of(going.status, facts, policy),
+        exact=canary.through_gateway(going.status, facts, state, policy),
+        finding=going.finding,
+        wake_at=going.wake_at,
+    )
+
+
+def _shares_by_pods(facts: Facts) -> str | None:
+    if facts.route is not None:
+        return None
+    pods = max(facts.needed, 2)
+    return f"there is no traffic.gateway: shares are what {pods} pods allow, to the nearest {100 // pods} %"
 
 
 def _recreate(rollout: RolloutStatus, facts: Facts, state: State) -> Planned:

@@ -12,12 +12,11 @@ one machine for every type: a type is a set of limits for capacity.py.
 from dataclasses import replace
 from datetime import datetime
 
-from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RolloutStatus, Step
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
 from slipway.core.reasons import About, Finding, Reason, finding
-from slipway.core.rollout import limits, proving, resolving
+from slipway.core.rollout import canary, limits, proving, resolving
 from slipway.core.rollout.capacity import Allocation, Limits, Side, allocate, hold
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
@@ -60,7 +59,7 @@ def as_it_is(state: State, facts: Facts) -> Allocation:
         counts[stable] = facts.needed
     elif stable and (lacking := facts.needed - sum(counts.values())) > 0:
         counts[stable] = counts.get(stable, 0) + lacking
-    return Allocation(counts=counts, root=root)
+    return Allocation(counts=counts, root=root, weights=canary.held_shares(facts, state))
 
 
 # -- towards a revision
@@ -103,7 +102,8 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         return Outcome(state=state, allocation=as_it_is(state, facts))
     if _has_taken_over(state, facts, candidate):
         return _promote(state, facts, policy, now)
-    rollout, found, late = _judged(rollout, candidate, _drains(rollout, facts, candidate), policy, now)
+    outside = _unrouted(state, facts) or _drains(rollout, facts, candidate)
+    rollout, found, late = _judged(rollout, candidate, outside, policy, now)
     failed = late or (found if found and is_certain(found, candidate) else None)
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
@@ -124,13 +124,17 @@ def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> boo
     rollout = state.rollout
     shifted = state.stable is None or (rollout is not None and rollout.step is Step.SHIFTING)
     whole = state.stable is not None or candidate.available >= facts.needed > 0
-    return shifted and whole and facts.root == {candidate.revision}
+    return shifted and whole and facts.root == {candidate.revision} and (facts.settled or state.stable is None)
 
 
 def _promote(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
-    soaks = policy.type is RolloutType.BLUE_GREEN and bool(policy.standby)
-    settled, notes = promoted(state, now, soaks=soaks)
+    settled, notes = promoted(state, now, soaks=policy.soaks)
     return replace(_steady(settled, facts), notes=notes)
+
+
+def _unrouted(state: State, facts: Facts) -> Finding | None:
+    """The gateway does not take the route: no share moves until it does. A first version takes nobody's share."""
+    return facts.route.finding if facts.route and state.stable else None
 
 
 def _drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts) -> Finding | None:
@@ -146,27 +150,32 @@ def _drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts) -> F
 
 
 def _judged(
-    rollout: RolloutStatus, candidate: RevisionFacts, drains: Finding | None, policy: Policy, now: datetime
+    rollout: RolloutStatus, candidate: RevisionFacts, outside: Finding | None, policy: Policy, now: datetime
 ) -> tuple[RolloutStatus, Finding | None, Finding | None]:
     """The rollout with its clocks, what is in the way, and whether the time is up. While something outside is in the
     way or somebody has paused, the time does not count."""
     trouble = first_finding(candidate, policy)
     rollout = noted(rollout, candidate, now, trouble=trouble is not None)
-    found = trouble or drains
+    found = trouble or outside
     world = found is not None and found.about is About.WORLD
     if world:
         return rollout.model_copy(update={"waiting_since": rollout.waiting_since or now}), found, None
     if rollout.waiting_since:
         rollout = rollout.model_copy(update={"waiting_since": None, "deadline_from": now})
-    idle = rollout.paused_at or not candidate.count  # somebody has to go on first
-    late = None if idle else missed_deadline(rollout, candidate, policy, now)
+    late = None if _idle(rollout, candidate) else missed_deadline(rollout, candidate, policy, now)
     return rollout, found, late
+
+
+def _idle(rollout: RolloutStatus, candidate: RevisionFacts) -> bool:
+    """There is no progress for its pods to make: somebody has to go on first, or it has all pods for its step."""
+    held = rollout.canary is not None and candidate.available >= candidate.count
+    return bool(rollout.paused_at) or not candidate.count or held
 
 
 def _patience(rollout: RolloutStatus, candidate: RevisionFacts, policy: Policy) -> datetime | None:
     if rollout.waiting_since:
         return rollout.waiting_since + policy.progress_deadline
-    return None if rollout.paused_at else deadline(rollout, candidate, policy)
+    return None if _idle(rollout, candidate) else deadline(rollout, candidate, policy)
 
 
 def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
@@ -178,7 +187,7 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
     if planned.needs_proof:
         proof = proving.prove(rollout, facts.proofs, now)
         if not proof.proved:
-            held = planned.before_proof and _allocated(state, facts, planned.before_proof)
+            held = planned.before_proof and _allocated(state, facts, planned.before_proof, None)
             return replace(
                 proof.outcome(state),
                 allocation=held or as_it_is(state, facts),
@@ -187,7 +196,7 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
         rollout = resolving.settled(rollout).model_copy(update={"proved": True, "deadline_from": now})
         planned = limits.planned(rollout, facts, replace(state, rollout=rollout), policy, now)
         state = replace(state, rollout=planned.rollout)
-    allocation = _allocated(state, facts, planned.limits)
+    allocation = _allocated(state, facts, planned.limits, planned.exact)
     moves = state.stable is not None and state.candidate is not None and state.candidate.revision in allocation.root
     notes = planned.notes
     if moves and rollout.step is Step.STARTING and state.candidate:
@@ -195,10 +204,10 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
         notes = (*notes, Note(reason=Reason.SHIFTING, message=message))
     rollout = at_step(planned.rollout, Step.SHIFTING if moves else Step.STARTING, now)
     state = replace(state, rollout=rollout)
-    return Outcome(state=state, allocation=allocation, notes=notes, wake_at=planned.wake_at)
+    return Outcome(state=state, allocation=allocation, notes=notes, finding=planned.finding, wake_at=planned.wake_at)
 
 
-def _allocated(state: State, facts: Facts, within: Limits) -> Allocation:
+def _allocated(state: State, facts: Facts, within: Limits, exact: Allocation | None) -> Allocation:
     """Towards the candidate; backwards, towards the stable revision."""
     back = state.rollout is not None and state.rollout.step is Step.ROLLING_BACK
     up, other = (state.stable, state.candidate) if back else (state.candidate, state.stable)
@@ -214,7 +223,10 @@ def _allocated(state: State, facts: Facts, within: Limits) -> Allocation:
     if not back:
         down = _grown(side(leads), down, within, facts.root & facts.revisions.keys())
     sides: list[Side] = [side(leads), *down]
-    allocation = hold(allocate(sides[0], down, within, facts.root), sides, within, facts.root)
+    wanted = exact or allocate(sides[0], down, within, facts.root)
+    if not back and _unrouted(state, facts):
+        wanted = replace(wanted, root=facts.root, weights=canary.held_shares(facts, state))
+    allocation = hold(wanted, sides, within, facts.root)
     if within.apart and not leads.count and _lingers(facts, leads):
         return replace(allocation, counts={**allocation.counts, leads.revision: 0})
     return allocation
@@ -263,7 +275,7 @@ def _refusal(found: Finding) -> Note:
 def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     """No steps, no analysis: the stable revision gets whole and takes its share back, then the other goes."""
     stable = facts.of(state.stable)
-    if stable is None or facts.root == {stable.revision}:
+    if stable is None or (facts.root == {stable.revision} and facts.settled):
         done = replace(state, candidate=None, rollout=None)
         note = Note(reason=Reason.ROLLED_BACK, message=f"{state.stable.version} serves again") if state.stable else None
         return replace(_steady(done, facts), notes=(note,) if note else ())
@@ -276,7 +288,7 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
     state = replace(state, rollout=planned.rollout)
     return Outcome(
         state=state,
-        allocation=_allocated(state, facts, planned.limits),
+        allocation=_allocated(state, facts, planned.limits, None),
         finding=found,
         stalled=found is not None and now >= until,
         evict=at_fault(stable),

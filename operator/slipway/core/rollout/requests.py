@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutStatus, Step
 from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.rollout import canary
 from slipway.core.rollout.state import Facts, State
 from slipway.core.rollout.target import begun, refused_as, started
 
@@ -149,6 +150,10 @@ def _resume(state: State, request: Request, facts: Facts, now: datetime) -> Answ
 def _promote(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
     if _soaking(state, request, facts):
         return Answer(state=state, outcome="promoted: the standby of the version before ends", ends_standby=True)
+    rollout = _moving(state, request)
+    if rollout and rollout.canary and (further := canary.skipped(rollout.canary, facts.canary_steps, now)):
+        gone_on = rollout.model_copy(update={"canary": further, "paused_at": None, "deadline_from": now})
+        return Answer(state=replace(state, rollout=gone_on), outcome="promoted: on to the next step")
     resumed = _resume(state, request, facts, now)
     return replace(resumed, outcome="promoted: goes on once its pods are available") if resumed else None
 

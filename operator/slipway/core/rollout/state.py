@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from slipway.api.v1alpha1.spec import CanaryStep
 from slipway.api.v1alpha1.status import HandledRequest, Refused, RevisionRef, RolloutStatus
 from slipway.core.children.resolved import Resolved
 from slipway.core.facts import PodFacts
@@ -11,6 +12,7 @@ from slipway.core.plan import Note
 from slipway.core.reasons import Finding
 from slipway.core.rollout.capacity import Allocation, Side
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
+from slipway.core.route import RouteFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +61,16 @@ class Facts:
     """Of the candidate's ask."""
     known: str | None = None
     """A revision of the candidate's ask that history already holds."""
+    route: RouteFacts | None = None
+    """The route of a gateway; None where no gateway is asked for."""
+    canary_steps: tuple[CanaryStep, ...] = ()
     proofs: tuple[Proof, ...] = ()
     """Of the candidate's bundle and of the stable one's."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether what was last written of the traffic is what there is, as far as anybody can tell."""
+        return self.route is None or self.route.settled
 
     def of(self, ref: RevisionRef | None) -> RevisionFacts | None:
         """The facts of a revision, by its reference."""

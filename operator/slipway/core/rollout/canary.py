@@ -1,0 +1,174 @@
+"""A canary: which share the candidate should have next, and what has to come true before the step after that.
+
+A share is never more than the candidate's available pods can carry. With a gateway shares are exact, and the old
+version stays whole; without one they are what the numbers of pods allow, because a Service gives each pod the same.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from slipway.api.scalars import duration
+from slipway.api.v1alpha1.spec import CanaryStep
+from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef
+from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.rollout.capacity import Allocation, Limits
+from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.gates import Policy
+from slipway.core.rollout.state import Facts, State
+
+WHOLE: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progressed:
+    """Where a canary stands after a look."""
+
+    status: CanaryStatus
+    moved: bool
+    """It has gone on to another step: its pods have time again to get there."""
+    finding: Finding | None = None
+    """What it waits for, in words."""
+    wake_at: datetime | None = None
+
+
+def progressed(
+    before: CanaryStatus | None, facts: Facts, candidate: RevisionRef | None, policy: Policy, now: datetime
+) -> Progressed:
+    """Go on over every step that has come true. Steps that were changed start again."""
+    steps = policy.canary_steps
+    if before is None or before.steps != _named(steps):
+        before = _entered(CanaryStatus(steps=_named(steps), since=now), steps, 0, now)
+    status = before
+    while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now):
+        status = _entered(status, steps, status.step + 1, now)
+    said, wake_at = _wait(status, steps, candidate)
+    return Progressed(status=status, moved=status.step != before.step, finding=said, wake_at=wake_at)
+
+
+def skipped(status: CanaryStatus, steps: Sequence[CanaryStep], now: datetime) -> CanaryStatus | None:
+    """Past the pause that it stands in, as somebody asks; None where it stands in none."""
+    if status.step >= len(steps) or steps[status.step].pause is None:
+        return None
+    return _entered(status, steps, status.step + 1, now)
+
+
+def is_over(status: CanaryStatus, policy: Policy) -> bool:
+    """Whether every step has been made: what is left is to take over."""
+    return status.step >= len(policy.canary_steps)
+
+
+def wanted_pods(status: CanaryStatus, facts: Facts, policy: Policy) -> int:
+    """Pods of the candidate for the share that it should have by now."""
+    if policy.canary_full_size or is_over(status, policy):
+        return facts.needed
+    if facts.route is None:
+        return _nearest(status.weight, facts)
+    return min(facts.needed, max(1, -(-facts.needed * status.weight // WHOLE)))
+
+
+def through_gateway(status: CanaryStatus, facts: Facts, state: State, policy: Policy) -> Allocation | None:
+    """Pods and exact shares. The old version keeps all its pods, and with them the way back."""
+    stable, candidate = facts.of(state.stable), facts.of(state.candidate)
+    if facts.route is None or stable is None or candidate is None:
+        return None
+    # An earlier candidate keeps its pods for as long as any traffic may reach them.
+    counts = {name: facts.revisions[name].count if name in facts.root else 0 for name in facts.superseded}
+    counts[stable.revision] = max(stable.count, facts.needed)
+    counts[candidate.revision] = max(wanted_pods(status, facts, policy), min(candidate.count, facts.needed))
+    if is_over(status, policy) and candidate.available >= facts.needed:
+        return Allocation(counts=counts, root=frozenset({candidate.revision}))
+    if facts.superseded and stable.available < facts.needed:  # and its share, until the stable one can carry it
+        return Allocation(counts=counts, root=facts.root)
+    shares = _shares(status, stable, candidate, facts.needed)
+    return Allocation(counts=counts, root=frozenset(name for name, share in shares.items() if share), weights=shares)
+
+
+def held_shares(facts: Facts, state: State) -> dict[str, int] | None:
+    """The shares of a canary that stands still, as far as its pods can carry them; None where none has any."""
+    stable, candidate, rollout = facts.of(state.stable), facts.of(state.candidate), state.rollout
+    if not (rollout and rollout.canary and facts.route and stable and candidate and len(facts.root) > 1):
+        return None
+    return _shares(rollout.canary, stable, candidate, facts.needed)
+
+
+def limits_of(status: CanaryStatus, facts: Facts, policy: Policy) -> Limits:
+    """With a gateway, room for two whole versions. Without one, old and new share the number of pods; of a single one
+    there are two for as long as both have to answer."""
+    if facts.route is not None:
+        return Limits(needed=facts.needed, surge=facts.needed)
+    spans = not facts.bystanders
+    if is_over(status, policy):
+        return Limits(needed=facts.needed, surge=1, spans=spans)
+    pods = wanted_pods(status, facts, policy)
+    return Limits(needed=max(facts.needed, 2), surge=1, spans=spans and status.weight > 0, most=pods)
+
+
+def _named(steps: Sequence[CanaryStep]) -> str:
+    """A name for these steps, to see when they change."""
+    text = "".join(step.model_dump_json(by_alias=True, exclude_none=True) for step in steps)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _entered(status: CanaryStatus, steps: Sequence[CanaryStep], at: int, now: datetime) -> CanaryStatus:
+    """At the beginning of a step; after the last one nothing is mirrored any more."""
+    update: dict[str, object] = {"step": at, "since": now}
+    if at == len(steps):
+        update["shadow"] = 0
+    elif (weight := steps[at].weight) is not None:
+        update["weight"] = weight
+    elif (shadow := steps[at].shadow) is not None:
+        update["shadow"] = shadow
+    return status.model_copy(update=update)
+
+
+def _has_come_true(
+    status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime
+) -> bool:
+    step = policy.canary_steps[status.step]
+    if step.pause is not None:
+        return step.pause.duration is not None and now >= status.since + duration(step.pause.duration)
+    pods = wanted_pods(status, facts, policy)
+    if candidate is None or candidate.available < pods:
+        return False
+    if facts.route is None:
+        return step.weight is None or _is_split(status.weight, candidate, facts, pods)
+    if step.weight is not None:
+        return facts.route.settled and facts.route.share(candidate.revision) == step.weight
+    mirrored = (candidate.revision, status.shadow) if status.shadow else None
+    return facts.route.settled and facts.route.shadow == mirrored
+
+
+def _is_split(weight: int, candidate: RevisionFacts, facts: Facts, pods: int) -> bool:
+    """Without a gateway: the pods are as the share has them, and the Service spans them."""
+    others = sum(facts.revisions[name].count for name in facts.root - {candidate.revision} if name in facts.revisions)
+    return not weight or (candidate.revision in facts.root and others <= max(facts.needed, 2) - pods)
+
+
+def _wait(
+    status: CanaryStatus, steps: Sequence[CanaryStep], candidate: RevisionRef | None
+) -> tuple[Finding | None, datetime | None]:
+    """A pause in words, and when it ends."""
+    pause = steps[status.step].pause if status.step < len(steps) else None
+    if pause is None or candidate is None:
+        return None, None
+    until = status.since + duration(pause.duration) if pause.duration else None
+    ends = f"until {until:%H:%M:%S} UTC" if until else f"until promote/{candidate.revision} is asked for"
+    place = f"step {status.step + 1} of {len(steps)}"
+    return finding(Reason.PAUSED, f"{candidate.version}: {place}: pauses at {status.weight} % {ends}"), until
+
+
+def _nearest(weight: int, facts: Facts) -> int:
+    """Pods of the candidate whose part of all pods is nearest to the share; each side has at least one (as Argo
+    Rollouts has it, which also rounds a tie up)."""
+    total = max(facts.needed, 2)
+    return min(total - 1, max(1, (2 * total * weight + WHOLE) // (2 * WHOLE)))
+
+
+def _shares(status: CanaryStatus, stable: RevisionFacts, candidate: RevisionFacts, needed: int) -> dict[str, int]:
+    """Percent by revision: never more for the candidate than its available pods can carry."""
+    can = WHOLE * min(candidate.available, candidate.count) // needed if needed else 0
+    share = min(status.weight, can)
+    return {stable.revision: WHOLE - share, candidate.revision: share}
