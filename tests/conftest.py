@@ -32,8 +32,8 @@ def plane() -> Iterator[Plane]:
 
 @pytest.fixture(scope="session")
 def cluster_plane() -> Iterator[Plane]:
-    """The same with a controller-manager, a scheduler and two kwok nodes without a GPU: pods "run" at once. It knows the
-    Gateway API, though nothing serves it."""
+    """The same with a controller-manager, a scheduler and two kwok nodes without a GPU: pods "run" at once. It knows
+    the Gateway API, though nothing serves it."""
     with Plane() as started:
         started.start(controllers=True).add_crds(ROOT / "crds")
         started.add_crds(gateway_api_crds())
