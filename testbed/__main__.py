@@ -10,6 +10,7 @@ from rich.table import Table
 from testbed import cluster as clusters
 from testbed import demo as demos
 from testbed import engine, images, installing, tools
+from testbed.gateway import envoy
 from testbed.say import MissingError, console, step
 from testbed.shell import CACHE, CommandError
 
@@ -59,10 +60,14 @@ def context(name: str, folder: Path) -> None:
 
 @main.command()
 @click.option("--name", default=demos.CLUSTER, show_default=True, help="Name of the cluster.")
-def up(name: str) -> None:
+@click.option("--with-gateway", is_flag=True, help="Have Envoy Gateway in it, too.")
+def up(name: str, with_gateway: bool) -> None:
     """Have a cluster with Slipway, an S3 server and metrics."""
     cluster = clusters.up(name)
     installing.install(cluster)
+    if with_gateway:
+        there = envoy.install(cluster)
+        step(f"Gateway {there.namespace}/{there.name}: in the cluster at {there.address}")
     step(f"KUBECONFIG={cluster.kubeconfig}")
 
 

@@ -17,6 +17,7 @@ from testbed.say import working
 from testbed.shell import CACHE, CommandError, follow, locked, need, run
 
 KUBERNETES_VERSION: Final = "1.34.4"
+GO_REMEDY: Final = "install Go 1.26 or newer from https://go.dev/dl"
 _STAMP = "k8s.io/component-base/version"
 _KUBERNETES_LDFLAGS: Final = (
     f"-s -w -X {_STAMP}.gitVersion=v{KUBERNETES_VERSION} -X {_STAMP}.gitMajor=1 -X {_STAMP}.gitMinor=34"
@@ -95,7 +96,7 @@ def ensure(recipe: Recipe) -> None:
     """Build what is absent. Two processes that ask at once build it once."""
     if recipe.folder.exists():
         return
-    need("go", "install Go 1.26 or newer from https://go.dev/dl")
+    need("go", GO_REMEDY)
     with locked(recipe.folder):
         if not recipe.folder.exists():
             _build(recipe)
