@@ -16,6 +16,8 @@ from e2e.store import Store
 from testbed import cluster as clusters
 from testbed import installing
 from testbed.cluster import Cluster
+from testbed.gateway import envoy
+from testbed.gateway.envoy import Gateway
 
 NAME = "slipway-e2e"
 
@@ -38,6 +40,13 @@ def cluster(shared: Path) -> Cluster:
             client.place(there)
             made.touch()
     return there
+
+
+@pytest.fixture(scope="session")
+def gateway(cluster: Cluster, shared: Path) -> Gateway:
+    """A Gateway for the routes of all stories, brought by the first that asks."""
+    with FileLock(shared / "gateway.lock"):
+        return envoy.install(cluster)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,34 @@
+"""What stories of traffic have in common: a route is served, and requests are split as its weights say."""
+
+import math
+from collections.abc import Mapping
+
+from e2e.space import Space
+from load.report import Report
+from load.table import table
+from testbed.gateway.envoy import Gateway
+
+SIGMAS = 4
+"""A fair split of some hundred requests is farther off once in ten thousand runs."""
+
+
+def until_served(space: Space, gateway: Gateway, host: str) -> None:
+    """Wait until the gateway's proxy knows the host's route and its model answers: Accepted says neither."""
+    ready = ("GET", "/v2/health/ready", None)
+
+    def answers() -> bool:
+        ((status, _),) = space.client.http(host, ready, gateway=gateway.address)
+        return status == 200
+
+    space.until(f"{host} is served by the gateway", answers)
+
+
+def assert_split(report: Report, weights: Mapping[str, int]) -> None:
+    """By each protocol the versions answered in proportion to their weights, but for chance."""
+    for protocol in report.timeline:
+        counts = report.total(protocol).counts
+        answered = sum(counts.values())
+        for version, weight in weights.items():
+            share = weight / sum(weights.values())
+            off = counts.get(version, 0) - answered * share
+            assert abs(off) <= SIGMAS * math.sqrt(answered * share * (1 - share)), f"{protocol}: {table(report)}"
