@@ -103,12 +103,6 @@ def _scraped(pod: Container) -> ModelMetrics:
         return parse(response.read().decode(), "m")
 
 
-QUANTILES = (
-    "--metrics-config=summary_latencies=true",
-    "--metrics-config=summary_quantiles=0.5:0.05,0.9:0.01,0.99:0.001",
-)
-
-
 FAILING = """
 import triton_python_backend_utils as pb_utils
 
@@ -129,14 +123,14 @@ class TritonPythonModel:
 def test_the_real_server_counts_golden_requests_answers_and_what_breaks(pod: Container) -> None:
     model = models.obedient(pod.repository)
     (model / "1" / "model.py").write_text(FAILING)
-    pod.start(args=QUANTILES)
+    pod.start(args=[metrics.KEEP_LATENCIES])
     pod.until_verified()
     pod.until(lambda: _scraped(pod).requests == 1)  # it counts a moment after it has answered
     assert [_status(pod, x) for x in (0, 1, 1, 0)] == [200, 500, 500, 200]
     pod.until(lambda: _scraped(pod).requests == 5)
     found = _scraped(pod)
     assert found.failed == {"BACKEND": 2, "REJECTED": 0, "CANCELED": 0, "OTHER": 0}
-    assert set(found.quantiles_us) == set(metrics.QUANTILES)
+    assert found.quantiles_us.keys() >= {0.5, 0.9, 0.99}
     assert all(value > 0 for value in found.quantiles_us.values())
 
 

@@ -21,10 +21,11 @@ LATENCY_US: Final = "nv_inference_request_summary_us"
 
 _READ: Final = (SUCCEEDED, FAILED, QUEUE_US, LATENCY_US)
 
-QUANTILES: Final = (0.5, 0.9, 0.99)
-"""Those that servers are told to keep, by --metrics-config=summary_latencies=true and summary_quantiles."""
+KEEP_LATENCIES: Final = "--metrics-config=summary_latencies=true"
+"""What makes a server keep quantiles at all: by default 0.5, 0.9, 0.95, 0.99 and 0.999."""
 QUANTILE_SECONDS: Final = 60
-"""How far back Triton's quantiles look. It is prometheus-cpp's default, and Triton sets no other."""
+"""How far back Triton's quantiles look. It is prometheus-cpp's default, and Triton
+sets no other: seen on 2.51, as is NaN after that."""
 
 
 class MetricsError(ValueError):

@@ -14,7 +14,7 @@ from slipway.core.analysis.answers import compare, refused
 from slipway.core.analysis.chance import may_be_chance
 from slipway.core.analysis.samples import NO_GOLDEN, Evidence, Golden, Reading, Readings, Trials
 from slipway.core.analysis.window import Window, window
-from slipway.triton.metrics import QUANTILE_SECONDS
+from slipway.triton.metrics import KEEP_LATENCIES, QUANTILE_SECONDS
 
 LONGEST: Final = 1024
 _QUANTILES: Final = {BuiltIn.LATENCY_P50: 0.5, BuiltIn.LATENCY_P90: 0.9, BuiltIn.LATENCY_P99: 0.99}
@@ -197,7 +197,7 @@ def _queue_time(seen: Window) -> Number:
 
 def _latency(seen: Window, quantile: float) -> Number:
     if not seen.keeps_quantiles:
-        return Number(trouble="its servers keep no latencies: it was made before Slipway asked them to; restart it")
+        return Number(trouble=f"its servers keep no latencies: they run without {KEEP_LATENCIES}")
     worst = seen.slowest.get(quantile)
     if worst is None:
         return Number(trouble=f"no pod has a p{quantile * 100:g} of the last {QUANTILE_SECONDS} s")

@@ -1,0 +1,94 @@
+"""Inference requests to single pods, for the comparison of answers: binary tensors, as the guard asks.
+
+Whatever comes of one is an Answer: tensors, or in words why there are none.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+
+from slipway.controller.http import AnswerTooLargeError, read_bounded
+from slipway.core.analysis.samples import Answer, Output
+from slipway.core.analysis.wanted import Target
+from slipway.core.names import HTTP_PORT
+from slipway.guard import golden, tensors
+
+_LENGTH: Final = "Inference-Header-Content-Length"
+_LARGEST_BYTES: Final = 256 * 1024
+"""Of an answer: its elements are compared one by one, in between everything else."""
+_LONGEST: Final = 200
+
+
+def encoded(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of a V2 request; ValueError names the field that does not fit."""
+    inputs = golden.parse_tensors(request, "inputs")
+    raws = [tensors.encode(tensor.datatype, tensor.data) for tensor in inputs]
+    described = [
+        {
+            "name": tensor.name,
+            "datatype": tensor.datatype,
+            "shape": tensor.shape,
+            "parameters": {"binary_data_size": len(raw)},
+        }
+        for tensor, raw in zip(inputs, raws, strict=True)
+    ]
+    header = json.dumps({"inputs": described, "parameters": {"binary_data_output": True}}).encode()
+    return header + b"".join(raws), {"Content-Type": "application/octet-stream", _LENGTH: str(len(header))}
+
+
+async def ask(
+    session: aiohttp.ClientSession,
+    target: Target,
+    model: str,
+    request: tuple[bytes, dict[str, str]],
+    *,
+    timeout_seconds: float,
+    port: int = HTTP_PORT,
+) -> Answer:
+    """One pod's answer."""
+    url = f"http://{_host(target.ip)}:{port}/v2/models/{quote(model, safe='')}/infer"
+    body, headers = request
+    timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+    try:
+        async with session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False) as response:
+            content = await read_bounded(response, _LARGEST_BYTES)
+            if response.status != 200:
+                trouble = f"answered {response.status}: {_error(content)}"
+                return Answer(pod=target.name, status=response.status, trouble=trouble)
+            header = int(response.headers.get(_LENGTH, len(content)))
+            return Answer(pod=target.name, outputs=_outputs(content, header))
+    except TimeoutError:
+        trouble = f"no answer within {timeout_seconds:g} s"
+    except AnswerTooLargeError:
+        trouble = f"its answer is larger than {_LARGEST_BYTES // 1024} KiB: compare smaller ones"
+    except (aiohttp.ClientError, OSError) as error:
+        trouble = f"cannot be reached: {str(error)[:_LONGEST] or type(error).__name__}"
+    except (ValueError, KeyError, TypeError) as error:
+        trouble = f"its answer cannot be read: {str(error)[:_LONGEST]}"
+    return Answer(pod=target.name, status=0, trouble=trouble)
+
+
+def _outputs(content: bytes, header: int) -> tuple[Output, ...]:
+    at, found = header, []
+    for described in json.loads(content[:header])["outputs"]:
+        size = described["parameters"]["binary_data_size"]
+        data = tensors.decode(described["datatype"], content[at : at + size])
+        found.append(
+            Output(name=described["name"], datatype=described["datatype"], shape=tuple(described["shape"]), data=data)
+        )
+        at += size
+    return tuple(found)
+
+
+def _error(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["error"])[:_LONGEST]
+    except (ValueError, KeyError, TypeError):
+        return content[:_LONGEST].decode(errors="replace").strip() or "no reason given"
+
+
+def _host(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip

@@ -1,0 +1,27 @@
+"""HTTP to servers that are not the API server: with bounds, and without a connection that is kept."""
+
+from typing import Final
+
+import aiohttp
+
+_CHUNK: Final = 64 * 1024
+
+
+class AnswerTooLargeError(Exception):
+    """More than we want to read."""
+
+
+def client() -> aiohttp.ClientSession:
+    """A session. Triton waits its whole exit timeout for a connection that idles, so none is kept; and an
+    environment's proxy has no business between us and pods."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0), trust_env=False)
+
+
+async def read_bounded(response: aiohttp.ClientResponse, largest_bytes: int) -> bytes:
+    """The body; AnswerTooLargeError when it is larger."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > largest_bytes:
+            raise AnswerTooLargeError
+    return bytes(body)

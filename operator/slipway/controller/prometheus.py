@@ -1,0 +1,58 @@
+"""Questions to a Prometheus. Whatever comes of one is a Reading: a number, or in words why there is none.
+
+The address is the user's, so nothing of an answer is repeated but a number, or what a Prometheus says is wrong with
+the query; redirects are not followed, and no credentials are sent.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from slipway.controller.http import AnswerTooLargeError, read_bounded
+from slipway.core.analysis.samples import Reading
+
+TIMEOUT_SECONDS: Final = 10
+_LARGEST_BYTES: Final = 64 * 1024
+_LONGEST: Final = 200
+
+
+async def ask(session: aiohttp.ClientSession, address: str, query: str) -> Reading:
+    """One instant query."""
+    url = f"{address.rstrip('/')}/api/v1/query"
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    try:
+        async with session.get(url, params={"query": query}, timeout=timeout, allow_redirects=False) as response:
+            return _reading(response.status, await read_bounded(response, _LARGEST_BYTES))
+    except TimeoutError:
+        return Reading(trouble=f"Prometheus gave no answer within {TIMEOUT_SECONDS} s")
+    except AnswerTooLargeError:
+        return Reading(trouble="the query gives too many series to read: make it one, with sum() for example")
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: no URL can be made of the address
+        return Reading(trouble=f"Prometheus cannot be reached: {str(error)[:_LONGEST] or type(error).__name__}")
+
+
+def _reading(status: int, body: bytes) -> Reading:
+    try:
+        answer: Mapping[str, Any] = orjson.loads(body)
+        if answer["status"] == "success":
+            return _value(answer["data"]["resultType"], answer["data"]["result"])
+        return Reading(
+            trouble=f"Prometheus refuses the query ({answer['errorType']}): {str(answer['error'])[:_LONGEST]}"
+        )
+    except (ValueError, KeyError, IndexError, TypeError):
+        return Reading(trouble=f"what listens there does not answer as a Prometheus does (HTTP {status})")
+
+
+def _value(kind: str, result: Any) -> Reading:
+    if kind == "scalar":
+        return Reading(value=float(result[1]))
+    if kind != "vector":
+        said = {"string": "text", "matrix": "a range of values"}.get(kind, kind)
+        return Reading(trouble=f"the query gives {said}, not one number")
+    if not result:
+        return Reading(trouble="the query gives no series: nothing matches it yet, or its labels are wrong")
+    if len(result) > 1:
+        return Reading(trouble=f"the query gives {len(result)} series: make it one, with sum() for example")
+    return Reading(value=float(result[0]["value"][1]))

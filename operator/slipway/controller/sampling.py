@@ -1,0 +1,235 @@
+"""Looks at pods and Prometheus, beside the passes: a pass says what it wants looked at, and finds what was seen.
+
+Nothing here decides, and nothing raises into a pass: what could not be had is evidence too. Looks are kept in memory
+alone; a restart looks anew.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import aiohttp
+
+from slipway.controller import asking, prometheus
+from slipway.controller.http import AnswerTooLargeError, read_bounded
+from slipway.controller.kinds import Key
+from slipway.core.analysis.drain import kept
+from slipway.core.analysis.samples import (
+    Answer,
+    Evidence,
+    PodSample,
+    Readings,
+    Scrape,
+    Trial,
+    Trials,
+)
+from slipway.core.analysis.wanted import NO_REQUESTS, Exam, Question, Target, Wanted
+from slipway.core.names import HTTP_PORT, METRICS_PORT
+from slipway.triton import metrics
+
+log = logging.getLogger(__name__)
+
+SCRAPE_SECONDS: Final = 5
+"""For one pod's metrics, which Triton answers in milliseconds."""
+LOOK_SECONDS: Final = 60
+"""For a whole look; what is not there by then is missing."""
+IN_FLIGHT: Final = 32
+"""Pods that are asked at a time, over all ModelDeployments."""
+_LARGEST_BYTES: Final = 1024 * 1024
+"""Of a server's metrics: Triton has about 20 KB for one model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where a model's pods listen."""
+
+    http: int = HTTP_PORT
+    metrics: int = METRICS_PORT
+
+
+class Sampling:
+    """Looks by ModelDeployment and topic."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        again: Callable[[Key], None],
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ports: Ports = Ports(),
+    ) -> None:
+        self._session, self._again, self._now, self._ports = session, again, now, ports
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._topics: dict[Key, dict[str, _Topic]] = {}
+
+    def evidence(self, key: Key) -> Mapping[str, Evidence]:
+        """What has been seen so far, by topic."""
+        return {name: topic.evidence for name, topic in self._topics.get(key, {}).items() if topic.evidence}
+
+    def want(self, key: Key, wanted: Sequence[Wanted]) -> None:
+        """What a pass wants looked at: what is due is looked at now, unless it is under way; other topics of that
+        ModelDeployment are forgotten. When a look has ended, the ModelDeployment gets a pass again."""
+        known = self._topics.pop(key, {})
+        topics = {each.topic: known.pop(each.topic) if each.topic in known else _Topic() for each in wanted}
+        for topic in known.values():
+            topic.cancel()
+        if topics:
+            self._topics[key] = topics
+        for each in wanted:
+            topic = topics[each.topic]
+            seen = topic.evidence.after.at if topic.evidence else None
+            if topic.task is None and each.at <= self._now() and (seen is None or seen < each.at):
+                topic.task = asyncio.create_task(self._look(key, each, topic), name=f"look at {key}: {each.topic}")
+
+    def forget(self, key: Key) -> None:
+        """The ModelDeployment is gone."""
+        self.want(key, ())
+
+    async def close(self) -> None:
+        """End what is under way."""
+        tasks = [topic.task for topics in self._topics.values() for topic in topics.values() if topic.task]
+        for key in tuple(self._topics):
+            self.forget(key)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self, key: Key, wanted: Wanted, topic: "_Topic") -> None:
+        try:
+            topic.evidence = await self.look(wanted, topic.evidence, topic.asked)
+            topic.asked = _asked(topic.evidence, wanted)
+        finally:
+            topic.task = None
+        log.debug("Looked at %s: %s", key, wanted.topic)
+        self._again(key)
+
+    async def look(
+        self, wanted: Wanted, known: Evidence | None = None, asked: Mapping[str, int] | None = None
+    ) -> Evidence:
+        """One look, added to what is known. `asked`: requests of ours by pod since the look before."""
+        deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
+        scrape = await self.scrape(wanted.model, wanted.targets)
+        readings, trials = await asyncio.gather(
+            self._readings(wanted.questions), self._trials(wanted, wanted.exams, deadline)
+        )
+        return Evidence(
+            history=_remembered(known, scrape, wanted.remembers),
+            asked=asked or {},
+            readings=readings,
+            trials=trials,
+        )
+
+    # -- metrics
+
+    async def scrape(self, model: str, targets: Sequence[Target]) -> Scrape:
+        """All the servers' metrics, at about one moment. A pod that does not answer is there with the reason."""
+        at = self._now()
+        samples = await asyncio.gather(*(self._sample(model, target) for target in targets))
+        return Scrape(at=at, pods=tuple(samples))
+
+    async def _sample(self, model: str, target: Target) -> PodSample:
+        found: metrics.ModelMetrics | None = None
+        missing = ""
+        try:
+            async with self._slots:
+                found = metrics.parse(await self._text(target.ip), model)
+        except TimeoutError:
+            missing = f"its metrics did not come within {SCRAPE_SECONDS} s"
+        except AnswerTooLargeError:
+            missing = f"its metrics are larger than {_LARGEST_BYTES // 1024} KiB"
+        except metrics.MetricsError as error:
+            missing = str(error)
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an address that is none
+            missing = f"its metrics cannot be had: {str(error)[:200] or type(error).__name__}"
+        return PodSample(pod=target.pod, name=target.name, revision=target.revision, metrics=found, missing=missing)
+
+    async def _text(self, ip: str) -> str:
+        host = f"[{ip}]" if ":" in ip else ip
+        timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
+        url = f"http://{host}:{self._ports.metrics}/metrics"
+        async with self._session.get(url, timeout=timeout, allow_redirects=False) as response:
+            body = await read_bounded(response, _LARGEST_BYTES)
+            if response.status != 200:
+                raise metrics.MetricsError(f"its metrics port answered {response.status}")
+            return body.decode(errors="replace")
+
+    # -- Prometheus
+
+    async def _readings(self, questions: Sequence[Question]) -> dict[str, Readings]:
+        found = await asyncio.gather(*(self._reading(question) for question in questions))
+        return {question.metric: readings for question, readings in zip(questions, found, strict=True)}
+
+    async def _reading(self, question: Question) -> Readings:
+        candidate = await prometheus.ask(self._session, question.address, question.candidate)
+        if question.stable is None:
+            return Readings(candidate=candidate)
+        stable = await prometheus.ask(self._session, question.address, question.stable)
+        return Readings(candidate=candidate, stable=stable)
+
+    # -- answers
+
+    async def _trials(self, wanted: Wanted, exams: Sequence[Exam], deadline: float) -> dict[str, Trials]:
+        """One exam after the other, and one request after the other: it is not to be a load."""
+        return {exam.metric: await self._exam(wanted, exam, deadline) for exam in exams}
+
+    async def _exam(self, wanted: Wanted, exam: Exam, deadline: float) -> Trials:
+        candidates = [target for target in wanted.targets if target.revision == wanted.candidate]
+        stables = [target for target in wanted.targets if target.revision == wanted.stable]
+        if not exam.requests:
+            return Trials(trouble=NO_REQUESTS)
+        if not (candidates and stables):
+            return Trials(trouble="it takes a pod of each of the two versions to compare them")
+        found = []
+        for index, request in enumerate(exam.requests):
+            name = f"requests[{index}]"
+            try:
+                encoded = asking.encoded(request)
+            except ValueError as error:
+                return Trials(trouble=f"{name}.{error}")
+            of = (candidates[index % len(candidates)], *(stables[(index + i) % len(stables)] for i in (0, 1)))
+            answers = await self._answers(wanted, of, encoded, deadline)
+            found.append(Trial(request=name, candidate=answers[0], stable=answers[1], again=answers[2]))
+        return Trials(trials=tuple(found))
+
+    async def _answers(
+        self, wanted: Wanted, targets: Sequence[Target], request: tuple[bytes, dict[str, str]], deadline: float
+    ) -> list[Answer]:
+        left = deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            trouble = f"not asked: the requests before took more than {LOOK_SECONDS} s"
+            return [Answer(pod=target.name, status=0, trouble=trouble) for target in targets]
+        limit = min(left, wanted.request_timeout.total_seconds())
+        asked = (
+            asking.ask(self._session, target, wanted.model, request, timeout_seconds=limit, port=self._ports.http)
+            for target in targets
+        )
+        return await asyncio.gather(*asked)
+
+
+@dataclass(kw_only=True)
+class _Topic:
+    evidence: Evidence | None = None
+    asked: dict[str, int] = field(default_factory=dict)
+    """Requests of ours by pod, since the last look at the counters."""
+    task: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        if self.task:
+            self.task.cancel()
+
+
+def _remembered(known: Evidence | None, scrape: Scrape, remembers: timedelta) -> tuple[Scrape, ...]:
+    history = (*known.history, scrape) if known else (scrape,)
+    return kept(history, remembers) if remembers else history[-2:]
+
+
+def _asked(evidence: Evidence, wanted: Wanted) -> dict[str, int]:
+    """How many requests each pod may have counted of those that this look asked."""
+    uids = {target.name: target.pod for target in wanted.targets}
+    asked: Counter[str] = Counter()
+    for each in evidence.trials.values():
+        for trial in each.trials:
+            asked.update(uids[answer.pod] for answer in (trial.candidate, trial.stable, trial.again))
+    return dict(asked)

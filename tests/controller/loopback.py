@@ -1,0 +1,49 @@
+"""HTTP servers on the loopback that answer as a test wants: pods by address, and a Prometheus."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serving(answer: Answering, port: int, ip: str = "127.0.0.1") -> AsyncIterator[str]:
+    """One answer to everything; gives the address."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
+    await runner.setup()
+    await web.TCPSite(runner, ip, port).start()
+    try:
+        yield f"http://{ip}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def says(text: str | bytes, status: int = 200, **headers: str) -> Answering:
+    """Always the same."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        body = text.encode() if isinstance(text, str) else text
+        return web.Response(body=body, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    return answer
+
+
+async def never(_: web.Request) -> web.StreamResponse:
+    """No answer as long as anybody waits."""
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets it")
+
+
+async def hangs_up(request: web.Request) -> web.StreamResponse:
+    """Ends the connection in the middle of an answer."""
+    half = web.StreamResponse(headers={"Content-Length": "1000"})
+    await half.prepare(request)
+    await half.write(b"nv_inf")
+    assert request.transport
+    request.transport.close()
+    return half

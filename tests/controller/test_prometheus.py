@@ -1,0 +1,151 @@
+"""Asking a Prometheus: every way that it can answer, and a real one."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from math import isnan
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from aiohttp import web
+
+from slipway.controller import prometheus
+from slipway.controller.http import client
+from slipway.core.analysis.samples import Reading
+from testbed.operating import until
+from testbed.plane import free_port
+from testbed.prometheus import find
+from testbed.shell import spawn
+from tests.controller.loopback import Answering, hangs_up, never, says, serving
+
+
+def result(kind: str, *values: Any) -> str:
+    return json.dumps({"status": "success", "data": {"resultType": kind, "result": values}})
+
+
+def series(value: str, **labels: str) -> dict[str, Any]:
+    return {"metric": labels, "value": [1767600000.5, value]}
+
+
+async def reading(answer: Answering) -> Reading:
+    async with serving(answer, free_port()) as address, client() as session:
+        return await prometheus.ask(session, address, "up")
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (result("vector", series("0.25")), 0.25),
+        (result("vector", series("+Inf", a="b")), float("inf")),
+        (result("scalar", 1767600000.5, "7"), 7),
+    ],
+)
+async def test_one_number_is_read(body: str, value: float) -> None:
+    assert await reading(says(body)) == Reading(value=value)
+
+
+async def test_a_nan_is_read_as_it_is() -> None:
+    found = await reading(says(result("vector", series("NaN"))))
+    assert found.value is not None
+    assert isnan(found.value)
+
+
+BAD = json.dumps({"status": "error", "errorType": "bad_data", "error": "parse error: unexpected )" + "." * 500})
+
+
+@pytest.mark.parametrize(
+    ("answer", "says_so"),
+    [
+        (says(result("vector")), "gives no series"),
+        (says(result("vector", series("1", a="x"), series("2", a="y"))), "gives 2 series: make it one"),
+        (says(result("string", 1767600000.5, "text")), "the query gives text"),
+        (says(result("matrix", {"metric": {}, "values": []})), "the query gives a range of values"),
+        (says(result("vector", series("many"))), "does not answer as a Prometheus does (HTTP 200)"),
+        (says(BAD, 400), "Prometheus refuses the query (bad_data): parse error: unexpected )"),
+        (says("secret page", 200), "does not answer as a Prometheus does (HTTP 200)"),
+        (says("[]", 200), "does not answer as a Prometheus does (HTTP 200)"),
+        (says("secret page", 503), "does not answer as a Prometheus does (HTTP 503)"),
+        (says("", 302, Location="http://169.254.169.254/"), "does not answer as a Prometheus does (HTTP 302)"),
+        (says("x" * 70_000), "too many series"),
+        (hangs_up, "cannot be reached"),
+    ],
+)
+async def test_everything_else_is_said_in_words(answer: Answering, says_so: str) -> None:
+    found = await reading(answer)
+    assert found.value is None
+    assert says_so in found.trouble
+    assert "secret" not in found.trouble
+    assert len(found.trouble) < 300
+
+
+async def test_a_prometheus_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "TIMEOUT_SECONDS", 0.05)
+    assert (await reading(never)).trouble == "Prometheus gave no answer within 0.05 s"
+
+
+@pytest.mark.parametrize("address", [f"http://127.0.0.1:{free_port()}", "http://nowhere.invalid", "http://a:99999999"])
+async def test_a_prometheus_that_is_not_there_cannot_be_reached(address: str) -> None:
+    async with client() as session:
+        found = await prometheus.ask(session, address, "up")
+    assert found.value is None
+    assert found.trouble.startswith("Prometheus cannot be reached: ")
+
+
+async def test_the_query_is_sent_whole_and_below_the_addresss_path() -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def remember(request: web.Request) -> web.StreamResponse:
+        asked.append((request.path, request.query["query"]))
+        return web.Response(text=result("vector", series("1")))
+
+    query = 'sum(rate(x{pod=~"churn-1.+",a!="ü&b"}[1m])) / 2'
+    async with serving(remember, free_port()) as address, client() as session:
+        await prometheus.ask(session, f"{address}/select/0/", query)
+    assert asked == [("/select/0/api/v1/query", query)]
+
+
+# -- a real one
+
+
+def ready(port: int) -> bool:
+    with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5):
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prometheus that scrapes nothing, for queries that need no data."""
+    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
+    (folder / "prometheus.yaml").write_text("{}")
+    options = {
+        "config.file": folder / "prometheus.yaml",
+        "storage.tsdb.path": folder / "data",
+        "web.listen-address": f"127.0.0.1:{port}",
+    }
+    process = spawn([find("prometheus"), *(f"--{name}={value}" for name, value in options.items())], folder / "log")
+    until("Prometheus is ready", lambda: ready(port), 30)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("query", "value", "trouble"),
+    [
+        ("vector(0.5)", 0.5, ""),
+        ("41 + 1", 42, ""),
+        ("vector(1) / 0", float("inf"), ""),
+        ("up", None, "the query gives no series"),
+        ('label_replace(vector(1), "a", "x", "", "") or vector(2)', None, "the query gives 2 series"),
+        ('"words"', None, "the query gives text"),
+        ("vector(1)[5m:1m]", None, "the query gives a range of values"),
+        ("sum(", None, "Prometheus refuses the query (bad_data): invalid parameter"),
+    ],
+)
+async def test_a_real_prometheus_is_understood(real: str, query: str, value: float | None, trouble: str) -> None:
+    async with client() as session:
+        found = await prometheus.ask(session, real, query)
+    assert found.value == value
+    assert trouble in found.trouble
