@@ -1,0 +1,150 @@
+"""Asking single pods for answers: every way that one can answer, and the real Triton."""
+
+import json
+from collections.abc import Iterator
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from slipway.controller import asking
+from slipway.controller.http import client
+from slipway.core.analysis.answers import compare
+from slipway.core.analysis.samples import Answer, Output, Trial
+from slipway.core.analysis.wanted import Target
+from testbed.plane import free_port
+from tests.controller.loopback import Answering, hangs_up, never, says, serving
+from tests.guard.pod import Container, container
+from tests.triton import models
+from tests.triton.installation import installed
+
+POD = Target(pod="uid-1", name="churn-1", revision="90be11d2", ip="127.0.0.1")
+REQUEST = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
+LENGTH = "Inference-Header-Content-Length"
+
+
+def reply(raw: bytes, **output: Any) -> Answering:
+    """A 200 with one binary output."""
+    described = {"name": "y", "datatype": "FP32", "shape": [1, 1], "parameters": {"binary_data_size": len(raw)}}
+    header = json.dumps({"outputs": [described | output]}).encode()
+    return says(header + raw, Inference_Header_Content_Length=str(len(header)))
+
+
+async def answer(answering: Answering, timeout_seconds: float = 5) -> Answer:
+    port = free_port()
+    async with serving(answering, port), client() as session:
+        request = asking.encoded(REQUEST)
+        return await asking.ask(session, POD, "m", request, timeout_seconds=timeout_seconds, port=port)
+
+
+async def test_an_answer_is_read_as_tensors() -> None:
+    found = await answer(reply(b"\x00\x00\xe0\x40"))
+    assert found == Answer(pod="churn-1", outputs=(Output(name="y", datatype="FP32", shape=(1, 1), data=(7.0,)),))
+    assert found.answered
+
+
+@pytest.mark.parametrize(
+    ("answering", "status", "trouble"),
+    [
+        (says('{"error": "unexpected shape"}', 400), 400, "answered 400: unexpected shape"),
+        (says("upstream is gone", 503), 503, "answered 503: upstream is gone"),
+        (says("", 500), 500, "answered 500: no reason given"),
+        (says("", 302, Location="/"), 302, "answered 302"),
+        (says("not JSON"), 0, "its answer cannot be read"),
+        (says('{"outputs": [{"name": "y"}]}'), 0, "its answer cannot be read"),
+        (reply(b"\x00\x00\xe0"), 0, "its answer cannot be read"),
+        (reply(b"", datatype="COMPLEX"), 0, "its answer cannot be read"),
+        (reply(b"\x00" * 300_000), 0, "its answer is larger than 256 KiB"),
+        (hangs_up, 0, "cannot be reached"),
+    ],
+)
+async def test_anything_else_is_said_in_words(answering: Answering, status: int, trouble: str) -> None:
+    found = await answer(answering)
+    assert (found.status, found.answered, found.outputs) == (status, False, ())
+    assert trouble in found.trouble
+
+
+async def test_a_pod_that_takes_too_long_is_given_up() -> None:
+    assert (await answer(never, 0.05)).trouble == "no answer within 0.05 s"
+
+
+async def test_a_pod_that_is_not_there_cannot_be_reached() -> None:
+    async with client() as session:
+        found = await asking.ask(session, POD, "m", asking.encoded(REQUEST), timeout_seconds=5, port=free_port())
+    assert (found.status, found.trouble[:17]) == (0, "cannot be reached")
+
+
+async def test_no_connection_is_kept() -> None:
+    """A stopping Triton waits its whole exit timeout for one that idles."""
+    kept: list[bool] = []
+
+    async def remember(request: web.Request) -> web.StreamResponse:
+        kept.append(request.keep_alive)
+        return await reply(b"\x00\x00\xe0\x40")(request)
+
+    await answer(remember)
+    assert kept == [False]
+
+
+@pytest.mark.parametrize(
+    ("request_", "says_so"),
+    [
+        ({}, "inputs: expected a list of tensors, found nothing"),
+        ({"inputs": [{"name": "x", "datatype": "FP33", "shape": [1], "data": [1]}]}, "inputs[0].datatype"),
+        ({"inputs": [{"name": "x", "datatype": "FP32", "shape": [2], "data": [1]}]}, "inputs[0].data: shape [2] has 2"),
+        ({"inputs": [{"name": "x", "datatype": "INT8", "shape": [1], "data": [300]}]}, "inputs[0].data[0]: 300"),
+    ],
+)
+def test_a_request_that_cannot_be_sent_names_its_field(request_: dict[str, Any], says_so: str) -> None:
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        asking.encoded(request_)
+    assert says_so in str(raised.value)
+
+
+# -- the real Triton
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Iterator[Container]:
+    made = container(tmp_path, installed())
+    yield made
+    made.remove()
+
+
+@pytest.mark.triton
+async def test_the_real_triton_answers_every_type(pod: Container) -> None:
+    types: dict[str, list[Any]] = {
+        "FP32": [1.5, "NaN", "-Infinity"],
+        "FP16": [0.5, 1, 2],
+        "INT64": [1, 2, 3],
+        "BOOL": [True, False, True],
+        "BYTES": ["a", "ü", ""],
+    }
+    models.identity(pod.repository, list(types))
+    pod.start()
+    pod.until_verified()
+    inputs = [{"name": f"in_{kind}", "datatype": kind, "shape": [1, 3], "data": data} for kind, data in types.items()]
+    async with client() as session:
+        request = asking.encoded({"inputs": inputs})
+        found = await asking.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
+        again = await asking.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
+    assert found.trouble == ""
+    by_name = {output.name: output.data for output in found.outputs}
+    assert by_name["out_INT64"] == (1, 2, 3)
+    assert by_name["out_BYTES"] == (b"a", "ü".encode(), b"")
+    assert repr(by_name["out_FP32"]) == repr((1.5, nan, float("-inf")))
+    assert compare(Trial(request="r", candidate=found, stable=again, again=found), 0).differs == ""
+
+
+@pytest.mark.triton
+async def test_the_real_tritons_error_is_quoted(pod: Container) -> None:
+    models.linear(pod.repository)
+    pod.start()
+    pod.until_verified()
+    wrong = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
+    async with client() as session:
+        found = await asking.ask(session, POD, "m", asking.encoded(wrong), timeout_seconds=10, port=pod.ports[0])
+    assert found.status == 400
+    assert "z" in found.trouble

@@ -1,0 +1,313 @@
+"""Looks: pods that answer and pods that do not, one look at a time, and what is kept of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from slipway.api.v1alpha1.analysis import Analysis, AnalysisPhase
+from slipway.controller import sampling
+from slipway.controller.http import client
+from slipway.controller.kinds import Key
+from slipway.controller.sampling import Ports, Sampling
+from slipway.core.analysis.course import advanced, looks_at
+from slipway.core.analysis.judge import begun
+from slipway.core.analysis.measure import Contender
+from slipway.core.analysis.samples import Evidence
+from slipway.core.analysis.wanted import NO_REQUESTS, Exam, Question, Target, Wanted
+from testbed.plane import free_port
+from tests.controller.loopback import Answering, hangs_up, never, says, serving
+from tests.controller.test_asking import REQUEST, reply
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+KEY = Key("shop", "churn")
+NEW, OLD = "90be11d2", "3f2a91bc"
+SEVEN = b"\x00\x00\xe0\x40"
+
+
+def target(number: int, revision: str = NEW) -> Target:
+    return Target(pod=f"uid-{number}", name=f"pod-{number}", revision=revision, ip=f"127.0.0.{number}")
+
+
+def counted(requests: int) -> Answering:
+    return says(f'nv_inference_request_success{{model="m",version="1"}} {requests}\n')
+
+
+def wanted(*targets: Target, topic: str = "t", at: datetime = NOON, **more: object) -> Wanted:
+    asked = Wanted(topic=topic, at=at, model="m", targets=targets, candidate=NEW, stable=OLD)
+    return replace(asked, **more)  # type: ignore[arg-type]
+
+
+class Cluster:
+    """Pods on the loopback, each with an address of its own, and the Sampling that looks at them."""
+
+    def __init__(self, stack: AsyncExitStack, session: aiohttp.ClientSession) -> None:
+        self._stack = stack
+        self.ports = Ports(http=free_port(), metrics=free_port())
+        self.sampling = Sampling(session, self.again, now=lambda: self.now, ports=self.ports)
+        self.now = NOON
+        self.passes: list[Key] = []
+        self.passed = asyncio.Event()
+
+    async def pod(self, number: int, *, metrics: Answering | None = None, model: Answering | None = None) -> Target:
+        ip = f"127.0.0.{number}"
+        for answer, port in ((metrics, self.ports.metrics), (model, self.ports.http)):
+            if answer:
+                await self._stack.enter_async_context(serving(answer, port, ip))
+        return target(number)
+
+    def again(self, key: Key) -> None:
+        self.passes.append(key)
+        self.passed.set()
+
+    async def next_pass(self) -> None:
+        await asyncio.wait_for(self.passed.wait(), 10)
+        self.passed.clear()
+
+    def seen(self, topic: str = "t") -> Evidence:
+        return self.sampling.evidence(KEY)[topic]
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    async with AsyncExitStack() as stack:
+        made = Cluster(stack, await stack.enter_async_context(client()))
+        yield made
+        await made.sampling.close()
+
+
+# -- one look at the pods
+
+
+async def test_every_pod_is_there_with_its_counters_or_a_reason(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "SCRAPE_SECONDS", 0.3)
+    answers: dict[Answering, str] = {
+        counted(7): "",
+        says("", 404): "its metrics port answered 404",
+        says("", 302, Location="/"): "its metrics port answered 302",
+        says("<html>"): "have no nv_inference_request_success of the model 'm'",
+        says('nv_inference_request_success{model="m"} x'): "do not parse",
+        says("#" * 1_100_000): "its metrics are larger than 1024 KiB",
+        says(b"\xff\xfe"): "have no nv_inference_request_success",
+        hangs_up: "its metrics cannot be had",
+        never: "its metrics did not come within 0.3 s",
+    }
+    targets = [await cluster.pod(n, metrics=answer) for n, answer in enumerate(answers, 11)]
+    scrape = await cluster.sampling.scrape("m", [*targets, target(99)])
+    assert scrape.at == NOON
+    assert [sample.name for sample in scrape.pods] == [each.name for each in targets] + ["pod-99"]
+    for sample, reason in zip(scrape.pods, [*answers.values(), "its metrics cannot be had"], strict=True):
+        assert reason in sample.missing
+        assert (sample.metrics is None) == bool(reason)
+    assert scrape.pods[0].metrics
+    assert scrape.pods[0].metrics.succeeded == 7
+
+
+async def test_an_address_that_is_none_is_a_reason_too(cluster: Cluster) -> None:
+    scrape = await cluster.sampling.scrape("m", [replace(target(1), ip=ip) for ip in ("", "a b", "::1")])
+    assert [sample.metrics for sample in scrape.pods] == [None, None, None]
+    assert all(sample.missing for sample in scrape.pods)
+
+
+async def test_only_so_many_pods_are_asked_at_a_time(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "IN_FLIGHT", 3)
+    busy, most = 0, 0
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.01)
+        busy -= 1
+        return web.Response(text='nv_inference_request_success{model="m"} 1\n')
+
+    pod = await cluster.pod(11, metrics=slow)
+    async with client() as session:
+        looks = Sampling(session, cluster.again, ports=cluster.ports)
+        scrape = await looks.scrape("m", [pod] * 12)
+    assert most == 3
+    assert all(sample.metrics for sample in scrape.pods)
+
+
+# -- answers and queries
+
+
+async def test_both_versions_are_asked_the_same_and_what_was_asked_is_counted(cluster: Cluster) -> None:
+    new = await cluster.pod(11, metrics=counted(1), model=reply(SEVEN))
+    olds = [replace(await cluster.pod(n, metrics=counted(1), model=reply(SEVEN)), revision=OLD) for n in (21, 22)]
+    exam = Exam(metric="a", requests=(REQUEST, REQUEST, REQUEST))
+    asked = wanted(new, *olds, exams=(exam,))
+    cluster.sampling.want(KEY, [asked])
+    await cluster.next_pass()
+    trials = cluster.seen().trials["a"].trials
+    assert [trial.request for trial in trials] == ["requests[0]", "requests[1]", "requests[2]"]
+    assert [trial.stable.pod for trial in trials] == ["pod-21", "pod-22", "pod-21"]
+    assert [trial.again.pod for trial in trials] == ["pod-22", "pod-21", "pod-22"]
+    assert all(trial.candidate.outputs[0].data == (7.0,) for trial in trials)
+    assert cluster.seen().asked == {}, "they were asked after this look at the counters"
+    cluster.now += timedelta(minutes=1)
+    cluster.sampling.want(KEY, [replace(asked, at=cluster.now)])
+    await cluster.next_pass()
+    assert cluster.seen().asked == {"uid-11": 3, "uid-21": 3, "uid-22": 3}
+
+
+@pytest.mark.parametrize(
+    ("requests", "revisions", "says_so"),
+    [
+        ((), (NEW, OLD), NO_REQUESTS),
+        ((REQUEST,), (NEW,), "it takes a pod of each of the two versions"),
+        ((REQUEST,), (OLD,), "it takes a pod of each of the two versions"),
+        ((REQUEST, {"inputs": 3}), (NEW, OLD), "requests[1].inputs: expected a list of tensors, found 3"),
+    ],
+)
+async def test_requests_that_cannot_be_asked_say_why(
+    cluster: Cluster, requests: tuple[dict[str, object], ...], revisions: tuple[str, ...], says_so: str
+) -> None:
+    pods = [target(90 + n, revision) for n, revision in enumerate(revisions)]
+    seen = await cluster.sampling.look(wanted(*pods, exams=(Exam(metric="a", requests=requests),)))
+    assert says_so in seen.trials["a"].trouble
+
+
+async def test_requests_for_which_there_is_no_time_left_are_not_asked(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "LOOK_SECONDS", 0.1)
+    pods = [await cluster.pod(11, model=never), replace(await cluster.pod(21, model=reply(SEVEN)), revision=OLD)]
+    exam = Exam(metric="a", requests=(REQUEST, REQUEST))
+    trials = (await cluster.sampling.look(wanted(*pods, exams=(exam,)))).trials["a"].trials
+    assert [trial.candidate.trouble[:12] for trial in trials] == ["no answer wi", "not asked: t"]
+
+
+async def test_queries_are_asked_for_the_revisions_that_they_name(cluster: Cluster) -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        value = [0, request.query["query"]]
+        return web.json_response(
+            {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": value}]}}
+        )
+
+    async with serving(echo, free_port()) as address:
+        asked = (
+            Question(metric="one", address=address, candidate="1"),
+            Question(metric="two", address=address, candidate="2", stable="3"),
+        )
+        readings = (await cluster.sampling.look(wanted(questions=asked))).readings
+    assert readings["one"].candidate.value == 1
+    assert readings["one"].stable is None
+    assert readings["two"].candidate.value == 2
+    assert readings["two"].stable
+    assert readings["two"].stable.value == 3
+
+
+# -- looks as passes want them
+
+
+async def test_a_look_is_made_when_it_is_due_and_brings_a_pass(cluster: Cluster) -> None:
+    pod = await cluster.pod(11, metrics=counted(1))
+    cluster.sampling.want(KEY, [wanted(pod, at=NOON + timedelta(seconds=1))])
+    await asyncio.sleep(0.02)
+    assert (cluster.sampling.evidence(KEY), cluster.passes) == ({}, [])
+    cluster.now += timedelta(seconds=1)
+    cluster.sampling.want(KEY, [wanted(pod, at=NOON + timedelta(seconds=1))])
+    await cluster.next_pass()
+    assert cluster.seen().after.at == NOON + timedelta(seconds=1)
+    assert cluster.passes == [KEY]
+
+
+async def test_one_that_is_there_already_is_not_made_again(cluster: Cluster) -> None:
+    asked: list[int] = []
+
+    async def remember(request: web.Request) -> web.StreamResponse:
+        asked.append(1)
+        return await counted(1)(request)
+
+    pod = await cluster.pod(11, metrics=remember)
+    for _ in range(3):
+        cluster.sampling.want(KEY, [wanted(pod)])  # it is under way
+    await cluster.next_pass()
+    cluster.sampling.want(KEY, [wanted(pod)])
+    await asyncio.sleep(0.02)
+    assert (len(asked), cluster.passes) == (1, [KEY])
+
+
+@pytest.mark.parametrize(("remembers", "kept"), [(0, 2), (90, 3), (600, 5)])
+async def test_looks_are_remembered_for_as_long_as_they_matter(cluster: Cluster, remembers: int, kept: int) -> None:
+    pod = await cluster.pod(11, metrics=counted(1))
+    for _ in range(5):
+        cluster.sampling.want(KEY, [wanted(pod, at=cluster.now, remembers=timedelta(seconds=remembers))])
+        await cluster.next_pass()
+        cluster.now += timedelta(minutes=1)
+    history = cluster.seen().history
+    assert len(history) == kept
+    assert history[-1].at == NOON + timedelta(minutes=4)
+
+
+def _forgets(looks: Sampling) -> None:
+    looks.forget(KEY)
+
+
+def _wants_another(looks: Sampling) -> None:
+    looks.want(KEY, [wanted(topic="another", at=NOON + timedelta(hours=1))])
+
+
+@pytest.mark.parametrize("change", [_forgets, _wants_another])
+async def test_what_nobody_wants_any_more_is_forgotten_and_stopped(
+    cluster: Cluster, change: Callable[[Sampling], None]
+) -> None:
+    seen, under_way = await cluster.pod(11, metrics=counted(1)), await cluster.pod(12, metrics=never)
+    both = [wanted(seen, topic="seen"), wanted(under_way, topic="under way")]
+    cluster.sampling.want(KEY, both)
+    await cluster.next_pass()
+    assert set(cluster.sampling.evidence(KEY)) == {"seen"}
+    change(cluster.sampling)
+    await asyncio.sleep(0.02)
+    assert cluster.sampling.evidence(KEY) == {}
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("look at")]
+    assert cluster.passes == [KEY]
+
+
+async def test_closing_ends_what_is_under_way(cluster: Cluster) -> None:
+    cluster.sampling.want(KEY, [wanted(await cluster.pod(11, metrics=never))])
+    await asyncio.sleep(0.02)
+    await cluster.sampling.close()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("look at")]
+    assert cluster.passes == []
+
+
+# -- with the core
+
+
+async def test_an_analysis_goes_from_look_to_look_until_it_fails(cluster: Cluster) -> None:
+    failures = iter([0, 0, 3])
+
+    async def counts(_: web.Request) -> web.StreamResponse:
+        minute = (cluster.now - NOON) // timedelta(minutes=1)
+        text = f'nv_inference_request_success{{model="m"}} {100 * minute}\n'
+        return web.Response(text=text + f'nv_inference_request_failure{{model="m"}} {next(failures)}\n')
+
+    asked = Analysis.model_validate({"metrics": [{"name": "errors", "builtIn": "ErrorRate", "max": "0.01"}]})
+    candidate, stable = Contender(revision=NEW, version="3"), Contender(revision=OLD, version="2")
+    pod = await cluster.pod(11, metrics=counts)
+    status, passes = begun(asked, NOON), 0
+    while status.phase is AnalysisPhase.RUNNING:
+        passes += 1
+        evidence = cluster.sampling.evidence(KEY).get("t")
+        status = advanced(asked, status, evidence, candidate=candidate, stable=stable, now=cluster.now)
+        due = looks_at(status, evidence)
+        if due and due <= cluster.now:
+            cluster.sampling.want(KEY, [wanted(pod, at=due)])
+            await cluster.next_pass()
+        elif due:
+            cluster.now = due
+    assert [each.message for each in status.measurements] == [
+        "errors: 3: 0 of 100 requests failed in 60 s, 0.00%; not above max 0.01",
+        "errors: 3: 3 of 103 requests failed in 60 s (all 3), 2.91%; above max 0.01",
+    ]
+    assert status.phase is AnalysisPhase.FAILED
+    assert passes < 10
