@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from slipway.core.analysis.drain import flat_since, kept, not_drained
+from slipway.core.analysis.drain import flat_since, kept, look_due, not_drained
 from slipway.core.analysis.samples import Golden, Scrape
 from tests.core.analysis.toy import MINUTE, NOON, OLD, counters, sample, scrape
 
@@ -95,3 +95,10 @@ def test_looks_are_kept_for_the_drain_time_and_the_last_one_before_it() -> None:
     assert [each.at for each in kept(looks, timedelta(seconds=35))] == [each.at for each in looks[5:]]
     assert kept((), DRAIN) == ()
     assert not_drained(kept(looks, DRAIN), PODS, DRAIN) is None
+
+
+def test_looks_are_due_every_few_seconds_and_more_rarely_for_long_drain_times() -> None:
+    looks = history(5, 5)
+    assert look_due((), DRAIN, NOON) == NOON
+    assert look_due(looks, DRAIN, NOON) == NOON + timedelta(seconds=15)
+    assert look_due(looks, timedelta(hours=1), NOON) == NOON + timedelta(minutes=5, seconds=10)

@@ -11,7 +11,14 @@ from typing import Final
 from slipway.core.analysis.samples import NO_GOLDEN, Golden, PodSample, Scrape
 
 LOOK_EVERY: Final = timedelta(seconds=5)
-"""From one look at an old revision's counters to the next."""
+"""From one look at an old revision's counters to the next, at least."""
+_LOOKS: Final = 12
+"""Within a drain time, at most: what is kept of them stays small, however long requests may take."""
+
+
+def look_due(history: Sequence[Scrape], drain_time: timedelta, now: datetime) -> datetime:
+    """When to look at an old revision's counters again."""
+    return history[-1].at + max(LOOK_EVERY, drain_time / _LOOKS) if history else now
 
 
 def kept(history: Sequence[Scrape], drain_time: timedelta) -> tuple[Scrape, ...]:
