@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from load import pod
@@ -77,9 +78,15 @@ class Client:
         """What a model answers by Triton's own client, as nested lists by output."""
         return self._ask({"call": "infer", "protocol": protocol, "host": host, "model": model, "inputs": inputs})[0]
 
-    def http(self, host: str, *requests: tuple[str, str, object], gateway: str = "") -> list[tuple[int, str]]:
+    def http(
+        self,
+        host: str,
+        *requests: tuple[str, str, object],
+        gateway: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[tuple[int, str]]:
         """Status and text of plain HTTP requests, given as method, path and body."""
-        where = {"call": "http", "host": host, "gateway": gateway}
+        where = {"call": "http", "host": host, "gateway": gateway, "headers": dict(headers)}
         asked = ({**where, "method": m, "path": p, "body": b} for m, p, b in requests)
         return [(answer["status"], answer["text"]) for answer in self._ask(*asked)]
 

@@ -1,9 +1,9 @@
 """Ask a model once: a question as JSON on standard input, the answer as JSON on standard output.
 
 {"call": "infer", "protocol": "http" | "grpc", "host": …, "model": …, "inputs": {name: nested lists of floats}} gives
-{name: nested lists}; {"call": "http", "host": …, "gateway": HOST:PORT or "", "method": …, "path": …, "body": …} gives
-{"status": …, "text": …}; {"call": "grpc", "host": …, "method": …, "arguments": […]}, a method of Triton's gRPC client,
-gives {"error": …}.
+{name: nested lists}; {"call": "http", "host": …, "gateway": HOST:PORT or "", "headers": {…}, "method": …, "path": …,
+"body": …} gives {"status": …, "text": …}; {"call": "grpc", "host": …, "method": …, "arguments": […]}, a method of
+Triton's gRPC client, gives {"error": …}.
 """
 
 import http.client
@@ -38,10 +38,11 @@ def infer(protocol: str, host: str, model: str, inputs: dict[str, Any]) -> dict[
     return {name: answer.as_numpy(name).tolist() for name in names}
 
 
-def plain(host: str, gateway: str, method: str, path: str, body: object) -> dict[str, Any]:
+def plain(host: str, gateway: str, headers: dict[str, str], method: str, path: str, body: object) -> dict[str, Any]:
     """One HTTP request as it is, to the host itself or by a gateway."""
     connection = http.client.HTTPConnection(gateway or f"{host}:{PORTS['http']}", timeout=SECONDS)
-    connection.request(method, path, None if body is None else json.dumps(body), {"Host": host} if gateway else {})
+    names = {**headers, "Host": host} if gateway else headers
+    connection.request(method, path, None if body is None else json.dumps(body), names)
     response = connection.getresponse()
     return {"status": response.status, "text": response.read().decode()}
 

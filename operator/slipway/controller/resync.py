@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 DEAF_AFTER_SECONDS: Final = 60
 RETRY_SECONDS: Final = 5
+NEW_KINDS_SECONDS: Final = 15
+"""How soon a gateway that is installed later is noticed."""
 SECOND_LOOK_SECONDS: Final = 30
 """After the start: what was deleted between our first listing and the watch's own is a ghost until then."""
 SPREAD_SECONDS: Final = 60
@@ -124,18 +126,24 @@ class Resync:
                 raise
             for key in concerned:
                 self._queue.notice(key)
-        await self._look_for_new_kinds()
         self._store.forget_the_dead()
         for key, _ in self._store.owners():
             self._queue.add(key, random.uniform(0, SPREAD_SECONDS))  # noqa: S311
 
-    async def _look_for_new_kinds(self) -> None:
-        for kind in (kind for kind in CHILDREN if kind.name in self._store.unknown_kinds):
-            try:
-                await self._list(kind)
-            except NotFoundError:
-                continue
-            raise KindsChangedError(f"The cluster knows {kind.plural} now")
+    async def look_for_new_kinds(self) -> None:
+        """Until the cluster knows what it did not know at the start; nothing to do where it knew everything."""
+        while unknown := [kind for kind in CHILDREN if kind.name in self._store.unknown_kinds]:
+            await asyncio.sleep(NEW_KINDS_SECONDS)
+            for kind in unknown:
+                if await self._is_known(kind):
+                    raise KindsChangedError(f"The cluster knows {kind.plural} now")
+
+    async def _is_known(self, kind: Kind) -> bool:
+        try:
+            await self._list(kind)
+        except KubeError:
+            return False
+        return True
 
     async def _list(self, kind: Kind) -> frozenset[Key]:
         concerned: set[Key] = set()

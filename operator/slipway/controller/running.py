@@ -95,6 +95,7 @@ class Operator:
             async with self._workers():
                 await self._first_pass()
                 group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
+                group.create_task(self._resync.look_for_new_kinds(), name="new kinds")
                 kinds = self._resync.kinds
                 intake = Intake(store=self._store, queue=self._queue, hearing=self._hearing)
                 await watch(registry_for(kinds, intake, stop), kinds, self._settings.namespaces)

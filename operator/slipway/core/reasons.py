@@ -60,6 +60,7 @@ class Reason(StrEnum):
     GATEWAY_NOT_FOUND = "GatewayNotFound"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     ROUTE_UNRESOLVED = "RouteUnresolved"
+    HOSTNAME_TAKEN = "HostnameTaken"
     # About the revision
     SPEC_INVALID = "SpecInvalid"
     BUNDLE_INVALID = "BundleInvalid"

@@ -53,7 +53,7 @@ def route_facts(observed: Observed, *, owner: Owner, gateway: Gateway, now: date
     if child is None or child.owner_uid != owner.uid:
         return RouteFacts()
     body = child.body
-    rule = body["spec"]["rules"][-1]
+    rule = body["spec"]["rules"][0]  # all but those of a header say the same
     weights = {_revision(ref, owner): int(ref.get("weight", 1)) for ref in rule.get("backendRefs") or ()}
     found, until = _answer(child, body, gateway, owner, now)
     return RouteFacts(
@@ -88,11 +88,15 @@ def _answer(
     where = f"{gateway.namespace or owner.namespace}/{gateway.name}"
     generation = body["metadata"].get("generation", 0)
     conditions = _conditions(body, gateway, owner)
-    bad = next((c for c in conditions if c["type"] in _MUST_HOLD and c["status"] == "False"), None)
+    current = [c for c in conditions if c.get("observedGeneration") == generation]
+    bad = next((c for c in current if c["type"] in _MUST_HOLD and c["status"] == "False"), None)
     if bad is not None:
         reason = _MUST_HOLD[bad["type"]]
         return finding(reason, f"Gateway {where}: {bad.get('reason', '')}: {bad.get('message', '')}"), None
-    said = {c["type"] for c in conditions if c["status"] == "True" and c.get("observedGeneration") == generation}
+    taken = next((c for c in current if c["type"] == _OVERLAPS and c["status"] == "True"), None)
+    if taken is not None:
+        return finding(Reason.HOSTNAME_TAKEN, f"Gateway {where}: {taken.get('message', '')}; the older one wins"), None
+    said = {c["type"] for c in current if c["status"] == "True"}
     if said >= _MUST_HOLD.keys():
         return None, None
     written = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
@@ -106,6 +110,9 @@ def _answer(
 
 
 _MUST_HOLD: Final = {"Accepted": Reason.ROUTE_NOT_ACCEPTED, "ResolvedRefs": Reason.ROUTE_UNRESOLVED}
+
+_OVERLAPS: Final = "RouteRulesOverlap"
+"""Envoy Gateway's own condition; the standard ones say of two routes with one address that all is well."""
 
 
 def _conditions(body: Manifest, gateway: Gateway, owner: Owner) -> list[Mapping[str, Any]]:

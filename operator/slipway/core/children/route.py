@@ -41,9 +41,11 @@ def http_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Rou
     """The route. `timeout` as the API writes it: proxies cut requests off after 15 s if they are told nothing."""
     named = routing.candidate if traffic.candidate_header else None
     chosen = [Backend(revision=named, weight=1)] if named else []
+    # Those of the header come last: Envoy Gateway names what it makes after a rule's place, and a rule whose place
+    # changes fails requests for a moment. Which rule matches does not go by place.
     rules = [
-        *(_rules(owner, traffic, chosen, timeout, header=True) if chosen else ()),
         *_rules(owner, traffic, routing.backends[:MOST_BACKENDS], timeout, shadow=routing.shadow),
+        *(_rules(owner, traffic, chosen, timeout, header=True) if chosen else ()),
     ]
     spec: Manifest = {"parentRefs": [parent_of(gateway, owner)], "rules": rules}
     if traffic.hostnames:
