@@ -124,8 +124,13 @@ def _matrix(story: Story, name: str, k_max: int, *tale: Any) -> None:
     killed = [cell.k for cell in cells[1:] if len(cell.writes) == cell.k]
     assert len(cells[0].writes) < k_max, cells[0].writes  # there is no write without its k
     assert len(killed) >= len(cells[0].writes) * 3 // 4, killed  # what falls into one pass is written once
-    different = {cell.k: end for cell, end in zip(cells[1:], ends, strict=True) if end != undisturbed}
-    assert different == {}, undisturbed
+    pairs = zip(cells[1:], ends, strict=True)
+    different = {cell.k: changed for cell, end in pairs if (changed := _changed(undisturbed, end))}
+    assert not different, str(different)
+
+
+def _changed(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {key: (one[key], other[key]) for key in one if one[key] != other[key]}
 
 
 def test_a_rollout_ends_the_same_whichever_write_was_the_operators_last(story: Story) -> None:
