@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from slipway.controller.http import AnswerTooLargeError, read_bounded
+from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.core.analysis.samples import Answer, Output
 from slipway.core.analysis.wanted import Target
 from slipway.core.names import HTTP_PORT
@@ -49,7 +49,7 @@ async def ask(
     port: int = HTTP_PORT,
 ) -> Answer:
     """One pod's answer."""
-    url = f"http://{_host(target.ip)}:{port}/v2/models/{quote(model, safe='')}/infer"
+    url = f"http://{host_of(target.ip)}:{port}/v2/models/{quote(model, safe='')}/infer"
     body, headers = request
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)
     try:
@@ -88,7 +88,3 @@ def _error(content: bytes) -> str:
         return str(json.loads(content)["error"])[:_LONGEST]
     except (ValueError, KeyError, TypeError):
         return content[:_LONGEST].decode(errors="replace").strip() or "no reason given"
-
-
-def _host(ip: str) -> str:
-    return f"[{ip}]" if ":" in ip else ip

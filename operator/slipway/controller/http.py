@@ -17,6 +17,11 @@ def client() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0), trust_env=False)
 
 
+def host_of(ip: str) -> str:
+    """An address as it stands in a URL."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
 async def read_bounded(response: aiohttp.ClientResponse, largest_bytes: int) -> bytes:
     """The body; AnswerTooLargeError when it is larger."""
     body = bytearray()

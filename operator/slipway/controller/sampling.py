@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 
 from slipway.controller import asking, prometheus
-from slipway.controller.http import AnswerTooLargeError, read_bounded
+from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.controller.kinds import Key
 from slipway.core.analysis.drain import kept
 from slipway.core.analysis.samples import (
@@ -146,9 +146,8 @@ class Sampling:
         return PodSample(pod=target.pod, name=target.name, revision=target.revision, metrics=found, missing=missing)
 
     async def _text(self, ip: str) -> str:
-        host = f"[{ip}]" if ":" in ip else ip
         timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
-        url = f"http://{host}:{self._ports.metrics}/metrics"
+        url = f"http://{host_of(ip)}:{self._ports.metrics}/metrics"
         async with self._session.get(url, timeout=timeout, allow_redirects=False) as response:
             body = await read_bounded(response, _LARGEST_BYTES)
             if response.status != 200:

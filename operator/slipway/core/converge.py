@@ -176,7 +176,7 @@ def _settle(
     if there.deleting or kind == "Job":  # a Job is one try, and its template cannot be changed
         return
     if anyway or not _as_wanted(there, want):
-        again = _with_replicas(want, _count(there, live)) if live else want
+        again = _with_replicas(want, _count(_count_of(there), live)) if live else want
         # Of the count and of the share of traffic it matters what they were decided from.
         from_what = there.resource_version if live or _is_traffic(kind, name, owner) else None
         result.actions.append(Apply(manifest=again, resource_version=from_what))
@@ -206,14 +206,13 @@ def _as_wanted(there: Child, want: Manifest) -> bool:
 
 
 def _scale(result: Convergence, there: Child, live: Live) -> None:
-    count = _count(there, live)
-    if count != _count_of(there):
+    now = _count_of(there)
+    if (count := _count(now, live)) != now:
         result.actions.append(Scale(name=there.name, replicas=count, resource_version=there.resource_version))
 
 
-def _count(there: Child, live: Live) -> int:
+def _count(count: int, live: Live) -> int:
     """An autoscaler does nothing at zero, so it is woken; any other count within its bounds is its own."""
-    count = _count_of(there)
     own = live.bounds is not None and count > 0 and live.bounds[0] <= count <= live.bounds[1]
     return count if own else live.replicas
 

@@ -160,9 +160,10 @@ def _shared(weights: Mapping[str, int]) -> dict[str, int]:
 def _lowers(action: Action, counts: Mapping[str, int]) -> bool:
     """Whether a write takes pods from a revision."""
     match action:
-        case Scale(name=name, replicas=replicas):
-            return replicas < counts.get(name, 0)
-        case Apply(manifest={"kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": int(replicas)}}):
+        case (
+            Scale(name=name, replicas=replicas)
+            | Apply(manifest={"kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": int(replicas)}})
+        ):
             return replicas < counts.get(name, 0)
     return False
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from slipway.api.scalars import duration
-from slipway.api.v1alpha1.spec import CanaryStep
+from slipway.api.v1alpha1.spec import CanaryStep, Pause
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef
 from slipway.core.reasons import Finding, Reason, finding
 from slipway.core.rollout.capacity import Allocation, Limits
@@ -50,7 +50,7 @@ def progressed(
 
 def skipped(status: CanaryStatus, steps: Sequence[CanaryStep], now: datetime) -> CanaryStatus | None:
     """Past the pause that it stands in, as somebody asks; None where it stands in none."""
-    if status.step >= len(steps) or steps[status.step].pause is None:
+    if _pause(status, steps) is None:
         return None
     return _entered(status, steps, status.step + 1, now)
 
@@ -147,11 +147,16 @@ def _is_split(weight: int, candidate: RevisionFacts, facts: Facts, pods: int) ->
     return not weight or (candidate.revision in facts.root and others <= max(facts.needed, 2) - pods)
 
 
+def _pause(status: CanaryStatus, steps: Sequence[CanaryStep]) -> Pause | None:
+    """The pause that it stands in."""
+    return steps[status.step].pause if status.step < len(steps) else None
+
+
 def _wait(
     status: CanaryStatus, steps: Sequence[CanaryStep], candidate: RevisionRef | None
 ) -> tuple[Finding | None, datetime | None]:
     """A pause in words, and when it ends."""
-    pause = steps[status.step].pause if status.step < len(steps) else None
+    pause = _pause(status, steps)
     if pause is None or candidate is None:
         return None, None
     until = status.since + duration(pause.duration) if pause.duration else None
