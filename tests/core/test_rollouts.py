@@ -461,3 +461,13 @@ def test_a_node_that_is_lost_with_the_only_candidate_is_no_verdict() -> None:
     cluster.nodes = (GPU_NODE,)
     cluster.rolls_on()
     assert cluster.status["stable"]["version"] == "4"
+
+
+def test_a_pod_that_has_been_told_to_end_carries_nothing_whatever_its_deployment_still_says() -> None:
+    """Scaled down and up again at once, as a rollback does: the Deployment counts it until its controller looks."""
+    cluster = ready(replicas=3)
+    name = cluster.revision_named("3")
+    cluster.pods[f"{name}-2"]["metadata"]["deletionTimestamp"] = "2026-01-05T12:00:00Z"
+    cluster.settle()
+    assert cluster.objects["Deployment", name]["status"]["availableReplicas"] == 3
+    assert cluster.status["ready"] == "2/3"

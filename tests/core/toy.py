@@ -98,10 +98,14 @@ class Toy:
                 if deployment["status"].get("availableReplicas", 0) > replicas:
                     deployment["status"] |= {"availableReplicas": replicas, "replicas": replicas}
                     self.stirred = True
+                for number in range(replicas, len(self.pods)):
+                    self.pods.pop(f"{name}-{number}", None)
             case Delete(kind="Pod", name=name):
                 del self.pods[name]
             case Delete(kind=kind, name=name):
                 del self.objects[kind, name]
+                if kind not in ("Deployment", "Job"):
+                    return
                 self.pods = {pod: m for pod, m in self.pods.items() if pod.rpartition("-")[0] != name}
 
     def settle(self, limit: int = 30) -> Plan:

@@ -15,7 +15,7 @@ from slipway.core.children.revision import RevisionRecord
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import REVISION, Manifest, of_revision
 from slipway.core.platform import Platform
-from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.facts import RevisionFacts, available
 from slipway.core.rollout.gates import Policy
 from slipway.core.route import RouteFacts, route_facts
 
@@ -137,8 +137,7 @@ class Scene:
 
     def available(self, revision: str) -> int:
         """Pods of a revision that are available."""
-        status = (self.deployment(revision) or {}).get("status") or {}
-        return int(status.get("availableReplicas", 0))
+        return available(self.deployment(revision) or {}, self.observed.pods_of(revision))
 
     def count_before(self, revision: str) -> int:
         """Pods that a revision was last said to want: what its autoscaler had come to, where the Deployment is gone."""

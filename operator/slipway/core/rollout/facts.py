@@ -1,6 +1,6 @@
 """What the rollout machine looks at: one revision's pods and counts, and what became of resolving an ask."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -46,18 +46,24 @@ class RevisionFacts:
         cls, observed: Observed, *, deployment: Mapping[str, Any], revision: str, version: str, wanted: int
     ) -> Self:
         """Read a revision's facts out of what was observed. `deployment` is empty when there is none."""
-        status = deployment.get("status") or {}
+        status, pods = deployment.get("status") or {}, observed.pods_of(revision)
         return cls(
             revision=revision,
             version=version,
             wanted=wanted,
             count=int(deployment["spec"].get("replicas", 1)) if deployment else 0,
-            available=status.get("availableReplicas", 0),
+            available=available(deployment, pods),
             replica_failure=_replica_failure(status),
-            pods=tuple(pod for pod in observed.pods_of(revision) if not pod.deleting),
-            ending=sum(pod.deleting for pod in observed.pods_of(revision)),
+            pods=tuple(pod for pod in pods if not pod.deleting),
+            ending=sum(pod.deleting for pod in pods),
             nodes=observed.nodes,
         )
+
+
+def available(deployment: Mapping[str, Any], pods: Iterable[PodFacts]) -> int:
+    """Pods that are available and stay. A Deployment's own count goes on counting one that has been told to end."""
+    said = int((deployment.get("status") or {}).get("availableReplicas", 0))
+    return min(said, sum(pod.ready and not pod.deleting for pod in pods)) if said else 0
 
 
 def _replica_failure(status: Mapping[str, Any]) -> str | None:
