@@ -40,6 +40,76 @@ LABEL = "is not a label value: letters, digits, -, _ and ., with a letter or dig
 NO_GPU = "GPUs are asked for in spec.accelerator: take nvidia.com/ out"
 MIG = "mig asks for one slice instead of whole devices: take out memory, resourceName, sharing and any count but 1"
 SHARED = "more than one share of a device gives no more compute: with sharing, count must be 1"
+ERRORS = {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"}
+
+
+def analysis(*steps: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    told = {"steps": steps or [{"analysis": "Inline"}], "analysis": fields}
+    return with_model(rollout={"type": "Canary", "canary": told})
+
+
+def queried(**more: Any) -> dict[str, Any]:
+    return {"name": "q", "prometheus": {"address": "http://p:9090", "query": "sum(x)", **more}}
+
+
+# Sentence, fields of the analysis, path below it, what the API server says after the path.
+ANALYSES: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "a metric of two sources",
+        {"metrics": [{**ERRORS, "answers": {}}]},
+        "metrics[0].builtIn",
+        "set exactly one of builtIn, prometheus and answers",
+    ),
+    (
+        "a metric without a source",
+        {"metrics": [{"name": "a", "max": "1"}]},
+        "metrics[0].builtIn",
+        "set exactly one of builtIn, prometheus and answers",
+    ),
+    (
+        "a metric without a condition",
+        {"metrics": [{"name": "a", "builtIn": "Requests"}]},
+        "metrics[0].max",
+        "nothing is decided without a condition: set max, min or maxRatio",
+    ),
+    (
+        "answers with a minimum",
+        {"metrics": [{"name": "a", "answers": {}, "min": "1"}]},
+        "metrics[0].answers",
+        "answers are compared with stable's already: set max only",
+    ),
+    (
+        "a ratio of one query",
+        {"metrics": [{**queried(), "maxRatio": "1"}]},
+        "metrics[0].maxRatio",
+        "the query is asked for each revision: use $(revision) or $(pods) in it",
+    ),
+    (
+        "an address that is none",
+        {"metrics": [{**queried(address="p:9090"), "max": "1"}]},
+        "metrics[0].prometheus.address",
+        "'p:9090' is no address: write it like http://prometheus.monitoring:9090",
+    ),
+    (
+        "a placeholder that nobody knows",
+        {"metrics": [{**queried(query='x{a="$(foo)"}'), "max": "1"}]},
+        "metrics[0].prometheus.query",
+        "'x{a=\"$(foo)\"}' may have $(namespace), $(name), $(revision) and $(pods) only",
+    ),
+    (
+        "an analysis that cannot fail",
+        {"metrics": [ERRORS], "count": 2, "failureLimit": 2},
+        "failureLimit",
+        "it could never fail: set failureLimit below count",
+    ),
+    ("an interval of zero", {"metrics": [ERRORS], "interval": "0s"}, "interval", "'0s' must be more than zero"),
+    (
+        "a metric's name with a space",
+        {"metrics": [{**ERRORS, "name": "A b"}]},
+        "metrics[0].name",
+        "'A b' is no name: lower-case letters, digits and - between them",
+    ),
+]
 
 # Sentence, spec, path, what the API server says after the path.
 RULES: list[tuple[str, dict[str, Any], str, str]] = [
@@ -262,7 +332,29 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "a step that is two",
         with_model(rollout={"type": "Canary", "canary": {"steps": [{"weight": 10, "pause": {}}]}}),
         "spec.rollout.canary.steps[0]",
-        "a step has exactly one of weight, pause and shadow: make several steps of it",
+        "a step has exactly one of weight, pause, shadow and analysis: make several steps of it",
+    ),
+    (
+        "a step of analysis without one",
+        with_model(rollout={"type": "Canary", "canary": {"steps": [{"analysis": "Inline"}]}}),
+        "spec.rollout.canary.analysis",
+        "analysis and a step that runs it go together: give both or neither",
+    ),
+    (
+        "an analysis that no step runs",
+        analysis({"weight": 10}, metrics=[ERRORS]),
+        "spec.rollout.canary.analysis",
+        "analysis and a step that runs it go together: give both or neither",
+    ),
+    (
+        "an analysis both in a step and beside them",
+        analysis({"analysis": "Background"}, {"analysis": "Inline"}, metrics=[ERRORS]),
+        "spec.rollout.canary.steps",
+        "an analysis runs Inline in any number of steps, or once in the Background: keep one of them",
+    ),
+    *(
+        (name, analysis(**fields), f"spec.rollout.canary.analysis.{field}", message)
+        for name, fields, field, message in ANALYSES
     ),
     (
         "a shadow without a gateway",
@@ -329,6 +421,12 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 # What the API server says by itself: field, its message.
 BUILT_IN: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "two metrics of one name",
+        analysis(metrics=[ERRORS, ERRORS]),
+        "spec.rollout.canary.analysis.metrics[1]",
+        'Duplicate value: {"name":"errors"}',
+    ),
     ("no model", {}, "spec.model", "Required value"),
     ("no version", {"model": {"source": S3}}, "spec.model.version", "Required value"),
     ("no uri", model(source={}), "spec.model.source.uri", "Required value"),

@@ -50,7 +50,7 @@ SEEN = " and on () ".join(
 def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     made = container(tmp_path_factory.mktemp("pod"), installed())
     models.obedient(made.repository)
-    made.start(args=["--metrics-config=summary_latencies=true"])
+    made.start()
     try:
         made.until_verified()
         yield made

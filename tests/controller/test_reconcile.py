@@ -1,7 +1,7 @@
 """One pass on a real API server, with decisions made up for the occasion."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,18 +12,21 @@ import pytest
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.api.v1alpha1.status import ModelDeploymentStatus, Phase
 from slipway.controller.acting import HINDERED_FOR, PREDECESSOR_FOR
+from slipway.controller.http import client
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube, KubeError
 from slipway.controller.queue import Backoff, WorkQueue
 from slipway.controller.reconcile import Reconciler, work
+from slipway.controller.sampling import Ports, Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
+from slipway.core.analysis.wanted import Target, Wanted
 from slipway.core.drift import finished
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import labels
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
-from testbed.plane import Plane
+from testbed.plane import Plane, free_port
 from tests.controller.conftest import CallLog, a_model_deployment, eventually
 
 pytestmark = pytest.mark.plane
@@ -58,6 +61,7 @@ class Stage:
 
     kube: ApiKube
     key: Key
+    sampling: Sampling
     store: Store = field(default_factory=Store)
     telemetry: Telemetry = field(default_factory=Telemetry)
     now: datetime = NOW
@@ -73,6 +77,7 @@ class Stage:
             decide=decide,
             platform=PLATFORM,
             telemetry=self.telemetry,
+            sampling=self.sampling,
             now=lambda: self.now,
         )
 
@@ -81,8 +86,11 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(kube: ApiKube, namespace: str) -> Stage:
-    return await Stage(kube, Key(namespace, "churn")).with_model_deployment()
+async def stage(kube: ApiKube, namespace: str) -> AsyncIterator[Stage]:
+    async with client() as session:
+        sampling = Sampling(session, lambda key: None, ports=Ports(metrics=free_port()))
+        yield await Stage(kube, Key(namespace, "churn"), sampling).with_model_deployment()
+        await sampling.close()
 
 
 def a_config(owner: Owner, name: str = "churn-1", **data: str) -> dict[str, Any]:
@@ -408,3 +416,20 @@ async def test_a_worker_looks_again_when_the_plan_says_so(stage: Stage) -> None:
     await eventually("there is a second pass", lambda: len(decision.seen) >= 2)
     queue.close()
     await worker
+
+
+async def test_what_a_pass_wants_looked_at_is_evidence_for_the_next_and_forgotten_with_its_owner(stage: Stage) -> None:
+    target = Target(pod="uid-1", name="churn-1", revision="90be11d2", ip="127.0.0.1")
+    look = Wanted(topic="90be11d2/analysis", at=stage.now, model="churn", targets=(target,))
+    looks = Pass(lambda *_: Plan(status=DONE, looks=(look,)))
+    await stage.reconciler(looks).reconcile(stage.key)
+    await eventually("it was looked at", lambda: look.topic in stage.sampling.evidence(stage.key))
+
+    await stage.reconciler(looks).reconcile(stage.key)
+    assert not looks.seen[0].evidence
+    (seen,) = looks.seen[1].evidence[look.topic].after.pods
+    assert "cannot be had" in seen.missing
+
+    stage.store.remove(MODEL_DEPLOYMENT, owner.uid) if (owner := stage.store.owner(stage.key)) else None
+    await stage.reconciler(looks).reconcile(stage.key)
+    assert not stage.sampling.evidence(stage.key)

@@ -5,14 +5,17 @@ It is a fake: it keeps objects as they were applied and moves counts. Only the r
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from slipway.core.analysis.samples import Evidence, PodSample, Scrape
 from slipway.core.decide import decide
 from slipway.core.facts import Child, Foreign, NodeFacts, Observed, Rejected, pod_facts
 from slipway.core.names import Manifest
 from slipway.core.plan import Apply, Delete, Plan, Scale
+from slipway.triton.metrics import ModelMetrics
 from tests.core.gen import owner, platform, resolved
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -44,6 +47,8 @@ class Toy:
     serial: int = 0
     status_writes: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    """What looks have brought, by topic."""
     stirred: bool = False
     """Since the last pass the cluster told of something: pods went, or what was looked at had changed."""
 
@@ -55,7 +60,14 @@ class Toy:
     def observed(self) -> Observed:
         children = {key: Child.of(manifest) for key, manifest in self.objects.items()}
         pods = tuple(pod_facts(pod) for pod in self.pods.values())
-        return Observed(children=children, pods=pods, nodes=self.nodes, foreign=self.foreign, rejected=self.rejected)
+        return Observed(
+            children=children,
+            pods=pods,
+            nodes=self.nodes,
+            foreign=self.foreign,
+            rejected=self.rejected,
+            evidence=self.evidence,
+        )
 
     def plan(self) -> Plan:
         return decide(
@@ -158,6 +170,30 @@ class Toy:
             )
         deployment["status"] = {} if container else {"availableReplicas": count, "replicas": count}
 
+    def looks(self, *, metrics: Mapping[str, ModelMetrics] = {}, **found: Any) -> None:
+        """Every look that is due is made: a version's pods count what `metrics` has for it, or cannot be reached.
+        `found`: what else it brings."""
+        versions = {known["revision"]: known["version"] for known in self.status["revisions"]}
+        wanted = self.plan().looks
+        kept = {topic: seen for topic, seen in self.evidence.items() if topic in {each.topic for each in wanted}}
+        for each in wanted:
+            known = kept.get(each.topic)
+            if each.at > self.now or (known and known.after.at >= each.at):
+                continue
+            pods = tuple(
+                PodSample(
+                    pod=target.pod,
+                    name=target.name,
+                    revision=target.revision,
+                    metrics=metrics.get(versions[target.revision]),
+                    missing="cannot be reached",
+                )
+                for target in each.targets
+            )
+            history = (*(known.history[-1:] if known else ()), Scrape(at=self.now, pods=pods))
+            kept[each.topic] = Evidence(history=history, **found)
+        self.evidence = kept
+
     def ready_status(self) -> Manifest:
         at = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
         true = [
@@ -165,7 +201,7 @@ class Toy:
             for kind in ("PodScheduled", "Initialized", "Ready")
         ]
         running = {"name": "triton", "restartCount": 0, "started": True, "state": {"running": {"startedAt": at}}}
-        return {"phase": "Running", "conditions": true, "containerStatuses": [running]}
+        return {"phase": "Running", "podIP": "10.0.0.1", "conditions": true, "containerStatuses": [running]}
 
     def server_ended(self, message: str, *, restarts: int = 1) -> Manifest:
         """A pod's status after its server ended `restarts + 1` times."""

@@ -41,6 +41,7 @@ def test_a_server_of_2_51_gets_what_design_and_measurements_ask_for() -> None:
         "--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:slipway-key=KEY",
         "--log-format=ISO8601",
         "--allow-gpu-metrics=false",
+        "--metrics-config=summary_latencies=true",
         "--pinned-memory-pool-byte-size=0",
         "--log-verbose=1",
     ]
@@ -152,3 +153,11 @@ def test_a_server_that_big_json_ends_is_warned_of() -> None:
     assert "dies on HTTP JSON bodies" in str(arguments.warning((2, 61)))
     assert arguments.warning((2, 62)) is None
     assert arguments.warning(None) is None
+
+
+def test_metrics_may_be_configured_further() -> None:
+    built = arguments.build(_settings(serverArgs=["--metrics-config=histogram_latencies=true"]), "KEY", (2, 51))
+    assert [each for each in built if each.startswith("--metrics-config")] == [
+        "--metrics-config=summary_latencies=true",
+        "--metrics-config=histogram_latencies=true",
+    ]

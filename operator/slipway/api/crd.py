@@ -1,5 +1,6 @@
 """The CustomResourceDefinition of ModelDeployment, made from the models. `python -m slipway.api.crd` prints it."""
 
+import json
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ from slipway.api.base import RULES, rule
 from slipway.api.structural import Schema, structural
 from slipway.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ModelDeploymentSpec, ModelDeploymentStatus
 
+_SHORT = 400
 HEADER = "# Made by `python -m slipway.api.crd`. Change the models under operator/slipway/api instead.\n"
 
 # Children append a dash and eight digits, and a Service's name may have 63 characters.
@@ -107,10 +109,21 @@ def definition() -> dict[str, Any]:
 
 
 def render() -> str:
-    """The definition as YAML, as it stands in crds/. Compact: the whole CRD has to stay below 64 KB."""
-    return HEADER + yaml.safe_dump(
-        definition(), sort_keys=False, width=120, allow_unicode=True, default_flow_style=None
-    )
+    """The definition as YAML, as it stands in crds/."""
+    return HEADER + yaml.dump(definition(), Dumper=_Compact, sort_keys=False, width=200, allow_unicode=True)
+
+
+class _Compact(yaml.SafeDumper):
+    """What is short stands in one line: the whole CRD has to stay below 64 KB."""
+
+    def represent_data(self, data: Any) -> yaml.Node:
+        node = super().represent_data(data)
+        if isinstance(node, yaml.CollectionNode):
+            node.flow_style = len(json.dumps(data)) < _SHORT
+        return node
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _said_once(value: Any) -> Any:

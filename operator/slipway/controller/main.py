@@ -95,6 +95,7 @@ def run(
         server_image=server_image,
         image_pull_secrets=image_pull_secrets,
         cluster_domain=cluster_domain,
+        namespace=lease_namespace,
     )
     settings = Settings(
         platform=platform,

@@ -7,7 +7,7 @@ cut off between any two writes: the next one starts from what is there.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -20,8 +20,9 @@ from slipway.controller.acting import Actor, StaleError
 from slipway.controller.events import event_of
 from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
-from slipway.controller.obstacles import Obstacle, Obstacles
+from slipway.controller.obstacles import Obstacles
 from slipway.controller.queue import WorkQueue
+from slipway.controller.sampling import Sampling
 from slipway.controller.store import LiveOwner, Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.facts import Foreign, Observed, Owner, Rejected
@@ -68,10 +69,11 @@ class Reconciler:
         decide: Decide,
         platform: Platform,
         telemetry: Telemetry,
+        sampling: Sampling,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._kube, self._store, self._decide, self._platform = kube, store, decide, platform
-        self._telemetry, self._now = telemetry, now
+        self._telemetry, self._sampling, self._now = telemetry, sampling, now
         self._obstacles = Obstacles()
         self._actor = Actor(kube=kube, store=store, obstacles=self._obstacles)
 
@@ -81,6 +83,7 @@ class Reconciler:
             owner = self._store.owner(key)
             if owner is None or owner.deleting:  # its children go by their owner references
                 self._obstacles.forget(key)
+                self._sampling.forget(key)
                 return None
             try:
                 return await self._once(key, owner)
@@ -102,11 +105,12 @@ class Reconciler:
             ),
             spec=owner.spec,
             status=owner.status,
-            observed=_with(self._store.observed(key), self._obstacles.standing(key)),
+            observed=self._observed(key),
             platform=self._platform,
             now=now,
         )
         told = await self._persist(key, owner, plan)
+        self._sampling.want(key, plan.looks)
         try:
             await self._look_live(key, plan)
             expected = [await self._actor.act(key, owner, action, now) for action in plan.actions]
@@ -116,6 +120,15 @@ class Reconciler:
             raise LearntError
         retries = (obstacle.until for obstacle in self._obstacles.standing(key))
         return min((at for at in (plan.wake_at, *retries) if at), default=None)
+
+    def _observed(self, key: Key) -> Observed:
+        found = [obstacle.found for obstacle in self._obstacles.standing(key)]
+        return replace(
+            self._store.observed(key),
+            foreign=tuple(each for each in found if isinstance(each, Foreign)),
+            rejected=tuple(each for each in found if isinstance(each, Rejected)),
+            evidence=self._sampling.evidence(key),
+        )
 
     async def _look_live(self, key: Key, plan: Plan) -> None:
         """Before capacity is taken away, what stays in its place is read live: the watch may be behind."""
@@ -219,12 +232,3 @@ def _stored(status: Mapping[str, Any] | None) -> ModelDeploymentStatus | None:
         return ModelDeploymentStatus.model_validate(status) if status else None
     except ValidationError:
         return None
-
-
-def _with(observed: Observed, obstacles: Sequence[Obstacle]) -> Observed:
-    found = [obstacle.found for obstacle in obstacles]
-    return replace(
-        observed,
-        foreign=tuple(each for each in found if isinstance(each, Foreign)),
-        rejected=tuple(each for each in found if isinstance(each, Rejected)),
-    )

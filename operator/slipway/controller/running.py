@@ -6,14 +6,18 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Final
 
+import aiohttp
+
 from slipway.controller import health
 from slipway.controller.election import Election
 from slipway.controller.handlers import Intake, registry_for
+from slipway.controller.http import client
 from slipway.controller.kinds import MODEL_DEPLOYMENT, WATCHED, Key
 from slipway.controller.kube import Kube, connect
 from slipway.controller.queue import WorkQueue
 from slipway.controller.reconcile import Decide, Reconciler, work
 from slipway.controller.resync import Hearing, Resync
+from slipway.controller.sampling import Sampling
 from slipway.controller.settings import Settings
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
@@ -32,6 +36,7 @@ async def run(settings: Settings, decide: Decide, stop: asyncio.Event) -> None:
     telemetry, store, hearing = Telemetry(), Store(), Hearing()
     telemetry.watch(store, hearing, platform_version=settings.platform.version)
     async with (
+        client() as session,
         connect(telemetry.called, f"slipway/{settings.platform.version}") as kube,
         health.serve(
             health_port=settings.health_port,
@@ -41,7 +46,9 @@ async def run(settings: Settings, decide: Decide, stop: asyncio.Event) -> None:
             metrics=telemetry.registry,
         ),
     ):
-        operator = Operator(settings, decide=decide, kube=kube, telemetry=telemetry, store=store, hearing=hearing)
+        operator = Operator(
+            settings, decide=decide, kube=kube, session=session, telemetry=telemetry, store=store, hearing=hearing
+        )
         await operator.run(stop)
 
 
@@ -49,7 +56,15 @@ class Operator:
     """What one replica does."""
 
     def __init__(
-        self, settings: Settings, *, decide: Decide, kube: Kube, telemetry: Telemetry, store: Store, hearing: Hearing
+        self,
+        settings: Settings,
+        *,
+        decide: Decide,
+        kube: Kube,
+        session: aiohttp.ClientSession,
+        telemetry: Telemetry,
+        store: Store,
+        hearing: Hearing,
     ) -> None:
         clock = asyncio.get_running_loop().time
         self._settings, self._telemetry, self._store, self._hearing = settings, telemetry, store, hearing
@@ -62,8 +77,14 @@ class Operator:
             identity=settings.identity,
             clock=clock,
         )
+        self._sampling = Sampling(session, self._queue.add)
         self._reconciler = Reconciler(
-            kube=kube, store=store, decide=decide, platform=settings.platform, telemetry=telemetry
+            kube=kube,
+            store=store,
+            decide=decide,
+            platform=settings.platform,
+            telemetry=telemetry,
+            sampling=self._sampling,
         )
         self._resync = Resync(
             kube=kube,
@@ -125,6 +146,7 @@ class Operator:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._sampling.close()
 
 
 class WatchesEndedError(Exception):

@@ -16,7 +16,6 @@ from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.api.v1alpha1.spec import ModelDeploymentSpec
 from slipway.core.children.autoscaler import autoscaler
 from slipway.core.children.budget import budget
-from slipway.core.children.network_policy import network_policy
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.children.route import ROUTE
 from slipway.core.children.service import root_service
@@ -69,6 +68,7 @@ class Goal:
     weights: Mapping[str, int] = field(default_factory=dict)
     """Parts of the traffic that comes through a gateway, by revision."""
     route: Manifest | None = None
+    network_policy: Manifest | None = None
     root_unsure: bool = False
     """A change of traffic was under way and is taken back: write it, whatever a look from before that says."""
     jobs: tuple[Manifest, ...] = ()
@@ -132,10 +132,8 @@ def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tup
         yield from _of_revision(owner, spec, live)
     if goal.service:
         yield root_service(owner=owner, revision=next(iter(goal.service)) if len(goal.service) == 1 else None), None
-    if goal.route:
-        yield goal.route, None
-    if spec.traffic and spec.traffic.allow_from:
-        yield network_policy(owner=owner, allow_from=spec.traffic.allow_from), None
+    for manifest in filter(None, (goal.route, goal.network_policy)):
+        yield manifest, None
 
 
 def _of_revision(owner: Owner, spec: ModelDeploymentSpec, live: Live) -> Iterator[tuple[Manifest, Live | None]]:

@@ -18,6 +18,7 @@ from slipway.core.facts import Foreign, Observed, Owner, Rejected
 from slipway.core.goal import goal_of
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import line_up
+from slipway.core.looks import looks_of
 from slipway.core.names import of_revision
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
@@ -108,6 +109,7 @@ def _decide(scene: Scene) -> Plan:
         actions=tuple(convergence.actions),
         notes=(*outcome.notes, *told),
         relies_on=_relied_on(scene, goal, convergence) if state.stable else {},
+        looks=looks_of(scene, state),
         wake_at=min((at for at in wakes if at), default=None),
     )
 
@@ -187,7 +189,7 @@ def _step(scene: Scene, state: State) -> Outcome:
 def _asked(scene: Scene, state: State, facts: Facts, text: str) -> Outcome:
     """Somebody asks for something: latched in status before it has any effect, and told."""
     try:
-        answer = requests.carry_out(state, requests.Request.parse(text), facts, scene.now)
+        answer = requests.carry_out(state, requests.Request.parse(text), facts, scene.policy, scene.now)
     except ValueError as error:
         answer = requests.Answer(state=state, outcome=str(error), done=False)
     heard = requests.remembered(state.requests, text, answer.outcome, scene.now)
@@ -278,7 +280,7 @@ def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ..
         return ()
     known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
     known |= set(before.rollout.told) if before.rollout else set()
-    warns = found.reason not in (Reason.PROVING, Reason.DRAINING, Reason.PAUSED)
+    warns = found.reason not in (Reason.PROVING, Reason.DRAINING, Reason.PAUSED, Reason.ANALYSIS_RUNNING)
     return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=warns),)
 
 

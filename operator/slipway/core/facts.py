@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 import orjson
 
+from slipway.core.analysis.samples import Evidence
 from slipway.core.names import APPLIED, FETCH_CONTAINER, RESOLVE_CONTAINER, REVISION, SERVER_CONTAINER, Manifest
 
 
@@ -113,6 +114,7 @@ class PodFacts:
     """Name of the Job that it belongs to, for a resolve pod."""
     phase: str
     node: str | None
+    ip: str | None
     ready: bool
     deleting: bool
     unschedulable: str | None
@@ -178,6 +180,8 @@ class Observed:
     rejected: tuple[Rejected, ...] = ()
     gateway_api: bool = True
     """The cluster knows HTTPRoutes."""
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    """What looks at pods and Prometheus have brought, by topic."""
 
     def child(self, kind: str, name: str) -> Child | None:
         """The child of that kind and name, if it is there."""
@@ -204,6 +208,7 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
         job=labels.get("batch.kubernetes.io/job-name"),
         phase=status.get("phase", "Pending"),
         node=(manifest.get("spec") or {}).get("nodeName"),
+        ip=status.get("podIP"),
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         deleting="deletionTimestamp" in meta,
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,

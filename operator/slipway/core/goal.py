@@ -6,6 +6,7 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import Rollout, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, Step
 from slipway.core import history
+from slipway.core.children.network_policy import network_policy
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.children.route import Backend, Routing, http_route
@@ -32,6 +33,7 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
         service=_service(outcome, root),
         weights=weights,
         route=_route(scene, state, live, weights),
+        network_policy=_network_policy(scene),
         root_unsure=_takes_back(scene.before, state, root),
         jobs=tuple(_jobs(scene, outcome)),
         made=_made(scene, state, live, made) if made else None,
@@ -87,6 +89,11 @@ def _route(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[st
         ),
         timeout=timeouts.request if timeouts else server.request_timeout,
     )
+
+
+def _network_policy(scene: Scene) -> Manifest | None:
+    allow_from = scene.spec.traffic and scene.spec.traffic.allow_from
+    return network_policy(owner=scene.owner, allow_from=allow_from, platform=scene.platform) if allow_from else None
 
 
 def _takes_back(before: ModelDeploymentStatus, state: State, root: frozenset[str]) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
+from slipway.core.analysis.wanted import Wanted
 from slipway.core.names import Manifest
 
 
@@ -57,4 +58,6 @@ class Plan:
     notes: tuple[Note, ...] = ()
     relies_on: Mapping[str, int] = field(default_factory=dict)
     """Available pods by Deployment that allow the actions to take capacity away: to be seen live before them."""
+    looks: tuple[Wanted, ...] = ()
+    """What is to be looked at beside the passes, and when."""
     wake_at: datetime | None = None

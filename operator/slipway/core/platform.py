@@ -14,3 +14,5 @@ class Platform:
     """Used when spec.server.image is absent."""
     image_pull_secrets: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
+    namespace: str = "default"
+    """Where the operator runs."""

@@ -29,6 +29,9 @@ class Reason(StrEnum):
     PROVING = "Proving"
     DRAINING = "Draining"
     PAUSED = "Paused"
+    ANALYSIS_RUNNING = "AnalysisRunning"
+    ANALYSIS_PASSED = "AnalysisPassed"
+    ANALYSIS_INCONCLUSIVE = "AnalysisInconclusive"
     SOAKING = "Soaking"
     ROLLING_BACK = "RollingBack"
     ROLLOUT_STARTED = "RolloutStarted"
@@ -71,6 +74,7 @@ class Reason(StrEnum):
     CRASH_LOOP = "CrashLoop"
     OUT_OF_MEMORY = "OutOfMemory"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    ANALYSIS_FAILED = "AnalysisFailed"
     ABORTED = "Aborted"
     ROLLED_BACK = "RolledBack"
 
@@ -95,6 +99,7 @@ ABOUT_REVISION = frozenset(
         Reason.CRASH_LOOP,
         Reason.OUT_OF_MEMORY,
         Reason.DEADLINE_EXCEEDED,
+        Reason.ANALYSIS_FAILED,
         Reason.ABORTED,
         Reason.ROLLED_BACK,
     }

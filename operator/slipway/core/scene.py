@@ -114,6 +114,7 @@ class Scene:
             unschedulable_grace=duration(rollout.unschedulable_grace),
             automatic_rollback=rollout.automatic_rollback,
             canary_steps=tuple(canary.steps) if canary else (),
+            analysis=canary.analysis if canary else None,
             canary_full_size=canary is not None and canary.full_size,
         )
 

@@ -36,6 +36,9 @@ class Situation:
         return rollout is not None and bool(rollout.rollback or rollout.step is Step.ROLLING_BACK)
 
 
+_PAUSES = frozenset({Reason.PAUSED, Reason.ANALYSIS_INCONCLUSIVE})
+
+
 def phase(situation: Situation) -> Phase:
     """One word for the situation; the first that fits."""
     rollout = situation.rollout
@@ -61,7 +64,7 @@ def _serving_phase(situation: Situation) -> Phase:
 
 
 def _step_phase(situation: Situation, rollout: RolloutStatus) -> Phase:
-    if rollout.paused_at or (situation.finding and situation.finding.reason is Reason.PAUSED):
+    if rollout.paused_at or (situation.finding and situation.finding.reason in _PAUSES):
         return Phase.PAUSED
     if rollout.waiting_since or (rollout.step is Step.RESOLVING and situation.finding):
         return Phase.WAITING

@@ -58,6 +58,8 @@ class Flag(NamedTuple):
     value: str | None
     since: tuple[int, int] = (2, 0)
     required: bool = True
+    shared: bool = False
+    """Given more than once, each adds to it: users have it too."""
 
 
 def flags(settings: Settings, key: str) -> list[Flag]:
@@ -78,6 +80,8 @@ def flags(settings: Settings, key: str) -> list[Flag]:
         Flag("--log-format", "ISO8601", (2, 24), required=False),
         # The collector inside Triton fails under MIG and meets the node's own (#5324, #7597).
         Flag("--allow-gpu-metrics", "false"),
+        # What analyses and dashboards read: quantiles of latency, which no server keeps by itself.
+        Flag("--metrics-config", "summary_latencies=true", (2, 29), required=False, shared=True),
     ]
     if not settings.gpu:
         ours.append(Flag("--pinned-memory-pool-byte-size", "0"))
@@ -131,7 +135,7 @@ def build(
 
 def refuse_ours(given: Sequence[str], settings: Settings, key: str) -> None:
     """No argument of the user may set what Slipway sets. Triton takes any unambiguous beginning of a flag's name."""
-    ours = _OPPOSED | {flag.name for flag in flags(settings, key)}
+    ours = _OPPOSED | {flag.name for flag in flags(settings, key) if not flag.shared}
     for argument in given:
         name = argument.split("=", 1)[0]
         if not name.startswith("--"):

@@ -112,6 +112,5 @@ def around() -> Iterator[Manifest]:
     yield root_service(owner=owner(), revision=revision)
     yield budget(owner=owner(), revision=revision)
     yield autoscaler(owner=owner(), revision=revision, autoscaling=Autoscaling.model_validate(scaling), bounds=(1, 8))
-    yield network_policy(
-        owner=owner(), allow_from=[{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"a": "b"}}}]
-    )
+    peers: list[dict[str, Any]] = [{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    yield network_policy(owner=owner(), allow_from=peers, platform=platform())

@@ -86,6 +86,13 @@ def test_a_budget_lets_pods_go_one_by_one_and_broken_ones_at_any_time() -> None:
     assert selects(spec["selector"]["matchLabels"], POD_LABELS)
 
 
+OPERATOR = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "slipway-system"}},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "slipway"}},
+}
+"""By the labels that its chart gives it: it reads counters, and asks what an analysis asks."""
+
+
 def test_a_network_policy_opens_the_three_ports_to_the_peers_and_covers_every_revision() -> None:
     peers: list[dict[str, Any]] = [
         {"podSelector": {"matchLabels": {"app": "shop"}}},
@@ -93,12 +100,13 @@ def test_a_network_policy_opens_the_three_ports_to_the_peers_and_covers_every_re
     ]
     before = deepcopy(peers)
 
-    whole = network_policy(owner=owner(), allow_from=peers)
+    whole = network_policy(owner=owner(), allow_from=peers, platform=platform(namespace="slipway-system"))
 
     assert whole["metadata"]["name"] == "churn"
     assert whole["spec"]["policyTypes"] == ["Ingress"]
     assert whole["spec"]["ingress"] == [
-        {"from": before, "ports": [{"protocol": "TCP", "port": port} for port in (8000, 8001, 8002)]}
+        {"from": before, "ports": [{"protocol": "TCP", "port": port} for port in (8000, 8001, 8002)]},
+        {"from": [OPERATOR], "ports": [{"protocol": "TCP", "port": port} for port in (8000, 8002)]},
     ]
     assert selects(whole["spec"]["podSelector"]["matchLabels"], POD_LABELS)
     assert not selects(whole["spec"]["podSelector"]["matchLabels"], RESOLVER_LABELS)

@@ -59,7 +59,7 @@ class Prometheus(ApiModel):
             "is no address: write it like http://prometheus.monitoring:9090",
             max_length=256,
         ),
-    ]
+    ] = Field(description="Its URL; nothing is sent along.")
     query: Annotated[
         str,
         text(
@@ -117,7 +117,7 @@ class Metric(ApiModel):
             "is no name: lower-case letters, digits and - between them",
             max_length=63,
         ),
-    ]
+    ] = Field(description="What messages call it.")
     built_in: BuiltIn | None = Field(
         None, description="From Triton's counters. ErrorRate is a fraction, latencies and QueueTime are milliseconds."
     )
@@ -148,7 +148,9 @@ class Analysis(ApiModel):
     on_inconclusive: OnInconclusive = Field(
         OnInconclusive.PAUSE, description="What follows beyond inconclusiveLimit: Pause or Fail."
     )
-    metrics: Annotated[list[Metric], Field(min_length=1, max_length=8, json_schema_extra=keyed_by("name"))]
+    metrics: Annotated[list[Metric], Field(min_length=1, max_length=8, json_schema_extra=keyed_by("name"))] = Field(
+        description="A round is as bad as the worst of them."
+    )
 
 
 class AnalysisPhase(StrEnum):

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import CountOrPercent, Interval, Timeout
-from slipway.api.v1alpha1.canary import Canary, CanaryStep, Pause
+from slipway.api.v1alpha1.analysis import Analysis
+from slipway.api.v1alpha1.canary import AnalysisMode, Canary, CanaryStep, Pause
 from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
 from slipway.api.v1alpha1.model import (
     S3,
@@ -35,6 +36,8 @@ from slipway.api.v1alpha1.traffic import CandidateHeader, Gateway, Timeouts, Tra
 __all__ = [
     "S3",
     "Accelerator",
+    "Analysis",
+    "AnalysisMode",
     "Autoscaling",
     "BlueGreen",
     "Canary",

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from slipway.api.base import StoredModel
+from slipway.api.v1alpha1.analysis import AnalysisStatus
 from slipway.api.v1alpha1.fields import keyed_by
 
 
@@ -105,6 +106,7 @@ class CanaryStatus(StoredModel):
     since: datetime = Field(description="When it began to hold.")
     weight: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Percent that is asked for by now.")
     shadow: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Percent that is mirrored.")
+    analysis: AnalysisStatus | None = Field(None, description="The last one that was begun.")
 
 
 class RolloutStatus(StoredModel):

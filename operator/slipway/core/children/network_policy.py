@@ -14,10 +14,16 @@ from slipway.core.names import (
     Manifest,
     labels,
 )
+from slipway.core.platform import Platform
 
 
-def network_policy(*, owner: Owner, allow_from: Sequence[Mapping[str, Any]]) -> Manifest:
-    """Ingress only: what a model's pod may reach is the cluster's business. The kubelet's probes always pass."""
+def network_policy(*, owner: Owner, allow_from: Sequence[Mapping[str, Any]], platform: Platform) -> Manifest:
+    """Ingress only: what a model's pod may reach is the cluster's business. The kubelet's probes always pass, and the
+    operator may read counters and ask what an analysis asks."""
+    operator = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": platform.namespace}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "slipway"}},
+    }
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -29,7 +35,11 @@ def network_policy(*, owner: Owner, allow_from: Sequence[Mapping[str, Any]]) -> 
                 {
                     "from": [deepcopy(dict(peer)) for peer in allow_from],
                     "ports": [{"protocol": "TCP", "port": port} for port in (HTTP_PORT, GRPC_PORT, METRICS_PORT)],
-                }
+                },
+                {
+                    "from": [operator],
+                    "ports": [{"protocol": "TCP", "port": port} for port in (HTTP_PORT, METRICS_PORT)],
+                },
             ],
         },
     }

@@ -5,7 +5,6 @@ version stays whole; without one they are what the numbers of pods allow, becaus
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,7 +12,9 @@ from typing import Final
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import CanaryStep, Pause
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef
+from slipway.core.analysis.judge import begun
 from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.rollout import analysing
 from slipway.core.rollout.capacity import Allocation, Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
@@ -38,21 +39,22 @@ def progressed(
     before: CanaryStatus | None, facts: Facts, candidate: RevisionRef | None, policy: Policy, now: datetime
 ) -> Progressed:
     """Go on over every step that has come true. Steps that were changed start again."""
-    steps = policy.canary_steps
-    if before is None or before.steps != _named(steps):
-        before = _entered(CanaryStatus(steps=_named(steps), since=now), steps, 0, now)
+    if before is None or before.steps != _named(policy):
+        before = _entered(CanaryStatus(steps=_named(policy), since=now), policy, 0, now)
     status = before
     while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now):
-        status = _entered(status, steps, status.step + 1, now)
-    said, wake_at = _wait(status, steps, candidate)
+        status = _entered(status, policy, status.step + 1, now)
+    said, wake_at = _wait(status, policy, candidate, now)
     return Progressed(status=status, moved=status.step != before.step, finding=said, wake_at=wake_at)
 
 
-def skipped(status: CanaryStatus, steps: Sequence[CanaryStep], now: datetime) -> CanaryStatus | None:
-    """Past the pause that it stands in, as somebody asks; None where it stands in none."""
-    if _pause(status, steps) is None:
+def skipped(status: CanaryStatus, policy: Policy, now: datetime) -> CanaryStatus | None:
+    """Past the pause or the analysis that it stands in, as somebody asks; None where it stands in none."""
+    if analysing.holds(status, policy):
+        status = status.model_copy(update={"analysis": None})
+    elif _pause(status, policy) is None:
         return None
-    return _entered(status, steps, status.step + 1, now)
+    return _entered(status, policy, status.step + 1, now)
 
 
 def is_over(status: CanaryStatus, policy: Policy) -> bool:
@@ -106,21 +108,24 @@ def limits_of(status: CanaryStatus, facts: Facts, policy: Policy) -> Limits:
     return Limits(needed=max(facts.needed, 2), surge=1, spans=spans and status.weight > 0, most=pods)
 
 
-def _named(steps: Sequence[CanaryStep]) -> str:
-    """A name for these steps, to see when they change."""
-    text = "".join(step.model_dump_json(by_alias=True, exclude_none=True) for step in steps)
+def _named(policy: Policy) -> str:
+    """A name for these steps and their analysis, to see when they change."""
+    said = (*policy.canary_steps, *filter(None, [policy.analysis]))
+    text = "".join(each.model_dump_json(by_alias=True, exclude_none=True) for each in said)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _entered(status: CanaryStatus, steps: Sequence[CanaryStep], at: int, now: datetime) -> CanaryStatus:
+def _entered(status: CanaryStatus, policy: Policy, at: int, now: datetime) -> CanaryStatus:
     """At the beginning of a step; after the last one nothing is mirrored any more."""
-    update: dict[str, object] = {"step": at, "since": now}
+    steps, update = policy.canary_steps, dict[str, object](step=at, since=now)
     if at == len(steps):
         update["shadow"] = 0
     elif (weight := steps[at].weight) is not None:
         update["weight"] = weight
     elif (shadow := steps[at].shadow) is not None:
         update["shadow"] = shadow
+    elif steps[at].analysis is not None and policy.analysis:
+        update["analysis"] = begun(policy.analysis, now)
     return status.model_copy(update=update)
 
 
@@ -128,12 +133,19 @@ def _has_come_true(
     status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime
 ) -> bool:
     step = policy.canary_steps[status.step]
+    if analysing.holds(status, policy):
+        return False
     if step.pause is not None:
         return step.pause.duration is not None and now >= status.since + duration(step.pause.duration)
-    pods = wanted_pods(status, facts, policy)
-    if candidate is None or candidate.available < pods:
+    if candidate is None or candidate.available < wanted_pods(status, facts, policy):
         return False
+    return step.analysis is not None or _is_routed(step, status, facts, candidate, policy)
+
+
+def _is_routed(step: CanaryStep, status: CanaryStatus, facts: Facts, candidate: RevisionFacts, policy: Policy) -> bool:
+    """Whether the traffic is as a step of weight or shadow wants it."""
     if facts.route is None:
+        pods = wanted_pods(status, facts, policy)
         return step.weight is None or _is_split(status.weight, candidate, facts, pods)
     if step.weight is not None:
         return facts.route.settled and facts.route.share(candidate.revision) == step.weight
@@ -147,22 +159,26 @@ def _is_split(weight: int, candidate: RevisionFacts, facts: Facts, pods: int) ->
     return not weight or (candidate.revision in facts.root and others <= max(facts.needed, 2) - pods)
 
 
-def _pause(status: CanaryStatus, steps: Sequence[CanaryStep]) -> Pause | None:
+def _pause(status: CanaryStatus, policy: Policy) -> Pause | None:
     """The pause that it stands in."""
+    steps = policy.canary_steps
     return steps[status.step].pause if status.step < len(steps) else None
 
 
 def _wait(
-    status: CanaryStatus, steps: Sequence[CanaryStep], candidate: RevisionRef | None
+    status: CanaryStatus, policy: Policy, candidate: RevisionRef | None, now: datetime
 ) -> tuple[Finding | None, datetime | None]:
-    """A pause in words, and when it ends."""
-    pause = _pause(status, steps)
-    if pause is None or candidate is None:
+    """An analysis or a pause in words, and when it goes on."""
+    if candidate is None:
         return None, None
+    pause, round_at = _pause(status, policy), analysing.wakes_at(status, now)
+    if (analysis := analysing.wait(status, policy, candidate)) or pause is None:
+        return analysis, round_at
     until = status.since + duration(pause.duration) if pause.duration else None
     ends = f"until {until:%H:%M:%S} UTC" if until else f"until promote/{candidate.revision} is asked for"
-    place = f"step {status.step + 1} of {len(steps)}"
-    return finding(Reason.PAUSED, f"{candidate.version}: {place}: pauses at {status.weight} % {ends}"), until
+    place = f"step {status.step + 1} of {len(policy.canary_steps)}"
+    said = f"{candidate.version}: {place}: pauses at {status.weight} % {ends}"
+    return finding(Reason.PAUSED, said), min(filter(None, (until, round_at)), default=None)
 
 
 def _nearest(weight: int, facts: Facts) -> int:

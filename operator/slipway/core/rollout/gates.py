@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from slipway.api.v1alpha1.spec import Accelerator, CanaryStep, RolloutType
+from slipway.api.v1alpha1.spec import Accelerator, Analysis, AnalysisMode, CanaryStep, RolloutType
 from slipway.core.facts import ContainerFacts, PodFacts
 from slipway.core.inventory import what_nodes_have
 from slipway.core.reasons import About, Finding, Reason, finding
@@ -40,6 +40,12 @@ class Policy:
     automatic_rollback: bool = True
     canary_steps: tuple[CanaryStep, ...] = ()
     canary_full_size: bool = False
+    analysis: Analysis | None = None
+
+    @property
+    def in_background(self) -> bool:
+        """Whether the analysis runs beside the steps."""
+        return any(step.analysis is AnalysisMode.BACKGROUND for step in self.canary_steps)
 
     @property
     def soaks(self) -> bool:

@@ -16,7 +16,7 @@ from slipway.api.v1alpha1.status import RolloutStatus, Step
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
 from slipway.core.reasons import About, Finding, Reason, finding
-from slipway.core.rollout import canary, limits, proving, resolving
+from slipway.core.rollout import analysing, canary, limits, proving, resolving
 from slipway.core.rollout.capacity import Allocation, Limits, Side, allocate, hold
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
@@ -104,10 +104,12 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         return _promote(state, facts, policy, now)
     outside = _unrouted(state, facts) or _drains(rollout, facts, candidate)
     rollout, found, late = _judged(rollout, candidate, outside, policy, now)
-    failed = late or (found if found and is_certain(found, candidate) else None)
+    state, told = analysing.analysed(replace(state, rollout=rollout), facts, policy, now)
+    rollout = state.rollout or rollout
+    failed = late or (found if found and is_certain(found, candidate) else analysing.failure(rollout, state.candidate))
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
-    outcome = _moved(replace(state, rollout=rollout), rollout, facts, policy, now)
+    outcome = _moved(state, rollout, facts, policy, now)
     said = failed or outcome.finding or found
     waiting = rollout.waiting_since
     stalled = bool(failed) or outcome.stalled or (waiting is not None and now >= waiting + policy.progress_deadline)
@@ -116,6 +118,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         evict=(*at_fault(candidate), *_stable_faults(state, facts)),
         finding=said,
         stalled=stalled,
+        notes=(*told, *outcome.notes),
         wake_at=_earliest(outcome.wake_at, None if stalled else _patience(rollout, candidate, policy)),
     )
 

@@ -15,6 +15,7 @@ from typing import Final, Self
 from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutStatus, Step
 from slipway.core.reasons import Finding, Reason, finding
 from slipway.core.rollout import canary
+from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.state import Facts, State
 from slipway.core.rollout.target import begun, refused_as, started
 
@@ -88,9 +89,9 @@ class Answer:
     ends_standby: bool = False
 
 
-def carry_out(state: State, request: Request, facts: Facts, now: datetime) -> Answer:
+def carry_out(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer:
     """Do what somebody asks for, or say why it does not fit. `state` has been retargeted."""
-    if (way := _WAYS[request.verb](state, request, facts, now)) is not None:
+    if (way := _WAYS[request.verb](state, request, facts, policy, now)) is not None:
         return way
     return Answer(state=state, outcome=_stale(state, request), done=False)
 
@@ -124,14 +125,14 @@ def _soaking(state: State, request: Request, facts: Facts) -> bool:
     return soaks and stable is not None and stable.revision == request.revision
 
 
-def _abort(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+def _abort(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     if not (_moving(state, request) or _soaking(state, request, facts)):
         return None
     found = finding(Reason.ABORTED, f"aborted as asked for by {request.text}; retry/{request.revision} tries it again")
     return Answer(state=state, outcome="aborted", send_home=found)
 
 
-def _pause(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+def _pause(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     rollout = _moving(state, request)
     if rollout is None or rollout.paused_at:
         return None
@@ -139,7 +140,7 @@ def _pause(state: State, request: Request, facts: Facts, now: datetime) -> Answe
     return Answer(state=replace(state, rollout=paused), outcome="paused")
 
 
-def _resume(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+def _resume(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     rollout = _moving(state, request)
     if rollout is None or not rollout.paused_at:
         return None
@@ -147,18 +148,18 @@ def _resume(state: State, request: Request, facts: Facts, now: datetime) -> Answ
     return Answer(state=replace(state, rollout=resumed), outcome="resumed")
 
 
-def _promote(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+def _promote(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     if _soaking(state, request, facts):
         return Answer(state=state, outcome="promoted: the standby of the version before ends", ends_standby=True)
     rollout = _moving(state, request)
-    if rollout and rollout.canary and (further := canary.skipped(rollout.canary, facts.canary_steps, now)):
+    if rollout and rollout.canary and (further := canary.skipped(rollout.canary, policy, now)):
         gone_on = rollout.model_copy(update={"canary": further, "paused_at": None, "deadline_from": now})
         return Answer(state=replace(state, rollout=gone_on), outcome="promoted: on to the next step")
-    resumed = _resume(state, request, facts, now)
+    resumed = _resume(state, request, facts, policy, now)
     return replace(resumed, outcome="promoted: goes on once its pods are available") if resumed else None
 
 
-def _retry(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     rollout = _moving(state, request)
     if rollout and rollout.retry_at:
         return Answer(
@@ -172,7 +173,7 @@ def _retry(state: State, request: Request, facts: Facts, now: datetime) -> Answe
     return Answer(state=replace(state, refused=None), outcome="tried again")
 
 
-def _rollback(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+def _rollback(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     stable = state.stable
     found = finding(
         Reason.ROLLED_BACK, f"rolled back as asked for by {request.text}; retry/{request.revision} undoes it"
@@ -190,7 +191,7 @@ def _rollback(state: State, request: Request, facts: Facts, now: datetime) -> An
     )
 
 
-def _restart(state: State, request: Request, facts: Facts, now: datetime) -> Answer | None:
+def _restart(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     stable = state.stable
     if stable is None or stable.revision != request.revision or state.candidate:
         return None
@@ -198,7 +199,7 @@ def _restart(state: State, request: Request, facts: Facts, now: datetime) -> Ans
     return Answer(state=state, outcome="restarting: a new revision of the same ask")
 
 
-_WAYS: Final[Mapping[Verb, Callable[[State, Request, Facts, datetime], Answer | None]]] = {
+_WAYS: Final[Mapping[Verb, Callable[[State, Request, Facts, Policy, datetime], Answer | None]]] = {
     Verb.ABORT: _abort,
     Verb.PAUSE: _pause,
     Verb.RESUME: _resume,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from slipway.api.v1alpha1.spec import CanaryStep
 from slipway.api.v1alpha1.status import HandledRequest, Refused, RevisionRef, RolloutStatus
+from slipway.core.analysis.samples import Evidence, Golden
 from slipway.core.children.resolved import Resolved
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
@@ -63,7 +63,10 @@ class Facts:
     """A revision of the candidate's ask that history already holds."""
     route: RouteFacts | None = None
     """The route of a gateway; None where no gateway is asked for."""
-    canary_steps: tuple[CanaryStep, ...] = ()
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    """What was seen of the candidate, by topic."""
+    golden: Mapping[str, Golden] = field(default_factory=dict)
+    """What the guard asks by itself, by revision."""
     proofs: tuple[Proof, ...] = ()
     """Of the candidate's bundle and of the stable one's."""
 

@@ -1,0 +1,187 @@
+"""Canaries that go on by what their pods count: on the toy cluster, with looks as the shell would bring them."""
+
+from typing import Any
+
+import pytest
+
+from slipway.triton.metrics import ModelMetrics
+from tests.core.test_canary import canary, goes_on, pods_come, shares
+from tests.core.test_rollouts import counts, told
+from tests.core.toy import Toy
+
+ERRORS = {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"}
+INLINE: list[dict[str, Any]] = [{"weight": 10}, {"analysis": "Inline"}, {"weight": 50}, {"analysis": "Inline"}]
+BACKGROUND: list[dict[str, Any]] = [
+    {"weight": 10},
+    {"analysis": "Background"},
+    {"pause": {"duration": "3m"}},
+    {"weight": 50},
+]
+
+
+def analysed(*steps: dict[str, Any], **fields: Any) -> Toy:
+    """A canary at 10 %, whose analysis has just begun with a first look: rounds a minute apart, two to pass."""
+    analysis = {"interval": "1m", "count": 2, "metrics": [ERRORS], **fields}
+    cluster = canary(*(steps or INLINE), analysis=analysis, standbyDuration="0s")
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+    cluster.looks(metrics={"3": ModelMetrics(), "4": ModelMetrics()})
+    goes_on(cluster)
+    return cluster
+
+
+def round_of(cluster: Toy, succeeded: float = 0, failed: float = 0) -> None:
+    """A minute later: each version's pods have counted so many since they started."""
+    cluster.pass_time(minutes=1)
+    seen = ModelMetrics(succeeded=succeeded, failed={"BACKEND": failed})
+    cluster.looks(metrics={"3": seen, "4": seen})
+    for _ in range(2):  # a further share takes further pods
+        pods_come(cluster)
+
+
+def analysis(cluster: Toy) -> dict[str, Any]:
+    found: dict[str, Any] = cluster.status["rollout"]["canary"]["analysis"]
+    return found
+
+
+def test_a_step_waits_for_its_analysis_and_the_next_one_runs_another() -> None:
+    cluster = analysed()
+    ready = cluster.condition("Ready")
+    assert ready["reason"] == "AnalysisRunning"
+    assert "4: step 2 of 4: analysis at 10 %: first measurement in 1m" in ready["message"]
+    assert cluster.plan().wake_at == cluster.now.replace(minute=cluster.now.minute + 1)
+
+    round_of(cluster, succeeded=1000)
+    assert "round 1 passed, 1 of 2 with a result" in cluster.condition("Ready")["message"]
+    assert shares(cluster) == {"3": 90, "4": 10}
+    round_of(cluster, succeeded=2000)
+    assert shares(cluster) == {"3": 50, "4": 50}
+    assert analysis(cluster)["phase"] == "Running"
+    assert analysis(cluster)["runs"] == 0
+    assert told(cluster)[-1] == "AnalysisPassed"
+    assert cluster.events[-1][1].startswith("4: round 2 passed, 2 of 2 with a result: errors: 4: 0 of 996 requests")
+
+    cluster.looks(metrics={"3": ModelMetrics(), "4": ModelMetrics()})
+    for minute in (1, 2):
+        round_of(cluster, succeeded=1000 * minute)
+    pods_come(cluster)
+    assert cluster.status["stable"]["version"] == "4"
+
+
+def test_a_breach_sends_the_candidate_home_with_its_numbers() -> None:
+    cluster = analysed()
+    round_of(cluster, succeeded=900, failed=100)
+    assert shares(cluster) == {"3": 100}
+    refused = cluster.status["refused"]
+    assert refused["reason"] == "AnalysisFailed"
+    for said in ("at 10 %", "100 of 996 requests failed", "10.04%", "above max 0.01"):
+        assert said in refused["message"]
+    assert told(cluster).count("AnalysisFailed") == 1
+    assert not cluster.plan().looks
+
+
+def test_a_round_within_the_failure_limit_is_told_and_goes_on() -> None:
+    cluster = analysed(failureLimit=1)
+    round_of(cluster, succeeded=900, failed=100)
+    assert told(cluster)[-1] == "AnalysisRunning"
+    assert "1 in all (failureLimit 1)" in cluster.events[-1][1]
+    round_of(cluster, succeeded=1900, failed=100)
+    assert shares(cluster) == {"3": 50, "4": 50}
+
+
+@pytest.mark.parametrize("verb", ["promote", "abort"])
+def test_no_data_never_passes_and_waits_for_somebody(verb: str) -> None:
+    cluster = analysed()
+    round_of(cluster)
+    assert cluster.status["phase"] == "Paused"
+    ready = cluster.condition("Ready")
+    assert ready["reason"] == "AnalysisInconclusive"
+    revision = cluster.status["candidate"]["revision"]
+    assert f"no requests in 60 s; promote/{revision} goes on" in ready["message"]
+    cluster.pass_time(hours=9)
+    goes_on(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+
+    cluster.request = f"{verb}/{revision}"
+    pods_come(cluster)
+    pods_come(cluster)
+    assert shares(cluster) == ({"3": 50, "4": 50} if verb == "promote" else {"3": 100})
+
+
+def test_where_nobody_is_asked_no_data_fails() -> None:
+    cluster = analysed(onInconclusive="Fail", inconclusiveLimit=1)
+    round_of(cluster)
+    assert analysis(cluster)["phase"] == "Running"
+    round_of(cluster)
+    assert cluster.status["refused"]["reason"] == "AnalysisFailed"
+
+
+def test_without_automatic_rollback_a_failed_analysis_stalls_it_where_it_is() -> None:
+    cluster = analysed()
+    cluster.spec["rollout"]["automaticRollback"] = False
+    round_of(cluster, succeeded=900, failed=100)
+    assert cluster.condition("Stalled")["status"] == "True"
+    assert cluster.condition("Ready")["reason"] == "AnalysisFailed"
+    assert shares(cluster) == {"3": 90, "4": 10}
+
+
+def test_in_the_background_it_runs_beside_the_steps_and_may_end_any_of_them() -> None:
+    cluster = analysed(*BACKGROUND)
+    assert cluster.status["phase"] == "Paused"
+    for minute in (1, 2, 3, 4):
+        round_of(cluster, succeeded=1000 * minute)
+    assert cluster.status["stable"]["version"] == "4"
+
+    cluster = analysed(*BACKGROUND)
+    round_of(cluster, succeeded=1000)
+    round_of(cluster, succeeded=1900, failed=100)
+    assert cluster.status["refused"]["reason"] == "AnalysisFailed"
+
+
+def test_in_the_background_the_last_step_waits_for_as_many_rounds_as_it_takes_to_pass() -> None:
+    cluster = analysed({"weight": 10}, {"analysis": "Background"}, {"weight": 10}, count=3)
+    assert cluster.condition("Ready")["reason"] == "AnalysisRunning"
+    for minute in (1, 2):
+        round_of(cluster, succeeded=1000 * minute)
+        assert shares(cluster) == {"3": 90, "4": 10}
+    round_of(cluster, succeeded=3000)
+    pods_come(cluster)
+    assert cluster.status["stable"]["version"] == "4"
+
+
+def test_a_pod_that_cannot_be_looked_at_is_no_success() -> None:
+    cluster = analysed()
+    cluster.pass_time(minutes=1)
+    cluster.looks()
+    goes_on(cluster)
+    assert cluster.condition("Ready")["reason"] == "AnalysisInconclusive"
+    assert "cannot be reached" in cluster.condition("Ready")["message"]
+
+
+def test_a_changed_analysis_starts_the_steps_again() -> None:
+    cluster = analysed()
+    round_of(cluster, succeeded=1000)
+    cluster.spec["rollout"]["canary"]["analysis"]["count"] = 5
+    goes_on(cluster)
+    assert analysis(cluster)["runs"] == 0
+    assert "first measurement" in cluster.condition("Ready")["message"]
+
+
+def test_paused_by_hand_nothing_is_looked_at_or_judged() -> None:
+    cluster = analysed()
+    cluster.request = f"pause/{cluster.status['candidate']['revision']}"
+    goes_on(cluster)
+    assert not cluster.plan().looks
+    round_of(cluster, succeeded=900, failed=100)
+    assert "refused" not in cluster.status
+
+
+def test_the_looks_are_at_both_versions_pods_and_end_with_the_analysis() -> None:
+    cluster = analysed()
+    cluster.pass_time(minutes=1)
+    (wanted,) = cluster.plan().looks
+    assert {target.revision for target in wanted.targets} == {wanted.candidate, wanted.stable}
+    assert len(wanted.targets) == sum(counts(cluster).values())
+    cluster.request = f"abort/{wanted.candidate}"
+    goes_on(cluster)
+    assert not cluster.plan().looks
