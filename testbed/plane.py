@@ -234,6 +234,8 @@ class Plane:
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig('kube-controller-manager')}",
             "--node-monitor-grace-period=24h",
+            # Pods that only seem to run have addresses that nobody answers at, and that no endpoint may have.
+            "--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller",
             f"--service-account-private-key-file={self.dir}/service-accounts.key",
             "--secure-port=0",
             *rate,
@@ -249,7 +251,7 @@ class Plane:
             "kwok",
             "--manage-all-nodes=true",
             f"--kubeconfig={self.kubeconfig('kwok')}",
-            "--cidr=10.128.0.0/12",
+            "--cidr=127.128.0.0/12",
             "--node-ip=127.0.0.1",
             "--node-lease-duration-seconds=0",
             *(f"--config={stage}" for stage in stages),

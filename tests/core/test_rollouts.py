@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from slipway.core.facts import NodeFacts
+from slipway.triton.metrics import ModelMetrics
 from tests.core.toy import Toy, says, toy
 
 SCALING = {"minReplicas": 2, "maxReplicas": 8, "metrics": [{"type": "Resource"}]}
@@ -471,3 +473,50 @@ def test_a_pod_that_has_been_told_to_end_carries_nothing_whatever_its_deployment
     cluster.settle()
     assert cluster.objects["Deployment", name]["status"]["availableReplicas"] == 3
     assert cluster.status["ready"] == "2/3"
+
+
+def replaced() -> Toy:
+    """Version 4 has just taken over from version 3, whose pods retire."""
+    cluster = ready(replicas=2)
+    cluster.starts("4")
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"
+    return cluster
+
+
+def counted(cluster: Toy, requests: float, seconds: float) -> None:
+    """Some time later version 3's pods have counted so many requests since they started."""
+    cluster.pass_time(seconds=seconds)
+    cluster.looks(metrics={"3": ModelMetrics(succeeded=requests)})
+    cluster.settle()
+
+
+def test_old_pods_stay_while_requests_still_reach_them() -> None:
+    cluster = replaced()
+    counted(cluster, 1000, 0)
+    for requests in (1100, 1200, 1300):
+        counted(cluster, requests, 25)
+        assert "3" in counts(cluster)
+    counted(cluster, 1300, 20)
+    assert "3" in counts(cluster)
+    counted(cluster, 1300, 20)
+    assert counts(cluster) == {"4": 2}
+
+
+def test_old_pods_go_at_last_although_requests_reach_them() -> None:
+    cluster = replaced()
+    counted(cluster, 0, 0)
+    retires = cluster.now + timedelta(seconds=30)
+    for number in range(1, 45):
+        counted(cluster, 100 * number, 15)
+        assert ("3" in counts(cluster)) == (cluster.now < retires + timedelta(minutes=10))
+    assert counts(cluster) == {"4": 2}
+
+
+def test_old_pods_that_cannot_be_looked_at_go_by_the_clock() -> None:
+    cluster = replaced()
+    cluster.looks()
+    cluster.pass_time(seconds=31)
+    cluster.looks()
+    cluster.settle()
+    assert counts(cluster) == {"4": 2}

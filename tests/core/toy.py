@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from slipway.core.analysis import drain
 from slipway.core.analysis.samples import Evidence, PodSample, Scrape
 from slipway.core.decide import decide
 from slipway.core.facts import Child, Foreign, NodeFacts, Observed, Rejected, pod_facts
@@ -190,8 +191,9 @@ class Toy:
                 )
                 for target in each.targets
             )
-            history = (*(known.history[-1:] if known else ()), Scrape(at=self.now, pods=pods))
-            kept[each.topic] = Evidence(history=history, **found)
+            history = (*(known.history if known else ()), Scrape(at=self.now, pods=pods))
+            remembered = drain.kept(history, each.remembers) if each.remembers else history[-2:]
+            kept[each.topic] = Evidence(history=remembered, **found)
         self.evidence = kept
 
     def ready_status(self) -> Manifest:

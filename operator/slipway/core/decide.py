@@ -18,7 +18,7 @@ from slipway.core.facts import Foreign, Observed, Owner, Rejected
 from slipway.core.goal import goal_of
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import line_up
-from slipway.core.looks import looks_of
+from slipway.core.looks import looks_of, wakes_at
 from slipway.core.names import of_revision
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
@@ -99,7 +99,9 @@ def _decide(scene: Scene) -> Plan:
     told = _told(before, situation) if not outcome.notes else ()
     state = _having_told(state, told)
     status = status_of(scene=scene, state=state, lineup=lineup, goal=goal, situation=situation)
-    wakes = [outcome.wake_at, lineup.ends_at, scene.route.look_again if scene.route else None]
+    looks = looks_of(scene, state, lineup)
+    routed_at = scene.route.look_again if scene.route else None
+    wakes = [outcome.wake_at, lineup.ends_at, routed_at, wakes_at(looks, scene.now)]
     if is_fresh(scene) and before.rollout and any(live.record is None for live in goal.live):
         wakes.append(before.rollout.step_started_at + HEARD_WITHIN)
     if blocked is None and _goes_on(scene, outcome, convergence):
@@ -109,7 +111,7 @@ def _decide(scene: Scene) -> Plan:
         actions=tuple(convergence.actions),
         notes=(*outcome.notes, *told),
         relies_on=_relied_on(scene, goal, convergence) if state.stable else {},
-        looks=looks_of(scene, state),
+        looks=looks,
         wake_at=min((at for at in wakes if at), default=None),
     )
 

@@ -8,12 +8,16 @@ from typing import Any, Final
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import RolloutType, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, Step
+from slipway.core.analysis.drain import last_counted
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.rollout.state import State
 from slipway.core.scene import Scene
 
 DRAIN_AT_LEAST: Final = timedelta(seconds=30)
 """A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer (design §5)."""
+
+DRAIN_AT_MOST: Final = timedelta(minutes=10)
+"""How much longer it keeps them while requests still reach them, or requestTimeout if that is longer."""
 
 RETIRING_AT_MOST: Final = 8
 """The newest of them: under a requestTimeout of hours, versions may come faster than old ones go."""
@@ -59,7 +63,13 @@ def _others(scene: Scene, state: State) -> Iterator[RevisionStatus]:
         became, until = _role(scene, state, known)
         gone = became is RevisionState.RETIRING and not facts.count
         if became is not None and not gone and (until is None or until > scene.now):
-            update = {"state": became, "retire_at": until, "available": facts.available, "replicas": facts.count}
+            update = {
+                "state": became,
+                "retire_at": until,
+                "retire_by": _retires_by(scene, known, until) if became is RevisionState.RETIRING else None,
+                "available": facts.available,
+                "replicas": facts.count,
+            }
             yield known.model_copy(update=update)
 
 
@@ -89,7 +99,7 @@ def described(ref: RevisionRef, record: RevisionRecord | None, **of: Any) -> Rev
 
 def _role(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionState | None, datetime | None]:
     """What a revision is from now on, and until when; None: it is of no use any more."""
-    drained = scene.now + max(DRAIN_AT_LEAST, duration((scene.spec.server or Server()).request_timeout))
+    drained = scene.now + drain_time(scene)
     match known.state:
         case RevisionState.STANDBY:
             return _standby(scene, state, known)
@@ -98,11 +108,40 @@ def _role(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionSt
         case RevisionState.STABLE:
             return RevisionState.RETIRING, drained
         case RevisionState.RETIRING:
-            return RevisionState.RETIRING, known.retire_at or drained
+            return RevisionState.RETIRING, _retires_at(scene, known, known.retire_at or drained)
     if known.revision in scene.root and scene.facts(known).available:
         return RevisionState.SUPERSEDED, None
     carried = known.state is RevisionState.SUPERSEDED or known.share > 0 or _had_traffic(scene, known)
     return (RevisionState.RETIRING, drained) if carried else (None, None)
+
+
+def drain_time(scene: Scene) -> timedelta:
+    """How long a revision has to be without requests before its pods go."""
+    return max(DRAIN_AT_LEAST, _request_timeout(scene))
+
+
+def drain_topic(revision: str) -> str:
+    """What the looks for it are kept under."""
+    return f"{revision}/drain"
+
+
+def _request_timeout(scene: Scene) -> timedelta:
+    return duration((scene.spec.server or Server()).request_timeout)
+
+
+def _retires_by(scene: Scene, known: RevisionStatus, until: datetime | None) -> datetime | None:
+    retires = known.state is RevisionState.RETIRING and known.retire_by
+    return retires or (until + max(DRAIN_AT_MOST, _request_timeout(scene)) if until else None)
+
+
+def _retires_at(scene: Scene, known: RevisionStatus, at: datetime) -> datetime:
+    """Later than planned, where its pods have counted requests within the drain time; but not for ever."""
+    seen = scene.observed.evidence.get(drain_topic(known.revision))
+    if scene.now < at or seen is None:
+        return at
+    pods = {pod.uid for pod in scene.observed.pods_of(known.revision) if not pod.deleting}
+    last = last_counted(seen.history, pods, scene.golden(known.revision))
+    return max(at, min(last + drain_time(scene), known.retire_by or at)) if last else at
 
 
 def _had_traffic(scene: Scene, known: RevisionStatus) -> bool:

@@ -1,27 +1,55 @@
 """What is to be looked at beside the passes, from where the rollout stands: pods' counters, answers, Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.analysis import Analysis, AnalysisStatus
 from slipway.api.v1alpha1.spec import Server
-from slipway.api.v1alpha1.status import RevisionRef
+from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus
 from slipway.core.analysis.course import looks_at
+from slipway.core.analysis.drain import look_due
 from slipway.core.analysis.query import Subject
 from slipway.core.analysis.wanted import Target, Wanted, exams, questions
 from slipway.core.children.pod import model_name
+from slipway.core.lineup import Lineup, drain_time, drain_topic
 from slipway.core.rollout.analysing import topic
 from slipway.core.rollout.state import State
 from slipway.core.scene import Scene
 
+LOOKS_WITHIN: Final = timedelta(minutes=1)
+"""A look that is due has come by then, and brings a pass itself."""
 
-def looks_of(scene: Scene, state: State) -> tuple[Wanted, ...]:
+
+def looks_of(scene: Scene, state: State, lineup: Lineup) -> tuple[Wanted, ...]:
     """The topics of one ModelDeployment. One that is not named any more is forgotten."""
+    return (*_of_rollout(scene, state), *(_of_retiring(scene, known) for known in lineup.retiring))
+
+
+def wakes_at(looks: Sequence[Wanted], now: datetime) -> datetime | None:
+    """When the first look is due; of one that is under way, when it must have been lost."""
+    return min((each.at if each.at > now else now + LOOKS_WITHIN for each in looks), default=None)
+
+
+def _of_retiring(scene: Scene, known: RevisionStatus) -> Wanted:
+    """Whether its pods still get requests."""
+    about, drain = drain_topic(known.revision), drain_time(scene)
+    seen = scene.observed.evidence.get(about)
+    return Wanted(
+        topic=about,
+        at=look_due(seen.history if seen else (), drain, scene.now),
+        model=model_name(scene.owner, scene.spec),
+        targets=tuple(_targets(scene, known.revision)),
+        remembers=drain,
+    )
+
+
+def _of_rollout(scene: Scene, state: State) -> Iterator[Wanted]:
     rollout, analysis = state.rollout, scene.policy.analysis
     seen = rollout.canary.analysis if rollout and rollout.canary else None
-    if not (rollout and seen and analysis and state.candidate and state.stable) or rollout.paused_at:
-        return ()
-    return tuple(_of_analysis(scene, analysis, seen, state.candidate, state.stable))
+    if rollout and seen and analysis and state.candidate and state.stable and not rollout.paused_at:
+        yield from _of_analysis(scene, analysis, seen, state.candidate, state.stable)
 
 
 def _of_analysis(
@@ -36,7 +64,7 @@ def _of_analysis(
         topic=about,
         at=at,
         model=model_name(scene.owner, scene.spec),
-        targets=(*_targets(scene, candidate), *_targets(scene, stable)),
+        targets=(*_targets(scene, candidate.revision or ""), *_targets(scene, stable.revision or "")),
         candidate=candidate.revision or "",
         stable=stable.revision or "",
         questions=questions(analysis, _subject(scene, candidate), _subject(scene, stable)),
@@ -45,11 +73,11 @@ def _of_analysis(
     )
 
 
-def _targets(scene: Scene, ref: RevisionRef) -> Iterator[Target]:
-    """The servers of a revision that get traffic."""
-    for pod in scene.observed.pods_of(ref.revision or ""):
+def _targets(scene: Scene, revision: str) -> Iterator[Target]:
+    """The servers of a revision that may get traffic."""
+    for pod in scene.observed.pods_of(revision):
         if pod.ready and pod.ip and not pod.deleting:
-            yield Target(pod=pod.uid, name=pod.name, revision=ref.revision or "", ip=pod.ip)
+            yield Target(pod=pod.uid, name=pod.name, revision=revision, ip=pod.ip)
 
 
 def _subject(scene: Scene, ref: RevisionRef) -> Subject:

@@ -8,9 +8,10 @@ from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server
+from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server, Verification
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutStatus, Step
 from slipway.core import history
+from slipway.core.analysis.samples import NO_GOLDEN, Golden
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import REVISION, Manifest, of_revision
@@ -49,6 +50,15 @@ class Scene:
         if revision not in self._records:
             self._records[revision] = history.record_of(self.observed, self.owner, revision)
         return self._records[revision]
+
+    def golden(self, revision: str) -> Golden:
+        """What the guard asks in each pod of a revision; where there are no golden requests, the shapes it declares."""
+        record = self.record(revision)
+        if record is None:
+            return NO_GOLDEN
+        verification = Verification.model_validate(record.asked["model"].get("verification") or {})
+        requests = len(verification.requests or ()) or record.resolved.golden or 1
+        return Golden(requests=requests, interval=duration(verification.interval))
 
     @cached_property
     def _records(self) -> dict[str, RevisionRecord | None]:

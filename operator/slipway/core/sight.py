@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator
 
-from slipway.api.scalars import duration
-from slipway.api.v1alpha1.spec import Verification
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core import history
-from slipway.core.analysis.samples import NO_GOLDEN, Golden
 from slipway.core.inventory import could_take
 from slipway.core.lineup import Lineup, line_up
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
@@ -33,19 +30,9 @@ def facts_of(scene: Scene, state: State) -> Facts:
         known=_known(scene, state),
         route=scene.route,
         evidence=scene.observed.evidence,
-        golden={revision: golden_of(scene, revision) for revision in revisions} if scene.policy.analysis else {},
+        golden={revision: scene.golden(revision) for revision in revisions} if scene.policy.analysis else {},
         proofs=tuple(_proofs(scene, state)) if state.candidate else (),
     )
-
-
-def golden_of(scene: Scene, revision: str) -> Golden:
-    """What the guard asks in each pod of a revision; where there are no golden requests, the shapes it declares."""
-    record = scene.record(revision)
-    if record is None:
-        return NO_GOLDEN
-    verification = Verification.model_validate(record.asked["model"].get("verification") or {})
-    requests = len(verification.requests or ()) or record.resolved.golden or 1
-    return Golden(requests=requests, interval=duration(verification.interval))
 
 
 def _asked(scene: Scene, state: State) -> str:

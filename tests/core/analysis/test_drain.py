@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from slipway.core.analysis.drain import flat_since, kept, look_due, not_drained
+from slipway.core.analysis.drain import flat_since, kept, last_counted, look_due
 from slipway.core.analysis.samples import Golden, Scrape
 from tests.core.analysis.toy import MINUTE, NOON, OLD, counters, sample, scrape
 
 DRAIN = timedelta(seconds=30)
-PODS = {"uid-o": "o"}
+PODS = {"uid-o"}
 GOLDEN = Golden(requests=2, interval=MINUTE)
 
 
@@ -45,48 +45,43 @@ def test_a_pod_that_could_not_be_looked_at_last_is_not_known_to_be_flat(counts: 
 
 
 @pytest.mark.parametrize(
-    ("counts", "says"),
+    ("counts", "last"),
     [
+        ((), None),
+        ((5,), None),
         ((5, 5, 5, 5), None),
-        ((5, 5, 5), "o: got its last requests less than 0:00:30 ago; none for 0:00:20 so far"),
-        ((5, 5, 5, 6), "none for 0:00:00 so far"),
-        ((1, 5, 5, 5, 5), None),
-        ((5, 5, 5, "refused"), "o: its request counters cannot be read: refused"),
-        ((), "o: its request counters have not been read yet"),
+        ((5, 5, 5, 6), 30),
+        ((1, 5, 5, 5, 5), 10),
+        ((5, 6, 5, "refused"), None),
     ],
+    ids=["no look", "one look", "quiet", "busy", "quiet since", "unknown"],
 )
-def test_old_pods_may_go_once_they_were_flat_for_the_drain_time(
-    counts: tuple[float | str, ...], says: str | None
-) -> None:
-    found = not_drained(history(*counts), PODS, DRAIN)
-    assert found == says if says is None else found is not None and says in found
+def test_when_an_old_pod_was_last_seen_to_count_a_request(counts: tuple[float | str, ...], last: int | None) -> None:
+    found = last_counted(history(*counts), PODS)
+    assert found == (None if last is None else NOON + timedelta(seconds=last))
 
 
 def test_failed_requests_are_requests() -> None:
     looks = [scrape(0, sample("o", counters(5, 0), OLD)), scrape(30, sample("o", counters(5, 1), OLD))]
-    assert not_drained(looks, PODS, DRAIN) is not None
+    assert last_counted(looks, PODS) == looks[1].at
 
 
-def test_golden_requests_do_not_hold_a_pod_back() -> None:
+def test_golden_requests_are_none_and_more_than_those_are() -> None:
     minutes = history(100, 102, 104, 106, every=60)
-    assert not_drained(minutes, PODS, 3 * MINUTE, GOLDEN) is None
-    assert not_drained(minutes, PODS, 3 * MINUTE) is not None
-
-
-def test_more_than_golden_requests_do() -> None:
+    assert last_counted(minutes, PODS, GOLDEN) is None
+    assert last_counted(minutes, PODS) == minutes[-1].at
     busy = history(100, 110, 120, 130, every=60)
-    found = not_drained(busy, PODS, 3 * MINUTE, GOLDEN)
-    assert found is not None
+    assert last_counted(busy, PODS, GOLDEN) == busy[-1].at
 
 
-def test_every_pod_has_to_be_flat_and_one_that_has_gone_is_not_waited_for() -> None:
+def test_the_busiest_pod_counts_and_one_that_has_gone_does_not() -> None:
     looks = [
         scrape(0, sample("o", counters(5), OLD), sample("p", counters(5), OLD)),
         scrape(30, sample("o", counters(5), OLD), sample("p", counters(6), OLD)),
     ]
-    assert not_drained(looks, {"uid-o": "o", "uid-p": "p"}, DRAIN) is not None
-    assert not_drained(looks, {"uid-o": "o"}, DRAIN) is None
-    assert not_drained([], {}, DRAIN) is None
+    assert last_counted(looks, {"uid-o", "uid-p"}) == looks[1].at
+    assert last_counted(looks, {"uid-o"}) is None
+    assert last_counted(looks, set()) is None
 
 
 def test_looks_are_kept_for_the_drain_time_and_the_last_one_before_it() -> None:
@@ -94,7 +89,6 @@ def test_looks_are_kept_for_the_drain_time_and_the_last_one_before_it() -> None:
     assert [each.at for each in kept(looks, DRAIN)] == [each.at for each in looks[6:]]
     assert [each.at for each in kept(looks, timedelta(seconds=35))] == [each.at for each in looks[5:]]
     assert kept((), DRAIN) == ()
-    assert not_drained(kept(looks, DRAIN), PODS, DRAIN) is None
 
 
 def test_looks_are_due_every_few_seconds_and_more_rarely_for_long_drain_times() -> None:

@@ -168,7 +168,8 @@ class RevisionStatus(StoredModel):
     replicas: Annotated[int, Field(ge=0)]
     available: Annotated[int, Field(ge=0)]
     share: Annotated[int, Field(ge=0, le=100)] = Field(description="Percent of traffic.")
-    retire_at: datetime | None = None
+    retire_at: datetime | None = Field(None, description="When its pods go; later, if they still get requests.")
+    retire_by: datetime | None = Field(None, description="Then at the latest.")
 
 
 class Endpoint(StoredModel):

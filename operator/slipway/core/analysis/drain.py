@@ -1,10 +1,10 @@
-"""Draining: whether an old revision's pods have stopped getting requests (design §5; no proxy's progress can be asked).
+"""Draining: whether an old revision's pods still get requests (design §5; no proxy's progress can be asked).
 
-A revision has drained when every one of its pods was looked at over the whole drain time and counted nothing in it but
-what Slipway's own golden requests may be.
+A revision has drained when none of its pods has counted anything over the drain time but what Slipway's own golden
+requests may be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -47,22 +47,13 @@ def flat_since(samples: Sequence[tuple[datetime, PodSample]], golden: Golden = N
     return flat
 
 
-def not_drained(
-    history: Sequence[Scrape], pods: Mapping[str, str], drain_time: timedelta, golden: Golden = NO_GOLDEN
-) -> str | None:
-    """Why an old revision's pods may not go yet, in words, or None when they may.
+def last_counted(history: Sequence[Scrape], pods: Set[str], golden: Golden = NO_GOLDEN) -> datetime | None:
+    """By when one of these pods (uids) was last seen to have counted a request; None where none was.
 
-    `history`: looks at them, oldest first. `pods`: names by uid of those that are there now; a pod that has gone
-    needs no requests any more. With no pods at all there is nothing to wait for.
+    `history`: looks at them, oldest first. A pod that cannot be looked at says nothing: others may be in the way.
     """
-    for uid, name in pods.items():
-        seen = [(scrape.at, sample) for scrape in history for sample in scrape.pods if sample.pod == uid]
-        if not seen:
-            return f"{name}: its request counters have not been read yet"
-        since = flat_since(seen, golden)
-        if since is None:
-            return f"{name}: its request counters cannot be read: {seen[-1][1].missing}"
-        quiet = history[-1].at - since
-        if quiet < drain_time:
-            return f"{name}: got its last requests less than {drain_time} ago; none for {quiet} so far"
-    return None
+    seen = (
+        flat_since([(look.at, sample) for look in history for sample in look.pods if sample.pod == uid], golden)
+        for uid in pods
+    )
+    return max((since for since in seen if since and since > history[0].at), default=None)

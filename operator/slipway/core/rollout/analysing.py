@@ -6,8 +6,7 @@ at for it says core/looks.py.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from slipway.api.v1alpha1.analysis import AnalysisPhase, AnalysisStatus
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef, RolloutStatus
@@ -18,9 +17,6 @@ from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason, finding
 from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.state import Facts, State
-
-LOOKS_WITHIN: Final = timedelta(minutes=1)
-"""A look that is due is there by then, and brings a pass itself."""
 
 
 def topic(revision: str, status: AnalysisStatus) -> str:
@@ -71,12 +67,6 @@ def holds(status: CanaryStatus, policy: Policy) -> bool:
         return True
     last = status.step == len(policy.canary_steps) - 1
     return last and seen.runs - seen.inconclusives < analysis.count
-
-
-def wakes_at(status: CanaryStatus, now: datetime) -> datetime | None:
-    """When a round is due; should the look for it get lost, some time later."""
-    due = status.analysis.next_at if status.analysis else None
-    return max(due, now + LOOKS_WITHIN) if due and due <= now else due
 
 
 def wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef) -> Finding | None:

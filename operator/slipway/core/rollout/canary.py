@@ -44,7 +44,7 @@ def progressed(
     status = before
     while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now):
         status = _entered(status, policy, status.step + 1, now)
-    said, wake_at = _wait(status, policy, candidate, now)
+    said, wake_at = _wait(status, policy, candidate)
     return Progressed(status=status, moved=status.step != before.step, finding=said, wake_at=wake_at)
 
 
@@ -166,19 +166,19 @@ def _pause(status: CanaryStatus, policy: Policy) -> Pause | None:
 
 
 def _wait(
-    status: CanaryStatus, policy: Policy, candidate: RevisionRef | None, now: datetime
+    status: CanaryStatus, policy: Policy, candidate: RevisionRef | None
 ) -> tuple[Finding | None, datetime | None]:
-    """An analysis or a pause in words, and when it goes on."""
+    """An analysis or a pause in words, and when the pause ends."""
     if candidate is None:
         return None, None
-    pause, round_at = _pause(status, policy), analysing.wakes_at(status, now)
+    pause = _pause(status, policy)
     if (analysis := analysing.wait(status, policy, candidate)) or pause is None:
-        return analysis, round_at
+        return analysis, None
     until = status.since + duration(pause.duration) if pause.duration else None
     ends = f"until {until:%H:%M:%S} UTC" if until else f"until promote/{candidate.revision} is asked for"
     place = f"step {status.step + 1} of {len(policy.canary_steps)}"
     said = f"{candidate.version}: {place}: pauses at {status.weight} % {ends}"
-    return finding(Reason.PAUSED, said), min(filter(None, (until, round_at)), default=None)
+    return finding(Reason.PAUSED, said), until
 
 
 def _nearest(weight: int, facts: Facts) -> int:
