@@ -64,8 +64,8 @@ class Cell:
         before(model)
         self._counts.touch()
         what(model)
-        # In this order: what has drained stays so, and what was done may have been before it drained.
-        self._lives_until(lambda: drained(model.story, model.name) and done(model))
+        # Asked again: what has drained stays so, and what was done may have been so before it drained.
+        self._lives_until(lambda: done(model) and drained(model.story, model.name) and done(model))
         self._end()
         end = end_of(model.story, model.name)
         model.story.kubectl("delete", "modeldeployment", model.name, "--wait=false")
