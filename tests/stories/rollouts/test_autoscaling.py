@@ -43,7 +43,7 @@ def test_six_of_two_to_eight_are_never_fewer_while_versions_change(story: Story,
         rollout["blueGreen"] = {"standbyDuration": "20s"}
     model = Model(story, f"scaled-{kind.lower()}").begin(replicas=2, autoscaling=SCALING, rollout=rollout)
     old = model.stable()
-    assert _bounds(model) == {old: (2, 8)}
+    model.until("its autoscaler is there", lambda: _bounds(model) == {old: (2, 8)})
     _load_asks_for(model, old, 6)
     model.until("six serve", lambda: model.status["ready"] == "6/6")
     with model.history() as history:

@@ -72,7 +72,7 @@ def test_a_standby_that_is_longer_than_the_deadline_ends_by_itself_and_nobody_wo
 
 def test_outside_its_standby_the_old_version_starts_and_verifies_before_it_takes_over(story: Story) -> None:
     """V4."""
-    model = Model(story, "late").begin(replicas=1, rollout=_blue_green("1s"))
+    model = Model(story, "late").begin(replicas=1, rollout=_blue_green("5s"))
     old, new = _soaks(model)
     before = model.uids()
     model.alone(new)
