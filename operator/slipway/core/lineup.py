@@ -16,9 +16,6 @@ from slipway.core.scene import Scene
 DRAIN_AT_LEAST: Final = timedelta(seconds=30)
 """A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer (design §5)."""
 
-DRAIN_AT_MOST: Final = timedelta(minutes=10)
-"""How much longer it keeps them while requests still reach them, or requestTimeout if that is longer."""
-
 RETIRING_AT_MOST: Final = 8
 """The newest of them: under a requestTimeout of hours, versions may come faster than old ones go."""
 
@@ -117,7 +114,7 @@ def _role(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionSt
 
 def drain_time(scene: Scene) -> timedelta:
     """How long a revision has to be without requests before its pods go."""
-    return max(DRAIN_AT_LEAST, _request_timeout(scene))
+    return max(DRAIN_AT_LEAST, duration((scene.spec.server or Server()).request_timeout))
 
 
 def drain_topic(revision: str) -> str:
@@ -125,13 +122,10 @@ def drain_topic(revision: str) -> str:
     return f"{revision}/drain"
 
 
-def _request_timeout(scene: Scene) -> timedelta:
-    return duration((scene.spec.server or Server()).request_timeout)
-
-
 def _retires_by(scene: Scene, known: RevisionStatus, until: datetime | None) -> datetime | None:
+    """The drain time twice: a connection that is kept alive through the Service leaves no pod before that pod ends."""
     retires = known.state is RevisionState.RETIRING and known.retire_by
-    return retires or (until + max(DRAIN_AT_MOST, _request_timeout(scene)) if until else None)
+    return retires or (until + drain_time(scene) if until else None)
 
 
 def _retires_at(scene: Scene, known: RevisionStatus, at: datetime) -> datetime:
