@@ -16,16 +16,21 @@ PYTEST ?=
 # Tests, and stories, at once: they wait more than they work.
 WORKERS ?= 3
 STORIES ?= 3
+# What `make bench` measures: scale, fetch or gateway.
+BENCH ?= scale
 
 export PATH := $(VENV)/bin:$(PATH)
 
-.PHONY: help demo test lint unit e2e bench tools images up down stop clean crds
+.PHONY: help demo demo-canary test lint unit e2e bench tools images up down stop clean crds
 
 help: ## What there is
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/\1\t\2/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 13
 
 demo: $(READY) ## Train a model, serve it on a real cluster, ask it; roll to a better one; refuse a wrong one (USE_CLUSTER=yes KUBECONFIG=… REGISTRY=… for one of yours)
 	@$(TESTBED) demo
+
+demo-canary: $(READY) ## A better model gets 10, 50 and 100 % of live requests through a real gateway; one that drifted is sent home at 10 %
+	@$(TESTBED) demo-canary
 
 test: lint ## Everything: lint, types, layers, tests, stories on a real cluster
 	@$(TESTBED) tools
@@ -46,8 +51,8 @@ e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down
 	@$(TESTBED) up --name slipway-e2e
 	@pytest e2e --numprocesses=$(STORIES) $(PYTEST)
 
-bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models
-	@$(PYTHON) -m bench.scale
+bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models (BENCH=fetch: a fetch from S3; BENCH=gateway: latency that a gateway adds)
+	@$(PYTHON) -m bench.$(BENCH)
 
 tools: $(READY) ## Build the programs that tests and demo run
 	@$(TESTBED) tools

@@ -1,4 +1,4 @@
-"""`make bench`: the operator at scale. The fetcher's own bench is `python -m bench.fetch`."""
+"""`make bench`: the operator at scale. The others are `python -m bench.fetch` and `python -m bench.gateway`."""
 
 from bench.scale.__main__ import main
 

@@ -1,15 +1,12 @@
 """What stories of traffic have in common: a route is served, and requests are split as its weights say."""
 
-import math
 from collections.abc import Mapping
 
 from e2e.space import Space
 from load.report import Report
+from load.split import is_fair
 from load.table import table
 from testbed.gateway.envoy import Gateway
-
-SIGMAS = 4
-"""A fair split of some hundred requests is farther off once in ten thousand runs."""
 
 
 def until_served(space: Space, gateway: Gateway, host: str) -> None:
@@ -27,9 +24,4 @@ def assert_split(report: Report, weights: Mapping[str, int]) -> None:
     """By each rule of the route the versions answered in proportion to their weights, but for chance. Envoy takes turns
     among all requests of a rule: gRPC and its streams have one rule, and their parts add up to the split."""
     for protocols in (("http",), ("grpc", "stream")):
-        counts = report.total(*protocols).counts
-        answered = sum(counts.values())
-        for version, weight in weights.items():
-            share = weight / sum(weights.values())
-            off = counts.get(version, 0) - answered * share
-            assert abs(off) <= SIGMAS * math.sqrt(answered * share * (1 - share)), f"{protocols}: {table(report)}"
+        assert is_fair(report.total(*protocols).counts, weights), f"{protocols}: {table(report)}"

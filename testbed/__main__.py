@@ -9,6 +9,7 @@ from rich.table import Table
 
 from testbed import cluster as clusters
 from testbed import demo as demos
+from testbed import demo_canary as canaries
 from testbed import engine, images, installing, tools
 from testbed.gateway import envoy
 from testbed.say import MissingError, console, step
@@ -86,6 +87,12 @@ def down(names: tuple[str, ...], with_engine: bool) -> None:
 def demo() -> None:
     """Train a model, serve it on a real cluster and ask it."""
     demos.demo()
+
+
+@main.command("demo-canary")
+def demo_canary() -> None:
+    """Move live requests to a better model on evidence, and send one that drifted home."""
+    canaries.demo()
 
 
 @main.command()

@@ -48,11 +48,11 @@ def demo() -> None:
         first = _first_answer(served, Path(folder))
         _two_changes(served, client, Path(folder), first)
     step(f"done in {time.monotonic() - began:.0f} s. Look around:")
-    _look_around(cluster)
+    look_around(cluster)
 
 
 def _first_answer(served: Served, folder: Path) -> Bundle:
-    bundle = _trained(served, folder, "1", "a few steps of training", "--epochs=5")
+    bundle = trained(served, folder, "1", "a few steps of training", "--epochs=5")
     served.apply()
     served.until("Ready")
     with working("asking over HTTP and gRPC"):
@@ -63,15 +63,15 @@ def _first_answer(served: Served, folder: Path) -> Bundle:
 
 def _two_changes(served: Served, client: Kubectl, folder: Path, first: Bundle) -> None:
     """A better model, and a wrong one: requests go on from before the one until after the other."""
-    better = _trained(served, folder, "2", "a better model: more steps of training")
-    with _asking(served, client, first, better) as run:
+    better = trained(served, folder, "2", "a better model: more steps of training")
+    with asking(client, served.host, first, better) as run:
         served.move_to(better)
         served.until("Ready")
         step(f"failed requests so far: {len(run.recent.failures)}")
         told = {"version 1 said": first.answers, "version 2 says": served.ask_http(better)}
         right = [2 * float(x) + 1 for x in better.inputs.flatten()]
         _show("The better model took over", better, {"y = 2x + 1": right, **told})
-        wrong = _trained(served, folder, "3", "a wrong model: by mistake, the weights of before training", "--mixed-up")
+        wrong = trained(served, folder, "3", "a wrong model: by mistake, the weights of before training", "--mixed-up")
         served.move_to(wrong)
         served.until("Refused")
         step("kubectl get modeldeployments --output wide")
@@ -82,7 +82,8 @@ def _two_changes(served: Served, client: Kubectl, folder: Path, first: Bundle) -
     _count(run.report, first.version, better.version)
 
 
-def _trained(served: Served, folder: Path, version: str, what: str, *arguments: str) -> Bundle:
+def trained(served: Served, folder: Path, version: str, what: str, *arguments: str) -> Bundle:
+    """A version, trained and uploaded."""
     path = folder / version
     with working(f"training version {version} with torch, {what}"):
         told = train(EXAMPLE, path, *arguments)
@@ -94,13 +95,13 @@ def _trained(served: Served, folder: Path, version: str, what: str, *arguments: 
 
 
 @contextmanager
-def _asking(served: Served, client: Kubectl, *versions: Bundle) -> Iterator[pod.Run]:
-    """Requests by HTTP and gRPC from some seconds before a change on."""
+def asking(client: Kubectl, host: str, *versions: Bundle, gateway: str = "") -> Iterator[pod.Run]:
+    """Requests by HTTP and gRPC from some seconds before a change on; through a gateway by streams as well."""
     golden = json.loads((versions[0].path / "golden" / "one.json").read_text())
     request = {"inputs": golden["inputs"]}
     answers = [f"{bundle.version}={bundle.answer_to(X)}" for bundle in versions]
     step(f"from now on, {RATE} requests a second by each protocol")
-    with pod.running(client, served.host, EXAMPLE, request, answers, f"--rate={RATE}") as run:
+    with pod.running(client, host, EXAMPLE, request, answers, f"--rate={RATE}", gateway=gateway) as run:
         time.sleep(SECONDS_AROUND)
         yield run
 
@@ -124,7 +125,8 @@ def _show(title: str, bundle: Bundle, told: Mapping[str, list[float]]) -> None:
     console.print(table)
 
 
-def _look_around(cluster: Cluster) -> None:
+def look_around(cluster: Cluster) -> None:
+    """Commands for whoever wants to see more."""
     home = str(Path.home())
     paths = {"KUBECONFIG": str(cluster.kubeconfig), "PATH": f"{tools.links()}:$PATH"}
     exports = " ".join(f"{name}={value.replace(home, '~', 1)}" for name, value in paths.items())

@@ -37,15 +37,19 @@ class Kubectl:
     @contextmanager
     def forward(self, target: str, *ports: int) -> Iterator[dict[int, int]]:
         """Reach ports of a service or pod from this machine: yields the local port of each."""
-        scope = ["--namespace", self.namespace] if self.namespace else []
-        argv = [str(find("kubectl")), f"--kubeconfig={self.kubeconfig}", *scope, "port-forward", target]
-        with subprocess.Popen(
-            [*argv, *(f":{port}" for port in ports)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process:
+        with self.start("port-forward", target, *(f":{port}" for port in ports)) as process:
             try:
                 yield _forwarded(process, len(ports))
             finally:
                 process.terminate()
+
+    def start(self, *argv: str) -> "subprocess.Popen[str]":
+        """Start kubectl, and leave it to whoever asked to read what it says and to end it."""
+        scope = ["--namespace", self.namespace] if self.namespace else []
+        return subprocess.Popen(
+            [str(find("kubectl")), f"--kubeconfig={self.kubeconfig}", *scope, *argv],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
 
     def within(self, namespace: str) -> "Kubectl":
         """The same user in a namespace."""

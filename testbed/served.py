@@ -121,11 +121,16 @@ class Served:
         step(f"kubectl apply -f {MANIFEST.relative_to(ROOT)}")
         self.kubectl("apply", "--filename", MANIFEST)
 
-    def move_to(self, bundle: Bundle) -> None:
-        """Ask for another version."""
-        patch = json.dumps({"spec": {"model": {"version": bundle.version, "source": {"uri": bundle.uri}}}})
+    def move_to(self, bundle: Bundle) -> int:
+        """Ask for another version; the generation that asks for it."""
+        return self.change({"model": {"version": bundle.version, "source": {"uri": bundle.uri}}})
+
+    def change(self, spec: Mapping[str, Any]) -> int:
+        """Ask for something else; the generation that asks for it."""
+        patch = json.dumps({"spec": spec})
         step(f"kubectl patch modeldeployment {EXAMPLE} --type merge --patch '{patch}'")
-        self.kubectl("patch", "modeldeployment", EXAMPLE, "--type=merge", f"--patch={patch}")
+        generation = "--output=jsonpath={.metadata.generation}"
+        return int(self.kubectl("patch", "modeldeployment", EXAMPLE, "--type=merge", f"--patch={patch}", generation))
 
     def until(self, phase: str) -> None:
         """Wait until what was asked for last has come to that phase, and say what happens on the way."""
@@ -135,7 +140,7 @@ class Served:
                 found = self.kubectl.json("get", "modeldeployment", EXAMPLE)
                 status = found.get("status", {})
                 if status.get("observedGeneration") == found["metadata"]["generation"]:
-                    words = f"{status['phase']}: {_message(status)}"
+                    words = f"{status['phase']}: {message(status)}"
                     if words != said:
                         step(f"  {words}")
                         said = words
@@ -177,5 +182,6 @@ class Served:
         return [float(value) for value in answer.flatten()]
 
 
-def _message(status: Mapping[str, Any]) -> str:
+def message(status: Mapping[str, Any]) -> str:
+    """What it says of itself."""
     return next((str(found["message"]) for found in status["conditions"] if found["type"] == "Ready"), "")

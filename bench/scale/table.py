@@ -1,10 +1,8 @@
 """What was measured, as Markdown."""
 
-import os
-import platform
 from collections.abc import Sequence
-from pathlib import Path
 
+from bench.machine import machine
 from bench.scale.measure import NAMESPACES, Measured, Plain, listings, reads
 
 
@@ -38,9 +36,7 @@ def table(results: Sequence[tuple[Plain, Measured]]) -> str:
 
 def where() -> str:
     """The machine, in a sentence."""
-    told = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":")[1].strip() for line in told if line.startswith("model name")), platform.machine())
-    return f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}, {NAMESPACES} namespaces"
+    return f"{machine()}, {NAMESPACES} namespaces"
 
 
 def _calls(results: Sequence[tuple[Plain, Measured]]) -> list[tuple[str, str, str]]:
