@@ -30,13 +30,13 @@ WRONG: Final = {"golden/three.json": json.dumps(models.golden(y=8.0)).encode()}
 """The golden request of another model: 2 * 3 + 1 is not 8."""
 
 
-def obedient(*, load_seconds: float = 0, lives_seconds: float = 0) -> Bundle:
+def obedient(*, load_seconds: float = 0, lives_seconds: float = 0, instances: int = 1) -> Bundle:
     """A Python model of y = 2x + 1 that takes orders from /tmp/orders of its pod (`tests.triton.models.OBEDIENT`).
 
     `lives_seconds` after its first request it ends its server; 0: it never does.
     """
     with tempfile.TemporaryDirectory() as folder:
-        files = read(models.obedient(Path(folder)))
+        files = read(models.obedient(Path(folder), instances=instances))
     program = files["1/model.py"].decode().replace('Path(args["model_repository"])', IN_A_POD)
     program = program.replace('.get("load_seconds", 0)', f'.get("load_seconds", {load_seconds})')
     if lives_seconds:

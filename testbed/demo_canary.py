@@ -34,17 +34,17 @@ ROLLOUT: Final[dict[str, Any]] = {
     "type": "Canary",
     "canary": {
         "steps": [{"weight": 10}, {"analysis": "Inline"}, {"weight": 50}, {"analysis": "Inline"}],
-        "analysis": {
-            "interval": "10s",
-            "count": 2,
-            "inconclusiveLimit": 3,
-            "metrics": [
-                {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"},
-                {"name": "latency", "builtIn": "LatencyP99", "max": "1000"},
-                {"name": "answers", "answers": {"requests": [QUESTION], "tolerance": "0.05"}},
-            ],
-        },
         "standbyDuration": "0s",
+    },
+    "analysis": {
+        "interval": "10s",
+        "count": 2,
+        "inconclusiveLimit": 3,
+        "metrics": [
+            {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"},
+            {"name": "latency", "builtIn": "LatencyP99", "max": "1000"},
+            {"name": "answers", "answers": {"requests": [QUESTION], "tolerance": "0.05"}},
+        ],
     },
 }
 

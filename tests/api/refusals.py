@@ -44,8 +44,13 @@ ERRORS = {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"}
 
 
 def analysis(*steps: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    told = {"steps": steps or [{"analysis": "Inline"}], "analysis": fields}
-    return with_model(rollout={"type": "Canary", "canary": told})
+    canary = {"steps": steps or [{"analysis": "Inline"}]}
+    return with_model(rollout={"type": "Canary", "canary": canary, "analysis": fields})
+
+
+def checked(*checks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    rollout = {"type": "BlueGreen", "blueGreen": {"afterSwitch": list(checks)}, **more}
+    return with_model(rollout=rollout, traffic={"gateway": {"name": "g"}})
 
 
 def queried(**more: Any) -> dict[str, Any]:
@@ -337,13 +342,13 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
     (
         "a step of analysis without one",
         with_model(rollout={"type": "Canary", "canary": {"steps": [{"analysis": "Inline"}]}}),
-        "spec.rollout.canary.analysis",
+        "spec.rollout.analysis",
         "analysis and a step that runs it go together: give both or neither",
     ),
     (
         "an analysis that no step runs",
         analysis({"weight": 10}, metrics=[ERRORS]),
-        "spec.rollout.canary.analysis",
+        "spec.rollout.analysis",
         "analysis and a step that runs it go together: give both or neither",
     ),
     (
@@ -353,7 +358,7 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "an analysis runs Inline in any number of steps, or once in the Background: keep one of them",
     ),
     *(
-        (name, analysis(**fields), f"spec.rollout.canary.analysis.{field}", message)
+        (name, analysis(**fields), f"spec.rollout.analysis.{field}", message)
         for name, fields, field, message in ANALYSES
     ),
     (
@@ -401,6 +406,24 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "'x y' is not the name of a header",
     ),
     (
+        "a check that is two",
+        checked({"pause": {}, "analysis": "Inline"}, analysis={"metrics": [ERRORS]}),
+        "spec.rollout.blueGreen.afterSwitch[0]",
+        "a check is either a pause or an analysis: make two of it",
+    ),
+    (
+        "a check by an analysis that is not there",
+        checked({"analysis": "Inline"}),
+        "spec.rollout.analysis",
+        "analysis and a step that runs it go together: give both or neither",
+    ),
+    (
+        "checks without a gateway",
+        with_model(rollout={"type": "BlueGreen", "blueGreen": {"beforeSwitch": [{"pause": {}}]}}),
+        "spec.rollout.blueGreen",
+        "checks around the switch need a gateway: add traffic.gateway, or take them out",
+    ),
+    (
         "blueGreen of another type",
         with_model(rollout={"blueGreen": {"standbyDuration": "5m"}}),
         "spec.rollout.blueGreen",
@@ -424,7 +447,7 @@ BUILT_IN: list[tuple[str, dict[str, Any], str, str]] = [
     (
         "two metrics of one name",
         analysis(metrics=[ERRORS, ERRORS]),
-        "spec.rollout.canary.analysis.metrics[1]",
+        "spec.rollout.analysis.metrics[1]",
         'Duplicate value: {"name":"errors"}',
     ),
     ("no model", {}, "spec.model", "Required value"),

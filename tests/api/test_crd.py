@@ -36,7 +36,8 @@ def test_the_checked_in_reference_is_what_the_models_say() -> None:
 
 
 def test_the_crd_is_small_enough() -> None:
-    assert len(crd.render().encode()) < 64 * 1024
+    """Well below the 256 KiB of annotations in which `kubectl apply` keeps it once more."""
+    assert len(crd.render().encode()) < 80 * 1024
 
 
 @pytest.mark.parametrize("part", ["spec", "status"])
@@ -127,7 +128,7 @@ def described(node: Schema, path: str) -> list[tuple[str, Schema]]:
 
 
 def test_the_full_samples_leave_no_field_out() -> None:
-    samples = [sample(name)["spec"] for name in ("full", "full-mig", "full-canary")]
+    samples = [sample(name)["spec"] for name in ("full", "full-mig", "full-blue-green", "full-canary")]
     assert missing(crd.schema()["properties"]["spec"], samples, "spec") == []
     assert missing(crd.schema()["properties"]["status"], [sample("with-status")["status"]], "status") == []
 

@@ -78,7 +78,7 @@ class Disturbed(Toy):
             return False
         floor = self.floor(plan, before)
         for action in plan.actions[:writes]:
-            carried, pods = self.carried(), len(self.pods)
+            carried, pods, weights = self.carried(), len(self.pods), self.weights()
             self.template_holds(action)
             try:
                 self.carry_out(action)
@@ -97,6 +97,8 @@ class Disturbed(Toy):
                 there = {r.revision: r.state.value for r in plan.status.revisions}
                 answer = {revision for revision in self.reached() if self.available(f"churn-{revision}")}
                 assert answer <= {name for name in there if there[name] in TAKE_PART}, (answer, there)
+            if _place(action) == ("HTTPRoute", "churn"):
+                self.route_holds(weights, plan)
             self.stirred = self.stirred or len(self.pods) < pods
         return True
 
@@ -147,6 +149,13 @@ class Disturbed(Toy):
     def counts(self) -> dict[str, int]:
         """Pods that each Deployment is set to."""
         return {name: m["spec"]["replicas"] for name, m in self.deployments().items()}
+
+    def weights(self) -> dict[str, int]:
+        """Percent by revision, as the route has it; none where there is no route."""
+        route = self.objects.get(("HTTPRoute", "churn"))
+        refs = route["spec"]["rules"][0]["backendRefs"] if route else ()
+        shares = {ref["name"].removeprefix("churn-"): ref["weight"] for ref in refs if ref["weight"]}
+        return {revision: round(100 * share / sum(shares.values())) for revision, share in shares.items()}
 
     def collect_garbage(self) -> None:
         """Pods go with their Deployment or Job, and with its count; no more are available than are there."""
@@ -221,6 +230,19 @@ class Disturbed(Toy):
                 template = canonical(manifest["spec"]["template"])
                 assert self.templates.setdefault(manifest["metadata"]["name"], template) == template
 
+    def route_holds(self, before: dict[str, int], plan: Plan) -> None:
+        """It names Services that are there, and gives a candidate no more than its available pods can carry."""
+        route, candidate, needed = self.objects["HTTPRoute", "churn"], plan.status.candidate, plan.status.replicas
+        named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
+        assert {("Service", name) for name in named} <= self.objects.keys(), "requests to these would be answered 500"
+        revision = candidate.revision or "" if candidate and plan.status.stable else ""
+        share, rolls = (
+            self.weights().get(revision, 0),
+            self.rollout.type in (RolloutType.BLUE_GREEN, RolloutType.CANARY),
+        )
+        if rolls and needed and share > before.get(revision, 0):
+            assert share * needed <= 100 * self.available(f"churn-{revision}"), f"{share} % are more than it can carry"
+
     # Capacity, by what is there
 
     def reached(self) -> set[str]:
@@ -264,7 +286,7 @@ class Disturbed(Toy):
         if rollout.type is RolloutType.BLUE_GREEN:
             return 2 * needed
         if rollout.type is RolloutType.CANARY:
-            return max(needed, 2) + 1
+            return 2 * needed if "gateway" in self.spec.get("traffic", {}) else max(needed, 2) + 1
         return needed + share_of((rollout.rolling_update or RollingUpdate()).max_surge, needed, up=True)
 
     @property

@@ -11,9 +11,20 @@ GATEWAY = {"gateway": {"name": "inference", "namespace": "gateways"}, "hostnames
 STEPS = [{"weight": 10}, {"pause": {"duration": "5m"}}, {"weight": 50}, {"pause": {}}]
 
 
-def canary(*steps: dict[str, Any], replicas: int = 4, traffic: dict[str, Any] | None = GATEWAY, **more: Any) -> Toy:
+def canary(
+    *steps: dict[str, Any],
+    replicas: int = 4,
+    traffic: dict[str, Any] | None = GATEWAY,
+    analysis: dict[str, Any] | None = None,
+    **more: Any,
+) -> Toy:
     """Version 3 serves; version 4 has just been asked for, and resolved."""
     rollout = {"type": "Canary", "canary": {"steps": list(steps or STEPS), **more}}
+    return changing(rollout | ({"analysis": analysis} if analysis else {}), replicas=replicas, traffic=traffic)
+
+
+def changing(rollout: dict[str, Any], *, replicas: int = 4, traffic: dict[str, Any] | None = GATEWAY) -> Toy:
+    """Version 3 serves; version 4 has just been asked for, and resolved."""
     cluster = ready(replicas=replicas, rollout=rollout, **({"traffic": traffic} if traffic else {}))
     if traffic:
         cluster.gateway_answers()

@@ -167,7 +167,7 @@ def test_a_pod_that_cannot_be_looked_at_is_no_success() -> None:
 def test_a_changed_analysis_starts_the_steps_again() -> None:
     cluster = analysed()
     round_of(cluster, succeeded=1000)
-    cluster.spec["rollout"]["canary"]["analysis"]["count"] = 5
+    cluster.spec["rollout"]["analysis"]["count"] = 5
     goes_on(cluster)
     assert analysis(cluster)["runs"] == 0
     assert "first measurement" in cluster.condition("Ready")["message"]

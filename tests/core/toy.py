@@ -174,7 +174,7 @@ class Toy:
     def looks(self, *, metrics: Mapping[str, ModelMetrics] = {}, **found: Any) -> None:
         """Every look that is due is made: a version's pods count what `metrics` has for it, or cannot be reached.
         `found`: what else it brings."""
-        versions = {known["revision"]: known["version"] for known in self.status["revisions"]}
+        versions = {known["revision"]: known["version"] for known in self.status.get("revisions") or ()}
         wanted = self.plan().looks
         kept = {topic: seen for topic, seen in self.evidence.items() if topic in {each.topic for each in wanted}}
         for each in wanted:
@@ -186,7 +186,7 @@ class Toy:
                     pod=target.pod,
                     name=target.name,
                     revision=target.revision,
-                    metrics=metrics.get(versions[target.revision]),
+                    metrics=metrics.get(versions.get(target.revision, "")),
                     missing="cannot be reached",
                 )
                 for target in each.targets

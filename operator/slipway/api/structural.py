@@ -39,7 +39,7 @@ _KEPT: Final = (
     RULES,
     "required",
 )
-_CONVERTED: Final = {"$defs", "$ref", "title", "anyOf", "properties", "items", "additionalProperties"}
+_CONVERTED: Final = {"$defs", "$ref", "title", "anyOf", "const", "properties", "items", "additionalProperties"}
 
 
 def structural(model: type[BaseModel], *, defaults: bool = True) -> Schema:
@@ -102,6 +102,8 @@ def _without_null(node: Schema, where: str) -> Schema:
 
 def _tidied(node: Schema, defaults: bool) -> Schema:
     """The node's own keywords, in order."""
+    if "const" in node:
+        node = node | {"enum": [node["const"]]}
     kept = {key: node[key] for key in _KEPT if key in node}
     if kept.get("default") is None or not defaults:
         kept.pop("default", None)

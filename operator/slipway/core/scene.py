@@ -16,6 +16,7 @@ from slipway.core.children.revision import RevisionRecord
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import REVISION, Manifest, of_revision
 from slipway.core.platform import Platform
+from slipway.core.rollout.canary import steps_of
 from slipway.core.rollout.facts import RevisionFacts, available
 from slipway.core.rollout.gates import Policy
 from slipway.core.route import RouteFacts, route_facts
@@ -123,9 +124,9 @@ class Scene:
             standby=duration(stays),
             unschedulable_grace=duration(rollout.unschedulable_grace),
             automatic_rollback=rollout.automatic_rollback,
-            canary_steps=tuple(canary.steps) if canary else (),
-            analysis=canary.analysis if canary else None,
-            canary_full_size=canary is not None and canary.full_size,
+            canary_steps=steps_of(rollout),
+            canary_full_size=canary is None or canary.full_size,
+            analysis=rollout.analysis,
         )
 
     @cached_property

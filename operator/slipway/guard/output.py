@@ -24,6 +24,7 @@ _PROTOBUF = re.compile(r"^\[libprotobuf ERROR [^\]]*\] (?P<text>.*)$")
 _ARGUMENT = re.compile(r"tritonserver: (?P<text>(?:unrecognized|unknown|invalid|ambiguous) option.*|option .*)$")
 # Not about the model: a server without a GPU says it at every start.
 _NOISE = ("CudaDriverHelper has not been initialized", "Failed to create instance:", "unable to create cuda")
+_TABLE = re.compile(r"^(\||\+-)")
 _TRACE = re.compile(r"\n\s*\n?At:\n.*", re.DOTALL)
 
 
@@ -50,7 +51,7 @@ class Output:
 
     def note(self, line: str) -> None:
         """Remember one line."""
-        if line.strip():
+        if line.strip() and not _TABLE.match(line):
             self._tail.append(line[:_LINE_LIMIT])
         found = _ERROR.search(line) or _PROTOBUF.search(line)
         if found and not any(noise in line for noise in _NOISE):

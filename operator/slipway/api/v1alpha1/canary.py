@@ -1,13 +1,12 @@
-"""`spec.rollout.canary`: the steps by which a new version gets its share of the traffic."""
+"""`spec.rollout.canary` and `.blueGreen`: the steps by which a new version gets its share of the traffic."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import Interval, Timeout
-from slipway.api.v1alpha1.analysis import Analysis
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 
@@ -19,7 +18,7 @@ class Pause(ApiModel):
 
 
 class AnalysisMode(StrEnum):
-    """How a step runs `canary.analysis`."""
+    """How a step runs `rollout.analysis`."""
 
     INLINE = "Inline"
     """The step is made once the analysis has passed."""
@@ -44,7 +43,7 @@ class CanaryStep(ApiModel):
         description="Percent of live requests that a gateway copies to the new version, whose answers nobody sees.",
     )
     analysis: AnalysisMode | None = Field(
-        None, description="Inline: goes on once canary.analysis has passed. Background: runs it from here to the end."
+        None, description="Inline: goes on once rollout.analysis has passed. Background: runs it from here to the end."
     )
 
 
@@ -52,11 +51,6 @@ class Canary(ApiModel):
     """A growing share for the new version, step by step; the old one stays whole until the end."""
 
     model_config = checked(
-        rule(
-            "has(self.analysis) == self.steps.exists(s, has(s.analysis))",
-            "analysis and a step that runs it go together: give both or neither",
-            ".analysis",
-        ),
         rule(
             "self.steps.filter(s, has(s.analysis) && s.analysis == 'Background').size() <= 1 && "
             "(!self.steps.exists(s, has(s.analysis) && s.analysis == 'Background') || "
@@ -69,8 +63,32 @@ class Canary(ApiModel):
     steps: Annotated[list[CanaryStep], Field(min_length=1, max_length=32)] = Field(
         description="After the last one the new version takes over."
     )
-    analysis: Analysis | None = Field(None, description="What its numbers and answers must be.")
     full_size: bool = Field(
         False, description="All pods of the new version from the start, not as many as its share needs."
     )
     standby_duration: Interval = Field("15m", description="How long the old pods stay afterwards, all of them.")
+
+
+class Check(ApiModel):
+    """What has to come true before a blue-green change goes on: exactly one of its fields."""
+
+    model_config = checked(
+        rule("has(self.pause) != has(self.analysis)", "a check is either a pause or an analysis: make two of it")
+    )
+
+    pause: Pause | None = None
+    analysis: Literal[AnalysisMode.INLINE] | None = Field(None, description="Goes on once rollout.analysis has passed.")
+
+
+class BlueGreen(ApiModel):
+    """A whole new set of pods beside the old one, and one switch."""
+
+    before_switch: Annotated[list[Check], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="Once all new pods answer. Needs traffic.gateway."
+    )
+    after_switch: Annotated[list[Check], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="While the old pods can take it all back. Needs traffic.gateway."
+    )
+    standby_duration: Interval = Field(
+        "15m", description="How long the old pods stay, all of them, for an instant way back."
+    )

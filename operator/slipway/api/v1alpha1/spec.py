@@ -5,14 +5,14 @@ because the API server and this code must agree on them. CEL rules stand beside 
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import CountOrPercent, Interval, Timeout
 from slipway.api.v1alpha1.analysis import Analysis
-from slipway.api.v1alpha1.canary import AnalysisMode, Canary, CanaryStep, Pause
+from slipway.api.v1alpha1.canary import AnalysisMode, BlueGreen, Canary, CanaryStep, Check, Pause
 from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
 from slipway.api.v1alpha1.model import (
     S3,
@@ -43,6 +43,7 @@ __all__ = [
     "Canary",
     "CanaryStep",
     "CandidateHeader",
+    "Check",
     "DataType",
     "DynamicBatching",
     "EnvVar",
@@ -125,12 +126,13 @@ class RollingUpdate(ApiModel):
     )
 
 
-class BlueGreen(ApiModel):
-    """A whole new set of pods beside the old one, and one switch."""
-
-    standby_duration: Interval = Field(
-        "15m", description="How long the old pods stay, all of them, for an instant way back."
-    )
+_STEPS: Final = (
+    ("has(self.canary)", "self.canary.steps"),
+    ("has(self.blueGreen) && has(self.blueGreen.beforeSwitch)", "self.blueGreen.beforeSwitch"),
+    ("has(self.blueGreen) && has(self.blueGreen.afterSwitch)", "self.blueGreen.afterSwitch"),
+)
+"""Where steps may stand, and what to ask first."""
+_ANALYSED: Final = " || ".join(f"({there} && {at}.exists(s, has(s.analysis)))" for there, at in _STEPS)
 
 
 class Rollout(ApiModel):
@@ -152,6 +154,11 @@ class Rollout(ApiModel):
             "type Canary and canary.steps go together: give both or neither",
             ".canary",
         ),
+        rule(
+            f"has(self.analysis) == ({_ANALYSED})",
+            "analysis and a step that runs it go together: give both or neither",
+            ".analysis",
+        ),
     )
 
     type: RolloutType = Field(
@@ -163,6 +170,7 @@ class Rollout(ApiModel):
     rolling_update: RollingUpdate | None = None
     blue_green: BlueGreen | None = None
     canary: Canary | None = None
+    analysis: Analysis | None = Field(None, description="What a new version's numbers and answers must be.")
     fetch_timeout: Timeout = Field("1h", description="How long a bundle may take to be resolved or fetched.")
     progress_deadline: Timeout = Field(
         "10m",
@@ -187,7 +195,13 @@ class ModelDeploymentSpec(ApiModel):
             "!self.rollout.canary.steps.exists(s, has(s.shadow))",
             "a shadow step needs a gateway that copies requests: add traffic.gateway, or take the step out",
             ".rollout.canary.steps",
-        )
+        ),
+        rule(
+            "!has(self.rollout) || !has(self.rollout.blueGreen) || (has(self.traffic) && has(self.traffic.gateway)) || "
+            "!(has(self.rollout.blueGreen.beforeSwitch) || has(self.rollout.blueGreen.afterSwitch))",
+            "checks around the switch need a gateway: add traffic.gateway, or take them out",
+            ".rollout.blueGreen",
+        ),
     )
 
     model: Model

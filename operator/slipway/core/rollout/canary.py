@@ -2,6 +2,7 @@
 
 A share is never more than the candidate's available pods can carry. With a gateway shares are exact, and the old
 version stays whole; without one they are what the numbers of pods allow, because a Service gives each pod the same.
+A blue-green change with checks is a canary of two steps, nothing and all.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from slipway.api.scalars import duration
-from slipway.api.v1alpha1.spec import CanaryStep, Pause
+from slipway.api.v1alpha1.spec import CanaryStep, Pause, Rollout
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef
 from slipway.core.analysis.judge import begun
 from slipway.core.reasons import Finding, Reason, finding
@@ -33,6 +34,21 @@ class Progressed:
     finding: Finding | None = None
     """What it waits for, in words."""
     wake_at: datetime | None = None
+
+
+def steps_of(rollout: Rollout) -> tuple[CanaryStep, ...]:
+    """The steps that a rollout makes; none where it has no say in shares."""
+    if rollout.canary:
+        return tuple(rollout.canary.steps)
+    checks = rollout.blue_green
+    if checks is None or not (checks.before_switch or checks.after_switch):
+        return ()
+    before, after = (
+        [CanaryStep(pause=check.pause, analysis=check.analysis) for check in part or ()]
+        for part in (checks.before_switch, checks.after_switch)
+    )
+    # Without a check after it, the switch is the taking over itself.
+    return (CanaryStep(weight=0), *before, *([CanaryStep(weight=WHOLE), *after] if after else ()))
 
 
 def progressed(

@@ -39,6 +39,7 @@ class Policy:
     unschedulable_grace: timedelta = timedelta(minutes=5)
     automatic_rollback: bool = True
     canary_steps: tuple[CanaryStep, ...] = ()
+    """A canary's, or those of a blue-green change with checks."""
     canary_full_size: bool = False
     analysis: Analysis | None = None
 

@@ -45,11 +45,11 @@ def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
     match policy.type:
         case RolloutType.RECREATE:
             return _recreate(rollout, facts, state)
+        case _ if policy.canary_steps and facts.of(state.stable) and rollout.step is not Step.ROLLING_BACK:
+            return _canary(rollout, facts, state, policy, now)
         case RolloutType.BLUE_GREEN:
             said = _said(rollout, RolloutType.BLUE_GREEN, None)
             return Planned(rollout=said, limits=Limits(needed=facts.needed, surge=facts.needed, spans=False))
-        case RolloutType.CANARY if facts.of(state.stable) and rollout.step is not Step.ROLLING_BACK:
-            return _canary(rollout, facts, state, policy, now)
         case _:
             return _rolling(rollout, facts, state, policy, now)
 
@@ -58,7 +58,7 @@ def _canary(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
     going = canary.progressed(rollout.canary, facts, state.candidate, policy, now)
     update: dict[str, object] = {"canary": going.status} | ({"deadline_from": now} if going.moved else {})
     return Planned(
-        rollout=_said(rollout, RolloutType.CANARY, _shares_by_pods(facts)).model_copy(update=update),
+        rollout=_said(rollout, policy.type, _shares_by_pods(facts)).model_copy(update=update),
         limits=canary.limits_of(going.status, facts, policy),
         exact=canary.through_gateway(going.status, facts, state, policy),
         finding=going.finding,

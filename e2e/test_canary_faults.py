@@ -1,0 +1,97 @@
+"""T2, T5: what goes wrong with a candidate under live requests, through a real gateway, and who notices."""
+
+from typing import Final
+
+from e2e import bundles
+from e2e.client import OF_BOTH
+from e2e.space import Manifest, Space
+from e2e.test_canary import begin, canary, host, share, until_pauses_at
+from testbed.gateway.envoy import Gateway
+
+FEW: Final = "--rate=2"
+"""So few requests a second that a slow model keeps up."""
+SLOW_SECONDS: Final = 0.5
+METRICS: Final[list[Manifest]] = [
+    {"name": "requests", "builtIn": "Requests", "min": "1"},
+    {"name": "errors", "builtIn": "ErrorRate", "max": "0"},
+    {"name": "latency", "builtIn": "LatencyP99", "max": "400"},
+]
+
+
+def analysed(*steps: Manifest) -> Manifest:
+    """These steps, then a wait for a person."""
+    analysis = {"interval": "10s", "count": 2, "inconclusiveLimit": 5, "metrics": METRICS}
+    return {"type": "Canary", "canary": {"steps": [*steps, {"pause": {}}]}, "analysis": analysis}
+
+
+def candidates(space: Space) -> list[Manifest]:
+    """The candidate's pods."""
+    return space.pods_of(space.model("line")["status"]["candidate"]["revision"])
+
+
+def test_a_candidate_that_turns_slow_is_sent_home_with_its_latency(space: Space, gateway: Gateway) -> None:
+    spec = begin(space, gateway, analysed({"weight": 50}, {"analysis": "Background"}))
+    with space.client.load(host(space), "line", OF_BOTH, FEW, gateway=gateway.address) as load:
+        space.apply("line", space.upload("2", bundles.obedient(instances=4)), version="2", **spec)
+        until_pauses_at(space, 50)
+
+        space.order(candidates(space)[0], seconds=SLOW_SECONDS)
+
+        space.until_phase("line", "Refused")
+        space.until("version 1 has it all", lambda: share(space, "1") == 100, 10)
+    load.assert_nothing_failed()
+    refused = space.model("line")["status"]["refused"]
+    assert refused["reason"] == "AnalysisFailed"
+    assert "at 50 %" in refused["message"]
+    assert "latency: 2: p99 " in refused["message"]
+
+
+def test_a_candidate_that_dies_again_and_again_gives_its_share_back_and_is_refused(
+    space: Space, gateway: Gateway
+) -> None:
+    spec = begin(space, gateway, canary(50))
+    with space.client.load(host(space), "line", OF_BOTH, gateway=gateway.address) as load:
+        space.apply("line", space.upload("2", bundles.obedient(lives_seconds=15)), version="2", **spec)
+        until_pauses_at(space, 50)
+
+        space.until("version 1 has it all", lambda: share(space, "1") == 100)
+        space.until_phase("line", "Refused", 300)
+        space.until("no request fails any more", lambda: not load.recent.total().failed)
+        assert share(space, "1") == 100
+    assert space.model("line")["status"]["refused"]["reason"] == "CrashLoop"
+    assert not load.report.total().wrong
+
+
+def test_while_a_candidates_pod_is_taken_away_its_share_is_elsewhere(space: Space, gateway: Gateway) -> None:
+    spec = begin(space, gateway, canary(50))
+    with space.client.load(host(space), "line", OF_BOTH, gateway=gateway.address) as load:
+        space.apply("line", space.upload("2", bundles.linear(slope=4)), version="2", **spec)
+        until_pauses_at(space, 50)
+        (pod,) = candidates(space)
+
+        space.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+
+        space.until("version 1 has it all", lambda: share(space, "1") == 100)
+        space.until("a new pod has the share again", lambda: share(space, "2") == 50)
+        space.until("both versions answer", lambda: set(load.recent.total().answered) == {"1", "2"})
+    load.assert_nothing_failed()
+
+
+def test_a_shadow_is_measured_and_its_failures_touch_nobody(space: Space, gateway: Gateway) -> None:
+    spec = begin(space, gateway, analysed({"shadow": 100}, {"analysis": "Inline"}))
+    with space.client.load(host(space), "line", OF_BOTH, gateway=gateway.address) as load:
+        space.apply("line", space.upload("2", bundles.obedient()), version="2", **spec)
+        space.until("it is analysed", lambda: space.ready("line").get("reason") == "AnalysisRunning")
+        (pod,) = candidates(space)
+        space.order(pod, wrong_by=6)  # now its answers can be told from version 1's
+        passed = space.until_told("line", "AnalysisPassed")
+        measured = space.model("line")["status"]["rollout"]["canary"]["analysis"]["measurements"]
+
+        space.order(pod, kill_server=9)  # and again when it starts anew: its orders outlive the container
+        space.until_phase("line", "Refused", 120)
+    load.assert_nothing_failed()
+    assert space.model("line")["status"]["refused"]["reason"] == "CrashLoop"
+    assert load.versions == {"1"}
+    assert {(each["metric"], each["outcome"]) for each in measured} >= {(m["name"], "Success") for m in METRICS}
+    for said in ("requests: 2: ", "errors: 2: 0 of ", "latency: 2: p99 "):
+        assert said in passed
