@@ -24,7 +24,7 @@ def test_it_switches_when_asked_to_and_stays_when_it_measures_well(space: Space,
         # then: before the switch only the header leads to version 2
         revision = until_pauses_at(space, 0)["revision"]
         space.until("the header leads to version 2", lambda: headed(space, gateway, HEADER) == {13.0})
-        assert set(load.report.total().answered) == {"1"}
+        assert set(load.recent.total().answered) == {"1"}
 
         # when: somebody has had a look; then: all requests go to version 2, which is measured, and stays
         ask(space, f"promote/{revision}")
