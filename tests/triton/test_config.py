@@ -103,3 +103,8 @@ def test_an_overlay_that_does_not_fit_the_bundle_is_refused(more: str, overlay: 
     )
     with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
         triton_config.merge(bundle, overlay)
+
+
+def test_a_model_that_keeps_state_by_sequence_says_so() -> None:
+    declared = triton_config.declared(triton_config.parse(GOOD + "sequence_batching { }"))
+    assert declared.get("sequences") is True

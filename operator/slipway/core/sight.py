@@ -6,6 +6,7 @@ from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core import history
 from slipway.core.inventory import could_take
 from slipway.core.lineup import Lineup, line_up
+from slipway.core.rollout.canary import splits_requests
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
 from slipway.core.rollout.state import Facts, Proof, State
 from slipway.core.scene import Scene
@@ -32,6 +33,7 @@ def facts_of(scene: Scene, state: State) -> Facts:
         evidence=scene.observed.evidence,
         golden={revision: scene.golden(revision) for revision in revisions} if scene.policy.analysis else {},
         proofs=tuple(_proofs(scene, state)) if state.candidate else (),
+        sequences=tuple(_sequences(scene, state)) if splits_requests(scene.policy) else (),
     )
 
 
@@ -80,6 +82,14 @@ def _makes_room(scene: Scene, state: State, revisions: dict[str, RevisionFacts])
     old = {pod.node for revision in revisions.values() if revision is not candidate for pod in revision.pods}
     nodes = [node for node in scene.observed.nodes if node.name in old]
     return accelerator is not None and any(could_take(node, accelerator) for node in nodes)
+
+
+def _sequences(scene: Scene, state: State) -> Iterator[str]:
+    """The versions that take part and keep state by sequence."""
+    for ref in (state.stable, state.candidate):
+        record = scene.record(ref.revision) if ref and ref.revision else None
+        if record and record.resolved.model and record.resolved.model.sequences:
+            yield record.version
 
 
 def _proofs(scene: Scene, state: State) -> Iterator[Proof]:

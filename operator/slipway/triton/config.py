@@ -6,7 +6,7 @@ named and typed inputs and outputs is refused here, before a server is started f
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from google.protobuf import text_format
 from pydantic import ValidationError
@@ -38,6 +38,7 @@ class Declared(TypedDict):
     instances: int
     inputs: list[Tensor]
     outputs: list[Tensor]
+    sequences: NotRequired[Literal[True]]
 
 
 class ConfigError(ValueError):
@@ -82,14 +83,17 @@ def to_text(config: pb.ModelConfig) -> str:
 
 
 def declared(config: pb.ModelConfig) -> Declared:
-    """What the model says of itself: backend, batching, instances and tensors."""
-    return {
+    """What the model says of itself: backend, batching, instances, tensors, and whether it keeps state by sequence."""
+    said: Declared = {
         "backend": _backend(config),
         "maxBatchSize": config.max_batch_size,
         "instances": sum(_instances(group) for group in config.instance_group or [pb.ModelInstanceGroup()]),
         "inputs": [(tensor.name, datatype(tensor.data_type), list(tensor.dims)) for tensor in config.input],
         "outputs": [(tensor.name, datatype(tensor.data_type), list(tensor.dims)) for tensor in config.output],
     }
+    if config.HasField("sequence_batching"):
+        said["sequences"] = True
+    return said
 
 
 def datatype(value: pb.DataType) -> str:

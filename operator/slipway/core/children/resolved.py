@@ -1,7 +1,7 @@
 """What the resolve Job found at a source: which bytes are there, and what they say about the model."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class ResolvedModel(StoredModel):
     instances: Annotated[int, Field(ge=1)] = 1
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
+    sequences: Literal[True] | None = None
+    """It has sequence_batching: all requests of a sequence must reach the same pod."""
 
 
 class Resolved(StoredModel):

@@ -51,6 +51,24 @@ def steps_of(rollout: Rollout) -> tuple[CanaryStep, ...]:
     return (CanaryStep(weight=0), *before, *([CanaryStep(weight=WHOLE), *after] if after else ()))
 
 
+def splits_requests(policy: Policy) -> bool:
+    """Whether at some step both versions get requests of the same clients."""
+    return any(0 < (step.weight or 0) < WHOLE for step in policy.canary_steps)
+
+
+def splits_sequences(facts: Facts, candidate: RevisionRef | None) -> Finding | None:
+    """No route keeps the requests of a sequence together while it shares requests out: neither Gateway API nor Service
+    knows of sequences. An edit of the spec heals it, so the version is not refused."""
+    if not facts.sequences or candidate is None:
+        return None
+    message = (
+        f"{candidate.version}: rollout.canary.steps would split the sequences of {' and '.join(facts.sequences)}, "
+        "whose config.pbtxt has sequence_batching: all requests of a sequence must reach one pod; "
+        "set rollout.type to BlueGreen"
+    )
+    return finding(Reason.SPEC_INVALID, message)
+
+
 def progressed(
     before: CanaryStatus | None, facts: Facts, candidate: RevisionRef | None, policy: Policy, now: datetime
 ) -> Progressed:

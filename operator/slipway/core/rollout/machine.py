@@ -185,6 +185,8 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
     """Pods and traffic, one step further; unless somebody has paused, or something has to be proved first."""
     if rollout.paused_at:
         return Outcome(state=state, allocation=as_it_is(state, facts))
+    if state.stable and (split := canary.splits_sequences(facts, state.candidate)):
+        return Outcome(state=state, allocation=as_it_is(state, facts), finding=split, stalled=True)
     planned = limits.planned(rollout, facts, state, policy, now)
     rollout, state = planned.rollout, replace(state, rollout=planned.rollout)
     if planned.needs_proof:

@@ -69,6 +69,8 @@ class Facts:
     """What the guard asks by itself, by revision."""
     proofs: tuple[Proof, ...] = ()
     """Of the candidate's bundle and of the stable one's."""
+    sequences: tuple[str, ...] = ()
+    """Versions whose model keeps state from request to request of a sequence, where shares would split those."""
 
     @property
     def settled(self) -> bool:
