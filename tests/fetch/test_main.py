@@ -46,6 +46,7 @@ def test_resolve_leaves_its_answer(tmp_path: Path) -> None:
     assert code == 0
     assert said["resolved"]["digest"] == bundles.digest(BUNDLE)
     assert said["resolved"]["model"]["inputs"] == [["x", "FP32", [1]]]
+    assert said["resolved"]["asks"] == [{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}]
 
 
 def test_fetch_leaves_a_repository_and_no_message(tmp_path: Path) -> None:

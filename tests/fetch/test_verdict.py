@@ -46,6 +46,15 @@ def test_long_names_are_cut_further() -> None:
     assert json.loads(text)["resolved"]["model"]["backend"] == "onnxruntime"
 
 
+def test_as_many_requests_are_told_as_fit_and_tensors_come_first() -> None:
+    asks = [{"inputs": [{"name": "x", "data": list(range(n))}]} for n in (10, 20, 2000)]
+    told = json.loads(verdict.answer_text({**_answer(2, "t"), "asks": asks}))["resolved"]
+    assert told["asks"] == asks[:2]
+    cut = verdict.answer_text({**_answer(40, "n" * 200), "asks": asks})
+    assert len(cut.encode()) <= verdict.LIMIT_BYTES
+    assert "asks" not in json.loads(cut)["resolved"]
+
+
 def test_a_place_that_cannot_be_written_is_no_second_failure(tmp_path: Path) -> None:
     verdict.write(tmp_path / "no" / "such" / "place", "x")
     verdict.write(tmp_path / "log", "said")

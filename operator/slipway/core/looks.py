@@ -1,8 +1,8 @@
 """What is to be looked at beside the passes, from where the rollout stands: pods' counters, answers, Prometheus."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.analysis import Analysis, AnalysisStatus
@@ -59,7 +59,6 @@ def _of_analysis(
     at = looks_at(seen, scene.observed.evidence.get(about))
     if at is None:
         return
-    verification = scene.spec.model.verification
     yield Wanted(
         topic=about,
         at=at,
@@ -68,9 +67,18 @@ def _of_analysis(
         candidate=candidate.revision or "",
         stable=stable.revision or "",
         questions=questions(analysis, _subject(scene, candidate), _subject(scene, stable)),
-        exams=exams(analysis, [each.to_dict() for each in (verification and verification.requests) or ()]),
+        exams=exams(analysis, _golden(scene, candidate)),
         request_timeout=duration((scene.spec.server or Server()).request_timeout),
     )
+
+
+def _golden(scene: Scene, candidate: RevisionRef) -> Sequence[Mapping[str, Any]]:
+    """The golden requests that are known here: those of the spec, else what was told of the candidate's bundle."""
+    verification = scene.spec.model.verification
+    if verification and verification.requests:
+        return [request.to_dict() for request in verification.requests]
+    record = scene.record(candidate.revision or "")
+    return (record and record.resolved.asks) or ()
 
 
 def _targets(scene: Scene, revision: str) -> Iterator[Target]:

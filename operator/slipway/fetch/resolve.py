@@ -1,11 +1,12 @@
 """`slipway-fetch resolve`: is the bundle there, what is it, and would it be served? Nothing is kept on disk."""
 
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from slipway.fetch import archive, layout, model, resume
+from slipway.fetch import archive, layout, model, resume, verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.settings import Settings
@@ -64,5 +65,18 @@ def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> di
         "size": found.size,
         "files": len(found.entries),
         "golden": len(requests),
+        "asks": list(_asks(requests)),
         "model": configured.declared,
     }
+
+
+def _asks(requests: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
+    """The first requests without their answers, no more than could be told at all."""
+    room = verdict.LIMIT_BYTES
+    for path in sorted(requests):
+        # parse_constant: NaN is no JSON, and the protocol writes it as text.
+        asked = {"inputs": json.loads(requests[path], parse_constant=str)["inputs"]}
+        room -= len(json.dumps(asked))
+        if room < 0:
+            return
+        yield asked

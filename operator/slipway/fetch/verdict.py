@@ -6,7 +6,7 @@ can be done without breaking the JSON.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -76,10 +76,14 @@ def verdict_text(error: FetchError) -> str:
 
 
 def answer_text(resolved: Mapping[str, Any]) -> str:
-    """The termination message of `resolve`; lists of tensors are shortened until it fits."""
-    most = MAX_TENSORS
-    while len(text := _compact({"resolved": _shortened(resolved, most)})) > LIMIT_BYTES and most:
-        most //= 2
+    """The termination message of `resolve`: as many of the requests as fit, and where it is too long without any,
+    lists of tensors are shortened."""
+    asks, most = list(resolved.get("asks", ())), MAX_TENSORS
+    while len(text := _compact({"resolved": _shortened(resolved, asks, most)})) > LIMIT_BYTES and (asks or most):
+        if asks:
+            asks.pop()
+        else:
+            most //= 2
     return text.decode()
 
 
@@ -91,11 +95,12 @@ def write(path: Path, text: str) -> None:
         log.warning("the termination message cannot be written to %s: %s", path, error.strerror)
 
 
-def _shortened(resolved: Mapping[str, Any], most: int) -> dict[str, Any]:
+def _shortened(resolved: Mapping[str, Any], asks: Sequence[Any], most: int) -> dict[str, Any]:
     model = dict(resolved["model"])
     model["inputs"] = model["inputs"][:most]
     model["outputs"] = model["outputs"][:most]
-    return {**resolved, "model": model}
+    rest = {name: value for name, value in resolved.items() if name != "asks"}
+    return {**rest, "model": model, **({"asks": list(asks)} if asks else {})}
 
 
 def _compact(value: object) -> bytes:

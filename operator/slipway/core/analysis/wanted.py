@@ -12,8 +12,10 @@ from typing import Any, Final
 from slipway.api.v1alpha1.analysis import Analysis
 from slipway.core.analysis.query import Subject
 
-NO_REQUESTS: Final = "has no requests: give answers.requests, or golden requests in model.verification"
-"""Those of a bundle are known to its pods alone."""
+NO_REQUESTS: Final = (
+    "has no requests: the bundle has no golden ones, or none is small enough to be told (4 KB); give answers.requests, "
+    "or model.verification.requests"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,7 @@ def questions(analysis: Analysis, candidate: Subject, stable: Subject) -> tuple[
 
 
 def exams(analysis: Analysis, golden: Sequence[Mapping[str, Any]]) -> tuple[Exam, ...]:
-    """The requests of an analysis; `golden` are those of the spec's verification, for metrics that bring none."""
+    """The requests of an analysis; `golden` are for metrics that bring none."""
     return tuple(
         Exam(metric=metric.name, requests=tuple(metric.answers.requests or golden))
         for metric in analysis.metrics

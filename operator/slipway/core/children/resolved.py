@@ -34,6 +34,8 @@ class Resolved(StoredModel):
     files: Annotated[int, Field(ge=0)] = 0
     golden: Annotated[int, Field(ge=0)] = 0
     """Golden requests that the bundle carries."""
+    asks: tuple[dict[str, Any], ...] | None = None
+    """Their inputs, of as many as a termination message takes: what two versions can be compared by."""
     model: ResolvedModel | None = None
 
     @classmethod
