@@ -364,8 +364,14 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
     (
         "a shadow without a gateway",
         with_model(rollout={"type": "Canary", "canary": {"steps": [{"shadow": 10}]}}),
-        "spec.rollout.canary.steps",
-        "a shadow step needs a gateway that copies requests: add traffic.gateway, or take the step out",
+        "spec.rollout.canary",
+        "fullSize and shadow steps need a gateway: add traffic.gateway, or take them out",
+    ),
+    (
+        "all of a canary's pods without a gateway",
+        with_model(rollout={"type": "Canary", "canary": {"steps": [{"weight": 10}], "fullSize": True}}),
+        "spec.rollout.canary",
+        "fullSize and shadow steps need a gateway: add traffic.gateway, or take them out",
     ),
     (
         "a pause of no time",

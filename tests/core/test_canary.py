@@ -199,6 +199,29 @@ def test_a_shadow_gets_copies_and_no_share() -> None:
     assert shares(cluster) == {"3": 90, "4": 10}
 
 
+def test_a_shadow_copies_no_more_than_its_pods_can_answer() -> None:
+    cluster = canary({"weight": 25}, {"shadow": 50}, {"pause": {}})
+    pods_come(cluster)
+    assert counts(cluster) == {"3": 4, "4": 3}  # for a quarter of the requests and copies of a half
+    candidate = cluster.revision_named("4")
+    assert mirrored_to(cluster) == {}  # one pod is there, and its share takes all of it
+    cluster.kubelet(candidate)
+    cluster.objects["Deployment", candidate]["status"] = {"availableReplicas": 2, "replicas": 3}
+    goes_on(cluster)
+    assert mirrored_to(cluster) == {candidate: 25}
+    assert cluster.status["phase"] != "Paused"
+    pods_come(cluster)
+    assert mirrored_to(cluster) == {candidate: 50}
+    assert cluster.status["phase"] == "Paused"
+
+
+def mirrored_to(cluster: Toy) -> dict[str, int]:
+    """Percent of the HTTP requests that are copied, by Service."""
+    rule = cluster.objects["HTTPRoute", "churn"]["spec"]["rules"][1]
+    mirrors = [f["requestMirror"] for f in rule.get("filters", []) if f["type"] == "RequestMirror"]
+    return {mirror["backendRef"]["name"]: mirror["percent"] for mirror in mirrors}
+
+
 def test_a_header_leads_to_the_candidate_as_soon_as_it_answers() -> None:
     cluster = canary(traffic={**GATEWAY, "candidateHeader": {"name": "x-candidate", "value": "yes"}})
     assert len(cluster.objects["HTTPRoute", "churn"]["spec"]["rules"]) == 2

@@ -1,13 +1,15 @@
 """Canaries that go on by what their pods count: on the toy cluster, with looks as the shell would bring them."""
 
+import json
 from typing import Any
 
 import pytest
 
 from slipway.core.analysis.wanted import Wanted
 from slipway.triton.metrics import ModelMetrics
-from tests.core.test_canary import canary, goes_on, pods_come, shares
-from tests.core.test_rollouts import counts, told
+from tests.core.gen import resolved
+from tests.core.test_canary import GATEWAY, canary, goes_on, pods_come, shares
+from tests.core.test_rollouts import counts, ready, told
 from tests.core.toy import Toy
 
 ERRORS = {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"}
@@ -155,6 +157,49 @@ def test_in_the_background_the_last_step_waits_for_as_many_rounds_as_it_takes_to
     assert cluster.status["stable"]["version"] == "4"
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"analysis": "Inline"}, {"weight": 50}, {"pause": {}}],
+        [{"analysis": "Background"}, {"weight": 50}, {"pause": {}}],
+        [{"weight": 0}, {"analysis": "Background"}, {"weight": 50}, {"pause": {}}],
+    ],
+)
+def test_an_analysis_begins_when_there_are_pods_to_measure_and_not_while_they_start(
+    steps: list[dict[str, Any]],
+) -> None:
+    once = {"interval": "1m", "count": 1, "metrics": [ERRORS]}
+    cluster = canary(*steps, analysis=once)
+    cluster.pass_time(minutes=9)  # fetching takes as long as it takes
+    goes_on(cluster)
+    assert cluster.status["phase"] == "Starting"
+    assert "analysis" not in cluster.status["rollout"]["canary"]
+    for _ in range(2):
+        pods_come(cluster)
+    if steps[0].get("analysis") == "Inline":
+        assert shares(cluster) == {"3": 100}
+    else:
+        assert shares(cluster) == {"3": 50, "4": 50}
+    cluster.looks(metrics={"3": ModelMetrics(), "4": ModelMetrics()})
+    round_of(cluster, succeeded=1000)
+    assert told(cluster)[-1] != "AnalysisInconclusive"
+    assert shares(cluster) == {"3": 50, "4": 50}
+
+
+def test_what_somebody_went_past_asks_for_nothing_more() -> None:
+    cluster = analysed(*BACKGROUND)
+    round_of(cluster)
+    assert cluster.condition("Ready")["reason"] == "AnalysisInconclusive"
+    cluster.request = f"promote/{cluster.status['candidate']['revision']}"
+    pods_come(cluster)
+    assert analysis(cluster)["phase"] == "Skipped"
+    assert not analyses(cluster)
+    cluster.pass_time(minutes=3)
+    for _ in range(3):
+        pods_come(cluster)
+    assert cluster.status["stable"]["version"] == "4"
+
+
 def test_a_pod_that_cannot_be_looked_at_is_no_success() -> None:
     cluster = analysed()
     cluster.pass_time(minutes=1)
@@ -191,3 +236,19 @@ def test_the_looks_are_at_both_versions_pods_and_end_with_the_analysis() -> None
     cluster.request = f"abort/{wanted.candidate}"
     goes_on(cluster)
     assert not analyses(cluster)
+
+
+def test_answers_are_compared_on_the_golden_requests_of_the_bundle() -> None:
+    told = [{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}]
+    compared = {"interval": "1m", "metrics": [{"name": "answers", "answers": {}}]}
+    cluster = ready(
+        replicas=4, traffic=GATEWAY, rollout={"type": "Canary", "canary": {"steps": INLINE}} | {"analysis": compared}
+    )
+    goes_on(cluster)
+    cluster.edit(version="4")
+    cluster.settle()
+    cluster.resolve_job_ends(json.dumps({"resolved": resolved(asks=told).to_dict()}))
+    goes_on(cluster)
+    pods_come(cluster)
+    (look,) = analyses(cluster)
+    assert [list(exam.requests) for exam in look.exams] == [told]

@@ -15,6 +15,7 @@ from slipway.core.facts import Child
 from slipway.core.identity import ASKED
 from slipway.core.lineup import Lineup
 from slipway.core.names import Manifest, of_resolve_job, of_revision
+from slipway.core.rollout.canary import mirrored
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.scene import Scene
 
@@ -76,7 +77,8 @@ def _route(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[st
     named = sorted(live, key=lambda entry: (not weights.get(entry.revision), entry.number))
     candidate = state.candidate.revision if state.candidate else None
     answers = candidate if candidate and scene.available(candidate) else None
-    mirrored = state.rollout.canary.shadow if state.rollout and state.rollout.canary else 0
+    status = state.rollout.canary if state.rollout else None
+    copies = mirrored(status, scene.available(answers), scene.needed) if status and answers else 0
     timeouts, server = traffic.timeouts, scene.spec.server or Server()
     return http_route(
         owner=scene.owner,
@@ -84,7 +86,7 @@ def _route(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[st
         gateway=traffic.gateway,
         routing=Routing(
             backends=[Backend(revision=e.revision, weight=weights.get(e.revision, 0)) for e in named],
-            shadow=(answers, mirrored) if answers and mirrored else None,
+            shadow=(answers, copies) if answers and copies else None,
             candidate=answers,
         ),
         timeout=timeouts.request if timeouts else server.request_timeout,

@@ -76,7 +76,7 @@ class Answers(ApiModel):
     """Asks candidate and stable the same; the number is the share of requests whose answers differ."""
 
     requests: Annotated[list[Passthrough], Field(min_length=1, max_length=16)] | None = Field(
-        None, description="V2 requests: objects with `inputs`. Absent: those of model.verification."
+        None, description="V2 requests: objects with `inputs`. Absent: the golden ones."
     )
     tolerance: _Number = Field(
         "0.001", description="How far an element may be off: a fraction of stable's, or of 1 where that is larger."
@@ -160,6 +160,8 @@ class AnalysisPhase(StrEnum):
     PASSED = "Passed"
     FAILED = "Failed"
     INCONCLUSIVE = "Inconclusive"
+    SKIPPED = "Skipped"
+    """Somebody went on without it."""
 
 
 class MeasurementOutcome(StrEnum):

@@ -192,9 +192,9 @@ class ModelDeploymentSpec(ApiModel):
     model_config = checked(
         rule(
             "!has(self.rollout) || !has(self.rollout.canary) || (has(self.traffic) && has(self.traffic.gateway)) || "
-            "!self.rollout.canary.steps.exists(s, has(s.shadow))",
-            "a shadow step needs a gateway that copies requests: add traffic.gateway, or take the step out",
-            ".rollout.canary.steps",
+            "!(self.rollout.canary.fullSize || self.rollout.canary.steps.exists(s, has(s.shadow)))",
+            "fullSize and shadow steps need a gateway: add traffic.gateway, or take them out",
+            ".rollout.canary",
         ),
         rule(
             "!has(self.rollout) || !has(self.rollout.blueGreen) || (has(self.traffic) && has(self.traffic.gateway)) || "

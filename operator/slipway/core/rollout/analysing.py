@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from slipway.api.v1alpha1.analysis import AnalysisPhase, AnalysisStatus
+from slipway.api.v1alpha1.canary import AnalysisMode, CanaryStep
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef, RolloutStatus
 from slipway.core.analysis.course import advanced
 from slipway.core.analysis.measure import Contender
@@ -58,15 +59,38 @@ def failure(rollout: RolloutStatus, candidate: RevisionRef | None) -> Finding | 
     return finding(Reason.ANALYSIS_FAILED, f"{candidate.version}: at {weight} %: {seen.message}")
 
 
+def is_to_begin(status: CanaryStatus, policy: Policy) -> bool:
+    """Whether an analysis should begin that has not: in its own step or, in the background, as soon as there are
+    requests to measure."""
+    if status.analysis is not None or policy.analysis is None:
+        return False
+    if AnalysisMode.BACKGROUND not in [step.analysis for step in policy.canary_steps[: status.step + 1]]:
+        return _step(status, policy).analysis is AnalysisMode.INLINE
+    return bool(status.weight or status.shadow) or _is_last(status, policy)
+
+
 def holds(status: CanaryStatus, policy: Policy) -> bool:
     """Whether the step that is being made has to wait for the analysis."""
     seen, analysis = status.analysis, policy.analysis
-    if seen is None or analysis is None or seen.phase is AnalysisPhase.PASSED:
+    if analysis is None or (seen and seen.phase in (AnalysisPhase.PASSED, AnalysisPhase.SKIPPED)):
         return False
-    if seen.phase is not AnalysisPhase.RUNNING or not policy.in_background:
-        return True
-    last = status.step == len(policy.canary_steps) - 1
-    return last and seen.runs - seen.inconclusives < analysis.count
+    if policy.in_background and (seen is None or seen.phase is AnalysisPhase.RUNNING):
+        return _is_last(status, policy) and (seen is None or seen.runs - seen.inconclusives < analysis.count)
+    return seen is not None or is_to_begin(status, policy)
+
+
+def _step(status: CanaryStatus, policy: Policy) -> CanaryStep:
+    """The step that is being made; one that asks for nothing where all are."""
+    return policy.canary_steps[status.step] if status.step < len(policy.canary_steps) else CanaryStep()
+
+
+def _is_last(status: CanaryStatus, policy: Policy) -> bool:
+    return status.step == len(policy.canary_steps) - 1
+
+
+def gone_past(seen: AnalysisStatus | None) -> AnalysisStatus | None:
+    """The analysis after somebody went on without its verdict: it asks for no further round."""
+    return seen.model_copy(update={"phase": AnalysisPhase.SKIPPED, "next_at": None}) if seen else None
 
 
 def wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef) -> Finding | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from slipway.api.scalars import duration
-from slipway.api.v1alpha1.spec import CanaryStep, Pause, Rollout
+from slipway.api.v1alpha1.spec import AnalysisMode, CanaryStep, Pause, Rollout
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef
 from slipway.core.analysis.judge import begun
 from slipway.core.reasons import Finding, Reason, finding
@@ -75,9 +75,10 @@ def progressed(
     """Go on over every step that has come true. Steps that were changed start again."""
     if before is None or before.steps != _named(policy):
         before = _entered(CanaryStatus(steps=_named(policy), since=now), policy, 0, now)
-    status = before
+    status = _begun(before, facts, facts.of(candidate), policy, now)
     while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now):
-        status = _entered(status, policy, status.step + 1, now)
+        entered = _entered(status, policy, status.step + 1, now)
+        status = _begun(entered, facts, facts.of(candidate), policy, now)
     said, wake_at = _wait(status, policy, candidate)
     return Progressed(status=status, moved=status.step != before.step, finding=said, wake_at=wake_at)
 
@@ -85,7 +86,7 @@ def progressed(
 def skipped(status: CanaryStatus, policy: Policy, now: datetime) -> CanaryStatus | None:
     """Past the pause or the analysis that it stands in, as somebody asks; None where it stands in none."""
     if analysing.holds(status, policy):
-        status = status.model_copy(update={"analysis": None})
+        status = status.model_copy(update={"analysis": analysing.gone_past(status.analysis)})
     elif _pause(status, policy) is None:
         return None
     return _entered(status, policy, status.step + 1, now)
@@ -97,12 +98,21 @@ def is_over(status: CanaryStatus, policy: Policy) -> bool:
 
 
 def wanted_pods(status: CanaryStatus, facts: Facts, policy: Policy) -> int:
-    """Pods of the candidate for the share that it should have by now."""
-    if policy.canary_full_size or is_over(status, policy):
+    """Pods of the candidate for the requests that it should have by now, those that only it answers and copies."""
+    if is_over(status, policy):
         return facts.needed
     if facts.route is None:
         return _nearest(status.weight, facts)
-    return min(facts.needed, max(1, -(-facts.needed * status.weight // WHOLE)))
+    if policy.canary_full_size:
+        return facts.needed
+    load = min(WHOLE, status.weight + status.shadow)
+    return min(facts.needed, max(1, -(-facts.needed * load // WHOLE)))
+
+
+def mirrored(status: CanaryStatus, available: int, needed: int) -> int:
+    """Percent of the requests to copy: never more than the pods that are there can answer beside their share."""
+    can = WHOLE * available // needed if needed else 0
+    return max(0, min(status.shadow, can - status.weight))
 
 
 def through_gateway(status: CanaryStatus, facts: Facts, state: State, policy: Policy) -> Allocation | None:
@@ -158,9 +168,19 @@ def _entered(status: CanaryStatus, policy: Policy, at: int, now: datetime) -> Ca
         update["weight"] = weight
     elif (shadow := steps[at].shadow) is not None:
         update["shadow"] = shadow
-    elif steps[at].analysis is not None and policy.analysis:
-        update["analysis"] = begun(policy.analysis, now)
+    elif steps[at].analysis is AnalysisMode.INLINE:
+        update["analysis"] = None  # another one
     return status.model_copy(update=update)
+
+
+def _begun(
+    status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime
+) -> CanaryStatus:
+    """An analysis begins once there are pods to measure."""
+    if not analysing.is_to_begin(status, policy) or policy.analysis is None:
+        return status
+    there = candidate is not None and candidate.available >= wanted_pods(status, facts, policy)
+    return status.model_copy(update={"analysis": begun(policy.analysis, now)}) if there else status
 
 
 def _has_come_true(
@@ -183,8 +203,8 @@ def _is_routed(step: CanaryStep, status: CanaryStatus, facts: Facts, candidate: 
         return step.weight is None or _is_split(status.weight, candidate, facts, pods)
     if step.weight is not None:
         return facts.route.settled and facts.route.share(candidate.revision) == step.weight
-    mirrored = (candidate.revision, status.shadow) if status.shadow else None
-    return facts.route.settled and facts.route.shadow == mirrored
+    copies = mirrored(status, candidate.available, facts.needed)
+    return facts.route.settled and facts.route.shadow == ((candidate.revision, copies) if copies else None)
 
 
 def _is_split(weight: int, candidate: RevisionFacts, facts: Facts, pods: int) -> bool:
