@@ -46,6 +46,25 @@ def test_a_candidate_that_turns_slow_is_sent_home_with_its_latency(space: Space,
     assert "latency: 2: p99 " in refused["message"]
 
 
+def test_a_candidate_that_begins_to_answer_5xx_is_sent_home_though_triton_counts_successes(
+    space: Space, gateway: Gateway
+) -> None:
+    spec = begin(space, gateway, analysed({"weight": 50}, {"analysis": "Background"}))
+    with space.client.load(host(space), "line", OF_BOTH, gateway=gateway.address) as load:
+        space.apply("line", space.upload("2", bundles.obedient()), version="2", **spec)
+        until_pauses_at(space, 50)
+
+        space.order(candidates(space)[0], error=1)
+
+        space.until_phase("line", "Refused")
+        space.until("version 1 has it all", lambda: share(space, "1") == 100, 10)
+        space.until("no request fails any more", lambda: not load.recent.total().failed)
+    refused = space.model("line")["status"]["refused"]
+    assert refused["reason"] == "AnalysisFailed"
+    assert "1 of 1 of Slipway's own were answered 5xx" in refused["message"]
+    assert not load.report.total().wrong
+
+
 def test_a_candidate_that_dies_again_and_again_gives_its_share_back_and_is_refused(
     space: Space, gateway: Gateway
 ) -> None:

@@ -50,6 +50,8 @@ class TritonPythonModel:
         if "kill_server" in orders:
             os.kill(os.getppid(), orders["kill_server"])
         answers = []
+        if "error" in orders:
+            return [pb_utils.InferenceResponse(error=pb_utils.TritonError("as ordered")) for _ in requests]
         for request in requests:
             x = pb_utils.get_input_tensor_by_name(request, "x").as_numpy()
             y = x * 2 + 1 + orders.get("wrong_by", 0)

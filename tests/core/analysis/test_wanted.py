@@ -45,3 +45,12 @@ def test_requests_are_the_metrics_own_or_else_the_golden_ones() -> None:
     assert exams(analysis(brings), [golden]) == (Exam(metric="m", requests=(own,)),)
     assert exams(analysis(metric), []) == (Exam(metric="m", requests=()),)
     assert exams(analysis(queried(max="1")), [golden]) == ()
+
+
+def test_an_error_rate_is_asked_about_by_golden_requests_where_no_answers_are_compared() -> None:
+    golden = {"inputs": [1]}
+    rate = built_in("ErrorRate", max="0")
+    assert exams(analysis(rate), [golden]) == (Exam(metric=rate.name, requests=(golden,)),)
+    assert exams(analysis(rate), []) == ()
+    compared = answers().model_copy(update={"name": "answers"})
+    assert [exam.metric for exam in exams(analysis(rate, compared), [golden])] == ["answers"]

@@ -29,7 +29,8 @@ class BuiltIn(StrEnum):
 
     ERROR_RATE = "ErrorRate"
     """Failed requests as a fraction of all: 0.01 is one in a hundred. Triton does not count a full queue's 503s, nor
-    errors that a Python model answers with: an `answers` metric beside it adds what Slipway's own requests see."""
+    errors that a Python model answers with: what Slipway's own requests see is added, those of an `answers` metric or
+    the golden ones. A gateway's counts can be had by `prometheus`."""
     LATENCY_P50 = "LatencyP50"
     """Milliseconds within which half of the requests were answered, of the worst pod, over Triton's last minute."""
     LATENCY_P90 = "LatencyP90"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from slipway.api.v1alpha1.analysis import Analysis
+from slipway.api.v1alpha1.analysis import Analysis, BuiltIn
 from slipway.core.analysis.query import Subject
 
 NO_REQUESTS: Final = (
@@ -83,9 +83,12 @@ def questions(analysis: Analysis, candidate: Subject, stable: Subject) -> tuple[
 
 
 def exams(analysis: Analysis, golden: Sequence[Mapping[str, Any]]) -> tuple[Exam, ...]:
-    """The requests of an analysis; `golden` are for metrics that bring none."""
-    return tuple(
+    """The requests of an analysis; `golden` are for metrics that bring none. An error rate is asked about as well,
+    where nothing else asks: not every error is in Triton's counters."""
+    compared = tuple(
         Exam(metric=metric.name, requests=tuple(metric.answers.requests or golden))
         for metric in analysis.metrics
         if metric.answers
     )
+    rate = next((metric.name for metric in analysis.metrics if metric.built_in is BuiltIn.ERROR_RATE), None)
+    return (Exam(metric=rate, requests=tuple(golden)),) if rate and golden and not compared else compared
