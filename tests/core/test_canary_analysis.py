@@ -74,6 +74,8 @@ def test_a_step_waits_for_its_analysis_and_the_next_one_runs_another() -> None:
         round_of(cluster, succeeded=1000 * minute)
     pods_come(cluster)
     assert cluster.status["stable"]["version"] == "4"
+    assert cluster.status["analysis"]["phase"] == "Passed"
+    assert len(cluster.status["analysis"]["measurements"]) == 2
 
 
 def test_a_breach_sends_the_candidate_home_with_its_numbers() -> None:
@@ -85,6 +87,8 @@ def test_a_breach_sends_the_candidate_home_with_its_numbers() -> None:
     for said in ("at 10 %", "100 of 996 requests failed", "10.04%", "above max 0.01"):
         assert said in refused["message"]
     assert told(cluster).count("AnalysisFailed") == 1
+    assert cluster.status["analysis"]["phase"] == "Failed"
+    assert [each["metric"] for each in cluster.status["analysis"]["measurements"]] == ["errors"]
     assert not analyses(cluster)
 
 
@@ -139,6 +143,8 @@ def test_in_the_background_it_runs_beside_the_steps_and_may_end_any_of_them() ->
     for minute in (1, 2, 3, 4):
         round_of(cluster, succeeded=1000 * minute)
     assert cluster.status["stable"]["version"] == "4"
+    assert cluster.status["analysis"]["phase"] == "Passed"
+    assert cluster.status["analysis"]["runs"] == 4
 
     cluster = analysed(*BACKGROUND)
     round_of(cluster, succeeded=1000)
@@ -192,7 +198,7 @@ def test_what_somebody_went_past_asks_for_nothing_more() -> None:
     assert cluster.condition("Ready")["reason"] == "AnalysisInconclusive"
     cluster.request = f"promote/{cluster.status['candidate']['revision']}"
     pods_come(cluster)
-    assert analysis(cluster)["phase"] == "Skipped"
+    assert analysis(cluster)["phase"] == "Ended"
     assert not analyses(cluster)
     cluster.pass_time(minutes=3)
     for _ in range(3):

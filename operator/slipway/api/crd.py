@@ -10,7 +10,8 @@ from slipway.api.base import RULES, rule
 from slipway.api.structural import Schema, structural
 from slipway.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ModelDeploymentSpec, ModelDeploymentStatus
 
-_SHORT = 400
+_SHORT = 600
+_UNWRAPPED = 10**6  # a line that goes on in the next one begins with a hundred spaces at times
 HEADER = "# Made by `python -m slipway.api.crd`. Change the models under operator/slipway/api instead.\n"
 
 # Children append a dash and eight digits, and a Service's name may have 63 characters.
@@ -110,7 +111,7 @@ def definition() -> dict[str, Any]:
 
 def render() -> str:
     """The definition as YAML, as it stands in crds/."""
-    return HEADER + yaml.dump(definition(), Dumper=_Compact, sort_keys=False, width=200, allow_unicode=True)
+    return HEADER + yaml.dump(definition(), Dumper=_Compact, sort_keys=False, width=_UNWRAPPED, allow_unicode=True)
 
 
 class _Compact(yaml.SafeDumper):

@@ -6,6 +6,7 @@ from typing import Final
 
 from slipway.api.v1alpha1.status import RevisionRef, Step
 from slipway.core import history
+from slipway.core.rollout.analysing import of_rollout
 from slipway.core.rollout.state import State
 from slipway.core.rollout.target import retarget
 from slipway.core.scene import Scene
@@ -24,6 +25,7 @@ def remembered(scene: Scene) -> State:
         candidate=before.candidate,
         refused=before.refused,
         rollout=before.rollout,
+        analysis=before.analysis or of_rollout(before.rollout),
         last_number=max(before.last_number, *others, 0),
         requests=list(before.requests),
     )

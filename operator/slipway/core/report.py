@@ -6,6 +6,7 @@ from slipway.core.converge import Goal, Live
 from slipway.core.lineup import Lineup, described
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
 from slipway.core.reasons import Finding, found_before
+from slipway.core.rollout.analysing import ended, of_rollout
 from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.scene import Scene
@@ -93,6 +94,7 @@ def status_of(*, scene: Scene, state: State, lineup: Lineup, goal: Goal, situati
         candidate=state.candidate,
         refused=state.refused,
         rollout=state.rollout,
+        analysis=None if of_rollout(state.rollout) else ended(state.analysis, scene.policy),
         revisions=_revisions(scene, state, lineup, goal),
         requests=state.requests,
         last_number=state.last_number,

@@ -161,8 +161,8 @@ class AnalysisPhase(StrEnum):
     PASSED = "Passed"
     FAILED = "Failed"
     INCONCLUSIVE = "Inconclusive"
-    SKIPPED = "Skipped"
-    """Somebody went on without it."""
+    ENDED = "Ended"
+    """Without a verdict: somebody went on or called the rollout off, or something else ended it."""
 
 
 class MeasurementOutcome(StrEnum):

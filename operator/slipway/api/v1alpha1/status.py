@@ -195,6 +195,7 @@ class ModelDeploymentStatus(StoredModel):
     candidate: RevisionRef | None = None
     refused: Refused | None = None
     rollout: RolloutStatus | None = None
+    analysis: AnalysisStatus | None = Field(None, description="The last one of a rollout that is over.")
     revisions: Annotated[
         list[RevisionStatus],
         Field(max_length=32, json_schema_extra=keyed_by("revision")),

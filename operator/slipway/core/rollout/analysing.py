@@ -46,7 +46,7 @@ def analysed(state: State, facts: Facts, policy: Policy, now: datetime) -> tuple
     if after == before:
         return state, ()
     status = canary.model_copy(update={"analysis": after})
-    known = replace(state, rollout=rollout.model_copy(update={"canary": status}))
+    known = replace(state, rollout=rollout.model_copy(update={"canary": status}), analysis=after)
     return known, tuple(_told(candidate, before, after))
 
 
@@ -72,7 +72,7 @@ def is_to_begin(status: CanaryStatus, policy: Policy) -> bool:
 def holds(status: CanaryStatus, policy: Policy) -> bool:
     """Whether the step that is being made has to wait for the analysis."""
     seen, analysis = status.analysis, policy.analysis
-    if analysis is None or (seen and seen.phase in (AnalysisPhase.PASSED, AnalysisPhase.SKIPPED)):
+    if analysis is None or (seen and seen.phase in (AnalysisPhase.PASSED, AnalysisPhase.ENDED)):
         return False
     if policy.in_background and (seen is None or seen.phase is AnalysisPhase.RUNNING):
         return _is_last(status, policy) and (seen is None or seen.runs - seen.inconclusives < analysis.count)
@@ -88,9 +88,18 @@ def _is_last(status: CanaryStatus, policy: Policy) -> bool:
     return status.step == len(policy.canary_steps) - 1
 
 
-def gone_past(seen: AnalysisStatus | None) -> AnalysisStatus | None:
-    """The analysis after somebody went on without its verdict: it asks for no further round."""
-    return seen.model_copy(update={"phase": AnalysisPhase.SKIPPED, "next_at": None}) if seen else None
+def ended(seen: AnalysisStatus | None, policy: Policy) -> AnalysisStatus | None:
+    """The analysis once nobody waits for its verdict any more: it asks for no further round."""
+    if seen is None or seen.phase not in (AnalysisPhase.RUNNING, AnalysisPhase.INCONCLUSIVE):
+        return seen
+    enough = policy.in_background and policy.analysis and seen.runs - seen.inconclusives >= policy.analysis.count
+    phase = AnalysisPhase.PASSED if enough else AnalysisPhase.ENDED
+    return seen.model_copy(update={"phase": phase, "next_at": None})
+
+
+def of_rollout(rollout: RolloutStatus | None) -> AnalysisStatus | None:
+    """The analysis that a rollout is in, or was in last."""
+    return rollout.canary.analysis if rollout and rollout.canary else None
 
 
 def wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef) -> Finding | None:

@@ -86,7 +86,7 @@ def progressed(
 def skipped(status: CanaryStatus, policy: Policy, now: datetime) -> CanaryStatus | None:
     """Past the pause or the analysis that it stands in, as somebody asks; None where it stands in none."""
     if analysing.holds(status, policy):
-        status = status.model_copy(update={"analysis": analysing.gone_past(status.analysis)})
+        status = status.model_copy(update={"analysis": analysing.ended(status.analysis, policy)})
     elif _pause(status, policy) is None:
         return None
     return _entered(status, policy, status.step + 1, now)

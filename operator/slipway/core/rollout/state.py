@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from slipway.api.v1alpha1.analysis import AnalysisStatus
 from slipway.api.v1alpha1.status import HandledRequest, Refused, RevisionRef, RolloutStatus
 from slipway.core.analysis.samples import Evidence, Golden
 from slipway.core.children.resolved import Resolved
@@ -23,6 +24,8 @@ class State:
     candidate: RevisionRef | None = None
     refused: Refused | None = None
     rollout: RolloutStatus | None = None
+    analysis: AnalysisStatus | None = None
+    """The last one, of this rollout or of one before."""
     last_number: int = 0
     requests: list[HandledRequest] = field(default_factory=list)
 
