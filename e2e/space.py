@@ -48,8 +48,12 @@ class Space:
         self.cluster.kubectl.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
         )
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": CREDENTIALS}, "stringData": KEYS}
-        self.kubectl.apply(secret)
+        self.kubectl.apply(self.credentials)
+
+    @property
+    def credentials(self) -> Manifest:
+        """The Secret that models name."""
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": CREDENTIALS}, "stringData": KEYS}
 
     def with_own_store(self) -> "Space":
         """The same namespace, with an S3 server of its own in it."""

@@ -1,7 +1,12 @@
 """S5: what the store does wrong has its reason and heals in the store alone; changed bytes harm no pod that serves."""
 
+from typing import Final
+
 from e2e import bundles
-from e2e.space import Space
+from e2e.space import CREDENTIALS, Space
+
+HEALED_SECONDS: Final = 300
+"""The kubelet tries a mount again within two minutes."""
 
 
 def test_a_corrupt_file_is_named_and_putting_it_right_in_the_store_is_enough(space: Space) -> None:
@@ -68,6 +73,31 @@ def test_a_store_that_is_down_is_waited_for(space: Space) -> None:
     own.store.start()
     own.upload("1", bundles.linear())
     space.until_ready("line")
+
+
+def test_a_secret_that_is_not_there_is_named_and_creating_it_is_enough(space: Space) -> None:
+    # given: a namespace where nobody has made the Secret that the manifest names
+    space.kubectl("delete", "secret", CREDENTIALS)
+
+    # when: a model is asked for
+    space.apply("line", space.upload("1", bundles.linear()))
+
+    # then: the wait has its reason, in the kubelet's own words, and nothing is at fault but the world
+    said = space.until_reason("line", "ConfigurationMissing")
+    assert f'secret "{CREDENTIALS}" not found' in said
+    assert "source.secretName" in said
+    assert space.model("line")["status"]["phase"] == "Waiting"
+
+    # when: it is made; then: the model serves
+    space.kubectl.apply(space.credentials)
+    space.until_ready("line", seconds=HEALED_SECONDS)
+    assert space.client.infer("http", space.host("line"), "line", x=[[4.0]]) == {"y": [[9.0]]}
+
+    # when: it goes again, and one more pod is asked for; then: that wait has the same reason, and the first pod serves
+    space.kubectl("delete", "secret", CREDENTIALS)
+    space.kubectl("scale", "modeldeployment/line", "--replicas=2")
+    space.until("status names the Secret", lambda: space.ready("line").get("reason") == "ConfigurationMissing")
+    assert space.client.infer("grpc", space.host("line"), "line", x=[[3.0]]) == {"y": [[7.0]]}
 
 
 def _fetch_said(space: Space, reason: str) -> str:

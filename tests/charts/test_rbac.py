@@ -24,7 +24,7 @@ WHERE_MODELS_LIVE = {
     "/configmaps": CHILD,
     "/services": CHILD,
     "/pods": "delete list watch",
-    "/events": "create",
+    "/events": "create list",
 }
 NODES = {"/nodes": "list watch"}
 LEASE = {"coordination.k8s.io/leases": "create", "coordination.k8s.io/leases=slipway": "get update"}

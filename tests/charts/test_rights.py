@@ -87,8 +87,9 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
     cluster_plane: Plane, cluster_namespace: str, tmp_path: Path
 ) -> None:
     kubectl, mark = cluster_plane.kubectl().within(cluster_namespace), cluster_plane.audit.mark()
+    nobody = model(1, scheduling={"serviceAccountName": "nobody"}) | {"metadata": {"name": "refused"}}
     with operator(cluster_plane, tmp_path):
-        kubectl.apply(model(2, **EVERYTHING))
+        kubectl.apply(nobody, model(2, **EVERYTHING))
         kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
         mine = "-l=serving.slipway.dev/model-deployment=churn"
         kubectl("wait", "--for=create", "--timeout=10s", "hpa,networkpolicy,pdb", mine)
@@ -98,6 +99,7 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
         kubectl.apply(model(3))
         kubectl("wait", "--for=delete", "--timeout=30s", "httproute", mine)
         kubectl("wait", "--for=jsonpath={.spec.replicas}=3", "--timeout=30s", "deployment", mine)
+        kubectl("wait", "--for=jsonpath={.status.phase}=Waiting", "--timeout=60s", "md/refused")
 
     calls = cluster_plane.audit.calls(mark, cluster_plane.user("tenant"))
     assert denied(calls) == []

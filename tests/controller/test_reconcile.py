@@ -88,7 +88,7 @@ class Stage:
 @pytest.fixture
 async def stage(kube: ApiKube, namespace: str) -> AsyncIterator[Stage]:
     async with client() as session:
-        sampling = Sampling(session, lambda key: None, ports=Ports(metrics=free_port()))
+        sampling = Sampling(session, lambda key: None, kube=kube, ports=Ports(metrics=free_port()))
         yield await Stage(kube, Key(namespace, "churn"), sampling).with_model_deployment()
         await sampling.close()
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiohttp
 import pytest
@@ -28,6 +29,8 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 KEY = Key("shop", "churn")
 NEW, OLD = "90be11d2", "3f2a91bc"
 SEVEN = b"\x00\x00\xe0\x40"
+UNASKED: Any = None
+"""These looks need no API server."""
 
 
 def target(number: int, revision: str = NEW) -> Target:
@@ -49,7 +52,7 @@ class Cluster:
     def __init__(self, stack: AsyncExitStack, session: aiohttp.ClientSession) -> None:
         self._stack = stack
         self.ports = Ports(http=free_port(), metrics=free_port())
-        self.sampling = Sampling(session, self.again, now=lambda: self.now, ports=self.ports)
+        self.sampling = Sampling(session, self.again, kube=UNASKED, now=lambda: self.now, ports=self.ports)
         self.now = NOON
         self.passes: list[Key] = []
         self.passed = asyncio.Event()
@@ -130,7 +133,7 @@ async def test_only_so_many_pods_are_asked_at_a_time(cluster: Cluster, monkeypat
 
     pod = await cluster.pod(11, metrics=slow)
     async with client() as session:
-        looks = Sampling(session, cluster.again, ports=cluster.ports)
+        looks = Sampling(session, cluster.again, kube=UNASKED, ports=cluster.ports)
         scrape = await looks.scrape("m", [pod] * 12)
     assert most == 3
     assert all(sample.metrics for sample in scrape.pods)

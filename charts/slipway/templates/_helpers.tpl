@@ -75,7 +75,8 @@ subjects:
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, delete]
+# Only Events tell why a pod does not come or start; they are listed for one object, once that takes too long.
 - apiGroups: [""]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end }}

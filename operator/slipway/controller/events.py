@@ -1,12 +1,17 @@
 """Kubernetes Events: what a person would want to be told, as `kubectl describe` shows it."""
 
+import logging
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from slipway.controller.kinds import EVENT, MODEL_DEPLOYMENT, Key
+from slipway.controller.kube import Kube, KubeError
+from slipway.core.analysis.samples import Told
 from slipway.core.names import FIELD_MANAGER, Manifest
 from slipway.core.plan import Note
+
+log = logging.getLogger(__name__)
 
 LONGEST: Final = 1024
 """Characters of a message; the API refuses longer ones."""
@@ -35,3 +40,24 @@ def event_of(key: Key, uid: str, note: Note, now: datetime) -> Manifest:
         "lastTimestamp": at,
         "count": 1,
     }
+
+
+async def newest(kube: Kube, namespace: str, uid: str) -> Told:
+    """What was told of an object last. That it may not be read is no reason to stop: status then says less."""
+    try:
+        events = await kube.events(namespace, uid)
+    except KubeError as error:
+        log.info("The Events on %s cannot be read: %s", uid, error)
+        return Told()
+    last = max(events, key=_told_at, default=None)
+    if last is None:
+        return Told()
+    message = str(last.get("message") or "")
+    return Told(reason=str(last.get("reason")), message=message, warning=last.get("type") == "Warning")
+
+
+def _told_at(event: Manifest) -> datetime:
+    """When it was last told. Writers differ in what they fill in."""
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return max((datetime.fromisoformat(at) for at in times if at), default=datetime.min.replace(tzinfo=UTC))

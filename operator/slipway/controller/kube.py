@@ -5,7 +5,7 @@ times the CPU on lists and know no ModelDeployment.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -107,6 +107,10 @@ class Kube(Protocol):
         """Tell people something through a Kubernetes Event."""
         ...
 
+    async def events(self, namespace: str, uid: str) -> Sequence[Manifest]:
+        """What Kubernetes Events tell of one object."""
+        ...
+
 
 class Calls(Protocol):
     """Told of every call."""
@@ -194,6 +198,13 @@ class ApiKube:
     async def create_event(self, event: Manifest) -> None:
         """See Kube."""
         await self.create(EVENT, event)
+
+    async def events(self, namespace: str, uid: str) -> Sequence[Manifest]:
+        """See Kube."""
+        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(PAGE)}
+        answer = await self._call("list", EVENT, method="GET", path=EVENT.path(namespace), query=query)
+        found: list[Manifest] = answer.get("items") or []
+        return found
 
     async def _call(
         self,

@@ -77,7 +77,7 @@ class Operator:
             identity=settings.identity,
             clock=clock,
         )
-        self._sampling = Sampling(session, self._queue.add)
+        self._sampling = Sampling(session, self._queue.add, kube=kube)
         self._reconciler = Reconciler(
             kube=kube,
             store=store,

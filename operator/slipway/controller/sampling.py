@@ -8,15 +8,17 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import aiohttp
 
 from slipway.controller import asking, prometheus
+from slipway.controller.events import newest
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.controller.kinds import Key
+from slipway.controller.kube import Kube
 from slipway.core.analysis.drain import kept
 from slipway.core.analysis.samples import (
     Answer,
@@ -24,6 +26,7 @@ from slipway.core.analysis.samples import (
     PodSample,
     Readings,
     Scrape,
+    Told,
     Trial,
     Trials,
 )
@@ -59,10 +62,11 @@ class Sampling:
         session: aiohttp.ClientSession,
         again: Callable[[Key], None],
         *,
+        kube: Kube,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         ports: Ports = Ports(),
     ) -> None:
-        self._session, self._again, self._now, self._ports = session, again, now, ports
+        self._session, self._again, self._kube, self._now, self._ports = session, again, kube, now, ports
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._topics: dict[Key, dict[str, _Topic]] = {}
 
@@ -98,7 +102,8 @@ class Sampling:
 
     async def _look(self, key: Key, wanted: Wanted, topic: "_Topic") -> None:
         try:
-            topic.evidence = await self.look(wanted, topic.evidence, topic.asked)
+            seen = await self.look(wanted, topic.evidence, topic.asked)
+            topic.evidence = replace(seen, told=await self._told(key.namespace, wanted.told_of))
             topic.asked = _asked(topic.evidence, wanted)
         finally:
             topic.task = None
@@ -120,6 +125,11 @@ class Sampling:
             readings=readings,
             trials=trials,
         )
+
+    # -- Events
+
+    async def _told(self, namespace: str, uids: Sequence[str]) -> dict[str, Told]:
+        return {uid: await newest(self._kube, namespace, uid) for uid in uids}
 
     # -- metrics
 

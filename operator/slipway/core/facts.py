@@ -101,6 +101,11 @@ class ContainerFacts:
         """How often it has ended so far."""
         return self.restarts + (self.exit_code is not None and not self.running)
 
+    @property
+    def begun(self) -> bool:
+        """It has run, or does."""
+        return self.running or self.exit_code is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class PodFacts:
@@ -128,6 +133,14 @@ class PodFacts:
     fetched_at: datetime | None
     """When the init container was done."""
     ready_at: datetime | None
+    lacks: tuple[str, ...] = ()
+    """The Secrets and claims that it names, for as long as the kubelet says that something of its start is missing."""
+
+    @property
+    def unstarted_since(self) -> datetime | None:
+        """Since when it has had a node; None once a container of it has run."""
+        begun = self.phase != "Pending" or self.fetch.begun or self.server.begun
+        return None if begun else self.scheduled_at
 
     @property
     def progressed_at(self) -> datetime:
@@ -200,6 +213,7 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
     scheduled = conditions.get("PodScheduled") or {}
     statuses = {c["name"]: c for key in ("initContainerStatuses", "containerStatuses") for c in status.get(key) or ()}
     failure = f"{status['reason']}: {status.get('message', '')}".rstrip(": ") if status.get("reason") else None
+    starts = (conditions.get("PodReadyToStartContainers") or {}).get("status")
     return PodFacts(
         name=meta["name"],
         uid=meta["uid"],
@@ -219,7 +233,16 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
         scheduled_at=_turned_true(conditions, "PodScheduled"),
         fetched_at=_turned_true(conditions, "Initialized"),
         ready_at=_turned_true(conditions, "Ready"),
+        lacks=_named(manifest.get("spec") or {}) if starts == "False" else (),
     )
+
+
+def _named(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """What people have to provide for its volumes."""
+    volumes = spec.get("volumes") or ()
+    secrets = [f"Secret {v['secret']['secretName']}" for v in volumes if "secret" in v]
+    claims = [f"claim {v['persistentVolumeClaim']['claimName']}" for v in volumes if "persistentVolumeClaim" in v]
+    return (*secrets, *claims)
 
 
 def _turned_true(conditions: Mapping[str, Mapping[str, Any]], kind: str) -> datetime | None:

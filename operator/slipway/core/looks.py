@@ -16,6 +16,7 @@ from slipway.core.children.pod import model_name
 from slipway.core.lineup import Lineup, drain_time, drain_topic
 from slipway.core.rollout.analysing import topic
 from slipway.core.rollout.state import State
+from slipway.core.rollout.unstarted import wanted
 from slipway.core.scene import Scene
 
 LOOKS_WITHIN: Final = timedelta(minutes=1)
@@ -24,7 +25,9 @@ LOOKS_WITHIN: Final = timedelta(minutes=1)
 
 def looks_of(scene: Scene, state: State, lineup: Lineup) -> tuple[Wanted, ...]:
     """The topics of one ModelDeployment. One that is not named any more is forgotten."""
-    return (*_of_rollout(scene, state), *(_of_retiring(scene, known) for known in lineup.retiring))
+    unstarted = wanted(scene.observed, scene.owner, scene.now)
+    retiring = (_of_retiring(scene, known) for known in lineup.retiring)
+    return (*_of_rollout(scene, state), *retiring, *((unstarted,) if unstarted else ()))
 
 
 def wakes_at(looks: Sequence[Wanted], now: datetime) -> datetime | None:

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     INSUFFICIENT_CAPACITY = "InsufficientCapacity"
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REFUSED = "PodRefused"
+    POD_NOT_STARTED = "PodNotStarted"
     POD_LOST = "PodLost"
     CONFIGURATION_MISSING = "ConfigurationMissing"
     NAME_CONFLICT = "NameConflict"

@@ -118,6 +118,15 @@ class Readings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Told:
+    """The newest of the Kubernetes Events on an object; nothing where there is none, or none may be read."""
+
+    reason: str = ""
+    message: str = ""
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What looks at one topic have brought so far."""
 
@@ -129,6 +138,8 @@ class Evidence:
     """Of the last look, by the metric's name."""
     trials: Mapping[str, Trials] = field(default_factory=dict)
     """Of the last look, by the metric's name."""
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """Of the last look, by the object's uid."""
 
     @property
     def after(self) -> Scrape:

@@ -55,14 +55,16 @@ class Wanted:
     """What the looks are about, as `90be11d2/analysis-3`: looks at another topic are not compared with these."""
     at: datetime
     """A look is due that is no older than this."""
-    model: str
+    model: str = ""
     """Triton's name for it."""
-    targets: tuple[Target, ...]
+    targets: tuple[Target, ...] = ()
     candidate: str = ""
     """The revision that is asked, for an exam."""
     stable: str = ""
     questions: tuple[Question, ...] = ()
     exams: tuple[Exam, ...] = ()
+    told_of: tuple[str, ...] = ()
+    """Objects, by uid, whose Kubernetes Events are read."""
     request_timeout: timedelta = timedelta(seconds=30)
     remembers: timedelta = timedelta()
     """Looks older than this before the last one are forgotten, but for the last of them."""

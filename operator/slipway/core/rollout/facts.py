@@ -1,12 +1,14 @@
 """What the rollout machine looks at: one revision's pods and counts, and what became of resolving an ask."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from slipway.core.analysis.samples import Told
 from slipway.core.facts import Child, NodeFacts, Observed, Owner, PodFacts
 from slipway.core.names import of_resolve_job
+from slipway.core.rollout.unstarted import told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class RevisionFacts:
     ending: int = 0
     """Pods that were told to end and are still there."""
     nodes: tuple[NodeFacts, ...] = ()
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """What Kubernetes tells of pods that do not start, by uid."""
 
     @property
     def whole(self) -> bool:
@@ -57,6 +61,7 @@ class RevisionFacts:
             pods=tuple(pod for pod in pods if not pod.deleting),
             ending=sum(pod.deleting for pod in pods),
             nodes=observed.nodes,
+            told=told(observed),
         )
 
 
@@ -79,6 +84,8 @@ class ResolveFacts:
     failed: bool = False
     complete: bool = False
     pod: PodFacts | None = None
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """What Kubernetes tells of the Job and its pod, by uid."""
 
     @property
     def ended(self) -> bool:
@@ -101,4 +108,5 @@ class ResolveFacts:
             failed="Failed" in true,
             complete="Complete" in true,
             pod=max(pods, key=lambda pod: pod.created, default=None),
+            told=told(observed),
         )

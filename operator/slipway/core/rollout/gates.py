@@ -14,6 +14,7 @@ from slipway.core.facts import ContainerFacts, PodFacts
 from slipway.core.inventory import what_nodes_have
 from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.unstarted import has_not_started, pods_refused
 from slipway.core.verdict import verdict
 
 OF_ONE_POD: Final = frozenset({Reason.WRONG_ANSWER, Reason.LOAD_FAILED})
@@ -59,10 +60,7 @@ Gate = Callable[[RevisionFacts, Policy], Finding | None]
 
 def quota_or_admission_refuses(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """A ResourceQuota or an admission rule keeps the ReplicaSet from making pods: only the Deployment tells."""
-    if facts.replica_failure is None:
-        return None
-    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in facts.replica_failure else Reason.POD_REFUSED
-    return finding(reason, f"{facts.version}: the API server refuses its pods: {facts.replica_failure}")
+    return pods_refused(facts.version, facts.replica_failure) if facts.replica_failure is not None else None
 
 
 def no_node_fits(facts: RevisionFacts, policy: Policy) -> Finding | None:
@@ -91,6 +89,12 @@ def configuration_is_missing(facts: RevisionFacts, policy: Policy) -> Finding | 
             said = container.waiting_message or container.waiting_reason
             return finding(Reason.CONFIGURATION_MISSING, f"{facts.version}: {pod.name}: {said}")
     return None
+
+
+def pod_does_not_start(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """It has a node, and for unusually long no container: a volume, or its network, is missing."""
+    found = (has_not_started(pod, facts.told[pod.uid], facts.version) for pod in facts.pods if pod.uid in facts.told)
+    return next(filter(None, found), None)
 
 
 def fetch_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
@@ -147,6 +151,7 @@ GATES: Final[tuple[Gate, ...]] = (
     image_cannot_be_pulled,
     configuration_is_missing,
     node_was_lost,
+    pod_does_not_start,
     fetch_failed,
     ran_out_of_memory,
     server_failed,

@@ -14,6 +14,7 @@ from slipway.core.children.resolved import Resolved
 from slipway.core.reasons import About, Finding, Reason, finding, found_before
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
 from slipway.core.rollout.gates import Policy, first_finding
+from slipway.core.rollout.unstarted import has_no_pod
 from slipway.core.verdict import answer, verdict
 
 RETRY_FIRST: Final = timedelta(seconds=10)
@@ -81,8 +82,8 @@ def answered(facts: ResolveFacts) -> Resolved | None:
 def _waits(facts: ResolveFacts, version: str) -> Finding | None:
     """What keeps the Job's pod from running, in the same words as for a model's pods."""
     if facts.pod is None:
-        return None
-    waiting = RevisionFacts(revision="", version=version, wanted=1, pods=(facts.pod,))
+        return has_no_pod(facts.job, facts.told, version) if facts.job else None
+    waiting = RevisionFacts(revision="", version=version, wanted=1, pods=(facts.pod,), told=facts.told)
     return first_finding(waiting, Policy(fetch_timeout=STALLED_AFTER, progress_deadline=STALLED_AFTER))
 
 

@@ -1,0 +1,103 @@
+"""Unstarted: a Job without its pod, and a pod without its first container.
+
+Neither object says why: that a Secret cannot be mounted, or that the API server refuses a pod, is told by Kubernetes'
+Events alone. They are read when something takes unusually long, and are not watched: a busy cluster has thousands.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from slipway.core.analysis.samples import Told
+from slipway.core.analysis.wanted import Wanted
+from slipway.core.facts import Child, Observed, Owner, PodFacts
+from slipway.core.reasons import Finding, Reason, finding
+
+UNSTARTED_AFTER: Final = timedelta(seconds=30)
+"""Volumes are mounted and networks set up in seconds, and attaching a disk takes tens of them. By then kubelet and
+controllers have tried more than once, and told of it."""
+LOOK_AGAIN: Final = timedelta(minutes=1)
+MOST: Final = 3
+"""Objects that are looked at; the others wait for the same, as a rule."""
+TOPIC: Final = "unstarted"
+"""What the looks are kept under."""
+
+_MISSING: Final = ("not found", "non-existent")
+_ENDED: Final = frozenset({"Failed", "Complete"})
+_MADE: Final = "SuccessfulCreate"
+
+
+def wanted(observed: Observed, owner: Owner, now: datetime) -> Wanted | None:
+    """The look at what Kubernetes tells of those that do not start; None where everything has."""
+    waiting = sorted((*_jobs(observed, owner), *_pods(observed)))
+    if not waiting:
+        return None
+    seen = observed.evidence.get(TOPIC)
+    due = waiting[0][0] + UNSTARTED_AFTER
+    at = max(due, seen.after.at + LOOK_AGAIN) if seen else due
+    late = [uid for since, uid in waiting if since + UNSTARTED_AFTER <= max(at, now)]
+    return Wanted(topic=TOPIC, at=at, told_of=tuple(late[:MOST]))
+
+
+def told(observed: Observed) -> Mapping[str, Told]:
+    """What the last look has brought, by uid."""
+    seen = observed.evidence.get(TOPIC)
+    return seen.told if seen else {}
+
+
+def pods_refused(version: str, said: str) -> Finding:
+    """A ResourceQuota or an admission rule keeps a controller from making pods."""
+    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in said else Reason.POD_REFUSED
+    return finding(reason, f"{version}: the API server refuses its pods: {said}")
+
+
+def has_no_pod(job: Child, told: Mapping[str, Told], version: str) -> Finding | None:
+    """A Job that should have its pod by now."""
+    if job.uid not in told:
+        return None
+    said, spec = told[job.uid], job.body["spec"]
+    if spec.get("suspend"):
+        message = f"{version}: Job {job.name} is suspended, by a queue or by hand: it goes on when it is let go"
+        return finding(Reason.POD_REFUSED, message)
+    if said.warning:
+        return pods_refused(version, said.message)
+    if said.reason == _MADE:
+        return None
+    account = spec["template"]["spec"].get("serviceAccountName") or "default"
+    message = (
+        f"{version}: Job {job.name} has no pod: look for a quota, an admission rule, or whether there is a service "
+        f"account {account}, with: kubectl describe job {job.name}"
+    )
+    return finding(Reason.POD_REFUSED, message)
+
+
+def has_not_started(pod: PodFacts, said: Told, version: str) -> Finding | None:
+    """A pod that should have a container by now. One that pulls an image is told of as well, and not as a warning."""
+    if pod.unstarted_since is None:
+        return None
+    if said.warning and any(words in said.message for words in _MISSING):
+        message = f"{version}: {pod.name}: {said.message}; create it, or correct source.secretName"
+        return finding(Reason.CONFIGURATION_MISSING, message)
+    if said.warning:
+        return finding(Reason.POD_NOT_STARTED, f"{version}: {pod.name}: {said.reason}: {said.message}")
+    if said.reason or not pod.lacks:
+        return None
+    message = f"{version}: {pod.name} has no container yet: see whether {' and '.join(pod.lacks)} can be mounted"
+    return finding(Reason.POD_NOT_STARTED, f"{message}, with: kubectl describe pod {pod.name}")
+
+
+def _jobs(observed: Observed, owner: Owner) -> Iterator[tuple[datetime, str]]:
+    """Jobs of ours without a pod, and since when they have waited for it."""
+    having = {pod.job for pod in observed.pods}
+    for (kind, name), job in observed.children.items():
+        if kind == "Job" and job.owner_uid == owner.uid and not job.deleting and name not in having:
+            body = job.body
+            conditions = (body.get("status") or {}).get("conditions") or ()
+            if not any(c["type"] in _ENDED and c["status"] == "True" for c in conditions):
+                yield datetime.fromisoformat(body["metadata"]["creationTimestamp"]), job.uid
+
+
+def _pods(observed: Observed) -> Iterator[tuple[datetime, str]]:
+    for pod in observed.pods:
+        if pod.unstarted_since and not pod.deleting:
+            yield pod.unstarted_since, pod.uid

@@ -1,0 +1,57 @@
+"""Pods that cannot come: the real Job controller and admission say why, and status repeats it until it heals."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from testbed.api import Api
+from testbed.operating import OperatorProcess
+from testbed.plane import Plane
+from tests.stories.story import Story, model_deployment
+
+pytestmark = pytest.mark.plane
+
+HEALED_SECONDS: Final = 150
+"""The Job controller tries a refused pod ever more slowly."""
+
+
+@pytest.fixture(scope="module")
+def full(story_plane: Plane, story_api: Api) -> Iterator[Story]:
+    """A namespace whose quota has no room for a pod."""
+    begun = Story(story_plane, story_api).begin()
+    begun.apply(_quota(0))
+    yield begun
+    begun.kubectl("delete", "modeldeployments", "--all", "--wait=false")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def both(story_plane: Plane, story: Story, full: Story) -> Iterator[OperatorProcess]:
+    """One without its service account and one without room, side by side: each wait takes half a minute to be told."""
+    with OperatorProcess(story_plane, namespaces=[story.namespace, full.namespace]) as running:
+        story.apply(model_deployment("unknown", scheduling={"serviceAccountName": "reader"}))
+        full.apply(model_deployment("crowded"))
+        yield running
+
+
+def _quota(pods: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small"},
+        "spec": {"hard": {"pods": str(pods)}},
+    }
+
+
+def test_a_missing_service_account_is_named_before_there_is_any_pod_and_making_it_is_enough(story: Story) -> None:
+    said = story.until_says("unknown", "PodRefused", 'serviceaccount "reader" not found')
+    assert said.startswith("1: the API server refuses its pods: ")
+    assert story.status("unknown")["phase"] == "Waiting"
+    story.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}})
+    story.until_ready("unknown", seconds=HEALED_SECONDS)
+
+
+def test_a_full_quota_is_named_before_there_is_any_pod_and_raising_it_is_enough(full: Story) -> None:
+    full.until_says("crowded", "QuotaExceeded", "exceeded quota: small")
+    full.apply(_quota(9))
+    full.until_ready("crowded", seconds=HEALED_SECONDS)
