@@ -15,6 +15,7 @@ from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from testbed.prometheus import find
 from testbed.shell import ROOT, run
+from tests.core.toy import Toy, says, toy
 
 STATES = {file.stem: file for file in (ROOT / "gitops" / "argocd" / "testdata").glob("*.yaml")}
 NOON = 1767614400.0  # 2026-01-05T12:00:00Z, when everything happens in them
@@ -106,3 +107,37 @@ def test_names_and_help_are_as_prometheus_wants_them(tmp_path: Path) -> None:
     text = generate_latest(holding("rolling-back").registry).decode()
     assert len(re.findall("^# HELP slipway_", text, re.MULTILINE)) > 10
     assert run(find("promtool"), "check", "metrics", stdin=text) == ""
+
+
+# -- how rollouts end
+
+
+def ended(told: Telemetry) -> dict[tuple[str, ...], float]:
+    """Rollouts by outcome and reason."""
+    (family,) = (metric for metric in told.registry.collect() if metric.name == "slipway_rollouts")
+    counts = (sample for sample in family.samples if sample.name == "slipway_rollouts_total")
+    return {(sample.labels["outcome"], sample.labels["reason"]): sample.value for sample in counts}
+
+
+def passes(cluster: Toy, told: Telemetry) -> None:
+    for note in (note for _ in range(4) for note in cluster.reconcile().notes):
+        told.told(note)
+
+
+def test_only_a_version_that_was_sent_home_counts_as_refused() -> None:
+    cluster, told = toy(), Telemetry()
+    cluster.becomes_ready()
+    wrong = cluster.server_ended(says("WrongAnswer", "y[0] is 5, expected 7"))
+
+    cluster.kubelet(cluster.revision_named("3"), status=wrong)
+    passes(cluster, told)
+    assert "WrongAnswer" in [reason for reason, _ in cluster.events]
+    assert "refused" not in cluster.status
+    assert ended(told) == {}
+
+    cluster.kubelet(cluster.revision_named("3"))
+    cluster.starts("4")
+    cluster.kubelet(cluster.revision_named("4"), status=wrong)
+    passes(cluster, told)
+    assert cluster.status["refused"]["reason"] == "WrongAnswer"
+    assert ended(told) == {("refused", "WrongAnswer"): 1}

@@ -13,7 +13,7 @@ from slipway.controller.kinds import WATCHED, Key
 from slipway.controller.resync import Hearing
 from slipway.controller.store import Store
 from slipway.core.plan import Note
-from slipway.core.reasons import ABOUT_REVISION, Reason
+from slipway.core.reasons import Reason
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -69,7 +69,7 @@ class Telemetry:
         """Count what a note says about a rollout's end."""
         if note.reason == Reason.PROMOTED:
             self.rollouts.labels("promoted", note.reason).inc()
-        elif note.warning and note.reason in ABOUT_REVISION:
+        elif note.refuses:
             self.rollouts.labels("refused", note.reason).inc()
 
     def watch(self, store: Store, hearing: Hearing, *, platform_version: str) -> None:

@@ -47,6 +47,8 @@ class Note:
     reason: str
     message: str
     warning: bool = False
+    refuses: bool = False
+    """It tells that a version was sent home, not only what is wrong with one of its pods."""
 
 
 @dataclass(frozen=True, kw_only=True)

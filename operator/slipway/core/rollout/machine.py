@@ -274,7 +274,7 @@ def refuse(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome
 
 
 def _refusal(found: Finding) -> Note:
-    return Note(reason=found.reason, message=f"refused: {found.message}", warning=True)
+    return Note(reason=found.reason, message=f"refused: {found.message}", warning=True, refuses=True)
 
 
 def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
