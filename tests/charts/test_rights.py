@@ -40,11 +40,15 @@ EVERYTHING = {
 
 
 @contextmanager
-def operator(plane: Plane, folder: Path, *values: str) -> Iterator[None]:
-    """The chart's operator as a process, with its values' environment and the rights of its ServiceAccount."""
+def operator(plane: Plane, folder: Path, *values: str, without: str = "") -> Iterator[None]:
+    """The chart's operator as a process, with its values' environment and the rights of its ServiceAccount. `without`:
+    a resource that its roles let it only read."""
     kubectl = plane.kubectl()
     kubectl("create", "namespace", NAMESPACE, check=False)
     rights = rbac("serviceAccount.name=tenant", *values, release=RELEASE)
+    for rule in (rule for found in rights for rule in found.get("rules", ())):
+        if without in rule["resources"]:
+            rule["verbs"] = ["get", "list", "watch"]
     container = of_kind("Deployment", *values, release=RELEASE)[0]["spec"]["template"]["spec"]["containers"][0]
     environment = {entry["name"]: entry["value"] for entry in container["env"]} | {
         "KUBECONFIG": str(plane.kubeconfig("tenant")),
@@ -120,3 +124,18 @@ def test_with_rights_in_one_namespace_it_serves_that_one_and_asks_for_nothing_el
         kubectl.apply(model(1))
         kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
     assert denied(cluster_plane.audit.calls(mark, cluster_plane.user("tenant"))) == []
+
+
+def test_a_right_that_it_lacks_is_named_in_status_and_granting_it_is_enough(
+    cluster_plane: Plane, cluster_namespace: str, tmp_path: Path
+) -> None:
+    kubectl = cluster_plane.kubectl().within(cluster_namespace)
+    stalled = "jsonpath={.status.conditions[?(@.type=='Stalled')].reason}"
+    with operator(cluster_plane, tmp_path, without="jobs"):
+        kubectl.apply(model(1))
+        kubectl("wait", f"--for={stalled}=Forbidden", "--timeout=30s", "md/churn")
+        said = kubectl("get", "md/churn", f"--output={stalled.replace('reason', 'message')}")
+        assert 'cannot patch resource "jobs" in API group "batch"' in said
+        assert "the chart's roles grant the operator that right" in said
+        cluster_plane.kubectl().apply(*rbac("serviceAccount.name=tenant", release=RELEASE))
+        kubectl("wait", "--for=condition=Ready", "--timeout=120s", "md/churn")

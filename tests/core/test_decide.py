@@ -334,6 +334,40 @@ def test_a_child_that_the_api_server_refuses_is_a_mistake_in_the_spec() -> None:
     assert cluster.condition("Available")["status"] == "True"
 
 
+CANNOT = (
+    'jobs.batch "x" is forbidden: User "system:serviceaccount:slipway-system:slipway" cannot patch resource "jobs" in '
+    'API group "batch" in the namespace "shop"'
+)
+FULL = 'services "churn" is forbidden: exceeded quota: small, requested: services=1, limited: services=2'
+ENDS = 'jobs.batch "x" is forbidden: unable to create new content in namespace shop because it is being terminated'
+WEBHOOK = 'admission webhook "policy.example.com" denied the request: no such priority'
+EXPRESSION = "services \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "remedy"),
+    [
+        (CANNOT, "Forbidden", "the chart's roles grant the operator that right"),
+        (FULL, "QuotaExceeded", ""),
+        (ENDS, "Forbidden", ""),
+        (WEBHOOK, "SpecInvalid", "correct the field"),
+        (EXPRESSION, "SpecInvalid", "correct the field"),
+    ],
+)
+def test_a_child_that_may_not_be_written_says_who_is_against_it_and_is_nobodys_mistake(
+    said: str, reason: str, remedy: str
+) -> None:
+    cluster = ready()
+    cluster.rejected = (Rejected(kind="Job", name="x", message=said, forbidden=True),)
+    cluster.reconcile()
+    stalled = cluster.condition("Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", reason)
+    assert said in stalled["message"]
+    assert stalled["message"].endswith(said) == (not remedy)
+    assert remedy in stalled["message"]
+    assert cluster.condition("Available")["status"] == "True"
+
+
 def test_an_unreadable_spec_is_named_and_what_serves_is_left_alone() -> None:
     cluster = ready()
     cluster.spec["replicas"] = "many"

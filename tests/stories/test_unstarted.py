@@ -1,4 +1,4 @@
-"""Pods that cannot come: the real Job controller and admission say why, and status repeats it until it heals."""
+"""What cannot come: the real Job controller and admission say why, and status repeats it until it heals."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -20,26 +20,43 @@ HEALED_SECONDS: Final = 150
 def full(story_plane: Plane, story_api: Api) -> Iterator[Story]:
     """A namespace whose quota has no room for a pod."""
     begun = Story(story_plane, story_api).begin()
-    begun.apply(_quota(0))
+    begun.apply(_quota(pods=0))
+    yield begun
+    begun.kubectl("delete", "modeldeployments", "--all", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def jobless(story_plane: Plane, story_api: Api) -> Iterator[Story]:
+    """A namespace whose quota has no room for a Job."""
+    begun = Story(story_plane, story_api).begin()
+    begun.apply(_quota(**{"count/jobs.batch": 0}))
     yield begun
     begun.kubectl("delete", "modeldeployments", "--all", "--wait=false")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def both(story_plane: Plane, story: Story, full: Story) -> Iterator[OperatorProcess]:
-    """One without its service account and one without room, side by side: each wait takes half a minute to be told."""
-    with OperatorProcess(story_plane, namespaces=[story.namespace, full.namespace]) as running:
+def all_at_once(story_plane: Plane, story: Story, full: Story, jobless: Story) -> Iterator[OperatorProcess]:
+    """Side by side: a wait takes half a minute to be told, and some more to heal."""
+    spaces = (story, full, jobless)
+    for space, resource in ((full, "pods"), (jobless, "count/jobs.batch")):
+        space.until("the quota is counted", lambda space=space, of=resource: of in _hard(space))  # type: ignore[misc]
+    with OperatorProcess(story_plane, namespaces=[space.namespace for space in spaces]) as running:
         story.apply(model_deployment("unknown", scheduling={"serviceAccountName": "reader"}))
         full.apply(model_deployment("crowded"))
+        jobless.apply(model_deployment("unasked"))
         yield running
 
 
-def _quota(pods: int) -> dict[str, Any]:
+def _hard(space: Story) -> dict[str, str]:
+    return dict(space.get("resourcequotas", "small").get("status", {}).get("hard") or {})
+
+
+def _quota(**hard: int) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
         "metadata": {"name": "small"},
-        "spec": {"hard": {"pods": str(pods)}},
+        "spec": {"hard": {resource: str(count) for resource, count in hard.items()}},
     }
 
 
@@ -53,5 +70,11 @@ def test_a_missing_service_account_is_named_before_there_is_any_pod_and_making_i
 
 def test_a_full_quota_is_named_before_there_is_any_pod_and_raising_it_is_enough(full: Story) -> None:
     full.until_says("crowded", "QuotaExceeded", "exceeded quota: small")
-    full.apply(_quota(9))
+    full.apply(_quota(pods=9))
     full.until_ready("crowded", seconds=HEALED_SECONDS)
+
+
+def test_a_quota_on_the_number_of_jobs_is_named_and_raising_it_is_enough(jobless: Story) -> None:
+    jobless.until_says("unasked", "QuotaExceeded", "exceeded quota: small, requested: count/jobs.batch=1")
+    jobless.apply(_quota(**{"count/jobs.batch": 9}))
+    jobless.until_ready("unasked", seconds=HEALED_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from slipway.controller import logs
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key, Kind
-from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
+from slipway.controller.kube import ConflictError, ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacle, Obstacles
 from slipway.controller.store import LiveOwner, Store
 from slipway.core.facts import Foreign, Rejected
@@ -45,44 +45,42 @@ class Actor:
 
     async def act(self, key: Key, owner: LiveOwner, action: Action, now: datetime) -> bool:
         """Carry out one action. Answers False when it met, or no longer met, an obstacle other than the core thinks."""
-        try:
-            match action:
-                case Apply():
-                    return await self._apply(key, owner, action, now)
-                case Scale():
-                    scale = await self._kube.scale(key.namespace, action.name, action.replicas, action.resource_version)
-                    self._store.scaled(key, scale)
-                    log.info("Scaled Deployment %s to %d", action.name, action.replicas)
-                case Delete():
-                    await self._delete(key, action)
-        except (ConflictError, NotFoundError) as error:
-            if isinstance(action, Apply):
-                kind, name = _kind(action.manifest), action.manifest["metadata"]["name"]
-            else:
-                kind, name = (BY_NAME[action.kind] if isinstance(action, Delete) else DEPLOYMENT), action.name
-            raise StaleError(kind=kind, name=name) from error
+        kind, name, meta = _object_of(action)
+        with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
+            try:
+                match action:
+                    case Apply():
+                        return await self._apply(key, owner, action, now)
+                    case Scale():
+                        await self._scale(key, action)
+                    case Delete():
+                        await self._delete(key, action)
+            except (ConflictError, NotFoundError) as error:
+                raise StaleError(kind=kind, name=name) from error
+            except KubeError as error:
+                if error.status not in _REFUSED:
+                    raise
+                log.warning("%s %s is refused: %s", kind.name, name, error)
+                forbidden = isinstance(error, ForbiddenError)
+                found = Rejected(kind=kind.name, name=name, message=error.message, forbidden=forbidden)
+                return not self._obstacles.add(key, Obstacle(found=found, until=now + HINDERED_FOR, asked=_asked(meta)))
         return True
 
     async def _apply(self, key: Key, owner: LiveOwner, action: Apply, now: datetime) -> bool:
-        manifest = action.manifest
-        kind, meta = _kind(manifest), manifest["metadata"]
-        name, asked = meta["name"], (meta.get("annotations") or {}).get(APPLIED, "")
-        if self._obstacles.hinders(key, kind.name, name, asked=asked, now=now):
+        kind, name, meta = _object_of(action)
+        if self._obstacles.hinders(key, kind.name, name, asked=_asked(meta), now=now):
             return True  # known and said already
-        with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
-            if action.first and (taken := await self._taken(key, owner, kind, name, now=now)):
-                return not self._obstacles.add(key, taken)
-            try:
-                live = await self._kube.apply(kind, manifest, resource_version=action.resource_version)
-            except KubeError as error:
-                if not _refused(error):
-                    raise
-                log.warning("%s %s is refused: %s", kind.name, name, error)
-                found = Rejected(kind=kind.name, name=name, message=error.message)
-                return not self._obstacles.add(key, Obstacle(found=found, until=now + HINDERED_FOR, asked=asked))
-            self._store.put(kind, live)
-            log.info("Applied %s %s", kind.name, name)
+        if action.first and (taken := await self._taken(key, owner, kind, name, now=now)):
+            return not self._obstacles.add(key, taken)
+        live = await self._kube.apply(kind, action.manifest, resource_version=action.resource_version)
+        self._store.put(kind, live)
+        log.info("Applied %s %s", kind.name, name)
         return not self._obstacles.clear(key, kind.name, name)
+
+    async def _scale(self, key: Key, action: Scale) -> None:
+        scale = await self._kube.scale(key.namespace, action.name, action.replicas, action.resource_version)
+        self._store.scaled(key, scale)
+        log.info("Scaled Deployment %s to %d", action.name, action.replicas)
 
     async def _taken(self, key: Key, owner: LiveOwner, kind: Kind, name: str, *, now: datetime) -> Obstacle | None:
         """The live read before a first write: server-side apply with force would take a stranger's object over."""
@@ -115,13 +113,23 @@ class Actor:
             self._store.put(kind, answer)
 
 
-def _refused(error: KubeError) -> bool:
-    """Whether the API server takes exception to the manifest itself: its validation, or a policy's webhook."""
-    return error.status in {400, 422} or (error.status == 403 and "denied the request" in error.message)
+_REFUSED: Final = frozenset({400, 403, 422})
+"""HTTP statuses that the same write would get again: validation, and what RBAC, a policy or a quota forbids."""
 
 
-def _kind(manifest: Manifest) -> Kind:
-    return BY_NAME[manifest["kind"]]
+def _object_of(action: Action) -> tuple[Kind, str, Mapping[str, Any]]:
+    """What an action writes to, with the metadata that it brings."""
+    match action:
+        case Apply(manifest=manifest):
+            return BY_NAME[manifest["kind"]], manifest["metadata"]["name"], manifest["metadata"]
+        case Scale(name=name):
+            return DEPLOYMENT, name, {}
+        case Delete(kind=kind, name=name):
+            return BY_NAME[kind], name, {}
+
+
+def _asked(meta: Mapping[str, Any]) -> str:
+    return str((meta.get("annotations") or {}).get(APPLIED, ""))
 
 
 def _owned_by(live: Manifest, controller: Mapping[str, Any] | None) -> str:

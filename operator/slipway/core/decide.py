@@ -3,10 +3,11 @@
 Pure and replayable: the same facts give the same plan, and a plan that was carried out leads to an empty one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -269,8 +270,17 @@ def _rejection(rejected: Sequence[Rejected]) -> Finding | None:
     first = next(iter(rejected), None)
     if first is None:
         return None
-    message = f"the API server refuses {first.kind} {first.name}: {first.message}; correct the field in the spec"
-    return finding(Reason.SPEC_INVALID, message)
+    said = f"the API server refuses {first.kind} {first.name}: {first.message}"
+    if "exceeded quota" in first.message:
+        return finding(Reason.QUOTA_EXCEEDED, said)
+    if first.forbidden and not _DENIED.search(first.message):
+        return finding(Reason.FORBIDDEN, said + (_NO_RIGHT if " cannot " in first.message else ""))
+    return finding(Reason.SPEC_INVALID, f"{said}; correct the field in the spec")
+
+
+_NO_RIGHT: Final = "; the chart's roles grant the operator that right: upgrade the chart, or add it to your own"
+_DENIED: Final = re.compile(r"denied (the )?request")
+"""How a policy's webhook, or a ValidatingAdmissionPolicy, says that it does not like the manifest."""
 
 
 def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ...]:

@@ -173,12 +173,15 @@ class Foreign:
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """A child that the API server refuses as it is: a piece of the spec that is handed through is malformed."""
+    """A child that the API server refuses as it is: a piece of the spec that is handed through is malformed, or more
+    than may be there."""
 
     kind: str
     name: str
     message: str
     """The API server's words."""
+    forbidden: bool = False
+    """RBAC, a policy or a quota is against it (403)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     POD_LOST = "PodLost"
     CONFIGURATION_MISSING = "ConfigurationMissing"
     NAME_CONFLICT = "NameConflict"
+    FORBIDDEN = "Forbidden"
     GATEWAY_API_MISSING = "GatewayApiMissing"
     GATEWAY_NOT_FOUND = "GatewayNotFound"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
