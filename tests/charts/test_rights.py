@@ -40,15 +40,14 @@ EVERYTHING = {
 
 
 @contextmanager
-def operator(plane: Plane, folder: Path, *values: str, without: str = "") -> Iterator[None]:
-    """The chart's operator as a process, with its values' environment and the rights of its ServiceAccount. `without`:
-    a resource that its roles let it only read."""
+def operator(plane: Plane, folder: Path, *values: str, **only: list[str]) -> Iterator[None]:
+    """The chart's operator as a process, with its values' environment and the rights of its ServiceAccount. `only`: all
+    that its roles let it do with a resource."""
     kubectl = plane.kubectl()
     kubectl("create", "namespace", NAMESPACE, check=False)
     rights = rbac("serviceAccount.name=tenant", *values, release=RELEASE)
     for rule in (rule for found in rights for rule in found.get("rules", ())):
-        if without in rule["resources"]:
-            rule["verbs"] = ["get", "list", "watch"]
+        rule["verbs"] = only.get(rule["resources"][0], rule["verbs"])
     container = of_kind("Deployment", *values, release=RELEASE)[0]["spec"]["template"]["spec"]["containers"][0]
     environment = {entry["name"]: entry["value"] for entry in container["env"]} | {
         "KUBECONFIG": str(plane.kubeconfig("tenant")),
@@ -131,7 +130,7 @@ def test_a_right_that_it_lacks_is_named_in_status_and_granting_it_is_enough(
 ) -> None:
     kubectl = cluster_plane.kubectl().within(cluster_namespace)
     stalled = "jsonpath={.status.conditions[?(@.type=='Stalled')].reason}"
-    with operator(cluster_plane, tmp_path, without="jobs"):
+    with operator(cluster_plane, tmp_path, jobs=["get", "list", "watch"]):
         kubectl.apply(model(1))
         kubectl("wait", f"--for={stalled}=Forbidden", "--timeout=30s", "md/churn")
         said = kubectl("get", "md/churn", f"--output={stalled.replace('reason', 'message')}")
@@ -139,3 +138,17 @@ def test_a_right_that_it_lacks_is_named_in_status_and_granting_it_is_enough(
         assert "the chart's roles grant the operator that right" in said
         cluster_plane.kubectl().apply(*rbac("serviceAccount.name=tenant", release=RELEASE))
         kubectl("wait", "--for=condition=Ready", "--timeout=120s", "md/churn")
+
+
+def test_without_the_right_to_read_routes_it_serves_and_says_so_to_those_who_ask_for_a_gateway(
+    cluster_plane: Plane, cluster_namespace: str, tmp_path: Path
+) -> None:
+    kubectl = cluster_plane.kubectl().within(cluster_namespace)
+    with operator(cluster_plane, tmp_path, httproutes=["get"]):
+        kubectl.apply(model(1))
+        kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
+        kubectl.apply(model(1, traffic={"gateway": {"name": "inference"}}))
+        ready = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}"
+        kubectl("wait", f"--for={ready}=Forbidden", "--timeout=30s", "md/churn")
+        assert kubectl("get", "md/churn", "--output=jsonpath={.status.ready}") == "1/1"
+    assert (tmp_path / "log").read_text().count("HTTPRoutes may not be listed") == 1

@@ -3,6 +3,8 @@
 import asyncio
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pytest
@@ -11,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from slipway.controller import health, resync
 from slipway.controller.handlers import Intake
 from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, NODE, Key, Kind
-from slipway.controller.kube import ApiKube
+from slipway.controller.kube import ApiKube, NotFoundError
 from slipway.controller.queue import WorkQueue
-from slipway.controller.resync import DEAF_AFTER_SECONDS, Hearing, Resync
+from slipway.controller.resync import DEAF_AFTER_SECONDS, Hearing, KindsChangedError, Resync
 from slipway.controller.running import alive
 from slipway.controller.store import Store
 from slipway.core.names import FIELD_MANAGER, MANAGED_BY
@@ -201,6 +203,131 @@ async def test_a_kind_that_may_not_be_listed_yet_is_waited_for_and_named(
 
     said = [record.message for record in caplog.records if "Not allowed to list configmaps" in record.message]
     assert len(said) == 1
+
+
+# -- kinds that come and go
+
+GADGET = Kind(
+    name="Gadget",
+    group="testbed.example.com",
+    version="v1",
+    plural="gadgets",
+    optional=True,
+    without="Gadgets may not be listed",
+)
+
+
+@pytest.fixture
+async def gadgets(plane: Plane) -> AsyncIterator["Gadgets"]:
+    found = Gadgets(plane)
+    yield found
+    await asyncio.to_thread(found.forget)
+
+
+@dataclass
+class Gadgets:
+    """A kind that the cluster may know or not."""
+
+    plane: Plane
+
+    def define(self) -> None:
+        schema = {"openAPIV3Schema": {"type": "object"}}
+        kubectl = self.plane.kubectl()
+        kubectl.apply(
+            {
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": "gadgets.testbed.example.com"},
+                "spec": {
+                    "group": "testbed.example.com",
+                    "names": {"kind": "Gadget", "plural": "gadgets", "singular": "gadget"},
+                    "scope": "Namespaced",
+                    "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+                },
+            }
+        )
+        kubectl("wait", "--for=condition=Established", "crd/gadgets.testbed.example.com", "--timeout=30s")
+
+    def forget(self) -> None:
+        self.plane.kubectl()("delete", "crd", "gadgets.testbed.example.com", "--ignore-not-found", "--wait")
+
+
+@pytest.mark.plane
+async def test_a_kind_that_the_cluster_may_not_know_is_gone_on_without_until_it_does(
+    kube: ApiKube, namespace: str, gadgets: Gadgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resync, "NEW_KINDS_SECONDS", 0.05)
+    watcher = Watcher(kube, namespace, kinds=(CONFIG, GADGET))
+    await watcher.resync.first()
+    assert watcher.resync.kinds == (CONFIG,)
+    assert watcher.store.unknown_kinds == {"Gadget"}
+
+    looking = asyncio.create_task(watcher.resync.look_for_new_kinds())
+    await watcher.resync.once()
+    assert not looking.done()
+    await asyncio.to_thread(gadgets.define)
+    with pytest.raises(KindsChangedError, match="gadgets"):
+        await asyncio.wait_for(looking, 30)
+
+
+@pytest.mark.plane
+async def test_a_kind_that_the_cluster_forgets_ends_the_process_where_it_may_be_missing(
+    kube: ApiKube, namespace: str, gadgets: Gadgets
+) -> None:
+    await asyncio.to_thread(gadgets.define)
+    watcher, strict = (
+        Watcher(kube, namespace, kinds=(CONFIG, kind)) for kind in (GADGET, replace(GADGET, optional=False))
+    )
+    for each in (watcher, strict):
+        await each.resync.first()
+        await each.resync.once()
+
+    await asyncio.to_thread(gadgets.forget)
+
+    with pytest.raises(KindsChangedError, match="gadgets"):
+        await watcher.resync.once()
+    with pytest.raises(NotFoundError):  # and is tried again
+        await strict.resync.once()
+
+
+@pytest.mark.plane
+async def test_a_kind_that_rbac_refuses_is_gone_on_without_and_said_once_until_it_is_granted(
+    plane: Plane,
+    namespace: str,
+    gadgets: Gadgets,
+    calls: CallLog,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resync, "NEW_KINDS_SECONDS", 0.05)
+    kubectl = plane.kubectl().within(namespace)
+    await asyncio.to_thread(gadgets.define)
+    kubectl("create", "role", "reader", "--verb=list", "--resource=configmaps")
+    kubectl("create", "rolebinding", "reader", "--role=reader", f"--user={plane.user('tenant')}")
+    async with client_of(plane, "tenant", calls) as kube:
+        watcher = Watcher(kube, namespace, kinds=(CONFIG, GADGET))
+        await watcher.resync.first()
+        assert watcher.resync.kinds == (CONFIG,)
+        assert watcher.store.refused_kinds == {"Gadget"}
+
+        looking = asyncio.create_task(watcher.resync.look_for_new_kinds())
+        await eventually("it was asked for again", lambda: calls.calls.count(("list", "Gadget", 403)) >= 3)
+        assert not looking.done()
+        grant = ("create", "role", "more", "--verb=list", "--resource=gadgets.testbed.example.com")
+        await asyncio.to_thread(kubectl, *grant)
+        bind = ("create", "rolebinding", "more", "--role=more", f"--user={plane.user('tenant')}")
+        await asyncio.to_thread(kubectl, *bind)
+        with pytest.raises(KindsChangedError, match="gadgets"):
+            await asyncio.wait_for(looking, 30)
+
+    assert len([record for record in caplog.records if "Gadgets may not be listed" in record.message]) == 1
+
+
+@pytest.mark.plane
+async def test_where_every_kind_can_be_had_nobody_looks_for_more(kube: ApiKube, namespace: str) -> None:
+    watcher = Watcher(kube, namespace)
+    await watcher.resync.first()
+    await asyncio.wait_for(watcher.resync.look_for_new_kinds(), 1)
 
 
 def test_hearing_holds_a_watch_to_the_version_that_was_listed() -> None:

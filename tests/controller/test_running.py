@@ -1,10 +1,12 @@
 """The operator as a process, against a real control plane: start to end, faults of the API server, two replicas."""
 
 import json
+from functools import partial
 
 import pytest
 
 from slipway.controller.kinds import WATCHED
+from testbed.gateway.crds import gateway_api_crds
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
 from tests.controller.conftest import a_model_deployment
@@ -122,6 +124,26 @@ def test_an_operator_for_one_namespace_needs_no_rights_outside_it(plane: Plane, 
         until("there is a Job", lambda: kubectl("get", "jobs", "-o", "name"), 30)
 
         assert operator.log().count("Nodes may not be listed") == 1
+
+
+def test_it_ends_in_peace_when_the_gateway_api_comes_or_goes_and_starts_again_with_what_there_is(
+    plane: Plane, namespace: str
+) -> None:
+    named = [f"--filename={file}" for file in sorted(gateway_api_crds().glob("*.yaml"))]
+    with OperatorProcess(plane, namespaces=[namespace], resync_seconds=1) as operator:
+        _until_leads(operator)
+        for change in (
+            partial(plane.add_crds, gateway_api_crds()),
+            partial(plane.kubectl(), "delete", "--wait", *named),
+        ):
+            change()
+            until("it has ended", lambda: operator.ended() is not None, 60)
+            assert operator.ended() == 0
+            operator.start()
+            _until_leads(operator)
+
+        assert operator.log().count("the operator ends, to be started again") == 2
+        assert "Traceback" not in operator.log()
 
 
 def _role_over_everything(namespace: str) -> dict[str, object]:

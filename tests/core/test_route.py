@@ -40,6 +40,15 @@ def test_an_accepted_route_has_its_weights_and_nothing_against_it() -> None:
     assert (facts.finding, facts.look_again) == (None, None)
 
 
+def test_routes_that_the_operator_may_not_read_are_named_with_the_remedy() -> None:
+    now = datetime.fromisoformat("2026-01-05")
+    facts = route_facts(Observed(routes_refused=True), owner=OWNER, gateway=Gateway(name="inference"), now=now)
+    assert not facts.settled
+    assert facts.finding
+    assert facts.finding.reason == "Forbidden"
+    assert "the chart's roles grant it" in facts.finding.message
+
+
 @pytest.mark.parametrize(
     ("sample", "reason", "says"),
     [

@@ -30,6 +30,8 @@ class Kind:
     """Label selector that the server applies to lists and watches."""
     optional: bool = False
     """A cluster may not know it: it comes with an extension that not everybody has."""
+    without: str | None = None
+    """What is said once where RBAC refuses it, and it is gone on without; None: it cannot be done without."""
 
     @property
     def api_version(self) -> str:
@@ -48,18 +50,33 @@ class Kind:
 OURS: Final = f"{MANAGED_BY}={FIELD_MANAGER}"
 
 
-def _child(name: str, group: str, plural: str, version: str = "v1", *, optional: bool = False) -> Kind:
-    return Kind(name=name, group=group, version=version, plural=plural, selector=OURS, optional=optional)
+def _child(name: str, group: str, plural: str, version: str = "v1") -> Kind:
+    return Kind(name=name, group=group, version=version, plural=plural, selector=OURS)
 
 
 MODEL_DEPLOYMENT: Final = Kind(
     name=v1alpha1.KIND, group=v1alpha1.GROUP, version=v1alpha1.VERSION, plural=v1alpha1.PLURAL
 )
 POD: Final = _child("Pod", "", "pods")
-NODE: Final = Kind(name="Node", group="", version="v1", plural="nodes", namespaced=False)
+NODE: Final = Kind(
+    name="Node",
+    group="",
+    version="v1",
+    plural="nodes",
+    namespaced=False,
+    without="Nodes may not be listed: messages will not say what the nodes offer",
+)
 DEPLOYMENT: Final = _child("Deployment", "apps", "deployments")
 LEASE: Final = Kind(name="Lease", group="coordination.k8s.io", version="v1", plural="leases")
-HTTP_ROUTE: Final = _child("HTTPRoute", "gateway.networking.k8s.io", "httproutes", optional=True)
+HTTP_ROUTE: Final = Kind(
+    name="HTTPRoute",
+    group="gateway.networking.k8s.io",
+    version="v1",
+    plural="httproutes",
+    selector=OURS,
+    optional=True,
+    without="HTTPRoutes may not be listed: nothing is done for those who ask for a gateway",
+)
 EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
 
 CHILDREN: Final = (

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from slipway.controller import logs
+from slipway.controller.resync import KindsChangedError
 from slipway.controller.running import run as run_operator
 from slipway.controller.settings import Settings
 from slipway.core.decide import decide
@@ -121,7 +122,10 @@ async def _until_told(settings: Settings) -> int:
     try:
         await run_operator(settings, decide, stop)
     except ExceptionGroup as group:
-        for error in group.exceptions:
+        changed, faults = group.split(KindsChangedError)
+        for error in faults.exceptions if faults else ():
             log.exception("The operator ends and expects to be started again", exc_info=error)
-        return 1
+        if changed:
+            log.info("%s: the operator ends, to be started again and to watch accordingly", changed.exceptions[0])
+        return 1 if faults else 0
     return 0

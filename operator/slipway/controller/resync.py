@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from slipway.controller.kinds import CHILDREN, MODEL_DEPLOYMENT, NODE, Key, Kind
+from slipway.controller.kinds import MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store, versions
@@ -29,7 +29,7 @@ SPREAD_SECONDS: Final = 60
 
 
 class KindsChangedError(Exception):
-    """The cluster came to know a kind, or to forget it: the process has to start again."""
+    """A kind can be had that could not, or the other way round: the process has to start again."""
 
 
 class Hearing:
@@ -86,11 +86,11 @@ class Resync:
         clock: Callable[[], float],
     ) -> None:
         self._kube, self._store, self._queue, self._hearing, self._clock = kube, store, queue, hearing, clock
-        self.kinds = tuple(kinds)
+        self.kinds = self._asked = tuple(kinds)
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
 
     async def first(self) -> None:
-        """Fill the store, waiting for as long as it takes. Nodes are dropped where RBAC refuses them."""
+        """Fill the store, waiting for as long as it takes. What RBAC refuses is dropped, if it can be done without."""
         async with asyncio.TaskGroup() as group:  # while we read one kind's page the API server writes another's
             for kind in self.kinds:
                 group.create_task(self._insistently(kind), name=f"first listing of {kind.plural}")
@@ -131,16 +131,19 @@ class Resync:
             self._queue.add(key, random.uniform(0, SPREAD_SECONDS))  # noqa: S311
 
     async def look_for_new_kinds(self) -> None:
-        """Until the cluster knows what it did not know at the start; nothing to do where it knew everything."""
-        while unknown := [kind for kind in CHILDREN if kind.name in self._store.unknown_kinds]:
+        """Until what the cluster did not know at the start, or RBAC refused, can be had; nothing to do where nothing is
+        missing."""
+        while missing := self._store.unknown_kinds | self._store.refused_kinds:
             await asyncio.sleep(NEW_KINDS_SECONDS)
-            for kind in unknown:
-                if await self._is_known(kind):
-                    raise KindsChangedError(f"The cluster knows {kind.plural} now")
+            for kind in self._asked:
+                if kind.name in missing and await self._has_changed(kind):
+                    raise KindsChangedError(f"{kind.plural} can be had now, or for another reason not")
 
-    async def _is_known(self, kind: Kind) -> bool:
+    async def _has_changed(self, kind: Kind) -> bool:
         try:
             await self._list(kind)
+        except NotFoundError:
+            return kind.name not in self._store.unknown_kinds
         except KubeError:
             return False
         return True
@@ -171,9 +174,10 @@ class Resync:
             try:
                 await self._list(kind)
             except KubeError as error:
-                if kind is NODE and isinstance(error, ForbiddenError):
-                    log.warning("Nodes may not be listed: messages will not say what the nodes offer (%s)", error)
-                    self._without(NODE)
+                if kind.without and isinstance(error, ForbiddenError):
+                    log.warning("%s (%s)", kind.without, error)
+                    self._store.refused_kinds |= {kind.name}
+                    self._without(kind)
                     return
                 if kind.optional and isinstance(error, NotFoundError):
                     log.info("The cluster knows no %s: nothing is done with them until it does", kind.plural)

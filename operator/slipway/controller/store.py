@@ -61,6 +61,8 @@ class Store:
         """Whether the first full listing is in. Before that absence means nothing."""
         self.unknown_kinds: frozenset[str] = frozenset()
         """Kinds that the cluster does not know."""
+        self.refused_kinds: frozenset[str] = frozenset()
+        """Kinds that RBAC does not let us read."""
         self._families: dict[Key, _Family] = {}
         self._nodes: dict[str, NodeFacts] = {}
         self._node_tuple: tuple[NodeFacts, ...] | None = None
@@ -89,6 +91,7 @@ class Store:
             pods=tuple(family.pods.values()),
             nodes=self._node_tuple,
             gateway_api=HTTP_ROUTE.name not in self.unknown_kinds,
+            routes_refused=HTTP_ROUTE.name in self.refused_kinds,
         )
 
     def count(self, kind: Kind) -> int:

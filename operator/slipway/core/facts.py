@@ -196,6 +196,8 @@ class Observed:
     rejected: tuple[Rejected, ...] = ()
     gateway_api: bool = True
     """The cluster knows HTTPRoutes."""
+    routes_refused: bool = False
+    """The operator may not read them."""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
 

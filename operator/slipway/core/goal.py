@@ -72,7 +72,8 @@ def _weights(scene: Scene, outcome: Outcome, root: frozenset[str]) -> Mapping[st
 
 def _route(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[str, int]) -> Manifest | None:
     traffic = scene.spec.traffic
-    if traffic is None or traffic.gateway is None or not scene.observed.gateway_api or not live:
+    served = scene.observed.gateway_api and not scene.observed.routes_refused
+    if traffic is None or traffic.gateway is None or not served or not live:
         return None
     named = sorted(live, key=lambda entry: (not weights.get(entry.revision), entry.number))
     candidate = state.candidate.revision if state.candidate else None

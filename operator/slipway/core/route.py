@@ -49,6 +49,8 @@ def route_facts(observed: Observed, *, owner: Owner, gateway: Gateway, now: date
     """Read what there is of the route to this Gateway."""
     if not observed.gateway_api:
         return RouteFacts(finding=finding(Reason.GATEWAY_API_MISSING, _NO_API))
+    if observed.routes_refused:
+        return RouteFacts(finding=finding(Reason.FORBIDDEN, _NO_RIGHT))
     child = observed.child(ROUTE, owner.name)
     if child is None or child.owner_uid != owner.uid:
         return RouteFacts()
@@ -65,6 +67,10 @@ def route_facts(observed: Observed, *, owner: Owner, gateway: Gateway, now: date
     )
 
 
+_NO_RIGHT: Final = (
+    "the operator may not list HTTPRoutes, so nothing is done for traffic.gateway: the chart's roles grant it; upgrade "
+    "the chart, or add it to your own"
+)
 _NO_API: Final = (
     "the cluster knows no HTTPRoute (gateway.networking.k8s.io/v1): install the Gateway API and a gateway, or take "
     "traffic.gateway out"
