@@ -103,6 +103,39 @@ def test_a_canary_goes_from_step_to_step_and_the_old_version_stays_whole() -> No
     assert told(cluster)[-1] == "Promoted"
 
 
+def test_what_a_step_without_a_share_waits_for_is_said_as_it_is() -> None:
+    cluster = canary({"shadow": 50}, {"pause": {}}, {"weight": 50})
+    assert counts(cluster) == {"3": 4, "4": 2}
+    new = cluster.revision_named("4")
+
+    cluster.kubelet(new, status=cluster.server_runs())
+    cluster.settle()
+    assert cluster.status["phase"] == "Verifying"
+    cluster.kubelet(new)
+    ready, pending = cluster.pods[f"{new}-0"], cluster.server_runs()
+    cluster.kubelet(new, status={**pending, "containerStatuses": []})
+    cluster.pods[f"{new}-0"] = ready
+    cluster.settle()
+    assert cluster.status["phase"] == "Starting"  # one answers, and the other is not even there
+
+    cluster.kubelet(new)
+    cluster.settle()
+    assert cluster.status["phase"] == "Shifting"
+    said = cluster.condition("Ready")
+    assert said["reason"] == "Shifting"
+    assert said["message"] == "4: answers correctly and waits for the gateway to take up step 1 of 3"
+
+    cluster.gateway_answers(resolved="False", reason="BackendNotFound")
+    cluster.settle()
+    assert (cluster.status["phase"], cluster.condition("Ready")["reason"]) == ("Waiting", "RouteUnresolved")
+    cluster.pass_time(minutes=11)
+    cluster.settle()
+    assert cluster.status["phase"] == "Stalled"
+
+    goes_on(cluster)
+    assert cluster.status["phase"] == "Paused"
+
+
 def test_a_share_goes_back_as_pods_go_and_the_version_is_refused_when_its_pods_fail() -> None:
     cluster = canary({"weight": 50}, {"pause": {}})
     pods_come(cluster)

@@ -205,6 +205,12 @@ class Toy:
         running = {"name": "triton", "restartCount": 0, "started": True, "state": {"running": {"startedAt": at}}}
         return {"phase": "Running", "podIP": "10.0.0.1", "conditions": true, "containerStatuses": [running]}
 
+    def server_runs(self) -> Manifest:
+        """A pod's status while Triton loads the model."""
+        status = self.ready_status()
+        conditions = [c for c in status["conditions"] if c["type"] != "Ready"]
+        return {**status, "conditions": conditions, "podIP": "10.0.0.1"}
+
     def server_ended(self, message: str, *, restarts: int = 1) -> Manifest:
         """A pod's status after its server ended `restarts + 1` times."""
         at = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -37,6 +37,7 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | 
         refused=state.refused is not None,
         rollout=state.rollout,
         verifying=_verifies(scene, state),
+        awaits=_awaits(scene, state),
         candidate=candidate.version if candidate else None,
         moving=_moving(scene, state, goal) if candidate and candidate.revision else None,
         finding=found if not back or blocked or outcome.finding else None,
@@ -46,7 +47,20 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | 
 
 def _verifies(scene: Scene, state: State) -> bool:
     revision = state.candidate.revision if state.candidate else None
-    return revision is not None and any(pod.server.running for pod in scene.observed.pods_of(revision))
+    pods = scene.observed.pods_of(revision) if revision else ()
+    others = [pod for pod in pods if not pod.ready]  # ready for less than ten seconds is not available yet
+    return any(pod.server.running for pod in others or pods)
+
+
+def _awaits(scene: Scene, state: State) -> str | None:
+    """It has the pods for a step without a share, copies of requests at most: what is left is the gateway's answer."""
+    rollout, candidate = state.rollout, state.candidate
+    if not (rollout and rollout.canary and rollout.step is Step.STARTING and candidate and scene.route):
+        return None
+    facts = scene.facts(candidate)
+    if not facts.count or facts.available < facts.count:
+        return None
+    return f"waits for the gateway to take up step {rollout.canary.step + 1} of {len(scene.policy.canary_steps)}"
 
 
 def _moving(scene: Scene, state: State, goal: Goal) -> str | None:

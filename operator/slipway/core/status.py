@@ -22,7 +22,9 @@ class Situation:
     refused: bool = False
     rollout: RolloutStatus | None = None
     verifying: bool = False
-    """Some pod of the candidate has its server running."""
+    """Some pod of the candidate that is not ready has its server running."""
+    awaits: str | None = None
+    """What a canary waits for whose pods for this step have all answered correctly, and that has no share yet."""
     candidate: str | None = None
     moving: str | None = None
     """How far the candidate has got, in pods and share."""
@@ -70,7 +72,7 @@ def _step_phase(situation: Situation, rollout: RolloutStatus) -> Phase:
         return Phase.WAITING
     if rollout.step is Step.RESOLVING:
         return Phase.RESOLVING
-    if rollout.step is Step.SHIFTING:
+    if rollout.step is Step.SHIFTING or situation.awaits:
         return Phase.SHIFTING
     return Phase.VERIFYING if situation.verifying else Phase.STARTING
 
@@ -104,11 +106,12 @@ def _why(situation: Situation) -> tuple[Reason, str]:
     if current in (Phase.READY, Phase.SOAKING):
         return Reason.READY, f"{situation.serving} serves: {situation.available} of {situation.wanted} pods available"
     moved = f": {situation.moving}" if situation.moving else ""
+    taking_over = situation.awaits or f"is taking over{moved}"
     words = {
         Phase.RESOLVING: (Reason.RESOLVING, f"{situation.candidate}: looking at the source"),
         Phase.STARTING: (Reason.STARTING, f"{situation.candidate}: pods are being scheduled and fetch the bundle"),
         Phase.VERIFYING: (Reason.VERIFYING, f"{situation.candidate}: loading the model and asking its golden requests"),
-        Phase.SHIFTING: (Reason.SHIFTING, f"{situation.candidate}: answers correctly and is taking over{moved}"),
+        Phase.SHIFTING: (Reason.SHIFTING, f"{situation.candidate}: answers correctly and {taking_over}"),
         Phase.PAUSED: (Reason.PAUSED, f"{situation.candidate}: paused as somebody asked; resume lets it go on{moved}"),
         Phase.ROLLING_BACK: (Reason.ROLLING_BACK, f"{situation.serving}: takes its share back{moved}"),
     }
