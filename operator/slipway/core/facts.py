@@ -123,7 +123,7 @@ class PodFacts:
     ready: bool
     deleting: bool
     unschedulable: str | None
-    """The scheduler's message while no node fits."""
+    """The scheduler's message while no node fits, or while it may not look for one."""
     failure: str | None
     """`status.reason: status.message` of a failed pod: Evicted, NodeLost, UnexpectedAdmissionError."""
     fetch: ContainerFacts
@@ -230,7 +230,7 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
         ip=status.get("podIP"),
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         deleting="deletionTimestamp" in meta,
-        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
+        unschedulable=scheduled.get("message", "") if scheduled.get("reason") in _WITHOUT_NODE else None,
         failure=failure,
         fetch=_container(statuses.get(FETCH_CONTAINER) or statuses.get(RESOLVE_CONTAINER) or {}),
         server=_container(statuses.get(SERVER_CONTAINER) or {}),
@@ -240,6 +240,10 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
         ready_at=_turned_true(conditions, "Ready"),
         lacks=_named(manifest.get("spec") or {}) if starts == "False" else (),
     )
+
+
+_WITHOUT_NODE: Final = frozenset({"Unschedulable", "SchedulingGated"})
+"""The scheduler finds none, or a queue such as Kueue does not let it look."""
 
 
 def _named(spec: Mapping[str, Any]) -> tuple[str, ...]:

@@ -47,6 +47,13 @@ def facts(*pods: PodFacts, **of: Any) -> RevisionFacts:
     return RevisionFacts(revision="aaaa1111", version="3", wanted=1, pods=pods, **of)
 
 
+GATED = {  # as the API server writes it
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
+
 CASES: list[tuple[str, dict[str, Any], Reason | None, str]] = [
     ("starting", server(state={"running": {}}), None, ""),
     ("fetching", fetcher(state={"running": {}}), None, ""),
@@ -99,6 +106,7 @@ CASES: list[tuple[str, dict[str, Any], Reason | None, str]] = [
         Reason.INSUFFICIENT_CAPACITY,
         "0/3 nodes",
     ),
+    ("held back by a queue", {"conditions": [GATED]}, Reason.INSUFFICIENT_CAPACITY, "non-empty scheduling gates"),
 ]
 
 
