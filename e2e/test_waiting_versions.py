@@ -71,6 +71,19 @@ def test_a_place_in_a_full_cluster_is_waited_for_while_version_1_answers(
         seats("2")
 
 
+def test_a_service_account_that_is_missing_is_waited_for_while_version_1_answers(space: Space) -> None:
+    # given
+    space.apply("line", space.upload("1", bundles.linear(slope=2)))
+    with _served_all_the_while(space):
+        # when: version 2 asks for an identity that nobody has made
+        uri, identity = space.upload("2", bundles.linear(slope=4)), {"serviceAccountName": "reader"}
+        space.apply("line", uri, version="2", scheduling=identity)
+
+        # then: it is waited for, before there is any pod; when: it is made
+        assert 'serviceaccount "reader" not found' in _assert_it_waits(space, "PodRefused")
+        space.kubectl("create", "serviceaccount", "reader")
+
+
 @contextmanager
 def _served_all_the_while(space: Space) -> Iterator[None]:
     """Under load from version 1 until version 2 has taken over by itself, after what happens in the block."""

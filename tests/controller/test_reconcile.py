@@ -27,7 +27,7 @@ from slipway.core.names import labels
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
 from testbed.plane import Plane, free_port
-from tests.controller.conftest import CallLog, a_model_deployment, eventually
+from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually
 
 pytestmark = pytest.mark.plane
 
@@ -373,6 +373,46 @@ async def test_a_child_that_the_server_refuses_is_told_to_the_core_and_tried_aga
     assert wake_at == NOW + HINDERED_FOR
     assert [call for call in calls.calls if call[0] == "apply"] == [("apply", "ConfigMap", 422)]
     data.clear()
+    await reconciler.reconcile(stage.key)
+    await reconciler.reconcile(stage.key)
+    assert decision.seen[-1].rejected == ()
+
+
+@pytest.fixture
+async def hardly_allowed(stage: Stage, plane: Plane, namespace: str, calls: CallLog) -> AsyncIterator[Stage]:
+    """A stage whose operator may write status, and nothing else."""
+    kubectl, user = plane.kubectl().within(namespace), plane.user("tenant")
+    kubectl("create", "role", "status", "--verb=patch", "--resource=modeldeployments/status")
+    kubectl("create", "rolebinding", "status", "--role=status", f"--user={user}")
+    ask = ("auth", "can-i", "patch", "modeldeployments", "--subresource=status", f"--as={user}")
+    await eventually("it may", lambda: kubectl(*ask, check=False).strip() == "yes")
+    async with client_of(plane, "tenant", calls) as kube:
+        yield replace(stage, kube=kube)
+
+
+@pytest.mark.parametrize("verb", ["get", "apply", "scale", "delete"])
+async def test_a_write_that_rbac_forbids_is_told_to_the_core_and_tried_again(hardly_allowed: Stage, verb: str) -> None:
+    stage = hardly_allowed
+
+    def rule(owner: Owner, _: Observed) -> Plan:
+        actions: dict[str, Action] = {
+            "get": Apply(manifest=a_config(owner), first=True),
+            "apply": Apply(manifest=a_config(owner)),
+            "scale": Scale(name="churn-1", replicas=2, resource_version="1"),
+            "delete": Delete(kind="ConfigMap", name="churn-1", uid="u"),
+        }
+        return Plan(status=DONE, actions=(actions[verb],) if asks else ())
+
+    asks, decision = True, Pass(rule)
+    reconciler = stage.reconciler(decision)
+    wake_at = await reconciler.reconcile(stage.key)
+    (rejected,) = decision.seen[-1].rejected
+    assert rejected.forbidden
+    assert " cannot " in rejected.message
+    assert rejected.name == "churn-1"
+    assert wake_at == NOW + HINDERED_FOR
+
+    stage.now, asks = NOW + HINDERED_FOR, False
     await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
     assert decision.seen[-1].rejected == ()

@@ -38,10 +38,12 @@ def jobless(story_plane: Plane, story_api: Api) -> Iterator[Story]:
 def all_at_once(story_plane: Plane, story: Story, full: Story, jobless: Story) -> Iterator[OperatorProcess]:
     """Side by side: a wait takes half a minute to be told, and some more to heal."""
     spaces = (story, full, jobless)
+    limits = [{"type": "Container", "max": {"memory": "64Mi"}}]
+    story.apply({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "tiny"}, "spec": {"limits": limits}})
     for space, resource in ((full, "pods"), (jobless, "count/jobs.batch")):
         space.until("the quota is counted", lambda space=space, of=resource: of in _hard(space))  # type: ignore[misc]
     with OperatorProcess(story_plane, namespaces=[space.namespace for space in spaces]) as running:
-        story.apply(model_deployment("unknown", scheduling={"serviceAccountName": "reader"}))
+        story.apply(model_deployment("large"))
         full.apply(model_deployment("crowded"))
         jobless.apply(model_deployment("unasked"))
         yield running
@@ -60,12 +62,12 @@ def _quota(**hard: int) -> dict[str, Any]:
     }
 
 
-def test_a_missing_service_account_is_named_before_there_is_any_pod_and_making_it_is_enough(story: Story) -> None:
-    said = story.until_says("unknown", "PodRefused", 'serviceaccount "reader" not found')
+def test_what_admission_has_against_a_pod_is_said_before_there_is_any_and_healed_by_itself(story: Story) -> None:
+    said = story.until_says("large", "PodRefused", "maximum memory usage per Container is 64Mi, but limit is 512Mi")
     assert said.startswith("1: the API server refuses its pods: ")
-    assert story.status("unknown")["phase"] == "Waiting"
-    story.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}})
-    story.until_ready("unknown", seconds=HEALED_SECONDS)
+    assert story.status("large")["phase"] == "Waiting"
+    story.kubectl("delete", "limitrange", "tiny")
+    story.until_ready("large", seconds=HEALED_SECONDS)
 
 
 def test_a_full_quota_is_named_before_there_is_any_pod_and_raising_it_is_enough(full: Story) -> None:
