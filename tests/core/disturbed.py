@@ -232,6 +232,9 @@ class Disturbed(Toy):
 
     def route_holds(self, before: dict[str, int], plan: Plan) -> None:
         """It names Services that are there, and gives a candidate no more than its available pods can carry."""
+        if ("HTTPRoute", "churn") not in self.objects:
+            assert not plan.status.stable, "what serves has lost its address"
+            return
         route, candidate, needed = self.objects["HTTPRoute", "churn"], plan.status.candidate, plan.status.replicas
         named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
         assert {("Service", name) for name in named} <= self.objects.keys(), "requests to these would be answered 500"

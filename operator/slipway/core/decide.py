@@ -12,13 +12,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.status import RevisionState, Step
+from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, Step
 from slipway.core.children.revision import RevisionRecord, render
 from slipway.core.converge import Convergence, Goal, converge
 from slipway.core.facts import Foreign, Observed, Owner, Rejected
 from slipway.core.goal import goal_of
 from slipway.core.identity import ask as ask_of
-from slipway.core.lineup import line_up
+from slipway.core.lineup import cut_off, drain_time, line_up
 from slipway.core.looks import looks_of, wakes_at
 from slipway.core.names import of_revision
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
@@ -100,6 +100,7 @@ def _decide(scene: Scene) -> Plan:
     told = _told(before, situation) if not outcome.notes else ()
     state = _having_told(state, told)
     status = status_of(scene=scene, state=state, lineup=lineup, goal=goal, situation=situation)
+    cut = tuple(_cut(scene, known) for known in cut_off(scene, lineup))
     looks = looks_of(scene, state, lineup)
     routed_at = scene.route.look_again if scene.route else None
     wakes = [outcome.wake_at, lineup.ends_at, routed_at, wakes_at(looks, scene.now)]
@@ -110,7 +111,7 @@ def _decide(scene: Scene) -> Plan:
     return Plan(
         status=status,
         actions=tuple(convergence.actions),
-        notes=(*outcome.notes, *told),
+        notes=(*outcome.notes, *told, *cut),
         relies_on=_relied_on(scene, goal, convergence) if state.stable else {},
         looks=looks,
         wake_at=min((at for at in wakes if at), default=None),
@@ -294,6 +295,15 @@ def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ..
     known |= set(before.rollout.told) if before.rollout else set()
     warns = found.reason not in (Reason.PROVING, Reason.DRAINING, Reason.PAUSED, Reason.ANALYSIS_RUNNING)
     return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=warns),)
+
+
+def _cut(scene: Scene, known: RevisionStatus) -> Note:
+    longest = int(2 * drain_time(scene).total_seconds())
+    message = (
+        f"{known.version} (revision {known.revision}): its pods go although requests still reach them, {longest} s "
+        "after its traffic moved: a client keeps its connection for longer, or a proxy has not followed"
+    )
+    return Note(reason=Reason.DRAINING, message=message, warning=True)
 
 
 def _having_told(state: State, told: Sequence[Note]) -> State:

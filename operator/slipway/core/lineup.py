@@ -130,12 +130,28 @@ def _retires_by(scene: Scene, known: RevisionStatus, until: datetime | None) -> 
 
 def _retires_at(scene: Scene, known: RevisionStatus, at: datetime) -> datetime:
     """Later than planned, where its pods have counted requests within the drain time; but not for ever."""
-    seen = scene.observed.evidence.get(drain_topic(known.revision))
-    if scene.now < at or seen is None:
-        return at
-    pods = {pod.uid for pod in scene.observed.pods_of(known.revision) if not pod.deleting}
-    last = last_counted(seen.history, pods, scene.golden(known.revision))
+    last = _last_asked(scene, known) if scene.now >= at else None
     return max(at, min(last + drain_time(scene), known.retire_by or at)) if last else at
+
+
+def cut_off(scene: Scene, lineup: Lineup) -> Iterator[RevisionStatus]:
+    """Those whose time is up, so that their pods go although requests still reach them."""
+    stay = {known.revision for known in lineup.all}
+    for known in scene.before.revisions:
+        late = known.retire_by is not None and known.retire_by <= scene.now
+        if late and known.revision not in stay and scene.count(known.revision):
+            last = _last_asked(scene, known)
+            if last and last + drain_time(scene) > scene.now:
+                yield known
+
+
+def _last_asked(scene: Scene, known: RevisionStatus) -> datetime | None:
+    """When its pods were last seen to have counted a request."""
+    seen = scene.observed.evidence.get(drain_topic(known.revision))
+    if seen is None:
+        return None
+    pods = {pod.uid for pod in scene.observed.pods_of(known.revision) if not pod.deleting}
+    return last_counted(seen.history, pods, scene.golden(known.revision))
 
 
 def _had_traffic(scene: Scene, known: RevisionStatus) -> bool:

@@ -25,7 +25,7 @@ LOOKS_WITHIN: Final = timedelta(minutes=1)
 
 def looks_of(scene: Scene, state: State, lineup: Lineup) -> tuple[Wanted, ...]:
     """The topics of one ModelDeployment. One that is not named any more is forgotten."""
-    unstarted = wanted(scene.observed, scene.owner, scene.now)
+    unstarted = wanted(scene.observed, scene.owner, scene.now, rolls=state.rollout is not None)
     retiring = (_of_retiring(scene, known) for known in lineup.retiring)
     return (*_of_rollout(scene, state), *retiring, *((unstarted,) if unstarted else ()))
 

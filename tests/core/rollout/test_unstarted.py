@@ -160,13 +160,13 @@ def test_kubernetes_is_asked_again_once_a_minute_about_those_that_have_waited_lo
     )
     observed = replace(toy().observed(), pods=pods)
     now = NOON + timedelta(hours=1)
-    first = wanted(observed, owner(), now)
+    first = wanted(observed, owner(), now, rolls=True)
     assert first
     assert first.at == NOON + UNSTARTED_AFTER
     assert first.told_of == tuple(f"u-churn-{number}" for number in range(MOST))
 
     seen = Evidence(history=(Scrape(at=now),))
-    again = wanted(replace(observed, evidence={TOPIC: seen}), owner(), now)
+    again = wanted(replace(observed, evidence={TOPIC: seen}), owner(), now, rolls=True)
     assert again
     assert again.at == now + LOOK_AGAIN
 

@@ -27,9 +27,10 @@ _ENDED: Final = frozenset({"Failed", "Complete"})
 _MADE: Final = "SuccessfulCreate"
 
 
-def wanted(observed: Observed, owner: Owner, now: datetime) -> Wanted | None:
-    """The look at what Kubernetes tells of those that do not start; None where everything has."""
-    waiting = sorted((*_jobs(observed, owner), *_pods(observed)))
+def wanted(observed: Observed, owner: Owner, now: datetime, *, rolls: bool) -> Wanted | None:
+    """The look at what Kubernetes tells of those that do not start; None where everything has. While nothing `rolls` no
+    Job is waited for."""
+    waiting = sorted((*(_jobs(observed, owner) if rolls else ()), *_pods(observed)))
     if not waiting:
         return None
     seen = observed.evidence.get(TOPIC)
