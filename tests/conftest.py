@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from testbed.gateway.crds import gateway_api_crds
+from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
 
@@ -33,10 +33,11 @@ def plane() -> Iterator[Plane]:
 @pytest.fixture(scope="session")
 def cluster_plane() -> Iterator[Plane]:
     """The same with a controller-manager, a scheduler and two kwok nodes without a GPU: pods "run" at once. It knows
-    the Gateway API, though nothing serves it."""
+    the Gateway API and Envoy Gateway's policies, though nothing serves them."""
     with Plane() as started:
         started.start(controllers=True).add_crds(ROOT / "crds")
         started.add_crds(gateway_api_crds())
+        started.add_crds(envoy_gateway_crds())
         started.add_nodes(2)
         yield started
 

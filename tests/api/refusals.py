@@ -27,6 +27,10 @@ def with_model(**parts: Any) -> dict[str, Any]:
     return {**model(), **parts}
 
 
+def routed(**traffic: Any) -> dict[str, Any]:
+    return with_model(traffic={"gateway": {"name": "g"}, **traffic})
+
+
 URI = (
     "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
     "az://CONTAINER/PREFIX, https://HOST/PATH or pvc://CLAIM/PATH"
@@ -391,25 +395,41 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
             ("pathPrefix", "/churn"),
             ("timeouts", {"request": "30s"}),
             ("candidateHeader", {"name": "x-candidate", "value": "1"}),
+            ("loadBalancing", "LeastRequest"),
+            ("retries", {"attempts": 2}),
+            ("rateLimit", {"requests": 10, "per": "Second"}),
+            ("authentication", {"apiKeys": {"secretName": "clients"}}),
         )
     ),
     (
         "a hostname that is none",
-        with_model(traffic={"gateway": {"name": "g"}, "hostnames": ["https://churn.example"]}),
+        routed(hostnames=["https://churn.example"]),
         "spec.traffic.hostnames[0]",
         "'https://churn.example' is not a hostname: write it like churn.example.com",
     ),
     (
         "a path prefix that ends in a slash",
-        with_model(traffic={"gateway": {"name": "g"}, "pathPrefix": "/churn/"}),
+        routed(pathPrefix="/churn/"),
         "spec.traffic.pathPrefix",
         "'/churn/' is not a path prefix: write it like /churn, with no / at the end",
     ),
     (
         "a header whose name has a space",
-        with_model(traffic={"gateway": {"name": "g"}, "candidateHeader": {"name": "x y", "value": "1"}}),
+        routed(candidateHeader={"name": "x y", "value": "1"}),
         "spec.traffic.candidateHeader.name",
         "'x y' is not the name of a header",
+    ),
+    (
+        "an authentication by nothing",
+        routed(authentication={}),
+        "spec.traffic.authentication",
+        "authentication needs apiKeys, jwt or both: give one, or take it out",
+    ),
+    (
+        "an issuer whose keys anybody on the way may change",
+        routed(authentication={"jwt": {"issuer": "https://i", "jwksUri": "http://i/keys"}}),
+        "spec.traffic.authentication.jwt.jwksUri",
+        "'http://i/keys' is not an https:// address",
     ),
     (
         "a check that is two",
@@ -470,6 +490,30 @@ BUILT_IN: list[tuple[str, dict[str, Any], str, str]] = [
         with_model(accelerator={"mig": "1g.10gb", "migStrategy": "double"}),
         "spec.accelerator.migStrategy",
         'Unsupported value: "double": supported values: "single", "mixed"',
+    ),
+    (
+        "a balancing of an unknown kind",
+        routed(loadBalancing="Random"),
+        "spec.traffic.loadBalancing",
+        'Unsupported value: "Random": supported values: "LeastRequest"',
+    ),
+    (
+        "more retries than help",
+        routed(retries={"attempts": 6}),
+        "spec.traffic.retries.attempts",
+        "Invalid value: 6: spec.traffic.retries.attempts in body should be less than or equal to 5",
+    ),
+    (
+        "a rate in days",
+        routed(rateLimit={"requests": 1, "per": "Day"}),
+        "spec.traffic.rateLimit.per",
+        'Unsupported value: "Day": supported values: "Second", "Minute", "Hour"',
+    ),
+    (
+        "keys without a Secret",
+        routed(authentication={"apiKeys": {}}),
+        "spec.traffic.authentication.apiKeys.secretName",
+        "Required value",
     ),
     (
         "too many replicas",

@@ -18,6 +18,8 @@ WHERE_MODELS_LIVE = {
     "apps/deployments/scale": "patch",
     "autoscaling/horizontalpodautoscalers": CHILD,
     "batch/jobs": CHILD,
+    "gateway.envoyproxy.io/backendtrafficpolicies": CHILD,
+    "gateway.envoyproxy.io/securitypolicies": CHILD,
     "gateway.networking.k8s.io/httproutes": CHILD,
     "networking.k8s.io/networkpolicies": CHILD,
     "policy/poddisruptionbudgets": CHILD,

@@ -38,6 +38,11 @@ EVERYTHING = {
     "autoscaling": {"maxReplicas": 3, "metrics": [{"type": "Resource", "resource": CPU}]},
     "traffic": {"allowFrom": [{"podSelector": {}}]},
 }
+ROUTED = {
+    "gateway": {"name": "inference"},
+    "authentication": {"apiKeys": {"secretName": "clients"}},
+    "retries": {"attempts": 1},
+}
 
 
 @contextmanager
@@ -101,11 +106,12 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
         kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
         mine = "-l=serving.slipway.dev/model-deployment=churn"
         kubectl("wait", "--for=create", "--timeout=10s", "hpa,networkpolicy,pdb", mine)
-        kubectl.apply(model(3, traffic={"gateway": {"name": "inference"}}))
+        kubectl.apply(model(3, traffic=ROUTED))
         kubectl("wait", "--for=delete", "--timeout=30s", "hpa,networkpolicy", mine)
-        kubectl("wait", "--for=create", "--timeout=30s", "httproute", mine)
+        routed = "httproute,securitypolicy,backendtrafficpolicy"
+        kubectl("wait", "--for=create", "--timeout=30s", routed, mine)
         kubectl.apply(model(3))
-        kubectl("wait", "--for=delete", "--timeout=30s", "httproute", mine)
+        kubectl("wait", "--for=delete", "--timeout=30s", routed, mine)
         kubectl("wait", "--for=jsonpath={.spec.replicas}=3", "--timeout=30s", "deployment", mine)
         until(
             "somebody asked what keeps a pod from starting",

@@ -204,3 +204,20 @@ def test_a_scale_to_zero_is_seen_though_the_answer_leaves_zero_out() -> None:
     child = store.observed(CHURN).child("Deployment", "d")
     assert child
     assert child.body["spec"]["replicas"] == 0
+
+
+@pytest.mark.parametrize("unknown", ["SecurityPolicy", "BackendTrafficPolicy"])
+def test_where_one_of_its_kinds_is_unknown_there_is_no_envoy_gateway(unknown: str) -> None:
+    store = Store()
+    assert store.observed(CHURN).envoy_gateway
+    store.unknown_kinds = frozenset({unknown})
+    assert not store.observed(CHURN).envoy_gateway
+    assert store.observed(CHURN).gateway_api
+
+
+@pytest.mark.parametrize("refused", ["SecurityPolicy", "BackendTrafficPolicy"])
+def test_where_one_of_its_kinds_may_not_be_read_nothing_is_known_of_envoy_gateway(refused: str) -> None:
+    store = Store()
+    assert not store.observed(CHURN).policies_refused
+    store.refused_kinds = frozenset({refused})
+    assert store.observed(CHURN).policies_refused

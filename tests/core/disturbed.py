@@ -97,7 +97,7 @@ class Disturbed(Toy):
                 there = {r.revision: r.state.value for r in plan.status.revisions}
                 answer = {revision for revision in self.reached() if self.available(f"churn-{revision}")}
                 assert answer <= {name for name in there if there[name] in TAKE_PART}, (answer, there)
-            if _place(action) == ("HTTPRoute", "churn"):
+            if _place(action) == ("HTTPRoute", "churn") and isinstance(action, Apply):
                 self.route_holds(weights, plan)
             self.stirred = self.stirred or len(self.pods) < pods
         return True
@@ -153,7 +153,7 @@ class Disturbed(Toy):
     def weights(self) -> dict[str, int]:
         """Percent by revision, as the route has it; none where there is no route."""
         route = self.objects.get(("HTTPRoute", "churn"))
-        refs = route["spec"]["rules"][0]["backendRefs"] if route else ()
+        refs = route["spec"]["rules"][0].get("backendRefs", ()) if route else ()
         shares = {ref["name"].removeprefix("churn-"): ref["weight"] for ref in refs if ref["weight"]}
         return {revision: round(100 * share / sum(shares.values())) for revision, share in shares.items()}
 
@@ -236,7 +236,7 @@ class Disturbed(Toy):
             assert not plan.status.stable, "what serves has lost its address"
             return
         route, candidate, needed = self.objects["HTTPRoute", "churn"], plan.status.candidate, plan.status.replicas
-        named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
+        named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule.get("backendRefs", ())}
         assert {("Service", name) for name in named} <= self.objects.keys(), "requests to these would be answered 500"
         revision = candidate.revision or "" if candidate and plan.status.stable else ""
         share, rolls = (

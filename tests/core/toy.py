@@ -40,6 +40,8 @@ class Toy:
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     pods: dict[str, Manifest] = field(default_factory=dict)
     nodes: tuple[NodeFacts, ...] = ()
+    envoy_gateway: bool = True
+    policies_refused: bool = False
     foreign: tuple[Foreign, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     platform_version: str = "0.1.0"
@@ -65,6 +67,8 @@ class Toy:
             children=children,
             pods=pods,
             nodes=self.nodes,
+            envoy_gateway=self.envoy_gateway,
+            policies_refused=self.policies_refused,
             foreign=self.foreign,
             rejected=self.rejected,
             evidence=self.evidence,
@@ -102,7 +106,8 @@ class Toy:
                 new["metadata"] |= {"uid": uid, "resourceVersion": str(self.serial)}
                 generation = old.get("metadata", {}).get("generation", 0)
                 new["metadata"]["generation"] = generation + (old.get("spec") != new.get("spec"))
-                new["metadata"]["creationTimestamp"] = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+                made = old.get("metadata", {}).get("creationTimestamp", self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+                new["metadata"]["creationTimestamp"] = made
                 new["status"] = old.get("status", {})
                 self.objects[key] = new
             case Scale(name=name, replicas=replicas):
@@ -246,6 +251,18 @@ class Toy:
         ]
         parents = [{"parentRef": ref, "conditions": conditions} for ref in route["spec"]["parentRefs"]]
         route["status"] = {"parents": parents}
+
+    def policies_answer(self, accepted: str = "True", **said: str) -> None:
+        """Envoy Gateway takes up its policies as they are, or says what it has against them; it says nothing of those
+        whose route is not there."""
+        route = self.objects.get(("HTTPRoute", "churn"))
+        for kind in ("SecurityPolicy", "BackendTrafficPolicy"):
+            policy = self.objects.get((kind, "churn"))
+            if policy and route:
+                generation = policy["metadata"]["generation"]
+                condition = {"type": "Accepted", "status": accepted, "observedGeneration": generation, **said}
+                refs = route["spec"]["parentRefs"]
+                policy["status"] = {"ancestors": [{"ancestorRef": ref, "conditions": [condition]} for ref in refs]}
 
     # Short cuts for stories
 

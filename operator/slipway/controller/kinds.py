@@ -77,6 +77,18 @@ HTTP_ROUTE: Final = Kind(
     optional=True,
     without="HTTPRoutes may not be listed: nothing is done for those who ask for a gateway",
 )
+ENVOY_GATEWAY: Final = tuple(
+    Kind(
+        name=name,
+        group="gateway.envoyproxy.io",
+        version="v1alpha1",
+        plural=plural,
+        selector=OURS,
+        optional=True,
+        without=f"{plural} may not be listed: nothing is done for those who ask Envoy Gateway for more than a route",
+    )
+    for name, plural in (("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"))
+)
 EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
 
 CHILDREN: Final = (
@@ -89,6 +101,7 @@ CHILDREN: Final = (
     _child("PodDisruptionBudget", "policy", "poddisruptionbudgets"),
     _child("NetworkPolicy", "networking.k8s.io", "networkpolicies"),
     HTTP_ROUTE,
+    *ENVOY_GATEWAY,
 )
 
 WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, NODE)

@@ -10,7 +10,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Any
 
-from slipway.controller.kinds import DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
+from slipway.controller.kinds import DEPLOYMENT, ENVOY_GATEWAY, HTTP_ROUTE, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
 from slipway.core.facts import Child, NodeFacts, Observed, PodFacts, node_facts, pod_facts
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest
@@ -92,6 +92,8 @@ class Store:
             nodes=self._node_tuple,
             gateway_api=HTTP_ROUTE.name not in self.unknown_kinds,
             routes_refused=HTTP_ROUTE.name in self.refused_kinds,
+            envoy_gateway=self.unknown_kinds.isdisjoint(kind.name for kind in ENVOY_GATEWAY),
+            policies_refused=not self.refused_kinds.isdisjoint(kind.name for kind in ENVOY_GATEWAY),
         )
 
     def count(self, kind: Kind) -> int:

@@ -15,9 +15,11 @@ import orjson
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.api.v1alpha1.spec import ModelDeploymentSpec
 from slipway.core.children.autoscaler import autoscaler
+from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
 from slipway.core.children.budget import budget
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.children.route import ROUTE
+from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.children.service import root_service
 from slipway.core.drift import contains, finished
 from slipway.core.facts import Child, Foreign, Observed, Owner, PodFacts
@@ -30,7 +32,9 @@ RECORD: Final = f"{DOMAIN}/record"
 AUTOSCALER: Final = "HorizontalPodAutoscaler"
 
 LEFTOVERS_GO: Final = (
-    ROUTE,
+    ROUTE,  # before what guards it
+    SECURITY_POLICY,
+    BACKEND_TRAFFIC_POLICY,
     AUTOSCALER,
     "PodDisruptionBudget",
     "Deployment",
@@ -67,7 +71,11 @@ class Goal:
     """Those of them that the root Service reaches."""
     weights: Mapping[str, int] = field(default_factory=dict)
     """Parts of the traffic that comes through a gateway, by revision."""
+    policies: tuple[Manifest, ...] = ()
+    """What the gateway is asked for beside the route."""
     route: Manifest | None = None
+    route_stays: bool = False
+    """The route that is there may not be written now, nor deleted."""
     network_policy: Manifest | None = None
     root_unsure: bool = False
     """A change of traffic was under way and is taken back: write it, whatever a look from before that says."""
@@ -96,6 +104,8 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
         key = manifest["kind"], manifest["metadata"]["name"]
         wanted.add(key)
         _settle(result, owner, observed, manifest, live, anyway=goal.root_unsure and _is_traffic(*key, owner))
+    if goal.route_stays:
+        wanted.add((ROUTE, owner.name))
     lost = {of_revision(owner.name, live.revision): live for live in goal.live if live.record is None}
     for name, live in lost.items():
         there = observed.child("Deployment", name)
@@ -132,7 +142,8 @@ def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tup
         yield from _of_revision(owner, spec, live)
     if goal.service:
         yield root_service(owner=owner, revision=next(iter(goal.service)) if len(goal.service) == 1 else None), None
-    for manifest in filter(None, (goal.route, goal.network_policy)):
+    # What guards the route is written before it.
+    for manifest in filter(None, (*goal.policies, goal.route, goal.network_policy)):
         yield manifest, None
 
 

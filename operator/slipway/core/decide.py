@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, Step
 from slipway.core.children.revision import RevisionRecord, render
+from slipway.core.children.route import ROUTE
 from slipway.core.converge import Convergence, Goal, converge
 from slipway.core.facts import Foreign, Observed, Owner, Rejected
 from slipway.core.goal import goal_of
@@ -138,8 +139,11 @@ def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
     proved = rollout is not None and bool(rollout.proved) and not (before and before.proved)
     dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in convergence.actions)
     permits = bool(outcome.discard) or outcome.resolved is not None or dropped
+    # A new route is an owner of what guards it.
+    routed = any(isinstance(a, Apply) and a.first and a.manifest["kind"] == ROUTE for a in convergence.actions)
     return (
-        stepped
+        routed
+        or stepped
         or ended
         or proved
         or (permits and bool(convergence.actions))

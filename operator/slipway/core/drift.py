@@ -63,7 +63,7 @@ def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -
         "metadata": {
             **meta,
             "namespace": owner.namespace,
-            "ownerReferences": [owner.reference(api_version, kind)],
+            "ownerReferences": [owner.reference(api_version, kind), *(meta.get("ownerReferences") or ())],
             "annotations": {**(meta.get("annotations") or {}), APPLIED: applied_hash(manifest)},
         },
     }

@@ -198,6 +198,10 @@ class Observed:
     """The cluster knows HTTPRoutes."""
     routes_refused: bool = False
     """The operator may not read them."""
+    envoy_gateway: bool = True
+    """The cluster knows Envoy Gateway's policies."""
+    policies_refused: bool = False
+    """The operator may not read them."""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
 

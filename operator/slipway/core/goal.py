@@ -18,6 +18,7 @@ from slipway.core.names import Manifest, of_resolve_job, of_revision
 from slipway.core.rollout.canary import mirrored
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.scene import Scene
+from slipway.core.traffic_policy import beside
 
 _TRAFFIC_MOVES = frozenset({Step.SHIFTING, Step.ROLLING_BACK})
 
@@ -28,12 +29,16 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
     root = _root(scene, outcome)
     live = [*_others(scene, lineup), *_taking_part(scene, outcome, lineup, root)]
     weights = _weights(scene, outcome, root)
+    routed = _route(scene, state, live, weights)
+    route = beside(scene.policies, routed, scene.observed, scene.owner) if routed else None
     return Goal(
         live=live,
         root=root,
         service=_service(outcome, root),
         weights=weights,
-        route=_route(scene, state, live, weights),
+        policies=scene.policies.manifests if routed else (),
+        route=route,
+        route_stays=routed is not None and route is None,
         network_policy=_network_policy(scene),
         root_unsure=_takes_back(scene.before, state, root),
         jobs=tuple(_jobs(scene, outcome)),

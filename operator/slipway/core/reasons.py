@@ -62,10 +62,12 @@ class Reason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     FORBIDDEN = "Forbidden"
     GATEWAY_API_MISSING = "GatewayApiMissing"
+    ENVOY_GATEWAY_MISSING = "EnvoyGatewayMissing"
     GATEWAY_NOT_FOUND = "GatewayNotFound"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     ROUTE_UNRESOLVED = "RouteUnresolved"
     HOSTNAME_TAKEN = "HostnameTaken"
+    POLICY_NOT_ACCEPTED = "PolicyNotAccepted"
     # About the revision
     SPEC_INVALID = "SpecInvalid"
     BUNDLE_INVALID = "BundleInvalid"

@@ -20,6 +20,7 @@ from slipway.core.rollout.canary import steps_of
 from slipway.core.rollout.facts import RevisionFacts, available
 from slipway.core.rollout.gates import Policy
 from slipway.core.route import RouteFacts, route_facts
+from slipway.core.traffic_policy import PolicyFacts, policy_facts, with_policies
 
 STARTUP_SLACK: Final = timedelta(seconds=30)
 
@@ -77,7 +78,15 @@ class Scene:
         gateway = self.spec.traffic.gateway if self.spec.traffic else None
         if gateway is None:
             return None
-        return route_facts(self.observed, owner=self.owner, gateway=gateway, now=self.now)
+        return with_policies(route_facts(self.observed, owner=self.owner, gateway=gateway, now=self.now), self.policies)
+
+    @cached_property
+    def policies(self) -> PolicyFacts:
+        """What is asked of the gateway beside the route."""
+        traffic = self.spec.traffic
+        if traffic is None or traffic.gateway is None:
+            return PolicyFacts()
+        return policy_facts(self.observed, owner=self.owner, traffic=traffic, gateway=traffic.gateway, now=self.now)
 
     @cached_property
     def selected(self) -> frozenset[str]:

@@ -31,13 +31,25 @@ from slipway.api.v1alpha1.model import (
 )
 from slipway.api.v1alpha1.placement import Accelerator, PodMetadata, Scheduling, Sharing
 from slipway.api.v1alpha1.server import EnvVar, LocalObjectReference, ResourceRequirements, Server
-from slipway.api.v1alpha1.traffic import CandidateHeader, Gateway, Timeouts, Traffic
+from slipway.api.v1alpha1.traffic import (
+    ApiKeys,
+    Authentication,
+    CandidateHeader,
+    Gateway,
+    Jwt,
+    RateLimit,
+    Retries,
+    Timeouts,
+    Traffic,
+)
 
 __all__ = [
     "S3",
     "Accelerator",
     "Analysis",
     "AnalysisMode",
+    "ApiKeys",
+    "Authentication",
     "Autoscaling",
     "BlueGreen",
     "Canary",
@@ -50,6 +62,7 @@ __all__ = [
     "Gateway",
     "GoldenRequest",
     "Instances",
+    "Jwt",
     "LocalObjectReference",
     "Model",
     "ModelConfig",
@@ -58,7 +71,9 @@ __all__ = [
     "Passthrough",
     "Pause",
     "PodMetadata",
+    "RateLimit",
     "ResourceRequirements",
+    "Retries",
     "RollingUpdate",
     "Rollout",
     "RolloutType",

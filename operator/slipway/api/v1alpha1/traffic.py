@@ -1,12 +1,13 @@
 """`spec.traffic`: who may call the model, and under which address outside the cluster."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import Interval, text
-from slipway.api.v1alpha1.fields import Name, Passthrough
+from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
 
 Hostname = Annotated[
     str,
@@ -25,6 +26,9 @@ PathPrefix = Annotated[
     ),
 ]
 HeaderName = Annotated[str, text(r"^[A-Za-z0-9-]+$", "is not the name of a header", max_length=128)]
+
+
+HttpsUri = Annotated[str, text(r"^https://[^\s/]+(/\S*)?$", "is not an https:// address", max_length=253)]
 
 
 class Gateway(ApiModel):
@@ -48,6 +52,69 @@ class CandidateHeader(ApiModel):
     value: Annotated[str, Field(min_length=1, max_length=256, description="Exactly this.")]
 
 
+class LoadBalancing(StrEnum):
+    """Which pod of a version gets the next request."""
+
+    LEAST_REQUEST = "LeastRequest"
+
+
+class Retries(ApiModel):
+    """Of requests for which no connection came about; of no others, so that none runs twice. Needs Envoy Gateway."""
+
+    attempts: Annotated[int, Field(ge=1, le=5)] = Field(description="At most, after the first one.")
+
+
+class RateUnit(StrEnum):
+    """A time in which requests are counted."""
+
+    SECOND = "Second"
+    MINUTE = "Minute"
+    HOUR = "Hour"
+
+
+class RateLimit(ApiModel):
+    """What each client may ask; more is answered 429. Needs Envoy Gateway, each proxy of which counts by itself."""
+
+    requests: Annotated[int, Field(ge=1, le=1_000_000)] = Field(description="At most so many.")
+    per: RateUnit = Field(description="In which time.")
+    header: HeaderName | None = Field(
+        None, description="Each value of it is a client. Requests without it, and all when absent: each address."
+    )
+
+
+class ApiKeys(ApiModel):
+    """Requests must have a key that is in a Secret."""
+
+    secret_name: Name = Field(
+        description="Of a Secret, which the gateway reads: an entry for each client, with its key."
+    )
+    header: HeaderName = Field("x-api-key", description="The header that has the key.")
+
+
+class Jwt(ApiModel):
+    """Requests must have a JSON Web Token in `Authorization: Bearer`."""
+
+    issuer: Annotated[str, Field(min_length=1, max_length=253)] = Field(description="Its `iss`.")
+    jwks_uri: HttpsUri = Field(description="Where the issuer's keys are.")
+    audiences: Annotated[list[ShortText], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="One must be in its `aud`. Absent = any."
+    )
+
+
+class Authentication(ApiModel):
+    """Whom the gateway lets in; with both, a request needs both. Needs Envoy Gateway; no route opens unguarded."""
+
+    model_config = checked(
+        rule(
+            "has(self.apiKeys) || has(self.jwt)",
+            "authentication needs apiKeys, jwt or both: give one, or take it out",
+        )
+    )
+
+    api_keys: ApiKeys | None = None
+    jwt: Jwt | None = None
+
+
 class Traffic(ApiModel):
     """Who may call the model, and under which address outside the cluster."""
 
@@ -58,7 +125,16 @@ class Traffic(ApiModel):
                 f"only a gateway reads {field}: add traffic.gateway, or take it out",
                 f".{field}",
             )
-            for field in ("hostnames", "pathPrefix", "timeouts", "candidateHeader")
+            for field in (
+                "hostnames",
+                "pathPrefix",
+                "timeouts",
+                "candidateHeader",
+                "loadBalancing",
+                "retries",
+                "rateLimit",
+                "authentication",
+            )
         )
     )
 
@@ -71,6 +147,12 @@ class Traffic(ApiModel):
     )
     timeouts: Timeouts | None = Field(None, description="Absent = server.requestTimeout.")
     candidate_header: CandidateHeader | None = None
+    load_balancing: LoadBalancing | None = Field(
+        None, description="LeastRequest: the pod with the fewest requests under way. Needs Envoy Gateway."
+    )
+    retries: Retries | None = None
+    rate_limit: RateLimit | None = None
+    authentication: Authentication | None = None
     allow_from: Annotated[list[Passthrough], Field(min_length=1, max_length=32)] | None = Field(
         None, description="NetworkPolicy peers that may reach the model's ports; all others are cut off."
     )

@@ -12,6 +12,7 @@ from slipway.api.v1alpha1.spec import Gateway, Traffic
 from slipway.core.facts import Owner
 from slipway.core.names import GRPC_PORT, HTTP_PORT, Manifest, labels, of_revision
 
+API_VERSION: Final = "gateway.networking.k8s.io/v1"
 ROUTE: Final = "HTTPRoute"
 GRPC_SERVICE: Final = "/inference.GRPCInferenceService"
 MOST_BACKENDS: Final = 16
@@ -51,7 +52,7 @@ def http_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Rou
     if traffic.hostnames:
         spec["hostnames"] = list(traffic.hostnames)
     return {
-        "apiVersion": "gateway.networking.k8s.io/v1",
+        "apiVersion": API_VERSION,
         "kind": ROUTE,
         "metadata": {"name": owner.name, "labels": labels(owner.name, component="server")},
         "spec": spec,

@@ -1,0 +1,93 @@
+"""What Envoy Gateway does beside routing, through a real one: whom it lets in, how often, and to which pod."""
+
+from typing import Any, Final
+
+from e2e import bundles
+from e2e.space import Space, is_pod_ready
+from testbed.gateway.envoy import Gateway
+
+READY: Final = ("GET", "/v2/health/ready", None)
+KEYS: Final = {"alice": "a-key", "bob": "b-key"}
+MOST: Final = 5
+KINDS: Final = ("securitypolicies", "backendtrafficpolicies")
+LIMIT: Final = {"requests": MOST, "per": "Hour"}
+
+
+def host(space: Space) -> str:
+    return f"{space.namespace}.example.com"
+
+
+def traffic(space: Space, gateway: Gateway, **asked: Any) -> dict[str, Any]:
+    where = {"name": gateway.name, "namespace": gateway.namespace}
+    return {"gateway": where, "hostnames": [host(space)], **asked}
+
+
+def statuses(space: Space, gateway: Gateway, times: int = 1, key: str = "") -> list[int]:
+    """What requests are answered, with a key or without one."""
+    headers = {"x-api-key": key} if key else {}
+    told = space.client.http(host(space), *[READY] * times, gateway=gateway.address, headers=headers)
+    return [status for status, _ in told]
+
+
+def until_answered(space: Space, gateway: Gateway, status: int) -> None:
+    space.until(f"the gateway answers {status}", lambda: statuses(space, gateway) == [status])
+
+
+def policies(space: Space) -> list[str]:
+    """Those of the namespace, by kind and name."""
+    return space.kubectl("get", ",".join(KINDS), "--output=name").split()
+
+
+def test_nobody_gets_in_without_a_key_and_each_key_has_its_own_count(space: Space, gateway: Gateway) -> None:
+    # given: a key is asked for before the Secret with the keys is there
+    uri = space.upload("1", bundles.linear(slope=2))
+    asked = {
+        "authentication": {"apiKeys": {"secretName": "clients"}},
+        "rateLimit": {**LIMIT, "header": "x-api-key"},
+    }
+    space.apply("line", uri, traffic=traffic(space, gateway, **asked))
+
+    # then: the gateway's words say so, and the route leads nowhere; in the cluster the model answers
+    assert "clients" in space.until_reason("line", "PolicyNotAccepted")
+    until_answered(space, gateway, 500)
+    assert space.client.http(space.host("line"), READY)[0][0] == 200
+
+    # when: the Secret comes
+    space.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "clients"}, "stringData": KEYS})
+    space.until_ready("line")
+    until_answered(space, gateway, 401)
+    assert statuses(space, gateway, key="no-key") == [401]
+    assert statuses(space, gateway, MOST + 2, key=KEYS["alice"]) == [200] * MOST + [429] * 2
+    assert statuses(space, gateway, key=KEYS["bob"]) == [200]
+
+    # when: both are taken out; then: the policies go, and everybody gets in
+    assert len(policies(space)) == 2
+    space.apply("line", uri, traffic=traffic(space, gateway))
+    space.until("no policy is left", lambda: not policies(space))
+    until_answered(space, gateway, 200)
+    assert set(statuses(space, gateway, MOST + 2)) == {200}
+
+
+def test_each_address_has_its_own_count_and_the_pod_with_the_fewest_requests_is_next(
+    space: Space, gateway: Gateway
+) -> None:
+    asked = {"rateLimit": LIMIT, "loadBalancing": "LeastRequest", "retries": {"attempts": 2}}
+    uri = space.upload("1", bundles.linear(slope=2))
+    space.apply("line", uri, traffic=traffic(space, gateway, **asked))
+    space.until_ready("line")
+    space.until("the client has asked often enough", lambda: statuses(space, gateway, MOST + 1)[-1] == 429)
+
+    # then: a client at another address is let in
+    pod = space.pod("line")
+    assert is_pod_ready(pod)
+    ask = (
+        "import http.client\n"
+        f"c = http.client.HTTPConnection({gateway.address!r})\n"
+        f"c.request('GET', '/v2/health/ready', headers={{'Host': {host(space)!r}}})\n"
+        "print(c.getresponse().status)"
+    )
+    assert space.run(pod, ask).strip() == "200"
+    (policy,) = space.kubectl.json("get", "backendtrafficpolicies")["items"]
+    (ancestor,) = policy["status"]["ancestors"]
+    assert {c["type"]: c["status"] for c in ancestor["conditions"]}["Accepted"] == "True"
+    assert policy["spec"]["loadBalancer"]["type"] == "LeastRequest"

@@ -1,0 +1,39 @@
+"""BackendTrafficPolicy of a ModelDeployment: Envoy Gateway's balancing, retries, and a limit for each client."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from slipway.api.v1alpha1.spec import RateLimit, Traffic
+from slipway.core.children.policy import policy
+from slipway.core.facts import Owner
+from slipway.core.names import Manifest
+
+BACKEND_TRAFFIC_POLICY: Final = "BackendTrafficPolicy"
+EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
+
+
+def backend_traffic_policy(*, owner: Owner, traffic: Traffic) -> Manifest | None:
+    """The policy; None where nothing of it is asked for."""
+    spec: Manifest = {}
+    if traffic.load_balancing:
+        spec["loadBalancer"] = {"type": traffic.load_balancing.value}
+    if traffic.retries:
+        # No other trigger: once a request was sent, nobody knows whether the model has run.
+        spec["retry"] = {"numRetries": traffic.retries.attempts, "retryOn": {"triggers": ["connect-failure"]}}
+    if traffic.rate_limit:
+        spec["rateLimit"] = {"local": {"rules": list(_rules(traffic.rate_limit))}}
+    return policy(BACKEND_TRAFFIC_POLICY, owner=owner, spec=spec) if spec else None
+
+
+def _rules(asked: RateLimit) -> Iterator[Manifest]:
+    """One count for each client. What a header does not tell apart, its absence or emptiness, the address does: else it
+    would be a way around the limit."""
+    limit = {"requests": asked.requests, "unit": asked.per.value}
+    without: Manifest = {}
+    if asked.header:
+        yield {"clientSelectors": [{"headers": [{"type": "Distinct", "name": asked.header}]}], "limit": limit}
+        absent = {"type": "RegularExpression", "name": asked.header, "value": ".+", "invert": True}
+        without = {"headers": [absent]}
+    for block in EVERYWHERE:
+        address = {"type": "Distinct", "value": block}
+        yield {"clientSelectors": [{**without, "sourceCIDR": address}], "limit": limit}

@@ -1,0 +1,49 @@
+"""SecurityPolicy of a ModelDeployment: whom Envoy Gateway lets in. With API keys and tokens, a request needs both."""
+
+from typing import Final
+
+from slipway.api.v1alpha1.spec import ApiKeys, Jwt, Traffic
+from slipway.core.children.policy import policy
+from slipway.core.children.route import API_VERSION, ROUTE
+from slipway.core.facts import Owner
+from slipway.core.names import Manifest
+
+SECURITY_POLICY: Final = "SecurityPolicy"
+
+
+def security_policy(*, owner: Owner, traffic: Traffic, route_uid: str | None) -> Manifest | None:
+    """The policy; None where no authentication is asked for. `route_uid` is of the route, where it is there already."""
+    asked = traffic.authentication
+    if asked is None:
+        return None
+    spec: Manifest = {}
+    if asked.api_keys:
+        spec["apiKeyAuth"] = _api_keys(
+            asked.api_keys, counted=traffic.rate_limit.header if traffic.rate_limit else None
+        )
+    if asked.jwt:
+        spec["jwt"] = {"providers": [_provider(asked.jwt)]}
+    made = policy(SECURITY_POLICY, owner=owner, spec=spec)
+    return _outlives(made, route_uid) if route_uid else made
+
+
+def _api_keys(asked: ApiKeys, counted: str | None) -> Manifest:
+    """The model need not see the key; but where a limit goes by it, it is counted after it was looked at."""
+    return {
+        "credentialRefs": [{"name": asked.secret_name}],
+        "extractFrom": [{"headers": [asked.header]}],
+        "sanitize": asked.header.lower() != (counted or "").lower(),
+    }
+
+
+def _provider(asked: Jwt) -> Manifest:
+    audiences = {"audiences": list(asked.audiences)} if asked.audiences else {}
+    return {"name": "jwt", "issuer": asked.issuer, **audiences, "remoteJWKS": {"uri": asked.jwks_uri}}
+
+
+def _outlives(made: Manifest, route_uid: str) -> Manifest:
+    """Garbage collection takes a child when its last owner is gone. When a ModelDeployment is deleted, the route must
+    not be there for a moment longer than what guards it."""
+    meta = made["metadata"]
+    reference = {"apiVersion": API_VERSION, "kind": ROUTE, "name": meta["name"], "uid": route_uid}
+    return {**made, "metadata": {**meta, "ownerReferences": [reference]}}

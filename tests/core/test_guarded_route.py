@@ -1,0 +1,233 @@
+"""Fail closed, as stories on the toy cluster: nobody gets to a model past an authentication that is asked for."""
+
+from typing import Any
+
+import pytest
+
+from slipway.core.plan import Apply, Delete
+from tests.core.test_canary import GATEWAY, canary, goes_on, pods_come, shares
+from tests.core.test_rollouts import ready
+from tests.core.toy import Toy
+
+KEYS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "clients"}}}
+LIMIT: dict[str, Any] = {"rateLimit": {"requests": 5, "per": "Second"}}
+ELSEWHERE: dict[str, Any] = {"gateway": {"name": "other", "namespace": "gateways"}}
+WIDER: dict[str, Any] = {"hostnames": ["churn.example", "open.example"]}
+
+
+def asks(cluster: Toy, **traffic: Any) -> None:
+    """The manifest is applied with this `traffic`."""
+    cluster.spec["traffic"] = {**GATEWAY, **traffic}
+    cluster.generation += 1
+    cluster.settle()
+
+
+def serving(**traffic: Any) -> Toy:
+    """Version 3 has been made; the gateway has not spoken yet."""
+    return ready(traffic={**GATEWAY, **traffic})
+
+
+def answered(cluster: Toy, **said: Any) -> Toy:
+    """Until nothing moves any more, the gateway takes up the route, and Envoy Gateway says this of policies."""
+    for _ in range(4):
+        cluster.gateway_answers()
+        cluster.policies_answer(**said)
+        cluster.settle()
+    return cluster
+
+
+def route(cluster: Toy) -> dict[str, Any]:
+    found: dict[str, Any] = cluster.objects["HTTPRoute", "churn"]["spec"]
+    return found
+
+
+def is_open(cluster: Toy) -> bool:
+    return any(rule.get("backendRefs") for rule in route(cluster)["rules"])
+
+
+def kinds(cluster: Toy) -> set[str]:
+    return {kind for kind, _ in cluster.objects} & {"HTTPRoute", "SecurityPolicy", "BackendTrafficPolicy"}
+
+
+def why(cluster: Toy) -> tuple[str, str]:
+    condition = cluster.condition("Ready")
+    return condition["reason"], condition["message"]
+
+
+def test_a_new_route_has_addresses_and_leads_nowhere_until_its_guard_is_accepted() -> None:
+    cluster = serving(**KEYS)
+    assert route(cluster)["hostnames"] == ["churn.example"]
+    assert not is_open(cluster)
+    assert cluster.condition("Ready")["status"] == "False"
+
+    answered(cluster)
+    assert shares(cluster) == {"3": 100}
+    assert cluster.condition("Ready")["status"] == "True"
+
+
+def test_the_guard_is_written_before_the_route() -> None:
+    cluster = ready()
+    cluster.spec["traffic"] = {**GATEWAY, **KEYS, **LIMIT}
+    written = [action.manifest["kind"] for action in cluster.plan().actions if isinstance(action, Apply)]
+    assert written == ["SecurityPolicy", "BackendTrafficPolicy", "HTTPRoute"]
+
+
+def test_the_route_goes_before_its_guard() -> None:
+    cluster = answered(serving(**KEYS, **LIMIT))
+    del cluster.spec["traffic"]
+    gone = [action.kind for action in cluster.plan().actions if isinstance(action, Delete)]
+    assert gone == ["HTTPRoute", "SecurityPolicy", "BackendTrafficPolicy"]
+
+
+def test_a_refused_guard_says_so_in_the_gateways_words_and_the_route_stays_closed() -> None:
+    cluster = answered(serving(**KEYS), accepted="False", reason="Invalid", message="secret shop/clients not found")
+    assert not is_open(cluster)
+    assert why(cluster) == (
+        "PolicyNotAccepted",
+        "Gateway gateways/inference: SecurityPolicy churn: Invalid: secret shop/clients not found",
+    )
+    assert cluster.condition("Available")["status"] == "True"  # in the cluster it serves
+
+    assert is_open(answered(cluster))  # the Secret came
+
+
+def test_a_gateway_that_is_not_envoys_never_opens_the_route() -> None:
+    cluster = serving(**KEYS)
+    cluster.gateway_answers()
+    cluster.pass_time(seconds=11)
+    cluster.settle()
+    assert not is_open(cluster)
+    reason, message = why(cluster)
+    assert reason == "EnvoyGatewayMissing"
+    assert message.startswith("only Envoy Gateway reads traffic.authentication, and nothing of it answers for")
+
+
+def test_without_envoy_gateway_no_route_is_made_and_the_fields_are_named() -> None:
+    cluster = ready()
+    cluster.envoy_gateway = False
+    asks(cluster, **KEYS, **LIMIT)
+    assert kinds(cluster) == set()
+    reason, message = why(cluster)
+    assert reason == "EnvoyGatewayMissing"
+    assert message == (
+        "only Envoy Gateway reads traffic.authentication, traffic.rateLimit, and the cluster knows no SecurityPolicy "
+        "and BackendTrafficPolicy (gateway.envoyproxy.io/v1alpha1): install it, or take out what it reads; what is "
+        "routed stays as it is"
+    )
+    assert cluster.condition("Available")["status"] == "True"
+
+    cluster.envoy_gateway = True  # installed, and the operator has started again
+    cluster.settle()
+    assert is_open(answered(cluster))
+
+
+def test_what_the_operator_may_not_read_opens_nothing() -> None:
+    cluster = ready()
+    cluster.policies_refused = True
+    asks(cluster, **KEYS)
+    assert kinds(cluster) == set()
+    reason, message = why(cluster)
+    assert reason == "Forbidden"
+    assert message.startswith("the operator may not list SecurityPolicy (gateway.envoyproxy.io/v1alpha1)")
+
+
+def test_without_envoy_gateway_what_was_routed_stays_as_it_was() -> None:
+    cluster = answered(serving())
+    cluster.envoy_gateway = False
+    asks(cluster, **KEYS, **WIDER)
+    assert shares(cluster) == {"3": 100}
+    assert route(cluster)["hostnames"] == ["churn.example"]
+    assert why(cluster)[0] == "EnvoyGatewayMissing"
+
+
+def test_a_live_route_stays_where_it_is_until_its_new_guard_is_accepted() -> None:
+    cluster = answered(serving())
+    asks(cluster, **KEYS, **WIDER)
+    assert shares(cluster) == {"3": 100}
+    assert route(cluster)["hostnames"] == ["churn.example"]
+    assert cluster.condition("Ready")["status"] == "False"
+
+    answered(cluster)
+    assert route(cluster)["hostnames"] == ["churn.example", "open.example"]
+    assert cluster.condition("Ready")["status"] == "True"
+
+
+def test_a_guard_that_was_changed_counts_only_when_it_is_accepted_anew() -> None:
+    cluster = answered(serving(**KEYS))
+    asks(cluster, authentication={"apiKeys": {"secretName": "others"}}, **WIDER)
+    assert route(cluster)["hostnames"] == ["churn.example"]
+    assert cluster.condition("Ready")["status"] == "False"
+    answered(cluster)
+    assert route(cluster)["hostnames"] == ["churn.example", "open.example"]
+
+
+def test_to_another_gateway_a_guarded_route_closes_on_the_way() -> None:
+    cluster = answered(serving(**KEYS))
+    asks(cluster, **KEYS, **ELSEWHERE)
+    assert route(cluster)["parentRefs"] == [{"name": "other", "namespace": "gateways"}]
+    assert not is_open(cluster)
+    assert shares(answered(cluster)) == {"3": 100}
+
+
+def test_a_guard_that_is_being_deleted_is_none() -> None:
+    cluster = answered(serving(**KEYS))
+    cluster.objects["SecurityPolicy", "churn"]["metadata"]["deletionTimestamp"] = "2026-01-05T12:00:00Z"
+    asks(cluster, **KEYS, **WIDER)
+    assert route(cluster)["hostnames"] == ["churn.example"]
+
+
+@pytest.mark.parametrize("section", [None, "http"])
+def test_what_is_said_of_another_listener_counts_only_where_none_is_named(section: str | None) -> None:
+    named = {"name": "inference", "namespace": "gateways", **({"sectionName": section} if section else {})}
+    cluster = serving(**KEYS, gateway=named)
+    cluster.gateway_answers()
+    cluster.policies_answer()
+    ref = {"name": "inference", "namespace": "gateways", "sectionName": "tls"}
+    cluster.objects["SecurityPolicy", "churn"]["status"]["ancestors"][0]["ancestorRef"] = ref
+    cluster.settle()
+    assert is_open(cluster) is (section is None)
+
+
+def test_a_limit_alone_closes_nothing_but_is_waited_for() -> None:
+    cluster = serving(**LIMIT)
+    assert is_open(cluster)
+    assert cluster.condition("Ready")["status"] == "False"
+    answered(cluster, accepted="False", reason="Invalid", message="no such unit")
+    assert is_open(cluster)
+    assert why(cluster)[0] == "PolicyNotAccepted"
+    answered(cluster)
+    assert cluster.condition("Ready")["status"] == "True"
+
+
+def test_fields_that_are_taken_out_take_their_policies_along_and_the_route_stays() -> None:
+    cluster = answered(serving(**KEYS, **LIMIT))
+    assert kinds(cluster) == {"HTTPRoute", "SecurityPolicy", "BackendTrafficPolicy"}
+    asks(cluster)
+    assert kinds(cluster) == {"HTTPRoute"}
+    assert shares(cluster) == {"3": 100}
+
+
+@pytest.mark.parametrize("asked", [KEYS, LIMIT])
+def test_no_share_moves_while_a_policy_is_refused(asked: dict[str, Any]) -> None:
+    cluster = canary()
+    asks(cluster, **asked)
+    for name in cluster.deployments():
+        cluster.kubelet(name)
+    answered(cluster, accepted="False", reason="Invalid", message="no")
+    assert shares(cluster) == {"3": 100}
+    assert cluster.status["phase"] == "Waiting"
+    assert why(cluster)[0] == "PolicyNotAccepted"
+
+    answered(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+
+
+def test_a_share_goes_home_although_a_policy_is_refused() -> None:
+    cluster = canary({"weight": 50}, {"pause": {}})
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 50, "4": 50}
+    asks(cluster, **KEYS)
+    answered(cluster, accepted="False", reason="Invalid", message="no")
+    cluster.request = f"abort/{cluster.status['candidate']['revision']}"
+    goes_on(cluster)
+    assert shares(cluster) == {"3": 100}
