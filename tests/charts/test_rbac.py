@@ -28,7 +28,11 @@ WHERE_MODELS_LIVE = {
     "/pods": "delete list watch",
     "/events": "create list",
 }
-NODES = {"/nodes": "list watch"}
+SURROUNDINGS = {
+    "/nodes": "list watch",
+    "gateway.networking.k8s.io/gateways": "list watch",
+    "gateway.networking.k8s.io/gatewayclasses": "list watch",
+}
 LEASE = {"coordination.k8s.io/leases": "create", "coordination.k8s.io/leases=slipway": "get update"}
 
 
@@ -41,13 +45,13 @@ def role(kind: str, name: str, namespace: str | None, *values: str) -> Manifest:
 
 
 def test_cluster_wide_the_operator_has_exactly_these_verbs() -> None:
-    assert table(role("ClusterRole", "slipway", None)) == WHERE_MODELS_LIVE | NODES
+    assert table(role("ClusterRole", "slipway", None)) == WHERE_MODELS_LIVE | SURROUNDINGS
     assert table(role("Role", "slipway-lease", NAMESPACE)) == LEASE
 
 
-def test_with_a_list_of_namespaces_it_has_them_there_and_cluster_wide_only_sees_nodes() -> None:
+def test_with_a_list_of_namespaces_it_has_them_there_and_cluster_wide_only_sees_nodes_and_gateways() -> None:
     values = "namespaces={red}"
-    assert table(role("ClusterRole", "slipway", None, values)) == NODES
+    assert table(role("ClusterRole", "slipway", None, values)) == SURROUNDINGS
     assert table(role("Role", "slipway", "red", values)) == WHERE_MODELS_LIVE
     assert table(role("Role", "slipway-lease", NAMESPACE, values)) == LEASE
 
@@ -76,6 +80,7 @@ def test_the_api_server_lets_the_operator_do_its_work_and_read_no_secret(plane: 
         assert may("patch", "modeldeployments.serving.slipway.dev", namespace, "status")
         assert may("create", "leases.coordination.k8s.io", NAMESPACE)
         assert may("list", "nodes", namespace)
+        assert may("list", "gateways.gateway.networking.k8s.io", NAMESPACE)
         assert not may("get", "secrets", namespace)
         assert not may("create", "pods", namespace, "exec")
         assert not may("patch", "modeldeployments.serving.slipway.dev", namespace)

@@ -4,7 +4,18 @@ from typing import Any
 
 import pytest
 
-from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
+from slipway.controller.kinds import (
+    BY_NAME,
+    DEPLOYMENT,
+    GATEWAY,
+    GATEWAY_CLASS,
+    MODEL_DEPLOYMENT,
+    NODE,
+    POD,
+    SURROUNDINGS,
+    Key,
+    Kind,
+)
 from slipway.controller.store import Store
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 
@@ -20,7 +31,7 @@ def an_object(kind: Kind, name: str, version: int, *, uid: str = "", owner: str 
         "resourceVersion": str(version),
     }
     meta |= {"creationTimestamp": "2026-01-01T00:00:00Z", "labels": {OWNER_LABEL: owner} if owner else {}}
-    if kind is NODE:
+    if not kind.namespaced:
         del meta["namespace"]
     return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": meta, **rest}
 
@@ -179,6 +190,90 @@ def test_nodes_concern_nobody_and_are_seen_by_all() -> None:
     assert [node.allocatable for node in store.observed(CHURN).nodes] == [{"nvidia.com/gpu": "4"}]
     store.remove(NODE, "uid-node-1")
     assert store.observed(CHURN).nodes == ()
+
+
+def a_gateway(version: int, *, uid: str = "uid-1", class_name: str = "envoy", status: Any = None) -> Any:
+    spec = {"gatewayClassName": class_name, "listeners": [{"name": "http"}]}
+    return an_object(GATEWAY, "inference", version, uid=uid, owner=None, spec=spec, status=status or {})
+
+
+def a_class(version: int, status: Any = None) -> Any:
+    spec = {"controllerName": "envoy.example/controller"}
+    return an_object(GATEWAY_CLASS, "envoy", version, owner=None, spec=spec, status=status or {})
+
+
+REFUSED = {"conditions": [{"type": "Accepted", "status": "False", "reason": "Invalid", "message": ""}]}
+OTHER = Key("elsewhere", "other")
+
+
+def with_models_behind_gateways() -> Store:
+    store = Store()
+    for version, (key, traffic) in enumerate(
+        {
+            CHURN: {"gateway": {"name": "inference"}},
+            OTHER: {"gateway": {"name": "inference", "namespace": "shop"}},
+            Key("shop", "another"): {"gateway": {"name": "another"}},
+            Key("elsewhere", "namesake"): {"gateway": {"name": "inference"}},
+            Key("shop", "without"): None,
+            Key("shop", "garbled"): {"gateway": ["inference"]},
+        }.items()
+    ):
+        manifest = an_object(MODEL_DEPLOYMENT, key.name, version, uid=f"uid-{key}", spec={"traffic": traffic})
+        manifest["metadata"]["namespace"] = key.namespace
+        store.put(MODEL_DEPLOYMENT, manifest)
+    return store
+
+
+def test_a_gateway_concerns_those_that_name_it_when_it_comes_changes_or_goes() -> None:
+    store = with_models_behind_gateways()
+
+    assert store.put(GATEWAY, a_gateway(10)) == {CHURN, OTHER}
+    assert ("shop", "inference") in (store.observed(CHURN).gateways.gateways or {})
+    assert store.put(GATEWAY, a_gateway(11, status=REFUSED)) == {CHURN, OTHER}
+    assert store.remove(GATEWAY, "uid-1") == {CHURN, OTHER}
+    assert store.observed(CHURN).gateways.gateways == {}
+
+
+def test_a_gateway_concerns_nobody_when_only_the_number_of_its_routes_changes() -> None:
+    store = with_models_behind_gateways()
+    store.put(GATEWAY, a_gateway(10))
+
+    assert store.put(GATEWAY, a_gateway(11, status={"listeners": [{"name": "http", "attachedRoutes": 3}]})) == set()
+    assert store.version(GATEWAY, "uid-1") == 11
+
+
+def test_a_class_concerns_those_whose_gateways_name_it() -> None:
+    store = with_models_behind_gateways()
+    store.put(GATEWAY, a_gateway(10))
+
+    assert store.put(GATEWAY_CLASS, a_class(11)) == {CHURN, OTHER}
+    assert store.put(GATEWAY_CLASS, a_class(12, status=REFUSED)) == {CHURN, OTHER}
+    assert store.remove(GATEWAY_CLASS, "uid-envoy") == {CHURN, OTHER}
+    store.put(GATEWAY, a_gateway(13, class_name="other"))
+    assert store.put(GATEWAY_CLASS, a_class(14)) == set()
+
+
+@pytest.mark.parametrize("kind", SURROUNDINGS, ids=lambda kind: kind.name)
+def test_a_late_word_of_the_end_of_one_that_belongs_to_nobody_does_not_take_its_successor(kind: Kind) -> None:
+    store = Store()
+    spec = {"gatewayClassName": "envoy", "controllerName": "c"}
+    store.put(kind, an_object(kind, "one", 5, uid="first", owner=None, spec=spec))
+    store.put(kind, an_object(kind, "one", 7, uid="second", owner=None, spec=spec))
+    store.remove(kind, "first")
+
+    seen = store.observed(CHURN)
+
+    assert store.count(kind) == 1
+    assert [len(seen.nodes), len(seen.gateways.gateways or ()), len(seen.gateways.classes or ())].count(1) == 1
+
+
+def test_gateways_that_may_not_be_read_are_not_said_to_be_missing() -> None:
+    store = Store()
+    assert store.observed(CHURN).gateways.gateways == {}
+    store.refused_kinds = frozenset({GATEWAY.name})
+    store.unknown_kinds = frozenset({GATEWAY_CLASS.name})
+    seen = store.observed(CHURN).gateways
+    assert (seen.gateways, seen.classes) == (None, None)
 
 
 def test_our_own_scale_is_seen_at_once_and_its_deployments_status_no_longer_passes_for_current() -> None:

@@ -35,6 +35,8 @@ class Disturbed(Toy):
     templates: dict[str, bytes] = field(default_factory=dict)
     """Pod template of each revision, as it was first applied."""
     highest: int = 0
+    unfit: bool = False
+    """What is being carried out was decided while the Gateway was seen to be gone, or unfit."""
 
     # Passes
 
@@ -65,6 +67,7 @@ class Disturbed(Toy):
             self.status, self.highest = plan.status.to_dict(), plan.status.last_number
             self.events += [(note.reason, note.message) for note in plan.notes]
         pods_before = self.taking_part(plan)
+        self.unfit = observed is None and self.gateway_is_unfit()
         done = self.carried_out(plan, max(writes - 1, 0), before)
         if done and writes > len(plan.actions) and observed is None and seen.foreign == self.foreign:
             self.cluster_holds(plan, pods_before)
@@ -232,9 +235,6 @@ class Disturbed(Toy):
 
     def route_holds(self, before: dict[str, int], plan: Plan) -> None:
         """It names Services that are there, and gives a candidate no more than its available pods can carry."""
-        if ("HTTPRoute", "churn") not in self.objects:
-            assert not plan.status.stable, "what serves has lost its address"
-            return
         route, candidate, needed = self.objects["HTTPRoute", "churn"], plan.status.candidate, plan.status.replicas
         named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule.get("backendRefs", ())}
         assert {("Service", name) for name in named} <= self.objects.keys(), "requests to these would be answered 500"
@@ -244,7 +244,12 @@ class Disturbed(Toy):
             self.rollout.type in (RolloutType.BLUE_GREEN, RolloutType.CANARY),
         )
         if rolls and needed and share > before.get(revision, 0):
+            assert not (self.unfit and self.carried()), "a share moves to where no gateway is"
             assert share * needed <= 100 * self.available(f"churn-{revision}"), f"{share} % are more than it can carry"
+
+    def gateway_is_unfit(self) -> bool:
+        known = self.gateways.gateways
+        return known is not None and not any(gateway.complaint is None for gateway in known.values())
 
     # Capacity, by what is there
 

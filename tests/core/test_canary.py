@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from slipway.core.route import ANSWERED_WITHIN
 from tests.core.test_rollouts import counts, ready, told
 from tests.core.toy import Toy, says
 
@@ -183,6 +184,193 @@ def test_no_share_moves_while_the_route_is_not_accepted() -> None:
 
     goes_on(cluster)
     assert shares(cluster) == {"3": 90, "4": 10}
+
+
+TROUBLE = [
+    ({"there": False}, "GatewayNotFound", "Gateway gateways/inference is not there"),
+    (
+        {"type": "Programmed", "status": "False", "reason": "NoResources", "message": "no proxy"},
+        "GatewayNotReady",
+        "Gateway gateways/inference: Programmed is False: NoResources: no proxy",
+    ),
+]
+
+
+@pytest.mark.parametrize(("trouble", "reason", "says"), TROUBLE)
+def test_in_the_middle_no_share_moves_while_the_gateway_is_gone_or_unfit_whatever_somebody_asks(
+    trouble: dict[str, Any], reason: str, says: str
+) -> None:
+    cluster = canary({"weight": 50}, {"pause": {}}, {"weight": 80}, {"pause": {}}, standbyDuration="0s")
+    cluster.has_gateway()
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 50, "4": 50}
+
+    cluster.has_gateway(**trouble)
+    cluster.settle()
+    said = cluster.condition("Ready")
+    assert said["reason"] == reason  # and not that it pauses
+    assert says in said["message"]
+    assert cluster.status["phase"] == "Waiting"
+    assert cluster.condition("Available")["status"] == "True"
+
+    before = counts(cluster)
+    cluster.request = f"promote/{cluster.status['candidate']['revision']}"
+    pods_come(cluster)
+    cluster.pass_time(minutes=11)
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 50, "4": 50}
+    assert {version: share for version, share in told_shares(cluster).items() if share} == {"3": 50, "4": 50}
+    assert counts(cluster) == before
+    assert cluster.condition("Ready")["reason"] == reason
+    assert cluster.condition("Stalled")["status"] == "True"
+    assert "refused" not in cluster.status
+
+    cluster.has_gateway()
+    goes_on(cluster)
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 20, "4": 80}
+    cluster.request = f"promote/{cluster.status['candidate']['revision']}@2"
+    pods_come(cluster)
+    pods_come(cluster)
+    assert shares(cluster) == {"4": 100}
+    assert cluster.status["phase"] == "Ready"
+
+
+def told_shares(cluster: Toy) -> dict[str, int]:
+    """Percent by version, as status has it."""
+    return {r["version"]: r["share"] for r in cluster.status["revisions"]}
+
+
+def test_a_pause_that_ends_while_the_gateway_is_gone_moves_no_share() -> None:
+    cluster = canary({"weight": 10}, {"pause": {"duration": "5m"}}, {"weight": 50}, {"pause": {}})
+    cluster.has_gateway()
+    pods_come(cluster)
+    cluster.has_gateway(there=False)
+    cluster.settle()
+    cluster.pass_time(minutes=6)
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+    assert counts(cluster) == {"3": 4, "4": 1}
+    cluster.has_gateway()
+    goes_on(cluster)
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 50, "4": 50}
+
+
+def test_while_the_gateway_is_gone_a_share_goes_back_that_no_pod_can_carry() -> None:
+    cluster = canary({"weight": 50}, {"pause": {}})
+    cluster.has_gateway()
+    pods_come(cluster)
+    cluster.has_gateway(there=False)
+    cluster.objects["Deployment", cluster.revision_named("4")]["status"] = {"availableReplicas": 1, "replicas": 2}
+    cluster.settle()
+    assert shares(cluster) == {"3": 75, "4": 25}
+
+
+def test_while_the_gateway_is_gone_a_canary_can_be_sent_home_and_the_wait_for_it_is_named() -> None:
+    cluster = canary({"weight": 50}, {"pause": {}})
+    cluster.has_gateway()
+    pods_come(cluster)
+    cluster.has_gateway(there=False)
+    cluster.request = f"abort/{cluster.status['candidate']['revision']}"
+    goes_on(cluster)
+    assert shares(cluster) == {"3": 100}
+    assert cluster.status["phase"] == "RollingBack"
+    assert cluster.condition("Ready")["reason"] == "GatewayNotFound"
+    cluster.has_gateway()
+    goes_on(cluster)
+    assert cluster.status["refused"]["reason"] == "Aborted"
+    assert cluster.status["phase"] == "Refused"
+
+
+def test_a_gateways_controller_that_falls_silent_is_named_and_no_share_counts_until_it_answers() -> None:
+    cluster = canary({"weight": 10}, {"pause": {}}, {"weight": 50}, {"pause": {}})
+    cluster.has_gateway()
+    pods_come(cluster)
+    cluster.request = f"promote/{cluster.status['candidate']['revision']}"
+    cluster.settle()
+    for name in cluster.deployments():
+        cluster.kubelet(name)
+    cluster.settle()  # the route is written, and nobody answers
+    assert cluster.status["phase"] == "Shifting"
+    cluster.pass_time(seconds=10)
+    cluster.settle()
+    said = cluster.condition("Ready")
+    assert said["reason"] == "GatewayNotReady"
+    generation = cluster.objects["HTTPRoute", "churn"]["metadata"]["generation"]
+    assert (
+        f"envoy.example/controller has not answered for generation {generation} of HTTPRoute churn" in said["message"]
+    )
+    assert told_shares(cluster) == {"3": 90, "4": 10}
+    goes_on(cluster)
+    assert told_shares(cluster) == {"3": 50, "4": 50}
+    assert cluster.status["phase"] == "Paused"
+
+
+def test_whoever_writes_a_route_looks_again_whether_it_was_answered() -> None:
+    cluster = ready(replicas=1, traffic=GATEWAY)
+    cluster.has_gateway()
+    cluster.gateway_answers()
+    cluster.settle()
+    cluster.spec["traffic"] = {**GATEWAY, "hostnames": ["other.example"]}
+    cluster.generation += 1
+    assert cluster.reconcile().wake_at == cluster.now
+    assert cluster.reconcile().wake_at == cluster.now + ANSWERED_WITHIN
+    assert cluster.status["phase"] == "Ready"  # nobody is worried yet
+    cluster.pass_time(seconds=10)
+    cluster.reconcile()
+    assert cluster.condition("Ready")["reason"] == "GatewayNotReady"
+
+
+@pytest.mark.parametrize(
+    "rollout",
+    [
+        {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+        {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+        {"type": "Recreate"},
+        {"type": "BlueGreen"},
+    ],
+    ids=lambda rollout: rollout["type"],
+)
+def test_whatever_the_type_what_serves_keeps_its_pods_and_shares_while_the_gateway_is_gone(
+    rollout: dict[str, Any],
+) -> None:
+    cluster = ready(replicas=4, rollout=rollout, traffic=GATEWAY)
+    cluster.has_gateway(there=False)
+    cluster.gateway_answers()
+    cluster.settle()
+    cluster.edit(version="4")
+    for _ in range(6):
+        cluster.settle()
+        if any(kind == "Job" and not job["status"] for (kind, _), job in cluster.objects.items()):
+            cluster.resolve_job_ends()
+        pods_come(cluster)
+    assert shares(cluster) == {"3": 100}
+    assert counts(cluster)["3"] == 4
+    assert cluster.condition("Ready")["reason"] == "GatewayNotFound"
+
+    cluster.has_gateway()
+    for _ in range(12):
+        if shares(cluster) != {"4": 100}:
+            cluster.pass_time(seconds=31)
+            pods_come(cluster)
+    assert shares(cluster) == {"4": 100}
+
+
+def test_a_rolling_update_stands_still_in_the_middle_while_the_gateway_is_gone() -> None:
+    cluster = ready(replicas=4, rollout={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}, traffic=GATEWAY)
+    cluster.has_gateway()
+    cluster.gateway_answers()
+    cluster.starts("4")
+    pods_come(cluster)
+    middle, pods = shares(cluster), counts(cluster)
+    assert len(middle) == 2
+    cluster.has_gateway(there=False)
+    for _ in range(6):
+        pods_come(cluster)
+    assert shares(cluster) == middle
+    assert sum(counts(cluster).values()) == 5
+    assert counts(cluster)["3"] == pods["3"]
 
 
 def test_nothing_is_promoted_before_the_gateway_has_taken_up_the_last_share() -> None:

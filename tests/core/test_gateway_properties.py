@@ -58,6 +58,11 @@ class Routed(test_machine_properties.Machine):
         if ("HTTPRoute", "churn") in self.cluster.objects:
             self.cluster.gateway_answers(accepted=str(accepted), resolved=str(resolved))
 
+    @rule(there=st.booleans(), programmed=st.booleans())
+    def the_gateway_comes_or_goes(self, there: bool, programmed: bool) -> None:
+        said = {"type": "Programmed", "status": str(programmed), "reason": "NoResources", "message": "no proxy"}
+        self.cluster.has_gateway(there=there, **said)
+
     @rule(succeeded=st.integers(0, 1000), failed=st.sampled_from([0, 0, 400]), reached=st.booleans())
     def pods_are_looked_at(self, succeeded: int, failed: int, reached: bool) -> None:
         """Their counters have grown by so much; or they cannot be reached, which is no success and may send home."""
@@ -70,14 +75,24 @@ class Routed(test_machine_properties.Machine):
         super().kubernetes_works()
         self.asked += 1000
         self.cluster.looks(metrics=dict.fromkeys("345", ModelMetrics(succeeded=self.asked)))
+        self.cluster.has_gateway()
         if ("HTTPRoute", "churn") in self.cluster.objects:
             self.cluster.gateway_answers()
 
     def ended(self, quiet: bool) -> bool:
+        route = self.cluster.objects.get(("HTTPRoute", "churn"))
+        if route and not self.is_answered(route):
+            return False
         done = super().ended(quiet)
         if done and self.cluster.status["phase"] == "Ready":
             assert self.cluster.weights() == {self.cluster.status["stable"]["revision"]: 100}
         return done
+
+    def is_answered(self, route: dict[str, Any]) -> bool:
+        """The gateway's controller speaks of the route as it is now."""
+        parents = route["status"].get("parents", ())
+        said = {c["observedGeneration"] for parent in parents for c in parent["conditions"]}
+        return said == {route["metadata"]["generation"]}
 
 
 TestRouted = Routed.TestCase

@@ -14,6 +14,7 @@ from slipway.core.analysis import drain
 from slipway.core.analysis.samples import Evidence, PodSample, Scrape
 from slipway.core.decide import decide
 from slipway.core.facts import Child, Foreign, NodeFacts, Observed, Rejected, pod_facts
+from slipway.core.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_facts
 from slipway.core.names import Manifest
 from slipway.core.plan import Apply, Delete, Plan, Scale
 from slipway.triton.metrics import ModelMetrics
@@ -42,6 +43,8 @@ class Toy:
     nodes: tuple[NodeFacts, ...] = ()
     envoy_gateway: bool = True
     policies_refused: bool = False
+    gateways: Gateways = field(default_factory=Gateways)
+    """None can be read, unless a story is about one."""
     foreign: tuple[Foreign, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     platform_version: str = "0.1.0"
@@ -69,6 +72,7 @@ class Toy:
             nodes=self.nodes,
             envoy_gateway=self.envoy_gateway,
             policies_refused=self.policies_refused,
+            gateways=self.gateways,
             foreign=self.foreign,
             rejected=self.rejected,
             evidence=self.evidence,
@@ -106,8 +110,9 @@ class Toy:
                 new["metadata"] |= {"uid": uid, "resourceVersion": str(self.serial)}
                 generation = old.get("metadata", {}).get("generation", 0)
                 new["metadata"]["generation"] = generation + (old.get("spec") != new.get("spec"))
-                made = old.get("metadata", {}).get("creationTimestamp", self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
-                new["metadata"]["creationTimestamp"] = made
+                at = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+                new["metadata"]["creationTimestamp"] = old.get("metadata", {}).get("creationTimestamp", at)
+                new["metadata"]["managedFields"] = [{"manager": "slipway", "operation": "Apply", "time": at}]
                 new["status"] = old.get("status", {})
                 self.objects[key] = new
             case Scale(name=name, replicas=replicas):
@@ -263,6 +268,16 @@ class Toy:
                 condition = {"type": "Accepted", "status": accepted, "observedGeneration": generation, **said}
                 refs = route["spec"]["parentRefs"]
                 policy["status"] = {"ancestors": [{"ancestorRef": ref, "conditions": [condition]} for ref in refs]}
+
+    def has_gateway(self, *, there: bool = True, **said: str) -> None:
+        """The Gateway that routes name can be read; it says this by a condition, or is gone."""
+        meta = {"namespace": "gateways", "name": "inference", "generation": 1}
+        conditions = [{"observedGeneration": 1, **said}] if said else []
+        spec = {"gatewayClassName": "envoy", "listeners": [{"name": "http"}]}
+        facts = gateway_facts({"metadata": meta, "spec": spec, "status": {"conditions": conditions}})
+        known: dict[tuple[str, str], GatewayFacts] = {(facts.namespace, facts.name): facts} if there else {}
+        envoy = GatewayClassFacts(name="envoy", controller="envoy.example/controller", complaint=None)
+        self.gateways = Gateways(gateways=known, classes={"envoy": envoy})
 
     # Short cuts for stories
 

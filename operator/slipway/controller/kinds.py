@@ -30,6 +30,8 @@ class Kind:
     """Label selector that the server applies to lists and watches."""
     optional: bool = False
     """A cluster may not know it: it comes with an extension that not everybody has."""
+    everywhere: bool = False
+    """It is looked at in all namespaces, whichever are served."""
     without: str | None = None
     """What is said once where RBAC refuses it, and it is gone on without; None: it cannot be done without."""
 
@@ -68,9 +70,10 @@ NODE: Final = Kind(
 )
 DEPLOYMENT: Final = _child("Deployment", "apps", "deployments")
 LEASE: Final = Kind(name="Lease", group="coordination.k8s.io", version="v1", plural="leases")
+GATEWAY_API: Final = "gateway.networking.k8s.io"
 HTTP_ROUTE: Final = Kind(
     name="HTTPRoute",
-    group="gateway.networking.k8s.io",
+    group=GATEWAY_API,
     version="v1",
     plural="httproutes",
     selector=OURS,
@@ -89,6 +92,24 @@ ENVOY_GATEWAY: Final = tuple(
     )
     for name, plural in (("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"))
 )
+GATEWAY: Final = Kind(
+    name="Gateway",
+    group=GATEWAY_API,
+    version="v1",
+    plural="gateways",
+    optional=True,
+    everywhere=True,
+    without="Gateways may not be listed: of a Gateway only what it says of routes will be seen",
+)
+GATEWAY_CLASS: Final = Kind(
+    name="GatewayClass",
+    group=GATEWAY_API,
+    version="v1",
+    plural="gatewayclasses",
+    namespaced=False,
+    optional=True,
+    without="GatewayClasses may not be listed: nothing will be said of the class of a Gateway",
+)
 EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
 
 CHILDREN: Final = (
@@ -104,5 +125,8 @@ CHILDREN: Final = (
     *ENVOY_GATEWAY,
 )
 
-WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, NODE)
+SURROUNDINGS: Final = (NODE, GATEWAY, GATEWAY_CLASS)
+"""They belong to no ModelDeployment, and are only read."""
+
+WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, *SURROUNDINGS)
 BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, LEASE, EVENT)}

@@ -22,6 +22,8 @@ DEAF_AFTER_SECONDS: Final = 60
 RETRY_SECONDS: Final = 5
 NEW_KINDS_SECONDS: Final = 15
 """How soon a gateway that is installed later is noticed."""
+ELSEWHERE_SECONDS: Final = 10
+"""How soon is seen what becomes of a Gateway in a namespace that is not served."""
 SECOND_LOOK_SECONDS: Final = 30
 """After the start: what was deleted between our first listing and the watch's own is a ghost until then."""
 SPREAD_SECONDS: Final = 60
@@ -139,6 +141,20 @@ class Resync:
                 if kind.name in missing and await self._has_changed(kind):
                     raise KindsChangedError(f"{kind.plural} can be had now, or for another reason not")
 
+    async def look_elsewhere(self) -> None:
+        """Where only some namespaces are served, watches tell of nothing in others. What matters there is listed often:
+        it is little."""
+        while elsewhere := [kind for kind in self.kinds if kind.everywhere and None not in self._namespaces]:
+            await asyncio.sleep(ELSEWHERE_SECONDS)
+            for kind in elsewhere:
+                try:
+                    concerned = await self._list(kind)
+                except KubeError as error:
+                    log.warning("%s of other namespaces cannot be listed now: %s", kind.plural, error)
+                    continue
+                for key in concerned:
+                    self._queue.notice(key)
+
     async def _has_changed(self, kind: Kind) -> bool:
         try:
             await self._list(kind)
@@ -152,13 +168,14 @@ class Resync:
         concerned: set[Key] = set()
         everything: dict[str, int] = {}
         news: dict[str, int] = {}
-        for namespace in self._namespaces if kind.namespaced else (None,):
+        for namespace in self._namespaces if kind.namespaced and not kind.everywhere else (None,):
             listed: dict[str, int] = {}
             version = 0
             async for page in self._kube.list(kind, namespace):
                 version = int(page.resource_version)
                 fresh = versions(page.items)
-                news |= {uid: v for uid, v in fresh.items() if self._store.version(kind, uid) < v}
+                told = versions(m for m in page.items if self._is_watched(m["metadata"].get("namespace")))
+                news |= {uid: v for uid, v in told.items() if self._store.version(kind, uid) < v}
                 for manifest in page.items:
                     concerned |= self._store.put(kind, manifest)
                 listed |= fresh
@@ -167,6 +184,10 @@ class Resync:
             everything |= listed
         self._hearing.listed(kind, everything, news, self._clock())
         return frozenset(concerned)
+
+    def _is_watched(self, namespace: str | None) -> bool:
+        """Whether a watch owes word of what is in there."""
+        return namespace is None or None in self._namespaces or namespace in self._namespaces
 
     async def _insistently(self, kind: Kind) -> None:
         said = ""

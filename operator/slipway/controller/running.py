@@ -117,6 +117,7 @@ class Operator:
                 await self._first_pass()
                 group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
                 group.create_task(self._resync.look_for_new_kinds(), name="new kinds")
+                group.create_task(self._resync.look_elsewhere(), name="elsewhere")
                 kinds = self._resync.kinds
                 intake = Intake(store=self._store, queue=self._queue, hearing=self._hearing)
                 await watch(registry_for(kinds, intake, stop), kinds, self._settings.namespaces)

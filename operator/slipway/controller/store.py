@@ -10,8 +10,18 @@ from math import inf
 from types import MappingProxyType
 from typing import Any
 
-from slipway.controller.kinds import DEPLOYMENT, ENVOY_GATEWAY, HTTP_ROUTE, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
-from slipway.core.facts import Child, NodeFacts, Observed, PodFacts, node_facts, pod_facts
+from slipway.controller.kinds import (
+    DEPLOYMENT,
+    ENVOY_GATEWAY,
+    HTTP_ROUTE,
+    MODEL_DEPLOYMENT,
+    POD,
+    SURROUNDINGS,
+    Key,
+    Kind,
+)
+from slipway.controller.surroundings import Surroundings
+from slipway.core.facts import Child, Observed, PodFacts, pod_facts
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest
 
@@ -64,8 +74,7 @@ class Store:
         self.refused_kinds: frozenset[str] = frozenset()
         """Kinds that RBAC does not let us read."""
         self._families: dict[Key, _Family] = {}
-        self._nodes: dict[str, NodeFacts] = {}
-        self._node_tuple: tuple[NodeFacts, ...] | None = None
+        self._surroundings = Surroundings()
         self._places: dict[str, dict[str, _Place]] = {}
         self._buried: dict[str, float] = {}
         self._buried_before: dict[str, float] = {}
@@ -84,16 +93,15 @@ class Store:
     def observed(self, key: Key) -> Observed:
         """What there is around one ModelDeployment. The mapping is live: use it before the next await."""
         family = self._families.get(key) or _Family()
-        if self._node_tuple is None:
-            self._node_tuple = tuple(self._nodes.values())
         return Observed(
             children=MappingProxyType(family.children),
             pods=tuple(family.pods.values()),
-            nodes=self._node_tuple,
+            nodes=self._surroundings.nodes,
             gateway_api=HTTP_ROUTE.name not in self.unknown_kinds,
             routes_refused=HTTP_ROUTE.name in self.refused_kinds,
             envoy_gateway=self.unknown_kinds.isdisjoint(kind.name for kind in ENVOY_GATEWAY),
             policies_refused=not self.refused_kinds.isdisjoint(kind.name for kind in ENVOY_GATEWAY),
+            gateways=self._surroundings.gateways(self.unknown_kinds | self.refused_kinds),
         )
 
     def count(self, kind: Kind) -> int:
@@ -120,16 +128,15 @@ class Store:
         concerned = frozenset({key} if key else ())
         if known and known.key != key:  # somebody took our label off, or gave it to another
             concerned |= self._take_out(kind, uid)
-        if key is None and kind is not NODE:
+        if key is None and kind not in SURROUNDINGS:
             return concerned
-        incumbent = self._incumbent(kind, key, meta["name"]) if key else None
+        incumbent = self._incumbent(kind, key, meta)
         if incumbent not in (None, uid):  # of two objects of one name the newer is the successor
             if places[str(incumbent)].version > version:
                 return frozenset()
             del places[str(incumbent)]
         places[uid] = _Place(meta.get("namespace"), key, meta["name"], version)
-        self._keep(kind, key, manifest)
-        return concerned
+        return concerned | self._keep(kind, key, manifest)
 
     def remove(self, kind: Kind, uid: str, version: float = inf) -> frozenset[Key]:
         """An object is gone, and news of it that is not newer than `version` will not bring it back.
@@ -172,14 +179,11 @@ class Store:
     def _gone_at(self, uid: str) -> float:
         return max(self._buried.get(uid, -1), self._buried_before.get(uid, -1))
 
-    def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> None:
+    def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> frozenset[Key]:
+        """Project it. Answers who is concerned beside the ModelDeployment that its label names."""
         name = manifest["metadata"]["name"]
         if key is None:
-            facts = node_facts(manifest)
-            if self._nodes.get(name) != facts:  # kubelets write their node's status every few minutes
-                self._nodes[name] = facts
-                self._node_tuple = None
-            return
+            return self._surroundings.keep(kind, manifest, self._specs())
         family = self._families.setdefault(key, _Family())
         if kind is MODEL_DEPLOYMENT:
             family.owner = _live_owner(manifest)
@@ -187,9 +191,16 @@ class Store:
             family.pods[name] = pod_facts(manifest)
         else:
             family.children[kind.name, name] = Child.of(manifest)
+        return frozenset()
 
-    def _incumbent(self, kind: Kind, key: Key, name: str) -> str | None:
+    def _specs(self) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+        return ((key, owner.spec) for key, owner in self.owners())
+
+    def _incumbent(self, kind: Kind, key: Key | None, meta: Mapping[str, Any]) -> str | None:
         """The uid of the object that has this name now."""
+        name = meta["name"]
+        if key is None:
+            return self._surroundings.uid(kind, meta.get("namespace"), name)
         family = self._families.get(key) or _Family()
         if kind is MODEL_DEPLOYMENT:
             return family.owner.uid if family.owner else None
@@ -204,9 +215,7 @@ class Store:
         if place is None:
             return frozenset()
         if place.key is None:
-            self._nodes.pop(place.name, None)
-            self._node_tuple = None
-            return frozenset()
+            return self._surroundings.drop(kind, place.namespace, place.name, self._specs())
         family = self._families[place.key]
         if kind is MODEL_DEPLOYMENT:
             family.owner = None
@@ -225,7 +234,7 @@ def versions(manifests: Iterable[Manifest]) -> dict[str, int]:
 
 
 def _owner_of(kind: Kind, meta: Mapping[str, Any]) -> Key | None:
-    if kind is NODE:
+    if kind in SURROUNDINGS:
         return None
     name = meta["name"] if kind is MODEL_DEPLOYMENT else (meta.get("labels") or {}).get(OWNER_LABEL)
     return Key(meta["namespace"], name) if name else None

@@ -148,6 +148,7 @@ def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
         or proved
         or (permits and bool(convergence.actions))
         or _moves_traffic(scene, outcome, convergence)
+        or _writes_route(convergence)
     )
 
 
@@ -176,6 +177,11 @@ def _lowers(action: Action, counts: Mapping[str, int]) -> bool:
         ):
             return replicas < counts.get(name, 0)
     return False
+
+
+def _writes_route(convergence: Convergence) -> bool:
+    """What a gateway had said of the route is no longer said of it; and its silence will count."""
+    return any(isinstance(a, Apply) and a.manifest["kind"] == ROUTE for a in convergence.actions)
 
 
 def _moves_traffic(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:

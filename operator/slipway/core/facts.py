@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import orjson
 
 from slipway.core.analysis.samples import Evidence
+from slipway.core.gateways import Gateways
 from slipway.core.names import APPLIED, FETCH_CONTAINER, RESOLVE_CONTAINER, REVISION, SERVER_CONTAINER, Manifest
 
 
@@ -52,6 +53,8 @@ class Child:
     resource_version: str
     owner_uid: str | None
     applied: str | None
+    written: datetime | None
+    """When somebody last changed more of it than its status, or made it."""
     deleting: bool
     text: bytes = field(repr=False)
 
@@ -68,6 +71,7 @@ class Child:
             resource_version=meta["resourceVersion"],
             owner_uid=controller and controller["uid"],
             applied=(meta.get("annotations") or {}).get(APPLIED),
+            written=_written(meta),
             deleting="deletionTimestamp" in meta,
             text=zlib.compress(text, 1) if manifest["kind"] == PACKED else text,
         )
@@ -77,6 +81,13 @@ class Child:
         """The object as it was last seen, without managedFields."""
         found: Manifest = orjson.loads(zlib.decompress(self.text) if self.kind == PACKED else self.text)
         return found
+
+
+def _written(meta: Mapping[str, Any]) -> datetime | None:
+    made = meta.get("creationTimestamp")
+    changed = [e["time"] for e in meta.get("managedFields") or () if not e.get("subresource") and "time" in e]
+    last = max(changed, default=made)
+    return datetime.fromisoformat(last) if last else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +213,7 @@ class Observed:
     """The cluster knows Envoy Gateway's policies."""
     policies_refused: bool = False
     """The operator may not read them."""
+    gateways: Gateways = field(default_factory=Gateways)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
 

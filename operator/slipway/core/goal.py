@@ -71,6 +71,10 @@ def _weights(scene: Scene, outcome: Outcome, root: frozenset[str]) -> Mapping[st
         return outcome.allocation.weights
     if len(root) == 1:
         return dict.fromkeys(root, 100)
+    back = outcome.state.rollout is not None and outcome.state.rollout.step is Step.ROLLING_BACK
+    route = scene.route
+    if route and route.finding and not back and route.reaches == root and all(map(scene.available, root)):
+        return {revision: weight for revision, weight in route.weights.items() if weight}
     pods = {revision: scene.available(revision) for revision in sorted(root)}
     return pods if any(pods.values()) else dict.fromkeys(pods, 1)
 

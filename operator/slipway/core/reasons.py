@@ -64,6 +64,7 @@ class Reason(StrEnum):
     GATEWAY_API_MISSING = "GatewayApiMissing"
     ENVOY_GATEWAY_MISSING = "EnvoyGatewayMissing"
     GATEWAY_NOT_FOUND = "GatewayNotFound"
+    GATEWAY_NOT_READY = "GatewayNotReady"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     ROUTE_UNRESOLVED = "RouteUnresolved"
     HOSTNAME_TAKEN = "HostnameTaken"

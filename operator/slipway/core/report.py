@@ -26,8 +26,8 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | 
         found = first_finding(serving, scene.policy)
     if found is None and scene.route:
         found = scene.route.finding
-    routed = scene.route is None or scene.route.settled
-    asked = stable is not None and stable.ask == scene.ask and goal.root == {stable.revision} and routed
+    routed = scene.route is None or scene.route.settled or (scene.route.look_again and _was_ready(scene))
+    asked = stable is not None and stable.ask == scene.ask and goal.root == {stable.revision} and bool(routed)
     return Situation(
         serving=stable.version if stable else None,
         available=_reachable(scene, goal) if stable else 0,
@@ -43,6 +43,11 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | 
         finding=found if not back or blocked or outcome.finding else None,
         stalled=outcome.stalled or blocked is not None,
     )
+
+
+def _was_ready(scene: Scene) -> bool:
+    """A gateway has some seconds to take up a route that was written again: nobody is worried meanwhile."""
+    return any(c.type == "Ready" and c.status == "True" for c in scene.before.conditions)
 
 
 def _verifies(scene: Scene, state: State) -> bool:

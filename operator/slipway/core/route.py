@@ -1,10 +1,11 @@
 """Route: what the live HTTPRoute says of each revision's share, and whether a gateway has taken it up.
 
 The Gateway API gives no proof that a proxy has followed. What it gives is `Accepted` and `ResolvedRefs` of the route's
-parents, at the generation that was written: a share counts from then on.
+parents, at the generation that was written: a share counts from then on, for as long as its Gateway is fit for it
+(nobody takes these back when the Gateway goes).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,11 +13,12 @@ from typing import Any, Final
 from slipway.api.v1alpha1.spec import Gateway
 from slipway.core.children.route import ROUTE, parent_of
 from slipway.core.facts import Child, Observed, Owner
+from slipway.core.gateways import against
 from slipway.core.names import Manifest
 from slipway.core.reasons import Finding, Reason, finding
 
 ANSWERED_WITHIN: Final = timedelta(seconds=10)
-"""A gateway's controller takes up a new route in about a second; so long nobody worries."""
+"""A gateway's controller takes up what was written in about a second; so long nobody worries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,24 +47,35 @@ class RouteFacts:
         return round(100 * self.weights.get(revision, 0) / whole) if whole else 0
 
 
-def route_facts(observed: Observed, *, owner: Owner, gateway: Gateway, now: datetime) -> RouteFacts:
-    """Read what there is of the route to this Gateway."""
+def route_facts(
+    observed: Observed, *, owner: Owner, gateway: Gateway, hostnames: Sequence[str], now: datetime
+) -> RouteFacts:
+    """Read what there is of the route to this Gateway, and whether the Gateway is fit for it."""
     if not observed.gateway_api:
         return RouteFacts(finding=finding(Reason.GATEWAY_API_MISSING, _NO_API))
     if observed.routes_refused:
         return RouteFacts(finding=finding(Reason.FORBIDDEN, _NO_RIGHT))
+    namespace = gateway.namespace or owner.namespace
+    unfit = against(
+        observed.gateways,
+        namespace=namespace,
+        name=gateway.name,
+        section=gateway.section_name,
+        hostnames=hostnames,
+    )
     child = observed.child(ROUTE, owner.name)
     if child is None or child.owner_uid != owner.uid:
-        return RouteFacts()
+        return RouteFacts(finding=unfit)
     body = child.body
     rule = body["spec"]["rules"][0]  # all but those of a header say the same
     weights = {_revision(ref, owner): int(ref.get("weight", 1)) for ref in rule.get("backendRefs") or ()}
-    found, until = _answer(child, body, gateway, owner, now)
+    parent = _parent(body, gateway, owner, observed.gateways.controller(namespace, gateway.name))
+    refused, until = _answer(child, body["metadata"].get("generation", 0), parent, now)
     return RouteFacts(
         weights=weights,
         shadow=_shadow(rule, owner),
-        settled=found is None and until is None,
-        finding=found,
+        settled=not (unfit or refused or until),
+        finding=unfit or refused,
         look_again=until,
     )
 
@@ -86,33 +99,46 @@ def _shadow(rule: Mapping[str, Any], owner: Owner) -> tuple[str, int] | None:
     return next(((_revision(m["backendRef"], owner), int(m.get("percent", 100))) for m in mirrors), None)
 
 
-def _answer(
-    child: Child, body: Manifest, gateway: Gateway, owner: Owner, now: datetime
-) -> tuple[Finding | None, datetime | None]:
+@dataclass(frozen=True, kw_only=True)
+class _Parent:
+    """A Gateway as the route has it, and what is said there of the route."""
+
+    where: str
+    section: str | None
+    controller: str | None
+    """Who has to answer for it, as far as anything tells."""
+    conditions: Sequence[Mapping[str, Any]]
+
+
+def _answer(child: Child, generation: int, parent: _Parent, now: datetime) -> tuple[Finding | None, datetime | None]:
     """What the gateway's controller says of the route as it is now: trouble, or until when its silence is no trouble;
     neither where it is accepted."""
-    where = f"{gateway.namespace or owner.namespace}/{gateway.name}"
-    generation = body["metadata"].get("generation", 0)
-    conditions = _conditions(body, gateway, owner)
-    current = [c for c in conditions if c.get("observedGeneration") == generation]
+    current = [c for c in parent.conditions if c.get("observedGeneration") == generation]
     bad = next((c for c in current if c["type"] in _MUST_HOLD and c["status"] == "False"), None)
     if bad is not None:
         reason = _MUST_HOLD[bad["type"]]
-        return finding(reason, f"Gateway {where}: {bad.get('reason', '')}: {bad.get('message', '')}"), None
+        return finding(reason, f"{parent.where}: {bad.get('reason', '')}: {bad.get('message', '')}"), None
     taken = next((c for c in current if c["type"] == _OVERLAPS and c["status"] == "True"), None)
     if taken is not None:
-        return finding(Reason.HOSTNAME_TAKEN, f"Gateway {where}: {taken.get('message', '')}; the older one wins"), None
+        return finding(Reason.HOSTNAME_TAKEN, f"{parent.where}: {taken.get('message', '')}; the older one wins"), None
     said = {c["type"] for c in current if c["status"] == "True"}
     if said >= _MUST_HOLD.keys():
         return None, None
-    written = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
-    if conditions or now < written + ANSWERED_WITHIN:
-        return None, max(now, written) + ANSWERED_WITHIN
-    message = (
-        f"no controller answers for Gateway {where}: it is not there, has no listener "
-        f"{gateway.section_name or 'for this route'}, or nothing runs its GatewayClass"
-    )
-    return finding(Reason.GATEWAY_NOT_FOUND, message), None
+    if child.written and now < child.written + ANSWERED_WITHIN:
+        return None, child.written + ANSWERED_WITHIN
+    return _silence(child, generation, parent), None
+
+
+def _silence(child: Child, generation: int, parent: _Parent) -> Finding:
+    if parent.controller is None:
+        message = (
+            f"no controller answers for {parent.where}: it is not there, has no listener "
+            f"{parent.section or 'for this route'}, or nothing runs its GatewayClass"
+        )
+        return finding(Reason.GATEWAY_NOT_FOUND, message)
+    route = f"generation {generation} of {child.kind} {child.name}"
+    message = f"{parent.where}: its controller {parent.controller} has not answered for {route}: see whether it runs"
+    return finding(Reason.GATEWAY_NOT_READY, message)
 
 
 _MUST_HOLD: Final = {"Accepted": Reason.ROUTE_NOT_ACCEPTED, "ResolvedRefs": Reason.ROUTE_UNRESOLVED}
@@ -121,12 +147,21 @@ _OVERLAPS: Final = "RouteRulesOverlap"
 """Envoy Gateway's own condition; the standard ones say of two routes with one address that all is well."""
 
 
-def _conditions(body: Manifest, gateway: Gateway, owner: Owner) -> list[Mapping[str, Any]]:
+def _parent(body: Manifest, gateway: Gateway, owner: Owner, controller: str | None) -> _Parent:
     ours = parent_of(gateway, owner)
-    for parent in (body.get("status") or {}).get("parents") or ():
-        ref = parent["parentRef"]
-        there = {"name": ref["name"], "namespace": ref.get("namespace", owner.namespace)}
-        section = {"sectionName": ref["sectionName"]} if "sectionName" in ref else {}
-        if {**there, **section} == ours:
-            return list(parent.get("conditions") or ())
-    return []
+    said: Mapping[str, Any] = next((p for p in _parents(body) if _refers_to(p["parentRef"], owner) == ours), {})
+    return _Parent(
+        where=f"Gateway {ours['namespace']}/{gateway.name}",
+        section=gateway.section_name,
+        controller=controller or said.get("controllerName"),
+        conditions=said.get("conditions") or (),
+    )
+
+
+def _parents(body: Manifest) -> Sequence[Mapping[str, Any]]:
+    return (body.get("status") or {}).get("parents") or ()
+
+
+def _refers_to(ref: Mapping[str, Any], owner: Owner) -> Manifest:
+    section = {"sectionName": ref["sectionName"]} if "sectionName" in ref else {}
+    return {"name": ref["name"], "namespace": ref.get("namespace", owner.namespace), **section}

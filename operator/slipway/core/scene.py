@@ -75,10 +75,17 @@ class Scene:
     @cached_property
     def route(self) -> RouteFacts | None:
         """The route, where a gateway is asked for."""
-        gateway = self.spec.traffic.gateway if self.spec.traffic else None
-        if gateway is None:
+        traffic = self.spec.traffic
+        if traffic is None or traffic.gateway is None:
             return None
-        return with_policies(route_facts(self.observed, owner=self.owner, gateway=gateway, now=self.now), self.policies)
+        found = route_facts(
+            self.observed,
+            owner=self.owner,
+            gateway=traffic.gateway,
+            hostnames=traffic.hostnames or (),
+            now=self.now,
+        )
+        return with_policies(found, self.policies)
 
     @cached_property
     def policies(self) -> PolicyFacts:

@@ -24,6 +24,7 @@ JOB = Child(
     resource_version="1",
     owner_uid="o",
     applied=None,
+    written=None,
     deleting=False,
     text=b"{}",
 )

@@ -20,6 +20,7 @@ from slipway.core.rollout.capacity import Allocation, Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.state import Facts, State
+from slipway.core.route import RouteFacts
 
 WHOLE: Final = 100
 
@@ -133,11 +134,25 @@ def through_gateway(status: CanaryStatus, facts: Facts, state: State, policy: Po
 
 
 def held_shares(facts: Facts, state: State) -> dict[str, int] | None:
-    """The shares of a canary that stands still, as far as its pods can carry them; None where none has any."""
+    """The shares of a canary that stands still, as far as its pods can carry them; None where none has any. While the
+    gateway does not take the route they are the live ones, whatever step has come."""
     stable, candidate, rollout = facts.of(state.stable), facts.of(state.candidate), state.rollout
-    if not (rollout and rollout.canary and facts.route and stable and candidate and len(facts.root) > 1):
+    if not (rollout and rollout.canary and facts.route and stable and candidate):
         return None
-    return _shares(rollout.canary, stable, candidate, facts.needed)
+    if facts.route.finding and facts.root - {stable.revision} and (live := _live_shares(facts.route, stable, facts)):
+        return live
+    return _shares(rollout.canary, stable, candidate, facts.needed) if len(facts.root) > 1 else None
+
+
+def _live_shares(route: RouteFacts, stable: RevisionFacts, facts: Facts) -> dict[str, int]:
+    """As the route has them; what others' pods cannot carry goes back to the stable version."""
+    whole = sum(route.weights.values())
+    others = {name: known for name, known in facts.revisions.items() if name in facts.root and known is not stable}
+    shares = {
+        name: min(route.weights.get(name, 0), whole * min(known.available, known.count) // max(facts.needed, 1))
+        for name, known in others.items()
+    }
+    return {stable.revision: whole - sum(shares.values()), **shares} if whole else {}
 
 
 def limits_of(status: CanaryStatus, facts: Facts, policy: Policy) -> Limits:
@@ -187,7 +202,7 @@ def _has_come_true(
     status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime
 ) -> bool:
     step = policy.canary_steps[status.step]
-    if analysing.holds(status, policy):
+    if analysing.holds(status, policy) or (facts.route and facts.route.finding):
         return False
     if step.pause is not None:
         return step.pause.duration is not None and now >= status.since + duration(step.pause.duration)

@@ -102,7 +102,8 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         return Outcome(state=state, allocation=as_it_is(state, facts))
     if _has_taken_over(state, facts, candidate):
         return _promote(state, facts, policy, now)
-    outside = _unrouted(state, facts) or _drains(rollout, facts, candidate)
+    unrouted = _unrouted(state, facts)
+    outside = unrouted or _drains(rollout, facts, candidate)
     rollout, found, late = _judged(rollout, candidate, outside, policy, now)
     state, told = analysing.analysed(replace(state, rollout=rollout), facts, policy, now)
     rollout = state.rollout or rollout
@@ -110,7 +111,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
     outcome = _moved(state, rollout, facts, policy, now)
-    said = failed or outcome.finding or found
+    said = failed or (None if unrouted else outcome.finding) or found  # a pause is not what is waited for then
     waiting = rollout.waiting_since
     stalled = bool(failed) or outcome.stalled or (waiting is not None and now >= waiting + policy.progress_deadline)
     return replace(
@@ -228,13 +229,24 @@ def _allocated(state: State, facts: Facts, within: Limits, exact: Allocation | N
     if not back:
         down = _grown(side(leads), down, within, facts.root & facts.revisions.keys())
     sides: list[Side] = [side(leads), *down]
+    held = not back and _unrouted(state, facts) and any(s.carries for s in sides if s.revision in facts.root)
+    if held:  # what serves goes on serving, the pods that it has included
+        within = replace(within, unavailable=0)
     wanted = exact or allocate(sides[0], down, within, facts.root)
-    if not back and _unrouted(state, facts):
-        wanted = replace(wanted, root=facts.root, weights=canary.held_shares(facts, state))
+    if held:
+        wanted = _held(state, facts, wanted, leads)
     allocation = hold(wanted, sides, within, facts.root)
     if within.apart and not leads.count and _lingers(facts, leads):
         return replace(allocation, counts={**allocation.counts, leads.revision: 0})
     return allocation
+
+
+def _held(state: State, facts: Facts, wanted: Allocation, leads: RevisionFacts) -> Allocation:
+    """No share moves, but for what nobody can carry; and where versions share the traffic, no pod."""
+    shares = canary.held_shares(facts, state)
+    root = frozenset(name for name, share in shares.items() if share) if shares else facts.root
+    counts = as_it_is(state, facts).counts if leads.revision in root else wanted.counts
+    return Allocation(counts=counts, root=root, weights=shares)
 
 
 def _grown(new: Side, down: list[Side], within: Limits, root: frozenset[str]) -> list[Side]:
@@ -287,7 +299,7 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
     if facts.needed == 0:  # asleep: there is nothing to carry
         none = dict.fromkeys(facts.revisions, 0)
         return Outcome(state=state, allocation=Allocation(counts=none, root=frozenset({stable.revision})))
-    found = first_finding(stable, policy)
+    found = first_finding(stable, policy) or _unrouted(state, facts)
     until = rollout.step_started_at + policy.progress_deadline
     planned = limits.planned(rollout, facts, state, policy, now)
     state = replace(state, rollout=planned.rollout)

@@ -1,0 +1,84 @@
+"""What many ModelDeployments share and none owns: nodes, Gateways and their classes; and whom a change concerns."""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from types import MappingProxyType
+from typing import Any, Final
+
+from slipway.controller.kinds import GATEWAY, GATEWAY_CLASS, NODE, Key, Kind
+from slipway.core.facts import NodeFacts, node_facts
+from slipway.core.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_class_facts, gateway_facts
+from slipway.core.names import Manifest
+
+Specs = Iterable[tuple[Key, Mapping[str, Any]]]
+"""Each ModelDeployment's spec as it is stored, whatever it holds."""
+Address = tuple[str, str]
+"""Namespace and name."""
+
+_PROJECTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
+    NODE.name: node_facts,
+    GATEWAY.name: gateway_facts,
+    GATEWAY_CLASS.name: gateway_class_facts,
+}
+
+
+class Surroundings:
+    """Projections of these objects. What does not change a projection is no news: kubelets write their node's status
+    every few minutes, and a Gateway's says how many routes it has."""
+
+    def __init__(self) -> None:
+        self.nodes: tuple[NodeFacts, ...] = ()
+        self._uids: dict[tuple[str, str | None, str], str] = {}
+        self._nodes: dict[str, NodeFacts] = {}
+        self._gateways: dict[Address, GatewayFacts] = {}
+        self._classes: dict[str, GatewayClassFacts] = {}
+        self._known: Mapping[str, dict[Any, Any]] = {
+            NODE.name: self._nodes,
+            GATEWAY.name: self._gateways,
+            GATEWAY_CLASS.name: self._classes,
+        }
+
+    def gateways(self, unseen: Set[str]) -> Gateways:
+        """Gateways and their classes, but for kinds that are not seen. The mappings are live."""
+        return Gateways(
+            gateways=None if GATEWAY.name in unseen else MappingProxyType(self._gateways),
+            classes=None if GATEWAY_CLASS.name in unseen else MappingProxyType(self._classes),
+        )
+
+    def uid(self, kind: Kind, namespace: str | None, name: str) -> str | None:
+        """The uid of the object that has this name now."""
+        return self._uids.get((kind.name, namespace, name))
+
+    def keep(self, kind: Kind, manifest: Manifest, specs: Specs) -> frozenset[Key]:
+        """Take one in. Answers whom it concerns."""
+        meta = manifest["metadata"]
+        self._uids[kind.name, meta.get("namespace"), meta["name"]] = meta["uid"]
+        return self._put(kind, meta.get("namespace"), meta["name"], _PROJECTIONS[kind.name](manifest), specs)
+
+    def drop(self, kind: Kind, namespace: str | None, name: str, specs: Specs) -> frozenset[Key]:
+        """It is gone. Answers whom that concerns."""
+        del self._uids[kind.name, namespace, name]
+        return self._put(kind, namespace, name, None, specs)
+
+    def _put(self, kind: Kind, namespace: str | None, name: str, facts: Any, specs: Specs) -> frozenset[Key]:
+        known, at = self._known[kind.name], (namespace, name) if kind is GATEWAY else name
+        if known.get(at) == facts:
+            return frozenset()
+        if facts is None:
+            del known[at]
+        else:
+            known[at] = facts
+        if kind is NODE:
+            self.nodes = tuple(self._nodes.values())
+            return frozenset()
+        changed = (
+            {at} if kind is GATEWAY else {k for k, gateway in self._gateways.items() if gateway.class_name == name}
+        )
+        return frozenset(key for key, spec in specs if _named(key, spec) in changed)
+
+
+def _named(key: Key, spec: Mapping[str, Any]) -> Address | None:
+    """The Gateway that a spec names."""
+    match spec.get("traffic"):
+        case {"gateway": {"name": str(name), **rest}}:
+            return str(rest.get("namespace") or key.namespace), name
+    return None

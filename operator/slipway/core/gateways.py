@@ -1,0 +1,164 @@
+"""Gateways and their classes: what speaks against sending clients through one.
+
+They are somebody else's: only read, and of them only what says that something is wrong at the generation that is there.
+A condition that is missing says nothing, since some implementations never set it. What changes with every attached
+route or replica of a proxy is left out, so that nobody is looked at again for nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from slipway.core.reasons import Finding, Reason, finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complaint:
+    """A condition that says that something is wrong."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.type} is {self.status}: {self.reason}: {self.message}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenerFacts:
+    """A listener of a Gateway."""
+
+    name: str
+    hostname: str | None
+    """Absent: it takes every hostname."""
+    complaint: Complaint | None
+
+    def fits(self, hostnames: Sequence[str]) -> bool:
+        """Whether requests for any of these may come in here; for none named: all."""
+        return self.hostname is None or not hostnames or any(_meet(self.hostname, name) for name in hostnames)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayFacts:
+    """A Gateway, slim."""
+
+    namespace: str
+    name: str
+    class_name: str
+    deleting: bool
+    complaint: Complaint | None
+    listeners: tuple[ListenerFacts, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayClassFacts:
+    """A GatewayClass, slim."""
+
+    name: str
+    controller: str
+    complaint: Complaint | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateways:
+    """What can be read of them; None where RBAC or the cluster does not let us."""
+
+    gateways: Mapping[tuple[str, str], GatewayFacts] | None = None
+    """By (namespace, name)."""
+    classes: Mapping[str, GatewayClassFacts] | None = None
+
+    def controller(self, namespace: str, name: str) -> str | None:
+        """Who has to answer for a Gateway, if that can be told."""
+        gateway = (self.gateways or {}).get((namespace, name))
+        known = (self.classes or {}).get(gateway.class_name) if gateway else None
+        return known.controller if known else None
+
+
+def gateway_facts(manifest: Mapping[str, Any]) -> GatewayFacts:
+    """Project a live Gateway."""
+    meta, spec, status = manifest["metadata"], manifest["spec"], manifest.get("status") or {}
+    generation = meta.get("generation")
+    said = {each["name"]: each.get("conditions") for each in status.get("listeners") or ()}
+    return GatewayFacts(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        class_name=spec["gatewayClassName"],
+        deleting="deletionTimestamp" in meta,
+        complaint=_complaint(status.get("conditions"), generation),
+        listeners=tuple(
+            ListenerFacts(
+                name=each["name"],
+                hostname=each.get("hostname") or None,
+                complaint=_complaint(said.get(each["name"]), generation),
+            )
+            for each in spec.get("listeners") or ()
+        ),
+    )
+
+
+def gateway_class_facts(manifest: Mapping[str, Any]) -> GatewayClassFacts:
+    """Project a live GatewayClass."""
+    meta, status = manifest["metadata"], manifest.get("status") or {}
+    return GatewayClassFacts(
+        name=meta["name"],
+        controller=manifest["spec"]["controllerName"],
+        complaint=_complaint(status.get("conditions"), meta.get("generation")),
+    )
+
+
+_WRONG: Final = {"Conflicted": "True", "ResolvedRefs": "False", "Accepted": "False", "Programmed": "False"}
+"""Causes before what follows from them: a listener whose certificate is missing is not programmed, either."""
+
+_NO_ADDRESS: Final = "AddressNotAssigned"
+"""Where no load balancer hands out addresses a Gateway waits for one for ever, and its proxies serve all the same."""
+
+
+def _complaint(conditions: Sequence[Mapping[str, Any]] | None, generation: int | None) -> Complaint | None:
+    current = {c["type"]: c for c in conditions or () if c.get("observedGeneration", generation) == generation}
+    if (current.get("Programmed") or {}).get("status") == "True":
+        current.pop("ResolvedRefs", None)  # some of what it names is there, and that is served
+    wrong = (current[kind] for kind, status in _WRONG.items() if current.get(kind, {}).get("status") == status)
+    first = next((c for c in wrong if c.get("reason") != _NO_ADDRESS), None)
+    if first is None:
+        return None
+    reason, message = str(first.get("reason", "")), str(first.get("message", ""))
+    return Complaint(type=first["type"], status=first["status"], reason=reason, message=message)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether two hostnames, either of which may begin with `*.`, have any in common."""
+    return one == other or any(a.startswith("*.") and b.endswith(a[1:]) for a, b in ((one, other), (other, one)))
+
+
+def against(
+    seen: Gateways, *, namespace: str, name: str, section: str | None, hostnames: Sequence[str]
+) -> Finding | None:
+    """What speaks against a Gateway, or that listener of it: the first, causes before what follows from them."""
+    if seen.gateways is None:
+        return None
+    where = f"Gateway {namespace}/{name}"
+    gateway = seen.gateways.get((namespace, name))
+    if gateway is None:
+        return finding(Reason.GATEWAY_NOT_FOUND, f"{where} is not there: create it, or correct traffic.gateway")
+    if gateway.deleting:
+        return finding(Reason.GATEWAY_NOT_FOUND, f"{where} is being deleted: create it again, or name another one")
+    if seen.classes is not None and gateway.class_name not in seen.classes:
+        message = f"GatewayClass {gateway.class_name}, which {where} names, is not there: create it"
+        return finding(Reason.GATEWAY_NOT_FOUND, message)
+    complaint = next(_complaints(seen, gateway, section, hostnames), None)
+    return finding(Reason.GATEWAY_NOT_READY, complaint) if complaint else None
+
+
+def _complaints(seen: Gateways, gateway: GatewayFacts, section: str | None, hostnames: Sequence[str]) -> Iterator[str]:
+    where = f"Gateway {gateway.namespace}/{gateway.name}"
+    known = (seen.classes or {}).get(gateway.class_name)
+    if known and known.complaint:
+        yield f"GatewayClass {known.name} of {where}: {known.complaint}"
+    if gateway.complaint:
+        yield f"{where}: {gateway.complaint}"
+    asked = [listener for listener in gateway.listeners if listener.name == section or section is None]
+    fitting = [listener for listener in asked if listener.fits(hostnames)]
+    broken = [listener for listener in fitting if listener.complaint]
+    if broken and len(broken) == len(fitting):
+        yield f"listener {broken[0].name} of {where}: {broken[0].complaint}"
