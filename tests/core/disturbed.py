@@ -100,7 +100,7 @@ class Disturbed(Toy):
                 there = {r.revision: r.state.value for r in plan.status.revisions}
                 answer = {revision for revision in self.reached() if self.available(f"churn-{revision}")}
                 assert answer <= {name for name in there if there[name] in TAKE_PART}, (answer, there)
-            if _place(action) == ("HTTPRoute", "churn") and isinstance(action, Apply):
+            if _place(action) == ("HTTPRoute", "churn") and _place(action) in self.objects:
                 self.route_holds(weights, plan)
             self.stirred = self.stirred or len(self.pods) < pods
         return True

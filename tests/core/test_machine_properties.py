@@ -430,3 +430,20 @@ def test_a_candidate_follows_the_autoscaler_of_what_serves() -> None:
     del cluster.objects["Deployment", serving]
     cluster.settle()
     assert cluster.objects["Deployment", serving]["spec"]["replicas"] == 6
+
+
+def test_a_name_that_was_taken_for_hours_is_not_counted_against_the_candidate() -> None:
+    cluster = disturbed()
+    new = starts(cluster, "4")
+    del cluster.objects["Deployment", new]
+    cluster.taken.add(("Deployment", new))
+    cluster.settle()
+    assert cluster.condition("Ready")["reason"] == "NameConflict"
+    cluster.pass_time(hours=5)
+    cluster.settle()
+    cluster.taken.clear()
+    cluster.foreign = ()
+    cluster.settle()
+    assert "refused" not in cluster.status
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"

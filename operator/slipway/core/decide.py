@@ -3,11 +3,10 @@
 Pure and replayable: the same facts give the same plan, and a plan that was carried out leads to an empty one.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,15 +15,16 @@ from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, Step
 from slipway.core.children.revision import RevisionRecord, render
 from slipway.core.children.route import ROUTE
 from slipway.core.converge import Convergence, Goal, converge
-from slipway.core.facts import Foreign, Observed, Owner, Rejected
+from slipway.core.facts import Observed, Owner
 from slipway.core.goal import goal_of
+from slipway.core.hindrance import hindrance
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import cut_off, drain_time, line_up
 from slipway.core.looks import looks_of, wakes_at
 from slipway.core.names import of_revision
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
 from slipway.core.platform import Platform
-from slipway.core.reasons import About, Finding, Reason, finding
+from slipway.core.reasons import About, Reason, finding
 from slipway.core.recall import HEARD_WITHIN, is_fresh, remembered, retargeted
 from slipway.core.report import situation_of, status_of
 from slipway.core.rollout import machine, requests
@@ -96,7 +96,8 @@ def _decide(scene: Scene) -> Plan:
     lineup = line_up(scene, state, ends_standby=outcome.ends_standby)
     goal = goal_of(scene, outcome, lineup, record)
     convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
-    blocked = _conflict(scene.observed.foreign, convergence) or _rejection(scene.observed.rejected)
+    observed = scene.observed
+    blocked = hindrance((*observed.foreign, *convergence.conflicts), observed.rejected)
     situation = situation_of(scene, outcome, goal, blocked)
     told = _told(before, situation) if not outcome.notes else ()
     state = _having_told(state, told)
@@ -265,33 +266,6 @@ def _counted(scene: Scene, outcome: Outcome) -> Outcome:
     if scene.suspended or rollout.replicas == carried:
         return outcome
     return replace(outcome, state=replace(outcome.state, rollout=rollout.model_copy(update={"replicas": carried})))
-
-
-def _conflict(known: Sequence[Foreign], convergence: Convergence) -> Finding | None:
-    first = next(iter((*known, *convergence.conflicts)), None)
-    if first is None:
-        return None
-    message = (
-        f"{first.kind} {first.name} exists and is not ours (owner: {first.owned_by}): rename it or this ModelDeployment"
-    )
-    return finding(Reason.NAME_CONFLICT, message)
-
-
-def _rejection(rejected: Sequence[Rejected]) -> Finding | None:
-    first = next(iter(rejected), None)
-    if first is None:
-        return None
-    said = f"the API server refuses {first.kind} {first.name}: {first.message}"
-    if "exceeded quota" in first.message:
-        return finding(Reason.QUOTA_EXCEEDED, said)
-    if first.forbidden and not _DENIED.search(first.message):
-        return finding(Reason.FORBIDDEN, said + (_NO_RIGHT if " cannot " in first.message else ""))
-    return finding(Reason.SPEC_INVALID, f"{said}; correct the field in the spec")
-
-
-_NO_RIGHT: Final = "; the chart's roles grant the operator that right: upgrade the chart, or add it to your own"
-_DENIED: Final = re.compile(r"denied (the )?request")
-"""How a policy's webhook, or a ValidatingAdmissionPolicy, says that it does not like the manifest."""
 
 
 def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core import history
+from slipway.core.hindrance import hindrance
 from slipway.core.inventory import could_take
 from slipway.core.lineup import Lineup, line_up
 from slipway.core.rollout.canary import splits_requests
@@ -33,6 +34,7 @@ def facts_of(scene: Scene, state: State) -> Facts:
         evidence=scene.observed.evidence,
         golden={revision: scene.golden(revision) for revision in revisions} if scene.policy.analysis else {},
         proofs=tuple(_proofs(scene, state)) if state.candidate else (),
+        hindrance=hindrance(scene.observed.foreign, scene.observed.rejected),
         sequences=tuple(_sequences(scene, state)) if splits_requests(scene.policy) else (),
     )
 

@@ -103,7 +103,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     if _has_taken_over(state, facts, candidate):
         return _promote(state, facts, policy, now)
     unrouted = _unrouted(state, facts)
-    outside = unrouted or _drains(rollout, facts, candidate)
+    outside = _hindered(facts) or unrouted or _drains(rollout, facts, candidate)
     rollout, found, late = _judged(rollout, candidate, outside, policy, now)
     state, told = analysing.analysed(replace(state, rollout=rollout), facts, policy, now)
     rollout = state.rollout or rollout
@@ -139,6 +139,12 @@ def _promote(state: State, facts: Facts, policy: Policy, now: datetime) -> Outco
 def _unrouted(state: State, facts: Facts) -> Finding | None:
     """The gateway does not take the route: no share moves until it does. A first version takes nobody's share."""
     return facts.route.finding if facts.route and state.stable else None
+
+
+def _hindered(facts: Facts) -> Finding | None:
+    """A child whose name is taken, or that a quota or RBAC is against, is not a matter of the candidate's time."""
+    found = facts.hindrance
+    return found if found and found.about is About.WORLD else None
 
 
 def _drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts) -> Finding | None:

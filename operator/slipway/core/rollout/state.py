@@ -72,6 +72,8 @@ class Facts:
     """What the guard asks by itself, by revision."""
     proofs: tuple[Proof, ...] = ()
     """Of the candidate's bundle and of the stable one's."""
+    hindrance: Finding | None = None
+    """Why a child could not be written when it was last tried."""
     sequences: tuple[str, ...] = ()
     """Versions whose model keeps state from request to request of a sequence, where shares would split those."""
 
