@@ -1,9 +1,9 @@
 """Parallel download of a directory: ranges land at their place in the file while its hash follows behind them.
 
 Each stream is a thread that asks, writes and hashes: what it handles is still in its processor's cache, and the library
-below and hashlib let other threads run meanwhile. SHA-256 runs over a file in order and the ranges do not come in
-order, so a file's hash follows the bytes that are there without a gap, read back from the page cache. Whichever stream
-brings bytes takes it on; memory stays at a chunk for each, and what is hashed is what Triton will read.
+below and hashlib let other threads run meanwhile. SHA-256 runs over a file in order. A chunk that is the next one is
+hashed as it comes; one that lies behind a gap is read back from the page cache by the stream that closes the gap. So
+memory stays at a chunk for each.
 """
 
 import hashlib
@@ -57,23 +57,27 @@ class _Landing:
         """Ranges that are still to come."""
         return [i for i, (start, end) in enumerate(self.ranges) if self._landed[i] < end - start]
 
-    def write(self, index: int, chunk: bytes) -> None:
-        """The next bytes of a range; each range comes from one thread."""
+    def take(self, index: int, chunk: bytes) -> bool:
+        """Write and hash the next bytes of a range; each range comes from one thread. True when this was the end."""
+        position = self.ranges[index][0] + self._landed[index]
         view = memoryview(chunk)
         while view:
-            count = os.pwrite(self.fd, view, self.ranges[index][0] + self._landed[index])
-            self._landed[index] += count
+            count = os.pwrite(self.fd, view, position + len(chunk) - len(view))
             view = view[count:]
+        self._landed[index] += len(chunk)
+        return self.follow(position, chunk)
 
-    def follow(self) -> bool:
-        """Hash what is there without a gap, unless another thread is at it. True for the one that saw the end."""
-        ended = False
-        while self._hashed < self._there() and self._hashing.acquire(blocking=False):
-            try:
-                ended = self._feed(self._there())
-            finally:
-                self._hashing.release()
-        return ended
+    def follow(self, position: int = 0, chunk: bytes = b"") -> bool:
+        """Hash what is there without a gap; `chunk` was just written at `position`. True when this was the end."""
+        if position >= self._there():  # whoever closes the gap before it takes it along
+            return False
+        with self._hashing:
+            begun = self._hashed
+            if begun == position:
+                self._feed(chunk)
+            if self._hashed < (there := self._there()):
+                self._read_back(there)
+            return begun < self._hashed == self.wanted.entry.size
 
     def sha256(self) -> str:
         """Once all of it is hashed."""
@@ -89,13 +93,15 @@ class _Landing:
         os.close(self.fd)
         self._part.unlink()
 
-    def _feed(self, there: int) -> bool:
-        if there == self._hashed:  # another thread was faster
-            return False
+    def _feed(self, chunk: bytes) -> None:
+        if self.wanted.sha256:
+            self._digest.update(chunk)
+        self._hashed += len(chunk)
+
+    def _read_back(self, there: int) -> None:
         if self.wanted.sha256:
             verify.feed(self._digest, self.fd, self._hashed, there)
         self._hashed = there
-        return there == self.wanted.entry.size
 
     def _there(self) -> int:
         """Bytes from the start without a gap."""
@@ -183,9 +189,9 @@ class Download:
             for chunk in chunks:
                 if self._stopped.is_set():
                     return
-                landing.write(index, chunk)
+                ended = landing.take(index, chunk)
                 self._progress.add(len(chunk))
-                if landing.follow():
+                if ended:
                     self._settle(landing)
 
     def _settle(self, landing: _Landing) -> None:
