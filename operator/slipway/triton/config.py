@@ -6,14 +6,16 @@ named and typed inputs and outputs is refused here, before a server is started f
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
 
 from google.protobuf import text_format
 from pydantic import ValidationError
 
 from slipway.api.scalars import duration
-from slipway.api.v1alpha1 import spec
 from slipway.triton import model_config_pb2 as pb
+
+if TYPE_CHECKING:
+    from slipway.api.v1alpha1 import spec
 
 # Triton fills in `backend` from the older `platform` (core, model_config_utils.cc, AutoCompleteBackendFields).
 _BACKEND_OF_PLATFORM: Final = {
@@ -61,13 +63,11 @@ def parse(text: str) -> pb.ModelConfig:
 
 def merge(config: pb.ModelConfig, overlay: Mapping[str, Any]) -> pb.ModelConfig:
     """A copy of `config` with `spec.model.config` laid on it; ConfigError where the two do not fit."""
-    try:
-        asked = spec.ModelConfig.model_validate(dict(overlay))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     merged = pb.ModelConfig()
     merged.CopyFrom(config)
+    if not overlay:
+        return merged
+    asked = _asked(overlay)
     if asked.max_batch_size is not None:
         _set_max_batch_size(merged, asked.max_batch_size)
     if asked.dynamic_batching is not None:
@@ -100,6 +100,16 @@ def datatype(value: pb.DataType) -> str:
     """The V2 protocol's name of a configuration's data type: TYPE_FP32 is FP32, TYPE_STRING is BYTES."""
     name = pb.DataType.Name(value).removeprefix("TYPE_")
     return "BYTES" if name == "STRING" else name
+
+
+def _asked(overlay: Mapping[str, Any]) -> "spec.ModelConfig":
+    from slipway.api.v1alpha1 import spec  # a quarter of what a fetch without an overlay would import
+
+    try:
+        return spec.ModelConfig.model_validate(dict(overlay))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def _where(message: str) -> str:
@@ -149,7 +159,7 @@ def _set_max_batch_size(config: pb.ModelConfig, size: int) -> None:
         raise ConfigError(f"maxBatchSize: {size} is below the bundle's preferred_batch_size {too_big[0]}")
 
 
-def _set_dynamic_batching(config: pb.ModelConfig, asked: spec.DynamicBatching) -> None:
+def _set_dynamic_batching(config: pb.ModelConfig, asked: "spec.DynamicBatching") -> None:
     if config.WhichOneof("scheduling_choice") not in {None, "dynamic_batching"}:
         raise ConfigError(f"dynamicBatching: the bundle's config.pbtxt uses {config.WhichOneof('scheduling_choice')}")
     if config.max_batch_size == 0:
