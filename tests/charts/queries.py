@@ -14,10 +14,11 @@ ALERTS = MONITORING / "alerts.yaml"
 
 
 class Query(NamedTuple):
-    """One expression with Grafana's variables in it, and where it stands."""
+    """One expression with Grafana's variables in it, where it stands, and the labels that what is shown of it names."""
 
     title: str
     expression: str
+    names: frozenset[str] = frozenset()
 
     def filled(self, *, rate_interval: str = "2m") -> str:
         """As Grafana sends it for the model churn in shop, all revisions."""
@@ -44,8 +45,18 @@ def panels() -> list[dict[str, Any]]:
 
 def queries() -> list[Query]:
     """Every expression of panels and annotations."""
-    shown = [Query(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
-    return shown + [Query(entry["name"], entry["expr"]) for entry in annotations()]
+    shown = [
+        Query(panel["title"], target["expr"], _named(target["legendFormat"]))
+        for panel in panels()
+        for target in panel["targets"]
+    ]
+    return shown + [
+        Query(entry["name"], entry["target"]["expr"], _named(entry["titleFormat"])) for entry in annotations()
+    ]
+
+
+def _named(words: str) -> frozenset[str]:
+    return frozenset(re.findall(r"{{(\w+)}}", words))
 
 
 def annotations() -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from tests.charts.render import NAMESPACE, of_kind
 ON = "metrics.dashboard.enabled=true"
 DATA_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 # The Prometheus data source reads these from an annotation; Grafana's schema leaves them to data sources.
-OF_THE_DATA_SOURCE = {"step", "titleFormat", "textFormat", "tagKeys", "useValueForTime"}
+OF_THE_DATA_SOURCE = {"step", "target", "titleFormat", "tagKeys", "useValueForTime"}
 
 
 def lost(given: Any, kept: Any, path: str = "") -> list[str]:
@@ -92,6 +92,25 @@ def test_traffic_by_revision_and_the_rollout_can_be_seen_with_its_decisions() ->
     titles = {panel["title"] for panel in panels()}
     assert titles >= {"Requests", "Errors", "Latency", "Queue", "Batch size", "Share", "Phase", "Phases"}
     assert [entry["name"] for entry in annotations()] == ["Decisions"]
+
+
+def test_decisions_are_asked_for_alike_by_a_grafana_that_reads_target_and_by_an_older_one() -> None:
+    (decisions,) = annotations()
+    assert (decisions["target"]["expr"], decisions["target"]["interval"]) == (decisions["expr"], decisions["step"])
+
+
+def test_an_empty_panel_says_why() -> None:
+    for panel in panels():
+        # Phase alone is never empty: its query says what is wrong.
+        assert panel["type"] == "stat" or panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+
+
+def test_an_axis_of_percent_fits_values_that_are_all_zero() -> None:
+    """Grafana scales an axis of zeros alone up to 100, which is 10,000 % where 1 is the whole."""
+    for panel in panels():
+        config = panel["fieldConfig"]["defaults"]
+        if (whole := {"percent": 100, "percentunit": 1}.get(config.get("unit"))) is not None:
+            assert config.get("max", config["custom"].get("axisSoftMax", 100)) <= whole, panel["title"]
 
 
 def test_prometheus_can_read_every_query(tmp_path: Path) -> None:

@@ -162,8 +162,18 @@ def test_every_query_of_the_dashboard_finds_something(query: Query, prometheus: 
     found = prometheus.values(query.filled(rate_interval=WINDOW))
     assert found
     assert all(value == value for _, value in found), found  # NaN is like nothing
+    for labels, _ in found:
+        # Of a label that is empty Grafana shows the name in an annotation.
+        assert query.names <= {name for name, told in labels.items() if told}, labels
+        assert labels.get("phase") != "Unknown"
     if "nv_" in query.expression:
         assert {labels["revision"] for labels, _ in found} == {REVISION}
+
+
+def test_the_phase_of_what_the_operator_does_not_tell_of_is_said_to_be_unknown(prometheus: Prometheus) -> None:
+    (query,) = (query for query in queries() if query.title == "Phase")
+    ((labels, _),) = prometheus.values(query.filled().replace("churn", "nobody"))
+    assert labels == {"phase": "Unknown", "reason": "no metrics of the operator"}
 
 
 @pytest.mark.parametrize(("query", "label"), variables(), ids=lambda value: getattr(value, "title", ""))
