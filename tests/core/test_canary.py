@@ -126,6 +126,9 @@ def test_what_a_step_without_a_share_waits_for_is_said_as_it_is() -> None:
     assert said["reason"] == "Shifting"
     assert said["message"] == "4: answers correctly and waits for the gateway to take up step 1 of 3"
 
+    cluster.pass_time(seconds=11)
+    cluster.settle()
+    assert (cluster.status["phase"], cluster.condition("Ready")["reason"]) == ("Waiting", "GatewayNotFound")
     cluster.gateway_answers(resolved="False", reason="BackendNotFound")
     cluster.settle()
     assert (cluster.status["phase"], cluster.condition("Ready")["reason"]) == ("Waiting", "RouteUnresolved")
