@@ -44,6 +44,22 @@ LABEL = "is not a label value: letters, digits, -, _ and ., with a letter or dig
 NO_GPU = "GPUs are asked for in spec.accelerator: take nvidia.com/ out"
 MIG = "mig asks for one slice instead of whole devices: take out memory, resourceName, sharing and any count but 1"
 SHARED = "more than one share of a device gives no more compute: with sharing, count must be 1"
+PLAIN: dict[str, Any] = {"gateway": {"name": "g"}, "grpcRoute": {"hostnames": ["a.example"]}}
+SHARED_HOSTNAMES: dict[str, dict[str, Any]] = {
+    "the same": {"hostnames": ["b.example", "a.example"]},
+    "all of them": {},
+    "one has a wildcard": {"hostnames": ["*.example"]},
+    "the other has one": {"hostnames": ["x.a.example"], "grpcRoute": {"hostnames": ["*.a.example"]}},
+    "gRPC has a listener, HTTP has all": {
+        "hostnames": ["a.example"],
+        "grpcRoute": {"hostnames": ["a.example"], "sectionName": "grpc"},
+    },
+    "the same listener": {
+        "gateway": {"name": "g", "sectionName": "s"},
+        "hostnames": ["a.example"],
+        "grpcRoute": {"hostnames": ["a.example"], "sectionName": "s"},
+    },
+}
 ERRORS = {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"}
 
 
@@ -395,6 +411,30 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
             ("pathPrefix", "/churn"),
             ("timeouts", {"request": "30s"}),
             ("candidateHeader", {"name": "x-candidate", "value": "1"}),
+            ("loadBalancing", "LeastRequest"),
+            ("retries", {"attempts": 2}),
+            ("rateLimit", {"requests": 10, "per": "Second"}),
+            ("authentication", {"apiKeys": {"secretName": "clients"}}),
+            ("grpcRoute", {"hostnames": ["grpc.churn.example"]}),
+        )
+    ),
+    *(
+        (
+            f"gRPC and HTTP on one hostname: {told}",
+            with_model(traffic=PLAIN | traffic),
+            "spec.traffic.grpcRoute.hostnames",
+            "HTTP and gRPC may share no hostname on one listener: give each its own hostnames, or each a sectionName",
+        )
+        for told, traffic in SHARED_HOSTNAMES.items()
+    ),
+    *(
+        (
+            f"a GRPCRoute beside {field}",
+            with_model(traffic=PLAIN | {"hostnames": ["b.example"], field: value}),
+            "spec.traffic.grpcRoute",
+            "Envoy Gateway needs no GRPCRoute, and guards none: take grpcRoute out, or what only Envoy Gateway reads",
+        )
+        for field, value in (
             ("loadBalancing", "LeastRequest"),
             ("retries", {"attempts": 2}),
             ("rateLimit", {"requests": 10, "per": "Second"}),

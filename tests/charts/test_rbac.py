@@ -21,6 +21,7 @@ WHERE_MODELS_LIVE = {
     "gateway.envoyproxy.io/backendtrafficpolicies": CHILD,
     "gateway.envoyproxy.io/securitypolicies": CHILD,
     "gateway.networking.k8s.io/httproutes": CHILD,
+    "gateway.networking.k8s.io/grpcroutes": CHILD,
     "networking.k8s.io/networkpolicies": CHILD,
     "policy/poddisruptionbudgets": CHILD,
     "/configmaps": CHILD,
@@ -80,7 +81,6 @@ def test_the_api_server_lets_the_operator_do_its_work_and_read_no_secret(plane: 
         assert may("patch", "modeldeployments.serving.slipway.dev", namespace, "status")
         assert may("create", "leases.coordination.k8s.io", NAMESPACE)
         assert may("list", "nodes", namespace)
-        assert may("list", "gateways.gateway.networking.k8s.io", NAMESPACE)
         assert not may("get", "secrets", namespace)
         assert not may("create", "pods", namespace, "exec")
         assert not may("patch", "modeldeployments.serving.slipway.dev", namespace)

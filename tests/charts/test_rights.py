@@ -38,6 +38,11 @@ EVERYTHING = {
     "autoscaling": {"maxReplicas": 3, "metrics": [{"type": "Resource", "resource": CPU}]},
     "traffic": {"allowFrom": [{"podSelector": {}}]},
 }
+APART = {
+    "gateway": {"name": "inference"},
+    "hostnames": ["churn.example"],
+    "grpcRoute": {"hostnames": ["grpc.churn.example"]},
+}
 ROUTED = {
     "gateway": {"name": "inference"},
     "authentication": {"apiKeys": {"secretName": "clients"}},
@@ -112,6 +117,10 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
         kubectl("wait", "--for=create", "--timeout=30s", routed, mine)
         kubectl.apply(model(3))
         kubectl("wait", "--for=delete", "--timeout=30s", routed, mine)
+        kubectl.apply(model(3, traffic=APART))
+        kubectl("wait", "--for=create", "--timeout=30s", "grpcroute", mine)
+        kubectl.apply(model(3))
+        kubectl("wait", "--for=delete", "--timeout=30s", "grpcroute", mine)
         kubectl("wait", "--for=jsonpath={.spec.replicas}=3", "--timeout=30s", "deployment", mine)
         until(
             "somebody asked what keeps a pod from starting",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import RollingUpdate, Rollout, RolloutType
+from slipway.core.children.route import ROUTE, ROUTES
 from slipway.core.decide import decide
 from slipway.core.facts import Foreign, Observed
 from slipway.core.identity import ask, canonical
@@ -81,7 +82,7 @@ class Disturbed(Toy):
             return False
         floor = self.floor(plan, before)
         for action in plan.actions[:writes]:
-            carried, pods, weights = self.carried(), len(self.pods), self.weights()
+            carried, pods, weights = self.carried(), len(self.pods), {kind: self.weights(kind) for kind in ROUTES}
             self.template_holds(action)
             try:
                 self.carry_out(action)
@@ -100,8 +101,8 @@ class Disturbed(Toy):
                 there = {r.revision: r.state.value for r in plan.status.revisions}
                 answer = {revision for revision in self.reached() if self.available(f"churn-{revision}")}
                 assert answer <= {name for name in there if there[name] in TAKE_PART}, (answer, there)
-            if _place(action) == ("HTTPRoute", "churn") and _place(action) in self.objects:
-                self.route_holds(weights, plan)
+            if (kind := _place(action)[0]) in ROUTES and _place(action) in self.objects:
+                self.route_holds(kind, weights[kind], plan)
             self.stirred = self.stirred or len(self.pods) < pods
         return True
 
@@ -153,9 +154,9 @@ class Disturbed(Toy):
         """Pods that each Deployment is set to."""
         return {name: m["spec"]["replicas"] for name, m in self.deployments().items()}
 
-    def weights(self) -> dict[str, int]:
+    def weights(self, kind: str = ROUTE) -> dict[str, int]:
         """Percent by revision, as the route has it; none where there is no route."""
-        route = self.objects.get(("HTTPRoute", "churn"))
+        route = self.objects.get((kind, "churn"))
         refs = route["spec"]["rules"][0].get("backendRefs", ()) if route else ()
         shares = {ref["name"].removeprefix("churn-"): ref["weight"] for ref in refs if ref["weight"]}
         return {revision: round(100 * share / sum(shares.values())) for revision, share in shares.items()}
@@ -233,14 +234,16 @@ class Disturbed(Toy):
                 template = canonical(manifest["spec"]["template"])
                 assert self.templates.setdefault(manifest["metadata"]["name"], template) == template
 
-    def route_holds(self, before: dict[str, int], plan: Plan) -> None:
+    def route_holds(self, kind: str, before: dict[str, int], plan: Plan) -> None:
         """It names Services that are there, and gives a candidate no more than its available pods can carry."""
-        route, candidate, needed = self.objects["HTTPRoute", "churn"], plan.status.candidate, plan.status.replicas
+        if (kind, "churn") in self.taken:
+            return  # nothing was written
+        route, candidate, needed = self.objects[kind, "churn"], plan.status.candidate, plan.status.replicas
         named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule.get("backendRefs", ())}
         assert {("Service", name) for name in named} <= self.objects.keys(), "requests to these would be answered 500"
         revision = candidate.revision or "" if candidate and plan.status.stable else ""
         share, rolls = (
-            self.weights().get(revision, 0),
+            self.weights(kind).get(revision, 0),
             self.rollout.type in (RolloutType.BLUE_GREEN, RolloutType.CANARY),
         )
         if rolls and needed and share > before.get(revision, 0):

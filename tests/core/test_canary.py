@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
+from slipway.core.children.route import ROUTES
+from slipway.core.plan import Apply
 from slipway.core.route import ANSWERED_WITHIN
 from tests.core.test_rollouts import counts, ready, told
 from tests.core.toy import Toy, says
 
 GATEWAY = {"gateway": {"name": "inference", "namespace": "gateways"}, "hostnames": ["churn.example"]}
+APART = {**GATEWAY, "grpcRoute": {"hostnames": ["grpc.churn.example"], "sectionName": "grpc"}}
 STEPS = [{"weight": 10}, {"pause": {"duration": "5m"}}, {"weight": 50}, {"pause": {}}]
 
 
@@ -54,16 +57,19 @@ def pods_come(cluster: Toy) -> None:
 
 
 def shares(cluster: Toy) -> dict[str, int]:
-    """Percent by version, as the live route has it, for gRPC and HTTP alike."""
+    """Percent by version, as the live routes have it, for gRPC and HTTP alike."""
     named = {f"churn-{r['revision']}": r["version"] for r in cluster.status["revisions"]}
     rules = cluster.objects["HTTPRoute", "churn"]["spec"]["rules"][:2]
+    if "grpcRoute" in cluster.spec["traffic"]:
+        rules = [rules[0], cluster.objects["GRPCRoute", "churn"]["spec"]["rules"][0]]
     per_rule = [{ref["name"]: ref["weight"] for ref in rule["backendRefs"] if ref["weight"]} for rule in rules]
     assert all(rule == per_rule[0] for rule in per_rule)
     return {named[name]: weight for name, weight in per_rule[0].items()}
 
 
-def test_a_canary_goes_from_step_to_step_and_the_old_version_stays_whole() -> None:
-    cluster = canary()
+@pytest.mark.parametrize("traffic", [GATEWAY, APART], ids=["one route", "a route for each protocol"])
+def test_a_canary_goes_from_step_to_step_and_the_old_version_stays_whole(traffic: dict[str, Any]) -> None:
+    cluster = canary(traffic=traffic)
     assert counts(cluster) == {"3": 4, "4": 1}
     assert shares(cluster) == {"3": 100}  # not before its pod answers correctly
 
@@ -315,7 +321,7 @@ def test_whoever_writes_a_route_looks_again_whether_it_was_answered() -> None:
     cluster.has_gateway()
     cluster.gateway_answers()
     cluster.settle()
-    cluster.spec["traffic"] = {**GATEWAY, "hostnames": ["other.example"]}
+    cluster.spec["traffic"] = {**GATEWAY, "timeouts": {"request": "5s"}}
     cluster.generation += 1
     assert cluster.reconcile().wake_at == cluster.now
     assert cluster.reconcile().wake_at == cluster.now + ANSWERED_WITHIN
@@ -374,6 +380,71 @@ def test_a_rolling_update_stands_still_in_the_middle_while_the_gateway_is_gone()
     assert shares(cluster) == middle
     assert sum(counts(cluster).values()) == 5
     assert counts(cluster)["3"] == pods["3"]
+
+
+def answers_one(cluster: Toy, kind: str) -> None:
+    """A gateway's controller takes up one of the routes."""
+    other = cluster.objects.pop(("GRPCRoute" if kind == "HTTPRoute" else "HTTPRoute", "churn"))
+    cluster.gateway_answers()
+    cluster.objects[other["kind"], "churn"] = other
+
+
+@pytest.mark.parametrize("first", ["HTTPRoute", "GRPCRoute"])
+def test_a_share_counts_when_both_routes_were_taken_up(first: str) -> None:
+    cluster = canary(traffic=APART)
+    for name in cluster.deployments():
+        cluster.kubelet(name)
+    cluster.settle()
+    assert shares(cluster) == {"3": 90, "4": 10}  # in one pass
+    answers_one(cluster, first)
+    cluster.settle()
+    assert told_shares(cluster) == {"3": 100, "4": 0}
+    assert cluster.status["phase"] == "Shifting"
+    goes_on(cluster)
+    assert told_shares(cluster) == {"3": 90, "4": 10}
+    assert cluster.status["phase"] == "Paused"
+
+
+def test_a_pass_that_is_cut_off_between_two_routes_is_made_good_and_nothing_counts_before() -> None:
+    cluster = canary(traffic=APART)
+    for name in cluster.deployments():
+        cluster.kubelet(name)
+    kinds = [action.manifest["kind"] for action in cluster.plan().actions if isinstance(action, Apply)]
+    cluster.reconcile(writes=2 + kinds.index("HTTPRoute"))
+    cluster.gateway_answers()
+    weights = [cluster.objects[kind, "churn"]["spec"]["rules"][0]["backendRefs"][0]["weight"] for kind in ROUTES]
+    assert weights == [90, 100]
+
+    cluster.reconcile()
+    assert told_shares(cluster) == {"3": 100, "4": 0}
+    assert cluster.status["phase"] == "Shifting"
+    goes_on(cluster)
+    assert told_shares(cluster) == shares(cluster) == {"3": 90, "4": 10}
+
+
+@pytest.mark.parametrize(("missing", "reason"), [("grpc_api", "GatewayApiMissing"), ("grpc_refused", "Forbidden")])
+def test_a_cluster_without_grpc_routes_says_so_and_no_share_moves(missing: str, reason: str) -> None:
+    cluster = canary({"weight": 50}, {"pause": {}}, traffic=APART)
+    del cluster.objects["GRPCRoute", "churn"]
+    setattr(cluster, missing, missing == "grpc_refused")
+    pods_come(cluster)
+    refs = cluster.objects["HTTPRoute", "churn"]["spec"]["rules"][0]["backendRefs"]
+    assert [ref["name"] for ref in refs if ref["weight"]] == [cluster.revision_named("3")]
+    said = cluster.condition("Ready")
+    assert said["reason"] == reason
+    assert "traffic.grpcRoute" in said["message"]
+    assert ("GRPCRoute", "churn") not in cluster.objects
+
+
+def test_a_grpc_route_goes_when_it_is_no_longer_asked_for() -> None:
+    cluster = canary(traffic=APART)
+    pods_come(cluster)
+    assert len(cluster.objects["HTTPRoute", "churn"]["spec"]["rules"]) == 1
+    cluster.spec["traffic"] = GATEWAY
+    cluster.generation += 1
+    goes_on(cluster)
+    assert ("GRPCRoute", "churn") not in cluster.objects
+    assert len(cluster.objects["HTTPRoute", "churn"]["spec"]["rules"]) == 2
 
 
 def test_nothing_is_promoted_before_the_gateway_has_taken_up_the_last_share() -> None:

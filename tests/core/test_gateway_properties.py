@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from slipway.core.children.route import ROUTE, ROUTES
 from slipway.triton.metrics import ModelMetrics
 from tests.core import test_machine_properties
 from tests.core.test_canary import GATEWAY
@@ -34,6 +35,7 @@ ROLLOUTS: tuple[dict[str, Any], ...] = (
     {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "34%"}},
     {"type": "Recreate"},
 )
+APART: dict[str, Any] = {"grpcRoute": {"hostnames": ["grpc.churn.example"]}}
 HEADER = {"candidateHeader": {"name": "x-candidate", "value": "1"}}
 
 
@@ -49,7 +51,7 @@ class Routed(test_machine_properties.Machine):
     def changes_the_type(self, rollout: dict[str, Any] | None) -> None:
         self.changed(rollout=rollout)
 
-    @rule(more=st.sampled_from([{}, HEADER, {"allowFrom": [{"podSelector": {}}]}]))
+    @rule(more=st.sampled_from([{}, HEADER, APART, APART | HEADER, {"allowFrom": [{"podSelector": {}}]}]))
     def toggles_the_network_policy(self, more: dict[str, Any]) -> None:
         self.changed(traffic=GATEWAY | more)
 
@@ -80,12 +82,14 @@ class Routed(test_machine_properties.Machine):
             self.cluster.gateway_answers()
 
     def ended(self, quiet: bool) -> bool:
-        route = self.cluster.objects.get(("HTTPRoute", "churn"))
-        if route and not self.is_answered(route):
+        routes = [self.cluster.objects[kind, "churn"] for kind in ROUTES if (kind, "churn") in self.cluster.objects]
+        if not all(map(self.is_answered, routes)):
             return False
         done = super().ended(quiet)
         if done and self.cluster.status["phase"] == "Ready":
-            assert self.cluster.weights() == {self.cluster.status["stable"]["revision"]: 100}
+            kinds = ROUTES if "grpcRoute" in self.cluster.spec["traffic"] else [ROUTE]
+            for kind in kinds:
+                assert self.cluster.weights(kind) == {self.cluster.status["stable"]["revision"]: 100}
         return done
 
     def is_answered(self, route: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from slipway.api.v1alpha1.spec import Gateway
+from slipway.api.v1alpha1.spec import Gateway, Traffic
 from slipway.core.facts import Child, Observed, Owner
 from slipway.core.gateways import GatewayFacts, Gateways, gateway_class_facts, gateway_facts
 from slipway.core.route import ANSWERED_WITHIN, RouteFacts, route_facts
@@ -53,13 +53,18 @@ def seen(
     parent = route["spec"]["parentRefs"][0]
     named = {"name": parent["name"], "namespace": parent["namespace"], "section_name": parent.get("sectionName")}
     child = Child.of({**GATEWAY_API, **route, "metadata": meta})
-    return route_facts(
+    return facts_of(
         Observed(children={("HTTPRoute", OWNER.name): child}, gateways=gateways),
-        owner=OWNER,
         gateway=Gateway(**{**named, **gateway}),
-        hostnames=route["spec"].get("hostnames", ()),
+        hostnames=route["spec"].get("hostnames"),
         now=datetime.fromisoformat(meta["creationTimestamp"]) + after,
     )
+
+
+def facts_of(observed: Observed, *, now: datetime, **traffic: Any) -> RouteFacts:
+    found = route_facts(observed, owner=OWNER, traffic=Traffic(**traffic), now=now)
+    assert found
+    return found
 
 
 def test_an_accepted_route_has_its_weights_and_nothing_against_it() -> None:
@@ -73,7 +78,7 @@ def test_an_accepted_route_has_its_weights_and_nothing_against_it() -> None:
 def test_routes_that_the_operator_may_not_read_are_named_with_the_remedy() -> None:
     now = datetime.fromisoformat("2026-01-05")
     gateway = Gateway(name="inference")
-    facts = route_facts(Observed(routes_refused=True), owner=OWNER, gateway=gateway, hostnames=(), now=now)
+    facts = facts_of(Observed(routes_refused=True), gateway=gateway, now=now)
     assert not facts.settled
     assert facts.finding
     assert facts.finding.reason == "Forbidden"
@@ -143,7 +148,7 @@ def test_silence_counts_from_the_last_write_and_not_from_what_a_controller_does_
     gateway = Gateway(name="inference", namespace=NAMESPACE)
     observed = Observed(children={("HTTPRoute", OWNER.name): child})
     facts = [
-        route_facts(observed, owner=OWNER, gateway=gateway, hostnames=(), now=child.written + later)
+        facts_of(observed, gateway=gateway, now=child.written + later)
         for later in (ANSWERED_WITHIN - timedelta(seconds=1), ANSWERED_WITHIN)
     ]
     assert [each.finding is not None for each in facts] == [False, True]
@@ -286,7 +291,7 @@ def test_without_a_section_one_listener_that_fits_and_works_is_enough(
 ) -> None:
     gateway = Gateway(name="narrow", namespace=NAMESPACE, section_name=section)
     now = datetime.fromisoformat("2026-11-24T00:00:00Z")
-    facts = route_facts(Observed(gateways=ALL), owner=OWNER, gateway=gateway, hostnames=[hostname], now=now)
+    facts = facts_of(Observed(gateways=ALL), gateway=gateway, hostnames=[hostname], now=now)
     assert (facts.finding is None) is fine
 
 
@@ -311,6 +316,6 @@ def test_what_changes_with_every_route_and_proxy_is_no_part_of_a_gateways_facts(
 
 def test_without_the_gateway_api_it_says_what_to_install() -> None:
     now = datetime.fromisoformat("2026-01-05")
-    facts = route_facts(Observed(gateway_api=False), owner=OWNER, gateway=Gateway(name="g"), hostnames=(), now=now)
+    facts = facts_of(Observed(gateway_api=False), gateway=Gateway(name="g"), now=now)
     assert facts.finding
     assert facts.finding.reason == "GatewayApiMissing"

@@ -43,6 +43,8 @@ class Toy:
     nodes: tuple[NodeFacts, ...] = ()
     envoy_gateway: bool = True
     policies_refused: bool = False
+    grpc_api: bool = True
+    grpc_refused: bool = False
     gateways: Gateways = field(default_factory=Gateways)
     """None can be read, unless a story is about one."""
     foreign: tuple[Foreign, ...] = ()
@@ -72,6 +74,8 @@ class Toy:
             nodes=self.nodes,
             envoy_gateway=self.envoy_gateway,
             policies_refused=self.policies_refused,
+            grpc_api=self.grpc_api,
+            grpc_refused=self.grpc_refused,
             gateways=self.gateways,
             foreign=self.foreign,
             rejected=self.rejected,
@@ -248,8 +252,12 @@ class Toy:
         return {"metadata": meta, "spec": {"nodeName": "node-1"}, "status": status}
 
     def gateway_answers(self, accepted: str = "True", resolved: str = "True", **said: str) -> None:
-        """A gateway's controller takes up the route as it is, or says what it has against it."""
-        route = self.objects["HTTPRoute", "churn"]
+        """A gateway's controller takes up the routes as they are, or says what it has against them."""
+        for route in (self.objects.get((kind, "churn")) for kind in ("HTTPRoute", "GRPCRoute")):
+            if route:
+                self._answered(route, accepted, resolved, **said)
+
+    def _answered(self, route: Manifest, accepted: str = "True", resolved: str = "True", **said: str) -> None:
         conditions = [
             {"type": kind, "status": status, "observedGeneration": route["metadata"]["generation"], **said}
             for kind, status in (("Accepted", accepted), ("ResolvedRefs", resolved))

@@ -70,7 +70,7 @@ subjects:
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes]
+  resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [gateway.envoyproxy.io]
   resources: [backendtrafficpolicies, securitypolicies]

@@ -92,6 +92,15 @@ ENVOY_GATEWAY: Final = tuple(
     )
     for name, plural in (("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"))
 )
+GRPC_ROUTE: Final = Kind(
+    name="GRPCRoute",
+    group=GATEWAY_API,
+    version="v1",
+    plural="grpcroutes",
+    selector=OURS,
+    optional=True,
+    without="GRPCRoutes may not be listed: nothing is done for those who ask for one",
+)
 GATEWAY: Final = Kind(
     name="Gateway",
     group=GATEWAY_API,
@@ -123,6 +132,7 @@ CHILDREN: Final = (
     _child("NetworkPolicy", "networking.k8s.io", "networkpolicies"),
     HTTP_ROUTE,
     *ENVOY_GATEWAY,
+    GRPC_ROUTE,
 )
 
 SURROUNDINGS: Final = (NODE, GATEWAY, GATEWAY_CLASS)

@@ -18,7 +18,7 @@ from slipway.core.children.autoscaler import autoscaler
 from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
 from slipway.core.children.budget import budget
 from slipway.core.children.revision import RevisionRecord, controller_revision
-from slipway.core.children.route import ROUTE
+from slipway.core.children.route import GRPC_ROUTE, ROUTE, ROUTES
 from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.children.service import root_service
 from slipway.core.drift import contains, finished
@@ -32,6 +32,7 @@ RECORD: Final = f"{DOMAIN}/record"
 AUTOSCALER: Final = "HorizontalPodAutoscaler"
 
 LEFTOVERS_GO: Final = (
+    GRPC_ROUTE,
     ROUTE,  # before what guards it
     SECURITY_POLICY,
     BACKEND_TRAFFIC_POLICY,
@@ -76,6 +77,8 @@ class Goal:
     route: Manifest | None = None
     route_stays: bool = False
     """The route that is there may not be written now, nor deleted."""
+    grpc_route: Manifest | None = None
+    """gRPC's own, where one is asked for."""
     network_policy: Manifest | None = None
     root_unsure: bool = False
     """A change of traffic was under way and is taken back: write it, whatever a look from before that says."""
@@ -143,7 +146,7 @@ def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tup
     if goal.service:
         yield root_service(owner=owner, revision=next(iter(goal.service)) if len(goal.service) == 1 else None), None
     # What guards the route is written before it.
-    for manifest in filter(None, (*goal.policies, goal.route, goal.network_policy)):
+    for manifest in filter(None, (*goal.policies, goal.route, goal.grpc_route, goal.network_policy)):
         yield manifest, None
 
 
@@ -195,7 +198,7 @@ def _settle(
 
 def _is_traffic(kind: str, name: str, owner: Owner) -> bool:
     """Whether it says who gets the traffic."""
-    return name == owner.name and kind in ("Service", ROUTE)
+    return name == owner.name and kind in ("Service", *ROUTES)
 
 
 _FOUND_WHOLE: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, Step
 from slipway.core.children.revision import RevisionRecord, render
-from slipway.core.children.route import ROUTE
+from slipway.core.children.route import ROUTES
 from slipway.core.converge import Convergence, Goal, converge
 from slipway.core.facts import Observed, Owner
 from slipway.core.goal import goal_of
@@ -140,11 +140,8 @@ def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
     proved = rollout is not None and bool(rollout.proved) and not (before and before.proved)
     dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in convergence.actions)
     permits = bool(outcome.discard) or outcome.resolved is not None or dropped
-    # A new route is an owner of what guards it.
-    routed = any(isinstance(a, Apply) and a.first and a.manifest["kind"] == ROUTE for a in convergence.actions)
     return (
-        routed
-        or stepped
+        stepped
         or ended
         or proved
         or (permits and bool(convergence.actions))
@@ -157,16 +154,12 @@ def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, 
     """What makes it right to take capacity or traffic away: the pods that the traffic reaches afterwards."""
     counts = {of_revision(scene.owner.name, live.revision): scene.count(live.revision) for live in goal.live}
     takes = any(_lowers(action, counts) for action in convergence.actions)
-    moves = scene.selected != goal.service or (scene.route and _shared(scene.route.weights) != _shared(goal.weights))
+    moves = scene.selected != goal.service or (scene.route and not scene.route.splits_by(goal.weights))
     if not (takes or moves):
         return {}
     left = {of_revision(scene.owner.name, live.revision): live for live in goal.live if live.revision in goal.root}
     relied = {name: min(scene.available(live.revision), live.replicas) for name, live in left.items()}
     return {name: available for name, available in relied.items() if available}
-
-
-def _shared(weights: Mapping[str, int]) -> dict[str, int]:
-    return {revision: weight for revision, weight in weights.items() if weight}
 
 
 def _lowers(action: Action, counts: Mapping[str, int]) -> bool:
@@ -181,8 +174,9 @@ def _lowers(action: Action, counts: Mapping[str, int]) -> bool:
 
 
 def _writes_route(convergence: Convergence) -> bool:
-    """What a gateway had said of the route is no longer said of it; and its silence will count."""
-    return any(isinstance(a, Apply) and a.manifest["kind"] == ROUTE for a in convergence.actions)
+    """What a gateway had said of a route is no longer said of it, and its silence will count; a new one is an owner of
+    what guards it."""
+    return any(isinstance(a, Apply) and a.manifest["kind"] in ROUTES for a in convergence.actions)
 
 
 def _moves_traffic(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:

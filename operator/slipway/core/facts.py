@@ -213,6 +213,10 @@ class Observed:
     """The cluster knows Envoy Gateway's policies."""
     policies_refused: bool = False
     """The operator may not read them."""
+    grpc_api: bool = True
+    """The cluster knows GRPCRoutes."""
+    grpc_refused: bool = False
+    """The operator may not read them."""
     gateways: Gateways = field(default_factory=Gateways)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""

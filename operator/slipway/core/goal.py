@@ -9,7 +9,7 @@ from slipway.core import history
 from slipway.core.children.network_policy import network_policy
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision
-from slipway.core.children.route import Backend, Routing, http_route
+from slipway.core.children.route import Backend, Routing, grpc_route, http_route
 from slipway.core.converge import Goal, Live
 from slipway.core.facts import Child
 from slipway.core.identity import ASKED
@@ -29,7 +29,7 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
     root = _root(scene, outcome)
     live = [*_others(scene, lineup), *_taking_part(scene, outcome, lineup, root)]
     weights = _weights(scene, outcome, root)
-    routed = _route(scene, state, live, weights)
+    routed, grpc = _routes(scene, state, live, weights)
     route = beside(scene.policies, routed, scene.observed, scene.owner) if routed else None
     return Goal(
         live=live,
@@ -39,6 +39,7 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
         policies=scene.policies.manifests if routed else (),
         route=route,
         route_stays=routed is not None and route is None,
+        grpc_route=grpc,
         network_policy=_network_policy(scene),
         root_unsure=_takes_back(scene.before, state, root),
         jobs=tuple(_jobs(scene, outcome)),
@@ -79,27 +80,34 @@ def _weights(scene: Scene, outcome: Outcome, root: frozenset[str]) -> Mapping[st
     return pods if any(pods.values()) else dict.fromkeys(pods, 1)
 
 
-def _route(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[str, int]) -> Manifest | None:
-    traffic = scene.spec.traffic
-    served = scene.observed.gateway_api and not scene.observed.routes_refused
-    if traffic is None or traffic.gateway is None or not served or not live:
-        return None
+def _routes(
+    scene: Scene, state: State, live: Sequence[Live], weights: Mapping[str, int]
+) -> tuple[Manifest | None, Manifest | None]:
+    """HTTP's, and gRPC's own where one is asked for, as far as the cluster knows them."""
+    traffic, seen = scene.spec.traffic, scene.observed
+    if traffic is None or traffic.gateway is None or not live:
+        return None, None
+    owner, gateway, routing = scene.owner, traffic.gateway, _routing(scene, state, live, weights)
+    timeouts, server = traffic.timeouts, scene.spec.server or Server()
+    timeout = timeouts.request if timeouts else server.request_timeout
+    http = http_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing, timeout=timeout)
+    grpc = grpc_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing)
+    return (
+        http if seen.gateway_api and not seen.routes_refused else None,
+        grpc if seen.grpc_api and not seen.grpc_refused else None,
+    )
+
+
+def _routing(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[str, int]) -> Routing:
     named = sorted(live, key=lambda entry: (not weights.get(entry.revision), entry.number))
     candidate = state.candidate.revision if state.candidate else None
     answers = candidate if candidate and scene.available(candidate) else None
     status = state.rollout.canary if state.rollout else None
     copies = mirrored(status, scene.available(answers), scene.needed) if status and answers else 0
-    timeouts, server = traffic.timeouts, scene.spec.server or Server()
-    return http_route(
-        owner=scene.owner,
-        traffic=traffic,
-        gateway=traffic.gateway,
-        routing=Routing(
-            backends=[Backend(revision=e.revision, weight=weights.get(e.revision, 0)) for e in named],
-            shadow=(answers, copies) if answers and copies else None,
-            candidate=answers,
-        ),
-        timeout=timeouts.request if timeouts else server.request_timeout,
+    return Routing(
+        backends=[Backend(revision=e.revision, weight=weights.get(e.revision, 0)) for e in named],
+        shadow=(answers, copies) if answers and copies else None,
+        candidate=answers,
     )
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from slipway.api.v1alpha1.spec import Gateway
-from slipway.core.children.route import ROUTE, parent_of
+from slipway.api.v1alpha1.spec import Gateway, Traffic
+from slipway.core.children.route import GRPC_ROUTE, ROUTE, for_grpc, parent_of
 from slipway.core.facts import Child, Observed, Owner
 from slipway.core.gateways import against
 from slipway.core.names import Manifest
@@ -27,6 +27,8 @@ class RouteFacts:
 
     weights: Mapping[str, int] = field(default_factory=dict)
     """By revision; those at 0 have no share."""
+    by_grpc: Mapping[str, int] | None = None
+    """The same for gRPC, where that has a route of its own."""
     shadow: tuple[str, int] | None = None
     """The revision that gets copies of requests, and of how many percent."""
     settled: bool = False
@@ -39,7 +41,15 @@ class RouteFacts:
     @property
     def reaches(self) -> frozenset[str]:
         """The revisions with a share."""
-        return frozenset(revision for revision, weight in self.weights.items() if weight)
+        return frozenset(revision for each in self._all for revision, weight in each.items() if weight)
+
+    def splits_by(self, weights: Mapping[str, int]) -> bool:
+        """Whether the requests are split by these weights, by whichever protocol."""
+        return all(_shared(each) == _shared(weights) for each in self._all)
+
+    @property
+    def _all(self) -> Sequence[Mapping[str, int]]:
+        return (self.weights,) if self.by_grpc is None else (self.weights, self.by_grpc)
 
     def share(self, revision: str) -> int:
         """Percent of the requests, rounded."""
@@ -47,23 +57,33 @@ class RouteFacts:
         return round(100 * self.weights.get(revision, 0) / whole) if whole else 0
 
 
-def route_facts(
-    observed: Observed, *, owner: Owner, gateway: Gateway, hostnames: Sequence[str], now: datetime
+def route_facts(observed: Observed, *, owner: Owner, traffic: Traffic | None, now: datetime) -> RouteFacts | None:
+    """Read what there is of the route to a Gateway, and whether the Gateway is fit for it; None where none is asked
+    for."""
+    if traffic is None or traffic.gateway is None:
+        return None
+    gateway, own = traffic.gateway, traffic.grpc_route
+    http = _facts(observed, ROUTE, owner=owner, gateway=gateway, hostnames=traffic.hostnames, now=now)
+    if own is None:
+        return http
+    gateway = for_grpc(gateway, own)
+    return _both(http, _facts(observed, GRPC_ROUTE, owner=owner, gateway=gateway, hostnames=own.hostnames, now=now))
+
+
+def _facts(
+    observed: Observed, kind: str, *, owner: Owner, gateway: Gateway, hostnames: Sequence[str] | None, now: datetime
 ) -> RouteFacts:
-    """Read what there is of the route to this Gateway, and whether the Gateway is fit for it."""
-    if not observed.gateway_api:
-        return RouteFacts(finding=finding(Reason.GATEWAY_API_MISSING, _NO_API))
-    if observed.routes_refused:
-        return RouteFacts(finding=finding(Reason.FORBIDDEN, _NO_RIGHT))
+    if missing := _missing(observed, kind):
+        return RouteFacts(finding=missing)
     namespace = gateway.namespace or owner.namespace
     unfit = against(
         observed.gateways,
         namespace=namespace,
         name=gateway.name,
         section=gateway.section_name,
-        hostnames=hostnames,
+        hostnames=hostnames or (),
     )
-    child = observed.child(ROUTE, owner.name)
+    child = observed.child(kind, owner.name)
     if child is None or child.owner_uid != owner.uid:
         return RouteFacts(finding=unfit)
     body = child.body
@@ -80,14 +100,33 @@ def route_facts(
     )
 
 
-_NO_RIGHT: Final = (
-    "the operator may not list HTTPRoutes, so nothing is done for traffic.gateway: the chart's roles grant it; upgrade "
-    "the chart, or add it to your own"
-)
-_NO_API: Final = (
-    "the cluster knows no HTTPRoute (gateway.networking.k8s.io/v1): install the Gateway API and a gateway, or take "
-    "traffic.gateway out"
-)
+def _both(http: RouteFacts, grpc: RouteFacts) -> RouteFacts:
+    """HTTP's and gRPC's as one: what the one says counts once the other says the same."""
+    alike = http.splits_by(grpc.weights) and http.shadow == grpc.shadow
+    return RouteFacts(
+        weights=http.weights,
+        by_grpc=grpc.weights,
+        shadow=http.shadow,
+        settled=http.settled and grpc.settled and alike,
+        finding=http.finding or grpc.finding,
+        look_again=min((at for at in (http.look_again, grpc.look_again) if at), default=None),
+    )
+
+
+def _missing(observed: Observed, kind: str) -> Finding | None:
+    field = "traffic.gateway" if kind == ROUTE else "traffic.grpcRoute"
+    http = kind == ROUTE
+    if not (observed.gateway_api if http else observed.grpc_api):
+        message = f"the cluster knows no {kind} (gateway.networking.k8s.io/v1): install the Gateway API and a gateway"
+        return finding(Reason.GATEWAY_API_MISSING, f"{message}, or take {field} out")
+    if observed.routes_refused if http else observed.grpc_refused:
+        message = f"the operator may not list {kind}s, so nothing is done for {field}: the chart's roles grant it"
+        return finding(Reason.FORBIDDEN, f"{message}; upgrade the chart, or add it to your own")
+    return None
+
+
+def _shared(weights: Mapping[str, int]) -> dict[str, int]:
+    return {revision: weight for revision, weight in weights.items() if weight}
 
 
 def _revision(ref: Mapping[str, Any], owner: Owner) -> str:

@@ -74,18 +74,9 @@ class Scene:
 
     @cached_property
     def route(self) -> RouteFacts | None:
-        """The route, where a gateway is asked for."""
-        traffic = self.spec.traffic
-        if traffic is None or traffic.gateway is None:
-            return None
-        found = route_facts(
-            self.observed,
-            owner=self.owner,
-            gateway=traffic.gateway,
-            hostnames=traffic.hostnames or (),
-            now=self.now,
-        )
-        return with_policies(found, self.policies)
+        """The route, or both, where a gateway is asked for."""
+        found = route_facts(self.observed, owner=self.owner, traffic=self.spec.traffic, now=self.now)
+        return with_policies(found, self.policies) if found else None
 
     @cached_property
     def policies(self) -> PolicyFacts:

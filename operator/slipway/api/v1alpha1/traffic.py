@@ -1,7 +1,7 @@
 """`spec.traffic`: who may call the model, and under which address outside the cluster."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -115,10 +115,43 @@ class Authentication(ApiModel):
     jwt: Jwt | None = None
 
 
+class GrpcRoute(ApiModel):
+    """A route of its own for gRPC, for gateways that do not serve gRPC by an HTTPRoute."""
+
+    hostnames: Annotated[list[Hostname], Field(min_length=1, max_length=8)] = Field(
+        description="Others than those of HTTP, unless the listener is another."
+    )
+    section_name: Name | None = Field(None, description="A listener for gRPC; absent = gateway.sectionName.")
+
+
+_MEET: Final = (
+    "h == g || (h.startsWith('*.') && g.endsWith(h.substring(1))) || (g.startsWith('*.') && h.endsWith(g.substring(1)))"
+)
+"""Whether two hostnames have any in common."""
+_APART: Final = (
+    "(has(self.grpcRoute.sectionName) && has(self.gateway.sectionName)"
+    " && self.grpcRoute.sectionName != self.gateway.sectionName)"
+)
+_OF_ENVOY_GATEWAY: Final = " || ".join(
+    f"has(self.{field})" for field in ("loadBalancing", "retries", "rateLimit", "authentication")
+)
+
+
 class Traffic(ApiModel):
     """Who may call the model, and under which address outside the cluster."""
 
     model_config = checked(
+        rule(
+            f"!has(self.grpcRoute) || !has(self.gateway) || {_APART} || (has(self.hostnames)"
+            f" && !self.hostnames.exists(h, self.grpcRoute.hostnames.exists(g, {_MEET})))",
+            "HTTP and gRPC may share no hostname on one listener: give each its own hostnames, or each a sectionName",
+            ".grpcRoute.hostnames",
+        ),
+        rule(
+            f"!has(self.grpcRoute) || !({_OF_ENVOY_GATEWAY})",
+            "Envoy Gateway needs no GRPCRoute, and guards none: take grpcRoute out, or what only Envoy Gateway reads",
+            ".grpcRoute",
+        ),
         *(
             rule(
                 f"!has(self.{field}) || has(self.gateway)",
@@ -134,8 +167,9 @@ class Traffic(ApiModel):
                 "retries",
                 "rateLimit",
                 "authentication",
+                "grpcRoute",
             )
-        )
+        ),
     )
 
     gateway: Gateway | None = Field(None, description="The Gateway through which clients outside the cluster come.")
@@ -146,6 +180,7 @@ class Traffic(ApiModel):
         None, description="For HTTP, before /v2; taken off again. gRPC has no such thing and is then not routed."
     )
     timeouts: Timeouts | None = Field(None, description="Absent = server.requestTimeout.")
+    grpc_route: GrpcRoute | None = None
     candidate_header: CandidateHeader | None = None
     load_balancing: LoadBalancing | None = Field(
         None, description="LeastRequest: the pod with the fewest requests under way. Needs Envoy Gateway."

@@ -1,20 +1,24 @@
-"""HTTPRoute of a ModelDeployment: its address outside the cluster, and which share of the requests each revision gets.
+"""Routes of a ModelDeployment: its address outside the cluster, and which share of the requests each revision gets.
 
-One route with one rule for gRPC and one for HTTP over the same backends, so that both move in one write: a GRPCRoute
-beside it would be a second write, and some gateways do not take both on one hostname.
+One HTTPRoute with one rule for gRPC and one for HTTP over the same backends, so that both move in one write. A
+GRPCRoute beside it is a second write and needs hostnames of its own: for gateways that serve no gRPC without one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import Gateway, Traffic
+from slipway.api.v1alpha1.traffic import CandidateHeader, GrpcRoute
 from slipway.core.facts import Owner
 from slipway.core.names import GRPC_PORT, HTTP_PORT, Manifest, labels, of_revision
 
 API_VERSION: Final = "gateway.networking.k8s.io/v1"
 ROUTE: Final = "HTTPRoute"
-GRPC_SERVICE: Final = "/inference.GRPCInferenceService"
+GRPC_ROUTE: Final = "GRPCRoute"
+ROUTES: Final = (ROUTE, GRPC_ROUTE)
+GRPC_SERVICE: Final = "inference.GRPCInferenceService"
+GRPC_PATH: Final = f"/{GRPC_SERVICE}"
 MOST_BACKENDS: Final = 16
 """The Gateway API takes no more in one rule."""
 
@@ -40,23 +44,18 @@ class Routing:
 
 def http_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Routing, timeout: str) -> Manifest:
     """The route. `timeout` as the API writes it: proxies cut requests off after 15 s if they are told nothing."""
-    named = routing.candidate if traffic.candidate_header else None
-    chosen = [Backend(revision=named, weight=1)] if named else []
-    # Those of the header come last: Envoy Gateway names what it makes after a rule's place, and a rule whose place
-    # changes fails requests for a moment. Which rule matches does not go by place.
-    rules = [
-        *_rules(owner, traffic, routing.backends[:MOST_BACKENDS], timeout, shadow=routing.shadow),
-        *(_rules(owner, traffic, chosen, timeout, header=True) if chosen else ()),
-    ]
-    spec: Manifest = {"parentRefs": [parent_of(gateway, owner)], "rules": rules}
-    if traffic.hostnames:
-        spec["hostnames"] = list(traffic.hostnames)
-    return {
-        "apiVersion": API_VERSION,
-        "kind": ROUTE,
-        "metadata": {"name": owner.name, "labels": labels(owner.name, component="server")},
-        "spec": spec,
-    }
+    makes = _Rules(owner=owner, traffic=traffic, timeout=timeout)
+    rules = makes.http if traffic.grpc_route or traffic.path_prefix else makes.both
+    return _route(ROUTE, owner, gateway, traffic.hostnames, _in_order(traffic, routing, rules))
+
+
+def grpc_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Routing) -> Manifest | None:
+    """gRPC's own route, where one is asked for. It has no field for a timeout."""
+    asked = traffic.grpc_route
+    if asked is None:
+        return None
+    rules = _in_order(traffic, routing, _Rules(owner=owner, traffic=traffic, timeout="").grpc)
+    return _route(GRPC_ROUTE, owner, for_grpc(gateway, asked), asked.hostnames, rules)
 
 
 def parent_of(gateway: Gateway, owner: Owner) -> Manifest:
@@ -65,35 +64,83 @@ def parent_of(gateway: Gateway, owner: Owner) -> Manifest:
     return {"name": gateway.name, "namespace": gateway.namespace or owner.namespace, **section}
 
 
-def _rules(
-    owner: Owner,
-    traffic: Traffic,
-    backends: Sequence[Backend],
-    timeout: str,
-    *,
-    shadow: tuple[str, int] | None = None,
-    header: bool = False,
-) -> list[Manifest]:
-    """One rule for each protocol. A path prefix is HTTP's alone."""
-    marked = traffic.candidate_header if header else None
-    headers = {"headers": [{"name": marked.name, "value": marked.value}]} if marked else {}
-    prefix = traffic.path_prefix
-    rewrite: list[Manifest] = []
-    if prefix:
-        path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
-        rewrite = [{"type": "URLRewrite", "urlRewrite": {"path": path}}]
+def for_grpc(gateway: Gateway, route: GrpcRoute) -> Gateway:
+    """The Gateway with the listener that gRPC goes through."""
+    return gateway.model_copy(update={"section_name": route.section_name or gateway.section_name})
 
-    def rule(path: str, port: int, filters: list[Manifest]) -> Manifest:
-        mirror = [_mirror(owner, *shadow, port)] if shadow else []
+
+def _route(
+    kind: str, owner: Owner, gateway: Gateway, hostnames: Sequence[str] | None, rules: list[Manifest]
+) -> Manifest:
+    spec: Manifest = {"parentRefs": [parent_of(gateway, owner)], "rules": rules}
+    if hostnames:
+        spec["hostnames"] = list(hostnames)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": {"name": owner.name, "labels": labels(owner.name, component="server")},
+        "spec": spec,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Split:
+    """What the rules of one route say alike, whatever the protocol."""
+
+    backends: Sequence[Backend]
+    shadow: tuple[str, int] | None = None
+    header: CandidateHeader | None = None
+
+    def match(self, **more: Any) -> Manifest:
+        headers = [{"name": self.header.name, "value": self.header.value}] if self.header else []
+        return {**more, **({"headers": headers} if headers else {})}
+
+
+def _in_order(traffic: Traffic, routing: Routing, rules: Callable[[_Split], list[Manifest]]) -> list[Manifest]:
+    """Those of the header come last: Envoy Gateway names what it makes after a rule's place, and a rule whose place
+    changes fails requests for a moment. Which rule matches does not go by place."""
+    split = _Split(backends=routing.backends[:MOST_BACKENDS], shadow=routing.shadow)
+    if not (routing.candidate and traffic.candidate_header):
+        return rules(split)
+    chosen = Backend(revision=routing.candidate, weight=1)
+    return [*rules(split), *rules(_Split(backends=[chosen], header=traffic.candidate_header))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rules:
+    """Makes the rules of each protocol."""
+
+    owner: Owner
+    traffic: Traffic
+    timeout: str
+
+    def both(self, split: _Split) -> list[Manifest]:
+        """gRPC and HTTP in one route, told apart by the path."""
+        return [self._of_path(split, GRPC_PATH, GRPC_PORT, []), *self.http(split)]
+
+    def http(self, split: _Split) -> list[Manifest]:
+        """HTTP, whose path prefix is taken off again."""
+        prefix, rewrite = self.traffic.path_prefix, list[Manifest]()
+        if prefix:
+            path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+            rewrite = [{"type": "URLRewrite", "urlRewrite": {"path": path}}]
+        return [self._of_path(split, prefix or "/", HTTP_PORT, rewrite)]
+
+    def grpc(self, split: _Split) -> list[Manifest]:
+        """gRPC in a GRPCRoute."""
+        return [{"matches": [split.match(method={"service": GRPC_SERVICE})], **self._goes(split, GRPC_PORT, [], {})}]
+
+    def _of_path(self, split: _Split, path: str, port: int, filters: list[Manifest]) -> Manifest:
+        matches = [split.match(path={"type": "PathPrefix", "value": path})]
+        return {"matches": matches, **self._goes(split, port, filters, {"timeouts": {"request": self.timeout}})}
+
+    def _goes(self, split: _Split, port: int, filters: list[Manifest], timeouts: Manifest) -> Manifest:
+        mirror = [_mirror(self.owner, *split.shadow, port)] if split.shadow else []
         return {
-            "matches": [{"path": {"type": "PathPrefix", "value": path}, **headers}],
             **({"filters": [*filters, *mirror]} if filters or mirror else {}),
-            "timeouts": {"request": timeout},
-            "backendRefs": [{**_ref(owner, b.revision, port), "weight": b.weight} for b in backends],
+            **timeouts,
+            "backendRefs": [{**_ref(self.owner, b.revision, port), "weight": b.weight} for b in split.backends],
         }
-
-    http = rule(prefix or "/", HTTP_PORT, rewrite)
-    return [http] if prefix else [rule(GRPC_SERVICE, GRPC_PORT, []), http]
 
 
 def _mirror(owner: Owner, revision: str, percent: int, port: int) -> Manifest:
