@@ -10,7 +10,7 @@ from slipway.api.base import RULES, rule
 from slipway.api.structural import Schema, structural
 from slipway.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ModelDeploymentSpec, ModelDeploymentStatus
 
-_SHORT = 600
+_SHORT = 1000
 _UNWRAPPED = 10**6  # a line that goes on in the next one begins with a hundred spaces at times
 HEADER = "# Made by `python -m slipway.api.crd`. Change the models under operator/slipway/api instead.\n"
 
