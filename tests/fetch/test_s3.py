@@ -34,6 +34,7 @@ async def test_resolve_says_what_the_bundle_is(uri: str, s3: Gateway, order: Ord
         "size": sum(map(len, BUNDLE.values())),
         "files": len(BUNDLE) - 1,
         "golden": 1,
+        "asks": [{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}],
         "model": {
             "backend": "onnxruntime",
             "maxBatchSize": 8,
