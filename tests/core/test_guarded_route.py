@@ -161,6 +161,18 @@ def test_a_guard_that_was_changed_counts_only_when_it_is_accepted_anew() -> None
     assert route(cluster)["hostnames"] == ["churn.example", "open.example"]
 
 
+def test_an_envoy_gateway_that_does_not_answer_for_a_change_is_named() -> None:
+    cluster = answered(serving(**KEYS))
+    cluster.pass_time(hours=1)
+    asks(cluster, authentication={"apiKeys": {"secretName": "others"}})
+    assert why(cluster)[0] == "Unavailable"  # it has some seconds
+
+    cluster.pass_time(seconds=11)
+    cluster.settle()
+    assert why(cluster)[0] == "EnvoyGatewayMissing"
+    assert shares(cluster) == {"3": 100}
+
+
 def test_to_another_gateway_a_guarded_route_closes_on_the_way() -> None:
     cluster = answered(serving(**KEYS))
     asks(cluster, **KEYS, **ELSEWHERE)

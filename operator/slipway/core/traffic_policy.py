@@ -64,7 +64,7 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
         return PolicyFacts(known=False, in_place=in_place, accepted=False, guarded=not guards, finding=found)
     parent = parent_of(gateway, owner)
     answers = [
-        _answer(child, traffic, parent, now) if child and child.applied == applied_hash(manifest) else _Answer()
+        _answer(child, traffic, parent, route, now) if child and child.applied == applied_hash(manifest) else _Answer()
         for manifest, child in ((manifest, _own(observed, manifest["kind"], owner)) for manifest in wanted)
     ]
     return PolicyFacts(
@@ -100,7 +100,7 @@ class _Answer:
     look_again: datetime | None = None
 
 
-def _answer(child: Child, traffic: Traffic, parent: Manifest, now: datetime) -> _Answer:
+def _answer(child: Child, traffic: Traffic, parent: Manifest, route: Child | None, now: datetime) -> _Answer:
     body = child.body
     conditions = list(_accepted(body, parent))
     current = [c for c in conditions if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
@@ -111,9 +111,9 @@ def _answer(child: Child, traffic: Traffic, parent: Manifest, now: datetime) -> 
         return _Answer(finding=finding(Reason.POLICY_NOT_ACCEPTED, said))
     if current and len(current) == len(conditions):
         return _Answer(accepted=all(c["status"] == "True" for c in current))
-    written = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
-    if conditions or now < written + ANSWERED_WITHIN:
-        return _Answer(look_again=max(now, written) + ANSWERED_WITHIN)
+    written = max((each.written for each in (child, route) if each and each.written), default=now)
+    if now < written + ANSWERED_WITHIN:
+        return _Answer(look_again=written + ANSWERED_WITHIN)
     return _Answer(finding=finding(Reason.ENVOY_GATEWAY_MISSING, _silent(child, traffic, where)))
 
 
