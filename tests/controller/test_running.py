@@ -132,6 +132,7 @@ def test_it_ends_in_peace_when_the_gateway_api_comes_or_goes_and_starts_again_wi
     named = [f"--filename={file}" for file in sorted(gateway_api_crds().glob("*.yaml"))]
     with OperatorProcess(plane, namespaces=[namespace], resync_seconds=1) as operator:
         _until_leads(operator)
+        until("everything is listed", operator.ready, 30)
         for change in (
             partial(plane.add_crds, gateway_api_crds()),
             partial(plane.kubectl(), "delete", "--wait", *named),
@@ -141,6 +142,7 @@ def test_it_ends_in_peace_when_the_gateway_api_comes_or_goes_and_starts_again_wi
             assert operator.ended() == 0
             operator.start()
             _until_leads(operator)
+            until("everything is listed again", operator.ready, 60)  # what goes meanwhile ends it another way
 
         assert operator.log().count("the operator ends, to be started again") == 2
         assert "Traceback" not in operator.log()
