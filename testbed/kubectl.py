@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,19 @@ class Kubectl:
         """Server-side apply of objects given as plain data."""
         body = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         self("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=body)
+
+    def until_established(self, *crds: str, seconds: float = 60) -> None:
+        """Wait until CRDs are served, given as arguments of `kubectl wait`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self("wait", "--for=condition=Established", f"--timeout={seconds:g}s", *crds)
+            except CommandError:  # of one so new that it has no conditions yet, at once
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
     @contextmanager
     def forward(self, target: str, *ports: int) -> Iterator[dict[int, int]]:

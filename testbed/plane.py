@@ -167,9 +167,7 @@ class Plane:
         kubectl = self.kubectl()
         named = [f"--filename={file}" for file in files]
         kubectl("apply", "--server-side", *named)
-        # First for the names: kubectl fails on an object so new that it has no conditions yet, and both come together.
-        for state in ("jsonpath={.status.acceptedNames.kind}", "condition=Established"):
-            kubectl("wait", f"--for={state}", "--timeout=30s", *named)
+        kubectl.until_established(*named)
 
     # -- inside
 

@@ -100,7 +100,7 @@ def _install_crds(cluster: Cluster) -> None:
     named = [f"--filename={folder}" for folder in folders]
     # Too big for an apply by the client.
     cluster.kubectl("apply", "--server-side", "--force-conflicts", *named)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *named)
+    cluster.kubectl.until_established(*named)
 
 
 def _install_chart(cluster: Cluster, controller: str) -> None:

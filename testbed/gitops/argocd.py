@@ -63,7 +63,7 @@ def install(cluster: Cluster) -> None:
         cluster.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         # The CRD of ApplicationSets is too big for an apply by the client.
         kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=_manifests(cluster, reference))
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd/appprojects.argoproj.io")
+        kubectl.until_established("crd/appprojects.argoproj.io")
         cluster.apply(_FOLDER / "install" / "project.yaml")
         for workload in _WORKLOADS:
             kubectl("rollout", "status", workload, "--timeout=180s")

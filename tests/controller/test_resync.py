@@ -246,7 +246,7 @@ class Gadgets:
                 },
             }
         )
-        kubectl("wait", "--for=condition=Established", "crd/gadgets.testbed.example.com", "--timeout=30s")
+        kubectl.until_established("crd/gadgets.testbed.example.com")
 
     def forget(self) -> None:
         self.plane.kubectl()("delete", "crd", "gadgets.testbed.example.com", "--ignore-not-found", "--wait")
