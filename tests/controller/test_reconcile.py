@@ -14,7 +14,7 @@ from slipway.api.v1alpha1.status import ModelDeploymentStatus, Phase
 from slipway.controller.acting import HINDERED_FOR, PREDECESSOR_FOR
 from slipway.controller.http import client
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, Key
-from slipway.controller.kube import ApiKube, KubeError
+from slipway.controller.kube import ApiKube, ForbiddenError, KubeError
 from slipway.controller.queue import Backoff, WorkQueue
 from slipway.controller.reconcile import Reconciler, work
 from slipway.controller.sampling import Ports, Sampling
@@ -416,6 +416,14 @@ async def test_a_write_that_rbac_forbids_is_told_to_the_core_and_tried_again(har
     await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
     assert decision.seen[-1].rejected == ()
+
+
+async def test_of_a_namespace_that_is_being_terminated_nothing_is_said(stage: Stage, plane: Plane) -> None:
+    plane.kubectl()("delete", "namespace", stage.key.namespace, "--wait=false")  # nobody on this plane would finish it
+    decision = Pass(wants_a_config)
+    with pytest.raises(ForbiddenError, match="being terminated"):
+        await stage.reconciler(decision).reconcile(stage.key)
+    assert len(decision.seen) == 1
 
 
 async def test_what_goes_wrong_with_one_object_harms_no_other(stage: Stage, kube: ApiKube, namespace: str) -> None:

@@ -339,7 +339,7 @@ CANNOT = (
     'API group "batch" in the namespace "shop"'
 )
 FULL = 'services "churn" is forbidden: exceeded quota: small, requested: services=1, limited: services=2'
-ENDS = 'jobs.batch "x" is forbidden: unable to create new content in namespace shop because it is being terminated'
+PLUGIN = 'jobs.batch "x" is forbidden: not in this namespace'
 WEBHOOK = 'admission webhook "policy.example.com" denied the request: no such priority'
 EXPRESSION = "services \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
 
@@ -349,7 +349,7 @@ EXPRESSION = "services \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with bi
     [
         (CANNOT, "Forbidden", "the chart's roles grant the operator that right"),
         (FULL, "QuotaExceeded", ""),
-        (ENDS, "Forbidden", ""),
+        (PLUGIN, "Forbidden", ""),
         (WEBHOOK, "SpecInvalid", "correct the field"),
         (EXPRESSION, "SpecInvalid", "correct the field"),
     ],

@@ -58,7 +58,7 @@ class Actor:
             except (ConflictError, NotFoundError) as error:
                 raise StaleError(kind=kind, name=name) from error
             except KubeError as error:
-                if error.status not in _REFUSED:
+                if error.status not in _REFUSED or _ENDS in error.message:
                     raise
                 log.warning("%s %s is refused: %s", kind.name, name, error)
                 forbidden = isinstance(error, ForbiddenError)
@@ -115,6 +115,8 @@ class Actor:
 
 _REFUSED: Final = frozenset({400, 403, 422})
 """HTTP statuses that the same write would get again: validation, and what RBAC, a policy or a quota forbids."""
+_ENDS: Final = "because it is being terminated"
+"""Of the namespace: the ModelDeployment goes with it, and there is nobody left to be told."""
 
 
 def _object_of(action: Action) -> tuple[Kind, str, Mapping[str, Any]]:
