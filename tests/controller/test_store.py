@@ -183,13 +183,25 @@ def test_a_family_leaves_nothing_behind_when_its_last_member_goes() -> None:
     assert list(store.owners()) == []
 
 
-def test_nodes_concern_nobody_and_are_seen_by_all() -> None:
+def test_nodes_are_seen_by_all() -> None:
     store = Store()
 
     assert store.put(NODE, an_object(NODE, "node-1", 1, status={"allocatable": {"nvidia.com/gpu": "4"}})) == set()
     assert [node.allocatable for node in store.observed(CHURN).nodes] == [{"nvidia.com/gpu": "4"}]
     store.remove(NODE, "uid-node-1")
     assert store.observed(CHURN).nodes == ()
+
+
+def test_another_node_concerns_those_whose_pods_wait_for_one() -> None:
+    store = Store()
+    waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    store.put(POD, an_object(POD, "churn-1", 1, status={"conditions": [waits]}))
+    store.put(POD, an_object(POD, "other-1", 2, owner="other", status={}))
+    offers = {"allocatable": {"nvidia.com/gpu": "4"}}
+
+    assert store.put(NODE, an_object(NODE, "node-1", 3, status=offers)) == {CHURN}
+    assert store.put(NODE, an_object(NODE, "node-1", 4, status=offers)) == set()  # the same as before
+    assert store.remove(NODE, "uid-node-1") == {CHURN}
 
 
 def a_gateway(version: int, *, uid: str = "uid-1", class_name: str = "envoy", status: Any = None) -> Any:

@@ -22,7 +22,7 @@ from slipway.controller.kinds import (
     Kind,
 )
 from slipway.controller.surroundings import Surroundings
-from slipway.core.facts import Child, Observed, PodFacts, pod_facts
+from slipway.core.facts import Child, NodeFacts, Observed, PodFacts, pod_facts
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest
 
@@ -186,7 +186,8 @@ class Store:
         """Project it. Answers who is concerned beside the ModelDeployment that its label names."""
         name = manifest["metadata"]["name"]
         if key is None:
-            return self._surroundings.keep(kind, manifest, self._specs())
+            nodes = self._surroundings.nodes
+            return self._surroundings.keep(kind, manifest, self._specs()) | self._wait_for_a_node(nodes)
         family = self._families.setdefault(key, _Family())
         if kind is MODEL_DEPLOYMENT:
             family.owner = _live_owner(manifest)
@@ -195,6 +196,13 @@ class Store:
         else:
             family.children[kind.name, name] = Child.of(manifest)
         return frozenset()
+
+    def _wait_for_a_node(self, before: tuple[NodeFacts, ...]) -> frozenset[Key]:
+        """Those with a pod that no node fits, where nodes have changed: their message says what the nodes have."""
+        if self._surroundings.nodes is before:
+            return frozenset()
+        waiting = ((key, family.pods.values()) for key, family in self._families.items())
+        return frozenset(key for key, pods in waiting if any(pod.unschedulable is not None for pod in pods))
 
     def _specs(self) -> Iterator[tuple[Key, Mapping[str, Any]]]:
         return ((key, owner.spec) for key, owner in self.owners())
@@ -218,7 +226,10 @@ class Store:
         if place is None:
             return frozenset()
         if place.key is None:
-            return self._surroundings.drop(kind, place.namespace, place.name, self._specs())
+            nodes = self._surroundings.nodes
+            return self._surroundings.drop(kind, place.namespace, place.name, self._specs()) | self._wait_for_a_node(
+                nodes
+            )
         family = self._families[place.key]
         if kind is MODEL_DEPLOYMENT:
             family.owner = None

@@ -1,4 +1,5 @@
-"""What many ModelDeployments share and none owns: nodes, Gateways and their classes; and whom a change concerns."""
+"""What many ModelDeployments share and none owns: nodes, Gateways and their classes; and whom a change concerns. Of
+nodes the store knows that: those whose pods wait for one."""
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from types import MappingProxyType
