@@ -93,6 +93,15 @@ def test_what_was_decided_stands_beside_the_revision_that_it_is_about(
     assert decisions(holding(name)) == found
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_each_step_of_a_canary_is_a_decision_of_its_own_although_the_share_stays(step: int) -> None:
+    store, canary = Store(), state("shifting")
+    canary["status"]["rollout"]["canary"] = {"steps": "a", "step": step, "weight": 10, "since": "2026-01-05T12:01:00Z"}
+    store.put(MODEL_DEPLOYMENT, canary)
+    found = {("Canary", "22222222", "4", f"step {step + 1} at 10 %"): NOON + 60}
+    assert decisions(telemetry(store)) == {("Shifting", "22222222", "4", ""): NOON, **found}
+
+
 def test_what_was_said_of_a_state_ends_with_it() -> None:
     store = Store()
     told = telemetry(store)

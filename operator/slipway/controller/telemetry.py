@@ -159,7 +159,8 @@ def _decisions(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, st
         if rollout.get("pausedAt"):
             yield "Paused", about, "", rollout["pausedAt"]
         if canary := rollout.get("canary"):
-            yield "Canary", about, f"{canary['weight']} %", canary["since"]
+            # With its number each step is a series of its own: two of one share are not one that moved on.
+            yield "Canary", about, f"step {canary['step'] + 1} at {canary['weight']} %", canary["since"]
     if refused:
         yield "Refused", refused, refused["reason"], refused["at"]
     ready = _ready(status)
