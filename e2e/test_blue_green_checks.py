@@ -6,18 +6,23 @@ from e2e import bundles
 from e2e.client import OF_BOTH
 from e2e.space import Manifest, Space
 from e2e.test_canary import HEADER, ask, begin, headed, host, share, until_pauses_at
-from e2e.test_canary_faults import FEW, METRICS, SLOW_SECONDS, candidates
+from e2e.test_canary_faults import ANY_MS, FEW, SLOW_MS, SLOW_SECONDS, analysis, candidates
 from testbed.gateway.envoy import Gateway
 
-CHECKED: Final[Manifest] = {
-    "type": "BlueGreen",
-    "blueGreen": {"beforeSwitch": [{"pause": {}}], "afterSwitch": [{"analysis": "Inline"}], "standbyDuration": "0s"},
-    "analysis": {"interval": "10s", "count": 2, "inconclusiveLimit": 5, "metrics": METRICS},
+CHECKS: Final[Manifest] = {
+    "beforeSwitch": [{"pause": {}}],
+    "afterSwitch": [{"analysis": "Inline"}],
+    "standbyDuration": "0s",
 }
 
 
+def checked(latency_ms: int) -> Manifest:
+    """A pause before the switch, an analysis after it."""
+    return {"type": "BlueGreen", "blueGreen": CHECKS, "analysis": analysis(latency_ms)}
+
+
 def test_it_switches_when_asked_to_and_stays_when_it_measures_well(space: Space, gateway: Gateway) -> None:
-    spec = begin(space, gateway, CHECKED)
+    spec = begin(space, gateway, checked(ANY_MS))
     with space.client.load(host(space), "line", OF_BOTH, gateway=gateway.address) as load:
         space.apply("line", space.upload("2", bundles.linear(slope=4)), version="2", **spec)
 
@@ -36,7 +41,7 @@ def test_it_switches_when_asked_to_and_stays_when_it_measures_well(space: Space,
 
 
 def test_what_turns_slow_is_switched_back(space: Space, gateway: Gateway) -> None:
-    spec = begin(space, gateway, CHECKED)
+    spec = begin(space, gateway, checked(SLOW_MS))
     with space.client.load(host(space), "line", OF_BOTH, FEW, gateway=gateway.address) as load:
         space.apply("line", space.upload("2", bundles.obedient(instances=4)), version="2", **spec)
         revision = until_pauses_at(space, 0)["revision"]

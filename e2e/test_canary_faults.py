@@ -11,17 +11,25 @@ from testbed.gateway.envoy import Gateway
 FEW: Final = "--rate=2"
 """So few requests a second that a slow model keeps up."""
 SLOW_SECONDS: Final = 0.5
-METRICS: Final[list[Manifest]] = [
-    {"name": "requests", "builtIn": "Requests", "min": "1"},
-    {"name": "errors", "builtIn": "ErrorRate", "max": "0"},
-    {"name": "latency", "builtIn": "LatencyP99", "max": "400"},
-]
+SLOW_MS: Final = 400
+"""Less than SLOW_SECONDS: what a slow model breaks."""
+ANY_MS: Final = 20_000
+"""What a well model holds to on a machine that is busy with other stories."""
 
 
-def analysed(*steps: Manifest) -> Manifest:
+def analysis(latency_ms: int) -> Manifest:
+    """Two rounds of what pods count, with a limit for the p99."""
+    metrics = [
+        {"name": "requests", "builtIn": "Requests", "min": "1"},
+        {"name": "errors", "builtIn": "ErrorRate", "max": "0"},
+        {"name": "latency", "builtIn": "LatencyP99", "max": f"{latency_ms}"},
+    ]
+    return {"interval": "10s", "count": 2, "inconclusiveLimit": 5, "metrics": metrics}
+
+
+def analysed(*steps: Manifest, latency_ms: int = ANY_MS) -> Manifest:
     """These steps, then a wait for a person."""
-    analysis = {"interval": "10s", "count": 2, "inconclusiveLimit": 5, "metrics": METRICS}
-    return {"type": "Canary", "canary": {"steps": [*steps, {"pause": {}}]}, "analysis": analysis}
+    return {"type": "Canary", "canary": {"steps": [*steps, {"pause": {}}]}, "analysis": analysis(latency_ms)}
 
 
 def candidates(space: Space) -> list[Manifest]:
@@ -30,7 +38,7 @@ def candidates(space: Space) -> list[Manifest]:
 
 
 def test_a_candidate_that_turns_slow_is_sent_home_with_its_latency(space: Space, gateway: Gateway) -> None:
-    spec = begin(space, gateway, analysed({"weight": 50}, {"analysis": "Background"}))
+    spec = begin(space, gateway, analysed({"weight": 50}, {"analysis": "Background"}, latency_ms=SLOW_MS))
     with space.client.load(host(space), "line", OF_BOTH, FEW, gateway=gateway.address) as load:
         space.apply("line", space.upload("2", bundles.obedient(instances=4)), version="2", **spec)
         until_pauses_at(space, 50)
@@ -111,6 +119,7 @@ def test_a_shadow_is_measured_and_its_failures_touch_nobody(space: Space, gatewa
     load.assert_nothing_failed()
     assert space.model("line")["status"]["refused"]["reason"] == "CrashLoop"
     assert load.versions == {"1"}
-    assert {(each["metric"], each["outcome"]) for each in measured} >= {(m["name"], "Success") for m in METRICS}
+    succeeded = {each["metric"] for each in measured if each["outcome"] == "Success"}
+    assert succeeded == {"requests", "errors", "latency"}
     for said in ("requests: 2: ", "errors: 2: 0 of ", "latency: 2: p99 "):
         assert said in passed
