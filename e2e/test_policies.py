@@ -50,6 +50,7 @@ def test_nobody_gets_in_without_a_key_and_each_key_has_its_own_count(space: Spac
     # then: the gateway's words say so, and the route leads nowhere; in the cluster the model answers
     assert "clients" in space.until_reason("line", "PolicyNotAccepted")
     until_answered(space, gateway, 500)
+    space.until("its pod is available", lambda: space.model("line")["status"]["ready"] == "1/1")
     assert space.client.http(space.host("line"), READY)[0][0] == 200
 
     # when: the Secret comes
