@@ -5,7 +5,7 @@ from typing import Final
 from e2e import bundles
 from e2e.client import OF_BOTH
 from e2e.space import Manifest, Space
-from e2e.test_canary import begin, canary, host, share, until_pauses_at
+from e2e.test_canary import ask, begin, canary, host, share, until_pauses_at
 from testbed.gateway.envoy import Gateway
 
 FEW: Final = "--rate=2"
@@ -35,6 +35,11 @@ def analysed(*steps: Manifest, latency_ms: int = ANY_MS) -> Manifest:
 def candidates(space: Space) -> list[Manifest]:
     """The candidate's pods."""
     return space.pods_of(space.model("line")["status"]["candidate"]["revision"])
+
+
+def mirrored(space: Space) -> str:
+    """What status tells of mirrored requests."""
+    return str(space.model("line")["status"]["rollout"]["canary"].get("mirrored", ""))
 
 
 def test_a_candidate_that_turns_slow_is_sent_home_with_its_latency(space: Space, gateway: Gateway) -> None:
@@ -105,9 +110,11 @@ def test_while_a_candidates_pod_is_taken_away_its_share_is_elsewhere(space: Spac
 
 
 def test_a_shadow_is_measured_and_its_failures_touch_nobody(space: Space, gateway: Gateway) -> None:
-    spec = begin(space, gateway, analysed({"shadow": 100}, {"analysis": "Inline"}))
+    spec = begin(space, gateway, analysed({"shadow": 100}, {"pause": {}}, {"analysis": "Inline"}))
     with space.client.load(host(space), "line", OF_BOTH, gateway=gateway.address) as load:
         space.apply("line", space.upload("2", bundles.obedient()), version="2", **spec)
+        space.until("the copies are told of", lambda: " 0 of " in mirrored(space))
+        ask(space, f"promote/{space.model('line')['status']['candidate']['revision']}")
         space.until("it is analysed", lambda: space.ready("line").get("reason") == "AnalysisRunning")
         (pod,) = candidates(space)
         space.order(pod, wrong_by=6)  # now its answers can be told from version 1's

@@ -14,6 +14,7 @@ from slipway.core.analysis.query import Subject
 from slipway.core.analysis.wanted import Target, Wanted, exams, questions
 from slipway.core.children.pod import model_name
 from slipway.core.lineup import Lineup, drain_time, drain_topic
+from slipway.core.rollout import mirroring
 from slipway.core.rollout.analysing import topic
 from slipway.core.rollout.state import State
 from slipway.core.rollout.unstarted import wanted
@@ -53,6 +54,19 @@ def _of_rollout(scene: Scene, state: State) -> Iterator[Wanted]:
     seen = rollout.canary.analysis if rollout and rollout.canary else None
     if rollout and seen and analysis and state.candidate and state.stable and not rollout.paused_at:
         yield from _of_analysis(scene, analysis, seen, state.candidate, state.stable)
+    if rollout and state.candidate and mirroring.is_measured(rollout):
+        yield _of_shadow(scene, state.candidate.revision or "")
+
+
+def _of_shadow(scene: Scene, revision: str) -> Wanted:
+    """What becomes of the requests that are mirrored."""
+    about = mirroring.topic(revision)
+    return Wanted(
+        topic=about,
+        at=mirroring.look_due(scene.observed.evidence.get(about), scene.now),
+        model=model_name(scene.owner, scene.spec),
+        targets=tuple(_targets(scene, revision)),
+    )
 
 
 def _of_analysis(

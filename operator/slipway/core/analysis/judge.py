@@ -6,7 +6,6 @@ A round is as bad as its worst measurement. Rounds that say nothing are not coun
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.analysis import (
@@ -18,8 +17,7 @@ from slipway.api.v1alpha1.analysis import (
     MeasurementOutcome,
     OnInconclusive,
 )
-
-_WORST_FIRST: Final = (MeasurementOutcome.FAILURE, MeasurementOutcome.INCONCLUSIVE, MeasurementOutcome.SUCCESS)
+from slipway.core.analysis.measure import worst
 
 
 def begun(analysis: Analysis, now: datetime) -> AnalysisStatus:
@@ -43,12 +41,12 @@ def judge(
     """The analysis with one round more. `endless`: in the background, where nothing but the rollout's end ends it."""
     if not round_ or not is_due(status, now):
         return status
-    worst = next(outcome for outcome in _WORST_FIRST if any(each.outcome is outcome for each in round_))
+    outcome = worst([each.outcome for each in round_])
     runs = status.runs + 1
-    failures = status.failures + (worst is MeasurementOutcome.FAILURE)
-    inconclusives = status.inconclusives + (worst is MeasurementOutcome.INCONCLUSIVE)
+    failures = status.failures + (outcome is MeasurementOutcome.FAILURE)
+    inconclusives = status.inconclusives + (outcome is MeasurementOutcome.INCONCLUSIVE)
     phase = _phase(analysis, runs, failures, inconclusives, endless=endless)
-    quoted = " · ".join(each.message for each in round_ if each.outcome is worst)
+    quoted = " · ".join(each.message for each in round_ if each.outcome is outcome)
     return AnalysisStatus(
         phase=phase,
         started_at=status.started_at,
@@ -56,7 +54,7 @@ def judge(
         runs=runs,
         failures=failures,
         inconclusives=inconclusives,
-        message=f"{_tally(analysis, runs, failures, inconclusives, worst)}: {quoted}"[:8192],
+        message=f"{_tally(analysis, runs, failures, inconclusives, outcome)}: {quoted}"[:8192],
         measurements=[*status.measurements, *round_][-MEASUREMENTS:],
     )
 
@@ -72,10 +70,10 @@ def _phase(analysis: Analysis, runs: int, failures: int, inconclusives: int, *, 
     return AnalysisPhase.RUNNING
 
 
-def _tally(analysis: Analysis, runs: int, failures: int, inconclusives: int, worst: MeasurementOutcome) -> str:
+def _tally(analysis: Analysis, runs: int, failures: int, inconclusives: int, outcome: MeasurementOutcome) -> str:
     """The counts that the verdict hangs on."""
-    if worst is MeasurementOutcome.FAILURE:
+    if outcome is MeasurementOutcome.FAILURE:
         return f"round {runs} failed, {failures} in all (failureLimit {analysis.failure_limit})"
-    if worst is MeasurementOutcome.INCONCLUSIVE:
+    if outcome is MeasurementOutcome.INCONCLUSIVE:
         return f"round {runs} says nothing, {inconclusives} in all (inconclusiveLimit {analysis.inconclusive_limit})"
     return f"round {runs} passed, {runs - inconclusives} of {analysis.count} with a result"

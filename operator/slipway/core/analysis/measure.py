@@ -5,7 +5,7 @@ break a condition is a Failure even where something else is not known.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -57,9 +57,22 @@ NOT_ASKED: Final = Number(trouble="was not asked")
 def measure(metric: Metric, evidence: Evidence, candidate: Contender, stable: Contender) -> Measurement:
     """One metric of one round."""
     outcome, says = _verdict(metric, _pair(metric, evidence, candidate, stable), candidate.version, stable.version)
-    words = f"{metric.name}: {says}".encode(errors="replace").decode()
-    cut = words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
-    return Measurement(metric=metric.name, at=evidence.after.at, outcome=outcome, message=cut)
+    return Measurement(
+        metric=metric.name, at=evidence.after.at, outcome=outcome, message=_stored(f"{metric.name}: {says}")
+    )
+
+
+def told(evidence: Evidence, of: Contender, *asked: BuiltIn) -> str:
+    """Numbers of one revision in words, held to nothing. What keeps several from being known is said once."""
+    numbers = [_counted(built_in, evidence, of, probed=True) for built_in in asked]
+    said = (words for number in numbers for words in (number.trouble or number.shown, number.doubt) if words)
+    return _stored("; ".join(dict.fromkeys(said)))
+
+
+def _stored(words: str) -> str:
+    """As status takes it."""
+    written = words.encode(errors="replace").decode()
+    return written if len(written) <= LONGEST else written[: LONGEST - 1] + "…"
 
 
 # -- conditions
@@ -68,14 +81,19 @@ _Check = tuple[MeasurementOutcome, str]
 _WORST_FIRST: Final = (MeasurementOutcome.FAILURE, MeasurementOutcome.INCONCLUSIVE, MeasurementOutcome.SUCCESS)
 
 
+def worst(outcomes: Collection[MeasurementOutcome]) -> MeasurementOutcome:
+    """The one that counts of several; there must be one."""
+    return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
+
+
 def _verdict(metric: Metric, pair: Pair, version: str, stable: str) -> _Check:
     number = pair.candidate
     if number.trouble:
         return MeasurementOutcome.INCONCLUSIVE, f"{version}: {number.trouble}"
     checks = list(_checks(metric, pair, stable))
-    worst = next(outcome for outcome in _WORST_FIRST if any(found is outcome for found, _ in checks))
-    words = ", ".join(words for outcome, words in checks if outcome is worst)
-    return worst, f"{version}: {number.shown}; {words}"
+    outcome = worst([found for found, _ in checks])
+    words = ", ".join(words for found, words in checks if found is outcome)
+    return outcome, f"{version}: {number.shown}; {words}"
 
 
 def _checks(metric: Metric, pair: Pair, stable: str) -> Iterator[_Check]:

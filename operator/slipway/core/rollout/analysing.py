@@ -38,8 +38,8 @@ def analysed(state: State, facts: Facts, policy: Policy, now: datetime) -> tuple
         policy.analysis,
         before,
         facts.evidence.get(topic(candidate.revision or "", before)),
-        candidate=_contender(candidate, facts),
-        stable=_contender(stable, facts),
+        candidate=contender(candidate, facts),
+        stable=contender(stable, facts),
         now=now,
         endless=policy.in_background,
     )
@@ -114,7 +114,8 @@ def wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef) -> Findin
     return finding(Reason.ANALYSIS_RUNNING, f"{said}: {seen.message}")
 
 
-def _contender(ref: RevisionRef, facts: Facts) -> Contender:
+def contender(ref: RevisionRef, facts: Facts) -> Contender:
+    """A revision as measurements know it."""
     revision = ref.revision or ""
     return Contender(revision=revision, version=ref.version, golden=facts.golden.get(revision, NO_GOLDEN))
 

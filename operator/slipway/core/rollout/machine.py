@@ -16,7 +16,7 @@ from slipway.api.v1alpha1.status import RolloutStatus, Step
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
 from slipway.core.reasons import About, Finding, Reason, finding
-from slipway.core.rollout import analysing, canary, limits, proving, resolving
+from slipway.core.rollout import analysing, canary, limits, mirroring, proving, resolving
 from slipway.core.rollout.capacity import Allocation, Limits, Side, allocate, hold
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
@@ -105,7 +105,8 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     unrouted = _unrouted(state, facts)
     outside = _hindered(facts) or unrouted or _drains(rollout, facts, candidate)
     rollout, found, late = _judged(rollout, candidate, outside, policy, now)
-    state, told = analysing.analysed(replace(state, rollout=rollout), facts, policy, now)
+    state = mirroring.measured(replace(state, rollout=rollout), facts)
+    state, told = analysing.analysed(state, facts, policy, now)
     rollout = state.rollout or rollout
     failed = late or (found if found and is_certain(found, candidate) else analysing.failure(rollout, state.candidate))
     if failed and policy.automatic_rollback:

@@ -1,0 +1,50 @@
+"""Requests that a gateway copies to a candidate: what became of them, for people to read.
+
+It decides nothing. That is what an analysis is for, and while one runs it measures them.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from slipway.api.v1alpha1.analysis import BuiltIn
+from slipway.api.v1alpha1.status import RolloutStatus
+from slipway.core.analysis.measure import told
+from slipway.core.analysis.samples import Evidence
+from slipway.core.rollout.analysing import contender
+from slipway.core.rollout.state import Facts, State
+
+LOOK_EVERY: Final = timedelta(seconds=30)
+_MEASURED: Final = (BuiltIn.ERROR_RATE, BuiltIn.LATENCY_P50, BuiltIn.LATENCY_P99)
+
+
+def topic(revision: str) -> str:
+    """What the looks are kept under."""
+    return f"{revision}/shadow"
+
+
+def is_measured(rollout: RolloutStatus) -> bool:
+    """Whether requests are mirrored that nothing else measures."""
+    canary = rollout.canary
+    if canary is None or not canary.shadow or rollout.paused_at:
+        return False
+    return canary.analysis is None or canary.analysis.next_at is None
+
+
+def look_due(seen: Evidence | None, now: datetime) -> datetime:
+    """When to look at the candidate's counters again."""
+    return seen.after.at + LOOK_EVERY if seen else now
+
+
+def measured(state: State, facts: Facts) -> State:
+    """The rollout with what the last two looks say. One look alone counts nothing."""
+    rollout, candidate = state.rollout, state.candidate
+    canary = rollout.canary if rollout else None
+    if not (rollout and canary and candidate and is_measured(rollout)):
+        return state
+    seen = facts.evidence.get(topic(candidate.revision or ""))
+    if seen is None or seen.before is None:
+        return state
+    said = told(seen, contender(candidate, facts), *_MEASURED)
+    known = canary.model_copy(update={"mirrored": f"at {seen.after.at:%H:%M:%S} UTC: {said}"[:1024]})
+    return replace(state, rollout=rollout.model_copy(update={"canary": known}))
