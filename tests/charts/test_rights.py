@@ -159,7 +159,7 @@ def test_a_right_that_it_lacks_is_named_in_status_and_granting_it_is_enough(
         kubectl("wait", f"--for={stalled}=Forbidden", "--timeout=30s", "md/churn")
         said = kubectl("get", "md/churn", f"--output={stalled.replace('reason', 'message')}")
         assert 'cannot patch resource "jobs" in API group "batch"' in said
-        assert "the chart's roles grant the operator that right" in said
+        assert "the chart's roles grant it" in said
         cluster_plane.kubectl().apply(*rbac("serviceAccount.name=tenant", release=RELEASE))
         kubectl("wait", "--for=condition=Ready", "--timeout=120s", "md/churn")
 
@@ -175,4 +175,4 @@ def test_without_the_right_to_read_routes_it_serves_and_says_so_to_those_who_ask
         ready = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}"
         kubectl("wait", f"--for={ready}=Forbidden", "--timeout=30s", "md/churn")
         assert kubectl("get", "md/churn", "--output=jsonpath={.status.ready}") == "1/1"
-    assert (tmp_path / "log").read_text().count("HTTPRoutes may not be listed") == 1
+    assert (tmp_path / "log").read_text().count("httproutes may not be listed") == 1

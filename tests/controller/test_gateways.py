@@ -7,7 +7,7 @@ import pytest
 
 from slipway.api.v1alpha1.traffic import CandidateHeader, Gateway, GrpcRoute, Traffic
 from slipway.controller import resync
-from slipway.controller.kinds import BY_NAME, GATEWAY, GATEWAY_API, GATEWAY_CLASS, MODEL_DEPLOYMENT, Key
+from slipway.controller.kinds import BY_NAME, GATEWAY, GATEWAY_CLASS, MODEL_DEPLOYMENT, Key
 from slipway.controller.resync import DEAF_AFTER_SECONDS
 from slipway.core.children.route import Backend, Routing, grpc_route, http_route
 from slipway.core.drift import contains
@@ -24,7 +24,7 @@ KINDS = (MODEL_DEPLOYMENT, GATEWAY, GATEWAY_CLASS)
 def a_gateway(namespace: str, class_name: str = "envoy") -> dict[str, Any]:
     listeners = [{"name": "http", "protocol": "HTTP", "port": 80}]
     return {
-        "apiVersion": f"{GATEWAY_API}/v1",
+        "apiVersion": GATEWAY.api_version,
         "kind": "Gateway",
         "metadata": {"name": "inference", "namespace": namespace},
         "spec": {"gatewayClassName": class_name, "listeners": listeners},
@@ -33,7 +33,7 @@ def a_gateway(namespace: str, class_name: str = "envoy") -> dict[str, Any]:
 
 def a_class(name: str) -> dict[str, Any]:
     return {
-        "apiVersion": f"{GATEWAY_API}/v1",
+        "apiVersion": GATEWAY.api_version,
         "kind": "GatewayClass",
         "metadata": {"name": name},
         "spec": {"controllerName": "example.com/nobody"},

@@ -122,7 +122,7 @@ def test_an_operator_for_one_namespace_needs_no_rights_outside_it(plane: Plane, 
         _until_seen(plane, namespace)
         until("there is a Job", lambda: kubectl("get", "jobs", "-o", "name"), 30)
 
-        assert operator.log().count("Nodes may not be listed") == 1
+        assert operator.log().count("nodes may not be listed") == 1
 
 
 def test_it_ends_in_peace_when_the_gateway_api_comes_and_starts_again_with_it(plane: Plane, namespace: str) -> None:

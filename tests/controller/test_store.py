@@ -313,18 +313,13 @@ def test_a_scale_to_zero_is_seen_though_the_answer_leaves_zero_out() -> None:
     assert child.body["spec"]["replicas"] == 0
 
 
-@pytest.mark.parametrize("unknown", ["SecurityPolicy", "BackendTrafficPolicy"])
-def test_where_one_of_its_kinds_is_unknown_there_is_no_envoy_gateway(unknown: str) -> None:
+def test_kinds_that_cannot_be_seen_are_told_of() -> None:
     store = Store()
-    assert store.observed(CHURN).envoy_gateway
-    store.unknown_kinds = frozenset({unknown})
-    assert not store.observed(CHURN).envoy_gateway
-    assert store.observed(CHURN).gateway_api
-
-
-@pytest.mark.parametrize("refused", ["SecurityPolicy", "BackendTrafficPolicy"])
-def test_where_one_of_its_kinds_may_not_be_read_nothing_is_known_of_envoy_gateway(refused: str) -> None:
-    store = Store()
-    assert not store.observed(CHURN).policies_refused
-    store.refused_kinds = frozenset({refused})
-    assert store.observed(CHURN).policies_refused
+    assert store.observed(CHURN).knows("SecurityPolicy", "HTTPRoute")
+    store.unknown_kinds, store.refused_kinds = frozenset({"SecurityPolicy"}), frozenset({"GRPCRoute"})
+    seen = store.observed(CHURN)
+    assert seen.unknown == {"SecurityPolicy"}
+    assert seen.unlisted == {"GRPCRoute"}
+    assert seen.knows("HTTPRoute")
+    assert not seen.knows("HTTPRoute", "SecurityPolicy")
+    assert not seen.knows("GRPCRoute")

@@ -422,11 +422,11 @@ def test_a_pass_that_is_cut_off_between_two_routes_is_made_good_and_nothing_coun
     assert told_shares(cluster) == shares(cluster) == {"3": 90, "4": 10}
 
 
-@pytest.mark.parametrize(("missing", "reason"), [("grpc_api", "GatewayApiMissing"), ("grpc_refused", "Forbidden")])
+@pytest.mark.parametrize(("missing", "reason"), [("unknown", "GatewayApiMissing"), ("unlisted", "Forbidden")])
 def test_a_cluster_without_grpc_routes_says_so_and_no_share_moves(missing: str, reason: str) -> None:
     cluster = canary({"weight": 50}, {"pause": {}}, traffic=APART)
     del cluster.objects["GRPCRoute", "churn"]
-    setattr(cluster, missing, missing == "grpc_refused")
+    setattr(cluster, missing, frozenset({"GRPCRoute"}))
     pods_come(cluster)
     refs = cluster.objects["HTTPRoute", "churn"]["spec"]["rules"][0]["backendRefs"]
     assert [ref["name"] for ref in refs if ref["weight"]] == [cluster.revision_named("3")]

@@ -347,7 +347,7 @@ EXPRESSION = "services \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with bi
 @pytest.mark.parametrize(
     ("said", "reason", "remedy"),
     [
-        (CANNOT, "Forbidden", "the chart's roles grant the operator that right"),
+        (CANNOT, "Forbidden", "the chart's roles grant it"),
         (FULL, "QuotaExceeded", ""),
         (PLUGIN, "Forbidden", ""),
         (WEBHOOK, "SpecInvalid", "correct the field"),

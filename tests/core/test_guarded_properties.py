@@ -11,7 +11,7 @@ from slipway.core.names import Manifest
 from slipway.core.plan import Action, Apply, Delete
 from tests.core.disturbed import Disturbed
 from tests.core.test_canary import GATEWAY
-from tests.core.toy import toy
+from tests.core.toy import ENVOY_GATEWAY, toy
 
 KEYS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "clients"}}}
 OTHERS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "others"}}}
@@ -107,9 +107,9 @@ class Authenticated(RuleBasedStateMachine):
     @rule(known=st.booleans())
     def envoy_gateway_comes_or_goes(self, known: bool) -> None:
         """Its kinds go with it, and with them all that is of them; then the operator starts again."""
-        self.cluster.envoy_gateway = known
+        self.cluster.unknown = frozenset() if known else ENVOY_GATEWAY
         if not known:
-            for kind in ("SecurityPolicy", "BackendTrafficPolicy"):
+            for kind in ENVOY_GATEWAY:
                 self.cluster.objects.pop((kind, "churn"), None)
         self.seen = self.cluster.observed()
 
@@ -144,7 +144,7 @@ class Authenticated(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Once all goes well, the model is served under every address that is asked for, and guarded where it should
         be."""
-        self.cluster.envoy_gateway = True
+        self.cluster.unknown = frozenset()
         for _ in range(12):
             self.cluster.settle()
             self.kubernetes_works()

@@ -7,7 +7,7 @@ import pytest
 from slipway.core.plan import Apply, Delete
 from tests.core.test_canary import GATEWAY, canary, goes_on, pods_come, shares
 from tests.core.test_rollouts import ready
-from tests.core.toy import Toy
+from tests.core.toy import ENVOY_GATEWAY, Toy
 
 KEYS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "clients"}}}
 LIMIT: dict[str, Any] = {"rateLimit": {"requests": 5, "per": "Second"}}
@@ -104,7 +104,7 @@ def test_a_gateway_that_is_not_envoys_never_opens_the_route() -> None:
 
 def test_without_envoy_gateway_no_route_is_made_and_the_fields_are_named() -> None:
     cluster = ready()
-    cluster.envoy_gateway = False
+    cluster.unknown = ENVOY_GATEWAY
     asks(cluster, **KEYS, **LIMIT)
     assert kinds(cluster) == set()
     reason, message = why(cluster)
@@ -116,14 +116,14 @@ def test_without_envoy_gateway_no_route_is_made_and_the_fields_are_named() -> No
     )
     assert cluster.condition("Available")["status"] == "True"
 
-    cluster.envoy_gateway = True  # installed, and the operator has started again
+    cluster.unknown = frozenset()  # installed, and the operator has started again
     cluster.settle()
     assert is_open(answered(cluster))
 
 
 def test_what_the_operator_may_not_read_opens_nothing() -> None:
     cluster = ready()
-    cluster.policies_refused = True
+    cluster.unlisted = ENVOY_GATEWAY
     asks(cluster, **KEYS)
     assert kinds(cluster) == set()
     reason, message = why(cluster)
@@ -131,9 +131,18 @@ def test_what_the_operator_may_not_read_opens_nothing() -> None:
     assert message.startswith("the operator may not list SecurityPolicy (gateway.envoyproxy.io/v1alpha1)")
 
 
+@pytest.mark.parametrize("kind", sorted(ENVOY_GATEWAY))
+def test_with_half_of_its_kinds_there_is_no_envoy_gateway(kind: str) -> None:
+    cluster = ready()
+    cluster.unknown = frozenset({kind})
+    asks(cluster, **KEYS)
+    assert kinds(cluster) == set()
+    assert why(cluster)[0] == "EnvoyGatewayMissing"
+
+
 def test_without_envoy_gateway_what_was_routed_stays_as_it_was() -> None:
     cluster = answered(serving())
-    cluster.envoy_gateway = False
+    cluster.unknown = ENVOY_GATEWAY
     asks(cluster, **KEYS, **WIDER)
     assert shares(cluster) == {"3": 100}
     assert route(cluster)["hostnames"] == ["churn.example"]

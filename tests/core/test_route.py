@@ -78,7 +78,7 @@ def test_an_accepted_route_has_its_weights_and_nothing_against_it() -> None:
 def test_routes_that_the_operator_may_not_read_are_named_with_the_remedy() -> None:
     now = datetime.fromisoformat("2026-01-05")
     gateway = Gateway(name="inference")
-    facts = facts_of(Observed(routes_refused=True), gateway=gateway, now=now)
+    facts = facts_of(Observed(unlisted=frozenset({"HTTPRoute"})), gateway=gateway, now=now)
     assert not facts.settled
     assert facts.finding
     assert facts.finding.reason == "Forbidden"
@@ -316,6 +316,6 @@ def test_what_changes_with_every_route_and_proxy_is_no_part_of_a_gateways_facts(
 
 def test_without_the_gateway_api_it_says_what_to_install() -> None:
     now = datetime.fromisoformat("2026-01-05")
-    facts = facts_of(Observed(gateway_api=False), gateway=Gateway(name="g"), now=now)
+    facts = facts_of(Observed(unknown=frozenset({"HTTPRoute"})), gateway=Gateway(name="g"), now=now)
     assert facts.finding
     assert facts.finding.reason == "GatewayApiMissing"

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from slipway.core.analysis import drain
 from slipway.core.analysis.samples import Evidence, PodSample, Scrape
@@ -30,6 +30,10 @@ def says(reason: str, message: str) -> str:
     return json.dumps({"reason": reason, "message": message})
 
 
+ENVOY_GATEWAY: Final = frozenset({"SecurityPolicy", "BackendTrafficPolicy"})
+"""Its kinds."""
+
+
 @dataclass
 class Toy:
     """One ModelDeployment and its cluster."""
@@ -41,10 +45,8 @@ class Toy:
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     pods: dict[str, Manifest] = field(default_factory=dict)
     nodes: tuple[NodeFacts, ...] = ()
-    envoy_gateway: bool = True
-    policies_refused: bool = False
-    grpc_api: bool = True
-    grpc_refused: bool = False
+    unknown: frozenset[str] = frozenset()
+    unlisted: frozenset[str] = frozenset()
     gateways: Gateways = field(default_factory=Gateways)
     """None can be read, unless a story is about one."""
     foreign: tuple[Foreign, ...] = ()
@@ -72,10 +74,8 @@ class Toy:
             children=children,
             pods=pods,
             nodes=self.nodes,
-            envoy_gateway=self.envoy_gateway,
-            policies_refused=self.policies_refused,
-            grpc_api=self.grpc_api,
-            grpc_refused=self.grpc_refused,
+            unknown=self.unknown,
+            unlisted=self.unlisted,
             gateways=self.gateways,
             foreign=self.foreign,
             rejected=self.rejected,

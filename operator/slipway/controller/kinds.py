@@ -1,7 +1,7 @@
 """The kinds of objects that the operator lists, watches and writes, and where each lives in the API."""
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from slipway.api import v1alpha1
 from slipway.core.names import FIELD_MANAGER, MANAGED_BY
@@ -33,7 +33,7 @@ class Kind:
     everywhere: bool = False
     """It is looked at in all namespaces, whichever are served."""
     without: str | None = None
-    """What is said once where RBAC refuses it, and it is gone on without; None: it cannot be done without."""
+    """What is missing where RBAC refuses it, and it is gone on without; None: it cannot be done without."""
 
     @property
     def api_version(self) -> str:
@@ -56,6 +56,13 @@ def _child(name: str, group: str, plural: str, version: str = "v1") -> Kind:
     return Kind(name=name, group=group, version=version, plural=plural, selector=OURS)
 
 
+def _optional(
+    name: str, plural: str, api_version: str = "gateway.networking.k8s.io/v1", *, without: str, **more: Any
+) -> Kind:
+    group, version = api_version.split("/")
+    return Kind(name=name, group=group, version=version, plural=plural, optional=True, without=without, **more)
+
+
 MODEL_DEPLOYMENT: Final = Kind(
     name=v1alpha1.KIND, group=v1alpha1.GROUP, version=v1alpha1.VERSION, plural=v1alpha1.PLURAL
 )
@@ -66,58 +73,31 @@ NODE: Final = Kind(
     version="v1",
     plural="nodes",
     namespaced=False,
-    without="Nodes may not be listed: messages will not say what the nodes offer",
+    without="messages will not say what the nodes offer",
 )
 DEPLOYMENT: Final = _child("Deployment", "apps", "deployments")
 LEASE: Final = Kind(name="Lease", group="coordination.k8s.io", version="v1", plural="leases")
-GATEWAY_API: Final = "gateway.networking.k8s.io"
-HTTP_ROUTE: Final = Kind(
-    name="HTTPRoute",
-    group=GATEWAY_API,
-    version="v1",
-    plural="httproutes",
-    selector=OURS,
-    optional=True,
-    without="HTTPRoutes may not be listed: nothing is done for those who ask for a gateway",
+HTTP_ROUTE: Final = _optional(
+    "HTTPRoute", "httproutes", without="nothing is done for those who ask for a gateway", selector=OURS
+)
+GRPC_ROUTE: Final = _optional(
+    "GRPCRoute", "grpcroutes", without="nothing is done for those who ask for one", selector=OURS
 )
 ENVOY_GATEWAY: Final = tuple(
-    Kind(
-        name=name,
-        group="gateway.envoyproxy.io",
-        version="v1alpha1",
-        plural=plural,
+    _optional(
+        name,
+        plural,
+        "gateway.envoyproxy.io/v1alpha1",
+        without="nothing is done for those who ask Envoy Gateway for more than a route",
         selector=OURS,
-        optional=True,
-        without=f"{plural} may not be listed: nothing is done for those who ask Envoy Gateway for more than a route",
     )
     for name, plural in (("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"))
 )
-GRPC_ROUTE: Final = Kind(
-    name="GRPCRoute",
-    group=GATEWAY_API,
-    version="v1",
-    plural="grpcroutes",
-    selector=OURS,
-    optional=True,
-    without="GRPCRoutes may not be listed: nothing is done for those who ask for one",
+GATEWAY: Final = _optional(
+    "Gateway", "gateways", without="of a Gateway only what it says of routes will be seen", everywhere=True
 )
-GATEWAY: Final = Kind(
-    name="Gateway",
-    group=GATEWAY_API,
-    version="v1",
-    plural="gateways",
-    optional=True,
-    everywhere=True,
-    without="Gateways may not be listed: of a Gateway only what it says of routes will be seen",
-)
-GATEWAY_CLASS: Final = Kind(
-    name="GatewayClass",
-    group=GATEWAY_API,
-    version="v1",
-    plural="gatewayclasses",
-    namespaced=False,
-    optional=True,
-    without="GatewayClasses may not be listed: nothing will be said of the class of a Gateway",
+GATEWAY_CLASS: Final = _optional(
+    "GatewayClass", "gatewayclasses", without="nothing will be said of the class of a Gateway", namespaced=False
 )
 EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
 

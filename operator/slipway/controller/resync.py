@@ -196,7 +196,7 @@ class Resync:
                 await self._list(kind)
             except KubeError as error:
                 if kind.without and isinstance(error, ForbiddenError):
-                    log.warning("%s (%s)", kind.without, error)
+                    log.warning("%s may not be listed: %s (%s)", kind.plural, kind.without, error)
                     self._store.refused_kinds |= {kind.name}
                     self._without(kind)
                     return

@@ -12,9 +12,6 @@ from typing import Any
 
 from slipway.controller.kinds import (
     DEPLOYMENT,
-    ENVOY_GATEWAY,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
     MODEL_DEPLOYMENT,
     POD,
     SURROUNDINGS,
@@ -98,12 +95,8 @@ class Store:
             children=MappingProxyType(family.children),
             pods=tuple(family.pods.values()),
             nodes=self._surroundings.nodes,
-            gateway_api=HTTP_ROUTE.name not in self.unknown_kinds,
-            routes_refused=HTTP_ROUTE.name in self.refused_kinds,
-            envoy_gateway=self.unknown_kinds.isdisjoint(kind.name for kind in ENVOY_GATEWAY),
-            policies_refused=not self.refused_kinds.isdisjoint(kind.name for kind in ENVOY_GATEWAY),
-            grpc_api=GRPC_ROUTE.name not in self.unknown_kinds,
-            grpc_refused=GRPC_ROUTE.name in self.refused_kinds,
+            unknown=self.unknown_kinds,
+            unlisted=self.refused_kinds,
             gateways=self._surroundings.gateways(self.unknown_kinds | self.refused_kinds),
         )
 

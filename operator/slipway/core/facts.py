@@ -205,21 +205,17 @@ class Observed:
     nodes: tuple[NodeFacts, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     rejected: tuple[Rejected, ...] = ()
-    gateway_api: bool = True
-    """The cluster knows HTTPRoutes."""
-    routes_refused: bool = False
-    """The operator may not read them."""
-    envoy_gateway: bool = True
-    """The cluster knows Envoy Gateway's policies."""
-    policies_refused: bool = False
-    """The operator may not read them."""
-    grpc_api: bool = True
-    """The cluster knows GRPCRoutes."""
-    grpc_refused: bool = False
-    """The operator may not read them."""
+    unknown: frozenset[str] = frozenset()
+    """Kinds that the cluster does not know."""
+    unlisted: frozenset[str] = frozenset()
+    """Kinds that the operator may not list."""
     gateways: Gateways = field(default_factory=Gateways)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
+
+    def knows(self, *kinds: str) -> bool:
+        """Whether objects of these kinds can be seen, if there are any."""
+        return (self.unknown | self.unlisted).isdisjoint(kinds)
 
     def child(self, kind: str, name: str) -> Child | None:
         """The child of that kind and name, if it is there."""

@@ -9,7 +9,7 @@ from slipway.core import history
 from slipway.core.children.network_policy import network_policy
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision
-from slipway.core.children.route import Backend, Routing, grpc_route, http_route
+from slipway.core.children.route import GRPC_ROUTE, ROUTE, Backend, Routing, grpc_route, http_route
 from slipway.core.converge import Goal, Live
 from slipway.core.facts import Child
 from slipway.core.identity import ASKED
@@ -92,10 +92,7 @@ def _routes(
     timeout = timeouts.request if timeouts else server.request_timeout
     http = http_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing, timeout=timeout)
     grpc = grpc_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing)
-    return (
-        http if seen.gateway_api and not seen.routes_refused else None,
-        grpc if seen.grpc_api and not seen.grpc_refused else None,
-    )
+    return http if seen.knows(ROUTE) else None, grpc if seen.knows(GRPC_ROUTE) else None
 
 
 def _routing(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[str, int]) -> Routing:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from slipway.core.facts import Foreign, Rejected
-from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.reasons import NOT_GRANTED, QUOTA_WORDS, Finding, Reason, finding
 
-_NO_RIGHT: Final = "; the chart's roles grant the operator that right: upgrade the chart, or add it to your own"
 _DENIED: Final = re.compile(r"denied (the )?request")
 """How a policy's webhook, or a ValidatingAdmissionPolicy, says that it does not like the manifest."""
 
@@ -28,8 +27,8 @@ def _conflict(first: Foreign) -> Finding:
 
 def _rejection(first: Rejected) -> Finding:
     said = f"the API server refuses {first.kind} {first.name}: {first.message}"
-    if "exceeded quota" in first.message:
+    if QUOTA_WORDS in first.message:
         return finding(Reason.QUOTA_EXCEEDED, said)
     if first.forbidden and not _DENIED.search(first.message):
-        return finding(Reason.FORBIDDEN, said + (_NO_RIGHT if " cannot " in first.message else ""))
+        return finding(Reason.FORBIDDEN, f"{said}; {NOT_GRANTED}" if " cannot " in first.message else said)
     return finding(Reason.SPEC_INVALID, f"{said}; correct the field in the spec")

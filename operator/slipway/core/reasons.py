@@ -7,6 +7,11 @@ from typing import Final
 LONGEST: Final = 8192
 """Characters of a message in status: a whole verdict fits, and what an API server says at length is cut."""
 
+NOT_GRANTED: Final = "the chart's roles grant it; upgrade the chart, or add it to your own"
+"""What to do about a right that the operator lacks."""
+QUOTA_WORDS: Final = "exceeded quota"
+"""How an API server says that a ResourceQuota is used up (plugin/pkg/admission/resourcequota/controller.go)."""
+
 
 class About(StrEnum):
     """What a finding speaks of, which decides what follows from it."""

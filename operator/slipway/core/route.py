@@ -15,7 +15,7 @@ from slipway.core.children.route import GRPC_ROUTE, ROUTE, for_grpc, parent_of
 from slipway.core.facts import Child, Observed, Owner
 from slipway.core.gateways import against
 from slipway.core.names import Manifest
-from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
 
 ANSWERED_WITHIN: Final = timedelta(seconds=10)
 """A gateway's controller takes up what was written in about a second; so long nobody worries."""
@@ -115,13 +115,12 @@ def _both(http: RouteFacts, grpc: RouteFacts) -> RouteFacts:
 
 def _missing(observed: Observed, kind: str) -> Finding | None:
     field = "traffic.gateway" if kind == ROUTE else "traffic.grpcRoute"
-    http = kind == ROUTE
-    if not (observed.gateway_api if http else observed.grpc_api):
+    if kind in observed.unknown:
         message = f"the cluster knows no {kind} (gateway.networking.k8s.io/v1): install the Gateway API and a gateway"
         return finding(Reason.GATEWAY_API_MISSING, f"{message}, or take {field} out")
-    if observed.routes_refused if http else observed.grpc_refused:
-        message = f"the operator may not list {kind}s, so nothing is done for {field}: the chart's roles grant it"
-        return finding(Reason.FORBIDDEN, f"{message}; upgrade the chart, or add it to your own")
+    if kind in observed.unlisted:
+        message = f"the operator may not list {kind}s, so nothing is done for {field}: {NOT_GRANTED}"
+        return finding(Reason.FORBIDDEN, message)
     return None
 
 

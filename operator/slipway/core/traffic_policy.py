@@ -18,7 +18,7 @@ from slipway.core.children.security_policy import SECURITY_POLICY, security_poli
 from slipway.core.drift import applied_hash
 from slipway.core.facts import Child, Observed, Owner
 from slipway.core.names import Manifest
-from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
 from slipway.core.route import ANSWERED_WITHIN, RouteFacts
 
 _ASKED_BY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -59,8 +59,8 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
     if not wanted:
         return PolicyFacts(in_place=in_place)
     guards = wanted[0]["kind"] == SECURITY_POLICY
-    if not observed.envoy_gateway or observed.policies_refused:
-        found = _refused(wanted, traffic) if observed.envoy_gateway else _unknown(wanted, traffic)
+    if not observed.knows(*_ASKED_BY):
+        found = _unknown(wanted, traffic) if observed.unknown & _ASKED_BY.keys() else _unlisted(wanted, traffic)
         return PolicyFacts(known=False, in_place=in_place, accepted=False, guarded=not guards, finding=found)
     parent = parent_of(gateway, owner)
     answers = [
@@ -154,11 +154,11 @@ def _unknown(wanted: tuple[Manifest, ...], traffic: Traffic) -> Finding:
     return finding(Reason.ENVOY_GATEWAY_MISSING, said)
 
 
-def _refused(wanted: tuple[Manifest, ...], traffic: Traffic) -> Finding:
+def _unlisted(wanted: tuple[Manifest, ...], traffic: Traffic) -> Finding:
     fields, kinds = _asked(wanted, traffic)
     said = (
-        f"the operator may not list {kinds} ({GROUP_VERSION}), so nothing is done for {fields}: the chart's roles "
-        "grant it; upgrade the chart, or add it to your own; what is routed stays as it is"
+        f"the operator may not list {kinds} ({GROUP_VERSION}), so nothing is done for {fields}, and what is routed "
+        f"stays as it is: {NOT_GRANTED}"
     )
     return finding(Reason.FORBIDDEN, said)
 

@@ -11,7 +11,7 @@ from typing import Final
 from slipway.core.analysis.samples import Told
 from slipway.core.analysis.wanted import Wanted
 from slipway.core.facts import Child, Observed, Owner, PodFacts
-from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.reasons import QUOTA_WORDS, Finding, Reason, finding
 
 UNSTARTED_AFTER: Final = timedelta(seconds=30)
 """Volumes are mounted and networks set up in seconds, and attaching a disk takes tens of them. By then kubelet and
@@ -48,7 +48,7 @@ def told(observed: Observed) -> Mapping[str, Told]:
 
 def pods_refused(version: str, said: str) -> Finding:
     """A ResourceQuota or an admission rule keeps a controller from making pods."""
-    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in said else Reason.POD_REFUSED
+    reason = Reason.QUOTA_EXCEEDED if QUOTA_WORDS in said else Reason.POD_REFUSED
     return finding(reason, f"{version}: the API server refuses its pods: {said}")
 
 
