@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from slipway.fetch.settings import Settings
+from slipway.fetch.settings import S3, Resolved, Settings, Source
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
 
@@ -70,7 +70,9 @@ def test_a_failure_is_a_verdict_and_exit_code_1(tmp_path: Path) -> None:
     ("order", "said"),
     [
         ("{", "the whole"),
+        ("[]", "the whole"),
         ({"model": "churn"}, "source"),
+        ({"source": {"uri": "s3://x/y", "s3": "minio"}, "model": "churn"}, "source.s3"),
         ({"source": {"uri": "ftp://x/y"}, "model": "churn"}, "source.uri"),
         ({"source": {"uri": "s3://x/y", "digest": "md5:1"}, "model": "churn"}, "source.digest"),
         ({"source": {"uri": "s3://x/y"}, "model": "../churn"}, "model"),
@@ -81,6 +83,20 @@ def test_an_order_that_cannot_be_read_is_refused_with_its_field(tmp_path: Path, 
         Settings.from_environment(_environment(tmp_path, order))
     assert refused.value.reason is Reason.SPEC_INVALID
     assert refused.value.message.startswith(f"SLIPWAY_SOURCE: {said}: ")
+
+
+def test_all_that_an_order_may_say_is_read(tmp_path: Path) -> None:
+    s3 = {"endpoint": "http://minio:9000", "region": "eu-1", "forcePathStyle": False, "anonymous": True}
+    digest = f"sha256:{'0' * 64}"
+    order = {
+        "source": {"uri": "s3://models/churn", "digest": digest, "s3": s3},
+        "model": "churn",
+        "resolved": {"digest": digest, "size": 7, "unverified": True},
+    }
+    settings = Settings.from_environment(_environment(tmp_path, order))
+    own = S3(endpoint="http://minio:9000", region="eu-1", force_path_style=False, anonymous=True)
+    assert settings.source == Source(uri="s3://models/churn", digest=digest, s3=own)
+    assert settings.resolved == Resolved(digest=digest, size=7, unverified=True)
 
 
 def test_without_an_order_there_is_a_verdict_all_the_same(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from google.protobuf import text_format
 
 from slipway.triton import config as triton_config
 from slipway.triton.config import ConfigError
+from slipway.triton.overlay import merge
 
 GOOD = """
 name: "m"
@@ -56,7 +57,7 @@ def test_a_configuration_that_cannot_be_served_is_refused_with_its_line_or_field
 
 def test_an_overlay_changes_what_it_names_and_keeps_the_rest() -> None:
     bundle = triton_config.parse(GOOD + "instance_group [{kind: KIND_GPU gpus: [0, 1] count: 1}]")
-    merged = triton_config.merge(
+    merged = merge(
         bundle,
         {
             "maxBatchSize": 32,
@@ -75,7 +76,7 @@ def test_an_overlay_changes_what_it_names_and_keeps_the_rest() -> None:
 
 
 def test_an_empty_batching_overlay_switches_batching_on() -> None:
-    merged = triton_config.merge(triton_config.parse(GOOD), {"dynamicBatching": {}})
+    merged = merge(triton_config.parse(GOOD), {"dynamicBatching": {}})
     assert merged.HasField("dynamic_batching")
 
 
@@ -102,7 +103,7 @@ def test_an_overlay_that_does_not_fit_the_bundle_is_refused(more: str, overlay: 
         GOOD.replace("max_batch_size: 8", "") + more if "max_batch_size" in more else GOOD + more
     )
     with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
-        triton_config.merge(bundle, overlay)
+        merge(bundle, overlay)
 
 
 def test_a_model_that_keeps_state_by_sequence_says_so() -> None:

@@ -3,13 +3,13 @@
 Exit codes: 0 done; 1 not done, and a verdict was written. A crash ends with its trace in the log and no verdict.
 """
 
+import argparse
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
-
-import click
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from slipway.fetch import verdict
 from slipway.fetch.policy import Policy
@@ -18,29 +18,23 @@ from slipway.fetch.verdict import FetchError
 
 log = logging.getLogger(__name__)
 
+_EPILOG: Final = "What to get is in SLIPWAY_SOURCE: see docs/contracts.md."
 
-@click.group()
+
 def main() -> None:
-    """Get a model's bundle: what to get is in SLIPWAY_SOURCE, see docs/contracts.md."""
+    """Run the command that is asked for."""
+    asked = argparse.ArgumentParser("slipway-fetch", description="Get a model's bundle.", epilog=_EPILOG)
+    asked.add_argument("command", choices=sorted(_COMMANDS), help="resolve: say what it is; fetch: have it, verified")
+    command = _COMMANDS[asked.parse_args().command]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request, with signed addresses
     # PID 1 has no default action for SIGTERM. Nothing needs tidying: a next run goes on with what is on the volume.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
-
-
-@main.command()
-def resolve() -> None:
-    """Say what the source is: digest, size, model. Writes nothing but the answer."""
-    _run(_resolve)
-
-
-@main.command()
-def fetch() -> None:
-    """Download, verify and lay out the bundle below SLIPWAY_ROOT."""
-    _run(_fetch)
+    _run(command)
 
 
 def _resolve(settings: Settings) -> None:
+    """Say what the source is: digest, size, model. Writes nothing but the answer."""
     from slipway.fetch.resolve import resolve as look
 
     text = verdict.answer_text(look(settings, Policy()))
@@ -48,6 +42,7 @@ def _resolve(settings: Settings) -> None:
 
 
 def _fetch(settings: Settings) -> None:
+    """Download, verify and lay out the bundle below SLIPWAY_ROOT."""
     from slipway.fetch.fetch import fetch as get
 
     get(settings, Policy())
@@ -60,3 +55,6 @@ def _run(command: Callable[[Settings], None]) -> None:
         log.error("%s: %s", error.reason, error.message)  # noqa: TRY400  a verdict needs no trace
         verdict.write(termination_log(os.environ), verdict.verdict_text(error))
         sys.exit(1)
+
+
+_COMMANDS: Final[Mapping[str, Callable[[Settings], None]]] = {"resolve": _resolve, "fetch": _fetch}

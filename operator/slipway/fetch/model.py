@@ -8,6 +8,7 @@ from slipway.fetch import golden, layout
 from slipway.fetch.verdict import FetchError, Reason, invalid
 from slipway.triton import config
 from slipway.triton.config import Declared
+from slipway.triton.model_config_pb2 import ModelConfig
 
 CONFIG_LIMIT_BYTES: Final = 4 * 1024 * 1024
 
@@ -32,13 +33,19 @@ def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> C
         raise invalid(f"{layout.CONFIG}: not UTF-8 at byte {error.start}; write it as text") from None
     except config.ConfigError as error:
         raise invalid(f"{layout.CONFIG}: {error}; correct it and upload the bundle again") from None
-    try:
-        merged = config.merge(parsed, overlay or {})
-    except config.ConfigError as error:
-        raise FetchError(Reason.SPEC_INVALID, f"spec.model.config.{error}") from None
+    merged = _merged(parsed, overlay) if overlay else parsed
     merged.name = name
     optional = frozenset(tensor.name for tensor in merged.input if tensor.optional)
     return Configured(text=config.to_text(merged), declared=config.declared(merged), optional_inputs=optional)
+
+
+def _merged(parsed: ModelConfig, overlay: Mapping[str, Any]) -> ModelConfig:
+    from slipway.triton.overlay import merge  # see there
+
+    try:
+        return merge(parsed, overlay)
+    except config.ConfigError as error:
+        raise FetchError(Reason.SPEC_INVALID, f"spec.model.config.{error}") from None
 
 
 def check_golden(files: Mapping[str, bytes], model: Configured) -> None:

@@ -1,21 +1,16 @@
-"""A model's `config.pbtxt`: read it, lay a user's typed overlay on it, write it, and say what it declares.
+"""A model's `config.pbtxt`: read it, write it, and say what it declares.
 
 Triton runs with --disable-auto-complete-config, so what the file does not say, nobody adds: a configuration without
 named and typed inputs and outputs is refused here, before a server is started for it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict
+from collections.abc import Iterable
+from typing import Final, Literal, NotRequired, TypedDict
 
 from google.protobuf import text_format
-from pydantic import ValidationError
 
-from slipway.api.scalars import duration
 from slipway.triton import model_config_pb2 as pb
-
-if TYPE_CHECKING:
-    from slipway.api.v1alpha1 import spec
 
 # Triton fills in `backend` from the older `platform` (core, model_config_utils.cc, AutoCompleteBackendFields).
 _BACKEND_OF_PLATFORM: Final = {
@@ -61,22 +56,6 @@ def parse(text: str) -> pb.ModelConfig:
     return config
 
 
-def merge(config: pb.ModelConfig, overlay: Mapping[str, Any]) -> pb.ModelConfig:
-    """A copy of `config` with `spec.model.config` laid on it; ConfigError where the two do not fit."""
-    merged = pb.ModelConfig()
-    merged.CopyFrom(config)
-    if not overlay:
-        return merged
-    asked = _asked(overlay)
-    if asked.max_batch_size is not None:
-        _set_max_batch_size(merged, asked.max_batch_size)
-    if asked.dynamic_batching is not None:
-        _set_dynamic_batching(merged, asked.dynamic_batching)
-    if asked.instances is not None:
-        _set_instances(merged, asked.instances.count)
-    return merged
-
-
 def to_text(config: pb.ModelConfig) -> str:
     """The configuration as Triton reads it."""
     return text_format.MessageToString(config)
@@ -100,16 +79,6 @@ def datatype(value: pb.DataType) -> str:
     """The V2 protocol's name of a configuration's data type: TYPE_FP32 is FP32, TYPE_STRING is BYTES."""
     name = pb.DataType.Name(value).removeprefix("TYPE_")
     return "BYTES" if name == "STRING" else name
-
-
-def _asked(overlay: Mapping[str, Any]) -> "spec.ModelConfig":
-    from slipway.api.v1alpha1 import spec  # a sixth of the start of a fetch without an overlay
-
-    try:
-        return spec.ModelConfig.model_validate(dict(overlay))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def _where(message: str) -> str:
@@ -145,46 +114,3 @@ def _instances(group: pb.ModelInstanceGroup) -> int:
     """How many instances a group makes: unless it says, two on a CPU and one on a GPU (seen on 2.51)."""
     count = group.count or (1 if group.kind == pb.ModelInstanceGroup.KIND_GPU else 2)
     return count * max(len(group.gpus), 1)
-
-
-def _set_max_batch_size(config: pb.ModelConfig, size: int) -> None:
-    if (config.max_batch_size == 0) != (size == 0):
-        raise ConfigError(
-            f"maxBatchSize: {size} over the bundle's max_batch_size: {config.max_batch_size} would add or remove the "
-            "batch dimension of every tensor; change it in the bundle"
-        )
-    config.max_batch_size = size
-    too_big = [n for n in config.dynamic_batching.preferred_batch_size if n > size]
-    if too_big:
-        raise ConfigError(f"maxBatchSize: {size} is below the bundle's preferred_batch_size {too_big[0]}")
-
-
-def _set_dynamic_batching(config: pb.ModelConfig, asked: "spec.DynamicBatching") -> None:
-    if config.WhichOneof("scheduling_choice") not in {None, "dynamic_batching"}:
-        raise ConfigError(f"dynamicBatching: the bundle's config.pbtxt uses {config.WhichOneof('scheduling_choice')}")
-    if config.max_batch_size == 0:
-        raise ConfigError("dynamicBatching: the bundle's config.pbtxt has max_batch_size: 0, so it takes no batches")
-    config.dynamic_batching.SetInParent()
-    batching = config.dynamic_batching
-    if asked.preferred_batch_sizes is not None:
-        too_big = [n for n in asked.preferred_batch_sizes if n > config.max_batch_size]
-        if too_big:
-            raise ConfigError(
-                f"dynamicBatching.preferredBatchSizes: {too_big[0]} is above max_batch_size {config.max_batch_size}"
-            )
-        batching.preferred_batch_size[:] = asked.preferred_batch_sizes
-    if asked.max_queue_delay is not None:
-        batching.max_queue_delay_microseconds = int(duration(asked.max_queue_delay).total_seconds() * 1_000_000)
-    if asked.max_queue_size is not None:
-        batching.default_queue_policy.max_queue_size = asked.max_queue_size
-
-
-def _set_instances(config: pb.ModelConfig, count: int) -> None:
-    if len(config.instance_group) > 1:
-        groups = len(config.instance_group)
-        raise ConfigError(
-            f"instances: the bundle's config.pbtxt has {groups} instance groups; one count cannot be for all"
-        )
-    if not config.instance_group:
-        config.instance_group.add()
-    config.instance_group[0].count = count
