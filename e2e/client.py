@@ -90,9 +90,10 @@ class Client:
         asked = ({**where, "method": m, "path": p, "body": b} for m, p, b in requests)
         return [(answer["status"], answer["text"]) for answer in self._ask(*asked)]
 
-    def grpc(self, host: str, *calls: tuple[str, Sequence[Any]]) -> list[str]:
+    def grpc(self, host: str, *calls: tuple[str, Sequence[Any]], gateway: str = "") -> list[str]:
         """The errors of calls of Triton's gRPC client, given as method and arguments; empty where there is none."""
-        asked = ({"call": "grpc", "host": host, "method": m, "arguments": list(a)} for m, a in calls)
+        where = {"call": "grpc", "host": host, "gateway": gateway}
+        asked = ({**where, "method": m, "arguments": list(a)} for m, a in calls)
         return [answer["error"] for answer in self._ask(*asked)]
 
     def _ask(self, *questions: dict[str, Any]) -> list[dict[str, Any]]:
@@ -108,11 +109,14 @@ class Client:
         answers: Mapping[str, float] = OF_VERSION_1,
         how_often: str = RATE,
         gateway: str = "",
+        grpc_host: str = "",
     ) -> Iterator[Load]:
-        """Ask for y of 3 all the while; the versions and their right answers tell who answered."""
+        """Ask for y of 3 all the while; the versions and their right answers tell who answered. By a gateway, gRPC may
+        have a host of its own."""
         request = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}
         right = [f"{version}={y}" for version, y in answers.items()]
-        with pod.running(self.kubectl, host, model, request, right, how_often, gateway=gateway) as run:
+        more = (f"--grpc-host={grpc_host}",) if grpc_host else ()
+        with pod.running(self.kubectl, host, model, request, right, how_often, *more, gateway=gateway) as run:
             yield Load(run)
         console.print(table(run.report), markup=False)
 

@@ -1,6 +1,7 @@
 """What stories of traffic have in common: a route is served, and requests are split as its weights say."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from e2e.space import Space
 from load.report import Report
@@ -8,16 +9,29 @@ from load.split import is_fair
 from load.table import table
 from testbed.gateway.envoy import Gateway
 
+READY: Final = ("GET", "/v2/health/ready", None)
+
 
 def until_served(space: Space, gateway: Gateway, host: str) -> None:
     """Wait until the gateway's proxy knows the host's route and its model answers: Accepted says neither."""
-    ready = ("GET", "/v2/health/ready", None)
+    space.until(f"{host} is served by the gateway", lambda: http(space, gateway, host) == 200)
 
-    def answers() -> bool:
-        ((status, _),) = space.client.http(host, ready, gateway=gateway.address)
-        return status == 200
 
-    space.until(f"{host} is served by the gateway", answers)
+def until_grpc_served(space: Space, gateway: Gateway, host: str) -> None:
+    """The same for gRPC."""
+    space.until(f"{host} is served by the gateway for gRPC", lambda: not grpc(space, gateway, host))
+
+
+def http(space: Space, gateway: Gateway, host: str) -> int:
+    """How the host's server is, by HTTP: a status."""
+    ((status, _),) = space.client.http(host, READY, gateway=gateway.address)
+    return status
+
+
+def grpc(space: Space, gateway: Gateway, host: str) -> str:
+    """The same by gRPC: an error, empty where it is well."""
+    (error,) = space.client.grpc(host, ("is_server_ready", ()), gateway=gateway.address)
+    return error
 
 
 def assert_split(report: Report, weights: Mapping[str, int]) -> None:

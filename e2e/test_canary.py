@@ -39,9 +39,9 @@ def host(space: Space) -> str:
     return f"{space.namespace}.example.com"
 
 
-def begin(space: Space, gateway: Gateway, rollout: Manifest) -> dict[str, Any]:
-    """y = 2x + 1 serves through the gateway; answers what further versions are applied with."""
-    spec: dict[str, Any] = {"rollout": rollout, "traffic": traffic(space, gateway)}
+def begin(space: Space, gateway: Gateway, rollout: Manifest, **more: Any) -> dict[str, Any]:
+    """y = 2x + 1 serves through the gateway; answers what further versions are applied with. `more` is of traffic."""
+    spec: dict[str, Any] = {"rollout": rollout, "traffic": traffic(space, gateway, **more)}
     space.apply("line", space.upload("1", bundles.linear(slope=2)), **spec)
     space.until_ready("line")
     until_served(space, gateway, host(space))

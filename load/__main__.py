@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--grpc", default="", metavar="HOST:PORT", help="absent: nothing is asked by gRPC")
     parser.add_argument("--stream", default="", metavar="HOST:PORT", help="asked by gRPC, a stream for each request")
     parser.add_argument("--host", default="", help="the host's name to ask for where the address is a gateway's")
+    parser.add_argument("--grpc-host", default="", metavar="HOST", help="the same for gRPC, where it has another name")
     parser.add_argument("--model", required=True)
     parser.add_argument("--request", required=True, help="a V2 request or a golden request: a file, or the JSON itself")
     parser.add_argument("--answers", required=True, nargs="+", metavar="VERSION=VALUE[,VALUE…]")
@@ -68,6 +69,7 @@ def _plan(told: argparse.Namespace) -> Plan:
         rate=told.rate,
         stream=told.stream,
         host=told.host,
+        grpc_host=told.grpc_host,
         clients=told.clients,
         timeout_seconds=told.timeout,
         duration_seconds=told.duration,

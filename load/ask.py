@@ -2,8 +2,8 @@
 
 {"call": "infer", "protocol": "http" | "grpc", "host": …, "model": …, "inputs": {name: nested lists of floats}} gives
 {name: nested lists}; {"call": "http", "host": …, "gateway": HOST:PORT or "", "headers": {…}, "method": …, "path": …,
-"body": …} gives {"status": …, "text": …}; {"call": "grpc", "host": …, "method": …, "arguments": […]}, a method of
-Triton's gRPC client, gives {"error": …}.
+"body": …} gives {"status": …, "text": …}; {"call": "grpc", "host": …, "gateway": HOST:PORT or "", "method": …,
+"arguments": […]}, a method of Triton's gRPC client, gives {"error": …}.
 """
 
 import http.client
@@ -47,9 +47,10 @@ def plain(host: str, gateway: str, headers: dict[str, str], method: str, path: s
     return {"status": response.status, "text": response.read().decode()}
 
 
-def control(host: str, method: str, arguments: list[Any]) -> dict[str, str]:
-    """One call of Triton's gRPC client; its error, empty when there was none."""
-    with tritonclient.grpc.InferenceServerClient(f"{host}:{PORTS['grpc']}") as client:
+def control(host: str, gateway: str, method: str, arguments: list[Any]) -> dict[str, str]:
+    """One call of Triton's gRPC client, to the host itself or by a gateway; its error, empty when there was none."""
+    asked = {"channel_args": [("grpc.default_authority", host)]} if gateway else {}
+    with tritonclient.grpc.InferenceServerClient(gateway or f"{host}:{PORTS['grpc']}", **asked) as client:
         try:
             getattr(client, method)(*arguments)
         except InferenceServerException as error:

@@ -36,6 +36,8 @@ class Plan:
     """HOST:PORT, asked by gRPC with a stream for each request."""
     host: str = ""
     """The host's name to ask for where an address is a gateway's."""
+    grpc_host: str = ""
+    """The same for gRPC and its streams, where they have another."""
     clients: int = 4
     """Independent clients by each protocol: a Service gives each of them pods of its own."""
     timeout_seconds: float = 10.0
@@ -47,10 +49,11 @@ class Plan:
         made: dict[str, Callable[[], Client]] = {}
         if self.http:
             made["http"] = lambda: HttpClient(self.http, self.question, self.host)
+        authority = self.grpc_host or self.host
         if self.grpc:
-            made["grpc"] = lambda: GrpcClient(self.grpc, self.question, self.host)
+            made["grpc"] = lambda: GrpcClient(self.grpc, self.question, authority)
         if self.stream:
-            made["stream"] = lambda: StreamClient(self.stream, self.question, self.host)
+            made["stream"] = lambda: StreamClient(self.stream, self.question, authority)
         return made
 
 

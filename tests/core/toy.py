@@ -281,7 +281,7 @@ class Toy:
         """The Gateway that routes name can be read; it says this by a condition, or is gone."""
         meta = {"namespace": "gateways", "name": "inference", "generation": 1}
         conditions = [{"observedGeneration": 1, **said}] if said else []
-        spec = {"gatewayClassName": "envoy", "listeners": [{"name": "http"}]}
+        spec = {"gatewayClassName": "envoy", "listeners": [{"name": "http"}, {"name": "grpc"}]}
         facts = gateway_facts({"metadata": meta, "spec": spec, "status": {"conditions": conditions}})
         known: dict[tuple[str, str], GatewayFacts] = {(facts.namespace, facts.name): facts} if there else {}
         envoy = GatewayClassFacts(name="envoy", controller="envoy.example/controller", complaint=None)

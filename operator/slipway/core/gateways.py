@@ -143,6 +143,10 @@ def against(
         return finding(Reason.GATEWAY_NOT_FOUND, f"{where} is not there: create it, or correct traffic.gateway")
     if gateway.deleting:
         return finding(Reason.GATEWAY_NOT_FOUND, f"{where} is being deleted: create it again, or name another one")
+    names = [listener.name for listener in gateway.listeners]
+    if section is not None and section not in names:
+        message = f"{where} has no listener {section}: it has {', '.join(names) or 'none'}"
+        return finding(Reason.GATEWAY_NOT_FOUND, f"{message}; correct sectionName, or take it out")
     if seen.classes is not None and gateway.class_name not in seen.classes:
         message = f"GatewayClass {gateway.class_name}, which {where} names, is not there: create it"
         return finding(Reason.GATEWAY_NOT_FOUND, message)

@@ -147,6 +147,11 @@ class _Parent:
     """Who has to answer for it, as far as anything tells."""
     conditions: Sequence[Mapping[str, Any]]
 
+    @property
+    def place(self) -> str:
+        """What the route asks to be taken up by."""
+        return f"listener {self.section} of {self.where}" if self.section else self.where
+
 
 def _answer(child: Child, generation: int, parent: _Parent, now: datetime) -> tuple[Finding | None, datetime | None]:
     """What the gateway's controller says of the route as it is now: trouble, or until when its silence is no trouble;
@@ -155,10 +160,10 @@ def _answer(child: Child, generation: int, parent: _Parent, now: datetime) -> tu
     bad = next((c for c in current if c["type"] in _MUST_HOLD and c["status"] == "False"), None)
     if bad is not None:
         reason = _MUST_HOLD[bad["type"]]
-        return finding(reason, f"{parent.where}: {bad.get('reason', '')}: {bad.get('message', '')}"), None
+        return finding(reason, f"{parent.place}: {bad.get('reason', '')}: {bad.get('message', '')}"), None
     taken = next((c for c in current if c["type"] == _OVERLAPS and c["status"] == "True"), None)
     if taken is not None:
-        return finding(Reason.HOSTNAME_TAKEN, f"{parent.where}: {taken.get('message', '')}; the older one wins"), None
+        return finding(Reason.HOSTNAME_TAKEN, f"{parent.place}: {taken.get('message', '')}; the older one wins"), None
     said = {c["type"] for c in current if c["status"] == "True"}
     if said >= _MUST_HOLD.keys():
         return None, None

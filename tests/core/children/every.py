@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from slipway.api.v1alpha1.spec import Autoscaling
+from slipway.api.v1alpha1.spec import Autoscaling, Gateway, Traffic
 from slipway.core.children.autoscaler import autoscaler
+from slipway.core.children.backend_traffic_policy import backend_traffic_policy
 from slipway.core.children.budget import budget
 from slipway.core.children.network_policy import network_policy
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import controller_revision, render
+from slipway.core.children.route import Backend, Routing, grpc_route, http_route
+from slipway.core.children.security_policy import security_policy
 from slipway.core.children.service import root_service
 from slipway.core.identity import ask
 from slipway.core.names import Manifest
@@ -79,6 +82,32 @@ SPECS: dict[str, dict[str, Any]] = {
     "a share": {"accelerator": {"sharing": "MPS", "resourceName": "nvidia.com/gpu.shared"}},
 }
 
+KEYS = {"apiKeys": {"secretName": "clients"}}
+JWT = {"jwt": {"issuer": "https://i.example", "jwksUri": "https://i.example/keys", "audiences": ["churn"]}}
+TRAFFIC: dict[str, dict[str, Any]] = {
+    "the least": {},
+    "routes with everything": {
+        "gateway": {"name": "inference", "namespace": "gateways", "sectionName": "http"},
+        "hostnames": ["churn.example", "*.churn.example"],
+        "pathPrefix": "/.v1/churn_a-b~c.d",
+        "timeouts": {"request": "99999h9999999m9999999s"},
+        "candidateHeader": {"name": "x-candidate", "value": "yes, please"},
+        "grpcRoute": {"hostnames": ["churn.example"], "sectionName": "grpc"},
+    },
+    "policies with everything": {
+        "loadBalancing": "LeastRequest",
+        "retries": {"attempts": 5},
+        "rateLimit": {"requests": 1_000_000, "per": "Hour", "header": "x-tenant"},
+        "authentication": {**KEYS, **JWT},
+    },
+    "a limit by address": {"rateLimit": {"requests": 1, "per": "Second"}, "timeouts": {"request": "0s"}},
+    "keys by which requests are counted": {
+        "rateLimit": {"requests": 1, "per": "Minute", "header": "x-api-key"},
+        "authentication": KEYS,
+    },
+    "tokens": {"authentication": JWT},
+}
+
 METRICS: list[dict[str, Any]] = [
     {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}},
     {
@@ -114,3 +143,19 @@ def around() -> Iterator[Manifest]:
     yield autoscaler(owner=owner(), revision=revision, autoscaling=Autoscaling.model_validate(scaling), bounds=(1, 8))
     peers: list[dict[str, Any]] = [{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"a": "b"}}}]
     yield network_policy(owner=owner(), allow_from=peers, platform=platform())
+
+
+def of_traffic(name: str) -> Iterator[Manifest]:
+    """Routes and policies, of kinds that the Gateway API and Envoy Gateway bring to a cluster."""
+    gateway = Gateway.model_validate(TRAFFIC[name].get("gateway", {"name": "inference"}))
+    traffic = Traffic.model_validate({**TRAFFIC[name], "gateway": gateway})
+    backends = [Backend(revision="3f2a91bc", weight=100), Backend(revision="90be11d2", weight=0)]
+    routing = Routing(backends=backends, shadow=("90be11d2", 20), candidate="90be11d2")
+    timeout = traffic.timeouts.request if traffic.timeouts else "30s"
+    made = (
+        security_policy(owner=owner(), traffic=traffic, route_uid="22222222-3333-4444-5555-666666666666"),
+        backend_traffic_policy(owner=owner(), traffic=traffic),
+        http_route(owner=owner(), traffic=traffic, gateway=gateway, routing=routing, timeout=timeout),
+        grpc_route(owner=owner(), traffic=traffic, gateway=gateway, routing=routing),
+    )
+    yield from filter(None, made)

@@ -1,16 +1,29 @@
 """What the API server makes of our manifests is still what we asked for: otherwise every pass would write it again."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from slipway.core.drift import contains, finished
 from slipway.core.names import Manifest
+from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
 from testbed.plane import Plane
-from tests.core.children.every import SPECS, around, of_spec
+from testbed.shell import CommandError
+from tests.core.children.every import SPECS, TRAFFIC, around, of_spec, of_traffic
 from tests.core.gen import owner
 
 pytestmark = pytest.mark.plane
+
+
+@pytest.fixture(scope="module")
+def gateways(plane: Plane) -> Iterator[None]:
+    """The plane knows the kinds of gateways meanwhile: others start an operator on it that finds none."""
+    folders = (gateway_api_crds(), envoy_gateway_crds())
+    for folder in folders:
+        plane.add_crds(folder)
+    yield
+    plane.kubectl()("delete", "--wait", *(f"--filename={folder}" for folder in folders))
 
 
 def applied(manifests: list[Manifest], plane: Plane, namespace: str) -> list[tuple[Manifest, Manifest]]:
@@ -35,6 +48,34 @@ def test_a_fresh_child_of_a_spec_has_not_drifted(spec: str, plane: Plane, namesp
 def test_a_fresh_child_around_a_workload_has_not_drifted(plane: Plane, namespace: str) -> None:
     for asked, live in applied(list(around()), plane, namespace):
         assert contains(live, asked), asked["kind"]
+
+
+@pytest.mark.usefixtures("gateways")
+@pytest.mark.parametrize("traffic", TRAFFIC)
+def test_a_fresh_route_or_policy_has_not_drifted(traffic: str, plane: Plane, namespace: str) -> None:
+    for asked, live in applied(list(of_traffic(traffic)), plane, namespace):
+        assert contains(live, asked), asked["kind"]
+
+
+@pytest.mark.usefixtures("gateways")
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
+    [
+        (("retry", "retryOn", "triggers"), ["never-sent"], "never-sent"),
+        (("retry", "attempts"), 5, "unknown field"),
+    ],
+    ids=["a value", "a field"],
+)
+def test_what_a_policy_has_no_room_for_is_found(
+    place: tuple[str, ...], value: object, says: str, plane: Plane, namespace: str
+) -> None:
+    (policy,) = (each for each in of_traffic("policies with everything") if each["kind"] == "BackendTrafficPolicy")
+    inner = policy["spec"]
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    with pytest.raises(CommandError, match=says):
+        applied([policy], plane, namespace)
 
 
 def test_a_pod_of_ours_is_let_into_a_namespace_that_is_restricted(plane: Plane, namespace: str) -> None:

@@ -1,4 +1,4 @@
-"""Envoy Gateway's policies: what is asked for, and nothing else. Whether it takes them, tests/charts ask its CRDs."""
+"""Envoy Gateway's policies: what is asked for, and nothing else. Whether it takes them, test_live.py asks its CRDs."""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""Every manifest against the schemas of Kubernetes: a misspelt or misplaced field is found without a cluster."""
+"""Every manifest against the schemas of Kubernetes: a misspelt or misplaced field is found without a cluster.
+
+Routes and policies have theirs in CRDs: test_live.py applies them."""
 
 from copy import deepcopy
 

@@ -20,7 +20,8 @@ Hostname = Annotated[
 PathPrefix = Annotated[
     str,
     text(
-        r"^(/[A-Za-z0-9_.~-]+)+$",
+        # The Gateway API takes no segment of dots.
+        r"^(/\.*[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+$",
         "is not a path prefix: write it like /churn, with no / at the end",
         max_length=256,
     ),
@@ -116,7 +117,8 @@ class Authentication(ApiModel):
 
 
 class GrpcRoute(ApiModel):
-    """A route of its own for gRPC, for gateways that do not serve gRPC by an HTTPRoute."""
+    """A route of its own for gRPC, for gateways that do not serve gRPC by an HTTPRoute. It has no timeouts but the
+    gateway's own."""
 
     hostnames: Annotated[list[Hostname], Field(min_length=1, max_length=8)] = Field(
         description="Others than those of HTTP, unless the listener is another."

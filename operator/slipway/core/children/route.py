@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import Gateway, Traffic
 from slipway.api.v1alpha1.traffic import CandidateHeader, GrpcRoute
 from slipway.core.facts import Owner
@@ -21,6 +22,8 @@ GRPC_SERVICE: Final = "inference.GRPCInferenceService"
 GRPC_PATH: Final = f"/{GRPC_SERVICE}"
 MOST_BACKENDS: Final = 16
 """The Gateway API takes no more in one rule."""
+MOST_HOURS: Final = 99_999
+"""In a time of the Gateway API: eleven years."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +46,8 @@ class Routing:
 
 
 def http_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Routing, timeout: str) -> Manifest:
-    """The route. `timeout` as the API writes it: proxies cut requests off after 15 s if they are told nothing."""
-    makes = _Rules(owner=owner, traffic=traffic, timeout=timeout)
+    """The route. `timeout` as our API writes it: proxies cut requests off after 15 s if they are told nothing."""
+    makes = _Rules(owner=owner, traffic=traffic, timeout=_of_gateways(timeout))
     rules = makes.http if traffic.grpc_route or traffic.path_prefix else makes.both
     return _route(ROUTE, owner, gateway, traffic.hostnames, _in_order(traffic, routing, rules))
 
@@ -148,6 +151,14 @@ def _mirror(owner: Owner, revision: str, percent: int, port: int) -> Manifest:
         "type": "RequestMirror",
         "requestMirror": {"backendRef": _ref(owner, revision, port), "percent": percent},
     }
+
+
+def _of_gateways(timeout: str) -> str:
+    """The time as the Gateway API takes it, with at most five digits before a unit: `100000s` is `27h46m40s` there."""
+    minutes, seconds = divmod(round(duration(timeout).total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((min(hours, MOST_HOURS), "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
 
 
 def _ref(owner: Owner, revision: str, port: int) -> Mapping[str, Any]:
