@@ -32,7 +32,9 @@ demo: $(READY) ## Train a model, serve it on a real cluster, ask it; roll to a b
 demo-canary: $(READY) ## A better model gets 10, 50 and 100 % of live requests through a real gateway; one that drifted is sent home at 10 %
 	@$(TESTBED) demo-canary
 
-test: lint ## Everything: lint, types, layers, tests, stories on a real cluster
+test: $(READY) ## Everything: lint, types, layers, tests, stories on a real cluster
+	@$(TESTBED) engine
+	@$(MAKE) lint
 	@$(TESTBED) tools
 	@$(MAKE) unit
 	@status=0; $(MAKE) e2e || status=$$?; \

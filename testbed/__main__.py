@@ -33,6 +33,12 @@ def build_tools(names: tuple[str, ...]) -> None:
     step(f"programs are in {tools.links()}")
 
 
+@main.command("engine")
+def have_engine() -> None:
+    """Have a container engine that answers, or say what is missing."""
+    engine.ensure()
+
+
 @main.command("images")
 def build_images() -> None:
     """Build the images that are absent and print their names and sizes."""

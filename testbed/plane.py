@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Self
 
+from testbed import debian
 from testbed.audit import POLICY, AuditLog
 from testbed.kubectl import Kubectl
 from testbed.shell import CommandError, run, spawn
@@ -185,6 +186,7 @@ class Plane:
             return False
 
     def _write_files(self) -> None:
+        debian.have(openssl="openssl")
         run("openssl", "genrsa", "-out", self.dir / "service-accounts.key", "2048")
         rows = (f'token-{key},{user},{key},"{",".join(groups)}"\n' for key, (user, groups) in USERS.items())
         (self.dir / "tokens.csv").write_text("".join(rows))

@@ -13,6 +13,7 @@ from typing import Final
 from testbed import debian
 from testbed.say import MissingError, working
 from testbed.shell import CACHE, CommandError, locked, run
+from testbed.tools import need_go
 
 PACKAGE: Final = "prometheus"
 OPERATOR: Final = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
@@ -57,6 +58,7 @@ def operator_crds() -> Path:
     folder = CACHE / OPERATOR.rpartition("/")[2]
     with locked(folder):
         if not folder.exists():
+            need_go()
             with tempfile.TemporaryDirectory() as nowhere:
                 told = run("go", "mod", "download", "-json", OPERATOR, cwd=Path(nowhere), env={"GOWORK": "off"})
             part = folder.with_suffix(".part")

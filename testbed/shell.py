@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed.say import MissingError
-
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("SLIPWAY_CACHE") or Path.home() / ".cache" / "slipway")
 TAIL_LINES = 20
@@ -105,12 +103,6 @@ def locked(target: Path) -> Iterator[None]:
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def need(program: str, remedy: str) -> None:
-    """Say in one sentence that a program is missing and how to get it."""
-    if not any((Path(folder) / program).exists() for folder in os.environ.get("PATH", "").split(os.pathsep)):
-        raise MissingError(f"{program} is not on PATH: {remedy}.")
 
 
 def _told(argv: Sequence[str | Path], code: int, output: str) -> str:

@@ -6,6 +6,7 @@ never mistaken for it. `find("kube-apiserver")` is all that others need.
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from testbed.say import working
-from testbed.shell import CACHE, CommandError, follow, locked, need, run
+from testbed.say import MissingError, working
+from testbed.shell import CACHE, CommandError, follow, locked, run
 
 KUBERNETES_VERSION: Final = "1.34.4"
+GO_MOD: Final = "module slipway.dev/testbed\n\ngo 1.26\n"
 GO_REMEDY: Final = "install Go 1.26 or newer from https://go.dev/dl"
 _STAMP = "k8s.io/component-base/version"
 _KUBERNETES_LDFLAGS: Final = (
@@ -33,7 +35,7 @@ class Recipe:
     programs: tuple[str, ...]
     package: str = ""  # one package of one module; empty: every `tool` line of `go_mod`
     version: str = ""
-    go_mod: str = "module slipway.dev/testbed\n\ngo 1.26\n"
+    go_mod: str = GO_MOD
     ldflags: str = "-s -w"
     assets: str = ""  # a folder of the module that its programs need at run time, kept as `share/`
 
@@ -96,10 +98,32 @@ def ensure(recipe: Recipe) -> None:
     """Build what is absent. Two processes that ask at once build it once."""
     if recipe.folder.exists():
         return
-    need("go", GO_REMEDY)
+    need_go()
     with locked(recipe.folder):
         if not recipe.folder.exists():
             _build(recipe)
+
+
+def need_go() -> None:
+    """Say in one sentence that there is no Go, or only one that is too old."""
+    if not shutil.which("go"):
+        raise MissingError(f"go is not on PATH: {GO_REMEDY}.")
+    with tempfile.TemporaryDirectory() as module:
+        # Go itself fetches the version that a module asks for, where GOTOOLCHAIN lets it and it can be had.
+        (Path(module) / "go.mod").write_text(GO_MOD)
+        found = _go_version(Path(module))
+    if found < _version(GO_MOD):
+        own = ".".join(map(str, found or _go_version(Path("/")))) or "of no known version"
+        raise MissingError(f"go on PATH is {own}, and it fetches no newer one: {GO_REMEDY}.")
+
+
+def _go_version(where: Path) -> tuple[int, ...]:
+    return _version(run("go", "version", cwd=where, check=False))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    found = re.search(r"go ?(\d+)\.(\d+)", text)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def _build(recipe: Recipe) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from testbed.shell import CACHE, locked, need, run
-from testbed.tools import GO_REMEDY
+from testbed.shell import CACHE, locked, run
+from testbed.tools import need_go
 
 MODULE: Final = "sigs.k8s.io/gateway-api"
 VERSION: Final = "v1.6.1"  # what Envoy Gateway 1.9.1 is built with
@@ -34,7 +34,7 @@ def envoy_gateway_crds() -> Path:
 def _kept(folder: Path, module: str, *patterns: str) -> Path:
     with locked(folder):
         if not folder.exists():
-            need("go", GO_REMEDY)
+            need_go()
             _fetch(folder, module, patterns)
     return folder
 

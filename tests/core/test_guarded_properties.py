@@ -5,11 +5,12 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import rule
 
 from slipway.core.names import Manifest
 from slipway.core.plan import Action, Apply, Delete
 from tests.core.disturbed import Disturbed
+from tests.core.operated import Operated
 from tests.core.test_canary import GATEWAY
 from tests.core.toy import ENVOY_GATEWAY, toy
 
@@ -77,14 +78,15 @@ class Guarded(Disturbed):
         return any(c["status"] == "True" and c["observedGeneration"] == policy["metadata"]["generation"] for c in said)
 
 
-class Authenticated(RuleBasedStateMachine):
+class Authenticated(Operated):
     """One ModelDeployment whose clients have to say who they are, now and then."""
 
+    cluster: Guarded
+
     def __init__(self) -> None:
-        super().__init__()
-        self.cluster = Guarded(spec=toy(replicas=2, traffic=GATEWAY | KEYS, rollout=CANARY).spec)
-        self.cluster.becomes_ready()
-        self.seen = self.cluster.observed()
+        cluster = Guarded(spec=toy(replicas=2, traffic=GATEWAY | KEYS, rollout=CANARY).spec)
+        cluster.becomes_ready()
+        super().__init__(cluster)
 
     @rule(traffic=st.sampled_from(ASKED))
     def asks_for_other_traffic(self, traffic: dict[str, Any]) -> None:
@@ -124,18 +126,6 @@ class Authenticated(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 31, 700]))
     def time_passes(self, seconds: int) -> None:
         self.cluster.pass_time(seconds=seconds)
-
-    @rule(writes=st.integers(0, 6))
-    def a_pass_is_cut_off(self, writes: int) -> None:
-        self.cluster.one_pass(writes=writes)
-
-    @rule()
-    def a_look_that_another_pass_will_act_on(self) -> None:
-        self.seen = self.cluster.observed()
-
-    @rule()
-    def a_pass_acts_on_an_older_look(self) -> None:
-        self.cluster.one_pass(observed=self.seen)
 
     @rule()
     def passes_until_nothing_is_left_to_do(self) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 
-from slipway.core.facts import NodeFacts, Observed
+from slipway.core.facts import NodeFacts
 from tests.core.disturbed import Disturbed
+from tests.core.operated import Operated
 from tests.core.toy import RESOLVED, says, toy
 
 VERDICTS = ("LoadFailed", "WrongAnswer", "BackendDead", "SpecInvalid", "SourceChanged", "NoSuchReason")
@@ -40,14 +41,11 @@ NODE = NodeFacts(name="node-1", labels={}, allocatable={"nvidia.com/gpu": "4"}, 
 PLENTY = 60
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Operated):
     """One ModelDeployment, its users, its cluster and its operator, all at odds."""
 
     def __init__(self) -> None:
-        super().__init__()
-        least = toy(replicas=2)
-        self.cluster = Disturbed(spec=least.spec, nodes=(NODE,))
-        self.seen: Observed = self.cluster.observed()
+        super().__init__(Disturbed(spec=toy(replicas=2).spec, nodes=(NODE,)))
         self.failed = False
 
     # Users
@@ -226,18 +224,6 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def a_pass(self) -> None:
         self.cluster.one_pass()
-
-    @rule(writes=st.integers(0, 6))
-    def a_pass_is_cut_off(self, writes: int) -> None:
-        self.cluster.one_pass(writes=writes)
-
-    @rule()
-    def a_look_that_another_pass_will_act_on(self) -> None:
-        self.seen = self.cluster.observed()
-
-    @rule()
-    def a_pass_acts_on_an_older_look(self) -> None:
-        self.cluster.one_pass(observed=self.seen)
 
     @rule()
     def passes_until_nothing_is_left_to_do(self) -> None:

@@ -106,6 +106,7 @@ def test_the_version_is_what_the_image_states(
         (["--exit-timeout-secs", "9"], "--exit-timeout-secs"),
         (["--log-verbose=1", "--http-restricted-api=trace:a=b"], "--http-restricted-api"),
         (["--load-model=x"], "--load-model"),
+        (["--exit-on-error=false"], "--exit-on-error"),
         (["--strict-model-config=false"], "--strict-model-config"),
         (["--allow-http=false"], "--allow-http"),
         (["--log-file=/tmp/x"], "--log-file"),

@@ -33,11 +33,30 @@ def test_a_killed_stub_ends_the_container_with_the_servers_words(pod: Container)
     pod.until_verified()
     (stub,) = pod.processes("triton_python_backend_stub")
     stub.kill()
+    assert pod.client.live(1.0)
+    assert pod.client.model_ready(1.0)  # as before: no probe would ever see it
     pod.until(lambda: pod.verdict, seconds=3 * 2 * INTERVAL)
     assert pod.until_ended(seconds=10) == 1
     assert pod.verdict["reason"] == "BackendDead"
     assert re.search(r"500: .*Stub process .* is not healthy", pod.verdict["message"])
     assert pod.verdict["message"].endswith("it answered before, and failed 3 times in a row")
+
+
+def test_a_backend_that_does_nothing_but_fail_ends_the_container_though_every_endpoint_says_ready(
+    pod: Container,
+) -> None:
+    """As one whose CUDA context is poisoned does: each request fails until the process is another."""
+    model = models.obedient(pod.repository)
+    pod.golden(models.golden())
+    pod.start(interval=INTERVAL)
+    pod.until_verified()
+    models.order(model, error=1)
+    pod.until(lambda: "as ordered" in pod.log)
+    assert pod.client.live(1.0)
+    assert pod.client.model_ready(1.0)
+    assert pod.until_ended(seconds=3 * INTERVAL + 5) == 1
+    assert pod.verdict["reason"] == "BackendDead"
+    assert pod.verdict["message"].endswith("as ordered; it answered before, and failed 3 times in a row")
 
 
 def test_a_model_that_gets_slow_is_left_alone(pod: Container) -> None:

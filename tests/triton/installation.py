@@ -9,6 +9,7 @@ from pathlib import Path
 from testbed.debian import have
 from testbed.fingerprint import fingerprint
 from testbed.images import IMAGES
+from testbed.say import MissingError
 from testbed.shell import CACHE, locked, run
 
 SOURCES = IMAGES / "triton-cpu"
@@ -64,7 +65,8 @@ def _install(root: Path) -> None:
 
 def _python_3_11() -> str:
     """Triton's stub is built for 3.11; with the distribution's interpreter its libpython is the same one."""
-    for candidate in ("/usr/bin/python3.11", shutil.which("python3.11"), sys.executable):
+    own = sys.executable if sys.version_info[:2] == (3, 11) else None
+    for candidate in ("/usr/bin/python3.11", shutil.which("python3.11"), own):
         if candidate and Path(candidate).exists():
             return candidate
-    raise RuntimeError("Python 3.11 is needed to run the CPU build of Triton")
+    raise MissingError("python3.11 is not on PATH: install Python 3.11, which Triton's CPU build runs models with.")

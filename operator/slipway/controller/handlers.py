@@ -1,6 +1,5 @@
 """What watches tell goes into the store, and whom it concerns into the queue. No opinions here."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,17 +34,12 @@ class Intake:
             self.queue.notice(key)
 
 
-def registry_for(kinds: Sequence[Kind], intake: Intake, stop: asyncio.Event) -> kopf.OperatorRegistry:
-    """kopf's registry: one event handler a kind, the login, and word when kopf begins to end."""
+def registry_for(kinds: Sequence[Kind], intake: Intake) -> kopf.OperatorRegistry:
+    """kopf's registry: one event handler a kind, and the login."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry, errors=kopf.ErrorsMode.TEMPORARY, backoff=1.0)(kopf.login_via_client)
     for kind in kinds:
         _watch(registry, kind, intake)
-
-    @kopf.on.cleanup(registry=registry)
-    async def ending(**_: object) -> None:
-        stop.set()
-
     return registry
 
 

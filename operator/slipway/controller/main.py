@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from slipway.controller import logs
 from slipway.controller.resync import KindsChangedError
 from slipway.controller.running import run as run_operator
 from slipway.controller.settings import Settings
+from slipway.controller.watching import heed_signals
 from slipway.core.decide import decide
 from slipway.core.platform import Platform
 
@@ -117,8 +117,7 @@ async def _until_told(settings: Settings) -> int:
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):  # kopf takes them over while it runs, and tells
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    heed_signals(stop)
     try:
         await run_operator(settings, decide, stop)
     except ExceptionGroup as group:

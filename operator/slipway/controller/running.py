@@ -120,9 +120,7 @@ class Operator:
                 group.create_task(self._resync.look_elsewhere(), name="elsewhere")
                 kinds = self._resync.kinds
                 intake = Intake(store=self._store, queue=self._queue, hearing=self._hearing)
-                await watch(registry_for(kinds, intake, stop), kinds, self._settings.namespaces)
-                if not stop.is_set():
-                    raise WatchesEndedError("kopf ended though nobody asked it to")
+                await watch(registry_for(kinds, intake), kinds, self._settings.namespaces, stop)
 
     async def _first_pass(self) -> None:
         try:
@@ -150,10 +148,6 @@ class Operator:
             await self._sampling.close()
 
 
-class WatchesEndedError(Exception):
-    """kopf ended though nobody asked it to."""
-
-
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
     """Do the work until it ends or `stop` is set. Answers whether it ended by itself; its failure is raised."""
     task = asyncio.ensure_future(work)
@@ -163,7 +157,7 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
     finally:
         for each in (task, stopping):
             each.cancel()
-        # kopf, torn down by a failure beside it, sets `stop` too: what counts is how the work ended.
+        # It may fail while it is told to end: that counts.
         outcome, _ = await asyncio.gather(task, stopping, return_exceptions=True)
     if isinstance(outcome, Exception):
         raise outcome

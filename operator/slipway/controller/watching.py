@@ -3,15 +3,23 @@
 Every setting has its reason in numbers or in an outage: reference/kopf-and-clients.md §3.
 """
 
+import asyncio
+import logging
 import random
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import aiohttp
 import kopf
+from kopf._cogs.clients.errors import APINotFoundError
 
 from slipway.controller.kinds import Kind
+from slipway.controller.resync import KindsChangedError
 
 LONGEST_BACKOFF_SECONDS: Final = 15
+TELL_OF_TASKS: Final = ("kopf._core.reactor.orchestration", "kopf._core.reactor.running", "asyncio")
+"""They log how each task of kopf failed."""
 
 
 class EndlessBackoffs:
@@ -77,11 +85,26 @@ def settings_for(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
     return settings
 
 
-async def watch(registry: kopf.OperatorRegistry, kinds: Sequence[Kind], namespaces: Sequence[str]) -> None:
-    """Run kopf until it ends, by a signal to the process or by a fault of its own."""
+class WatchesEndedError(Exception):
+    """kopf ended though nobody asked it to."""
+
+
+def heed_signals(stop: asyncio.Event) -> None:
+    """Have `stop` set when the process is asked to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+async def watch(
+    registry: kopf.OperatorRegistry, kinds: Sequence[Kind], namespaces: Sequence[str], stop: asyncio.Event
+) -> None:
+    """Run kopf until it is cancelled. Raises KindsChangedError when the cluster has forgotten one of the kinds."""
     if registry._changing.get_all_handlers() or registry._spawning.get_all_handlers():  # noqa: SLF001
         raise RuntimeError("Without storages kopf can serve event handlers only")
-    await kopf.operator(
+    for name in TELL_OF_TASKS:
+        logging.getLogger(name).addFilter(_tells_more_than_a_lost_kind)
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=settings_for(kinds),
         standalone=True,
@@ -89,3 +112,20 @@ async def watch(registry: kopf.OperatorRegistry, kinds: Sequence[Kind], namespac
         namespaces=list(namespaces),
         memo=(),  # copied for every object; handlers hold what they need
     )
+    heed_signals(stop)  # kopf has taken them over, and would end as quietly by a fault of its own as by a signal
+    try:
+        await kopf.run_tasks(tasks, ignored=others)
+    except APINotFoundError as error:
+        raise KindsChangedError(f"The cluster knows no {_plural(error)} any more") from error
+    raise WatchesEndedError("kopf ended though nobody asked it to")
+
+
+def _plural(error: APINotFoundError) -> str:
+    """The kind that was asked for: lists and watches have it at the end of their address."""
+    cause = error.__cause__
+    return cause.request_info.real_url.name if isinstance(cause, aiohttp.ClientResponseError) else "such kind"
+
+
+def _tells_more_than_a_lost_kind(record: logging.LogRecord) -> bool:
+    """Each watch of a kind that is gone fails, at some length; that the kind is gone is said once, by `main`."""
+    return not (record.exc_info and isinstance(record.exc_info[1], APINotFoundError))

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from slipway.fetch.verdict import invalid
@@ -41,11 +41,6 @@ def digest_of_listing(entries: Iterable[tuple[str, int, str]]) -> str:
     """A digest for a bundle without SHA256SUMS: over each file's path, size and entity tag."""
     lines = (f"{path}\t{size}\t{tag}\n" for path, size, tag in sorted(entries))
     return digest_of("".join(lines).encode())
-
-
-def text_of(hashes: Mapping[str, str]) -> bytes:
-    """The list that sha256sum would write, sorted by path."""
-    return "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items())).encode()
 
 
 def _read(line: str, number: int) -> tuple[str, str]:
