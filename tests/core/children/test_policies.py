@@ -93,6 +93,7 @@ def test_a_token_is_held_against_its_issuers_keys_and_must_not_be_missing() -> N
     provider = {
         "name": "jwt",
         "issuer": "https://issuer.example",
+        "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]},
         "remoteJWKS": {"uri": "https://issuer.example/keys"},
     }
     assert secured(authentication=JWT) == {"jwt": {"providers": [provider]}}

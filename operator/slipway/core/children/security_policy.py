@@ -9,6 +9,8 @@ from slipway.core.facts import Owner
 from slipway.core.names import Manifest
 
 SECURITY_POLICY: Final = "SecurityPolicy"
+_BEARER: Final = {"name": "Authorization", "valuePrefix": "Bearer "}
+"""There alone: else a token may stand in the query as well, which ends up in logs."""
 
 
 def security_policy(*, owner: Owner, traffic: Traffic, route_uid: str | None) -> Manifest | None:
@@ -38,7 +40,13 @@ def _api_keys(asked: ApiKeys, counted: str | None) -> Manifest:
 
 def _provider(asked: Jwt) -> Manifest:
     audiences = {"audiences": list(asked.audiences)} if asked.audiences else {}
-    return {"name": "jwt", "issuer": asked.issuer, **audiences, "remoteJWKS": {"uri": asked.jwks_uri}}
+    return {
+        "name": "jwt",
+        "issuer": asked.issuer,
+        **audiences,
+        "extractFrom": {"headers": [_BEARER]},
+        "remoteJWKS": {"uri": asked.jwks_uri},
+    }
 
 
 def _outlives(made: Manifest, route_uid: str) -> Manifest:
