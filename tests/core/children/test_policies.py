@@ -94,7 +94,10 @@ def test_a_token_is_held_against_its_issuers_keys_and_must_not_be_missing() -> N
         "name": "jwt",
         "issuer": "https://issuer.example",
         "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]},
-        "remoteJWKS": {"uri": "https://issuer.example/keys"},
+        "remoteJWKS": {
+            "uri": "https://issuer.example/keys",
+            "backendSettings": {"timeout": {"http": {"requestTimeout": "5s"}}},
+        },
     }
     assert secured(authentication=JWT) == {"jwt": {"providers": [provider]}}
     for_one = {"jwt": {**JWT["jwt"], "audiences": ["churn"]}}

@@ -9,6 +9,8 @@ from slipway.core.facts import Owner
 from slipway.core.names import Manifest
 
 SECURITY_POLICY: Final = "SecurityPolicy"
+KEYS_SECONDS: Final = 5
+"""A proxy asks an issuer for its keys for so long. All other changes of the listener wait for it meanwhile."""
 _BEARER: Final = {"name": "Authorization", "valuePrefix": "Bearer "}
 """There alone: else a token may stand in the query as well, which ends up in logs."""
 
@@ -40,12 +42,13 @@ def _api_keys(asked: ApiKeys, counted: str | None) -> Manifest:
 
 def _provider(asked: Jwt) -> Manifest:
     audiences = {"audiences": list(asked.audiences)} if asked.audiences else {}
+    patience = {"timeout": {"http": {"requestTimeout": f"{KEYS_SECONDS}s"}}}
     return {
         "name": "jwt",
         "issuer": asked.issuer,
         **audiences,
         "extractFrom": {"headers": [_BEARER]},
-        "remoteJWKS": {"uri": asked.jwks_uri},
+        "remoteJWKS": {"uri": asked.jwks_uri, "backendSettings": patience},
     }
 
 
