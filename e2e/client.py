@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -69,6 +69,13 @@ class Client:
     """The pod, by the kubectl of its namespace."""
 
     kubectl: Kubectl
+    gateway: str = ""
+    """HOST:PORT of the gateway that it asks by, and what each request has in its head."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def through(self, gateway: str, headers: Mapping[str, str]) -> "Client":
+        """The same pod, asking by a gateway."""
+        return replace(self, gateway=gateway, headers=headers)
 
     def image(self) -> str:
         """The pod's image, for pods of a story that need a Python."""
@@ -76,7 +83,8 @@ class Client:
 
     def infer(self, protocol: str, host: str, model: str, **inputs: Any) -> dict[str, Any]:
         """What a model answers by Triton's own client, as nested lists by output."""
-        return self._ask({"call": "infer", "protocol": protocol, "host": host, "model": model, "inputs": inputs})[0]
+        what = {"protocol": protocol, "host": host, "model": model, "inputs": inputs}
+        return self._ask({"call": "infer", "gateway": self.gateway, "headers": dict(self.headers), **what})[0]
 
     def http(
         self,
@@ -86,13 +94,15 @@ class Client:
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> list[tuple[int, str]]:
         """Status and text of plain HTTP requests, given as method, path and body."""
-        where = {"call": "http", "host": host, "gateway": gateway, "headers": dict(headers)}
+        by, head = gateway or self.gateway, dict(headers or self.headers)
+        where = {"call": "http", "host": host, "gateway": by, "headers": head}
         asked = ({**where, "method": m, "path": p, "body": b} for m, p, b in requests)
         return [(answer["status"], answer["text"]) for answer in self._ask(*asked)]
 
     def grpc(self, host: str, *calls: tuple[str, Sequence[Any]]) -> list[str]:
         """The errors of calls of Triton's gRPC client, given as method and arguments; empty where there is none."""
-        asked = ({"call": "grpc", "host": host, "method": m, "arguments": list(a)} for m, a in calls)
+        where = {"call": "grpc", "host": host, "gateway": self.gateway, "headers": dict(self.headers)}
+        asked = ({**where, "method": m, "arguments": list(a)} for m, a in calls)
         return [answer["error"] for answer in self._ask(*asked)]
 
     def _ask(self, *questions: dict[str, Any]) -> list[dict[str, Any]]:
