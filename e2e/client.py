@@ -3,8 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from load import pod
@@ -69,6 +68,13 @@ class Client:
     """The pod, by the kubectl of its namespace."""
 
     kubectl: Kubectl
+    gateway: str = ""
+    """HOST:PORT of the gateway that it asks by, and what each request has in its head."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def through(self, gateway: str, headers: Mapping[str, str] | None = None) -> "Client":
+        """The same pod, asking by a gateway."""
+        return replace(self, gateway=gateway, headers=headers or {})
 
     def image(self) -> str:
         """The pod's image, for pods of a story that need a Python."""
@@ -78,26 +84,19 @@ class Client:
         """What a model answers by Triton's own client, as nested lists by output."""
         return self._ask({"call": "infer", "protocol": protocol, "host": host, "model": model, "inputs": inputs})[0]
 
-    def http(
-        self,
-        host: str,
-        *requests: tuple[str, str, object],
-        gateway: str = "",
-        headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> list[tuple[int, str]]:
+    def http(self, host: str, *requests: tuple[str, str, object]) -> list[tuple[int, str]]:
         """Status and text of plain HTTP requests, given as method, path and body."""
-        where = {"call": "http", "host": host, "gateway": gateway, "headers": dict(headers)}
-        asked = ({**where, "method": m, "path": p, "body": b} for m, p, b in requests)
+        asked = ({"call": "http", "host": host, "method": m, "path": p, "body": b} for m, p, b in requests)
         return [(answer["status"], answer["text"]) for answer in self._ask(*asked)]
 
-    def grpc(self, host: str, *calls: tuple[str, Sequence[Any]], gateway: str = "") -> list[str]:
+    def grpc(self, host: str, *calls: tuple[str, Sequence[Any]]) -> list[str]:
         """The errors of calls of Triton's gRPC client, given as method and arguments; empty where there is none."""
-        where = {"call": "grpc", "host": host, "gateway": gateway}
-        asked = ({**where, "method": m, "arguments": list(a)} for m, a in calls)
+        asked = ({"call": "grpc", "host": host, "method": m, "arguments": list(a)} for m, a in calls)
         return [answer["error"] for answer in self._ask(*asked)]
 
     def _ask(self, *questions: dict[str, Any]) -> list[dict[str, Any]]:
-        lines = "".join(f"{json.dumps(question)}\n" for question in questions)
+        where = {"gateway": self.gateway, "headers": dict(self.headers)}
+        lines = "".join(f"{json.dumps({**where, **question})}\n" for question in questions)
         told = pod.program(self.kubectl, "load.ask", stdin=lines)
         return [json.loads(line) for line in told.splitlines()]
 

@@ -1,7 +1,7 @@
-"""What stories of traffic have in common: a route is served, and requests are split as its weights say."""
+"""What stories of traffic have in common: a Gateway, a route that is served, and requests split as its weights say."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from e2e.space import Space
 from load.report import Report
@@ -24,14 +24,31 @@ def until_grpc_served(space: Space, gateway: Gateway, host: str) -> None:
 
 def http(space: Space, gateway: Gateway, host: str) -> int:
     """How the host's server is, by HTTP: a status."""
-    ((status, _),) = space.client.http(host, READY, gateway=gateway.address)
+    ((status, _),) = space.client.through(gateway.address).http(host, READY)
     return status
 
 
 def grpc(space: Space, gateway: Gateway, host: str) -> str:
     """The same by gRPC: an error, empty where it is well."""
-    (error,) = space.client.grpc(host, ("is_server_ready", ()), gateway=gateway.address)
+    (error,) = space.client.through(gateway.address).grpc(host, ("is_server_ready", ()))
     return error
+
+
+def own_gateway(space: Space, other: Gateway, name: str) -> Gateway:
+    """A Gateway in the story's namespace, of the class that the other one has, and that runs."""
+    listeners = [{"name": "http", "protocol": "HTTP", "port": 80}]
+    manifest: dict[str, Any] = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": name},
+        "spec": {"gatewayClassName": "envoy", "listeners": listeners},
+    }
+    space.kubectl.apply(manifest)
+    space.kubectl("wait", "--for=condition=Programmed", f"gateway/{name}", "--timeout=120s")
+    of_it = f"--selector=gateway.envoyproxy.io/owning-gateway-namespace={space.namespace}"
+    (service,) = space.cluster.kubectl.within(other.namespace).json("get", "services", of_it)["items"]
+    address = f"{service['metadata']['name']}.{other.namespace}.svc:{service['spec']['ports'][0]['port']}"
+    return Gateway(name, space.namespace, address)
 
 
 def assert_split(report: Report, weights: Mapping[str, int]) -> None:

@@ -109,7 +109,7 @@ def headed(space: Space, gateway: Gateway, header: Mapping[str, str] | None) -> 
     """What requests with this header are answered."""
     headers = {header["name"]: header["value"]} if header else {}
     asked = [("POST", "/v2/models/line/infer", QUESTION)] * 8
-    told = space.client.http(host(space), *asked, gateway=gateway.address, headers=headers)
+    told = space.client.through(gateway.address, headers).http(host(space), *asked)
     return {json.loads(text)["outputs"][0]["data"][0] for status, text in told if status == 200}
 
 

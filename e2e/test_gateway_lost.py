@@ -1,10 +1,11 @@
 """T6: a Gateway that goes in the middle of a canary takes no share along: nothing moves until it is back."""
 
 import time
-from typing import Any, Final
+from typing import Final
 
 from e2e import bundles
 from e2e.client import OF_BOTH
+from e2e.gateway import own_gateway
 from e2e.space import Space
 from e2e.test_canary import ask, begin, canary, share, until_pauses_at
 from testbed.gateway.envoy import Gateway
@@ -17,7 +18,7 @@ QUIET_SECONDS: Final = 5
 
 def test_a_gateway_that_is_lost_at_half_holds_the_canary_until_it_is_back(space: Space, gateway: Gateway) -> None:
     # given: a Gateway of this story alone, and a canary at half
-    spec = begin(space, _made(space, gateway), canary(50))
+    spec = begin(space, own_gateway(space, gateway, NAME), canary(50))
     space.apply("line", space.upload("2", bundles.linear(slope=4)), version="2", **spec)
     revision = until_pauses_at(space, 50)["revision"]
 
@@ -36,27 +37,10 @@ def test_a_gateway_that_is_lost_at_half_holds_the_canary_until_it_is_back(space:
         assert space.ready("line")["reason"] == "GatewayNotFound"
 
         # and: once it is there again the canary goes on to its end
-        _made(space, gateway)
+        own_gateway(space, gateway, NAME)
         space.until_ready("line")
     load.assert_nothing_failed()  # callers in the cluster were served all the while
     assert space.model("line")["status"]["stable"]["version"] == "2"
-
-
-def _made(space: Space, other: Gateway) -> Gateway:
-    """A Gateway in the story's namespace, of the class that the other one has, and that runs."""
-    listeners = [{"name": "http", "protocol": "HTTP", "port": 80}]
-    manifest: dict[str, Any] = {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "Gateway",
-        "metadata": {"name": NAME},
-        "spec": {"gatewayClassName": "envoy", "listeners": listeners},
-    }
-    space.kubectl.apply(manifest)
-    space.kubectl("wait", "--for=condition=Programmed", f"gateway/{NAME}", "--timeout=120s")
-    of_it = f"--selector=gateway.envoyproxy.io/owning-gateway-namespace={space.namespace}"
-    (service,) = space.cluster.kubectl.within(other.namespace).json("get", "services", of_it)["items"]
-    address = f"{service['metadata']['name']}.{other.namespace}.svc:{service['spec']['ports'][0]['port']}"
-    return Gateway(NAME, space.namespace, address)
 
 
 def _weights(space: Space) -> set[int]:

@@ -25,7 +25,7 @@ def traffic(space: Space, gateway: Gateway, **asked: Any) -> dict[str, Any]:
 def statuses(space: Space, gateway: Gateway, times: int = 1, key: str = "") -> list[int]:
     """What requests are answered, with a key or without one."""
     headers = {"x-api-key": key} if key else {}
-    told = space.client.http(host(space), *[READY] * times, gateway=gateway.address, headers=headers)
+    told = space.client.through(gateway.address, headers).http(host(space), *[READY] * times)
     return [status for status, _ in told]
 
 

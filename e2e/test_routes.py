@@ -30,7 +30,7 @@ def traffic(space: Space, gateway: Gateway, listener: str = "", **more: Any) -> 
 
 
 def statuses(space: Space, gateway: Gateway, *requests: tuple[str, str, object]) -> list[int]:
-    return [status for status, _ in space.client.http(host(space), *requests, gateway=gateway.address)]
+    return [status for status, _ in space.client.through(gateway.address).http(host(space), *requests)]
 
 
 def question(model: str, prefix: str = "") -> tuple[str, str, object]:
@@ -60,7 +60,7 @@ def test_two_models_share_a_hostname_by_their_paths_and_the_slow_one_is_cut_off(
     space.until("the gateway serves both", lambda: statuses(space, gateway, *both) == [200, 200])
 
     # then: each answers under its own path, which it does not see, and nobody anywhere else
-    answers = space.client.http(host(space), *both, gateway=gateway.address)
+    answers = space.client.through(gateway.address).http(host(space), *both)
     assert [json.loads(text)["outputs"][0]["data"][0] for _, text in answers] == [13.0, 7.0]
     assert statuses(space, gateway, *OUTSIDE) == [404] * len(OUTSIDE)
 

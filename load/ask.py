@@ -1,9 +1,9 @@
 """Ask a model once: a question as JSON on standard input, the answer as JSON on standard output.
 
-{"call": "infer", "protocol": "http" | "grpc", "host": …, "model": …, "inputs": {name: nested lists of floats}} gives
-{name: nested lists}; {"call": "http", "host": …, "gateway": HOST:PORT or "", "headers": {…}, "method": …, "path": …,
-"body": …} gives {"status": …, "text": …}; {"call": "grpc", "host": …, "gateway": HOST:PORT or "", "method": …,
-"arguments": […]}, a method of Triton's gRPC client, gives {"error": …}.
+Each has "host": …, "gateway": HOST:PORT or "", and "headers": {…}. {"call": "infer", "protocol": "http" | "grpc",
+"model": …, "inputs": {name: nested lists of floats}} gives {name: nested lists}; {"call": "http", "method": …,
+"path": …, "body": …} gives {"status": …, "text": …}; {"call": "grpc", "method": …, "arguments": […]}, a method of
+Triton's gRPC client, gives {"error": …}.
 """
 
 import http.client
@@ -22,7 +22,9 @@ LIBRARIES = {"http": tritonclient.http, "grpc": tritonclient.grpc}
 SECONDS = 10
 
 
-def infer(protocol: str, host: str, model: str, inputs: dict[str, Any]) -> dict[str, Any]:
+def infer(
+    protocol: str, host: str, gateway: str, headers: dict[str, str], model: str, inputs: dict[str, Any]
+) -> dict[str, Any]:
     """What the model answers, by Triton's own client."""
     library = LIBRARIES[protocol]
     tensors = []
@@ -31,11 +33,21 @@ def infer(protocol: str, host: str, model: str, inputs: dict[str, Any]) -> dict[
         tensor = library.InferInput(name, array.shape, "FP32")
         tensor.set_data_from_numpy(array)
         tensors.append(tensor)
-    with library.InferenceServerClient(f"{host}:{PORTS[protocol]}") as client:
-        answer = client.infer(model, tensors)
+    head = {**headers, "Host": host} if gateway and protocol == "http" else headers
+    with triton(protocol, host, gateway) as client:
+        answer = client.infer(model, tensors, headers=head)
     given = answer.get_response()
     names = [o["name"] for o in given["outputs"]] if protocol == "http" else [o.name for o in given.outputs]
     return {name: answer.as_numpy(name).tolist() for name in names}
+
+
+def triton(protocol: str, host: str, gateway: str) -> Any:
+    """Triton's client of the host itself, or of a gateway. By HTTP each request has to tell that one the host."""
+    if not gateway:
+        return LIBRARIES[protocol].InferenceServerClient(f"{host}:{PORTS[protocol]}")
+    if protocol == "http":
+        return tritonclient.http.InferenceServerClient(gateway)
+    return tritonclient.grpc.InferenceServerClient(gateway, channel_args=[("grpc.default_authority", host)])
 
 
 def plain(host: str, gateway: str, headers: dict[str, str], method: str, path: str, body: object) -> dict[str, Any]:
@@ -47,12 +59,11 @@ def plain(host: str, gateway: str, headers: dict[str, str], method: str, path: s
     return {"status": response.status, "text": response.read().decode()}
 
 
-def control(host: str, gateway: str, method: str, arguments: list[Any]) -> dict[str, str]:
-    """One call of Triton's gRPC client, to the host itself or by a gateway; its error, empty when there was none."""
-    asked = {"channel_args": [("grpc.default_authority", host)]} if gateway else {}
-    with tritonclient.grpc.InferenceServerClient(gateway or f"{host}:{PORTS['grpc']}", **asked) as client:
+def control(host: str, gateway: str, headers: dict[str, str], method: str, arguments: list[Any]) -> dict[str, str]:
+    """One call of Triton's gRPC client; its error, empty when there was none."""
+    with triton("grpc", host, gateway) as client:
         try:
-            getattr(client, method)(*arguments)
+            getattr(client, method)(*arguments, headers=headers)
         except InferenceServerException as error:
             return {"error": str(error)}
     return {"error": ""}

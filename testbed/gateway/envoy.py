@@ -11,6 +11,7 @@ from typing import Final
 from testbed import images, site
 from testbed.cluster import Cluster
 from testbed.fingerprint import fingerprint
+from testbed.gateway.authority import authority
 from testbed.gateway.crds import ENVOY_MODULE, ENVOY_VERSION, gateway_api_crds
 from testbed.images import Image
 from testbed.kubectl import Kubectl
@@ -61,6 +62,7 @@ def install(cluster: Cluster) -> Gateway:
         with working("installing Envoy Gateway"):
             _install_crds(cluster)
             _install_chart(cluster, controller)
+            authority(kubectl)
             cluster.apply(_FOLDER / "gateway.yaml", envoy=proxy)
             kubectl("wait", "--for=condition=Programmed", f"gateway/{NAME}", _WAIT)
             kubectl("rollout", "status", "deployment", _OF_GATEWAY, _WAIT)

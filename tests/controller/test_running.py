@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from slipway.controller.kinds import GATEWAY_API, WATCHED
+from slipway.controller.kinds import GATEWAY, WATCHED
 from testbed.gateway.crds import gateway_api_crds
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
@@ -156,7 +156,7 @@ def test_it_ends_in_peace_when_the_gateway_api_goes_and_starts_again_without_it(
     plane.add_crds(gateway_api_crds())
     mark = plane.audit.mark()
     with OperatorProcess(plane, namespaces=[namespace, "default"]) as operator:
-        kinds = {kind.plural for kind in WATCHED if kind.group == GATEWAY_API}
+        kinds = {kind.plural for kind in WATCHED if kind.group == GATEWAY.group}
         until("its kinds are watched", lambda: kinds <= _watched(plane, mark), 60)
         plane.kubectl()("delete", "--wait", *gateway_api)
         until("it has ended", lambda: operator.ended() is not None, 60)

@@ -9,6 +9,7 @@ from hypothesis.stateful import rule
 
 from slipway.core.names import Manifest
 from slipway.core.plan import Action, Apply, Delete
+from slipway.core.traffic_policy import IN_FORCE_AFTER
 from tests.core.disturbed import Disturbed
 from tests.core.operated import Operated
 from tests.core.test_canary import GATEWAY
@@ -140,6 +141,7 @@ class Authenticated(Operated):
             self.kubernetes_works()
             self.the_gateway_answers()
             self.cluster.policies_answer()
+            self.cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
         traffic = self.cluster.spec["traffic"]
         names = {(gateway, hostname) for gateway, hostname, _ in self.cluster.addresses()}
         assert names == {(traffic["gateway"]["name"], hostname) for hostname in traffic["hostnames"]}

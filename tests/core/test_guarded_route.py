@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from slipway.core.plan import Apply, Delete
+from slipway.core.traffic_policy import IN_FORCE_AFTER
 from tests.core.test_canary import GATEWAY, canary, goes_on, pods_come, shares
 from tests.core.test_rollouts import ready
 from tests.core.toy import ENVOY_GATEWAY, Toy
@@ -33,6 +34,8 @@ def answered(cluster: Toy, **said: Any) -> Toy:
         cluster.gateway_answers()
         cluster.policies_answer(**said)
         cluster.settle()
+        cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
+    cluster.settle()
     return cluster
 
 
@@ -63,6 +66,35 @@ def test_a_new_route_has_addresses_and_leads_nowhere_until_its_guard_is_accepted
     answered(cluster)
     assert shares(cluster) == {"3": 100}
     assert cluster.condition("Ready")["status"] == "True"
+
+
+def test_a_guard_that_was_accepted_has_to_reach_the_proxies_before_the_route_opens() -> None:
+    cluster = serving(**KEYS)
+    cluster.gateway_answers()
+    cluster.policies_answer()
+    assert cluster.settle().wake_at == cluster.now + IN_FORCE_AFTER
+    cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds() - 1)
+    cluster.settle()
+    assert not is_open(cluster)
+    assert cluster.condition("Ready")["status"] == "False"
+
+    cluster.pass_time(seconds=1)
+    cluster.settle()
+    assert is_open(cluster)
+
+
+def test_a_route_that_is_made_again_is_guarded_anew() -> None:
+    cluster = answered(serving(**KEYS))
+    assert is_open(cluster)
+
+    # when: somebody deletes it; then: what was said of the guard was said of another route
+    cluster.pass_time(hours=1)
+    del cluster.objects["HTTPRoute", "churn"]
+    cluster.settle()
+    assert not is_open(cluster)
+    cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
+    cluster.settle()
+    assert is_open(cluster)
 
 
 def test_the_guard_is_written_before_the_route() -> None:
@@ -205,6 +237,7 @@ def test_what_is_said_of_another_listener_counts_only_where_none_is_named(sectio
     cluster.policies_answer()
     ref = {"name": "inference", "namespace": "gateways", "sectionName": "tls"}
     cluster.objects["SecurityPolicy", "churn"]["status"]["ancestors"][0]["ancestorRef"] = ref
+    cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
     cluster.settle()
     assert is_open(cluster) is (section is None)
 

@@ -267,15 +267,18 @@ class Toy:
 
     def policies_answer(self, accepted: str = "True", **said: str) -> None:
         """Envoy Gateway takes up its policies as they are, or says what it has against them; it says nothing of those
-        whose route is not there."""
+        whose route is not there, nor the same again."""
         route = self.objects.get(("HTTPRoute", "churn"))
         for kind in ("SecurityPolicy", "BackendTrafficPolicy"):
             policy = self.objects.get((kind, "churn"))
             if policy and route:
                 generation = policy["metadata"]["generation"]
                 condition = {"type": "Accepted", "status": accepted, "observedGeneration": generation, **said}
+                condition["lastTransitionTime"] = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
                 refs = route["spec"]["parentRefs"]
-                policy["status"] = {"ancestors": [{"ancestorRef": ref, "conditions": [condition]} for ref in refs]}
+                status = {"ancestors": [{"ancestorRef": ref, "conditions": [condition]} for ref in refs]}
+                if _timeless(status) != _timeless(policy["status"]):
+                    policy["status"] = status
 
     def has_gateway(self, *, there: bool = True, **said: str) -> None:
         """The Gateway that routes name can be read; it says this by a condition, or is gone."""
@@ -333,3 +336,12 @@ def toy(**spec: Any) -> Toy:
     """A ModelDeployment `churn` of version 3."""
     least = {"model": {"version": "3", "source": {"uri": "s3://models/churn/3"}}}
     return Toy(spec={**least, **spec})
+
+
+def _timeless(status: Manifest) -> list[tuple[Manifest, Manifest]]:
+    """What it says of each ancestor, and not since when."""
+    return [
+        (ancestor["ancestorRef"], {name: said for name, said in condition.items() if name != "lastTransitionTime"})
+        for ancestor in status.get("ancestors", ())
+        for condition in ancestor["conditions"]
+    ]

@@ -1,13 +1,13 @@
 """What traffic asks of Envoy Gateway: the policies, what has become of them, and the route that may stand beside them.
 
 A policy gets a status only once its route is there. So where authentication is asked for, a new route is closed at
-first, with addresses and no backends, which every gateway answers with 500; it opens when the policy is accepted at its
-generation. A route that is open already keeps its addresses until then.
+first, with addresses and no backends, which every gateway answers with 500; it opens when the policy has been accepted
+at its generation, and is in force. A route that is open already keeps its addresses until then.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import Gateway, Traffic
@@ -20,6 +20,11 @@ from slipway.core.facts import Child, Observed, Owner
 from slipway.core.names import Manifest
 from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
 from slipway.core.route import ANSWERED_WITHIN, RouteFacts
+
+IN_FORCE_AFTER: Final = timedelta(seconds=12)
+"""Envoy Gateway accepts a guard before its proxies have it. A proxy asks the issuers of a listener's tokens for their
+keys first (ours for `KEYS_SECONDS`, those of others' policies for ten as a rule), and a listener that had no such guard
+lets everybody through until then."""
 
 _ASKED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     SECURITY_POLICY: ("authentication",),
@@ -64,7 +69,9 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
         return PolicyFacts(known=False, in_place=in_place, accepted=False, guarded=not guards, finding=found)
     parent = parent_of(gateway, owner)
     answers = [
-        _answer(child, traffic, parent, route, now) if child and child.applied == applied_hash(manifest) else _Answer()
+        _answer(child, traffic, parent, route, now)
+        if child and route and child.applied == applied_hash(manifest)
+        else _Answer()
         for manifest, child in ((manifest, _own(observed, manifest["kind"], owner)) for manifest in wanted)
     ]
     return PolicyFacts(
@@ -100,7 +107,7 @@ class _Answer:
     look_again: datetime | None = None
 
 
-def _answer(child: Child, traffic: Traffic, parent: Manifest, route: Child | None, now: datetime) -> _Answer:
+def _answer(child: Child, traffic: Traffic, parent: Manifest, route: Child, now: datetime) -> _Answer:
     body = child.body
     conditions = list(_accepted(body, parent))
     current = [c for c in conditions if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
@@ -110,11 +117,19 @@ def _answer(child: Child, traffic: Traffic, parent: Manifest, route: Child | Non
         said = f"{where}: {child.kind} {child.name}: {bad.get('reason', '')}: {bad.get('message', '')}"
         return _Answer(finding=finding(Reason.POLICY_NOT_ACCEPTED, said))
     if current and len(current) == len(conditions):
+        if child.kind == SECURITY_POLICY and now < (at := _followed_at(current, route)):
+            return _Answer(look_again=at)
         return _Answer(accepted=all(c["status"] == "True" for c in current))
-    written = max((each.written for each in (child, route) if each and each.written), default=now)
+    written = max((each.written for each in (child, route) if each.written), default=now)
     if now < written + ANSWERED_WITHIN:
         return _Answer(look_again=written + ANSWERED_WITHIN)
     return _Answer(finding=finding(Reason.ENVOY_GATEWAY_MISSING, _silent(child, traffic, where)))
+
+
+def _followed_at(current: Sequence[Mapping[str, Any]], route: Child) -> datetime:
+    """When proxies are sure to have what was accepted. What was said before the route was made is about another one."""
+    said = [condition["lastTransitionTime"] for condition in current]
+    return max(map(datetime.fromisoformat, [*said, route.body["metadata"]["creationTimestamp"]])) + IN_FORCE_AFTER
 
 
 def _accepted(body: Manifest, parent: Manifest) -> Iterator[Mapping[str, Any]]:

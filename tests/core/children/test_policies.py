@@ -93,7 +93,11 @@ def test_a_token_is_held_against_its_issuers_keys_and_must_not_be_missing() -> N
     provider = {
         "name": "jwt",
         "issuer": "https://issuer.example",
-        "remoteJWKS": {"uri": "https://issuer.example/keys"},
+        "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]},
+        "remoteJWKS": {
+            "uri": "https://issuer.example/keys",
+            "backendSettings": {"timeout": {"http": {"requestTimeout": "5s"}}},
+        },
     }
     assert secured(authentication=JWT) == {"jwt": {"providers": [provider]}}
     for_one = {"jwt": {**JWT["jwt"], "audiences": ["churn"]}}

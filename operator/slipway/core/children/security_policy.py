@@ -9,6 +9,10 @@ from slipway.core.facts import Owner
 from slipway.core.names import Manifest
 
 SECURITY_POLICY: Final = "SecurityPolicy"
+KEYS_SECONDS: Final = 5
+"""A proxy asks an issuer for its keys for so long. All other changes of the listener wait for it meanwhile."""
+_BEARER: Final = {"name": "Authorization", "valuePrefix": "Bearer "}
+"""There alone: else a token may stand in the query as well, which ends up in logs."""
 
 
 def security_policy(*, owner: Owner, traffic: Traffic, route_uid: str | None) -> Manifest | None:
@@ -38,7 +42,14 @@ def _api_keys(asked: ApiKeys, counted: str | None) -> Manifest:
 
 def _provider(asked: Jwt) -> Manifest:
     audiences = {"audiences": list(asked.audiences)} if asked.audiences else {}
-    return {"name": "jwt", "issuer": asked.issuer, **audiences, "remoteJWKS": {"uri": asked.jwks_uri}}
+    patience = {"timeout": {"http": {"requestTimeout": f"{KEYS_SECONDS}s"}}}
+    return {
+        "name": "jwt",
+        "issuer": asked.issuer,
+        **audiences,
+        "extractFrom": {"headers": [_BEARER]},
+        "remoteJWKS": {"uri": asked.jwks_uri, "backendSettings": patience},
+    }
 
 
 def _outlives(made: Manifest, route_uid: str) -> Manifest:
