@@ -224,4 +224,4 @@ def _latency(seen: Window, quantile: float) -> Number:
 
 
 def _seconds(seen: Window) -> str:
-    return f"{seen.length.total_seconds():g} s"
+    return f"{round(seen.length.total_seconds(), 1):g} s"
