@@ -13,6 +13,7 @@ from testbed.plane import Plane
 
 Manifest = dict[str, Any]
 MD = "/apis/serving.slipway.dev/v1alpha1"
+GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
 GROUPS = {
     "modeldeployments": MD,
     "deployments": "/apis/apps/v1",
@@ -22,6 +23,9 @@ GROUPS = {
     "poddisruptionbudgets": "/apis/policy/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",
     "leases": "/apis/coordination.k8s.io/v1",
+    "gatewayclasses": GATEWAY_API,
+    "gateways": GATEWAY_API,
+    "httproutes": GATEWAY_API,
 }
 """Where each plural lives; what is not here is in the core group."""
 MERGE = "application/merge-patch+json"

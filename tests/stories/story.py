@@ -26,6 +26,7 @@ CHILDREN = (
     "horizontalpodautoscalers",
     "poddisruptionbudgets",
     "networkpolicies",
+    "httproutes",
     "pods",
 )
 ENOUGH = 60

@@ -1,6 +1,6 @@
 """All that became of one ModelDeployment, change by change: what polling would miss is in a watch.
 
-The API server numbers the changes of all kinds in one sequence, so the changes that three watches tell of are put in
+The API server numbers the changes of all kinds in one sequence, so the changes that its watches tell of are put in
 their order by it.
 """
 
@@ -28,6 +28,8 @@ class Moment:
     pods: dict[str, Manifest] = field(default_factory=dict)
     selector: dict[str, str] = field(default_factory=dict)
     """Of the root Service."""
+    route: Manifest = field(default_factory=dict)
+    """What gives shares where a gateway is asked for."""
 
     def counts(self) -> dict[str, int]:
         """Pods that each revision's Deployment is set to."""
@@ -41,6 +43,19 @@ class Moment:
             for pod in self.pods.values()
         )
 
+    def available(self) -> dict[str, int]:
+        """Pods that each revision's Deployment tells of as available; no more than it is set to."""
+        told = {_revision(d): int(d.get("status", {}).get("availableReplicas", 0)) for d in self.deployments.values()}
+        return {revision: min(told[revision], count) for revision, count in self.counts().items()}
+
+    def shares(self) -> dict[str, int]:
+        """Each revision's part of the requests, by what the route says of each protocol alike."""
+        rules = [rule["backendRefs"] for rule in self.route.get("spec", {}).get("rules", ())]
+        named = [{ref["name"]: ref["weight"] for ref in rule if ref["weight"]} for rule in rules]
+        assert all(each == named[0] for each in named), named
+        own = f"{self.model['metadata']['name']}-"
+        return {name.removeprefix(own): weight for name, weight in named[0].items()} if named else {}
+
     def rollout(self) -> Manifest:
         """Where status says that the rollout stands."""
         return dict((self.model.get("status") or {}).get("rollout") or {})
@@ -52,7 +67,13 @@ class History:
     def __init__(self, api: Api, namespace: str, name: str) -> None:
         owned = {"labelSelector": f"{OWNER}={name}"}
         itself = {"fieldSelector": f"metadata.name={name}"}
-        self._asked = {"modeldeployments": itself, "services": itself, "deployments": owned, "pods": owned}
+        self._asked = {
+            "modeldeployments": itself,
+            "services": itself,
+            "httproutes": itself,
+            "deployments": owned,
+            "pods": owned,
+        }
         self._api, self._namespace = api, namespace
         self._seen: list[tuple[int, str, Manifest]] = []
         self._before = Moment()
@@ -94,7 +115,7 @@ class History:
     def moments(self) -> Iterator[Moment]:
         """What there was at the beginning, and after each change. The same object each time, moved on."""
         first = self._before
-        now = Moment(first.model, dict(first.deployments), dict(first.pods), first.selector)
+        now = Moment(first.model, dict(first.deployments), dict(first.pods), first.selector, first.route)
         yield now
         for _, plural, event in sorted(self._seen, key=lambda seen: seen[0]):
             _put(now, plural, event)
@@ -106,7 +127,8 @@ class History:
         for moment in self.moments():
             counts = ", ".join(f"{revision} {count}" for revision, count in moment.counts().items())
             selected = moment.selector.get(REVISION, "all")
-            line = f"{moment.rollout().get('step')}: {counts}; {selected} selected, {moment.reached()} reached"
+            shares = f"; shares {moment.shares()}" if moment.route else ""
+            line = f"{moment.rollout().get('step')}: {counts}; {selected} selected, {moment.reached()} reached{shares}"
             if not lines or lines[-1] != line:
                 lines.append(line)
         return "\n".join(lines)
@@ -136,6 +158,8 @@ def _put(now: Moment, plural: str, event: dict[str, Any]) -> None:
         now.model = found
     elif plural == "services":
         now.selector = found["spec"]["selector"]
+    elif plural == "httproutes":
+        now.route = {} if event["type"] == "DELETED" else found
     else:
         kept: dict[str, Manifest] = getattr(now, plural)
         if event["type"] == "DELETED":

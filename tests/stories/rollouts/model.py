@@ -45,9 +45,13 @@ class Model:
 
     def asks(self, request: str) -> None:
         """Write the annotation, and wait until status has an answer to it."""
+        self.annotates(request)
+        self.until(f"{request} is answered", lambda: self.answer(request))
+
+    def annotates(self, request: str) -> None:
+        """Write the annotation."""
         meta = {"metadata": {"annotations": {REQUEST: request}}}
         self.story.api.patch("modeldeployments", self.story.namespace, self.name, meta)
-        self.until(f"{request} is answered", lambda: self.answer(request))
 
     # -- what it comes to
 
