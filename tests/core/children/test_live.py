@@ -1,6 +1,7 @@
 """What the API server makes of our manifests is still what we asked for: otherwise every pass would write it again."""
 
 import json
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -17,13 +18,21 @@ pytestmark = pytest.mark.plane
 
 
 @pytest.fixture(scope="module")
-def gateways(plane: Plane) -> Iterator[None]:
-    """The plane knows the kinds of gateways meanwhile: others start an operator on it that finds none."""
-    folders = (gateway_api_crds(), envoy_gateway_crds())
-    for folder in folders:
-        plane.add_crds(folder)
-    yield
-    plane.kubectl()("delete", "--wait", *(f"--filename={folder}" for folder in folders))
+def gateways() -> Iterator[Plane]:
+    """A plane that knows the kinds of gateways. `plane` must not: operators that others start there find none."""
+    with Plane() as started:
+        started.start()
+        for folder in (gateway_api_crds(), envoy_gateway_crds()):
+            started.add_crds(folder)
+        yield started
+
+
+@pytest.fixture
+def shop(gateways: Plane) -> str:
+    """A new namespace there."""
+    name = f"t-{secrets.token_hex(4)}"
+    gateways.kubectl()("create", "namespace", name)
+    return name
 
 
 def applied(manifests: list[Manifest], plane: Plane, namespace: str) -> list[tuple[Manifest, Manifest]]:
@@ -50,14 +59,12 @@ def test_a_fresh_child_around_a_workload_has_not_drifted(plane: Plane, namespace
         assert contains(live, asked), asked["kind"]
 
 
-@pytest.mark.usefixtures("gateways")
 @pytest.mark.parametrize("traffic", TRAFFIC)
-def test_a_fresh_route_or_policy_has_not_drifted(traffic: str, plane: Plane, namespace: str) -> None:
-    for asked, live in applied(list(of_traffic(traffic)), plane, namespace):
+def test_a_fresh_route_or_policy_has_not_drifted(traffic: str, gateways: Plane, shop: str) -> None:
+    for asked, live in applied(list(of_traffic(traffic)), gateways, shop):
         assert contains(live, asked), asked["kind"]
 
 
-@pytest.mark.usefixtures("gateways")
 @pytest.mark.parametrize(
     ("place", "value", "says"),
     [
@@ -67,7 +74,7 @@ def test_a_fresh_route_or_policy_has_not_drifted(traffic: str, plane: Plane, nam
     ids=["a value", "a field"],
 )
 def test_what_a_policy_has_no_room_for_is_found(
-    place: tuple[str, ...], value: object, says: str, plane: Plane, namespace: str
+    place: tuple[str, ...], value: object, says: str, gateways: Plane, shop: str
 ) -> None:
     (policy,) = (each for each in of_traffic("policies with everything") if each["kind"] == "BackendTrafficPolicy")
     inner = policy["spec"]
@@ -75,7 +82,7 @@ def test_what_a_policy_has_no_room_for_is_found(
         inner = inner[step]
     inner[place[-1]] = value
     with pytest.raises(CommandError, match=says):
-        applied([policy], plane, namespace)
+        applied([policy], gateways, shop)
 
 
 def test_a_pod_of_ours_is_let_into_a_namespace_that_is_restricted(plane: Plane, namespace: str) -> None:
