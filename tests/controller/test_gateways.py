@@ -81,7 +81,7 @@ async def test_gateways_that_rbac_refuses_are_gone_on_without_and_said_once(
     seen = watcher.store.observed(Key(cluster_namespace, "churn")).gateways
     assert (seen.gateways, seen.classes) == (None, None)
     said = [record.message for record in caplog.records if "may not be listed" in record.message]
-    assert sorted(message.split()[0] for message in said) == ["GatewayClasses", "Gateways"]
+    assert sorted(message.split()[0] for message in said) == ["gatewayclasses", "gateways"]
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["everywhere", "one namespace"])

@@ -83,7 +83,7 @@ def test_a_client_that_keeps_sending_is_answered_for_the_request_timeout_and_the
         stopped = time.monotonic()
         pod.stop()
         assert set(_answers_until_cut(kept)) == {11.0}
-        assert 2 <= time.monotonic() - stopped < 6
+        assert 2 <= time.monotonic() - stopped < 10
     assert pod.until_ended() == 0
     assert pod.verdict == {}
 
