@@ -48,13 +48,13 @@ def test_a_backend_that_does_nothing_but_fail_ends_the_container_though_every_en
     """As one whose CUDA context is poisoned does: each request fails until the process is another."""
     model = models.obedient(pod.repository)
     pod.golden(models.golden())
-    pod.start(interval=INTERVAL)
+    pod.start(interval=2 * INTERVAL)
     pod.until_verified()
     models.order(model, error=1)
     pod.until(lambda: "as ordered" in pod.log)
     assert pod.client.live(1.0)
     assert pod.client.model_ready(1.0)
-    assert pod.until_ended(seconds=3 * INTERVAL + 5) == 1
+    assert pod.until_ended(seconds=3 * 2 * INTERVAL + 5) == 1
     assert pod.verdict["reason"] == "BackendDead"
     assert pod.verdict["message"].endswith("as ordered; it answered before, and failed 3 times in a row")
 
