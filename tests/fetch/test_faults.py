@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from slipway.fetch.policy import Policy
-from slipway.fetch.settings import Settings
+from slipway.fetch.settings import S3, Settings
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
 from tests.fetch.calls import fetch, resolve
@@ -21,7 +21,7 @@ SCHEMES = pytest.mark.parametrize("scheme", ["s3", "http"])
 def _order(order: Order, server: Fake, scheme: str) -> Settings:
     digest = bundles.digest(BUNDLE)
     if scheme == "s3":
-        return order("s3://models/churn", digest, s3={"endpoint": server.address, "anonymous": True})
+        return order("s3://models/churn", digest, s3=S3(endpoint=server.address, anonymous=True))
     return order(f"{server.address}/models/churn", digest)
 
 
@@ -112,7 +112,7 @@ async def test_a_source_that_never_answers_has_stalled(order: Order, hasty: Poli
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        settings = order("s3://models/churn", s3={"endpoint": f"http://127.0.0.1:{port}", "anonymous": True})
+        settings = order("s3://models/churn", s3=S3(endpoint=f"http://127.0.0.1:{port}", anonymous=True))
         with pytest.raises(FetchError, match=r"no byte for 1 s") as refused:
             await resolve(settings, hasty)
         ended.set()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slipway.fetch.policy import Policy
-from slipway.fetch.settings import Settings
+from slipway.fetch.settings import S3, Settings
 from slipway.fetch.verdict import FetchError
 from tests.fetch import bundles
 from tests.fetch.calls import fetch
@@ -18,7 +18,7 @@ MODEL = "1/model.onnx"
 
 def _order(order: Order, server: Fake) -> Settings:
     uri = "s3://models/churn"
-    return order(uri, bundles.digest(BUNDLE), s3={"endpoint": server.address, "anonymous": True})
+    return order(uri, bundles.digest(BUNDLE), s3=S3(endpoint=server.address, anonymous=True))
 
 
 async def _broken_off(settings: Settings, policy: Policy, server: Fake) -> None:

@@ -9,7 +9,7 @@ import obstore
 import pytest
 
 from slipway.fetch.policy import Policy
-from slipway.fetch.settings import Resolved
+from slipway.fetch.settings import S3, Resolved
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
 from tests.fetch.calls import fetch, resolve
@@ -27,7 +27,7 @@ def uri(s3: Gateway) -> str:
 
 
 async def test_resolve_says_what_the_bundle_is(uri: str, s3: Gateway, order: Order, policy: Policy) -> None:
-    answer = await resolve(order(uri, s3={"endpoint": s3.endpoint}), policy)
+    answer = await resolve(order(uri, s3=S3(endpoint=s3.endpoint)), policy)
     assert answer == {
         "digest": bundles.digest(BUNDLE),
         "unverified": False,
@@ -46,7 +46,7 @@ async def test_resolve_says_what_the_bundle_is(uri: str, s3: Gateway, order: Ord
 
 
 async def test_fetch_lays_out_the_repository(uri: str, s3: Gateway, order: Order, policy: Policy) -> None:
-    settings = order(f"{uri}/", bundles.digest(BUNDLE), s3={"endpoint": s3.endpoint})
+    settings = order(f"{uri}/", bundles.digest(BUNDLE), s3=S3(endpoint=s3.endpoint))
     (settings.config).mkdir()
     (settings.config / "overlay.json").write_text(json.dumps({"maxBatchSize": 4}))
     await fetch(settings, policy)
@@ -65,7 +65,7 @@ async def test_names_with_blanks_umlauts_and_percent_signs_arrive(s3: Gateway, o
     odd = {"1/ein ü + 100%41 name~.txt": b"kept", "1/empty": b""}
     bundle = bundles.listed(bundles.files(**odd))
     s3.upload("odd", "b", bundle)
-    settings = order("s3://odd/b", bundles.digest(bundle), s3={"endpoint": s3.endpoint})
+    settings = order("s3://odd/b", bundles.digest(bundle), s3=S3(endpoint=s3.endpoint))
     await fetch(settings, policy)
     for path, content in odd.items():
         assert (settings.root / "repository/churn" / path).read_bytes() == content
@@ -75,7 +75,7 @@ async def test_an_unverified_bundle_is_fetched_until_its_listing_changes(
     s3: Gateway, order: Order, policy: Policy, tmp_path: Path
 ) -> None:
     s3.upload("listing", "b", bundles.files())
-    settings = order("s3://listing/b", s3={"endpoint": s3.endpoint})
+    settings = order("s3://listing/b", s3=S3(endpoint=s3.endpoint))
     answer = await resolve(settings, policy)
     assert answer["unverified"] is True
     settings = replace(settings, resolved=Resolved(digest=answer["digest"], unverified=True))
@@ -91,7 +91,7 @@ async def test_a_list_that_was_replaced_after_the_revision_was_made_is_found(
     uri: str, s3: Gateway, order: Order, policy: Policy
 ) -> None:
     s3.upload(*_split(uri), bundles.listed(bundles.files(**{"labels.txt": b"other"})))
-    settings = order(uri, bundles.digest(BUNDLE), s3={"endpoint": s3.endpoint})
+    settings = order(uri, bundles.digest(BUNDLE), s3=S3(endpoint=s3.endpoint))
     with pytest.raises(FetchError, match="SHA256SUMS is sha256:") as refused:
         await fetch(settings, policy)
     assert refused.value.reason is Reason.SOURCE_CHANGED
@@ -102,7 +102,7 @@ async def test_a_file_that_is_not_what_the_list_says_is_found(
     uri: str, s3: Gateway, order: Order, policy: Policy
 ) -> None:
     s3.upload(*_split(uri), {"1/model.onnx": bundles.MODEL[:-1] + b"!"})
-    settings = order(uri, bundles.digest(BUNDLE), s3={"endpoint": s3.endpoint})
+    settings = order(uri, bundles.digest(BUNDLE), s3=S3(endpoint=s3.endpoint))
     with pytest.raises(
         FetchError, match=r"1/model\.onnx: SHA-256 is .*, SHA256SUMS says .*; upload it again"
     ) as refused:
@@ -112,7 +112,7 @@ async def test_a_file_that_is_not_what_the_list_says_is_found(
 
 
 async def test_a_pinned_digest_must_be_the_lists(uri: str, s3: Gateway, order: Order, policy: Policy) -> None:
-    pinned = order(uri, digest="sha256:" + "1" * 64, s3={"endpoint": s3.endpoint})
+    pinned = order(uri, digest="sha256:" + "1" * 64, s3=S3(endpoint=s3.endpoint))
     with pytest.raises(FetchError, match=r"source\.digest says sha256:1111") as refused:
         await resolve(pinned, policy)
     assert refused.value.reason is Reason.DIGEST_MISMATCH
@@ -121,21 +121,21 @@ async def test_a_pinned_digest_must_be_the_lists(uri: str, s3: Gateway, order: O
 async def test_a_pin_without_list_is_refused(s3: Gateway, order: Order, policy: Policy) -> None:
     s3.upload("nopin", "b", bundles.files())
     with pytest.raises(FetchError, match=r"has no SHA256SUMS, which source\.digest pins") as refused:
-        await resolve(order("s3://nopin/b", digest=bundles.digest(BUNDLE), s3={"endpoint": s3.endpoint}), policy)
+        await resolve(order("s3://nopin/b", digest=bundles.digest(BUNDLE), s3=S3(endpoint=s3.endpoint)), policy)
     assert refused.value.reason is Reason.BUNDLE_INVALID
 
 
 async def test_an_unlisted_file_is_refused(uri: str, s3: Gateway, order: Order, policy: Policy) -> None:
     s3.upload(*_split(uri), {"1/model.onnx.bak": b"old"})
     with pytest.raises(FetchError, match=r"1/model\.onnx\.bak: in the bundle but not in SHA256SUMS"):
-        await resolve(order(uri, s3={"endpoint": s3.endpoint}), policy)
+        await resolve(order(uri, s3=S3(endpoint=s3.endpoint)), policy)
 
 
 async def test_a_listed_file_that_is_not_there_is_named(uri: str, s3: Gateway, order: Order, policy: Policy) -> None:
     bucket, prefix = _split(uri)
     obstore.delete(s3.bucket(bucket), f"{prefix}/labels.txt")
     with pytest.raises(FetchError, match=r"labels\.txt: SHA256SUMS names it") as refused:
-        await resolve(order(uri, s3={"endpoint": s3.endpoint}), policy)
+        await resolve(order(uri, s3=S3(endpoint=s3.endpoint)), policy)
     assert refused.value.reason is Reason.SOURCE_NOT_FOUND
 
 
@@ -143,12 +143,12 @@ async def test_a_listed_file_that_is_not_there_is_named(uri: str, s3: Gateway, o
 async def test_nothing_there_is_not_found(uri: str, s3: Gateway, order: Order, policy: Policy, tail: str) -> None:
     address = tail.format(bucket=_split(uri)[0])
     with pytest.raises(FetchError, match="s3://") as refused:
-        await resolve(order(address, s3={"endpoint": s3.endpoint}), policy)
+        await resolve(order(address, s3=S3(endpoint=s3.endpoint)), policy)
     assert refused.value.reason is Reason.SOURCE_NOT_FOUND
 
 
 async def test_wrong_keys_are_denied_in_the_stores_words(uri: str, s3: Gateway, order: Order, policy: Policy) -> None:
-    settings = order(uri, s3={"endpoint": s3.endpoint})
+    settings = order(uri, s3=S3(endpoint=s3.endpoint))
     (settings.credentials / "AWS_SECRET_ACCESS_KEY").write_text("wrong")
     with pytest.raises(FetchError, match=r"SignatureDoesNotMatch.*source\.secretName") as refused:
         await resolve(settings, policy)
@@ -159,7 +159,7 @@ async def test_an_unsigned_request_to_a_private_bucket_is_denied(
     uri: str, s3: Gateway, order: Order, policy: Policy
 ) -> None:
     with pytest.raises(FetchError, match="AccessDenied") as refused:
-        await resolve(order(uri, s3={"endpoint": s3.endpoint, "anonymous": True}), policy)
+        await resolve(order(uri, s3=S3(endpoint=s3.endpoint, anonymous=True)), policy)
     assert refused.value.reason is Reason.SOURCE_DENIED
 
 
@@ -171,7 +171,7 @@ async def test_the_endpoint_may_stand_in_the_secret(uri: str, s3: Gateway, order
 
 async def test_a_store_that_is_down_is_unavailable(order: Order, policy: Policy, s3: Gateway) -> None:
     with pytest.raises(FetchError, match=r"no connection to http://127\.0\.0\.1:1:") as refused:
-        await resolve(order("s3://models/churn", s3={"endpoint": "http://127.0.0.1:1"}), policy)
+        await resolve(order("s3://models/churn", s3=S3(endpoint="http://127.0.0.1:1")), policy)
     assert refused.value.reason is Reason.SOURCE_UNAVAILABLE
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from slipway.fetch import fetch as module
 from slipway.fetch.policy import Policy
+from slipway.fetch.settings import S3
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
 from tests.fetch.calls import fetch
@@ -35,9 +36,7 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_bundle_that_cannot_fit_is_not_begun(order: Order, policy: Policy, small_volume: Path) -> None:
     async with fake(BUNDLE) as server:
-        settings = order(
-            "s3://models/churn", bundles.digest(BUNDLE), s3={"endpoint": server.address, "anonymous": True}
-        )
+        settings = order("s3://models/churn", bundles.digest(BUNDLE), s3=S3(endpoint=server.address, anonymous=True))
         with pytest.raises(
             FetchError, match=r"needs \d+ bytes and \d+ are available; raise spec\.model\.storage\.size"
         ) as refused:
@@ -54,7 +53,7 @@ async def test_a_volume_that_fills_up_meanwhile_is_told_the_same_way(
     monkeypatch.setattr(module, "_check_room", lambda *_: None)
     async with fake(BUNDLE) as server:
         settings = order(
-            "s3://models/churn", bundles.digest(BUNDLE), 314_000, s3={"endpoint": server.address, "anonymous": True}
+            "s3://models/churn", bundles.digest(BUNDLE), 314_000, s3=S3(endpoint=server.address, anonymous=True)
         )
         with pytest.raises(FetchError, match=r"needs 314000 bytes and \d+ are available") as refused:
             await fetch(replace(settings, root=small_volume), policy)
