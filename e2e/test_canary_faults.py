@@ -39,7 +39,8 @@ def candidates(space: Space) -> list[Manifest]:
 
 def mirrored(space: Space) -> str:
     """What status tells of mirrored requests."""
-    return str(space.model("line")["status"]["rollout"]["canary"].get("mirrored", ""))
+    told = space.model("line")["status"].get("rollout", {}).get("canary", {})
+    return str(told.get("mirrored", ""))
 
 
 def test_a_candidate_that_turns_slow_is_sent_home_with_its_latency(space: Space, gateway: Gateway) -> None:

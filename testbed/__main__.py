@@ -12,6 +12,7 @@ from testbed import demo as demos
 from testbed import demo_canary as canaries
 from testbed import engine, images, installing, tools
 from testbed.gateway import envoy
+from testbed.gitops import argocd
 from testbed.say import MissingError, console, step
 from testbed.shell import CACHE, CommandError
 
@@ -26,10 +27,15 @@ def main() -> None:
 
 @main.command("tools")
 @click.argument("names", nargs=-1)
-def build_tools(names: tuple[str, ...]) -> None:
+@click.option(
+    "--of-stories", is_flag=True, help="Envoy Gateway and Argo CD too: built beside stories they starve them."
+)
+def build_tools(names: tuple[str, ...], of_stories: bool) -> None:
     """Build the programs that are absent (all, or those named) and say where they are."""
     for program in names or [program for recipe in tools.RECIPES for program in recipe.programs]:
         tools.find(program)
+    for recipe in (envoy.RECIPE, argocd.RECIPE) if of_stories else ():
+        tools.ensure(recipe)
     step(f"programs are in {tools.links()}")
 
 
