@@ -8,6 +8,8 @@ from e2e.space import Manifest, Space
 from e2e.test_canary import ask, begin, canary, host, share, until_pauses_at
 from testbed.gateway.envoy import Gateway
 
+UNWATCHED: Final = {"verification": {"interval": "0s"}}
+"""A candidate that may turn wrong while it serves: its guard would find that out, beside what a story is about."""
 FEW: Final = "--rate=2"
 """So few requests a second that a slow model keeps up."""
 SLOW_SECONDS: Final = 0.5
@@ -113,7 +115,7 @@ def test_while_a_candidates_pod_is_taken_away_its_share_is_elsewhere(space: Spac
 def test_a_shadow_is_measured_and_its_failures_touch_nobody(space: Space, gateway: Gateway) -> None:
     spec = begin(space, gateway, analysed({"shadow": 100}, {"pause": {}}, {"analysis": "Inline"}))
     with space.client.load(host(space), "line", OF_BOTH, gateway=gateway.address) as load:
-        space.apply("line", space.upload("2", bundles.obedient()), version="2", **spec)
+        space.apply("line", space.upload("2", bundles.obedient()), version="2", model=UNWATCHED, **spec)
         space.until("the copies are told of", lambda: " 0 of " in mirrored(space))
         ask(space, f"promote/{space.model('line')['status']['candidate']['revision']}")
         space.until("it is analysed", lambda: space.ready("line").get("reason") == "AnalysisRunning")
