@@ -35,7 +35,7 @@ demo-canary: $(READY) ## A better model gets 10, 50 and 100 % of live requests t
 test: $(READY) ## Everything: lint, types, layers, tests, stories on a real cluster
 	@$(TESTBED) engine
 	@$(MAKE) lint
-	@$(TESTBED) tools --of-stories
+	@$(TESTBED) tools
 	@$(MAKE) unit
 	@status=0; $(MAKE) e2e || status=$$?; \
 	if [[ "$${KEEP:-}" != yes ]]; then $(TESTBED) down --name slipway-e2e; fi; exit $$status
@@ -50,7 +50,7 @@ unit: $(READY) ## Tests without a cluster
 	@pytest tests --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST)
 
 e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down` takes it away)
-	@$(TESTBED) tools --of-stories
+	@$(TESTBED) story-tools
 	@$(TESTBED) up --name slipway-e2e
 	@pytest e2e --numprocesses=$(STORIES) $(PYTEST)
 

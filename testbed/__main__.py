@@ -27,16 +27,18 @@ def main() -> None:
 
 @main.command("tools")
 @click.argument("names", nargs=-1)
-@click.option(
-    "--of-stories", is_flag=True, help="Envoy Gateway and Argo CD too: built beside stories they starve them."
-)
-def build_tools(names: tuple[str, ...], of_stories: bool) -> None:
+def build_tools(names: tuple[str, ...]) -> None:
     """Build the programs that are absent (all, or those named) and say where they are."""
     for program in names or [program for recipe in tools.RECIPES for program in recipe.programs]:
         tools.find(program)
-    for recipe in (envoy.RECIPE, argocd.RECIPE) if of_stories else ():
-        tools.ensure(recipe)
     step(f"programs are in {tools.links()}")
+
+
+@main.command("story-tools")
+def build_story_tools() -> None:
+    """Build what stories alone need, Envoy Gateway and Argo CD: beside stories that run it would starve them."""
+    for recipe in (envoy.RECIPE, argocd.RECIPE):
+        tools.ensure(recipe)
 
 
 @main.command("engine")
