@@ -3,13 +3,25 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from e2e.space import Space
+from e2e.space import Manifest, Space
 from load.report import Report
 from load.split import is_fair
 from load.table import table
 from testbed.gateway.envoy import Gateway
 
 READY: Final = ("GET", "/v2/health/ready", None)
+
+
+def host(space: Space) -> str:
+    """The name of a story's model outside the cluster."""
+    return f"{space.namespace}.example.com"
+
+
+def traffic(space: Space, gateway: Gateway, listener: str = "", **more: Any) -> Manifest:
+    """`spec.traffic` of a story's model."""
+    section = {"sectionName": listener} if listener else {}
+    where = {"name": gateway.name, "namespace": gateway.namespace, **section}
+    return {"gateway": where, "hostnames": [host(space)], **more}
 
 
 def until_served(space: Space, gateway: Gateway, host: str) -> None:

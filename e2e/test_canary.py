@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from e2e import bundles
 from e2e.client import OF_BOTH
-from e2e.gateway import assert_split, until_served
+from e2e.gateway import assert_split, host, traffic, until_served
 from e2e.space import Manifest, Space
 from testbed.gateway.envoy import Gateway
 
@@ -26,22 +26,9 @@ def canary(*weights: int) -> Manifest:
     return {"type": "Canary", "canary": {"steps": steps, "standbyDuration": "0s"}}
 
 
-def traffic(space: Space, gateway: Gateway, **more: Any) -> Manifest:
-    return {
-        "gateway": {"name": gateway.name, "namespace": gateway.namespace},
-        "hostnames": [host(space)],
-        "candidateHeader": HEADER,
-        **more,
-    }
-
-
-def host(space: Space) -> str:
-    return f"{space.namespace}.example.com"
-
-
 def begin(space: Space, gateway: Gateway, rollout: Manifest, **more: Any) -> dict[str, Any]:
     """y = 2x + 1 serves through the gateway; answers what further versions are applied with. `more` is of traffic."""
-    spec: dict[str, Any] = {"rollout": rollout, "traffic": traffic(space, gateway, **more)}
+    spec: dict[str, Any] = {"rollout": rollout, "traffic": traffic(space, gateway, candidateHeader=HEADER, **more)}
     space.apply("line", space.upload("1", bundles.linear(slope=2)), **spec)
     space.until_ready("line")
     until_served(space, gateway, host(space))

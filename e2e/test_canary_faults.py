@@ -4,8 +4,9 @@ from typing import Final
 
 from e2e import bundles
 from e2e.client import OF_BOTH
+from e2e.gateway import host
 from e2e.space import Manifest, Space
-from e2e.test_canary import ask, begin, canary, host, share, until_pauses_at
+from e2e.test_canary import ask, begin, canary, share, until_pauses_at
 from testbed.gateway.envoy import Gateway
 
 UNWATCHED: Final = {"verification": {"interval": "0s"}}

@@ -1,25 +1,16 @@
 """What Envoy Gateway does beside routing, through a real one: whom it lets in, how often, and to which pod."""
 
-from typing import Any, Final
+from typing import Final
 
 from e2e import bundles
-from e2e.space import Space, is_pod_ready
+from e2e.gateway import READY, host, traffic
+from e2e.space import Manifest, Space, is_pod_ready
 from testbed.gateway.envoy import Gateway
 
-READY: Final = ("GET", "/v2/health/ready", None)
 KEYS: Final = {"alice": "a-key", "bob": "b-key"}
 MOST: Final = 5
 KINDS: Final = ("securitypolicies", "backendtrafficpolicies")
 LIMIT: Final = {"requests": MOST, "per": "Hour"}
-
-
-def host(space: Space) -> str:
-    return f"{space.namespace}.example.com"
-
-
-def traffic(space: Space, gateway: Gateway, **asked: Any) -> dict[str, Any]:
-    where = {"name": gateway.name, "namespace": gateway.namespace}
-    return {"gateway": where, "hostnames": [host(space)], **asked}
 
 
 def statuses(space: Space, gateway: Gateway, times: int = 1, key: str = "") -> list[int]:
@@ -41,7 +32,7 @@ def policies(space: Space) -> list[str]:
 def test_nobody_gets_in_without_a_key_and_each_key_has_its_own_count(space: Space, gateway: Gateway) -> None:
     # given: a key is asked for before the Secret with the keys is there
     uri = space.upload("1", bundles.linear(slope=2))
-    asked = {
+    asked: Manifest = {
         "authentication": {"apiKeys": {"secretName": "clients"}},
         "rateLimit": {**LIMIT, "header": "x-api-key"},
     }
@@ -72,7 +63,7 @@ def test_nobody_gets_in_without_a_key_and_each_key_has_its_own_count(space: Spac
 def test_each_address_has_its_own_count_and_the_pod_with_the_fewest_requests_is_next(
     space: Space, gateway: Gateway
 ) -> None:
-    asked = {"rateLimit": LIMIT, "loadBalancing": "LeastRequest", "retries": {"attempts": 2}}
+    asked: Manifest = {"rateLimit": LIMIT, "loadBalancing": "LeastRequest", "retries": {"attempts": 2}}
     uri = space.upload("1", bundles.linear(slope=2))
     space.apply("line", uri, traffic=traffic(space, gateway, **asked))
     space.until_ready("line")

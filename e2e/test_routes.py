@@ -2,13 +2,13 @@
 
 import json
 import time
-from typing import Any, Final
+from typing import Final
 
 from e2e import bundles
 from e2e.client import OF_BOTH
-from e2e.gateway import READY, assert_split, grpc, http, until_grpc_served, until_served
-from e2e.space import Manifest, Space
-from e2e.test_canary import LOOK_SECONDS, QUESTION, ask, begin, canary, host, until_pauses_at
+from e2e.gateway import READY, assert_split, grpc, host, http, traffic, until_grpc_served, until_served
+from e2e.space import Space
+from e2e.test_canary import LOOK_SECONDS, QUESTION, ask, begin, canary, until_pauses_at
 from testbed.gateway.envoy import Gateway
 
 LIMIT: Final = "2s"
@@ -21,12 +21,6 @@ OUTSIDE: Final = (
     ("GET", "/quicker/v2/health/ready", None),  # it begins alike, and is another path
     ("POST", "/inference.GRPCInferenceService/ServerReady", None),
 )
-
-
-def traffic(space: Space, gateway: Gateway, listener: str = "", **more: Any) -> Manifest:
-    section = {"sectionName": listener} if listener else {}
-    where = {"name": gateway.name, "namespace": gateway.namespace, **section}
-    return {"gateway": where, "hostnames": [host(space)], **more}
 
 
 def statuses(space: Space, gateway: Gateway, *requests: tuple[str, str, object]) -> list[int]:

@@ -6,15 +6,14 @@ from typing import Any, Final
 import trustme
 
 from e2e import bundles
-from e2e.gateway import own_gateway
+from e2e.gateway import host, own_gateway, traffic
 from e2e.issuer import Issuer, new_key
 from e2e.space import Manifest, Space
-from e2e.test_policies import host, traffic
+from e2e.test_canary import QUESTION
 from testbed.gateway import envoy
 from testbed.gateway.authority import authority
 from testbed.gateway.envoy import Gateway
 
-QUESTION: Final = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}
 RIGHT: Final = {"y": [[7.0]]}
 KEY: Final = {"x-api-key": "a-key"}
 LONG_AGO_SECONDS: Final = 300

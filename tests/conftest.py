@@ -42,7 +42,8 @@ def cluster_plane() -> Iterator[Plane]:
         yield started
 
 
-def _fresh(plane: Plane) -> str:
+def fresh_namespace(plane: Plane) -> str:
+    """One that nobody else has."""
     name = f"t-{secrets.token_hex(4)}"
     plane.kubectl()("create", "namespace", name)
     return name
@@ -51,12 +52,12 @@ def _fresh(plane: Plane) -> str:
 @pytest.fixture
 def namespace(plane: Plane) -> str:
     """A new namespace on `plane`. It stays: nothing there would finish its deletion."""
-    return _fresh(plane)
+    return fresh_namespace(plane)
 
 
 @pytest.fixture
 def cluster_namespace(cluster_plane: Plane) -> Iterator[str]:
     """A new namespace on `cluster_plane`, deleted after the test."""
-    name = _fresh(cluster_plane)
+    name = fresh_namespace(cluster_plane)
     yield name
     cluster_plane.kubectl()("delete", "namespace", name, "--wait=false")

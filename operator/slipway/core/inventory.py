@@ -22,6 +22,7 @@ from slipway.core.children.accelerator import (
     which_product,
 )
 from slipway.core.facts import NodeFacts
+from slipway.core.reasons import fit
 
 LONGEST: Final = 512
 """Characters of the sentence: it goes into a condition's message, next to the scheduler's own words."""
@@ -35,8 +36,7 @@ _Nodes = Sequence[NodeFacts]
 def what_nodes_have(nodes: Sequence[NodeFacts], accelerator: Accelerator) -> str:
     """Why no node fits, as far as nodes can tell, and what is there instead."""
     problem = next(_problems(nodes, accelerator))
-    sentence = f"{problem}; seen: {_seen(nodes, resource_name(accelerator))}"
-    return sentence if len(sentence) <= LONGEST else sentence[: LONGEST - 1] + "…"
+    return fit(f"{problem}; seen: {_seen(nodes, resource_name(accelerator))}", LONGEST)
 
 
 def could_take(node: NodeFacts, accelerator: Accelerator) -> bool:

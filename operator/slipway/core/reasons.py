@@ -116,12 +116,18 @@ ABOUT_REVISION = frozenset(
 )
 
 
+def fit(words: str, longest: int = LONGEST) -> str:
+    """Words as status takes them: cut where they are too long, in characters, and without the lone surrogates that JSON
+    lets through and UTF-8 does not."""
+    written = words.encode(errors="replace").decode()
+    return written if len(written) <= longest else written[: longest - 1] + "…"
+
+
 def finding(reason: Reason, message: str) -> Finding:
-    """A finding about whatever its reason speaks of. Its message is fit for status, whoever wrote it: cut where it is
-    too long, and without the lone surrogates that JSON lets through and UTF-8 does not."""
-    words = message.encode(errors="replace").decode()
-    cut = words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
-    return Finding(reason=reason, message=cut, about=About.REVISION if reason in ABOUT_REVISION else About.WORLD)
+    """A finding about whatever its reason speaks of. Its message is fit for status, whoever wrote it."""
+    return Finding(
+        reason=reason, message=fit(message), about=About.REVISION if reason in ABOUT_REVISION else About.WORLD
+    )
 
 
 def found_before(reason: str, message: str) -> Finding:

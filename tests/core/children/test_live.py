@@ -1,7 +1,6 @@
 """What the API server makes of our manifests is still what we asked for: otherwise every pass would write it again."""
 
 import json
-import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from slipway.core.names import Manifest
 from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import CommandError
+from tests.conftest import fresh_namespace
 from tests.core.children.every import SPECS, TRAFFIC, around, of_spec, of_traffic
 from tests.core.gen import owner
 
@@ -30,9 +30,7 @@ def gateways() -> Iterator[Plane]:
 @pytest.fixture
 def shop(gateways: Plane) -> str:
     """A new namespace there."""
-    name = f"t-{secrets.token_hex(4)}"
-    gateways.kubectl()("create", "namespace", name)
-    return name
+    return fresh_namespace(gateways)
 
 
 def applied(manifests: list[Manifest], plane: Plane, namespace: str) -> list[tuple[Manifest, Manifest]]:

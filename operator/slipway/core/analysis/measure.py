@@ -14,6 +14,7 @@ from slipway.core.analysis.answers import compare, refused
 from slipway.core.analysis.chance import may_be_chance
 from slipway.core.analysis.samples import NO_GOLDEN, Evidence, Golden, Reading, Readings, Trials
 from slipway.core.analysis.window import Window, window
+from slipway.core.reasons import fit
 from slipway.triton.metrics import KEEP_LATENCIES, QUANTILE_SECONDS
 
 LONGEST: Final = 1024
@@ -58,21 +59,16 @@ def measure(metric: Metric, evidence: Evidence, candidate: Contender, stable: Co
     """One metric of one round."""
     outcome, says = _verdict(metric, _pair(metric, evidence, candidate, stable), candidate.version, stable.version)
     return Measurement(
-        metric=metric.name, at=evidence.after.at, outcome=outcome, message=_stored(f"{metric.name}: {says}")
+        metric=metric.name, at=evidence.after.at, outcome=outcome, message=fit(f"{metric.name}: {says}", LONGEST)
     )
 
 
 def told(evidence: Evidence, of: Contender, *asked: BuiltIn) -> str:
-    """Numbers of one revision in words, held to nothing. What keeps several from being known is said once."""
+    """When numbers of one revision were seen, and they in words, held to nothing. What keeps several from being known
+    is said once."""
     numbers = [_counted(built_in, evidence, of, probed=True) for built_in in asked]
     said = (words for number in numbers for words in (number.trouble or number.shown, number.doubt) if words)
-    return _stored("; ".join(dict.fromkeys(said)))
-
-
-def _stored(words: str) -> str:
-    """As status takes it."""
-    written = words.encode(errors="replace").decode()
-    return written if len(written) <= LONGEST else written[: LONGEST - 1] + "…"
+    return fit(f"at {evidence.after.at:%H:%M:%S} UTC: {'; '.join(dict.fromkeys(said))}", LONGEST)
 
 
 # -- conditions

@@ -45,6 +45,5 @@ def measured(state: State, facts: Facts) -> State:
     seen = facts.evidence.get(topic(candidate.revision or ""))
     if seen is None or seen.before is None:
         return state
-    said = told(seen, contender(candidate, facts), *_MEASURED)
-    known = canary.model_copy(update={"mirrored": f"at {seen.after.at:%H:%M:%S} UTC: {said}"[:1024]})
+    known = canary.model_copy(update={"mirrored": told(seen, contender(candidate, facts), *_MEASURED)})
     return replace(state, rollout=rollout.model_copy(update={"canary": known}))
