@@ -18,6 +18,8 @@ from testbed.shell import CommandError, spawn
 
 _SERIAL = itertools.count(1)
 END_SECONDS = 15
+IMAGE_ENV = {"MALLOC_MMAP_THRESHOLD_": "131072"}
+"""Of what `images/operator/Dockerfile` sets, what matters for a process that is not in that image."""
 
 
 class OperatorProcess:
@@ -61,7 +63,7 @@ class OperatorProcess:
     def start(self) -> Self:
         """Start it and come back at once."""
         kubeconfig = str(self._plane.kubeconfig(self._user))
-        self._process = spawn(self._argv, self.log_path, env={"KUBECONFIG": kubeconfig})
+        self._process = spawn(self._argv, self.log_path, env={**IMAGE_ENV, "KUBECONFIG": kubeconfig})
         return self
 
     def stop(self) -> int | None:

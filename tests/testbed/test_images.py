@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed import images, site, tools
+from testbed import images, operating, site, tools
 from testbed.images import Image
 
 
@@ -39,6 +39,11 @@ def test_a_changed_recipe_of_a_program_is_built_in_another_folder() -> None:
 def test_every_image_has_a_dockerfile_that_runs_as_nobody_in_particular() -> None:
     for image in images.all_images():
         assert "\nUSER 1000\n" in (image.source / "Dockerfile").read_text(), image.name
+
+
+def test_an_operator_outside_its_image_runs_as_in_it() -> None:
+    said = (images.IMAGES / "operator" / "Dockerfile").read_text()
+    assert all(f"ENV {name}={value}\n" in said for name, value in operating.IMAGE_ENV.items())
 
 
 def test_a_ready_cluster_is_used_only_when_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

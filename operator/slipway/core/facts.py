@@ -43,7 +43,7 @@ PACKED: Final = "ControllerRevision"
 """Kind of which there are most, up to a whole history for each object, and which never changes once it is packed."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True, weakref_slot=True)
 class Child:
     """One object that we made. Its body is kept as text: there are thousands, and objects take ten times that."""
 
@@ -90,7 +90,7 @@ def _written(meta: Mapping[str, Any]) -> datetime | None:
     return datetime.fromisoformat(last) if last else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ContainerFacts:
     """A container as the kubelet tells it."""
 
@@ -118,7 +118,7 @@ class ContainerFacts:
         return self.running or self.exit_code is not None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PodFacts:
     """A pod of ours, slim."""
 
