@@ -13,6 +13,7 @@ from tests.core.toy import ENVOY_GATEWAY, Toy
 KEYS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "clients"}}}
 LIMIT: dict[str, Any] = {"rateLimit": {"requests": 5, "per": "Second"}}
 ELSEWHERE: dict[str, Any] = {"gateway": {"name": "other", "namespace": "gateways"}}
+GATEWAY_OF_ALL: dict[str, Any] = {"name": "inference", "namespace": "gateways"}
 WIDER: dict[str, Any] = {"hostnames": ["churn.example", "open.example"]}
 
 
@@ -229,17 +230,95 @@ def test_a_guard_that_is_being_deleted_is_none() -> None:
     assert route(cluster)["hostnames"] == ["churn.example"]
 
 
-@pytest.mark.parametrize("section", [None, "http"])
-def test_what_is_said_of_another_listener_counts_only_where_none_is_named(section: str | None) -> None:
-    named = {"name": "inference", "namespace": "gateways", **({"sectionName": section} if section else {})}
-    cluster = serving(**KEYS, gateway=named)
+@pytest.mark.parametrize(
+    ("asked", "said_of", "opens"),
+    [(None, "tls", False), ("http", "tls", False), ("http", None, True), ("http", "http", True)],
+)
+def test_what_is_said_of_one_listener_holds_for_no_other(asked: str | None, said_of: str | None, opens: bool) -> None:
+    cluster = serving(**KEYS, gateway={**GATEWAY_OF_ALL, **({"sectionName": asked} if asked else {})})
     cluster.gateway_answers()
     cluster.policies_answer()
-    ref = {"name": "inference", "namespace": "gateways", "sectionName": "tls"}
+    ref = {**GATEWAY_OF_ALL, **({"sectionName": said_of} if said_of else {})}
     cluster.objects["SecurityPolicy", "churn"]["status"]["ancestors"][0]["ancestorRef"] = ref
     cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
     cluster.settle()
-    assert is_open(cluster) is (section is None)
+    assert is_open(cluster) is opens
+
+
+def test_from_one_listener_to_all_a_guarded_route_closes_on_the_way() -> None:
+    cluster = answered(serving(**KEYS, gateway={**GATEWAY_OF_ALL, "sectionName": "http"}))
+    assert is_open(cluster)
+    asks(cluster, **KEYS)
+    assert route(cluster)["parentRefs"] == [GATEWAY_OF_ALL]
+    assert not is_open(cluster)
+    assert shares(answered(cluster)) == {"3": 100}
+
+
+APART = [{"name": "one", "hostname": "churn.example"}, {"name": "two", "hostname": "open.example"}]
+
+
+@pytest.mark.parametrize(
+    ("listeners", "stays_open"), [(APART, False), ([{"name": "one", "hostname": "*.example"}], True), (None, False)]
+)
+def test_a_hostname_of_another_listener_closes_a_guarded_route_until_that_one_has_the_guard(
+    listeners: list[dict[str, str]] | None, stays_open: bool
+) -> None:
+    cluster = serving(**KEYS)
+    if listeners:
+        cluster.listeners = listeners
+        cluster.has_gateway()
+    answered(cluster)
+    cluster.pass_time(hours=1)
+    asks(cluster, **KEYS, **WIDER)
+    assert route(cluster)["hostnames"] == ["churn.example", "open.example"]
+    assert is_open(cluster) is stays_open
+    cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds() - 1)
+    cluster.settle()
+    assert is_open(cluster) is stays_open
+    cluster.pass_time(seconds=1)
+    cluster.settle()
+    assert is_open(cluster)
+
+
+JWT: dict[str, Any] = {
+    "authentication": {"jwt": {"issuer": "https://issuer.example", "jwksUri": "https://issuer.example/keys"}}
+}
+
+
+def test_before_one_guard_is_exchanged_for_another_the_route_closes() -> None:
+    cluster = answered(serving(**KEYS))
+    cluster.spec["traffic"] = {**GATEWAY, **JWT}
+    cluster.generation += 1
+    written = [action.manifest["kind"] for action in cluster.plan().actions if isinstance(action, Apply)]
+    assert written == ["HTTPRoute"]
+    cluster.settle()
+    assert not is_open(cluster)
+    assert cluster.objects["SecurityPolicy", "churn"]["spec"].keys() >= {"jwt"}
+    assert shares(answered(cluster)) == {"3": 100}
+
+
+@pytest.mark.parametrize("to", [KEYS, JWT])
+def test_one_guard_more_or_less_closes_nothing(to: dict[str, Any]) -> None:
+    both = {"authentication": {**KEYS["authentication"], **JWT["authentication"]}}
+    cluster = answered(serving(**to))
+    asks(cluster, **both)
+    assert is_open(cluster)
+    answered(cluster)
+    asks(cluster, **to)
+    assert is_open(cluster)
+
+
+def test_people_are_told_when_the_proxies_have_the_guard() -> None:
+    cluster = serving(**KEYS)
+    yet = "3: 1 of 1 pods available; Gateway gateways/inference is yet to take up SecurityPolicy churn"
+    assert why(cluster) == ("Unavailable", f"{yet} (traffic.authentication)")
+    cluster.gateway_answers()
+    cluster.policies_answer()
+    cluster.settle()
+    until = f"{cluster.now + IN_FORCE_AFTER:%H:%M:%S}"
+    assert why(cluster)[1].endswith(
+        f"Gateway gateways/inference: its proxies have SecurityPolicy churn (traffic.authentication) at {until} UTC"
+    )
 
 
 def test_a_limit_alone_closes_nothing_but_is_waited_for() -> None:

@@ -43,7 +43,7 @@ def test_errors_and_latencies_of_the_copies_are_told_and_decide_nothing() -> Non
     look(cluster, USED)
     pod = next(name for name in cluster.pods if name.startswith(cluster.revision_named("4")))
     assert said(cluster) == (
-        f"at {cluster.now:%H:%M:%S} UTC: 2 of 400 requests failed in 30 s (BACKEND 2), 0.50%; "
+        f"at {cluster.now:%H:%M:%S} UTC: 2 of 398 requests failed in 30 s (BACKEND 2), 0.50%; "
         f"p50 5 ms on its slowest pod {pod}; p99 9.9 ms on its slowest pod {pod}"
     )
     assert cluster.status["phase"] == "Paused"
@@ -73,6 +73,23 @@ def test_a_pod_that_cannot_be_looked_at_is_told_of() -> None:
 def test_without_a_shadow_nothing_is_looked_at() -> None:
     cluster = shadow({"weight": 50}, {"pause": {}})
     assert topics(cluster) == set()
+    assert said(cluster) == ""
+
+
+def test_the_guards_own_requests_are_no_copies() -> None:
+    cluster = shadow()
+    cluster.pass_time(seconds=30)
+    look(cluster, ModelMetrics(succeeded=1))
+    assert said(cluster).endswith("no requests but Slipway's own in 30 s")
+
+
+def test_what_was_said_goes_with_the_shadow() -> None:
+    cluster = shadow({"shadow": 100}, {"pause": {"duration": "60s"}}, {"shadow": 0}, {"pause": {}})
+    cluster.pass_time(seconds=30)
+    look(cluster, USED)
+    assert said(cluster)
+    cluster.pass_time(seconds=60)
+    goes_on(cluster)
     assert said(cluster) == ""
 
 

@@ -178,7 +178,7 @@ def test_silence_counts_from_the_last_write_and_not_from_what_a_controller_does_
         (
             "section-unknown",
             "GatewayNotFound",
-            f"Gateway {NAMESPACE}/inference has no listener https: it has http; correct sectionName",
+            f"Gateway {NAMESPACE}/inference has no listener https: it has http; correct traffic.gateway.sectionName",
         ),
         ("hostname-taken-by-newer", "HostnameTaken", "HTTPRoute shop/other"),
     ],

@@ -5,7 +5,7 @@ It is a fake: it keeps objects as they were applied and moves counts. Only the r
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -31,6 +31,7 @@ def says(reason: str, message: str) -> str:
 
 
 ENVOY_GATEWAY: Final = frozenset({"SecurityPolicy", "BackendTrafficPolicy"})
+LISTENERS: Final = ({"name": "http"}, {"name": "grpc"})
 """Its kinds."""
 
 
@@ -47,6 +48,8 @@ class Toy:
     nodes: tuple[NodeFacts, ...] = ()
     unknown: frozenset[str] = frozenset()
     unlisted: frozenset[str] = frozenset()
+    listeners: Sequence[Manifest] = LISTENERS
+    """Of the Gateway, where it can be read."""
     gateways: Gateways = field(default_factory=Gateways)
     """None can be read, unless a story is about one."""
     foreign: tuple[Foreign, ...] = ()
@@ -284,7 +287,7 @@ class Toy:
         """The Gateway that routes name can be read; it says this by a condition, or is gone."""
         meta = {"namespace": "gateways", "name": "inference", "generation": 1}
         conditions = [{"observedGeneration": 1, **said}] if said else []
-        spec = {"gatewayClassName": "envoy", "listeners": [{"name": "http"}, {"name": "grpc"}]}
+        spec = {"gatewayClassName": "envoy", "listeners": self.listeners}
         facts = gateway_facts({"metadata": meta, "spec": spec, "status": {"conditions": conditions}})
         known: dict[tuple[str, str], GatewayFacts] = {(facts.namespace, facts.name): facts} if there else {}
         envoy = GatewayClassFacts(name="envoy", controller="envoy.example/controller", complaint=None)

@@ -10,6 +10,7 @@ from slipway.controller.kube import Kube, KubeError
 from slipway.core.analysis.samples import Told
 from slipway.core.names import FIELD_MANAGER, Manifest
 from slipway.core.plan import Note
+from slipway.core.reasons import fit
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def event_of(key: Key, uid: str, note: Note, now: datetime) -> Manifest:
         },
         "type": "Warning" if note.warning else "Normal",
         "reason": str(note.reason),
-        "message": note.message if len(note.message) <= LONGEST else note.message[: LONGEST - 1] + "…",
+        "message": fit(note.message, LONGEST),
         "source": {"component": FIELD_MANAGER},
         "reportingComponent": FIELD_MANAGER,
         "firstTimestamp": at,

@@ -75,8 +75,8 @@ class Goal:
     policies: tuple[Manifest, ...] = ()
     """What the gateway is asked for beside the route."""
     route: Manifest | None = None
-    route_stays: bool = False
-    """The route that is there may not be written now, nor deleted."""
+    stays: frozenset[str] = frozenset()
+    """Kinds of which what is there, the route or what guards it, may not be written now, nor deleted."""
     grpc_route: Manifest | None = None
     """gRPC's own, where one is asked for."""
     network_policy: Manifest | None = None
@@ -107,8 +107,7 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
         key = manifest["kind"], manifest["metadata"]["name"]
         wanted.add(key)
         _settle(result, owner, observed, manifest, live, anyway=goal.root_unsure and _is_traffic(*key, owner))
-    if goal.route_stays:
-        wanted.add((ROUTE, owner.name))
+    wanted |= {(kind, owner.name) for kind in goal.stays}
     lost = {of_revision(owner.name, live.revision): live for live in goal.live if live.record is None}
     for name, live in lost.items():
         there = observed.child("Deployment", name)

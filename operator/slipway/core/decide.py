@@ -105,7 +105,7 @@ def _decide(scene: Scene) -> Plan:
     cut = tuple(_cut(scene, known) for known in cut_off(scene, lineup))
     looks = looks_of(scene, state, lineup)
     routed_at = scene.route.look_again if scene.route else None
-    wakes = [outcome.wake_at, lineup.ends_at, routed_at, wakes_at(looks, scene.now)]
+    wakes = [outcome.wake_at, lineup.ends_at, routed_at, scene.policies.look_again, wakes_at(looks, scene.now)]
     if is_fresh(scene) and before.rollout and any(live.record is None for live in goal.live):
         wakes.append(before.rollout.step_started_at + HEARD_WITHIN)
     if blocked is None and _goes_on(scene, outcome, convergence):

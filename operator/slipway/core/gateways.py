@@ -132,9 +132,10 @@ def _meet(one: str, other: str) -> bool:
 
 
 def against(
-    seen: Gateways, *, namespace: str, name: str, section: str | None, hostnames: Sequence[str]
+    seen: Gateways, *, namespace: str, name: str, section: str | None, hostnames: Sequence[str], field: str
 ) -> Finding | None:
-    """What speaks against a Gateway, or that listener of it: the first, causes before what follows from them."""
+    """What speaks against a Gateway, or that listener of it: the first, causes before what follows from them. `field`
+    names the listener, for messages."""
     if seen.gateways is None:
         return None
     where = f"Gateway {namespace}/{name}"
@@ -146,7 +147,7 @@ def against(
     names = [listener.name for listener in gateway.listeners]
     if section is not None and section not in names:
         message = f"{where} has no listener {section}: it has {', '.join(names) or 'none'}"
-        return finding(Reason.GATEWAY_NOT_FOUND, f"{message}; correct sectionName, or take it out")
+        return finding(Reason.GATEWAY_NOT_FOUND, f"{message}; correct {field}, or take it out")
     if seen.classes is not None and gateway.class_name not in seen.classes:
         message = f"GatewayClass {gateway.class_name}, which {where} names, is not there: create it"
         return finding(Reason.GATEWAY_NOT_FOUND, message)

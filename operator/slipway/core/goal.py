@@ -10,6 +10,7 @@ from slipway.core.children.network_policy import network_policy
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.children.route import GRPC_ROUTE, ROUTE, Backend, Routing, grpc_route, http_route
+from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.converge import Goal, Live
 from slipway.core.facts import Child
 from slipway.core.identity import ASKED
@@ -38,7 +39,7 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
         weights=weights,
         policies=scene.policies.manifests if routed else (),
         route=route,
-        route_stays=routed is not None and route is None,
+        stays=_stays(scene, route) if routed else frozenset(),
         grpc_route=grpc,
         network_policy=_network_policy(scene),
         root_unsure=_takes_back(scene.before, state, root),
@@ -93,6 +94,12 @@ def _routes(
     http = http_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing, timeout=timeout)
     grpc = grpc_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing)
     return http if seen.knows(ROUTE) else None, grpc if seen.knows(GRPC_ROUTE) else None
+
+
+def _stays(scene: Scene, route: Manifest | None) -> frozenset[str]:
+    return frozenset({ROUTE} if route is None else ()) | frozenset(
+        {SECURITY_POLICY} if scene.policies.exchanged else ()
+    )
 
 
 def _routing(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[str, int]) -> Routing:

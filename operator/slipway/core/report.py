@@ -41,6 +41,7 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | 
         candidate=candidate.version if candidate else None,
         moving=_moving(scene, state, goal) if candidate and candidate.revision else None,
         finding=found if not back or blocked or outcome.finding else None,
+        waits=scene.policies.waits,
         stalled=outcome.stalled or blocked is not None,
     )
 

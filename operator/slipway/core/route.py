@@ -66,12 +66,22 @@ def route_facts(observed: Observed, *, owner: Owner, traffic: Traffic | None, no
     http = _facts(observed, ROUTE, owner=owner, gateway=gateway, hostnames=traffic.hostnames, now=now)
     if own is None:
         return http
-    gateway = for_grpc(gateway, own)
-    return _both(http, _facts(observed, GRPC_ROUTE, owner=owner, gateway=gateway, hostnames=own.hostnames, now=now))
+    gateway, names = for_grpc(gateway, own), "grpcRoute" if own.section_name else "gateway"
+    grpc = _facts(
+        observed, GRPC_ROUTE, owner=owner, gateway=gateway, hostnames=own.hostnames, listener_of=names, now=now
+    )
+    return _both(http, grpc)
 
 
 def _facts(
-    observed: Observed, kind: str, *, owner: Owner, gateway: Gateway, hostnames: Sequence[str] | None, now: datetime
+    observed: Observed,
+    kind: str,
+    *,
+    owner: Owner,
+    gateway: Gateway,
+    hostnames: Sequence[str] | None,
+    now: datetime,
+    listener_of: str = "gateway",
 ) -> RouteFacts:
     if missing := _missing(observed, kind):
         return RouteFacts(finding=missing)
@@ -82,6 +92,7 @@ def _facts(
         name=gateway.name,
         section=gateway.section_name,
         hostnames=hostnames or (),
+        field=f"traffic.{listener_of}.sectionName",
     )
     child = observed.child(kind, owner.name)
     if child is None or child.owner_uid != owner.uid:

@@ -29,6 +29,8 @@ class Situation:
     moving: str | None = None
     """How far the candidate has got, in pods and share."""
     finding: Finding | None = None
+    waits: str | None = None
+    """What its gateway is about to do, while nothing is wrong."""
     stalled: bool = False
 
     @property
@@ -115,7 +117,8 @@ def _why(situation: Situation) -> tuple[Reason, str]:
         Phase.PAUSED: (Reason.PAUSED, f"{situation.candidate}: paused as somebody asked; resume lets it go on{moved}"),
         Phase.ROLLING_BACK: (Reason.ROLLING_BACK, f"{situation.serving}: takes its share back{moved}"),
     }
-    return words.get(current, (Reason.UNAVAILABLE, _availability(situation)))
+    said = [_availability(situation), situation.waits]
+    return words.get(current, (Reason.UNAVAILABLE, "; ".join(filter(None, said))))
 
 
 def _availability(situation: Situation) -> str:

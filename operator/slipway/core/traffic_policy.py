@@ -47,8 +47,17 @@ class PolicyFacts:
     """The route has the addresses that are asked for."""
     guarded: bool = True
     """No authentication is asked for, or it is in force."""
+    exchanged: bool = False
+    """A guard is to be exchanged for another one: it stays until the route has closed."""
     finding: Finding | None = None
+    waits: str | None = None
+    """What people are told while nothing is wrong and the gateway has not got so far."""
     look_again: datetime | None = None
+
+    @property
+    def guards(self) -> bool:
+        """Authentication is asked for."""
+        return any(manifest["kind"] == SECURITY_POLICY for manifest in self.manifests)
 
 
 def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway: Gateway, now: datetime) -> PolicyFacts:
@@ -69,17 +78,18 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
         return PolicyFacts(known=False, in_place=in_place, accepted=False, guarded=not guards, finding=found)
     parent = parent_of(gateway, owner)
     answers = [
-        _answer(child, traffic, parent, route, now)
-        if child and route and child.applied == applied_hash(manifest)
-        else _Answer()
-        for manifest, child in ((manifest, _own(observed, manifest["kind"], owner)) for manifest in wanted)
+        _answer(_own(observed, each["kind"], owner), each, traffic=traffic, parent=parent, route=route, now=now)
+        for each in wanted
     ]
+    exchanged = guards and _is_exchanged(_own(observed, SECURITY_POLICY, owner), wanted[0], route)
     return PolicyFacts(
-        manifests=wanted,
+        manifests=wanted[1:] if exchanged else wanted,
         in_place=in_place,
         accepted=all(answer.accepted for answer in answers),
         guarded=answers[0].accepted or not guards,
+        exchanged=exchanged,
         finding=next((answer.finding for answer in answers if answer.finding), None),
+        waits=next((answer.waits for answer in answers if answer.waits), None),
         look_again=min((answer.look_again for answer in answers if answer.look_again), default=None),
     )
 
@@ -91,7 +101,6 @@ def with_policies(route: RouteFacts, policies: PolicyFacts) -> RouteFacts:
         route,
         settled=route.settled and policies.accepted and policies.in_place and bool(route.weights),
         finding=route.finding or policies.finding,
-        look_again=min((at for at in (route.look_again, policies.look_again) if at), default=None),
     )
 
 
@@ -104,42 +113,61 @@ class _Answer:
 
     accepted: bool = False
     finding: Finding | None = None
+    waits: str | None = None
     look_again: datetime | None = None
 
 
-def _answer(child: Child, traffic: Traffic, parent: Manifest, route: Child, now: datetime) -> _Answer:
+def _answer(
+    child: Child | None, wanted: Manifest, *, traffic: Traffic, parent: Manifest, route: Child | None, now: datetime
+) -> _Answer:
+    where, what = f"Gateway {parent['namespace']}/{parent['name']}", _said(wanted, traffic)
+    yet = f"{where} is yet to take up {what}"
+    if child is None or route is None or child.applied != applied_hash(wanted):
+        return _Answer(look_again=now + ANSWERED_WITHIN, waits=yet)
     body = child.body
     conditions = list(_accepted(body, parent))
     current = [c for c in conditions if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
-    where = f"Gateway {parent['namespace']}/{parent['name']}"
     bad = next((c for c in current if c["status"] == "False"), None)
     if bad is not None:
         said = f"{where}: {child.kind} {child.name}: {bad.get('reason', '')}: {bad.get('message', '')}"
         return _Answer(finding=finding(Reason.POLICY_NOT_ACCEPTED, said))
     if current and len(current) == len(conditions):
         if child.kind == SECURITY_POLICY and now < (at := _followed_at(current, route)):
-            return _Answer(look_again=at)
+            return _Answer(look_again=at, waits=f"{where}: its proxies have {what} at {at:%H:%M:%S} UTC")
         return _Answer(accepted=all(c["status"] == "True" for c in current))
     written = max((each.written for each in (child, route) if each.written), default=now)
-    if now < written + ANSWERED_WITHIN:
-        return _Answer(look_again=written + ANSWERED_WITHIN)
+    if now < (at := written + ANSWERED_WITHIN):
+        return _Answer(look_again=at, waits=yet)
     return _Answer(finding=finding(Reason.ENVOY_GATEWAY_MISSING, _silent(child, traffic, where)))
 
 
 def _followed_at(current: Sequence[Mapping[str, Any]], route: Child) -> datetime:
-    """When proxies are sure to have what was accepted. What was said before the route was made is about another one."""
+    """When proxies are sure to have what was accepted. What was said before the route was made is about another one,
+    and of one that is closed what it was when it closed."""
+    body = route.body
     said = [condition["lastTransitionTime"] for condition in current]
-    return max(map(datetime.fromisoformat, [*said, route.body["metadata"]["creationTimestamp"]])) + IN_FORCE_AFTER
+    times = [datetime.fromisoformat(at) for at in (*said, body["metadata"]["creationTimestamp"])]
+    if route.written and not _is_open(body):
+        times.append(route.written)
+    return max(times) + IN_FORCE_AFTER
 
 
 def _accepted(body: Manifest, parent: Manifest) -> Iterator[Mapping[str, Any]]:
-    """Whether it is accepted, for the Gateway or for each of its listeners that count."""
+    """Whether it is accepted, for all of the Gateway or for the listener that is named: Envoy Gateway says it of what
+    the route names. What it said of one listener holds for no other."""
     for ancestor in (body.get("status") or {}).get("ancestors") or ():
         ref = {"namespace": body["metadata"]["namespace"], **ancestor["ancestorRef"]}
         same = (ref["namespace"], ref["name"]) == (parent["namespace"], parent["name"])
-        sections = {ref.get("sectionName"), parent.get("sectionName")} - {None}
-        if same and len(sections) < 2:
+        if same and ref.get("sectionName") in (None, parent.get("sectionName")):
             yield from (c for c in ancestor.get("conditions") or () if c["type"] == "Accepted")
+
+
+def _is_exchanged(live: Child | None, wanted: Manifest, route: Child | None) -> bool:
+    """Whether what protects an open route now is taken out for what its proxies do not have yet."""
+    if live is None or route is None or not _is_open(route.body):
+        return False
+    before, after = ({"apiKeyAuth", "jwt"} & spec.keys() for spec in (live.body["spec"], wanted["spec"]))
+    return bool(before - after) and bool(after - before)
 
 
 def _own(observed: Observed, kind: str, owner: Owner) -> Child | None:
@@ -152,6 +180,12 @@ def _fields(kind: str, traffic: Traffic) -> list[str]:
     """The fields that ask for it."""
     given = traffic.to_dict()
     return [f"traffic.{name}" for name in _ASKED_BY[kind] if name in given]
+
+
+def _said(policy: Manifest, traffic: Traffic) -> str:
+    """A policy, for messages."""
+    kind = policy["kind"]
+    return f"{kind} {policy['metadata']['name']} ({', '.join(_fields(kind, traffic))})"
 
 
 def _asked(wanted: tuple[Manifest, ...], traffic: Traffic) -> tuple[str, str]:
@@ -192,19 +226,40 @@ def _silent(child: Child, traffic: Traffic, where: str) -> str:
 def beside(policies: PolicyFacts, wanted: Manifest, observed: Observed, owner: Owner) -> Manifest | None:
     """The route that may be written now; None: what is there, if anything, stays as it is.
 
-    A share may move at any time, but nobody gets an address that is not guarded. Only to another Gateway an open route
-    cannot wait where it is, since that one accepts nothing before it is named: it closes on the way.
+    A share may move at any time, but nobody gets an address that is not guarded. An open route cannot always wait where
+    it is: another Gateway or listener accepts nothing before it is named. Then it closes on the way.
     """
-    if policies.guarded:
-        return wanted
     child = _own(observed, ROUTE, owner)
-    live = child.body if child else None
-    if live and any(rule.get("backendRefs") for rule in live["spec"]["rules"]):
-        if _addresses(live) == _addresses(wanted):
-            return wanted
-        if _parents(live) == _parents(wanted):
-            return None
+    live = child.body if child and _is_open(child.body) else None
+    if live and policies.exchanged:
+        return _closed(wanted)
+    if policies.guarded:
+        further = live and policies.guards and _reaches_further(live, wanted, observed, owner)
+        return _closed(wanted) if further else wanted
+    if live and _addresses(live) == _addresses(wanted):
+        return wanted
+    if live and _parents(live) == _parents(wanted):
+        return None
     return _closed(wanted) if policies.known else None
+
+
+def _is_open(route: Manifest) -> bool:
+    """Whether it leads anywhere."""
+    return any(rule.get("backendRefs") for rule in route["spec"]["rules"])
+
+
+def _reaches_further(live: Manifest, wanted: Manifest, observed: Observed, owner: Owner) -> bool:
+    """Whether new hostnames bring listeners along that have no guard of this route yet. The policy is accepted as it
+    stands, so nothing more would be waited for."""
+    [ref] = wanted["spec"]["parentRefs"]
+    before, after = (route["spec"].get("hostnames") or () for route in (live, wanted))
+    narrows = not before or (after and set(after) <= set(before))
+    if narrows or ref.get("sectionName") or _parents(live) != _parents(wanted):
+        return False
+    gateway = (observed.gateways.gateways or {}).get((ref.get("namespace", owner.namespace), ref["name"]))
+    if gateway is None:
+        return True
+    return any(listener.fits(after) and not listener.fits(before) for listener in gateway.listeners)
 
 
 def _closed(route: Manifest) -> Manifest:

@@ -160,7 +160,8 @@ def _object(told: Mapping[str, Any], name: str, where: str = "") -> Mapping[str,
 def _text(told: Mapping[str, Any], name: str, form: re.Pattern[str], where: str = "") -> str:
     found = told.get(name)
     if not isinstance(found, str) or not form.fullmatch(found):
-        raise _unreadable(f"{where}{name}", f"{found!r} is not of the form {form.pattern}")
+        shown = str(found).partition("?")[0]  # a query may hold a signature
+        raise _unreadable(f"{where}{name}", f"{shown!r} is not of the form {form.pattern}")
     return found
 
 

@@ -107,7 +107,7 @@ class CanaryStatus(StoredModel):
     weight: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Percent that is asked for by now.")
     shadow: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Percent that is mirrored.")
     mirrored: Annotated[str, Field(max_length=1024)] | None = Field(
-        None, description="What became of such requests, while no analysis runs."
+        None, description="What became of the new version's requests meanwhile, while no analysis runs."
     )
     analysis: AnalysisStatus | None = Field(None, description="The last one that was begun.")
 

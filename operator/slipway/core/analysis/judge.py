@@ -18,6 +18,7 @@ from slipway.api.v1alpha1.analysis import (
     OnInconclusive,
 )
 from slipway.core.analysis.measure import worst
+from slipway.core.reasons import fit
 
 
 def begun(analysis: Analysis, now: datetime) -> AnalysisStatus:
@@ -54,7 +55,7 @@ def judge(
         runs=runs,
         failures=failures,
         inconclusives=inconclusives,
-        message=f"{_tally(analysis, runs, failures, inconclusives, outcome)}: {quoted}"[:8192],
+        message=fit(f"{_tally(analysis, runs, failures, inconclusives, outcome)}: {quoted}"),
         measurements=[*status.measurements, *round_][-MEASUREMENTS:],
     )
 

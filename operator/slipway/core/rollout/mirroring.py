@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from slipway.api.v1alpha1.analysis import BuiltIn
-from slipway.api.v1alpha1.status import RolloutStatus
+from slipway.api.v1alpha1.status import CanaryStatus, RolloutStatus
 from slipway.core.analysis.measure import told
 from slipway.core.analysis.samples import Evidence
 from slipway.core.rollout.analysing import contender
@@ -37,13 +37,20 @@ def look_due(seen: Evidence | None, now: datetime) -> datetime:
 
 
 def measured(state: State, facts: Facts) -> State:
-    """The rollout with what the last two looks say. One look alone counts nothing."""
+    """The rollout with what the last two looks say. One look alone counts nothing, and what was said goes with the
+    shadow, or when an analysis begins."""
     rollout, candidate = state.rollout, state.candidate
     canary = rollout.canary if rollout else None
-    if not (rollout and canary and candidate and is_measured(rollout)):
+    if not (rollout and canary and candidate) or rollout.paused_at:
         return state
+    if not is_measured(rollout):
+        return _telling(state, rollout, canary, None)
     seen = facts.evidence.get(topic(candidate.revision or ""))
     if seen is None or seen.before is None:
         return state
-    known = canary.model_copy(update={"mirrored": told(seen, contender(candidate, facts), *_MEASURED)})
+    return _telling(state, rollout, canary, told(seen, contender(candidate, facts), *_MEASURED))
+
+
+def _telling(state: State, rollout: RolloutStatus, canary: CanaryStatus, words: str | None) -> State:
+    known = canary.model_copy(update={"mirrored": words})
     return replace(state, rollout=rollout.model_copy(update={"canary": known}))

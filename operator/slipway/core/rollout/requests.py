@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final, Self
 
 from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutStatus, Step
-from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.reasons import Finding, Reason, finding, fit
 from slipway.core.rollout import canary
 from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.state import Facts, State
@@ -67,12 +67,12 @@ def is_new(text: str | None, handled: list[HandledRequest]) -> bool:
 
 def shortened(text: str) -> str:
     """The annotation as status can keep it."""
-    return text[:128]
+    return fit(text, 128)
 
 
 def remembered(handled: list[HandledRequest], text: str, outcome: str, now: datetime) -> list[HandledRequest]:
     """The requests with one more."""
-    return [*handled, HandledRequest(request=shortened(text), outcome=outcome[:512], at=now)][-KEPT:]
+    return [*handled, HandledRequest(request=shortened(text), outcome=fit(outcome, 512), at=now)][-KEPT:]
 
 
 @dataclass(frozen=True, kw_only=True)
