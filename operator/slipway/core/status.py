@@ -117,7 +117,7 @@ def _why(situation: Situation) -> tuple[Reason, str]:
         Phase.PAUSED: (Reason.PAUSED, f"{situation.candidate}: paused as somebody asked; resume lets it go on{moved}"),
         Phase.ROLLING_BACK: (Reason.ROLLING_BACK, f"{situation.serving}: takes its share back{moved}"),
     }
-    said = [_availability(situation), situation.waits]
+    said = [_availability(situation), situation.waits if situation.serving else None]
     return words.get(current, (Reason.UNAVAILABLE, "; ".join(filter(None, said))))
 
 

@@ -123,7 +123,7 @@ def _answer(
     where, what = f"Gateway {parent['namespace']}/{parent['name']}", _said(wanted, traffic)
     yet = f"{where} is yet to take up {what}"
     if child is None or route is None or child.applied != applied_hash(wanted):
-        return _Answer(look_again=now + ANSWERED_WITHIN, waits=yet)
+        return _Answer(look_again=now + ANSWERED_WITHIN if route else None, waits=yet)
     body = child.body
     conditions = list(_accepted(body, parent))
     current = [c for c in conditions if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
