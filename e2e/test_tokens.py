@@ -15,6 +15,12 @@ from testbed.gateway.authority import authority
 from testbed.gateway.envoy import Gateway
 
 RIGHT: Final = {"y": [[7.0]]}
+CLIENTS: Final[Manifest] = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "clients"},
+    "stringData": {"alice": "a-key"},
+}
 KEY: Final = {"x-api-key": "a-key"}
 LONG_AGO_SECONDS: Final = 300
 """Envoy takes a token for a minute longer than it says."""
@@ -42,6 +48,19 @@ def told(space: Space, gateway: Gateway, headers: dict[str, str], query: str = "
 def told_by_grpc(space: Space, gateway: Gateway, headers: dict[str, str]) -> str:
     """The error of a call."""
     return space.client.through(gateway.address, headers).grpc(host(space), ("get_model_metadata", ["line"]))[0]
+
+
+def told_until_guarded(space: Space, gateway: Gateway) -> set[int]:
+    """What whoever brings nothing is answered with until a token is asked for, and the model is Ready."""
+    statuses = set()
+
+    def is_guarded() -> bool:
+        status, text = told(space, gateway, {})
+        statuses.add(status)
+        return text == "Jwt is missing" and space.ready("line").get("status") == "True"
+
+    space.until("it is guarded, and Ready", is_guarded)
+    return statuses
 
 
 def test_only_a_token_of_the_issuer_for_this_model_lets_in(space: Space, gateway: Gateway) -> None:
@@ -74,8 +93,7 @@ def test_only_a_token_of_the_issuer_for_this_model_lets_in(space: Space, gateway
     assert told(space, gateway, {}, query=f"?access_token={good}") == (401, "Jwt is missing")
 
     # when: a key is asked for as well; then: a request needs both
-    clients = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "clients"}, "stringData": {"alice": "a-key"}}
-    space.kubectl.apply(clients)
+    space.kubectl.apply(CLIENTS)
     space.apply("line", uri, traffic=asks(space, gateway, jwt=issuer.asked, apiKeys={"secretName": "clients"}))
     space.until_ready("line")
     statuses = [told(space, gateway, headers)[0] for headers in (bearing(good), KEY, bearing(good) | KEY)]
@@ -94,14 +112,7 @@ def test_while_the_issuers_keys_cannot_be_had_nobody_gets_in_from_the_first_mome
 
     # when: it is put behind the Gateway; then: nobody is let in before the proxy knows that it has to ask for tokens
     space.apply("line", uri, traffic=asks(space, own, jwt=issuer.asked))
-    statuses = []
-
-    def is_guarded() -> bool:
-        statuses.append(told(space, own, {})[0])
-        return statuses[-1] == 401 and space.ready("line").get("status") == "True"
-
-    space.until("it is guarded, and Ready", is_guarded)
-    assert 200 not in statuses
+    assert 200 not in told_until_guarded(space, own)
 
     # and: a good token does not help, nor do keys that come from a server that no proxy trusts
     good = bearing(issuer.token())
@@ -114,3 +125,18 @@ def test_while_the_issuers_keys_cannot_be_had_nobody_gets_in_from_the_first_mome
     # and: once they come from one that it trusts, the token lets in
     issuer.serves(trusted(space))
     space.until("the token lets in", lambda: told(space, own, good)[0] == 200)
+
+
+def test_between_a_guard_by_keys_and_one_by_tokens_nobody_gets_in(space: Space, gateway: Gateway) -> None:
+    # given: a model that asks for keys, at a Gateway that has asked for no token so far; an issuer that does not answer
+    issuer, own = Issuer(space), own_gateway(space, gateway, "own")
+    issuer.hangs()
+    uri = space.upload("1", bundles.linear(slope=2))
+    space.kubectl.apply(CLIENTS)
+    space.apply("line", uri, traffic=asks(space, own, apiKeys={"secretName": "clients"}))
+    space.until_ready("line")
+    space.until("the key lets in", lambda: told(space, own, KEY)[0] == 200)
+
+    # when: it asks for tokens instead; then: there is no moment without either
+    space.apply("line", uri, traffic=asks(space, own, jwt=issuer.asked))
+    assert 200 not in told_until_guarded(space, own)
