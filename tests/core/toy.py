@@ -31,8 +31,8 @@ def says(reason: str, message: str) -> str:
 
 
 ENVOY_GATEWAY: Final = frozenset({"SecurityPolicy", "BackendTrafficPolicy"})
-LISTENERS: Final = ({"name": "http"}, {"name": "grpc"})
 """Its kinds."""
+LISTENERS: Final = ({"name": "http"}, {"name": "grpc"})
 
 
 @dataclass

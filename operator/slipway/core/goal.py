@@ -97,9 +97,8 @@ def _routes(
 
 
 def _stays(scene: Scene, route: Manifest | None) -> frozenset[str]:
-    return frozenset({ROUTE} if route is None else ()) | frozenset(
-        {SECURITY_POLICY} if scene.policies.exchanged else ()
-    )
+    kept = {ROUTE: route is None, SECURITY_POLICY: scene.policies.exchanged}
+    return frozenset(kind for kind, stays in kept.items() if stays)
 
 
 def _routing(scene: Scene, state: State, live: Sequence[Live], weights: Mapping[str, int]) -> Routing:

@@ -32,14 +32,14 @@ def facts_of(scene: Scene, state: State) -> Facts:
         known=_known(scene, state),
         route=scene.route,
         evidence=scene.observed.evidence,
-        golden={revision: scene.golden(revision) for revision in revisions} if _is_measured(scene) else {},
+        golden={revision: scene.golden(revision) for revision in revisions} if _counts_requests(scene) else {},
         proofs=tuple(_proofs(scene, state)) if state.candidate else (),
         hindrance=hindrance(scene.observed.foreign, scene.observed.rejected),
         sequences=tuple(_sequences(scene, state)) if splits_requests(scene.policy) else (),
     )
 
 
-def _is_measured(scene: Scene) -> bool:
+def _counts_requests(scene: Scene) -> bool:
     """Whether anything counts requests, of which the guard's own are to be left out."""
     return scene.policy.analysis is not None or bool(scene.policy.canary_steps)
 

@@ -45,19 +45,16 @@ class PolicyFacts:
     """All of them, as they are written now."""
     in_place: bool = True
     """The route has the addresses that are asked for."""
+    guards: bool = False
+    """Authentication is asked for."""
     guarded: bool = True
-    """No authentication is asked for, or it is in force."""
+    """It is in force, or none is asked for."""
     exchanged: bool = False
     """A guard is to be exchanged for another one: it stays until the route has closed."""
     finding: Finding | None = None
     waits: str | None = None
     """What people are told while nothing is wrong and the gateway has not got so far."""
     look_again: datetime | None = None
-
-    @property
-    def guards(self) -> bool:
-        """Authentication is asked for."""
-        return any(manifest["kind"] == SECURITY_POLICY for manifest in self.manifests)
 
 
 def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway: Gateway, now: datetime) -> PolicyFacts:
@@ -75,7 +72,9 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
     guards = wanted[0]["kind"] == SECURITY_POLICY
     if not observed.knows(*_ASKED_BY):
         found = _unknown(wanted, traffic) if observed.unknown & _ASKED_BY.keys() else _unlisted(wanted, traffic)
-        return PolicyFacts(known=False, in_place=in_place, accepted=False, guarded=not guards, finding=found)
+        return PolicyFacts(
+            known=False, in_place=in_place, accepted=False, guards=guards, guarded=not guards, finding=found
+        )
     parent = parent_of(gateway, owner)
     answers = [
         _answer(_own(observed, each["kind"], owner), each, traffic=traffic, parent=parent, route=route, now=now)
@@ -86,6 +85,7 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
         manifests=wanted[1:] if exchanged else wanted,
         in_place=in_place,
         accepted=all(answer.accepted for answer in answers),
+        guards=guards,
         guarded=answers[0].accepted or not guards,
         exchanged=exchanged,
         finding=next((answer.finding for answer in answers if answer.finding), None),
@@ -120,10 +120,9 @@ class _Answer:
 def _answer(
     child: Child | None, wanted: Manifest, *, traffic: Traffic, parent: Manifest, route: Child | None, now: datetime
 ) -> _Answer:
-    where, what = f"Gateway {parent['namespace']}/{parent['name']}", _said(wanted, traffic)
-    yet = f"{where} is yet to take up {what}"
+    where = f"Gateway {parent['namespace']}/{parent['name']}"
     if child is None or route is None or child.applied != applied_hash(wanted):
-        return _Answer(look_again=now + ANSWERED_WITHIN if route else None, waits=yet)
+        return _Answer(look_again=now + ANSWERED_WITHIN if route else None, waits=_yet(where, wanted, traffic))
     body = child.body
     conditions = list(_accepted(body, parent))
     current = [c for c in conditions if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
@@ -133,11 +132,12 @@ def _answer(
         return _Answer(finding=finding(Reason.POLICY_NOT_ACCEPTED, said))
     if current and len(current) == len(conditions):
         if child.kind == SECURITY_POLICY and now < (at := _followed_at(current, route)):
+            what = _said(wanted, traffic)
             return _Answer(look_again=at, waits=f"{where}: its proxies have {what} at {at:%H:%M:%S} UTC")
         return _Answer(accepted=all(c["status"] == "True" for c in current))
     written = max((each.written for each in (child, route) if each.written), default=now)
     if now < (at := written + ANSWERED_WITHIN):
-        return _Answer(look_again=at, waits=yet)
+        return _Answer(look_again=at, waits=_yet(where, wanted, traffic))
     return _Answer(finding=finding(Reason.ENVOY_GATEWAY_MISSING, _silent(child, traffic, where)))
 
 
@@ -188,6 +188,10 @@ def _said(policy: Manifest, traffic: Traffic) -> str:
     return f"{kind} {policy['metadata']['name']} ({', '.join(_fields(kind, traffic))})"
 
 
+def _yet(where: str, policy: Manifest, traffic: Traffic) -> str:
+    return f"{where} is yet to take up {_said(policy, traffic)}"
+
+
 def _asked(wanted: tuple[Manifest, ...], traffic: Traffic) -> tuple[str, str]:
     """The fields, and the kinds that come of them."""
     fields = [name for manifest in wanted for name in _fields(manifest["kind"], traffic)]
@@ -229,12 +233,15 @@ def beside(policies: PolicyFacts, wanted: Manifest, observed: Observed, owner: O
     A share may move at any time, but nobody gets an address that is not guarded. An open route cannot always wait where
     it is: another Gateway or listener accepts nothing before it is named. Then it closes on the way.
     """
+    if not policies.guards:
+        return wanted
     child = _own(observed, ROUTE, owner)
-    live = child.body if child and _is_open(child.body) else None
+    body = child.body if child else None
+    live = body if body and _is_open(body) else None
     if live and policies.exchanged:
         return _closed(wanted)
     if policies.guarded:
-        further = live and policies.guards and _reaches_further(live, wanted, observed, owner)
+        further = live and _reaches_further(live, wanted, observed, owner)
         return _closed(wanted) if further else wanted
     if live and _addresses(live) == _addresses(wanted):
         return wanted
