@@ -4,10 +4,10 @@ load; and those that cannot tell."""
 from typing import Any, Final
 
 from e2e import bundles
+from e2e.canary import QUESTION, ask, begin, share
 from e2e.client import OF_BOTH
 from e2e.gateway import host
 from e2e.space import Manifest, Space
-from e2e.test_canary import QUESTION, ask, begin, share
 from testbed.gateway.envoy import Gateway
 
 METRICS: Final[list[Manifest]] = [

@@ -3,11 +3,23 @@
 from typing import Final
 
 from e2e import bundles
+from e2e.canary import (
+    ANY_MS,
+    FEW,
+    HEADER,
+    SLOW_MS,
+    SLOW_SECONDS,
+    analysis,
+    ask,
+    begin,
+    candidates,
+    headed,
+    share,
+    until_pauses_at,
+)
 from e2e.client import OF_BOTH
 from e2e.gateway import host
 from e2e.space import Manifest, Space
-from e2e.test_canary import HEADER, ask, begin, headed, share, until_pauses_at
-from e2e.test_canary_faults import ANY_MS, FEW, SLOW_MS, SLOW_SECONDS, analysis, candidates
 from testbed.gateway.envoy import Gateway
 
 CHECKS: Final[Manifest] = {

@@ -3,41 +3,31 @@
 from typing import Final
 
 from e2e import bundles
+from e2e.canary import (
+    ANY_MS,
+    FEW,
+    SLOW_MS,
+    SLOW_SECONDS,
+    analysis,
+    ask,
+    begin,
+    canary,
+    candidates,
+    share,
+    until_pauses_at,
+)
 from e2e.client import OF_BOTH
 from e2e.gateway import host
 from e2e.space import Manifest, Space
-from e2e.test_canary import ask, begin, canary, share, until_pauses_at
 from testbed.gateway.envoy import Gateway
 
 UNWATCHED: Final = {"verification": {"interval": "0s"}}
 """A candidate that may turn wrong while it serves: its guard would find that out, beside what a story is about."""
-FEW: Final = "--rate=2"
-"""So few requests a second that a slow model keeps up."""
-SLOW_SECONDS: Final = 0.5
-SLOW_MS: Final = 400
-"""Less than SLOW_SECONDS: what a slow model breaks."""
-ANY_MS: Final = 20_000
-"""What a well model holds to on a machine that is busy with other stories."""
-
-
-def analysis(latency_ms: int) -> Manifest:
-    """Two rounds of what pods count, with a limit for the p99."""
-    metrics = [
-        {"name": "requests", "builtIn": "Requests", "min": "1"},
-        {"name": "errors", "builtIn": "ErrorRate", "max": "0"},
-        {"name": "latency", "builtIn": "LatencyP99", "max": f"{latency_ms}"},
-    ]
-    return {"interval": "10s", "count": 2, "inconclusiveLimit": 5, "metrics": metrics}
 
 
 def analysed(*steps: Manifest, latency_ms: int = ANY_MS) -> Manifest:
     """These steps, then a wait for a person."""
     return {"type": "Canary", "canary": {"steps": [*steps, {"pause": {}}]}, "analysis": analysis(latency_ms)}
-
-
-def candidates(space: Space) -> list[Manifest]:
-    """The candidate's pods."""
-    return space.pods_of(space.model("line")["status"]["candidate"]["revision"])
 
 
 def mirrored(space: Space) -> str:

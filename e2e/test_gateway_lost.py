@@ -4,10 +4,10 @@ import time
 from typing import Final
 
 from e2e import bundles
+from e2e.canary import ask, begin, canary, share, until_pauses_at
 from e2e.client import OF_BOTH
 from e2e.gateway import own_gateway
 from e2e.space import Space
-from e2e.test_canary import ask, begin, canary, share, until_pauses_at
 from testbed.gateway.envoy import Gateway
 
 NAME: Final = "lost"

@@ -18,6 +18,7 @@ from e2e import bundles
 from e2e.bundles import Bundle
 from e2e.space import CREDENTIALS, Space
 from slipway.api.v1alpha1 import API_VERSION, KIND
+from slipway.core.names import REQUEST
 from testbed.cluster import Cluster
 from testbed.gitops import argocd
 from testbed.gitops.application import Application, Shown
@@ -28,7 +29,6 @@ CALM_SECONDS = float(os.environ.get("CALM_MINUTES", "1")) * 60
 LOOK_SECONDS = 2
 RATE = "--rate=2"
 """Requests a second: Argo CD works beside them. Other stories ask as fast as a model can answer."""
-REQUEST = "serving.slipway.dev/rollout"
 FILE = "model.yaml"
 
 

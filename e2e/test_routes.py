@@ -5,10 +5,10 @@ import time
 from typing import Final
 
 from e2e import bundles
+from e2e.canary import LOOK_SECONDS, QUESTION, ask, begin, canary, until_pauses_at
 from e2e.client import OF_BOTH
 from e2e.gateway import READY, assert_split, grpc, host, http, traffic, until_grpc_served, until_served
 from e2e.space import Space
-from e2e.test_canary import LOOK_SECONDS, QUESTION, ask, begin, canary, until_pauses_at
 from testbed.gateway.envoy import Gateway
 
 LIMIT: Final = "2s"

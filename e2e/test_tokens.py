@@ -6,10 +6,10 @@ from typing import Any, Final
 import trustme
 
 from e2e import bundles
+from e2e.canary import QUESTION
 from e2e.gateway import host, own_gateway, traffic
 from e2e.issuer import Issuer, new_key
 from e2e.space import Manifest, Space
-from e2e.test_canary import QUESTION
 from testbed.gateway import envoy
 from testbed.gateway.authority import authority
 from testbed.gateway.envoy import Gateway

@@ -3,13 +3,13 @@
 from e2e import bundles
 from e2e.client import HALF_BUSY, OF_BOTH
 from e2e.space import Space, total_restarts
+from slipway.core.names import REQUEST
 
 PODS = 2
 STANDBY = {"type": "BlueGreen", "blueGreen": {"standbyDuration": "10m"}}
 SECONDS_BEFORE = 10
 AT_ONCE_SECONDS = 10
 """A new pod would need longer: ten seconds of minReadySeconds alone."""
-ASKED = "serving.slipway.dev/rollout"
 
 
 def test_a_version_in_standby_takes_everything_back_at_once_and_no_request_fails(space: Space) -> None:
@@ -41,7 +41,7 @@ def test_a_version_in_standby_takes_everything_back_at_once_and_no_request_fails
 
         # when: somebody says that it may stay so
         revision = space.model("line")["status"]["stable"]["revision"]
-        space.kubectl("annotate", "modeldeployment/line", f"{ASKED}=promote/{revision}", "--field-manager=somebody")
+        space.kubectl("annotate", "modeldeployment/line", f"{REQUEST}=promote/{revision}", "--field-manager=somebody")
 
         # then: version 2 goes, and connections that were kept to it end in peace
         space.until("version 2 is gone", lambda: _pods(space) == first)
