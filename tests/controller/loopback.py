@@ -1,12 +1,15 @@
 """HTTP servers on the loopback that answer as a test wants: pods by address, and a Prometheus."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from aiohttp import web
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+REQUEST: Final = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
 
 
 @asynccontextmanager
@@ -31,6 +34,13 @@ def says(text: str | bytes, status: int = 200, **headers: str) -> Answering:
         return web.Response(body=body, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
     return answer
+
+
+def reply(raw: bytes, **output: Any) -> Answering:
+    """A 200 with one binary output."""
+    described = {"name": "y", "datatype": "FP32", "shape": [1, 1], "parameters": {"binary_data_size": len(raw)}}
+    header = json.dumps({"outputs": [described | output]}).encode()
+    return says(header + raw, Inference_Header_Content_Length=str(len(header)))
 
 
 async def never(_: web.Request) -> web.StreamResponse:

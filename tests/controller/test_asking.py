@@ -1,6 +1,5 @@
 """Asking single pods for answers: every way that one can answer, and the real Triton."""
 
-import json
 from collections.abc import Iterator
 from math import nan
 from pathlib import Path
@@ -15,21 +14,13 @@ from slipway.core.analysis.answers import compare
 from slipway.core.analysis.samples import Answer, Output, Trial
 from slipway.core.analysis.wanted import Target
 from testbed.plane import free_port
-from tests.controller.loopback import Answering, hangs_up, never, says, serving
+from tests.controller.loopback import REQUEST, Answering, hangs_up, never, reply, says, serving
 from tests.guard.pod import Container, container
 from tests.triton import models
 from tests.triton.installation import installed
 
 POD = Target(pod="uid-1", name="churn-1", revision="90be11d2", ip="127.0.0.1")
-REQUEST = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
 LENGTH = "Inference-Header-Content-Length"
-
-
-def reply(raw: bytes, **output: Any) -> Answering:
-    """A 200 with one binary output."""
-    described = {"name": "y", "datatype": "FP32", "shape": [1, 1], "parameters": {"binary_data_size": len(raw)}}
-    header = json.dumps({"outputs": [described | output]}).encode()
-    return says(header + raw, Inference_Header_Content_Length=str(len(header)))
 
 
 async def answer(answering: Answering, timeout_seconds: float = 5) -> Answer:

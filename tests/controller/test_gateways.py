@@ -11,7 +11,7 @@ from slipway.controller.resync import DEAF_AFTER_SECONDS
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
 from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually
-from tests.controller.test_resync import Watcher
+from tests.controller.watcher import Watcher
 
 pytestmark = pytest.mark.plane
 KINDS = (MODEL_DEPLOYMENT, GATEWAY, GATEWAY_CLASS)

@@ -11,47 +11,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from slipway.controller import health, resync
-from slipway.controller.handlers import Intake
-from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, NODE, Key, Kind
+from slipway.controller.kinds import MODEL_DEPLOYMENT, NODE, Key, Kind
 from slipway.controller.kube import ApiKube, NotFoundError
-from slipway.controller.queue import WorkQueue
-from slipway.controller.resync import DEAF_AFTER_SECONDS, Hearing, KindsChangedError, Resync
+from slipway.controller.resync import DEAF_AFTER_SECONDS, Hearing, KindsChangedError
 from slipway.controller.running import alive
-from slipway.controller.store import Store
 from slipway.core.names import FIELD_MANAGER, MANAGED_BY
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from testbed.plane import Plane, free_port
 from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually
-
-CONFIG = BY_NAME["ConfigMap"]
-
-
-class Watcher:
-    """A store with its resync on a real API server, and no watch but what a test says."""
-
-    def __init__(self, kube: ApiKube, *namespaces: str, kinds: tuple[Kind, ...] = (MODEL_DEPLOYMENT, CONFIG)) -> None:
-        self.store, self.queue, self.hearing, self.now = Store(), WorkQueue[Key](coalesce_seconds=0), Hearing(), 0.0
-        self.intake = Intake(store=self.store, queue=self.queue, hearing=self.hearing)
-        self.resync = Resync(
-            kube=kube,
-            store=self.store,
-            queue=self.queue,
-            hearing=self.hearing,
-            kinds=kinds,
-            namespaces=namespaces,
-            clock=lambda: self.now,
-        )
-
-    async def listed_after(self, seconds: float) -> list[str]:
-        self.now += seconds
-        await self.resync.once()
-        return self.hearing.deaf()
-
-    async def due(self) -> Key:
-        taken = await self.queue.get()
-        assert taken
-        self.queue.done(taken.key)
-        return taken.key
+from tests.controller.watcher import CONFIG, Watcher
 
 
 def a_child(namespace: str, name: str = "c", **data: str) -> dict[str, Any]:

@@ -22,8 +22,7 @@ from slipway.core.analysis.measure import Contender
 from slipway.core.analysis.samples import Evidence
 from slipway.core.analysis.wanted import NO_REQUESTS, Exam, Question, Target, Wanted
 from testbed.plane import free_port
-from tests.controller.loopback import Answering, hangs_up, never, says, serving
-from tests.controller.test_asking import REQUEST, reply
+from tests.controller.loopback import REQUEST, Answering, hangs_up, never, reply, says, serving
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 KEY = Key("shop", "churn")

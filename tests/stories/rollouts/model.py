@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from slipway.core.names import REQUEST
 from testbed.api import Manifest
 from tests.gitops.kstatus import KStatus, kstatus
 from tests.stories.rollouts.history import History, is_ready
 from tests.stories.story import OWNER, REVISION, Story, model_deployment
 
-REQUEST: Final = "serving.slipway.dev/rollout"
 PATIENCE: Final = 240
 """Seconds. Each pod is counted as available after 10 s, and thirty stories share the machine."""
 POLL_SECONDS: Final = 0.4
