@@ -47,12 +47,12 @@ lint: $(READY) ## Style, types and the layers' rules
 	lint-imports
 
 unit: $(READY) ## Tests without a cluster
-	@pytest tests --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST)
+	@pytest tests --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=25 $(PYTEST)
 
 e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down` takes it away)
 	@$(TESTBED) story-tools
 	@$(TESTBED) up --name slipway-e2e
-	@pytest e2e --numprocesses=$(STORIES) $(PYTEST)
+	@pytest e2e --numprocesses=$(STORIES) --durations=25 $(PYTEST)
 
 bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models (BENCH=fetch: a fetch from S3; BENCH=gateway: latency that a gateway adds)
 	@$(PYTHON) -m bench.$(BENCH)
