@@ -10,6 +10,9 @@ from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
 
+# Their assertions explain themselves like a test's.
+pytest.register_assert_rewrite("tests.core.cluster")
+
 # CI judges a commit by the same examples each time; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore", max_examples=1500, print_blob=True)

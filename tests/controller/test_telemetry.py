@@ -15,7 +15,8 @@ from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from testbed.prometheus import find
 from testbed.shell import ROOT, run
-from tests.core.toy import Toy, says, toy
+from tests.core.cluster.kubelet import says
+from tests.core.cluster.simulator import Simulator, simulator
 
 STATES = {file.stem: file for file in (ROOT / "gitops" / "argocd" / "testdata").glob("*.yaml")}
 NOON = 1767614400.0  # 2026-01-05T12:00:00Z, when everything happens in them
@@ -128,13 +129,13 @@ def ended(told: Telemetry) -> dict[tuple[str, ...], float]:
     return {(sample.labels["outcome"], sample.labels["reason"]): sample.value for sample in counts}
 
 
-def passes(cluster: Toy, told: Telemetry) -> None:
+def passes(cluster: Simulator, told: Telemetry) -> None:
     for note in (note for _ in range(4) for note in cluster.reconcile().notes):
         told.told(note)
 
 
 def test_only_a_version_that_was_sent_home_counts_as_refused() -> None:
-    cluster, told = toy(), Telemetry()
+    cluster, told = simulator(), Telemetry()
     cluster.becomes_ready()
     wrong = cluster.server_ended(says("WrongAnswer", "y[0] is 5, expected 7"))
 

@@ -1,13 +1,18 @@
 """Small, whole inputs for tests of the core: each takes the fields that a test is about and fills in the rest."""
 
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children.resolved import Resolved
-from slipway.core.facts import Owner
+from slipway.core.facts import Owner, PodFacts
 from slipway.core.platform import Platform
+from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.gates import Policy
 
 DIGEST = "sha256:" + "ab" * 32
+NOON: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)
+POLICY: Final = Policy(fetch_timeout=timedelta(hours=1), progress_deadline=timedelta(minutes=10))
 
 
 def md_spec(**overrides: Any) -> ModelDeploymentSpec:
@@ -46,6 +51,11 @@ def platform(**overrides: Any) -> Platform:
         **{"version": "0.1.0", "fetcher_image": "slipway-fetcher:test", "server_image": "slipway-triton-cpu:test"}
         | overrides
     )
+
+
+def revision_facts(*pods: PodFacts, **of: Any) -> RevisionFacts:
+    """Version 3, of which one pod is wanted."""
+    return RevisionFacts(revision="aaaa1111", version="3", wanted=1, pods=pods, **of)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -1,20 +1,18 @@
-"""Blue-green changes with checks around the switch, through a gateway: stories on the toy cluster."""
+"""Blue-green changes with checks around the switch, through a gateway: stories on the simulator."""
 
 from typing import Any
 
 from slipway.core.names import REVISION
 from slipway.triton.metrics import ModelMetrics
-from tests.core.test_canary import changing, goes_on, pods_come, shares
-from tests.core.test_canary_analysis import ERRORS, round_of
-from tests.core.test_rollouts import counts, told
-from tests.core.toy import Toy
+from tests.core.cluster.scenario import ERRORS, changing, counts, goes_on, pods_come, round_of, shares, told
+from tests.core.cluster.simulator import Simulator
 
 INLINE = {"analysis": "Inline"}
 FOR_SOMEBODY: dict[str, Any] = {"pause": {}}
 ANALYSIS = {"interval": "1m", "count": 1, "metrics": [ERRORS]}
 
 
-def blue_green(*, before: list[dict[str, Any]] | None = None, after: list[dict[str, Any]] | None = None) -> Toy:
+def blue_green(*, before: list[dict[str, Any]] | None = None, after: list[dict[str, Any]] | None = None) -> Simulator:
     """Version 4's pods have come."""
     checks = {name: part for name, part in (("beforeSwitch", before), ("afterSwitch", after)) if part}
     rollout: dict[str, Any] = {"type": "BlueGreen", "blueGreen": {**checks, "standbyDuration": "10m"}}
@@ -25,14 +23,14 @@ def blue_green(*, before: list[dict[str, Any]] | None = None, after: list[dict[s
     return cluster
 
 
-def inside(cluster: Toy) -> str:
+def inside(cluster: Simulator) -> str:
     """The version that callers inside the cluster reach."""
     selector = cluster.objects["Service", "churn"]["spec"]["selector"]
     known: list[dict[str, Any]] = cluster.status["revisions"]
     return str(next(r["version"] for r in known if r["revision"] == selector[REVISION]))
 
 
-def promote(cluster: Toy) -> None:
+def promote(cluster: Simulator) -> None:
     cluster.request = f"promote/{cluster.status['candidate']['revision']}"
     goes_on(cluster)
 

@@ -1,4 +1,4 @@
-"""Canaries as stories on the toy cluster: shares step by step, through a gateway and without one."""
+"""Canaries as stories on the simulator: shares step by step, through a gateway and without one."""
 
 from typing import Any
 
@@ -7,64 +7,9 @@ import pytest
 from slipway.core.children.route import ROUTES
 from slipway.core.plan import Apply
 from slipway.core.route import ANSWERED_WITHIN
-from tests.core.test_rollouts import counts, ready, told
-from tests.core.toy import Toy, says
-
-GATEWAY = {"gateway": {"name": "inference", "namespace": "gateways"}, "hostnames": ["churn.example"]}
-APART = {**GATEWAY, "grpcRoute": {"hostnames": ["grpc.churn.example"], "sectionName": "grpc"}}
-STEPS = [{"weight": 10}, {"pause": {"duration": "5m"}}, {"weight": 50}, {"pause": {}}]
-
-
-def canary(
-    *steps: dict[str, Any],
-    replicas: int = 4,
-    traffic: dict[str, Any] | None = GATEWAY,
-    analysis: dict[str, Any] | None = None,
-    **more: Any,
-) -> Toy:
-    """Version 3 serves; version 4 has just been asked for, and resolved."""
-    rollout = {"type": "Canary", "canary": {"steps": list(steps or STEPS), **more}}
-    return changing(rollout | ({"analysis": analysis} if analysis else {}), replicas=replicas, traffic=traffic)
-
-
-def changing(rollout: dict[str, Any], *, replicas: int = 4, traffic: dict[str, Any] | None = GATEWAY) -> Toy:
-    """Version 3 serves; version 4 has just been asked for, and resolved."""
-    cluster = ready(replicas=replicas, rollout=rollout, **({"traffic": traffic} if traffic else {}))
-    if traffic:
-        cluster.gateway_answers()
-        cluster.settle()
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends()
-    goes_on(cluster)
-    return cluster
-
-
-def goes_on(cluster: Toy) -> None:
-    """The operator does what it can without another pod."""
-    for _ in range(6):
-        cluster.settle()
-        if ("HTTPRoute", "churn") not in cluster.objects:
-            return
-        cluster.gateway_answers()
-    cluster.settle()
-
-
-def pods_come(cluster: Toy) -> None:
-    for name in cluster.deployments():
-        cluster.kubelet(name)
-    goes_on(cluster)
-
-
-def shares(cluster: Toy) -> dict[str, int]:
-    """Percent by version, as the live routes have it, for gRPC and HTTP alike."""
-    named = {f"churn-{r['revision']}": r["version"] for r in cluster.status["revisions"]}
-    rules = cluster.objects["HTTPRoute", "churn"]["spec"]["rules"][:2]
-    if "grpcRoute" in cluster.spec["traffic"]:
-        rules = [rules[0], cluster.objects["GRPCRoute", "churn"]["spec"]["rules"][0]]
-    per_rule = [{ref["name"]: ref["weight"] for ref in rule["backendRefs"] if ref["weight"]} for rule in rules]
-    assert all(rule == per_rule[0] for rule in per_rule)
-    return {named[name]: weight for name, weight in per_rule[0].items()}
+from tests.core.cluster.kubelet import says
+from tests.core.cluster.scenario import APART, GATEWAY, canary, counts, goes_on, pods_come, ready, shares, told
+from tests.core.cluster.simulator import Simulator
 
 
 @pytest.mark.parametrize("traffic", [GATEWAY, APART], ids=["one route", "a route for each protocol"])
@@ -245,7 +190,7 @@ def test_in_the_middle_no_share_moves_while_the_gateway_is_gone_or_unfit_whateve
     assert cluster.status["phase"] == "Ready"
 
 
-def told_shares(cluster: Toy) -> dict[str, int]:
+def told_shares(cluster: Simulator) -> dict[str, int]:
     """Percent by version, as status has it."""
     return {r["version"]: r["share"] for r in cluster.status["revisions"]}
 
@@ -382,7 +327,7 @@ def test_a_rolling_update_stands_still_in_the_middle_while_the_gateway_is_gone()
     assert counts(cluster)["3"] == pods["3"]
 
 
-def answers_one(cluster: Toy, kind: str) -> None:
+def answers_one(cluster: Simulator, kind: str) -> None:
     """A gateway's controller takes up one of the routes."""
     other = cluster.objects.pop(("GRPCRoute" if kind == "HTTPRoute" else "HTTPRoute", "churn"))
     cluster.gateway_answers()
@@ -510,7 +455,7 @@ def test_a_shadow_copies_no_more_than_its_pods_can_answer() -> None:
     assert cluster.status["phase"] == "Paused"
 
 
-def mirrored_to(cluster: Toy) -> dict[str, int]:
+def mirrored_to(cluster: Simulator) -> dict[str, int]:
     """Percent of the HTTP requests that are copied, by Service."""
     rule = cluster.objects["HTTPRoute", "churn"]["spec"]["rules"][1]
     mirrors = [f["requestMirror"] for f in rule.get("filters", []) if f["type"] == "RequestMirror"]

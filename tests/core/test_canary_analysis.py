@@ -1,4 +1,4 @@
-"""Canaries that go on by what their pods count: on the toy cluster, with looks as the shell would bring them."""
+"""Canaries that go on by what their pods count: on the simulator, with looks as the shell would bring them."""
 
 import json
 from typing import Any
@@ -7,12 +7,21 @@ import pytest
 
 from slipway.core.analysis.wanted import Wanted
 from slipway.triton.metrics import ModelMetrics
+from tests.core.cluster.scenario import (
+    ERRORS,
+    GATEWAY,
+    canary,
+    counts,
+    goes_on,
+    pods_come,
+    ready,
+    round_of,
+    shares,
+    told,
+)
+from tests.core.cluster.simulator import Simulator
 from tests.core.gen import resolved
-from tests.core.test_canary import GATEWAY, canary, goes_on, pods_come, shares
-from tests.core.test_rollouts import counts, ready, told
-from tests.core.toy import Toy
 
-ERRORS = {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"}
 INLINE: list[dict[str, Any]] = [{"weight": 10}, {"analysis": "Inline"}, {"weight": 50}, {"analysis": "Inline"}]
 BACKGROUND: list[dict[str, Any]] = [
     {"weight": 10},
@@ -22,7 +31,7 @@ BACKGROUND: list[dict[str, Any]] = [
 ]
 
 
-def analysed(*steps: dict[str, Any], **fields: Any) -> Toy:
+def analysed(*steps: dict[str, Any], **fields: Any) -> Simulator:
     """A canary at 10 %, whose analysis has just begun with a first look: rounds a minute apart, two to pass."""
     analysis = {"interval": "1m", "count": 2, "metrics": [ERRORS], **fields}
     cluster = canary(*(steps or INLINE), analysis=analysis, standbyDuration="0s")
@@ -33,21 +42,12 @@ def analysed(*steps: dict[str, Any], **fields: Any) -> Toy:
     return cluster
 
 
-def round_of(cluster: Toy, succeeded: float = 0, failed: float = 0) -> None:
-    """A minute later: each version's pods have counted so many since they started."""
-    cluster.pass_time(minutes=1)
-    seen = ModelMetrics(succeeded=succeeded, failed={"BACKEND": failed})
-    cluster.looks(metrics={"3": seen, "4": seen})
-    for _ in range(2):  # a further share takes further pods
-        pods_come(cluster)
-
-
-def analysis(cluster: Toy) -> dict[str, Any]:
+def analysis(cluster: Simulator) -> dict[str, Any]:
     found: dict[str, Any] = cluster.status["rollout"]["canary"]["analysis"]
     return found
 
 
-def analyses(cluster: Toy) -> list[Wanted]:
+def analyses(cluster: Simulator) -> list[Wanted]:
     """What is to be looked at for an analysis."""
     return [look for look in cluster.plan().looks if "/analysis-" in look.topic]
 

@@ -1,4 +1,4 @@
-"""Decisions over whole stories, on a toy cluster."""
+"""Decisions over whole stories, on the simulator."""
 
 import json
 
@@ -9,21 +9,23 @@ from hypothesis import strategies as st
 from slipway.core.facts import Foreign, Rejected
 from slipway.core.names import APPLIED
 from slipway.core.plan import Apply, Delete, Scale
-from tests.core.toy import RESOLVED, Toy, says, toy
+from tests.core.cluster.kubelet import RESOLVED, says
+from tests.core.cluster.simulator import Simulator, simulator
+from tests.core.pods import unschedulable
 
 
-def kinds(cluster: Toy) -> list[str]:
+def kinds(cluster: Simulator) -> list[str]:
     return sorted(kind for kind, _ in cluster.objects)
 
 
-def ready(**spec: object) -> Toy:
-    cluster = toy(**spec)
+def ready(**spec: object) -> Simulator:
+    cluster = simulator(**spec)
     cluster.becomes_ready()
     return cluster
 
 
 def test_a_new_model_deployment_resolves_its_source_before_anything_else() -> None:
-    cluster = toy()
+    cluster = simulator()
     cluster.settle()
     assert kinds(cluster) == ["Job"]
     assert cluster.status["phase"] == "Resolving"
@@ -31,7 +33,7 @@ def test_a_new_model_deployment_resolves_its_source_before_anything_else() -> No
 
 
 def test_a_resolved_source_becomes_a_revision_with_its_children() -> None:
-    cluster = toy()
+    cluster = simulator()
     cluster.settle()
     cluster.resolve_job_ends()
     cluster.settle()
@@ -41,7 +43,7 @@ def test_a_resolved_source_becomes_a_revision_with_its_children() -> None:
 
 
 def test_all_pods_available_makes_it_ready_in_three_status_writes() -> None:
-    cluster = toy(replicas=2)
+    cluster = simulator(replicas=2)
     cluster.becomes_ready()
     assert cluster.status_writes == 3  # resolving, starting, ready: the first version has nothing to shift from
     assert cluster.status["phase"] == "Ready"
@@ -135,7 +137,7 @@ def test_a_refused_ask_stays_refused_until_a_hashed_field_changes() -> None:
 
 
 def test_a_failed_resolve_is_retried_ever_slower_and_heals_by_itself() -> None:
-    cluster = toy()
+    cluster = simulator()
     cluster.settle()
     cluster.resolve_job_ends(says("SourceUnavailable", "no connection to the store"), exit_code=1)
     plan = cluster.settle()
@@ -155,7 +157,7 @@ def test_a_failed_resolve_is_retried_ever_slower_and_heals_by_itself() -> None:
 
 
 def test_a_broken_bundle_is_stalled_at_once_and_still_looked_at_again() -> None:
-    cluster = toy()
+    cluster = simulator()
     cluster.settle()
     cluster.resolve_job_ends(says("BundleInvalid", "golden/a.json: inputs[0].shape"), exit_code=1)
     cluster.settle()
@@ -165,7 +167,7 @@ def test_a_broken_bundle_is_stalled_at_once_and_still_looked_at_again() -> None:
 
 
 def test_a_world_in_the_way_stalls_after_five_minutes_and_is_still_tried() -> None:
-    cluster = toy()
+    cluster = simulator()
     cluster.settle()
     for _ in range(8):
         cluster.resolve_job_ends(says("SourceDenied", "403"), exit_code=1)
@@ -177,7 +179,7 @@ def test_a_world_in_the_way_stalls_after_five_minutes_and_is_still_tried() -> No
 
 
 def test_a_missed_deadline_refuses_and_says_which_field_sets_it() -> None:
-    cluster = toy(rollout={"progressDeadline": "11m", "fetchTimeout": "2h"})
+    cluster = simulator(rollout={"progressDeadline": "11m", "fetchTimeout": "2h"})
     cluster.settle()
     cluster.resolve_job_ends()
     cluster.settle()
@@ -196,13 +198,7 @@ def test_a_missed_deadline_refuses_and_says_which_field_sets_it() -> None:
 def test_a_pod_without_a_node_waits_and_never_refuses() -> None:
     cluster = ready()
     cluster.starts("4")
-    unscheduled = {
-        "phase": "Pending",
-        "conditions": [
-            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: no gpu"}
-        ],
-    }
-    cluster.kubelet(cluster.revision_named("4"), status=unscheduled)
+    cluster.kubelet(cluster.revision_named("4"), status=unschedulable("0/1 nodes: no gpu"))
     cluster.settle()
     assert cluster.condition("Ready")["reason"] == "InsufficientCapacity"
     assert cluster.condition("Reconciling")["status"] == "True"
@@ -312,7 +308,7 @@ def test_suspending_scales_to_nothing_and_keeps_the_object() -> None:
 
 
 def test_a_foreign_object_of_a_childs_name_is_named_and_nothing_is_taken_over() -> None:
-    cluster = toy()
+    cluster = simulator()
     cluster.settle()
     cluster.resolve_job_ends()
     cluster.settle()
@@ -403,7 +399,7 @@ def test_history_is_kept_to_its_limit_and_never_loses_what_serves() -> None:
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(0, 8), max_size=12), edit=st.booleans())
 def test_a_pass_that_is_cut_off_anywhere_ends_in_the_same_place(cuts: list[int], edit: bool) -> None:
-    def story(cluster: Toy, writes: list[int]) -> Toy:
+    def story(cluster: Simulator, writes: list[int]) -> Simulator:
         for cut in writes[:4]:
             cluster.reconcile(writes=cut)
         cluster.settle()
@@ -419,7 +415,7 @@ def test_a_pass_that_is_cut_off_anywhere_ends_in_the_same_place(cuts: list[int],
         cluster.rolls_on()
         return cluster
 
-    disturbed, calm = toy(replicas=2), toy(replicas=2)
+    disturbed, calm = simulator(replicas=2), simulator(replicas=2)
     story(disturbed, cuts), story(calm, [])
     if edit:
         for cluster in (disturbed, calm):

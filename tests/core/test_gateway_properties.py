@@ -3,14 +3,13 @@
 import copy
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from slipway.core.children.route import ROUTE, ROUTES
 from slipway.triton.metrics import ModelMetrics
-from tests.core import test_machine_properties
-from tests.core.test_canary import GATEWAY
+from tests.core.cluster.machine import SETTINGS, Machine
+from tests.core.cluster.scenario import GATEWAY
 
 METRICS = [
     {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"},
@@ -39,7 +38,7 @@ APART: dict[str, Any] = {"grpcRoute": {"hostnames": ["grpc.churn.example"]}}
 HEADER = {"candidateHeader": {"name": "x-candidate", "value": "1"}}
 
 
-class Routed(test_machine_properties.Machine):
+class Routed(Machine):
     """One ModelDeployment whose clients come through a gateway."""
 
     def __init__(self) -> None:
@@ -100,4 +99,4 @@ class Routed(test_machine_properties.Machine):
 
 
 TestRouted = Routed.TestCase
-TestRouted.settings = settings(test_machine_properties.TestMachine.settings)
+TestRouted.settings = SETTINGS

@@ -10,10 +10,11 @@ from hypothesis.stateful import rule
 from slipway.core.names import Manifest
 from slipway.core.plan import Action, Apply, Delete
 from slipway.core.traffic_policy import IN_FORCE_AFTER
-from tests.core.disturbed import Disturbed
-from tests.core.operated import Operated
-from tests.core.test_canary import GATEWAY
-from tests.core.toy import ENVOY_GATEWAY, toy
+from tests.core.cluster.disturbed import Disturbed
+from tests.core.cluster.gateway import ENVOY_GATEWAY
+from tests.core.cluster.operated import Operated
+from tests.core.cluster.scenario import GATEWAY
+from tests.core.cluster.simulator import simulator
 
 KEYS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "clients"}}}
 OTHERS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "others"}}}
@@ -85,7 +86,7 @@ class Authenticated(Operated):
     cluster: Guarded
 
     def __init__(self) -> None:
-        cluster = Guarded(spec=toy(replicas=2, traffic=GATEWAY | KEYS, rollout=CANARY).spec)
+        cluster = Guarded(spec=simulator(replicas=2, traffic=GATEWAY | KEYS, rollout=CANARY).spec)
         cluster.becomes_ready()
         super().__init__(cluster)
 

@@ -1,4 +1,4 @@
-"""Fail closed, as stories on the toy cluster: nobody gets to a model past an authentication that is asked for."""
+"""Fail closed, as stories on the simulator: nobody gets to a model past an authentication that is asked for."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import pytest
 
 from slipway.core.plan import Apply, Delete
 from slipway.core.traffic_policy import IN_FORCE_AFTER
-from tests.core.test_canary import GATEWAY, canary, goes_on, pods_come, shares
-from tests.core.test_rollouts import ready
-from tests.core.toy import ENVOY_GATEWAY, Toy
+from tests.core.cluster.gateway import ENVOY_GATEWAY
+from tests.core.cluster.scenario import GATEWAY, canary, goes_on, pods_come, ready, shares
+from tests.core.cluster.simulator import Simulator
 
 KEYS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "clients"}}}
 LIMIT: dict[str, Any] = {"rateLimit": {"requests": 5, "per": "Second"}}
@@ -17,19 +17,19 @@ GATEWAY_OF_ALL: dict[str, Any] = {"name": "inference", "namespace": "gateways"}
 WIDER: dict[str, Any] = {"hostnames": ["churn.example", "open.example"]}
 
 
-def asks(cluster: Toy, **traffic: Any) -> None:
+def asks(cluster: Simulator, **traffic: Any) -> None:
     """The manifest is applied with this `traffic`."""
     cluster.spec["traffic"] = {**GATEWAY, **traffic}
     cluster.generation += 1
     cluster.settle()
 
 
-def serving(**traffic: Any) -> Toy:
+def serving(**traffic: Any) -> Simulator:
     """Version 3 has been made; the gateway has not spoken yet."""
     return ready(traffic={**GATEWAY, **traffic})
 
 
-def answered(cluster: Toy, **said: Any) -> Toy:
+def answered(cluster: Simulator, **said: Any) -> Simulator:
     """Until nothing moves any more, the gateway takes up the route, and Envoy Gateway says this of policies."""
     for _ in range(4):
         cluster.gateway_answers()
@@ -40,20 +40,20 @@ def answered(cluster: Toy, **said: Any) -> Toy:
     return cluster
 
 
-def route(cluster: Toy) -> dict[str, Any]:
+def route(cluster: Simulator) -> dict[str, Any]:
     found: dict[str, Any] = cluster.objects["HTTPRoute", "churn"]["spec"]
     return found
 
 
-def is_open(cluster: Toy) -> bool:
+def is_open(cluster: Simulator) -> bool:
     return any(rule.get("backendRefs") for rule in route(cluster)["rules"])
 
 
-def kinds(cluster: Toy) -> set[str]:
+def kinds(cluster: Simulator) -> set[str]:
     return {kind for kind, _ in cluster.objects} & {"HTTPRoute", "SecurityPolicy", "BackendTrafficPolicy"}
 
 
-def why(cluster: Toy) -> tuple[str, str]:
+def why(cluster: Simulator) -> tuple[str, str]:
     condition = cluster.condition("Ready")
     return condition["reason"], condition["message"]
 

@@ -1,11 +1,10 @@
-"""Status tells what became of mirrored requests: on the toy cluster, with looks as the shell would bring them."""
+"""Status tells what became of mirrored requests: on the simulator, with looks as the shell would bring them."""
 
 from typing import Any, Final
 
 from slipway.triton.metrics import ModelMetrics
-from tests.core.test_canary import canary, goes_on, pods_come
-from tests.core.test_rollouts import counts
-from tests.core.toy import Toy
+from tests.core.cluster.scenario import canary, counts, goes_on, pods_come
+from tests.core.cluster.simulator import Simulator
 
 SHADOW: Final[tuple[dict[str, Any], ...]] = ({"shadow": 100}, {"pause": {}})
 IDLE: Final = ModelMetrics()
@@ -14,7 +13,7 @@ USED: Final = ModelMetrics(
 )
 
 
-def shadow(*steps: dict[str, Any], **asked: Any) -> Toy:
+def shadow(*steps: dict[str, Any], **asked: Any) -> Simulator:
     """Version 4 gets copies of all requests, and its pods have been looked at once."""
     cluster = canary(*(steps or SHADOW), replicas=1, **asked)
     pods_come(cluster)
@@ -22,17 +21,17 @@ def shadow(*steps: dict[str, Any], **asked: Any) -> Toy:
     return cluster
 
 
-def look(cluster: Toy, metrics: ModelMetrics) -> None:
+def look(cluster: Simulator, metrics: ModelMetrics) -> None:
     """What is due is looked at, and finds these counts."""
     cluster.looks(metrics={"3": metrics, "4": metrics})
     goes_on(cluster)
 
 
-def said(cluster: Toy) -> str:
+def said(cluster: Simulator) -> str:
     return str(cluster.status["rollout"]["canary"].get("mirrored", ""))
 
 
-def topics(cluster: Toy) -> set[str]:
+def topics(cluster: Simulator) -> set[str]:
     return {each.topic.split("/")[-1].split("-")[0] for each in cluster.plan().looks}
 
 

@@ -1,79 +1,13 @@
-"""Rollouts as stories on the toy cluster: each type from old to new, what stops it, and the ways back."""
+"""Rollouts as stories on the simulator: each type from old to new, what stops it, and the ways back."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from slipway.core.facts import NodeFacts
 from slipway.triton.metrics import ModelMetrics
-from tests.core.toy import Toy, says, toy
-
-SCALING = {"minReplicas": 2, "maxReplicas": 8, "metrics": [{"type": "Resource"}]}
-GPU_NODE = NodeFacts(name="node-1", labels={}, allocatable={"nvidia.com/gpu": "4"}, schedulable=True)
-NO_GPU = {
-    "phase": "Pending",
-    "conditions": [
-        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: no gpu"}
-    ],
-}
-
-
-def ready(**spec: Any) -> Toy:
-    cluster = toy(**spec)
-    cluster.nodes = (GPU_NODE,)
-    cluster.becomes_ready()
-    return cluster
-
-
-def counts(cluster: Toy) -> dict[str, int]:
-    """Pods by version, as they are wanted."""
-    listed = {f"churn-{r['revision']}": r["version"] for r in cluster.status["revisions"]}
-    return {listed[name]: m["spec"]["replicas"] for name, m in cluster.deployments().items() if name in listed}
-
-
-def carried(cluster: Toy) -> int:
-    """Available pods in the root Service's reach."""
-    reached = cluster.selected()
-    return sum(
-        m["status"].get("availableReplicas", 0)
-        for name, m in cluster.deployments().items()
-        if name == f"churn-{reached}" or not reached
-    )
-
-
-def steps(cluster: Toy, limit: int = 30) -> Iterator[dict[str, int]]:
-    """The counts after each round in which all pods got ready."""
-    for _ in range(limit):
-        yield counts(cluster)
-        if "rollout" not in cluster.status or cluster.status["rollout"]["step"] == "Soaking":
-            return
-        for name in cluster.deployments():
-            cluster.kubelet(name)
-        cluster.settle()
-    raise AssertionError(f"still rolling: {cluster.status}")
-
-
-def told(cluster: Toy) -> list[str]:
-    return [reason for reason, _ in cluster.events]
-
-
-def fails(cluster: Toy, version: str, reason: str = "WrongAnswer") -> None:
-    name = cluster.revision_named(version)
-    cluster.kubelet(name, status=cluster.server_ended(says(reason, "y[0] is 5"), restarts=1))
-    cluster.settle()
-
-
-def waits(cluster: Toy, version: str, available: int) -> None:
-    """So many pods of a version are ready, and the others find no node."""
-    name = cluster.revision_named(version)
-    cluster.kubelet(name)
-    deployment = cluster.objects["Deployment", name]
-    for number in range(available, deployment["spec"]["replicas"]):
-        cluster.pods[f"{name}-{number}"]["status"] = NO_GPU
-    deployment["status"] = {"availableReplicas": available, "replicas": deployment["spec"]["replicas"]}
-    cluster.settle()
+from tests.core.cluster.kubelet import says
+from tests.core.cluster.scenario import GPU_NODE, SCALING, carried, counts, fails, ready, steps, told, waits
+from tests.core.cluster.simulator import Simulator, simulator
 
 
 def test_rolling_goes_pod_by_pod_and_never_below_what_is_asked_for() -> None:
@@ -196,7 +130,7 @@ def test_standby_ends_by_itself() -> None:
     assert counts(cluster) == {"4": 2}
 
 
-def proved(cluster: Toy) -> None:
+def proved(cluster: Simulator) -> None:
     """The resolve Jobs that the machine wants before capacity is taken away."""
     for _ in range(2):
         if any(kind == "Job" and not m["status"] for (kind, _), m in cluster.objects.items()):
@@ -204,7 +138,7 @@ def proved(cluster: Toy) -> None:
         cluster.settle()
 
 
-def forget_jobs(cluster: Toy) -> None:
+def forget_jobs(cluster: Simulator) -> None:
     """Their time to live is over."""
     for kind, name in [key for key in cluster.objects if key[0] == "Job"]:
         del cluster.objects[kind, name]
@@ -305,7 +239,7 @@ def test_a_version_that_is_broken_as_a_whole_makes_way_for_its_fix() -> None:
 
 
 def test_a_first_version_that_never_verifies_gives_its_place_to_the_fix() -> None:
-    cluster = toy(replicas=1, accelerator={"count": 1})
+    cluster = simulator(replicas=1, accelerator={"count": 1})
     cluster.settle()
     cluster.resolve_job_ends()
     cluster.settle()
@@ -337,7 +271,7 @@ def test_without_automatic_rollback_a_failed_version_stays_and_is_stalled_until_
 HALF_WAY = {"Resolving": 0, "Starting": 1, "Shifting": 2, "late Shifting": 3}
 
 
-def half_way(phase: str) -> Toy:
+def half_way(phase: str) -> Simulator:
     cluster = ready(replicas=3)
     cluster.edit(version="4")
     cluster.settle()
@@ -404,7 +338,7 @@ def test_share_that_the_stable_version_cannot_carry_stays_until_the_fix_can() ->
 # Under an autoscaler (V9)
 
 
-def bounds(cluster: Toy, version: str) -> tuple[int, int]:
+def bounds(cluster: Simulator, version: str) -> tuple[int, int]:
     """Of its autoscaler; (0, 0) where it has none."""
     found = cluster.objects.get(("HorizontalPodAutoscaler", cluster.revision_named(version)))
     return (found["spec"]["minReplicas"], found["spec"]["maxReplicas"]) if found else (0, 0)
@@ -474,7 +408,7 @@ def test_a_pod_that_has_been_told_to_end_carries_nothing_whatever_its_deployment
     assert cluster.status["ready"] == "2/3"
 
 
-def replaced() -> Toy:
+def replaced() -> Simulator:
     """Version 4 has just taken over from version 3, whose pods retire."""
     cluster = ready(replicas=2)
     cluster.starts("4")
@@ -483,7 +417,7 @@ def replaced() -> Toy:
     return cluster
 
 
-def counted(cluster: Toy, requests: float, seconds: float) -> None:
+def counted(cluster: Simulator, requests: float, seconds: float) -> None:
     """Some time later version 3's pods have counted so many requests since they started."""
     cluster.pass_time(seconds=seconds)
     cluster.looks(metrics={"3": ModelMetrics(succeeded=requests)})

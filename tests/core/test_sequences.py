@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
+from tests.core.cluster.scenario import GATEWAY, changing, counts, goes_on, pods_come, ready
+from tests.core.cluster.simulator import Simulator
 from tests.core.gen import resolved
-from tests.core.test_canary import GATEWAY, changing, goes_on, pods_come
-from tests.core.test_rollouts import counts, ready
-from tests.core.toy import Toy
 
 KEEPS_STATE = json.dumps({"resolved": resolved(model={"sequences": True}).to_dict()})
 
 
-def asked_for_4(rollout: dict[str, Any], **more: Any) -> Toy:
+def asked_for_4(rollout: dict[str, Any], **more: Any) -> Simulator:
     """Version 3 serves; version 4 has just been asked for, and its model keeps state by sequence."""
     cluster = ready(replicas=4, rollout=rollout, **more)
     goes_on(cluster)

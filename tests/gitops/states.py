@@ -1,4 +1,4 @@
-"""Every state that a ModelDeployment can be seen in, brought about on the core's toy cluster.
+"""Every state that a ModelDeployment can be seen in, brought about on the simulator.
 
 `python -m tests.gitops.states` writes them to gitops/argocd, as samples in the form that Argo CD's own tests read.
 """
@@ -12,7 +12,9 @@ import yaml
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.core.facts import Rejected
-from tests.core.toy import Toy, says, toy
+from tests.core.cluster.kubelet import says
+from tests.core.cluster.simulator import Simulator, simulator
+from tests.core.pods import unschedulable
 from tests.gitops.kstatus import KStatus
 from tests.gitops.rules import ARGOCD, argocd
 
@@ -23,36 +25,41 @@ WRONG: Final = says("WrongAnswer", "golden/a.json: y[0] is 5, expected 7 within 
 class State(NamedTuple):
     """How it comes about, and what GitOps tools should make of it."""
 
-    bring_about: Callable[[], Toy]
+    bring_about: Callable[[], Simulator]
     argocd: str
     kstatus: KStatus
 
 
-def fresh() -> Toy:
+def fresh() -> Simulator:
     """As the API server stores it before anybody has looked."""
-    return toy()
+    return simulator()
 
 
-def edited() -> Toy:
+def edited() -> Simulator:
     cluster = ready()
     cluster.edit(version="4")
     return cluster
 
 
-def resolving() -> Toy:
-    cluster = toy()
+def resolving() -> Simulator:
+    cluster = simulator()
     cluster.settle()
     return cluster
 
 
-def source_unavailable() -> Toy:
+def resolved_with(reason: str, message: str) -> Simulator:
+    """The first version's resolve Job ends with this verdict."""
     cluster = resolving()
-    cluster.resolve_job_ends(says("SourceUnavailable", "s3://models/churn/3: no connection to the store"), exit_code=1)
+    cluster.resolve_job_ends(says(reason, message), exit_code=1)
     cluster.settle()
     return cluster
 
 
-def source_denied_for_long() -> Toy:
+def source_unavailable() -> Simulator:
+    return resolved_with("SourceUnavailable", "s3://models/churn/3: no connection to the store")
+
+
+def source_denied_for_long() -> Simulator:
     cluster = resolving()
     for _ in range(3):
         cluster.resolve_job_ends(says("SourceDenied", "s3://models/churn/3: 403 for the key AKIA1"), exit_code=1)
@@ -62,14 +69,14 @@ def source_denied_for_long() -> Toy:
     return cluster
 
 
-def starting() -> Toy:
+def starting() -> Simulator:
     cluster = resolving()
     cluster.resolve_job_ends()
     cluster.settle()
     return cluster
 
 
-def verifying() -> Toy:
+def verifying() -> Simulator:
     cluster = starting()
     loading = cluster.ready_status()
     loading["conditions"] = loading["conditions"][:2]
@@ -79,35 +86,34 @@ def verifying() -> Toy:
     return cluster
 
 
-def deadline_passed() -> Toy:
+def deadline_passed() -> Simulator:
     cluster = verifying()
     cluster.pass_time(hours=2)
     cluster.settle()
     return cluster
 
 
-def ready(**spec: Any) -> Toy:
-    cluster = toy(**spec)
+def ready(**spec: Any) -> Simulator:
+    cluster = simulator(**spec)
     cluster.becomes_ready()
     return cluster
 
 
-def next_version_starting() -> Toy:
+def next_version_starting() -> Simulator:
     cluster = ready()
     cluster.starts("4")
     return cluster
 
 
-def next_version_waits_for_a_node() -> Toy:
+def next_version_waits_for_a_node() -> Simulator:
     cluster = next_version_starting()
     message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
-    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-    cluster.kubelet(cluster.revision_named("4"), status={"phase": "Pending", "conditions": [unschedulable]})
+    cluster.kubelet(cluster.revision_named("4"), status=unschedulable(message))
     cluster.settle()
     return cluster
 
 
-def shifting() -> Toy:
+def shifting() -> Simulator:
     """As a pass leaves it that ends before the next one sees the Service that it wrote."""
     cluster = next_version_starting()
     cluster.kubelet(cluster.revision_named("4"))
@@ -115,7 +121,7 @@ def shifting() -> Toy:
     return cluster
 
 
-def promoted() -> Toy:
+def promoted() -> Simulator:
     """A new version has all the traffic; the old one keeps its pods for a while."""
     cluster = next_version_starting()
     cluster.kubelet(cluster.revision_named("4"))
@@ -123,59 +129,59 @@ def promoted() -> Toy:
     return cluster
 
 
-def second_version_starts(**rollout: Any) -> Toy:
+def second_version_starts(**rollout: Any) -> Simulator:
     cluster = ready(replicas=2, rollout=rollout)
     cluster.starts("4")
     return cluster
 
 
-def asked_of(verb: str, cluster: Toy) -> str:
+def asked_of(verb: str, cluster: Simulator) -> str:
     """The annotation about version 4."""
     return f"{verb}/{cluster.revision_named('4').removeprefix('churn-')}"
 
 
-def paused() -> Toy:
+def paused() -> Simulator:
     cluster = second_version_starts()
     cluster.request = asked_of("pause", cluster)
     cluster.settle()
     return cluster
 
 
-def aborted() -> Toy:
+def aborted() -> Simulator:
     cluster = second_version_starts()
     cluster.request = asked_of("abort", cluster)
     cluster.rolls_on()
     return cluster
 
 
-def soaking() -> Toy:
+def soaking() -> Simulator:
     cluster = second_version_starts(type="BlueGreen", blueGreen={"standbyDuration": "1h"})
     cluster.rolls_on()
     return cluster
 
 
-def rolling_back() -> Toy:
+def rolling_back() -> Simulator:
     cluster = soaking()
     cluster.request = asked_of("abort", cluster)
     cluster.reconcile()
     return cluster
 
 
-def reverted() -> Toy:
+def reverted() -> Simulator:
     cluster = second_version_starts()
     cluster.edit(version="3")
     cluster.settle()
     return cluster
 
 
-def refused() -> Toy:
+def refused() -> Simulator:
     cluster = next_version_starting()
     cluster.kubelet(cluster.revision_named("4"), status=cluster.server_ended(WRONG))
     cluster.settle()
     return cluster
 
 
-def first_version_refused() -> Toy:
+def first_version_refused() -> Simulator:
     cluster = starting()
     for name in cluster.deployments():
         cluster.kubelet(name, status=cluster.server_ended(WRONG))
@@ -183,14 +189,11 @@ def first_version_refused() -> Toy:
     return cluster
 
 
-def broken_bundle() -> Toy:
-    cluster = resolving()
-    cluster.resolve_job_ends(says("BundleInvalid", "golden/a.json: inputs[0].shape is missing"), exit_code=1)
-    cluster.settle()
-    return cluster
+def broken_bundle() -> Simulator:
+    return resolved_with("BundleInvalid", "golden/a.json: inputs[0].shape is missing")
 
 
-def degraded() -> Toy:
+def degraded() -> Simulator:
     cluster = ready(replicas=2)
     name = cluster.revision_named("3")
     cluster.pods[f"{name}-1"]["status"] = cluster.server_ended(says("BackendDead", "the stub is gone"), restarts=3)
@@ -199,7 +202,7 @@ def degraded() -> Toy:
     return cluster
 
 
-def outage() -> Toy:
+def outage() -> Simulator:
     cluster = ready()
     name = cluster.revision_named("3")
     cluster.kubelet(name, status=cluster.server_ended(says("BackendDead", "the stub is gone"), restarts=3))
@@ -207,14 +210,14 @@ def outage() -> Toy:
     return cluster
 
 
-def outage_for_long() -> Toy:
+def outage_for_long() -> Simulator:
     cluster = outage()
     cluster.pass_time(hours=2)
     cluster.settle()
     return cluster
 
 
-def suspended() -> Toy:
+def suspended() -> Simulator:
     cluster = ready()
     cluster.spec["suspend"] = True
     cluster.generation += 1
@@ -222,7 +225,7 @@ def suspended() -> Toy:
     return cluster
 
 
-def unreadable_spec() -> Toy:
+def unreadable_spec() -> Simulator:
     cluster = ready()
     cluster.spec["replicas"] = "many"
     cluster.generation += 1
@@ -230,7 +233,7 @@ def unreadable_spec() -> Toy:
     return cluster
 
 
-def rejected_child() -> Toy:
+def rejected_child() -> Simulator:
     cluster = ready()
     said = "spec.metrics[0].type: Unsupported value"
     cluster.rejected = (Rejected(kind="HorizontalPodAutoscaler", name="churn-1", message=said),)
@@ -282,7 +285,7 @@ def seen(name: str) -> dict[str, Any]:
     return _with_plain_revisions(found, cluster)
 
 
-def _with_plain_revisions(found: dict[str, Any], cluster: Toy) -> dict[str, Any]:
+def _with_plain_revisions(found: dict[str, Any], cluster: Simulator) -> dict[str, Any]:
     """11111111 for the first revision and so on: their hashes change with every change of a child."""
     text = json.dumps(found)
     made = (name.removeprefix("churn-") for kind, name in cluster.objects if kind == "ControllerRevision")

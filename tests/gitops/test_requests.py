@@ -1,10 +1,10 @@
 """Requests by annotation under a tool that applies the same manifest again and again."""
 
-from tests.core.toy import Toy
+from tests.core.cluster.simulator import Simulator
 from tests.gitops.states import aborted, asked_of, paused
 
 
-def same_manifest_again(cluster: Toy) -> None:
+def same_manifest_again(cluster: Simulator) -> None:
     """A sync that changes nothing, an hour later and by an operator that has just been started."""
     cluster.pass_time(hours=1)
     assert cluster.reconcile().actions == ()

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.core.analysis.answers import compare, refused
 from slipway.core.analysis.samples import Answer, Output, Trial
-from tests.core.analysis.toy import answer, refusal, trial
+from tests.core.analysis.samples import answer, refusal, trial
 
 SAME, DIFFERS, UNKNOWN = "same", "differs", "unknown"
 

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.core.analysis.drain import flat_since, kept, last_counted, look_due
 from slipway.core.analysis.samples import Golden, Scrape
-from tests.core.analysis.toy import MINUTE, NOON, OLD, counters, sample, scrape
+from tests.core.analysis.samples import MINUTE, NOON, OLD, counters, sample, scrape
 
 DRAIN = timedelta(seconds=30)
 PODS = {"uid-o"}

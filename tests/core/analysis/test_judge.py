@@ -1,7 +1,7 @@
 """Rounds: when an analysis goes on, passes, fails or cannot tell; and how it gets from look to look."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +10,11 @@ from slipway.api.v1alpha1.analysis import (
     Analysis,
     AnalysisPhase,
     AnalysisStatus,
-    Measurement,
-    MeasurementOutcome,
 )
 from slipway.core.analysis.course import advanced, looks_at
 from slipway.core.analysis.judge import begun, judge
 from slipway.core.analysis.samples import Evidence, Reading, Readings
-from tests.core.analysis.toy import (
+from tests.core.analysis.samples import (
     CANDIDATE,
     MINUTE,
     NOON,
@@ -24,16 +22,11 @@ from tests.core.analysis.toy import (
     analysis,
     built_in,
     counters,
+    measured,
     queried,
     sample,
     scrape,
 )
-
-LETTERS = {"S": MeasurementOutcome.SUCCESS, "F": MeasurementOutcome.FAILURE, "I": MeasurementOutcome.INCONCLUSIVE}
-
-
-def measured(letter: str, at: datetime = NOON, metric: str = "m") -> Measurement:
-    return Measurement(metric=metric, at=at, outcome=LETTERS[letter], message=f"{metric} says {letter}")
 
 
 def after(rounds: Sequence[str], asked: Analysis, *, endless: bool = False) -> AnalysisStatus:

@@ -15,8 +15,7 @@ from slipway.core.analysis.measure import measure
 from slipway.core.analysis.samples import Evidence, PodSample, Reading, Readings, Trials
 from slipway.core.analysis.window import window
 from slipway.triton.metrics import ModelMetrics
-from tests.core.analysis.test_judge import measured
-from tests.core.analysis.toy import (
+from tests.core.analysis.samples import (
     CANDIDATE,
     MINUTE,
     NEW,
@@ -29,6 +28,7 @@ from tests.core.analysis.toy import (
     built_in,
     counters,
     evidence,
+    measured,
     queried,
     sample,
     scrape,

@@ -4,7 +4,7 @@ import pytest
 
 from slipway.core.analysis.query import Subject
 from slipway.core.analysis.wanted import Exam, Question, exams, questions
-from tests.core.analysis.toy import NEW, OLD, analysis, answers, built_in, queried
+from tests.core.analysis.samples import NEW, OLD, analysis, answers, built_in, queried
 
 CANDIDATE = Subject(namespace="shop", name="churn", revision=NEW)
 STABLE = Subject(namespace="shop", name="churn", revision=OLD)

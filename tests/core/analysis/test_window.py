@@ -7,7 +7,7 @@ import pytest
 from slipway.core.analysis.samples import Golden
 from slipway.core.analysis.window import Slowest, window
 from slipway.triton.metrics import ModelMetrics
-from tests.core.analysis.toy import MINUTE, NEW, OLD, counters, sample, scrape
+from tests.core.analysis.samples import MINUTE, NEW, OLD, counters, sample, scrape
 
 
 def test_counts_are_summed_over_pods_and_reasons_kept() -> None:

@@ -1,51 +1,17 @@
 """What each gate finds, in a table: one pod's status in, a reason and a quoted sentence out."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from slipway.api.v1alpha1.spec import Accelerator
-from slipway.core.facts import NodeFacts, PodFacts, pod_facts
+from slipway.core.facts import NodeFacts, PodFacts
 from slipway.core.reasons import About, Reason
-from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
-from tests.core.toy import says
-
-AT = "2026-01-05T12:00:00Z"
-NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-POLICY = Policy(fetch_timeout=timedelta(hours=1), progress_deadline=timedelta(minutes=10))
-
-
-def true(*kinds: str) -> list[dict[str, str]]:
-    return [{"type": kind, "status": "True", "lastTransitionTime": AT} for kind in kinds]
-
-
-def pod(**status: Any) -> PodFacts:
-    meta = {"name": "churn-1", "uid": "u", "resourceVersion": "1", "labels": {}, "creationTimestamp": AT}
-    return pod_facts({"metadata": meta, "spec": {"nodeName": "node-1"}, "status": status})
-
-
-def server(**state: Any) -> dict[str, Any]:
-    return {
-        "phase": "Running",
-        "conditions": true("PodScheduled", "Initialized"),
-        "containerStatuses": [{"name": "triton", "restartCount": 0, **state}],
-    }
-
-
-def fetcher(**state: Any) -> dict[str, Any]:
-    return {"conditions": true("PodScheduled"), "initContainerStatuses": [{"name": "fetch", **state}]}
-
-
-def ended(message: str = "", reason: str = "Error", code: int = 1) -> dict[str, Any]:
-    return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
-
-
-def facts(*pods: PodFacts, **of: Any) -> RevisionFacts:
-    return RevisionFacts(revision="aaaa1111", version="3", wanted=1, pods=pods, **of)
-
+from tests.core.cluster.kubelet import says
+from tests.core.gen import POLICY, revision_facts
+from tests.core.pods import ended, fetcher, pod, server, unschedulable
 
 GATED = {  # as the API server writes it
     "type": "PodScheduled",
@@ -98,11 +64,7 @@ CASES: list[tuple[str, dict[str, Any], Reason | None, str]] = [
     ),
     (
         "nowhere to run",
-        {
-            "conditions": [
-                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
-            ]
-        },
+        unschedulable("0/3 nodes"),
         Reason.INSUFFICIENT_CAPACITY,
         "0/3 nodes",
     ),
@@ -114,7 +76,7 @@ CASES: list[tuple[str, dict[str, Any], Reason | None, str]] = [
 def test_a_gate_names_its_finding_and_quotes_the_evidence(
     status: dict[str, Any], reason: Reason | None, quoted: str
 ) -> None:
-    found = first_finding(facts(pod(**status)), POLICY)
+    found = first_finding(revision_facts(pod(**status)), POLICY)
     assert (found and found.reason) == reason
     assert found is None or quoted in found.message
 
@@ -127,16 +89,14 @@ def test_a_gate_names_its_finding_and_quotes_the_evidence(
     ],
 )
 def test_what_keeps_pods_from_being_made_is_told_by_the_deployment(message: str, reason: Reason) -> None:
-    found = first_finding(facts(replica_failure=message), POLICY)
+    found = first_finding(revision_facts(replica_failure=message), POLICY)
     assert found
     assert found.reason is reason
     assert message in found.message
 
 
 def test_a_wait_for_gpus_says_what_the_nodes_have() -> None:
-    waiting = pod(
-        conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]
-    )
+    waiting = pod(**unschedulable("0/1 nodes"))
     node = NodeFacts(
         name="n1",
         labels={"nvidia.com/gpu.product": "Tesla-T4"},
@@ -148,7 +108,7 @@ def test_a_wait_for_gpus_says_what_the_nodes_have() -> None:
         progress_deadline=POLICY.progress_deadline,
         accelerator=Accelerator(products=["NVIDIA-H100-80GB-HBM3"]),
     )
-    found = first_finding(facts(waiting, nodes=(node,)), policy)
+    found = first_finding(revision_facts(waiting, nodes=(node,)), policy)
     assert found
     assert "Tesla-T4" in found.message
 
@@ -158,7 +118,7 @@ def test_a_wait_for_gpus_says_what_the_nodes_have() -> None:
     [(0, ended(says("LoadFailed", "x")), False), (1, ended(says("LoadFailed", "x")), True)],
 )
 def test_a_revision_is_refused_for_what_was_seen_twice(restarts: int, state: dict[str, Any], certain: bool) -> None:
-    seen = facts(
+    seen = revision_facts(
         pod(
             **server(state=state)
             | {"containerStatuses": [{"name": "triton", "restartCount": restarts, "state": state}]}
@@ -172,14 +132,14 @@ def test_a_revision_is_refused_for_what_was_seen_twice(restarts: int, state: dic
 
 def test_two_pods_that_fail_once_each_make_it_certain() -> None:
     failed = pod(**server(state=ended(says("LoadFailed", "x"))))
-    seen = facts(failed, failed)
+    seen = revision_facts(failed, failed)
     found = first_finding(seen, POLICY)
     assert found
     assert is_certain(found, seen)
 
 
 def test_the_worlds_fault_is_never_refused() -> None:
-    seen = facts(pod(**fetcher(restartCount=9, state=ended(says("FetchStalled", "x")))))
+    seen = revision_facts(pod(**fetcher(restartCount=9, state=ended(says("FetchStalled", "x")))))
     found = first_finding(seen, POLICY)
     assert found
     assert not is_certain(found, seen)
@@ -190,16 +150,15 @@ def test_the_worlds_fault_is_never_refused() -> None:
 
 def failing(name: str, node: str, endings: int, reason: str = "WrongAnswer") -> PodFacts:
     status = server(state=ended(says(reason, "y[0] is 5")), restartCount=endings - 1)
-    return replace(pod(**status), name=name, node=node)
+    return pod(name, node=node, **status)
 
 
 def answering(name: str = "well", node: str = "node-1") -> PodFacts:
-    found = pod(**server(started=True, state={"running": {}}))
-    return replace(found, name=name, node=node, ready=True)
+    return replace(pod(name, node=node, **server(started=True, state={"running": {}})), ready=True)
 
 
 def judged(*pods: PodFacts) -> bool:
-    seen = facts(*pods)
+    seen = revision_facts(*pods)
     found = first_finding(seen, POLICY)
     assert found
     return is_certain(found, seen)
@@ -210,7 +169,7 @@ def judged(*pods: PodFacts) -> bool:
     [
         ((failing("a", "node-1", 1),), False),
         ((failing("a", "node-1", 2),), True),
-        ((failing("a", "node-1", 5), replace(pod(**server(state={"running": {}})), node="node-2")), False),
+        ((failing("a", "node-1", 5), pod(node="node-2", **server(state={"running": {}}))), False),
         ((failing("a", "node-1", 1), failing("b", "node-2", 1)), True),
         ((failing("a", "node-1", 2), answering()), False),
         ((failing("a", "node-1", 2, "BackendDead"), answering()), True),
@@ -232,18 +191,18 @@ def test_a_finding_is_the_revisions_own_when_no_pod_or_node_explains_it(
 
 def test_a_pod_that_goes_wrong_beside_others_that_do_not_has_to_go() -> None:
     wrong = failing("wrong", "node-1", 2)
-    assert at_fault(facts(wrong, answering())) == (wrong,)
-    assert at_fault(facts(failing("wrong", "node-1", 1), answering())) == ()
-    assert at_fault(facts(failing("dead", "node-1", 2, "BackendDead"), answering())) == ()
-    assert at_fault(facts(wrong, failing("too", "node-2", 2))) == ()
+    assert at_fault(revision_facts(wrong, answering())) == (wrong,)
+    assert at_fault(revision_facts(failing("wrong", "node-1", 1), answering())) == ()
+    assert at_fault(revision_facts(failing("dead", "node-1", 2, "BackendDead"), answering())) == ()
+    assert at_fault(revision_facts(wrong, failing("too", "node-2", 2))) == ()
 
 
 def test_a_pod_on_a_silent_node_is_lost_whatever_it_said_before() -> None:
     silent = NodeFacts(name="node-2", labels={}, allocatable={}, schedulable=True, ready=False)
-    found = first_finding(facts(failing("a", "node-2", 3), nodes=(silent,)), POLICY)
+    found = first_finding(revision_facts(failing("a", "node-2", 3), nodes=(silent,)), POLICY)
     assert found
     assert (found.reason, found.about) == (Reason.POD_LOST, About.WORLD)
     assert "node-2" in found.message
-    elsewhere = first_finding(facts(failing("a", "node-1", 3), nodes=(silent,)), POLICY)
+    elsewhere = first_finding(revision_facts(failing("a", "node-1", 3), nodes=(silent,)), POLICY)
     assert elsewhere
     assert elsewhere.reason is Reason.WRONG_ANSWER

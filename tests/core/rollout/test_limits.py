@@ -8,13 +8,14 @@ import pytest
 
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RevisionRef, RolloutStatus, Step
-from slipway.core.facts import PodFacts, pod_facts
+from slipway.core.facts import PodFacts
 from slipway.core.reasons import Reason
 from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.limits import Planned, planned
 from slipway.core.rollout.state import Facts, State
+from tests.core.pods import pod, unschedulable
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ROLLOUT = RolloutStatus(step=Step.STARTING, started_at=NOON, step_started_at=NOON)
@@ -32,12 +33,6 @@ def policy(kind: RolloutType = RolloutType.AUTO, **of: Any) -> Policy:
         unschedulable_grace=GRACE,
         **of,
     )
-
-
-def waits_for_a_node() -> PodFacts:
-    said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/4 nodes: no gpu"}
-    meta = {"name": "churn-4", "uid": "u", "resourceVersion": "1", "creationTimestamp": NOON.isoformat()}
-    return pod_facts({"metadata": meta, "status": {"conditions": [said]}})
 
 
 def facts(needed: int = 4, *, new: int = 0, old: int = 4, pods: tuple[PodFacts, ...] = (), **of: Any) -> Facts:
@@ -116,7 +111,8 @@ def test_recreate_wants_proof_as_long_as_there_is_something_to_lose() -> None:
 
 # Auto, where there is no place for one more
 
-STUCK = facts(pods=(waits_for_a_node(),), makes_room=True)
+UNPLACED = pod("churn-4", node=None, **unschedulable("0/4 nodes: no gpu"))
+STUCK = facts(pods=(UNPLACED,), makes_room=True)
 WAITED = ROLLOUT.model_copy(update={"type": "RollingUpdate", "unplaced_since": NOON})
 
 
@@ -150,7 +146,7 @@ def test_once_proved_one_pod_makes_room_and_an_event_tells_of_it() -> None:
 
 
 def test_a_single_replica_without_a_second_place_is_recreate() -> None:
-    single = facts(1, old=1, pods=(waits_for_a_node(),), makes_room=True)
+    single = facts(1, old=1, pods=(UNPLACED,), makes_room=True)
     due = plan(single, policy(), WAITED.model_copy(update={"proved": True}), NOON + GRACE)
     assert due.rollout.type == "Recreate"
     assert "3 stops before the next starts" in (due.rollout.because or "")
@@ -158,7 +154,7 @@ def test_a_single_replica_without_a_second_place_is_recreate() -> None:
 
 
 def test_what_carries_nothing_makes_room_at_once_and_without_proof() -> None:
-    broken = facts(old=0, pods=(waits_for_a_node(),), makes_room=True)
+    broken = facts(old=0, pods=(UNPLACED,), makes_room=True)
     at_once = plan(broken, policy())
     assert at_once.rollout.yields
     assert not at_once.needs_proof
@@ -190,7 +186,7 @@ def test_a_rollback_makes_room_without_proof() -> None:
     stable_waits = replace(
         STUCK,
         revisions={
-            "aaaa1111": replace(STUCK.revisions["aaaa1111"], pods=(waits_for_a_node(),)),
+            "aaaa1111": replace(STUCK.revisions["aaaa1111"], pods=(UNPLACED,)),
             "bbbb2222": replace(STUCK.revisions["bbbb2222"], count=4, available=4),
         },
     )

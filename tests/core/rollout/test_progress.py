@@ -1,20 +1,20 @@
 """The progress deadline: what moves it, what does not, and which field its message names."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from slipway.api.v1alpha1.status import RolloutStatus, Step
-from slipway.core.facts import PodFacts, pod_facts
+from slipway.core.facts import PodFacts
 from slipway.core.reasons import Reason
 from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.progress import deadline, missed_deadline, noted
-from tests.core.toy import says, toy
+from tests.core.cluster.kubelet import says
+from tests.core.cluster.simulator import Simulator, simulator
+from tests.core.gen import NOON, POLICY
+from tests.core.pods import pod, true, unschedulable
 
-NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-POLICY = Policy(fetch_timeout=timedelta(hours=1), progress_deadline=timedelta(minutes=10))
 STARTED = RolloutStatus(step=Step.STARTING, started_at=NOON, step_started_at=NOON)
 
 
@@ -22,14 +22,11 @@ def minutes(count: int) -> datetime:
     return NOON + timedelta(minutes=count)
 
 
-def pod(name: str = "a", **reached: datetime) -> PodFacts:
+def reached(name: str = "a", **conditions: datetime) -> PodFacts:
     """A pod made at noon, with the conditions it has reached."""
-    conditions = [
-        {"type": kind, "status": "True", "lastTransitionTime": at.isoformat()} for kind, at in reached.items()
-    ]
-    started = {"name": "triton", "started": "Ready" in reached, "restartCount": 0}
-    meta = {"name": name, "uid": name, "resourceVersion": "1", "creationTimestamp": NOON.isoformat()}
-    return pod_facts({"metadata": meta, "status": {"conditions": conditions, "containerStatuses": [started]}})
+    held = [condition for kind, at in conditions.items() for condition in true(kind, at=at.isoformat())]
+    started = {"name": "triton", "started": "Ready" in conditions, "restartCount": 0}
+    return pod(name, conditions=held, containerStatuses=[started])
 
 
 def facts(*pods: PodFacts, available: int = 0) -> RevisionFacts:
@@ -37,16 +34,16 @@ def facts(*pods: PodFacts, available: int = 0) -> RevisionFacts:
 
 
 def test_until_the_bundle_is_there_the_fetch_timeout_counts_and_then_the_progress_deadline() -> None:
-    assert deadline(STARTED, facts(pod()), POLICY) == minutes(60)
-    fetched = facts(pod(PodScheduled=minutes(1), Initialized=minutes(30)))
+    assert deadline(STARTED, facts(reached()), POLICY) == minutes(60)
+    fetched = facts(reached(PodScheduled=minutes(1), Initialized=minutes(30)))
     assert deadline(STARTED, fetched, POLICY) == minutes(40)
 
 
 @pytest.mark.parametrize(
     ("seen", "at", "field"),
     [
-        (facts(pod()), 60, "rollout.fetchTimeout"),
-        (facts(pod(Initialized=minutes(30))), 40, "rollout.progressDeadline"),
+        (facts(reached()), 60, "rollout.fetchTimeout"),
+        (facts(reached(Initialized=minutes(30))), 40, "rollout.progressDeadline"),
     ],
 )
 def test_a_missed_deadline_names_the_field_that_says_how_long(seen: RevisionFacts, at: int, field: str) -> None:
@@ -60,18 +57,18 @@ def test_a_missed_deadline_names_the_field_that_says_how_long(seen: RevisionFact
 
 
 def test_nothing_is_remembered_while_all_goes_well() -> None:
-    assert noted(STARTED, facts(pod(Initialized=minutes(2))), minutes(3), trouble=False) is STARTED
+    assert noted(STARTED, facts(reached(Initialized=minutes(2))), minutes(3), trouble=False) is STARTED
 
 
 def test_a_new_maximum_moves_the_clock_and_getting_back_to_it_does_not() -> None:
-    one = facts(pod(PodScheduled=minutes(1), Initialized=minutes(2)))
+    one = facts(reached(PodScheduled=minutes(1), Initialized=minutes(2)))
     known = noted(STARTED, one, minutes(3), trouble=True)
     assert known.progress
     assert known.progress.at == minutes(2)  # the pods' own times tell it, until something goes wrong
-    again = facts(pod("b", PodScheduled=minutes(5), Initialized=minutes(6)))  # a pod made anew in its place
+    again = facts(reached("b", PodScheduled=minutes(5), Initialized=minutes(6)))  # a pod made anew in its place
     assert noted(known, again, minutes(7), trouble=False) == known
     assert deadline(known, again, POLICY) == minutes(12)
-    two = facts(*again.pods, pod("c", PodScheduled=minutes(8)))
+    two = facts(*again.pods, reached("c", PodScheduled=minutes(8)))
     further = noted(known, two, minutes(8), trouble=False)
     assert further.progress
     assert (further.progress.scheduled, further.progress.at) == (2, minutes(8))
@@ -80,38 +77,30 @@ def test_a_new_maximum_moves_the_clock_and_getting_back_to_it_does_not() -> None
 
 def test_the_clock_starts_anew_where_it_is_told_to() -> None:
     resumed = STARTED.model_copy(update={"deadline_from": minutes(30)})
-    assert deadline(resumed, facts(pod(Initialized=minutes(2))), POLICY) == minutes(40)
+    assert deadline(resumed, facts(reached(Initialized=minutes(2))), POLICY) == minutes(40)
 
 
 # As the machine uses it
 
 
-def failing(cluster: Any, version: str, restarts: int) -> None:
+def failing(cluster: Simulator, version: str, restarts: int) -> None:
     status = cluster.server_ended("segfault", restarts=restarts)
     cluster.kubelet(cluster.revision_named(version), status=status)
 
 
-UNSCHEDULED = {
-    "phase": "Pending",
-    "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}],
-}
-
-
-def loading(cluster: Any) -> dict[str, Any]:
-    at = cluster.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    true = [{"type": kind, "status": "True", "lastTransitionTime": at} for kind in ("PodScheduled", "Initialized")]
-    return {"phase": "Running", "conditions": true}
+def loading(cluster: Simulator) -> dict[str, Any]:
+    return {"phase": "Running", "conditions": true("PodScheduled", "Initialized", at=cluster.timestamp)}
 
 
 def test_what_the_world_takes_is_not_the_candidates_time() -> None:
-    cluster = toy(rollout={"progressDeadline": "11m"})
+    cluster = simulator(rollout={"progressDeadline": "11m"})
     cluster.becomes_ready()
     cluster.starts("4")
     name = cluster.revision_named("4")
     cluster.kubelet(name, status=loading(cluster))
     cluster.settle()
     cluster.pass_time(minutes=10)
-    cluster.kubelet(name, status=UNSCHEDULED)  # its node went, and there is no other
+    cluster.kubelet(name, status=unschedulable("0/1 nodes"))  # its node went, and there is no other
     plan = cluster.settle()
     assert cluster.status["phase"] == "Waiting"
     assert plan.wake_at == cluster.now + timedelta(minutes=11)
@@ -128,7 +117,7 @@ def test_what_the_world_takes_is_not_the_candidates_time() -> None:
 
 
 def test_a_crash_loop_runs_into_the_deadline_however_often_its_pods_are_made_anew() -> None:
-    cluster = toy(rollout={"progressDeadline": "11m", "automaticRollback": False}, replicas=2)
+    cluster = simulator(rollout={"progressDeadline": "11m", "automaticRollback": False}, replicas=2)
     cluster.becomes_ready()
     cluster.starts("4")
     name = cluster.revision_named("4")

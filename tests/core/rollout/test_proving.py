@@ -3,16 +3,16 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from slipway.api.v1alpha1.status import RolloutStatus, Step
-from slipway.core.facts import Child, pod_facts
+from slipway.core.facts import Child
 from slipway.core.reasons import Reason
 from slipway.core.rollout.facts import ResolveFacts
 from slipway.core.rollout.proving import prove
 from slipway.core.rollout.state import Proof
+from tests.core.cluster.kubelet import says
 from tests.core.gen import DIGEST, resolved
-from tests.core.toy import says
+from tests.core.pods import pod
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ROLLOUT = RolloutStatus(step=Step.STARTING, started_at=NOON, step_started_at=NOON)
@@ -32,11 +32,8 @@ JOB = Child(
 
 def ended(message: str, code: int = 0) -> ResolveFacts:
     terminated = {"exitCode": code, "reason": "Completed", "message": message}
-    status: dict[str, Any] = {"containerStatuses": [{"name": "resolve", "state": {"terminated": terminated}}]}
-    meta = {"name": "p", "uid": "p", "resourceVersion": "1", "creationTimestamp": NOON.isoformat()}
-    return ResolveFacts(
-        job=JOB, complete=not code, failed=bool(code), pod=pod_facts({"metadata": meta, "status": status})
-    )
+    resolver = pod("p", containerStatuses=[{"name": "resolve", "state": {"terminated": terminated}}])
+    return ResolveFacts(job=JOB, complete=not code, failed=bool(code), pod=resolver)
 
 
 NEW = Proof(ask="b" * 64, version="4", digest=DIGEST, resolve=ended(ANSWER))

@@ -3,25 +3,26 @@
 import pytest
 
 from slipway.core.rollout.requests import KEPT, Request, Verb
-from tests.core.toy import Toy, says, toy
+from tests.core.cluster.kubelet import says
+from tests.core.cluster.simulator import Simulator, simulator
 
 
-def resolving() -> Toy:
-    cluster = toy(replicas=2)
+def resolving() -> Simulator:
+    cluster = simulator(replicas=2)
     cluster.becomes_ready()
     cluster.edit(version="4")
     cluster.settle()
     return cluster
 
 
-def starting() -> Toy:
-    cluster = toy(replicas=2)
+def starting() -> Simulator:
+    cluster = simulator(replicas=2)
     cluster.becomes_ready()
     cluster.starts("4")
     return cluster
 
 
-def shifting() -> Toy:
+def shifting() -> Simulator:
     cluster = starting()
     cluster.kubelet(cluster.revision_named("4"))
     cluster.settle()
@@ -29,15 +30,15 @@ def shifting() -> Toy:
     return cluster
 
 
-def paused() -> Toy:
+def paused() -> Simulator:
     cluster = starting()
     asks(cluster, "pause")
     assert cluster.status["phase"] == "Paused"
     return cluster
 
 
-def soaking() -> Toy:
-    cluster = toy(replicas=2, rollout={"type": "BlueGreen"})
+def soaking() -> Simulator:
+    cluster = simulator(replicas=2, rollout={"type": "BlueGreen"})
     cluster.becomes_ready()
     cluster.starts("4")
     cluster.kubelet(cluster.revision_named("4"))
@@ -46,7 +47,7 @@ def soaking() -> Toy:
     return cluster
 
 
-def refused() -> Toy:
+def refused() -> Simulator:
     cluster = starting()
     failed = cluster.server_ended(says("LoadFailed", "no such op"), restarts=1)
     cluster.kubelet(cluster.revision_named("4"), status=failed)
@@ -55,14 +56,14 @@ def refused() -> Toy:
     return cluster
 
 
-def rolling_back() -> Toy:
+def rolling_back() -> Simulator:
     cluster = shifting()
     asks(cluster, "abort")
     assert cluster.status["phase"] == "RollingBack"
     return cluster
 
 
-def promoted() -> Toy:
+def promoted() -> Simulator:
     cluster = starting()
     cluster.rolls_on()
     assert cluster.status["phase"] == "Ready"
@@ -74,14 +75,14 @@ PHASES = {
 }
 
 
-def newest(cluster: Toy) -> str:
+def newest(cluster: Simulator) -> str:
     """What a request calls version 4: its revision, or the beginning of its ask while it has none."""
     known = (cluster.status[key] for key in ("candidate", "refused", "stable") if key in cluster.status)
     ref = next(ref for ref in known if ref["version"] == "4")
     return str(ref.get("revision") or ref["ask"][:8])
 
 
-def asks(cluster: Toy, verb: str, nonce: str = "") -> str:
+def asks(cluster: Simulator, verb: str, nonce: str = "") -> str:
     """Somebody asks for something about version 4. Answers what came of it."""
     cluster.request = f"{verb}/{newest(cluster)}{nonce}"
     cluster.settle()
@@ -227,7 +228,7 @@ def test_a_paused_candidate_that_fails_is_sent_home_all_the_same() -> None:
 
 
 def test_a_retry_brings_a_failed_look_at_the_source_forward() -> None:
-    cluster = toy()
+    cluster = simulator()
     for _ in range(3):
         cluster.settle()
         cluster.resolve_job_ends(says("SourceUnavailable", "no route"), exit_code=1)

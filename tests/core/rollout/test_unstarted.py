@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from slipway.core.analysis.samples import Evidence, Scrape, Told
-from slipway.core.facts import Child, PodFacts, pod_facts
+from slipway.core.facts import Child, PodFacts
 from slipway.core.reasons import About, Finding, Reason
 from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.unstarted import LOOK_AGAIN, MOST, TOPIC, UNSTARTED_AFTER, has_no_pod, wanted
-from tests.core.gen import owner
-from tests.core.rollout.test_gates import AT, NOON, POLICY, facts, fetcher, true
-from tests.core.toy import START, Toy, toy
+from tests.core.cluster.simulator import Simulator, simulator
+from tests.core.gen import NOON, POLICY, owner, revision_facts
+from tests.core.pods import AT, fetcher, pod, true
 
 NO_SECRET = 'MountVolume.SetUp failed for volume "credentials" : secret "models-read" not found'
 QUOTA = 'Error creating: pods "churn-x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2'
@@ -25,11 +25,6 @@ def warns(message: str, reason: str = "FailedMount") -> Told:
     return Told(reason=reason, message=message, warning=True)
 
 
-def pod(status: dict[str, Any], name: str = "churn-1", *volumes: dict[str, Any]) -> PodFacts:
-    meta = {"name": name, "uid": f"u-{name}", "resourceVersion": "1", "labels": {}, "creationTimestamp": AT}
-    return pod_facts({"metadata": meta, "spec": {"nodeName": "node-1", "volumes": list(volumes)}, "status": status})
-
-
 def lacking(status: dict[str, Any]) -> dict[str, Any]:
     cannot_start = {"type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": AT}
     return {**status, "conditions": [*status["conditions"], cannot_start]}
@@ -39,21 +34,21 @@ SECRET = {"name": "credentials", "secret": {"secretName": "models-read"}}
 CLAIM = {"name": "source", "persistentVolumeClaim": {"claimName": "bundles"}}
 
 PODS: list[tuple[str, PodFacts, Told, Reason | None, str]] = [
-    ("no Secret", pod(WAITING), warns(NO_SECRET), Reason.CONFIGURATION_MISSING, NO_SECRET),
-    ("what to do", pod(WAITING), warns(NO_SECRET), Reason.CONFIGURATION_MISSING, "correct source.secretName"),
-    ("disk", pod(WAITING), warns("timed out"), Reason.POD_NOT_STARTED, "FailedMount: timed out"),
-    ("network", pod(WAITING), warns("no address", "FailedCreatePodSandBox"), Reason.POD_NOT_STARTED, "no address"),
-    ("pulls an image", pod(WAITING), Told(reason="Pulling", message="Pulling image"), None, ""),
+    ("no Secret", pod(**WAITING), warns(NO_SECRET), Reason.CONFIGURATION_MISSING, NO_SECRET),
+    ("what to do", pod(**WAITING), warns(NO_SECRET), Reason.CONFIGURATION_MISSING, "correct source.secretName"),
+    ("disk", pod(**WAITING), warns("timed out"), Reason.POD_NOT_STARTED, "FailedMount: timed out"),
+    ("network", pod(**WAITING), warns("no address", "FailedCreatePodSandBox"), Reason.POD_NOT_STARTED, "no address"),
+    ("pulls an image", pod(**WAITING), Told(reason="Pulling", message="Pulling image"), None, ""),
     (
         "Events may not be read",
-        pod(lacking(WAITING), "churn-1", SECRET, CLAIM),
+        pod(volumes=[SECRET, CLAIM], **lacking(WAITING)),
         Told(),
         Reason.POD_NOT_STARTED,
         "Secret models-read and claim bundles",
     ),
-    ("the kubelet does not say", pod(WAITING, "churn-1", SECRET), Told(), None, ""),
-    ("it runs by now", pod(fetcher(state={"running": {}})), warns(NO_SECRET), None, ""),
-    ("it has run", pod(fetcher(state={"terminated": {"exitCode": 0}})), warns(NO_SECRET), None, ""),
+    ("the kubelet does not say", pod(volumes=[SECRET], **WAITING), Told(), None, ""),
+    ("it runs by now", pod(**fetcher(state={"running": {}})), warns(NO_SECRET), None, ""),
+    ("it has run", pod(**fetcher(state={"terminated": {"exitCode": 0}})), warns(NO_SECRET), None, ""),
 ]
 
 
@@ -61,7 +56,7 @@ PODS: list[tuple[str, PodFacts, Told, Reason | None, str]] = [
 def test_what_is_said_of_a_pod_that_does_not_start(
     case: str, what: PodFacts, told: Told, reason: Reason | None, words: str
 ) -> None:
-    found = first_finding(facts(what, told={what.uid: told}), POLICY)
+    found = first_finding(revision_facts(what, told={what.uid: told}), POLICY)
     assert (found and found.reason) == reason
     if found:
         assert words in found.message
@@ -70,7 +65,7 @@ def test_what_is_said_of_a_pod_that_does_not_start(
 
 
 def test_as_long_as_nobody_has_looked_nothing_is_said_of_a_pod() -> None:
-    assert first_finding(facts(pod(lacking(WAITING), "churn-1", SECRET)), POLICY) is None
+    assert first_finding(revision_facts(pod(volumes=[SECRET], **lacking(WAITING))), POLICY) is None
 
 
 def job(**spec: Any) -> Child:
@@ -102,9 +97,9 @@ def test_what_is_said_of_a_job_without_a_pod(
 # -- when Kubernetes is asked
 
 
-def resolving() -> tuple[Toy, str]:
-    """A toy whose resolve Job has no pod, and the Job's uid."""
-    cluster = toy()
+def resolving() -> tuple[Simulator, str]:
+    """A cluster whose resolve Job has no pod, and the Job's uid."""
+    cluster = simulator()
     cluster.settle()
     (uid,) = (m["metadata"]["uid"] for (kind, _), m in cluster.objects.items() if kind == "Job")
     return cluster, uid
@@ -113,7 +108,7 @@ def resolving() -> tuple[Toy, str]:
 def test_a_job_without_a_pod_gets_its_reason_after_a_grace_and_heals_by_itself() -> None:
     cluster, uid = resolving()
     plan = cluster.plan()
-    assert plan.wake_at == START + UNSTARTED_AFTER
+    assert plan.wake_at == NOON + UNSTARTED_AFTER
     cluster.looks(told={uid: warns(QUOTA, "FailedCreate")})
     cluster.settle()
     assert cluster.status["phase"] == "Resolving"
@@ -134,11 +129,11 @@ def test_a_job_without_a_pod_gets_its_reason_after_a_grace_and_heals_by_itself()
 
 
 def test_a_new_versions_pod_that_misses_its_secret_waits_with_the_reason_and_is_not_refused() -> None:
-    cluster = toy()
+    cluster = simulator()
     cluster.becomes_ready()
     cluster.starts("4")
     new = cluster.revision_named("4")
-    cluster.kubelet(new, status={**WAITING, "conditions": [{**true("PodScheduled")[0], "lastTransitionTime": AT}]})
+    cluster.kubelet(new, status={**WAITING, "conditions": true("PodScheduled")})
     cluster.settle()
     cluster.pass_time(seconds=30)
     cluster.looks(told={f"uid-{new}-0": warns(NO_SECRET)})
@@ -155,15 +150,15 @@ def test_a_new_versions_pod_that_misses_its_secret_waits_with_the_reason_and_is_
 
 def test_kubernetes_is_asked_again_once_a_minute_about_those_that_have_waited_longest() -> None:
     pods = tuple(
-        replace(pod(WAITING, f"churn-{number}"), scheduled_at=NOON + timedelta(seconds=number))
+        replace(pod(f"churn-{number}", **WAITING), scheduled_at=NOON + timedelta(seconds=number))
         for number in reversed(range(MOST + 2))
     )
-    observed = replace(toy().observed(), pods=pods)
+    observed = replace(simulator().observed(), pods=pods)
     now = NOON + timedelta(hours=1)
     first = wanted(observed, owner(), now, rolls=True)
     assert first
     assert first.at == NOON + UNSTARTED_AFTER
-    assert first.told_of == tuple(f"u-churn-{number}" for number in range(MOST))
+    assert first.told_of == tuple(f"uid-churn-{number}" for number in range(MOST))
 
     seen = Evidence(history=(Scrape(at=now),))
     again = wanted(replace(observed, evidence={TOPIC: seen}), owner(), now, rolls=True)
@@ -172,7 +167,7 @@ def test_kubernetes_is_asked_again_once_a_minute_about_those_that_have_waited_lo
 
 
 def test_where_everything_has_started_nothing_is_asked() -> None:
-    cluster = toy()
+    cluster = simulator()
     cluster.becomes_ready()
     cluster.pass_time(minutes=10)
     assert cluster.plan().looks == ()

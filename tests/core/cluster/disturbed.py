@@ -1,6 +1,6 @@
-"""A toy cluster that keeps the API server's promises (preconditions), nobody else's, and watches every pass.
+"""A simulator that keeps the API server's promises (preconditions), nobody else's, and watches every pass.
 
-What must hold after each pass, whatever happened before, is said here; test_machine_properties.py makes things happen.
+What must hold after each pass, whatever happened before, is said here; machine.py makes things happen.
 """
 
 import copy
@@ -15,8 +15,8 @@ from slipway.core.facts import Foreign, Observed
 from slipway.core.identity import ask, canonical
 from slipway.core.names import REVISION, Manifest
 from slipway.core.plan import Action, Apply, Delete, Plan, Scale
+from tests.core.cluster.simulator import Simulator
 from tests.core.gen import owner, platform
-from tests.core.toy import Toy
 
 LONGEST_SETTLING = 12
 
@@ -28,7 +28,7 @@ class ConflictError(Exception):
 
 
 @dataclass
-class Disturbed(Toy):
+class Disturbed(Simulator):
     """One ModelDeployment in a cluster where anything may happen between two writes."""
 
     taken: set[tuple[str, str]] = field(default_factory=set)
@@ -107,7 +107,7 @@ class Disturbed(Toy):
         return True
 
     def carry_out(self, action: Action) -> None:
-        """As the toy does, with the preconditions that the real writes carry."""
+        """As the simulator does, with the preconditions that the real writes carry."""
         kind, name = _place(action)
         there = self.objects.get((kind, name))
         if isinstance(action, Apply) and (kind, name) in self.taken:

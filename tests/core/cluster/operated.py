@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from tests.core.disturbed import Disturbed
+from tests.core.cluster.disturbed import Disturbed
 
 
 class Operated(RuleBasedStateMachine):

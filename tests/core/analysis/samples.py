@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from slipway.api.v1alpha1.analysis import Analysis, Metric
+from slipway.api.v1alpha1.analysis import Analysis, Measurement, MeasurementOutcome, Metric
 from slipway.core.analysis.measure import Contender
 from slipway.core.analysis.samples import Answer, Evidence, Output, PodSample, Scrape, Trial
 from slipway.triton.metrics import ModelMetrics
@@ -69,3 +69,10 @@ def refusal(status: int, trouble: str = "answered 503: the queue is full") -> An
 def trial(candidate: Answer, stable: Answer | None = None, again: Answer | None = None) -> Trial:
     right = stable or answer(1.0)
     return Trial(request="requests[0]", candidate=candidate, stable=right, again=again or right)
+
+
+LETTERS = {"S": MeasurementOutcome.SUCCESS, "F": MeasurementOutcome.FAILURE, "I": MeasurementOutcome.INCONCLUSIVE}
+
+
+def measured(letter: str, at: datetime = NOON, metric: str = "m") -> Measurement:
+    return Measurement(metric=metric, at=at, outcome=LETTERS[letter], message=f"{metric} says {letter}")

@@ -1,0 +1,71 @@
+"""What a gateway's controller and Envoy Gateway say of routes and policies, whenever a story has them say it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from slipway.core.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_facts
+from slipway.core.names import Manifest
+from tests.core.cluster.api_server import ApiServer
+
+ENVOY_GATEWAY: Final = frozenset({"SecurityPolicy", "BackendTrafficPolicy"})
+"""Its kinds."""
+LISTENERS: Final = ({"name": "http"}, {"name": "grpc"})
+
+
+@dataclass
+class GatewayController(ApiServer):
+    """It answers for what is written, and moves no traffic."""
+
+    listeners: Sequence[Manifest] = LISTENERS
+    """Of the Gateway, where it can be read."""
+    gateways: Gateways = field(default_factory=Gateways)
+    """None can be read, unless a story is about one."""
+
+    def gateway_answers(self, accepted: str = "True", resolved: str = "True", **said: str) -> None:
+        """A gateway's controller takes up the routes as they are, or says what it has against them."""
+        for route in (self.objects.get((kind, "churn")) for kind in ("HTTPRoute", "GRPCRoute")):
+            if route:
+                self._answered(route, accepted, resolved, **said)
+
+    def _answered(self, route: Manifest, accepted: str = "True", resolved: str = "True", **said: str) -> None:
+        conditions = [
+            {"type": kind, "status": status, "observedGeneration": route["metadata"]["generation"], **said}
+            for kind, status in (("Accepted", accepted), ("ResolvedRefs", resolved))
+        ]
+        parents = [{"parentRef": ref, "conditions": conditions} for ref in route["spec"]["parentRefs"]]
+        route["status"] = {"parents": parents}
+
+    def policies_answer(self, accepted: str = "True", **said: str) -> None:
+        """Envoy Gateway takes up its policies as they are, or says what it has against them; it says nothing of those
+        whose route is not there, nor the same again."""
+        route = self.objects.get(("HTTPRoute", "churn"))
+        for kind in ("SecurityPolicy", "BackendTrafficPolicy"):
+            policy = self.objects.get((kind, "churn"))
+            if policy and route:
+                generation = policy["metadata"]["generation"]
+                condition = {"type": "Accepted", "status": accepted, "observedGeneration": generation, **said}
+                condition["lastTransitionTime"] = self.timestamp
+                refs = route["spec"]["parentRefs"]
+                status = {"ancestors": [{"ancestorRef": ref, "conditions": [condition]} for ref in refs]}
+                if _timeless(status) != _timeless(policy["status"]):
+                    policy["status"] = status
+
+    def has_gateway(self, *, there: bool = True, **said: str) -> None:
+        """The Gateway that routes name can be read; it says this by a condition, or is gone."""
+        meta = {"namespace": "gateways", "name": "inference", "generation": 1}
+        conditions = [{"observedGeneration": 1, **said}] if said else []
+        spec = {"gatewayClassName": "envoy", "listeners": self.listeners}
+        facts = gateway_facts({"metadata": meta, "spec": spec, "status": {"conditions": conditions}})
+        known: dict[tuple[str, str], GatewayFacts] = {(facts.namespace, facts.name): facts} if there else {}
+        envoy = GatewayClassFacts(name="envoy", controller="envoy.example/controller", complaint=None)
+        self.gateways = Gateways(gateways=known, classes={"envoy": envoy})
+
+
+def _timeless(status: Manifest) -> list[tuple[Manifest, Manifest]]:
+    """What it says of each ancestor, and not since when."""
+    return [
+        (ancestor["ancestorRef"], {name: said for name, said in condition.items() if name != "lastTransitionTime"})
+        for ancestor in status.get("ancestors", ())
+        for condition in ancestor["conditions"]
+    ]
