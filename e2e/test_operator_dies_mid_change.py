@@ -18,8 +18,8 @@ def test_a_change_whose_operator_is_killed_at_every_phase_ends_as_it_should(spac
     with space.client.load(space.host("line"), "line", OF_BOTH) as load:
         # when: version 2 is asked for, and the operator that leads is killed each time the change has come further
         space.apply("line", uris["2"], version="2", replicas=PODS)
-        for step in ("Resolving", "Starting", "Shifting"):
-            space.until(f"it is {step}", partial(_is_at, space, step))
+        for phase in ("Resolving", "Starting", "Shifting"):
+            space.until(f"it is {phase}", partial(_is_at, space, phase))
             killed = operators.kill_leader(space)
             operators.until_another_leads(space, killed)
         space.until_ready("line")
@@ -36,5 +36,5 @@ def test_a_change_whose_operator_is_killed_at_every_phase_ends_as_it_should(spac
     assert len(space.api.list("controllerrevisions", space.namespace)) == 2
 
 
-def _is_at(space: Space, step: str) -> bool:
-    return bool(space.model("line")["status"].get("rollout", {}).get("step") == step)
+def _is_at(space: Space, phase: str) -> bool:
+    return bool(space.model("line")["status"].get("rollout", {}).get("phase") == phase)

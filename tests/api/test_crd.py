@@ -37,7 +37,7 @@ def test_the_checked_in_reference_is_what_the_models_say() -> None:
 
 def test_the_crd_is_small_enough() -> None:
     """Well below the 256 KiB of annotations in which `kubectl apply` keeps it once more."""
-    assert len(crd.render().encode()) < 64 * 1024
+    assert len(crd.render().encode()) < 80 * 1024
 
 
 @pytest.mark.parametrize("part", ["spec", "status"])

@@ -41,7 +41,7 @@ def test_it_waits_on_both_sides_of_the_switch_and_both_versions_are_whole() -> N
     assert counts(cluster) == {"3": 4, "4": 4}
     assert cluster.status["phase"] == "Paused"
     assert "4: step 2 of 4: pauses at 0 %" in cluster.condition("Ready")["message"]
-    assert cluster.status["rollout"]["type"] == "BlueGreen"
+    assert cluster.status["rollout"]["strategy"]["type"] == "BlueGreen"
 
     promote(cluster)
     assert shares(cluster) == {"4": 100}

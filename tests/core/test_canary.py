@@ -484,7 +484,7 @@ def test_without_a_gateway_the_share_is_what_pods_allow(replicas: int, weight: i
     assert counts(cluster) == split
     assert not cluster.selected()
     assert cluster.status["phase"] == "Paused"
-    assert "there is no traffic.gateway" in cluster.status["rollout"]["because"]
+    assert "there is no traffic.gateway" in cluster.status["rollout"]["strategy"]["message"]
 
     cluster.request = f"promote/{cluster.status['candidate']['revision']}"
     for _ in range(12):

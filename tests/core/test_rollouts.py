@@ -154,7 +154,8 @@ def test_recreate_takes_nothing_away_before_both_bundles_are_proved() -> None:
     assert cluster.condition("Ready")["reason"] == "Proving"
     proved(cluster)
     assert counts(cluster) == {"3": 0, "4": 2}
-    assert cluster.status["rollout"]["because"] == "rollout.type is Recreate: 3 stops before the next starts"
+    why = cluster.status["rollout"]["strategy"]["message"]
+    assert why == "rollout.type is Recreate: 3 stops before the next starts"
     cluster.rolls_on()
     assert cluster.status["stable"]["version"] == "4"
 
@@ -198,7 +199,7 @@ def test_auto_without_a_free_gpu_makes_room_one_pod_at_a_time_and_says_so_before
     cluster.pass_time(minutes=5)
     cluster.settle()
     assert counts(cluster) == {"3": 4, "4": 1}
-    assert "one pod of 3 at a time makes room" in cluster.status["rollout"]["because"]
+    assert "one pod of 3 at a time makes room" in cluster.status["rollout"]["strategy"]["message"]
     proved(cluster)
     assert counts(cluster)["3"] == 3
     assert told(cluster).count("MakingRoom") == 1
@@ -218,7 +219,7 @@ def test_auto_with_one_gpu_and_one_replica_is_recreate_and_the_gap_is_told_first
     cluster.pass_time(minutes=5)
     cluster.settle()
     assert counts(cluster) == {"3": 1, "4": 1}
-    assert "3 stops before the next starts" in cluster.status["rollout"]["because"]
+    assert "3 stops before the next starts" in cluster.status["rollout"]["strategy"]["message"]
     proved(cluster)
     assert counts(cluster) == {"3": 0, "4": 1}
     waits(cluster, "4", 1)
@@ -281,7 +282,7 @@ def half_way(phase: str) -> Simulator:
         else:
             cluster.kubelet(cluster.revision_named("4"))
         cluster.settle()
-    assert cluster.status["rollout"]["step"] == phase.rsplit(maxsplit=1)[-1]
+    assert cluster.status["rollout"]["phase"] == phase.rsplit(maxsplit=1)[-1]
     return cluster
 
 

@@ -1,7 +1,7 @@
 """What every model of the API shares: camelCase outside, snake_case inside, frozen, and nothing unknown."""
 
 import json
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -21,6 +21,17 @@ class ApiModel(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """The object as JSON values under its API names, without what is absent."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def evolve(self, **changes: Any) -> Self:
+        """A copy with some fields changed. It refuses a name that is no field, and a value that does not fit one.
+
+        `tests/api/mypy_evolve.py` tells mypy the fields' names and types; pydantic's `model_copy` checks neither.
+        """
+        fields = type(self).model_fields
+        if unknown := changes.keys() - fields.keys():
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        kept = {name: getattr(self, name) for name in fields if name in self.model_fields_set}
+        return type(self).model_validate(kept | changes, strict=True)
 
 
 class StoredModel(ApiModel):

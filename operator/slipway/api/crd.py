@@ -115,7 +115,7 @@ def render() -> str:
 
 
 class _Compact(yaml.SafeDumper):
-    """What is short stands in one line: the whole CRD has to stay below 64 KB."""
+    """What is short stands in one line: the whole CRD has to stay below 80 KB."""
 
     def represent_data(self, data: Any) -> yaml.Node:
         node = super().represent_data(data)

@@ -129,7 +129,7 @@ def _each_model_deployment(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) ->
     available = GaugeMetricFamily("slipway_revision_available_replicas", "Available pods.", labels=REVISION)
     decision = GaugeMetricFamily(
         "slipway_decision_timestamp_seconds",
-        "When something was decided about a revision: a step of its rollout, Paused, Refused, or Ready.",
+        "When something was decided about a revision: a phase of its rollout, Paused, Refused, or Ready.",
         labels=[*REVISION, "decision", "reason"],
     )
     for key, status in statuses:
@@ -153,11 +153,11 @@ def _decisions(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, st
     """What was decided, about which revision, why, and when: the moments that a chart marks. They come from status, so
     an operator that starts anew tells of them as the one before did."""
     stable, rollout, refused = status.get("stable") or {}, status.get("rollout"), status.get("refused")
-    if rollout:
+    if rollout and "phase" in rollout:  # an earlier version's, until the first pass has written it anew, has none
         about = status.get("candidate") or stable
-        yield rollout["step"], about, "", rollout["stepStartedAt"]
-        if rollout.get("pausedAt"):
-            yield "Paused", about, "", rollout["pausedAt"]
+        yield rollout["phase"], about, "", rollout["phaseStartedAt"]
+        if paused_at := rollout.get("clock", {}).get("pausedAt"):
+            yield "Paused", about, "", paused_at
         if canary := rollout.get("canary"):
             # With its number each step is a series of its own: two of one share are not one that moved on.
             yield "Canary", about, f"step {canary['step'] + 1} at {canary['weight']} %", canary["since"]

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, Step
+from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.children.revision import RevisionRecord, render
 from slipway.core.children.route import ROUTES
 from slipway.core.converge import Convergence, Goal, converge
@@ -78,12 +78,10 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
         finding=found,
         stalled=True,
     )
-    status = before.model_copy(
-        update={
-            "observed_generation": owner.generation,
-            "phase": phase(situation),
-            "conditions": conditions(situation, before.conditions, generation=owner.generation, now=now),
-        }
+    status = before.evolve(
+        observed_generation=owner.generation,
+        phase=phase(situation),
+        conditions=conditions(situation, before.conditions, generation=owner.generation, now=now),
     )
     return Plan(status=status, notes=_told(before, situation))
 
@@ -107,7 +105,7 @@ def _decide(scene: Scene) -> Plan:
     routed_at = scene.route.look_again if scene.route else None
     wakes = [outcome.wake_at, lineup.ends_at, routed_at, scene.policies.look_again, wakes_at(looks, scene.now)]
     if is_fresh(scene) and before.rollout and any(live.record is None for live in goal.live):
-        wakes.append(before.rollout.step_started_at + HEARD_WITHIN)
+        wakes.append(before.rollout.phase_started_at + HEARD_WITHIN)
     if blocked is None and _goes_on(scene, outcome, convergence):
         wakes.append(scene.now)
     return Plan(
@@ -123,7 +121,7 @@ def _decide(scene: Scene) -> Plan:
 def _outage(scene: Scene, outcome: Outcome) -> Outcome:
     """No pod of what serves is available and nothing is on its way: that too is waited for with a deadline."""
     stable, rollout = outcome.state.stable, outcome.state.rollout
-    moving = rollout is not None and rollout.step is not Step.SOAKING
+    moving = rollout is not None and rollout.phase is not RolloutPhase.SOAKING
     if moving or stable is None or scene.suspended or scene.facts(stable).available:
         return outcome
     available = next((c for c in scene.before.conditions if c.type == "Available"), None)
@@ -135,9 +133,10 @@ def _outage(scene: Scene, outcome: Outcome) -> Outcome:
 def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
     """Whether the next step waits for nothing but our own writes, which bring no event."""
     before, rollout = scene.before.rollout, outcome.state.rollout
-    stepped = rollout is not None and (before is None or before.step is not rollout.step)
+    stepped = rollout is not None and (before is None or before.phase is not rollout.phase)
     ended = before is not None and rollout is None  # from here on an autoscaler's own count is the one that counts
-    proved = rollout is not None and bool(rollout.proved) and not (before and before.proved)
+    verified = rollout is not None and bool(rollout.strategy.bundles_verified)
+    proved = verified and not (before and before.strategy.bundles_verified)
     dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in convergence.actions)
     permits = bool(outcome.discard) or outcome.resolved is not None or dropped
     return (
@@ -218,10 +217,10 @@ def _asked(scene: Scene, state: State, facts: Facts, text: str) -> Outcome:
 def _stepped(scene: Scene, state: State, facts: Facts) -> Outcome:
     candidate, rollout = state.candidate, state.rollout
     if candidate and candidate.revision and rollout:
-        if scene.suspended and rollout.step is not Step.ROLLING_BACK:
-            state = state if rollout.step is Step.STARTING else rested(state, scene.now)
+        if scene.suspended and rollout.phase is not RolloutPhase.ROLLING_BACK:
+            state = state if rollout.phase is RolloutPhase.STARTING else rested(state, scene.now)
             return Outcome(state=state, allocation=machine.as_it_is(state, facts))
-        if rollout.step is not Step.ROLLING_BACK and scene.slept:
+        if rollout.phase is not RolloutPhase.ROLLING_BACK and scene.slept:
             state = rested(state, scene.now)
     outcome = machine.step(state, facts, scene.policy, scene.now)
     if not (candidate and candidate.revision) and outcome.state.candidate and outcome.state.candidate.revision:
@@ -244,7 +243,7 @@ def _recorded(scene: Scene, outcome: Outcome) -> tuple[Outcome, RevisionRecord |
             ask=scene.ask,
             resolved=outcome.resolved,
             platform=scene.platform,
-            restart=rollout.restart if rollout else None,
+            restart=rollout.command.restart if rollout else None,
         )
     except ValueError as error:
         return replace(outcome, finding=finding(Reason.SPEC_INVALID, str(error)), stalled=True), None
@@ -257,9 +256,9 @@ def _counted(scene: Scene, outcome: Outcome) -> Outcome:
     if rollout is None:
         return outcome
     carried = scene.needed if scene.spec.autoscaling and scene.changes(rollout) else None
-    if scene.suspended or rollout.replicas == carried:
+    if scene.suspended or rollout.desired_replicas == carried:
         return outcome
-    return replace(outcome, state=replace(outcome.state, rollout=rollout.model_copy(update={"replicas": carried})))
+    return replace(outcome, state=replace(outcome.state, rollout=rollout.evolve(desired_replicas=carried)))
 
 
 def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ...]:
@@ -270,7 +269,7 @@ def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ..
     if found is None or (found.about is About.REVISION and on_its_way):
         return ()
     known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
-    known |= set(before.rollout.told) if before.rollout else set()
+    known |= set(before.rollout.reported_reasons) if before.rollout else set()
     warns = found.reason not in (Reason.PROVING, Reason.DRAINING, Reason.PAUSED, Reason.ANALYSIS_RUNNING)
     return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=warns),)
 
@@ -288,5 +287,5 @@ def _having_told(state: State, told: Sequence[Note]) -> State:
     """Reasons may come and go in turns: each is told once in a rollout."""
     if state.rollout is None or not told:
         return state
-    reasons = [*state.rollout.told, *(str(note.reason) for note in told)][:32]
-    return replace(state, rollout=state.rollout.model_copy(update={"told": reasons}))
+    reasons = [*state.rollout.reported_reasons, *(str(note.reason) for note in told)][:32]
+    return replace(state, rollout=state.rollout.evolve(reported_reasons=reasons))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import Rollout, Server
-from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, Step
+from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutPhase
 from slipway.core import history
 from slipway.core.children.network_policy import network_policy
 from slipway.core.children.resolve_job import resolve_job
@@ -21,7 +21,7 @@ from slipway.core.rollout.state import Outcome, State
 from slipway.core.scene import Scene
 from slipway.core.traffic_policy import beside
 
-_TRAFFIC_MOVES = frozenset({Step.SHIFTING, Step.ROLLING_BACK})
+_TRAFFIC_MOVES = frozenset({RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK})
 
 
 def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord | None) -> Goal:
@@ -73,7 +73,7 @@ def _weights(scene: Scene, outcome: Outcome, root: frozenset[str]) -> Mapping[st
         return outcome.allocation.weights
     if len(root) == 1:
         return dict.fromkeys(root, 100)
-    back = outcome.state.rollout is not None and outcome.state.rollout.step is Step.ROLLING_BACK
+    back = outcome.state.rollout is not None and outcome.state.rollout.phase is RolloutPhase.ROLLING_BACK
     route = scene.route
     if route and route.finding and not back and route.reaches == root and all(map(scene.available, root)):
         return {revision: weight for revision, weight in route.weights.items() if weight}
@@ -121,9 +121,9 @@ def _network_policy(scene: Scene) -> Manifest | None:
 
 def _takes_back(before: ModelDeploymentStatus, state: State, root: frozenset[str]) -> bool:
     """Whether traffic was on its way to where it no longer goes: a look from before that write does not show it."""
-    if before.rollout is None or before.rollout.step not in _TRAFFIC_MOVES or before.candidate is None:
+    if before.rollout is None or before.rollout.phase not in _TRAFFIC_MOVES or before.candidate is None:
         return False
-    goes_on = state.rollout is not None and state.rollout.step is before.rollout.step
+    goes_on = state.rollout is not None and state.rollout.phase is before.rollout.phase
     return not goes_on and root != {before.candidate.revision}
 
 
@@ -170,10 +170,10 @@ def _bounds(scene: Scene, outcome: Outcome, revision: str, count: int, root: fro
     scaling, rollout = scene.spec.autoscaling, state.rollout
     if scaling is None or state.stable is None or not count or revision not in root:
         return None
-    moving = rollout is not None and rollout.step not in (Step.SOAKING, Step.RESOLVING)
+    moving = rollout is not None and rollout.phase not in (RolloutPhase.SOAKING, RolloutPhase.RESOLVING)
     if not moving and root == {revision}:
         return scaling.min_replicas, scaling.max_replicas
-    back = rollout is not None and rollout.step is Step.ROLLING_BACK
+    back = rollout is not None and rollout.phase is RolloutPhase.ROLLING_BACK
     candidate = state.candidate.revision if state.candidate else None
     grows = candidate if candidate in root and not back and not exact else state.stable.revision
     makes_room = revision == state.stable.revision and not back and count < scene.needed

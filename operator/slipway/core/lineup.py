@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import RolloutType, Server
-from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, Step
+from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.analysis.drain import last_counted
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.rollout.state import State
@@ -60,14 +60,13 @@ def _others(scene: Scene, state: State) -> Iterator[RevisionStatus]:
         became, until = _role(scene, state, known)
         gone = became is RevisionState.RETIRING and not facts.count
         if became is not None and not gone and (until is None or until > scene.now):
-            update = {
-                "state": became,
-                "retire_at": until,
-                "retire_by": _retires_by(scene, known, until) if became is RevisionState.RETIRING else None,
-                "available": facts.available,
-                "replicas": facts.count,
-            }
-            yield known.model_copy(update=update)
+            yield known.evolve(
+                state=became,
+                retire_at=until,
+                retire_by=_retires_by(scene, known, until) if became is RevisionState.RETIRING else None,
+                available=facts.available,
+                replicas=facts.count,
+            )
 
 
 def _unlisted(scene: Scene) -> Iterator[RevisionStatus]:
@@ -100,7 +99,7 @@ def _role(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionSt
     match known.state:
         case RevisionState.STANDBY:
             return _standby(scene, state, known)
-        case RevisionState.STABLE if state.rollout and state.rollout.step is Step.SOAKING:
+        case RevisionState.STABLE if state.rollout and state.rollout.phase is RolloutPhase.SOAKING:
             return RevisionState.STANDBY, scene.now + scene.policy.standby
         case RevisionState.STABLE:
             return RevisionState.RETIRING, drained
@@ -157,7 +156,7 @@ def _last_asked(scene: Scene, known: RevisionStatus) -> datetime | None:
 def _had_traffic(scene: Scene, known: RevisionStatus) -> bool:
     """Whether it was the candidate of a change of traffic; in the moment that this is taken back no share tells."""
     rollout, candidate = scene.before.rollout, scene.before.candidate
-    moved = rollout is not None and rollout.step in (Step.SHIFTING, Step.ROLLING_BACK)
+    moved = rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
     return moved and candidate is not None and candidate.revision == known.revision
 
 

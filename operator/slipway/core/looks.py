@@ -52,7 +52,7 @@ def _of_retiring(scene: Scene, known: RevisionStatus) -> Wanted:
 def _of_rollout(scene: Scene, state: State) -> Iterator[Wanted]:
     rollout, analysis = state.rollout, scene.policy.analysis
     seen = rollout.canary.analysis if rollout and rollout.canary else None
-    if rollout and seen and analysis and state.candidate and state.stable and not rollout.paused_at:
+    if rollout and seen and analysis and state.candidate and state.stable and not rollout.clock.paused_at:
         yield from _of_analysis(scene, analysis, seen, state.candidate, state.stable)
     if rollout and state.candidate and mirroring.is_measured(rollout):
         yield _of_shadow(scene, state.candidate.revision or "")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from slipway.api.v1alpha1.status import RevisionRef, Step
+from slipway.api.v1alpha1.status import RevisionRef, RolloutPhase
 from slipway.core import history
 from slipway.core.rollout.analysing import of_rollout
 from slipway.core.rollout.state import State
@@ -45,7 +45,9 @@ def remembered(scene: Scene) -> State:
 def is_fresh(scene: Scene) -> bool:
     """Whether the candidate was started so lately that its ControllerRevision may not have been heard of yet."""
     rollout = scene.before.rollout
-    return rollout is not None and rollout.step is Step.STARTING and scene.now < rollout.step_started_at + HEARD_WITHIN
+    if rollout is None or rollout.phase is not RolloutPhase.STARTING:
+        return False
+    return scene.now < rollout.phase_started_at + HEARD_WITHIN
 
 
 def retargeted(scene: Scene, state: State) -> State:

@@ -1,7 +1,7 @@
 """The status that people and the next pass read, put together from what was decided."""
 
 from slipway.api.v1alpha1 import ModelDeploymentStatus
-from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus, Step
+from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.converge import Goal, Live
 from slipway.core.lineup import Lineup, described
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
@@ -19,8 +19,8 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | 
     stable, candidate = state.stable, state.candidate
     serving = scene.facts(stable) if stable else None
     found = blocked or outcome.finding
-    back = state.rollout is not None and state.rollout.step is Step.ROLLING_BACK
-    if found is None and state.refused and not (state.rollout and state.rollout.rollback):
+    back = state.rollout is not None and state.rollout.phase is RolloutPhase.ROLLING_BACK
+    if found is None and state.refused and not (state.rollout and state.rollout.command.rollback):
         found = found_before(state.refused.reason, state.refused.message)
     if found is None and candidate is None and serving and not serving.whole and not scene.suspended:
         found = first_finding(serving, scene.policy)
@@ -61,7 +61,7 @@ def _verifies(scene: Scene, state: State) -> bool:
 def _awaits(scene: Scene, state: State) -> str | None:
     """It has the pods for a step without a share, copies of requests at most: what is left is the gateway's answer."""
     rollout, candidate = state.rollout, state.candidate
-    if not (rollout and rollout.canary and rollout.step is Step.STARTING and candidate and scene.route):
+    if not (rollout and rollout.canary and rollout.phase is RolloutPhase.STARTING and candidate and scene.route):
         return None
     facts = scene.facts(candidate)
     if not facts.count or facts.available < facts.count:
@@ -158,7 +158,7 @@ def _revisions(scene: Scene, state: State, lineup: Lineup, goal: Goal) -> list[R
         for ref, what in leading
         if ref and ref.revision
     ]
-    others = (known.model_copy(update={"share": shares.get(known.revision, 0)}) for known in lineup.all)
+    others = (known.evolve(share=shares.get(known.revision, 0)) for known in lineup.all)
     return [*shown, *others]
 
 

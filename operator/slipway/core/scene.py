@@ -9,7 +9,7 @@ from typing import Final
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server, Verification
-from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutStatus, Step
+from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutPhase, RolloutStatus
 from slipway.core import history
 from slipway.core.analysis.samples import NO_GOLDEN, Golden
 from slipway.core.children.revision import RevisionRecord
@@ -177,8 +177,8 @@ class Scene:
     def _carried(self) -> int:
         """Under an autoscaler: pods before it added any. While versions change, no revision's own count tells."""
         rollout, stable = self.before.rollout, self.before.stable or self.before.candidate
-        if rollout and rollout.replicas and self.changes(rollout):
-            return rollout.replicas
+        if rollout and rollout.desired_replicas and self.changes(rollout):
+            return rollout.desired_replicas
         if stable is None:  # status was lost: whatever the traffic reaches carries it
             return sum(map(self.count, self.root))
         revision = stable.revision or ""
@@ -186,13 +186,13 @@ class Scene:
 
     def changes(self, rollout: RolloutStatus) -> bool:
         """Whether no revision's own count tells what carries the load, because several take part in it."""
-        alone = rollout.step is Step.RESOLVING and len(self.root) < 2
-        return rollout.step is not Step.SOAKING and not alone
+        alone = rollout.phase is RolloutPhase.RESOLVING and len(self.root) < 2
+        return rollout.phase is not RolloutPhase.SOAKING and not alone
 
     def _added(self, ref: RevisionRef | None) -> int:
         """What an autoscaler has put on top of what was planned for a revision: that is load. Surge is not."""
         rollout = self.before.rollout
-        if not (rollout and rollout.replicas and self.changes(rollout) and ref and ref.revision in self.root):
+        if not (rollout and rollout.desired_replicas and self.changes(rollout) and ref and ref.revision in self.root):
             return 0
         planned = self.count_before(ref.revision)
         return max(0, self.count(ref.revision) - planned) if planned else 0

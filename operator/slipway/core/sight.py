@@ -51,7 +51,7 @@ def _asked(scene: Scene, state: State) -> str:
 def _known(scene: Scene, state: State) -> str | None:
     """A revision of the candidate's ask to use again. A restart wants one that is newer than what serves."""
     entry = history.newest_of(scene.past, _asked(scene, state))
-    restarts = state.rollout is not None and state.rollout.restart is not None
+    restarts = state.rollout is not None and state.rollout.command.restart is not None
     if entry and restarts and state.stable and entry.number <= (state.stable.number or 0):
         return None
     return entry.revision if entry else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from slipway.api.v1alpha1.status import Condition, Phase, RolloutStatus, Step
+from slipway.api.v1alpha1.status import Condition, Phase, RolloutPhase, RolloutStatus
 from slipway.core.reasons import Finding, Reason
 
 
@@ -37,7 +37,7 @@ class Situation:
     def moving_back(self) -> bool:
         """An earlier version takes over again; it is too early to call that the end."""
         rollout = self.rollout
-        return rollout is not None and bool(rollout.rollback or rollout.step is Step.ROLLING_BACK)
+        return rollout is not None and bool(rollout.command.rollback or rollout.phase is RolloutPhase.ROLLING_BACK)
 
 
 _PAUSES = frozenset({Reason.PAUSED, Reason.ANALYSIS_INCONCLUSIVE})
@@ -46,7 +46,7 @@ _PAUSES = frozenset({Reason.PAUSED, Reason.ANALYSIS_INCONCLUSIVE})
 def phase(situation: Situation) -> Phase:
     """One word for the situation; the first that fits."""
     rollout = situation.rollout
-    if rollout is not None and rollout.step is Step.ROLLING_BACK and not situation.stalled:
+    if rollout is not None and rollout.phase is RolloutPhase.ROLLING_BACK and not situation.stalled:
         return Phase.ROLLING_BACK
     if situation.refused and not situation.moving_back:
         return Phase.REFUSED
@@ -54,7 +54,7 @@ def phase(situation: Situation) -> Phase:
         return Phase.STALLED
     if situation.suspended:
         return Phase.SUSPENDED
-    if rollout is not None and rollout.step is not Step.SOAKING:
+    if rollout is not None and rollout.phase is not RolloutPhase.SOAKING:
         return _step_phase(situation, rollout)
     return _serving_phase(situation)
 
@@ -68,13 +68,13 @@ def _serving_phase(situation: Situation) -> Phase:
 
 
 def _step_phase(situation: Situation, rollout: RolloutStatus) -> Phase:
-    if rollout.paused_at or (situation.finding and situation.finding.reason in _PAUSES):
+    if rollout.clock.paused_at or (situation.finding and situation.finding.reason in _PAUSES):
         return Phase.PAUSED
-    if rollout.waiting_since or (rollout.step is Step.RESOLVING and situation.finding):
+    if rollout.clock.waiting_since or (rollout.phase is RolloutPhase.RESOLVING and situation.finding):
         return Phase.WAITING
-    if rollout.step is Step.RESOLVING:
+    if rollout.phase is RolloutPhase.RESOLVING:
         return Phase.RESOLVING
-    if rollout.step is Step.SHIFTING or situation.awaits:
+    if rollout.phase is RolloutPhase.SHIFTING or situation.awaits:
         return Phase.SHIFTING
     return Phase.VERIFYING if situation.verifying else Phase.STARTING
 

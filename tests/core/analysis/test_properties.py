@@ -128,8 +128,8 @@ def test_a_failed_round_in_place_of_another_never_helps(rounds: str, at: int, fa
 def test_an_analysis_that_saw_nothing_never_passes(rounds: int, limit: int, endless: bool) -> None:
     asked = analysis(
         built_in("ErrorRate", max="1"),
-        queried(max="1").model_copy(update={"name": "q"}),
-        answers().model_copy(update={"name": "a"}),
+        queried(max="1").evolve(name="q"),
+        answers().evolve(name="a"),
         inconclusive_limit=limit,
         count=1,
     )

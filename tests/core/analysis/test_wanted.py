@@ -41,7 +41,7 @@ def test_requests_are_the_metrics_own_or_else_the_golden_ones() -> None:
     golden, own = {"inputs": [1]}, {"inputs": [2]}
     metric = answers()
     assert exams(analysis(metric), [golden]) == (Exam(metric="m", requests=(golden,)),)
-    brings = metric.model_copy(update={"answers": metric.answers.model_copy(update={"requests": [own]})})  # type: ignore[union-attr]
+    brings = metric.evolve(answers=metric.answers.evolve(requests=[own]))  # type: ignore[union-attr]
     assert exams(analysis(brings), [golden]) == (Exam(metric="m", requests=(own,)),)
     assert exams(analysis(metric), []) == (Exam(metric="m", requests=()),)
     assert exams(analysis(queried(max="1")), [golden]) == ()
@@ -52,5 +52,5 @@ def test_an_error_rate_is_asked_about_by_golden_requests_where_no_answers_are_co
     rate = built_in("ErrorRate", max="0")
     assert exams(analysis(rate), [golden]) == (Exam(metric=rate.name, requests=(golden,)),)
     assert exams(analysis(rate), []) == ()
-    compared = answers().model_copy(update={"name": "answers"})
+    compared = answers().evolve(name="answers")
     assert [exam.metric for exam in exams(analysis(rate, compared), [golden])] == ["answers"]

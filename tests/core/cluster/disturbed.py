@@ -283,7 +283,8 @@ class Disturbed(Simulator):
             return 0
         if rollout.type in (RolloutType.BLUE_GREEN, RolloutType.CANARY):
             return needed
-        allowed = int(bool(was.get("yields") or (now and now.yields)))
+        made_room = was.get("strategy", {}).get("makingRoom")
+        allowed = int(bool(made_room or (now and now.strategy.making_room)))
         if rolling.max_unavailable is not None:
             surge = share_of(rolling.max_surge, needed, up=True)
             allowed = max(share_of(rolling.max_unavailable, needed, up=False), 0 if surge else 1)

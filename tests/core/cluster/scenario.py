@@ -107,7 +107,7 @@ def steps(cluster: Simulator, limit: int = 30) -> Iterator[dict[str, int]]:
     """The counts after each round in which all pods got ready."""
     for _ in range(limit):
         yield counts(cluster)
-        if "rollout" not in cluster.status or cluster.status["rollout"]["step"] == "Soaking":
+        if "rollout" not in cluster.status or cluster.status["rollout"]["phase"] == "Soaking":
             return
         for name in cluster.deployments():
             cluster.kubelet(name)

@@ -140,7 +140,7 @@ class Simulator(Kubelet, GatewayController):
             for name in self.deployments():
                 self.kubelet(name)
             self.settle()
-            if "rollout" not in self.status or self.status["rollout"]["step"] == "Soaking":
+            if "rollout" not in self.status or self.status["rollout"]["phase"] == "Soaking":
                 return
         raise AssertionError(f"still rolling: {self.status}")
 

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from slipway.api.v1alpha1.spec import RolloutType
-from slipway.api.v1alpha1.status import RevisionRef, RolloutStatus, Step
+from slipway.api.v1alpha1.status import RevisionRef, RolloutPhase, RolloutStatus, StrategyStatus
 from slipway.core.facts import PodFacts
 from slipway.core.reasons import Reason
 from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
-from slipway.core.rollout.limits import Planned, planned
+from slipway.core.rollout.limits import Planned, bundles_verified, planned
 from slipway.core.rollout.state import Facts, State
 from tests.core.pods import pod, unschedulable
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-ROLLOUT = RolloutStatus(step=Step.STARTING, started_at=NOON, step_started_at=NOON)
+ROLLOUT = RolloutStatus(phase=RolloutPhase.STARTING, started_at=NOON, phase_started_at=NOON)
 OLD = RevisionRef(revision="aaaa1111", ask="a" * 64, number=1, version="3")
 NEW = RevisionRef(revision="bbbb2222", ask="b" * 64, number=2, version="4")
 STATE = State(stable=OLD, candidate=NEW)
@@ -94,9 +94,9 @@ def test_a_type_is_a_set_of_limits(how: Policy, seen: Facts, limits: Limits) -> 
 
 def test_the_type_that_was_chosen_is_said() -> None:
     kinds = (RolloutType.AUTO, RolloutType.RECREATE, RolloutType.BLUE_GREEN)
-    said = [plan(facts(), policy(kind)).rollout.type for kind in kinds]
+    said = [plan(facts(), policy(kind)).rollout.strategy.type for kind in kinds]
     assert said == ["RollingUpdate", "Recreate", "BlueGreen"]
-    assert plan(facts(), policy(RolloutType.RECREATE)).rollout.because == (
+    assert plan(facts(), policy(RolloutType.RECREATE)).rollout.strategy.message == (
         "rollout.type is Recreate: 3 stops before the next starts"
     )
 
@@ -105,20 +105,20 @@ def test_recreate_wants_proof_as_long_as_there_is_something_to_lose() -> None:
     how = policy(RolloutType.RECREATE)
     assert plan(facts(), how).needs_proof
     assert not plan(facts(old=0), how).needs_proof
-    assert not plan(facts(), how, ROLLOUT.model_copy(update={"proved": True})).needs_proof
-    assert not plan(facts(), how, ROLLOUT.model_copy(update={"step": Step.ROLLING_BACK})).needs_proof
+    assert not plan(facts(), how, bundles_verified(ROLLOUT)).needs_proof
+    assert not plan(facts(), how, ROLLOUT.evolve(phase=RolloutPhase.ROLLING_BACK)).needs_proof
 
 
 # Auto, where there is no place for one more
 
 UNPLACED = pod("churn-4", node=None, **unschedulable("0/4 nodes: no gpu"))
 STUCK = facts(pods=(UNPLACED,), makes_room=True)
-WAITED = ROLLOUT.model_copy(update={"type": "RollingUpdate", "unplaced_since": NOON})
+WAITED = ROLLOUT.evolve(strategy=StrategyStatus(type="RollingUpdate", unschedulable_since=NOON))
 
 
 def test_auto_waits_the_grace_and_asks_to_be_looked_at_then() -> None:
     first = plan(STUCK, policy())
-    assert first.rollout.unplaced_since == NOON
+    assert first.rollout.strategy.unschedulable_since == NOON
     assert first.wake_at == NOON + GRACE
     assert first.limits == Limits(needed=4, surge=1)
 
@@ -127,17 +127,17 @@ def test_after_the_grace_it_says_why_and_proves_the_bundles_before_a_pod_goes() 
     due = plan(STUCK, policy(), WAITED, NOON + GRACE)
     assert due.needs_proof
     assert due.before_proof == Limits(needed=4, surge=1)
-    assert due.rollout.because
-    assert due.rollout.because.startswith("no place for a surge pod for 0:05:00, so one pod of 3 at a time makes room")
-    assert "0/4 nodes: no gpu" in due.rollout.because
-    assert not due.rollout.yields
+    why = due.rollout.strategy.message or ""
+    assert why.startswith("no place for a surge pod for 0:05:00, so one pod of 3 at a time makes room")
+    assert "0/4 nodes: no gpu" in why
+    assert not due.rollout.strategy.making_room
     assert due.notes == ()
 
 
 def test_once_proved_one_pod_makes_room_and_an_event_tells_of_it() -> None:
-    proved = WAITED.model_copy(update={"proved": True})
+    proved = bundles_verified(WAITED)
     yielding = plan(STUCK, policy(), proved, NOON + GRACE)
-    assert yielding.rollout.yields
+    assert yielding.rollout.strategy.making_room
     assert yielding.limits == Limits(needed=4, surge=1, unavailable=1)
     assert [note.reason for note in yielding.notes] == [Reason.MAKING_ROOM]
     after = plan(STUCK, policy(), yielding.rollout, NOON + GRACE)
@@ -147,16 +147,16 @@ def test_once_proved_one_pod_makes_room_and_an_event_tells_of_it() -> None:
 
 def test_a_single_replica_without_a_second_place_is_recreate() -> None:
     single = facts(1, old=1, pods=(UNPLACED,), makes_room=True)
-    due = plan(single, policy(), WAITED.model_copy(update={"proved": True}), NOON + GRACE)
-    assert due.rollout.type == "Recreate"
-    assert "3 stops before the next starts" in (due.rollout.because or "")
+    due = plan(single, policy(), bundles_verified(WAITED), NOON + GRACE)
+    assert due.rollout.strategy.type == "Recreate"
+    assert "3 stops before the next starts" in (due.rollout.strategy.message or "")
     assert due.limits.floor == 0
 
 
 def test_what_carries_nothing_makes_room_at_once_and_without_proof() -> None:
     broken = facts(old=0, pods=(UNPLACED,), makes_room=True)
     at_once = plan(broken, policy())
-    assert at_once.rollout.yields
+    assert at_once.rollout.strategy.making_room
     assert not at_once.needs_proof
 
 
@@ -172,17 +172,17 @@ def test_what_carries_nothing_makes_room_at_once_and_without_proof() -> None:
 )
 def test_nobody_makes_room_where_it_is_not_wanted_or_would_not_help(seen: Facts, how: Policy) -> None:
     late = plan(seen, how, WAITED, NOON + timedelta(hours=3))
-    assert not late.rollout.yields
+    assert not late.rollout.strategy.making_room
     assert not late.needs_proof
     assert late.limits.unavailable == 0
 
 
 def test_a_place_that_was_found_ends_the_count_of_the_grace() -> None:
-    assert plan(facts(makes_room=True), policy(), WAITED).rollout.unplaced_since is None
+    assert plan(facts(makes_room=True), policy(), WAITED).rollout.strategy.unschedulable_since is None
 
 
 def test_a_rollback_makes_room_without_proof() -> None:
-    back = WAITED.model_copy(update={"step": Step.ROLLING_BACK})
+    back = WAITED.evolve(phase=RolloutPhase.ROLLING_BACK)
     stable_waits = replace(
         STUCK,
         revisions={
@@ -191,5 +191,5 @@ def test_a_rollback_makes_room_without_proof() -> None:
         },
     )
     due = plan(stable_waits, policy(), back, NOON + GRACE)
-    assert due.rollout.yields
+    assert due.rollout.strategy.making_room
     assert not due.needs_proof

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from slipway.api.v1alpha1.status import RolloutStatus, Step
+from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.facts import PodFacts
 from slipway.core.reasons import Reason
 from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.progress import deadline, missed_deadline, noted
+from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.simulator import Simulator, simulator
 from tests.core.gen import NOON, POLICY
 from tests.core.pods import pod, true, unschedulable
 
-STARTED = RolloutStatus(step=Step.STARTING, started_at=NOON, step_started_at=NOON)
+STARTED = RolloutStatus(phase=RolloutPhase.STARTING, started_at=NOON, phase_started_at=NOON)
 
 
 def minutes(count: int) -> datetime:
@@ -63,21 +63,21 @@ def test_nothing_is_remembered_while_all_goes_well() -> None:
 def test_a_new_maximum_moves_the_clock_and_getting_back_to_it_does_not() -> None:
     one = facts(reached(PodScheduled=minutes(1), Initialized=minutes(2)))
     known = noted(STARTED, one, minutes(3), trouble=True)
-    assert known.progress
-    assert known.progress.at == minutes(2)  # the pods' own times tell it, until something goes wrong
+    assert known.clock.progress
+    assert known.clock.progress.at == minutes(2)  # the pods' own times tell it, until something goes wrong
     again = facts(reached("b", PodScheduled=minutes(5), Initialized=minutes(6)))  # a pod made anew in its place
     assert noted(known, again, minutes(7), trouble=False) == known
     assert deadline(known, again, POLICY) == minutes(12)
     two = facts(*again.pods, reached("c", PodScheduled=minutes(8)))
     further = noted(known, two, minutes(8), trouble=False)
-    assert further.progress
-    assert (further.progress.scheduled, further.progress.at) == (2, minutes(8))
+    assert further.clock.progress
+    assert (further.clock.progress.scheduled, further.clock.progress.at) == (2, minutes(8))
     assert deadline(further, two, POLICY) == minutes(18)
 
 
 def test_the_clock_starts_anew_where_it_is_told_to() -> None:
-    resumed = STARTED.model_copy(update={"deadline_from": minutes(30)})
-    assert deadline(resumed, facts(reached(Initialized=minutes(2))), POLICY) == minutes(40)
+    again = time_restarted(STARTED, minutes(30))
+    assert deadline(again, facts(reached(Initialized=minutes(2))), POLICY) == minutes(40)
 
 
 # As the machine uses it

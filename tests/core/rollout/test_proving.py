@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from slipway.api.v1alpha1.status import RolloutStatus, Step
+from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.facts import Child
 from slipway.core.reasons import Reason
 from slipway.core.rollout.facts import ResolveFacts
@@ -15,7 +15,7 @@ from tests.core.gen import DIGEST, resolved
 from tests.core.pods import pod
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-ROLLOUT = RolloutStatus(step=Step.STARTING, started_at=NOON, step_started_at=NOON)
+ROLLOUT = RolloutStatus(phase=RolloutPhase.STARTING, started_at=NOON, phase_started_at=NOON)
 ANSWER = json.dumps({"resolved": resolved().to_dict()})
 JOB = Child(
     kind="Job",

@@ -26,7 +26,7 @@ def shifting() -> Simulator:
     cluster = starting()
     cluster.kubelet(cluster.revision_named("4"))
     cluster.settle()
-    assert cluster.status["rollout"]["step"] == "Shifting"
+    assert cluster.status["rollout"]["phase"] == "Shifting"
     return cluster
 
 
@@ -238,9 +238,9 @@ def test_a_retry_brings_a_failed_look_at_the_source_forward() -> None:
     cluster.settle()
     cluster.resolve_job_ends(says("SourceUnavailable", "no route"), exit_code=1)
     cluster.settle()
-    assert ("Job",) not in {(kind,) for kind, _ in cluster.objects} or cluster.status["rollout"]["retryAt"]
+    assert ("Job",) not in {(kind,) for kind, _ in cluster.objects} or cluster.status["rollout"]["resolve"]["retryAt"]
     assert asks(cluster, "retry") == "tried again at once"
-    assert "retryAt" not in cluster.status["rollout"]
+    assert "retryAt" not in cluster.status["rollout"].get("resolve", {})
     cluster.resolve_job_ends()
     cluster.settle()
     assert cluster.status["phase"] == "Starting"

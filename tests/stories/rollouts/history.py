@@ -60,6 +60,10 @@ class Moment:
         """Where status says that the rollout stands."""
         return dict((self.model.get("status") or {}).get("rollout") or {})
 
+    def strategy(self) -> Manifest:
+        """How status says that versions change."""
+        return dict(self.rollout().get("strategy") or {})
+
 
 class History:
     """A context: from its beginning to its end every change is kept."""
@@ -128,7 +132,7 @@ class History:
             counts = ", ".join(f"{revision} {count}" for revision, count in moment.counts().items())
             selected = moment.selector.get(REVISION, "all")
             shares = f"; shares {moment.shares()}" if moment.route else ""
-            line = f"{moment.rollout().get('step')}: {counts}; {selected} selected, {moment.reached()} reached{shares}"
+            line = f"{moment.rollout().get('phase')}: {counts}; {selected} selected, {moment.reached()} reached{shares}"
             if not lines or lines[-1] != line:
                 lines.append(line)
         return "\n".join(lines)

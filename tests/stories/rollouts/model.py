@@ -61,9 +61,9 @@ class Model:
         return self.story.status(self.name)
 
     @property
-    def step(self) -> str:
+    def rollout_phase(self) -> str:
         """Where the rollout stands; empty while nothing moves."""
-        return str((self.status.get("rollout") or {}).get("step") or "")
+        return str((self.status.get("rollout") or {}).get("phase") or "")
 
     @property
     def kstatus(self) -> KStatus:
@@ -134,7 +134,7 @@ class Model:
 
     def shifts(self) -> str:
         """Wait until versions share the traffic. Answers the candidate."""
-        self.until("it shifts", lambda: self.step == "Shifting")
+        self.until("it shifts", lambda: self.rollout_phase == "Shifting")
         return self.story.revision(self.name, "candidate")
 
     def refuses(self, version: str, reason: str) -> None:

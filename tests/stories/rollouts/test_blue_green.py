@@ -65,7 +65,7 @@ def test_a_standby_that_is_longer_than_the_deadline_ends_by_itself_and_nobody_wo
     assert (standby["revision"], standby["available"]) == (old, 2)
     with model.history() as history:
         model.alone(new)
-        model.until("it is Ready", lambda: (model.step, model.status["phase"]) == ("", "Ready"))
+        model.until("it is Ready", lambda: (model.rollout_phase, model.status["phase"]) == ("", "Ready"))
     assert {kstatus(moment.model) for moment in history.moments()} == {KStatus.CURRENT}
     assert [known["revision"] for known in model.status["revisions"]] == [new]
 
@@ -88,7 +88,7 @@ def test_promote_ends_the_standby_at_once(story: Story) -> None:
     model.asks(f"promote/{new}")
     assert model.answer(f"promote/{new}").startswith("promoted")
     model.alone(new)
-    assert model.step == ""
+    assert model.rollout_phase == ""
 
 
 @pytest.mark.parametrize("way", ["abort", "crash"])

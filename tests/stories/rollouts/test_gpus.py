@@ -63,7 +63,7 @@ def _says_before_it_takes(history: History, old: str, replicas: int) -> str:
         if moment.counts().get(old, 0) < replicas:
             assert because
             return because
-        because = str(moment.rollout().get("because") or "")
+        because = str(moment.strategy().get("message") or "")
     raise AssertionError("no old pod was ever told to go")
 
 
@@ -73,7 +73,7 @@ def test_with_a_free_gpu_it_surges(story: Story) -> None:
         model.moves("2")
         model.serves("2")
     assert history.fewest_reached() == 4, str(history)
-    assert not any(moment.rollout().get("because") for moment in history.moments())
+    assert not any(moment.strategy().get("message") for moment in history.moments())
 
 
 def test_with_all_gpus_taken_one_pod_at_a_time_makes_room_and_status_says_so_first(story: Story) -> None:
@@ -100,7 +100,7 @@ def test_when_a_neighbour_takes_the_freed_gpu_it_stops_at_one_and_says_so(story:
         model.until("one old pod is left out", lambda: model.status["ready"] == "3/4")
         model.until("it says so", lambda: model.reason() == "InsufficientCapacity")
         assert (model.count(old), model.status["phase"]) == (3, "Waiting")
-        assert "makes room" in model.status["rollout"]["because"]
+        assert "makes room" in model.status["rollout"]["strategy"]["message"]
         story.api.delete("pods", story.namespace, "neighbour")
         model.serves("2")
     assert history.fewest_reached() == 3, str(history)
@@ -113,14 +113,14 @@ def test_an_explicit_bound_of_none_missing_goes_on_waiting(story: Story) -> None
     model.moves("2")
     new = model.candidate()
     model.until("its surge pod waits", lambda: model.reason() == "InsufficientCapacity")
-    since = model.status["rollout"]["unplacedSince"]
+    since = model.status["rollout"]["strategy"]["unschedulableSince"]
     assert since
     with model.history() as history:
         model.edit(rollout={"rollingUpdate": None})  # the wait was long enough: at once
         model.until("one makes room", lambda: model.count(old) < 2)
     # In the moment that it gave way: later the place is taken, and the next pod may wait for another.
-    yielded = (moment.rollout() for moment in history.moments() if moment.rollout().get("yields"))
-    assert next(yielded)["unplacedSince"] == since
+    yielded = (moment.strategy() for moment in history.moments() if moment.strategy().get("makingRoom"))
+    assert next(yielded)["unschedulableSince"] == since
     model.until("it has gone, and no other came for it", lambda: model.uids(old) < uids)
     model.serves("2").alone(new)
 
@@ -134,7 +134,7 @@ def test_a_single_pod_on_a_single_gpu_stops_before_the_next_starts_and_the_gap_i
         model.serves("2")
     because = _says_before_it_takes(history, old, 1)
     assert "so 1 stops before the next starts" in because
-    assert {moment.rollout().get("type") for moment in history.moments()} >= {"RollingUpdate", "Recreate"}
+    assert {moment.strategy().get("type") for moment in history.moments()} >= {"RollingUpdate", "Recreate"}
     model.alone(model.stable())
 
 
@@ -143,7 +143,10 @@ def test_a_bundle_that_cannot_be_had_never_takes_the_old_one_down(story: Story) 
     model = Model(story, "unfetched").begin(**_asking("unfetched", 1, type="Recreate"))
     uids = model.uids()
     model.moves("2", uri="s3://refused/SourceNotFound/unfetched")
-    model.until("two tries have failed", lambda: (model.status.get("rollout") or {}).get("attempts", 0) >= 2)
+    model.until(
+        "two tries have failed",
+        lambda: (model.status.get("rollout") or {}).get("resolve", {}).get("attempts", 0) >= 2,
+    )
     assert (model.reason(), model.uids()) == ("SourceNotFound", uids)
     assert model.status["ready"] == "1/1"
     model.moves("3")

@@ -89,7 +89,7 @@ def test_a_version_that_fails_while_it_takes_over_gives_its_share_back(story: St
 
         def called_off() -> bool:
             model.crash(new)
-            return model.step == "RollingBack" or "refused" in model.status
+            return model.rollout_phase == "RollingBack" or "refused" in model.status
 
         model.until("it is called off", called_off)
         model.refuses("2", "CrashLoop")
@@ -97,7 +97,7 @@ def test_a_version_that_fails_while_it_takes_over_gives_its_share_back(story: St
     assert model.kstatus is KStatus.FAILED
     assert model.status["ready"] == "3/3"
     assert history.most_pods() <= 4, str(history)
-    back = [m.counts().get(old, 0) for m in history.moments() if m.rollout().get("step") == "RollingBack"]
+    back = [m.counts().get(old, 0) for m in history.moments() if m.rollout().get("phase") == "RollingBack"]
     assert back == sorted(back)  # on the way back nothing is taken from what serves
     assert model.events()[-2:] == ["CrashLoop", "RolledBack"]
 

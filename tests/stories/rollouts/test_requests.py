@@ -33,7 +33,7 @@ def test_pause_and_resume_outlive_the_operator(story: Story) -> None:
         model.until("the next life has looked", lambda: model.status["replicas"] == 3)
         assert (model.status["phase"], model.count(new)) == ("Paused", held)
         assert model.status["requests"] == before["requests"]
-        assert model.status["rollout"]["pausedAt"] == before["rollout"]["pausedAt"]
+        assert model.status["rollout"]["clock"]["pausedAt"] == before["rollout"]["clock"]["pausedAt"]
         model.asks(f"resume/{new}")
         operator.kill()
         operator.start()
@@ -86,7 +86,7 @@ def test_a_pause_that_is_longer_than_the_deadline_is_nobodys_fault(story: Story)
     model.moves("2")
     new = model.candidate()
     model.asks(f"pause/{new}")
-    paused = datetime.fromisoformat(model.status["rollout"]["pausedAt"])
+    paused = datetime.fromisoformat(model.status["rollout"]["clock"]["pausedAt"])
     model.until("the deadline has passed", lambda: datetime.now(UTC) > paused + timedelta(seconds=40))
     model.edit(replicas=2)
     model.until("it was looked at", lambda: model.status["replicas"] == 2)
@@ -102,7 +102,7 @@ def test_rollback_goes_to_the_version_before_and_retry_undoes_it(story: Story) -
     model.serves("2")
     new = model.stable()
     model.asks(f"rollback/{new}")
-    model.until("the first serves again", lambda: model.stable() == old and model.step == "")
+    model.until("the first serves again", lambda: model.stable() == old and model.rollout_phase == "")
     assert (model.reason(), model.kstatus) == ("RolledBack", KStatus.FAILED)
     assert model.story.selected(model.name) == old
     assert model.status["stable"]["number"] == 3

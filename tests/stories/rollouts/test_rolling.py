@@ -70,7 +70,7 @@ def test_scaled_while_paused_the_versions_keep_their_places(story: Story) -> Non
         assert model.count(new) == few
         model.edit(replicas=4)
         model.until("four are asked for", lambda: model.status["replicas"] == 4)
-        assert model.step == "Shifting"
+        assert model.rollout_phase == "Shifting"
         model.asks(f"resume/{new}")
         model.serves("2")
         model.alone(new)

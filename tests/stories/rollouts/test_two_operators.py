@@ -27,7 +27,7 @@ def _each_step_once(history: History, old: str, new: str) -> None:
         gone.append(-moment.counts().get(old, 0))
         come.append(moment.counts().get(new, 0))
         numbers.append(moment.model["status"]["lastNumber"])
-        steps.append(moment.model["status"].get("rollout", {}).get("step", ""))
+        steps.append(moment.model["status"].get("rollout", {}).get("phase", ""))
     assert gone == sorted(gone)
     assert come == sorted(come)
     assert [step for step, _ in groupby(steps)][-4:] == ["Resolving", "Starting", "Shifting", ""]
@@ -40,7 +40,7 @@ def _ends_as_always(model: Model, new: str) -> None:
     model.until("only the new one is listed", lambda: [r["revision"] for r in model.status["revisions"]] == [new])
     assert len(model.pods()) == PODS
     assert model.events().count("Promoted") == 2  # once for each version
-    assert model.step == ""
+    assert model.rollout_phase == ""
 
 
 def test_two_that_lead_from_beginning_to_end(story: Story) -> None:

@@ -1,6 +1,6 @@
 """Analysis: what a candidate's numbers must be for a rollout to go on, and what is remembered of them.
 
-Words are few here: a CRD has no references, and this schema takes a good part of its 64 KB.
+Words are few here: a CRD has no references, and this schema takes a good part of its 80 KB.
 """
 
 from datetime import datetime

@@ -30,7 +30,7 @@ class Phase(StrEnum):
     SUSPENDED = "Suspended"
 
 
-class Step(StrEnum):
+class RolloutPhase(StrEnum):
     """Where a candidate is on its way to take over, or back."""
 
     RESOLVING = "Resolving"
@@ -112,39 +112,70 @@ class CanaryStatus(StoredModel):
     analysis: AnalysisStatus | None = Field(None, description="The last one that was begun.")
 
 
-class RolloutStatus(StoredModel):
-    """Where the candidate stands. Counters and times that decisions are made from."""
+class ClockStatus(StoredModel):
+    """The candidate's time. It does not count while somebody has paused or something outside is in the way."""
 
-    step: Step
-    type: Annotated[str, Field(max_length=32)] | None = Field(None, description="How versions change this time.")
-    because: Annotated[str, Field(max_length=8192)] | None = Field(None, description="Why it goes that way.")
-    started_at: datetime
-    step_started_at: datetime
     deadline_from: datetime | None = Field(
-        None,
-        description="The progress deadline counts from here: not while paused, nor while the world was in the way.",
-    )
-    replicas: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="Pods that carry the whole load: what capacity is held to while versions change."
+        None, description="The progress deadline counts from here; absent: from phaseStartedAt."
     )
     progress: Progress | None = None
     waiting_since: datetime | None = Field(None, description="Since when something outside is in the way.")
-    unplaced_since: datetime | None = Field(None, description="Since when a pod finds no free accelerator or quota.")
-    yields: bool | None = Field(None, description="Old pods make room, one at a time.")
-    proved: bool | None = Field(None, description="Both bundles can be had, so capacity may be taken away for a while.")
     paused_at: datetime | None = None
-    canary: CanaryStatus | None = None
-    rollback: bool | None = Field(None, description="On the way to an earlier version, as somebody asked.")
-    restart: Annotated[str, Field(max_length=128)] | None = Field(
-        None, description="The request for new pods of the version that serves."
+
+
+class StrategyStatus(StoredModel):
+    """How versions change this time."""
+
+    type: Annotated[str, Field(max_length=32)] | None = None
+    message: Annotated[str, Field(max_length=8192)] | None = Field(None, description="Why it goes that way.")
+    making_room: bool | None = Field(None, description="Old pods make room, one at a time.")
+    bundles_verified: bool | None = Field(
+        None, description="Both bundles can be had, so capacity may be taken away for a while."
     )
-    told: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=32)] = Field(
-        [], description="Reasons that Events have told of in this rollout."
+    unschedulable_since: datetime | None = Field(
+        None, description="Since when a pod finds no free accelerator or quota."
     )
-    attempts: Annotated[int, Field(ge=0)] = Field(0, description="Failed tries to resolve the source.")
+
+
+class ResolveStatus(StoredModel):
+    """Tries to resolve the source that failed."""
+
+    attempts: Annotated[int, Field(ge=0)] = Field(0, description="Failed tries.")
     retry_at: datetime | None = Field(None, description="When the source is resolved again.")
     reason: Annotated[str, Field(max_length=64)] | None = Field(None, description="What the last failed try found.")
     message: Annotated[str, Field(max_length=8192)] | None = None
+
+
+class CommandStatus(StoredModel):
+    """What somebody asked for that this rollout carries out."""
+
+    rollback: bool | None = Field(None, description="On the way to an earlier version.")
+    restart: Annotated[str, Field(max_length=128)] | None = Field(
+        None, description="The request for new pods of the version that serves."
+    )
+
+
+def _is_empty(block: StoredModel) -> bool:
+    return block == type(block)()
+
+
+class RolloutStatus(StoredModel):
+    """Where the candidate stands. One module of the operator writes one block; a block without content is left out."""
+
+    phase: RolloutPhase
+    started_at: datetime
+    phase_started_at: datetime
+    clock: ClockStatus = Field(ClockStatus(), exclude_if=_is_empty)
+    strategy: StrategyStatus = Field(StrategyStatus(), exclude_if=_is_empty)
+    resolve: ResolveStatus = Field(ResolveStatus(), exclude_if=_is_empty)
+    canary: CanaryStatus | None = None
+    command: CommandStatus = Field(CommandStatus(), exclude_if=_is_empty)
+    desired_replicas: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Pods that carry the whole load: what capacity is held to while versions change."
+    )
+    reported_reasons: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=32)] = Field(
+        [], description="Reasons that Events have reported in this rollout."
+    )
 
 
 class HandledRequest(StoredModel):

@@ -30,7 +30,7 @@ def advanced(
         return status
     if evidence.before is None and any(metric.built_in for metric in analysis.metrics):
         # The operator has started since, and knows no earlier look: its fault, not a round that says nothing.
-        return status.model_copy(update={"next_at": evidence.after.at + duration(analysis.interval)})
+        return status.evolve(next_at=evidence.after.at + duration(analysis.interval))
     round_ = [measure(metric, evidence, candidate, stable) for metric in analysis.metrics]
     return judge(analysis, status, round_, now, endless=endless)
 

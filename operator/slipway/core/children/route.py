@@ -69,7 +69,7 @@ def parent_of(gateway: Gateway, owner: Owner) -> Manifest:
 
 def for_grpc(gateway: Gateway, route: GrpcRoute) -> Gateway:
     """The Gateway with the listener that gRPC goes through."""
-    return gateway.model_copy(update={"section_name": route.section_name or gateway.section_name})
+    return gateway.evolve(section_name=route.section_name or gateway.section_name)
 
 
 def _route(

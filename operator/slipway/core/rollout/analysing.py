@@ -31,7 +31,7 @@ def analysed(state: State, facts: Facts, policy: Policy, now: datetime) -> tuple
     canary = rollout.canary if rollout else None
     if not (rollout and canary and canary.analysis and policy.analysis and candidate and stable):
         return state, ()
-    if rollout.paused_at or rollout.waiting_since:
+    if rollout.clock.paused_at or rollout.clock.waiting_since:
         return state, ()
     before = canary.analysis
     after = advanced(
@@ -45,9 +45,8 @@ def analysed(state: State, facts: Facts, policy: Policy, now: datetime) -> tuple
     )
     if after == before:
         return state, ()
-    status = canary.model_copy(update={"analysis": after})
-    known = replace(state, rollout=rollout.model_copy(update={"canary": status}), analysis=after)
-    return known, tuple(_told(candidate, before, after))
+    state = replace(state, rollout=rollout.evolve(canary=canary.evolve(analysis=after)), analysis=after)
+    return state, tuple(_told(candidate, before, after))
 
 
 def failure(rollout: RolloutStatus, candidate: RevisionRef | None) -> Finding | None:
@@ -94,7 +93,7 @@ def ended(seen: AnalysisStatus | None, policy: Policy) -> AnalysisStatus | None:
         return seen
     enough = policy.in_background and policy.analysis and seen.runs - seen.inconclusives >= policy.analysis.count
     phase = AnalysisPhase.PASSED if enough else AnalysisPhase.ENDED
-    return seen.model_copy(update={"phase": phase, "next_at": None})
+    return seen.evolve(phase=phase, next_at=None)
 
 
 def of_rollout(rollout: RolloutStatus | None) -> AnalysisStatus | None:

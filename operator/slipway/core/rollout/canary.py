@@ -12,13 +12,14 @@ from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import AnalysisMode, CanaryStep, Pause, Rollout
-from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef
+from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef, RolloutStatus
 from slipway.core.analysis.judge import begun
 from slipway.core.reasons import Finding, Reason, finding
 from slipway.core.rollout import analysing
 from slipway.core.rollout.capacity import Allocation, Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
+from slipway.core.rollout.progress import time_restarted
 from slipway.core.rollout.state import Facts, State
 from slipway.core.route import RouteFacts
 
@@ -29,9 +30,9 @@ WHOLE: Final = 100
 class Progressed:
     """Where a canary stands after a look."""
 
+    rollout: RolloutStatus
     status: CanaryStatus
-    moved: bool
-    """It has gone on to another step: its pods have time again to get there."""
+    """The rollout's."""
     finding: Finding | None = None
     """What it waits for, in words."""
     wake_at: datetime | None = None
@@ -71,9 +72,10 @@ def splits_sequences(facts: Facts, candidate: RevisionRef | None) -> Finding | N
 
 
 def progressed(
-    before: CanaryStatus | None, facts: Facts, candidate: RevisionRef | None, policy: Policy, now: datetime
+    rollout: RolloutStatus, facts: Facts, candidate: RevisionRef | None, policy: Policy, now: datetime
 ) -> Progressed:
     """Go on over every step that has come true. Steps that were changed start again."""
+    before = rollout.canary
     if before is None or before.steps != _named(policy):
         before = _entered(CanaryStatus(steps=_named(policy), since=now), policy, 0, now)
     status = _begun(before, facts, facts.of(candidate), policy, now)
@@ -81,16 +83,22 @@ def progressed(
         entered = _entered(status, policy, status.step + 1, now)
         status = _begun(entered, facts, facts.of(candidate), policy, now)
     said, wake_at = _wait(status, policy, candidate)
-    return Progressed(status=status, moved=status.step != before.step, finding=said, wake_at=wake_at)
+    rollout = rollout.evolve(canary=status)
+    if status.step != before.step:  # the pods have time again to get there
+        rollout = time_restarted(rollout, now)
+    return Progressed(rollout=rollout, status=status, finding=said, wake_at=wake_at)
 
 
-def skipped(status: CanaryStatus, policy: Policy, now: datetime) -> CanaryStatus | None:
-    """Past the pause or the analysis that it stands in, as somebody asks; None where it stands in none."""
+def skipped(rollout: RolloutStatus, policy: Policy, now: datetime) -> RolloutStatus | None:
+    """Past the pause or the analysis that the canary stands in, as somebody asks; None where it stands in none."""
+    status = rollout.canary
+    if status is None:
+        return None
     if analysing.holds(status, policy):
-        status = status.model_copy(update={"analysis": analysing.ended(status.analysis, policy)})
+        status = status.evolve(analysis=analysing.ended(status.analysis, policy))
     elif _pause(status, policy) is None:
         return None
-    return _entered(status, policy, status.step + 1, now)
+    return rollout.evolve(canary=_entered(status, policy, status.step + 1, now))
 
 
 def is_over(status: CanaryStatus, policy: Policy) -> bool:
@@ -176,16 +184,16 @@ def _named(policy: Policy) -> str:
 
 def _entered(status: CanaryStatus, policy: Policy, at: int, now: datetime) -> CanaryStatus:
     """At the beginning of a step; after the last one nothing is mirrored any more."""
-    steps, update = policy.canary_steps, dict[str, object](step=at, since=now)
+    steps, status = policy.canary_steps, status.evolve(step=at, since=now)
     if at == len(steps):
-        update["shadow"] = 0
-    elif (weight := steps[at].weight) is not None:
-        update["weight"] = weight
-    elif (shadow := steps[at].shadow) is not None:
-        update["shadow"] = shadow
-    elif steps[at].analysis is AnalysisMode.INLINE:
-        update["analysis"] = None  # another one
-    return status.model_copy(update=update)
+        return status.evolve(shadow=0)
+    if (weight := steps[at].weight) is not None:
+        return status.evolve(weight=weight)
+    if (shadow := steps[at].shadow) is not None:
+        return status.evolve(shadow=shadow)
+    if steps[at].analysis is AnalysisMode.INLINE:
+        return status.evolve(analysis=None)  # another one
+    return status
 
 
 def _begun(
@@ -195,7 +203,7 @@ def _begun(
     if not analysing.is_to_begin(status, policy) or policy.analysis is None:
         return status
     there = candidate is not None and candidate.available >= wanted_pods(status, facts, policy)
-    return status.model_copy(update={"analysis": begun(policy.analysis, now)}) if there else status
+    return status.evolve(analysis=begun(policy.analysis, now)) if there else status
 
 
 def _has_come_true(

@@ -1,7 +1,7 @@
 """What a type of rollout means for capacity: how many pods more, how many less, and whether versions share the traffic.
 
 Auto goes by what the hardware allows. It surges; where a surge pod has found no place for `unschedulableGrace` for lack
-of the accelerator or quota, one old pod at a time makes room, and `because` says so before the first one goes.
+of the accelerator or quota, one old pod at a time makes room, and `strategy.message` says so before the first one goes.
 """
 
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ from typing import Final
 
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.spec import RolloutType
-from slipway.api.v1alpha1.status import RolloutStatus, Step
+from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.plan import Note
-from slipway.core.reasons import LONGEST, Finding, Reason
+from slipway.core.reasons import Finding, Reason, fit
 from slipway.core.rollout import canary
 from slipway.core.rollout.capacity import Allocation, Limits
 from slipway.core.rollout.facts import RevisionFacts
@@ -45,20 +45,19 @@ def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
     match policy.type:
         case RolloutType.RECREATE:
             return _recreate(rollout, facts, state)
-        case _ if policy.canary_steps and facts.of(state.stable) and rollout.step is not Step.ROLLING_BACK:
+        case _ if policy.canary_steps and facts.of(state.stable) and rollout.phase is not RolloutPhase.ROLLING_BACK:
             return _canary(rollout, facts, state, policy, now)
         case RolloutType.BLUE_GREEN:
-            said = _said(rollout, RolloutType.BLUE_GREEN, None)
-            return Planned(rollout=said, limits=Limits(needed=facts.needed, surge=facts.needed, spans=False))
+            rollout = _explained(rollout, RolloutType.BLUE_GREEN, None)
+            return Planned(rollout=rollout, limits=Limits(needed=facts.needed, surge=facts.needed, spans=False))
         case _:
             return _rolling(rollout, facts, state, policy, now)
 
 
 def _canary(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
-    going = canary.progressed(rollout.canary, facts, state.candidate, policy, now)
-    update: dict[str, object] = {"canary": going.status} | ({"deadline_from": now} if going.moved else {})
+    going = canary.progressed(rollout, facts, state.candidate, policy, now)
     return Planned(
-        rollout=_said(rollout, policy.type, _shares_by_pods(facts)).model_copy(update=update),
+        rollout=_explained(going.rollout, policy.type, _shares_by_pods(facts)),
         limits=canary.limits_of(going.status, facts, policy),
         exact=canary.through_gateway(going.status, facts, state, policy),
         finding=going.finding,
@@ -75,30 +74,31 @@ def _shares_by_pods(facts: Facts) -> str | None:
 
 def _recreate(rollout: RolloutStatus, facts: Facts, state: State) -> Planned:
     old = facts.of(state.stable)
-    because = f"rollout.type is Recreate: {state.stable.version} stops before the next starts" if state.stable else None
-    serves = old is not None and old.available > 0 and rollout.step is not Step.ROLLING_BACK
+    why = f"rollout.type is Recreate: {state.stable.version} stops before the next starts" if state.stable else None
+    serves = old is not None and old.available > 0 and rollout.phase is not RolloutPhase.ROLLING_BACK
     return Planned(
-        rollout=_said(rollout, RolloutType.RECREATE, because),
+        rollout=_explained(rollout, RolloutType.RECREATE, why),
         limits=Limits(needed=facts.needed, unavailable=facts.needed, spans=not facts.bystanders, apart=True),
-        needs_proof=serves and not rollout.proved,
+        needs_proof=serves and not rollout.strategy.bundles_verified,
     )
 
 
 def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
-    back = rollout.step is Step.ROLLING_BACK
+    back = rollout.phase is RolloutPhase.ROLLING_BACK
     leads, gives = (
         facts.of(state.stable if back else state.candidate),
         facts.of(state.candidate if back else state.stable),
     )
     found = first_finding(leads, policy) if leads else None
     no_place = found is not None and found.reason in NO_PLACE
-    rollout = rollout.model_copy(update={"unplaced_since": (rollout.unplaced_since or now) if no_place else None})
-    if not rollout.type and state.stable:  # a first version takes nobody's place
-        rollout = _said(rollout, RolloutType.ROLLING_UPDATE, None)
+    since = (rollout.strategy.unschedulable_since or now) if no_place else None
+    rollout = rollout.evolve(strategy=rollout.strategy.evolve(unschedulable_since=since))
+    if not rollout.strategy.type and state.stable:  # a first version takes nobody's place
+        rollout = _explained(rollout, RolloutType.ROLLING_UPDATE, None)
     surging = Planned(rollout=rollout, limits=_limits(rollout, facts, policy, leads))
-    if rollout.yields or not (found and no_place and _may_yield(facts, policy)):
+    if rollout.strategy.making_room or not (found and no_place and _may_yield(facts, policy)):
         return surging
-    due = (rollout.unplaced_since or now) + policy.unschedulable_grace
+    due = (since or now) + policy.unschedulable_grace
     carries = gives is not None and gives.available > 0
     if now < due and carries:
         return replace(surging, wake_at=due)
@@ -115,12 +115,12 @@ def _yielding(
     single = facts.needed == 1
     old = state.stable.version if state.stable else "the old version"
     way = f"{old} stops before the next starts" if single else f"one pod of {old} at a time makes room"
-    because = f"no place for a surge pod for {policy.unschedulable_grace}, so {way}: {found.message}"
-    rollout = _said(surging.rollout, RolloutType.RECREATE if single else RolloutType.ROLLING_UPDATE, because)
-    if carries and not rollout.proved:
+    why = fit(f"no place for a surge pod for {policy.unschedulable_grace}, so {way}: {found.message}")
+    rollout = _explained(surging.rollout, RolloutType.RECREATE if single else RolloutType.ROLLING_UPDATE, why)
+    if carries and not rollout.strategy.bundles_verified:
         return replace(surging, rollout=rollout, needs_proof=True, before_proof=surging.limits)
-    rollout = rollout.model_copy(update={"yields": True})
-    note = Note(reason=Reason.MAKING_ROOM, message=rollout.because or because)
+    rollout = rollout.evolve(strategy=rollout.strategy.evolve(making_room=True))
+    note = Note(reason=Reason.MAKING_ROOM, message=why)
     leads = facts.of(state.candidate)
     return Planned(rollout=rollout, limits=_limits(rollout, facts, policy, leads), notes=(note,))
 
@@ -128,14 +128,22 @@ def _yielding(
 def _limits(rollout: RolloutStatus, facts: Facts, policy: Policy, leads: RevisionFacts | None) -> Limits:
     """Surge first, which costs nothing; fewer pods than needed only where that does not help, or has helped."""
     surge = share_of(policy.max_surge, facts.needed, up=True)
-    allowed = 1 if rollout.yields else 0
+    strategy = rollout.strategy
+    allowed = 1 if strategy.making_room else 0
     if policy.max_unavailable is not None:
         allowed = share_of(policy.max_unavailable, facts.needed, up=False)
         allowed = max(allowed, 0 if surge else 1)  # percentages that both round to nothing, as Kubernetes has it
-    used = rollout.yields or not surge or rollout.unplaced_since or (leads is not None and leads.available > 0)
+    helped = leads is not None and leads.available > 0
+    used = strategy.making_room or not surge or strategy.unschedulable_since or helped
     return Limits(needed=facts.needed, surge=surge, unavailable=allowed if used else 0, spans=not facts.bystanders)
 
 
-def _said(rollout: RolloutStatus, kind: RolloutType, because: str | None) -> RolloutStatus:
-    """The type and the reason for it in words, cut as status keeps them."""
-    return rollout.model_copy(update={"type": kind.value, "because": because[:LONGEST] if because else None})
+def bundles_verified(rollout: RolloutStatus) -> RolloutStatus:
+    """Both bundles can be had: capacity may be taken away for a while."""
+    return rollout.evolve(strategy=rollout.strategy.evolve(bundles_verified=True))
+
+
+def _explained(rollout: RolloutStatus, kind: RolloutType, why: str | None) -> RolloutStatus:
+    """The rollout with its type, and the reason for it as status keeps it."""
+    strategy = rollout.strategy.evolve(type=kind.value, message=fit(why) if why else None)
+    return rollout.evolve(strategy=strategy)

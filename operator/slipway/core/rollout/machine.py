@@ -12,7 +12,7 @@ one machine for every type: a type is a set of limits for capacity.py.
 from dataclasses import replace
 from datetime import datetime
 
-from slipway.api.v1alpha1.status import RolloutStatus, Step
+from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
 from slipway.core.reasons import About, Finding, Reason, finding
@@ -20,9 +20,9 @@ from slipway.core.rollout import analysing, canary, limits, mirroring, proving, 
 from slipway.core.rollout.capacity import Allocation, Limits, Side, allocate, hold
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
-from slipway.core.rollout.progress import deadline, missed_deadline, noted
+from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted, unpaused, wait_ended, waits
 from slipway.core.rollout.state import Facts, Outcome, State, side
-from slipway.core.rollout.target import at_step, fallen_back, promoted, refused_as, started
+from slipway.core.rollout.target import at_phase, fallen_back, promoted, refused_as, started
 
 
 def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
@@ -30,12 +30,12 @@ def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     rollout = state.rollout
     if rollout is None:
         return _steady(state, facts)
-    match rollout.step:
-        case Step.RESOLVING:
+    match rollout.phase:
+        case RolloutPhase.RESOLVING:
             return _resolve(state, rollout, facts, now)
-        case Step.SOAKING:
+        case RolloutPhase.SOAKING:
             return _soak(state, facts, policy, now)
-        case Step.ROLLING_BACK:
+        case RolloutPhase.ROLLING_BACK:
             return _roll_back(state, rollout, facts, policy, now)
         case _:
             return _advance(state, rollout, facts, policy, now)
@@ -113,7 +113,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
     outcome = _moved(state, rollout, facts, policy, now)
     said = failed or (None if unrouted else outcome.finding) or found  # a pause is not what is waited for then
-    waiting = rollout.waiting_since
+    waiting = rollout.clock.waiting_since
     stalled = bool(failed) or outcome.stalled or (waiting is not None and now >= waiting + policy.progress_deadline)
     return replace(
         outcome,
@@ -127,7 +127,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
 
 def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> bool:
     rollout = state.rollout
-    shifted = state.stable is None or (rollout is not None and rollout.step is Step.SHIFTING)
+    shifted = state.stable is None or (rollout is not None and rollout.phase is RolloutPhase.SHIFTING)
     whole = state.stable is not None or candidate.available >= facts.needed > 0
     return shifted and whole and facts.root == {candidate.revision} and (facts.settled or state.stable is None)
 
@@ -151,7 +151,7 @@ def _hindered(facts: Facts) -> Finding | None:
 def _drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts) -> Finding | None:
     """The candidate may not have pods before others' have ended; or it has all that it may have before the traffic is
     shared, and others' pods are about, which a Service that spans would reach."""
-    if rollout.proved and not candidate.count and _lingers(facts, candidate):
+    if rollout.strategy.bundles_verified and not candidate.count and _lingers(facts, candidate):
         return finding(Reason.DRAINING, f"{candidate.version}: starts once the pods of the version before have ended")
     done = 0 < candidate.count <= candidate.available and candidate.count < facts.needed
     if not (facts.bystanders and done) or candidate.revision in facts.root:
@@ -170,9 +170,8 @@ def _judged(
     found = trouble or outside
     world = found is not None and found.about is About.WORLD
     if world:
-        return rollout.model_copy(update={"waiting_since": rollout.waiting_since or now}), found, None
-    if rollout.waiting_since:
-        rollout = rollout.model_copy(update={"waiting_since": None, "deadline_from": now})
+        return waits(rollout, now), found, None
+    rollout = wait_ended(rollout, now)
     late = None if _idle(rollout, candidate) else missed_deadline(rollout, candidate, policy, now)
     return rollout, found, late
 
@@ -180,18 +179,18 @@ def _judged(
 def _idle(rollout: RolloutStatus, candidate: RevisionFacts) -> bool:
     """There is no progress for its pods to make: somebody has to go on first, or it has all pods for its step."""
     held = rollout.canary is not None and candidate.available >= candidate.count
-    return bool(rollout.paused_at) or not candidate.count or held
+    return bool(rollout.clock.paused_at) or not candidate.count or held
 
 
 def _patience(rollout: RolloutStatus, candidate: RevisionFacts, policy: Policy) -> datetime | None:
-    if rollout.waiting_since:
-        return rollout.waiting_since + policy.progress_deadline
+    if rollout.clock.waiting_since:
+        return rollout.clock.waiting_since + policy.progress_deadline
     return None if _idle(rollout, candidate) else deadline(rollout, candidate, policy)
 
 
 def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     """Pods and traffic, one step further; unless somebody has paused, or something has to be proved first."""
-    if rollout.paused_at:
+    if rollout.clock.paused_at:
         return Outcome(state=state, allocation=as_it_is(state, facts))
     if state.stable and (split := canary.splits_sequences(facts, state.candidate)):
         return Outcome(state=state, allocation=as_it_is(state, facts), finding=split, stalled=True)
@@ -206,23 +205,23 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
                 allocation=held or as_it_is(state, facts),
                 wake_at=_earliest(proof.wake_at, planned.wake_at),
             )
-        rollout = resolving.settled(rollout).model_copy(update={"proved": True, "deadline_from": now})
+        rollout = time_restarted(limits.bundles_verified(resolving.settled(rollout)), now)
         planned = limits.planned(rollout, facts, replace(state, rollout=rollout), policy, now)
         state = replace(state, rollout=planned.rollout)
     allocation = _allocated(state, facts, planned.limits, planned.exact)
     moves = state.stable is not None and state.candidate is not None and state.candidate.revision in allocation.root
     notes = planned.notes
-    if moves and rollout.step is Step.STARTING and state.candidate:
+    if moves and rollout.phase is RolloutPhase.STARTING and state.candidate:
         message = f"{state.candidate.version} answers correctly and gets its first traffic"
         notes = (*notes, Note(reason=Reason.SHIFTING, message=message))
-    rollout = at_step(planned.rollout, Step.SHIFTING if moves else Step.STARTING, now)
+    rollout = at_phase(planned.rollout, RolloutPhase.SHIFTING if moves else RolloutPhase.STARTING, now)
     state = replace(state, rollout=rollout)
     return Outcome(state=state, allocation=allocation, notes=notes, finding=planned.finding, wake_at=planned.wake_at)
 
 
 def _allocated(state: State, facts: Facts, within: Limits, exact: Allocation | None) -> Allocation:
     """Towards the candidate; backwards, towards the stable revision."""
-    back = state.rollout is not None and state.rollout.step is Step.ROLLING_BACK
+    back = state.rollout is not None and state.rollout.phase is RolloutPhase.ROLLING_BACK
     up, other = (state.stable, state.candidate) if back else (state.candidate, state.stable)
     gives = (*facts.superseded, (other and other.revision) or "")
     down = [
@@ -285,8 +284,7 @@ def refuse(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome
         return Outcome(state=state, allocation=as_it_is(state, facts))
     state = replace(state, refused=refused_as(candidate, found, now))
     if state.rollout and state.stable and (facts.root - {state.stable.revision}):
-        rollout = at_step(state.rollout, Step.ROLLING_BACK, now).model_copy(update={"paused_at": None})
-        state = replace(state, rollout=rollout)
+        state = replace(state, rollout=unpaused(at_phase(state.rollout, RolloutPhase.ROLLING_BACK, now)))
     else:
         state = replace(state, candidate=None, rollout=None)
     return Outcome(state=state, allocation=as_it_is(state, facts), notes=(_refusal(found),))
@@ -307,7 +305,7 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
         none = dict.fromkeys(facts.revisions, 0)
         return Outcome(state=state, allocation=Allocation(counts=none, root=frozenset({stable.revision})))
     found = first_finding(stable, policy) or _unrouted(state, facts)
-    until = rollout.step_started_at + policy.progress_deadline
+    until = rollout.phase_started_at + policy.progress_deadline
     planned = limits.planned(rollout, facts, state, policy, now)
     state = replace(state, rollout=planned.rollout)
     return Outcome(

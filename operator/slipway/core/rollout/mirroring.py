@@ -26,7 +26,7 @@ def topic(revision: str) -> str:
 def is_measured(rollout: RolloutStatus) -> bool:
     """Whether requests are mirrored that nothing else measures."""
     canary = rollout.canary
-    if canary is None or not canary.shadow or rollout.paused_at:
+    if canary is None or not canary.shadow or rollout.clock.paused_at:
         return False
     return canary.analysis is None or canary.analysis.next_at is None
 
@@ -41,7 +41,7 @@ def measured(state: State, facts: Facts) -> State:
     shadow, or when an analysis begins."""
     rollout, candidate = state.rollout, state.candidate
     canary = rollout.canary if rollout else None
-    if not (rollout and canary and candidate) or rollout.paused_at:
+    if not (rollout and canary and candidate) or rollout.clock.paused_at:
         return state
     if not is_measured(rollout):
         return _telling(state, rollout, canary, None)
@@ -52,5 +52,4 @@ def measured(state: State, facts: Facts) -> State:
 
 
 def _telling(state: State, rollout: RolloutStatus, canary: CanaryStatus, words: str | None) -> State:
-    known = canary.model_copy(update={"mirrored": words})
-    return replace(state, rollout=rollout.model_copy(update={"canary": known}))
+    return replace(state, rollout=rollout.evolve(canary=canary.evolve(mirrored=words)))

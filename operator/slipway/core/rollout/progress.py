@@ -2,6 +2,15 @@
 
 Progress is a new maximum of pods that are scheduled, fetched, started or available in this attempt. A pod that is made
 anew or starts again after a crash only gets back to where one was, and does not move the deadline.
+
+`status.rollout.clock` is written here and nowhere else:
+
+    the candidate enters a phase           the deadline counts from the phase's start
+    its pods may come only from now on     the same, and earlier progress counts for nothing
+    something outside is in the way        the time stands still, and starts again once that is over
+    somebody pauses                        the time stands still, and starts again on resume
+    a canary moves to its next step, or    the time starts again
+    both bundles have been verified
 """
 
 from datetime import datetime, timedelta
@@ -12,24 +21,69 @@ from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
 
 
+def phase_entered(rollout: RolloutStatus) -> RolloutStatus:
+    """The deadline of a new phase counts from the start of that phase."""
+    return rollout.evolve(clock=rollout.clock.evolve(deadline_from=None))
+
+
+def attempt_begun(rollout: RolloutStatus) -> RolloutStatus:
+    """Earlier progress counts for nothing: the candidate may have pods only from the start of this phase."""
+    return rollout.evolve(clock=rollout.clock.evolve(deadline_from=None, progress=None))
+
+
+def time_restarted(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
+    """The candidate has its whole time again."""
+    return rollout.evolve(clock=rollout.clock.evolve(deadline_from=now))
+
+
+def waits(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
+    """Something outside is in the way: the time stands still."""
+    clock = rollout.clock
+    return rollout.evolve(clock=clock.evolve(waiting_since=clock.waiting_since or now))
+
+
+def wait_ended(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
+    """Nothing outside is in the way: the time starts again, if it stood still for that."""
+    clock = rollout.clock
+    return rollout.evolve(clock=clock.evolve(waiting_since=None, deadline_from=now)) if clock.waiting_since else rollout
+
+
+def paused(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
+    """Somebody has paused the rollout: the time stands still."""
+    return rollout.evolve(clock=rollout.clock.evolve(paused_at=now))
+
+
+def resumed(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
+    """The rollout goes on, and the time starts again."""
+    return rollout.evolve(clock=rollout.clock.evolve(paused_at=None, deadline_from=now))
+
+
+def unpaused(rollout: RolloutStatus) -> RolloutStatus:
+    """A pause of the candidate holds back no way back from it."""
+    return rollout.evolve(clock=rollout.clock.evolve(paused_at=None))
+
+
 def noted(rollout: RolloutStatus, facts: RevisionFacts, now: datetime, *, trouble: bool) -> RolloutStatus:
     """The rollout with the progress remembered, once something went wrong: until then the pods' own times tell it, and
     a status write for each step of each pod is saved."""
-    known = rollout.progress
-    if known is None and not trouble:
+    before = rollout.clock.progress
+    if before is None and not trouble:
         return rollout
     counts = _counts(facts)
-    if known is None:
-        first = Progress(**counts, at=facts.progressed_at(_from(rollout)))
-        return rollout.model_copy(update={"progress": first})
-    best = {name: max(count, getattr(known, name)) for name, count in counts.items()}
-    grown = any(count > getattr(known, name) for name, count in best.items())
-    return rollout.model_copy(update={"progress": Progress(**best, at=now)}) if grown else rollout
+    if before is None:
+        return _with_progress(rollout, Progress(**counts, at=facts.progressed_at(_from(rollout))))
+    best = {name: max(count, getattr(before, name)) for name, count in counts.items()}
+    grown = any(count > getattr(before, name) for name, count in best.items())
+    return _with_progress(rollout, Progress(**best, at=now)) if grown else rollout
+
+
+def _with_progress(rollout: RolloutStatus, progress: Progress) -> RolloutStatus:
+    return rollout.evolve(clock=rollout.clock.evolve(progress=progress))
 
 
 def deadline(rollout: RolloutStatus, facts: RevisionFacts, policy: Policy) -> datetime:
     """When waiting for the candidate ends: fetching has its own limit, and progress moves the other one on."""
-    last = rollout.progress.at if rollout.progress else facts.progressed_at(_from(rollout))
+    last = rollout.clock.progress.at if rollout.clock.progress else facts.progressed_at(_from(rollout))
     return max(last, _from(rollout)) + _limit(facts, policy)
 
 
@@ -48,7 +102,7 @@ def _limit(facts: RevisionFacts, policy: Policy) -> timedelta:
 
 
 def _from(rollout: RolloutStatus) -> datetime:
-    return rollout.deadline_from or rollout.step_started_at
+    return rollout.clock.deadline_from or rollout.phase_started_at
 
 
 def _counts(facts: RevisionFacts) -> dict[str, int]:

@@ -12,10 +12,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutStatus, Step
+from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutPhase, RolloutStatus
 from slipway.core.reasons import Finding, Reason, finding, fit
 from slipway.core.rollout import canary
 from slipway.core.rollout.gates import Policy
+from slipway.core.rollout.progress import paused, resumed
+from slipway.core.rollout.resolving import retry_due
 from slipway.core.rollout.state import Facts, State
 from slipway.core.rollout.target import begun, refused_as, started
 
@@ -116,12 +118,12 @@ def _moving(state: State, request: Request) -> RolloutStatus | None:
     rollout, candidate = state.rollout, state.candidate
     if rollout is None or candidate is None or _name(candidate) != request.revision:
         return None
-    return None if rollout.step is Step.ROLLING_BACK else rollout
+    return None if rollout.phase is RolloutPhase.ROLLING_BACK else rollout
 
 
 def _soaking(state: State, request: Request, facts: Facts) -> bool:
     stable, rollout = state.stable, state.rollout
-    soaks = rollout is not None and rollout.step is Step.SOAKING and facts.standby is not None
+    soaks = rollout is not None and rollout.phase is RolloutPhase.SOAKING and facts.standby is not None
     return soaks and stable is not None and stable.revision == request.revision
 
 
@@ -134,37 +136,33 @@ def _abort(state: State, request: Request, facts: Facts, policy: Policy, now: da
 
 def _pause(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     rollout = _moving(state, request)
-    if rollout is None or rollout.paused_at:
+    if rollout is None or rollout.clock.paused_at:
         return None
-    paused = rollout.model_copy(update={"paused_at": now})
-    return Answer(state=replace(state, rollout=paused), outcome="paused")
+    return Answer(state=replace(state, rollout=paused(rollout, now)), outcome="paused")
 
 
 def _resume(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     rollout = _moving(state, request)
-    if rollout is None or not rollout.paused_at:
+    if rollout is None or not rollout.clock.paused_at:
         return None
-    resumed = rollout.model_copy(update={"paused_at": None, "deadline_from": now})
-    return Answer(state=replace(state, rollout=resumed), outcome="resumed")
+    return Answer(state=replace(state, rollout=resumed(rollout, now)), outcome="resumed")
 
 
 def _promote(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     if _soaking(state, request, facts):
         return Answer(state=state, outcome="promoted: the standby of the version before ends", ends_standby=True)
     rollout = _moving(state, request)
-    if rollout and rollout.canary and (further := canary.skipped(rollout.canary, policy, now)):
-        gone_on = rollout.model_copy(update={"canary": further, "paused_at": None, "deadline_from": now})
-        return Answer(state=replace(state, rollout=gone_on), outcome="promoted: on to the next step")
-    resumed = _resume(state, request, facts, policy, now)
-    return replace(resumed, outcome="promoted: goes on once its pods are available") if resumed else None
+    if rollout and (further := canary.skipped(rollout, policy, now)):
+        gone_on = replace(state, rollout=resumed(further, now))
+        return Answer(state=gone_on, outcome="promoted: on to the next step")
+    answer = _resume(state, request, facts, policy, now)
+    return replace(answer, outcome="promoted: goes on once its pods are available") if answer else None
 
 
 def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     rollout = _moving(state, request)
-    if rollout and rollout.retry_at:
-        return Answer(
-            state=replace(state, rollout=rollout.model_copy(update={"retry_at": now})), outcome="tried again at once"
-        )
+    if rollout and rollout.resolve.retry_at:
+        return Answer(state=replace(state, rollout=retry_due(rollout, now)), outcome="tried again at once")
     refused = state.refused
     if refused is None or request.revision not in (refused.revision, refused.ask[:8]):
         return None
@@ -182,9 +180,10 @@ def _rollback(state: State, request: Request, facts: Facts, policy: Policy, now:
         return Answer(state=state, outcome="rolled back", send_home=found)
     if stable is None or stable.revision != request.revision or state.candidate or facts.previous is None:
         return None
-    state = begun(state, facts.previous.model_copy(update={"revision": None, "number": None}), now)
+    state = begun(state, facts.previous.evolve(revision=None, number=None), now)
     state = started(state, revision=facts.previous.revision or "", now=now)
-    back = state.rollout.model_copy(update={"rollback": True}) if state.rollout else None
+    rollout = state.rollout
+    back = rollout.evolve(command=rollout.command.evolve(rollback=True)) if rollout else None
     return Answer(
         state=replace(state, rollout=back, refused=refused_as(stable, found, now)),
         outcome=f"going back to {facts.previous.version} (revision {facts.previous.revision})",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from slipway.api.v1alpha1.status import RolloutStatus
+from slipway.api.v1alpha1.status import ResolveStatus, RolloutStatus
 from slipway.core.children.resolved import Resolved
 from slipway.core.reasons import About, Finding, Reason, finding, found_before
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
@@ -40,7 +40,7 @@ class Try:
 
 def resolve(rollout: RolloutStatus, facts: ResolveFacts, *, version: str, now: datetime) -> Try:
     """The next thing to do about one ask; `version` is the user's name for it, for messages."""
-    if rollout.retry_at:
+    if rollout.resolve.retry_at:
         return _wait_to_retry(rollout, facts, now)
     if said := answered(facts):
         return Try(rollout=rollout, answer=said)
@@ -53,14 +53,19 @@ def resolve(rollout: RolloutStatus, facts: ResolveFacts, *, version: str, now: d
 
 def settled(rollout: RolloutStatus) -> RolloutStatus:
     """The rollout without the marks of failed tries."""
-    return rollout.model_copy(update={"retry_at": None, "reason": None, "message": None, "attempts": 0})
+    return rollout.evolve(resolve=ResolveStatus())
+
+
+def retry_due(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
+    """The next try is due at once."""
+    return rollout.evolve(resolve=rollout.resolve.evolve(retry_at=now))
 
 
 def _blocked(outcome: Try, found: Finding | None, now: datetime) -> Try:
     """With what is in its way, stalled at once where only an edit helps, and after a while otherwise."""
     if found is None:
         return outcome
-    patience = outcome.rollout.step_started_at + STALLED_AFTER
+    patience = outcome.rollout.phase_started_at + STALLED_AFTER
     stalled = found.about is About.REVISION or now >= patience
     wake_at = min((at for at in (outcome.wake_at, None if stalled else patience) if at), default=None)
     return replace(outcome, finding=found, stalled=stalled, wake_at=wake_at)
@@ -68,7 +73,8 @@ def _blocked(outcome: Try, found: Finding | None, now: datetime) -> Try:
 
 def _last_failure(rollout: RolloutStatus) -> Finding | None:
     """What the try before this one found; it stands until there is a better answer."""
-    return found_before(rollout.reason, rollout.message or "") if rollout.reason else None
+    failed = rollout.resolve
+    return found_before(failed.reason, failed.message or "") if failed.reason else None
 
 
 def answered(facts: ResolveFacts) -> Resolved | None:
@@ -93,18 +99,16 @@ def _failed(rollout: RolloutStatus, facts: ResolveFacts, version: str, now: date
         "the resolve Job ended without an answer: it took longer than rollout.fetchTimeout, or crashed",
     )
     found = finding(said.reason, f"{version}: {said.message}")
-    attempts = rollout.attempts + 1
+    attempts = rollout.resolve.attempts + 1
     delay: timedelta = min(RETRY_FIRST * 2 ** min(attempts - 1, 10), RETRY_CAP)
-    failed = rollout.model_copy(
-        update={"attempts": attempts, "retry_at": now + delay, "reason": str(found.reason), "message": found.message}
-    )
-    return _wait_to_retry(failed, facts, now)
+    failed = ResolveStatus(attempts=attempts, retry_at=now + delay, reason=str(found.reason), message=found.message)
+    return _wait_to_retry(rollout.evolve(resolve=failed), facts, now)
 
 
 def _wait_to_retry(rollout: RolloutStatus, facts: ResolveFacts, now: datetime) -> Try:
     """A failed try is shown until the next one's answer."""
-    retry_at = rollout.retry_at or now
-    again = Try(rollout=rollout.model_copy(update={"retry_at": None}), job=True)
+    retry_at = rollout.resolve.retry_at or now
+    again = Try(rollout=rollout.evolve(resolve=rollout.resolve.evolve(retry_at=None)), job=True)
     if now < retry_at:
         again = Try(rollout=rollout, wake_at=retry_at)
     elif facts.job is not None:

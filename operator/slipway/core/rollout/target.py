@@ -4,9 +4,10 @@ from collections.abc import Set
 from dataclasses import replace
 from datetime import datetime
 
-from slipway.api.v1alpha1.status import Refused, RevisionRef, RolloutStatus, Step
+from slipway.api.v1alpha1.status import CommandStatus, Refused, RevisionRef, RolloutPhase, RolloutStatus
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
+from slipway.core.rollout.progress import attempt_begun, phase_entered, unpaused
 from slipway.core.rollout.resolving import settled
 from slipway.core.rollout.state import State
 
@@ -29,9 +30,13 @@ def retarget(
 def begun(state: State, candidate: RevisionRef, now: datetime, *, restart: str | None = None) -> State:
     """A rollout at its start."""
     # What carries the load now has to be carried on: a rollout that supersedes another keeps its count.
-    replicas = state.rollout.replicas if state.rollout else None
+    replicas = state.rollout.desired_replicas if state.rollout else None
     rollout = RolloutStatus(
-        step=Step.RESOLVING, started_at=now, step_started_at=now, replicas=replicas, restart=restart
+        phase=RolloutPhase.RESOLVING,
+        started_at=now,
+        phase_started_at=now,
+        desired_replicas=replicas,
+        command=CommandStatus(restart=restart),
     )
     return replace(state, candidate=candidate, rollout=rollout)
 
@@ -41,27 +46,27 @@ def started(state: State, *, revision: str, now: datetime) -> State:
     if state.candidate is None or state.rollout is None:
         return state
     if state.stable and state.stable.revision == revision:  # what serves was lost sight of, and is what was asked for
-        known = {"ask": state.candidate.ask, "version": state.candidate.version}
-        return replace(state, stable=state.stable.model_copy(update=known), candidate=None, rollout=None)
+        stable = state.stable.evolve(ask=state.candidate.ask, version=state.candidate.version)
+        return replace(state, stable=stable, candidate=None, rollout=None)
     number = state.last_number + 1
-    candidate = state.candidate.model_copy(update={"revision": revision, "number": number})
-    rollout = settled(at_step(state.rollout, Step.STARTING, now))
+    candidate = state.candidate.evolve(revision=revision, number=number)
+    rollout = settled(at_phase(state.rollout, RolloutPhase.STARTING, now))
     return replace(state, candidate=candidate, rollout=rollout, last_number=number)
 
 
-def at_step(rollout: RolloutStatus, step: Step, now: datetime) -> RolloutStatus:
-    """The rollout at a step; the deadline of a new one counts from its start."""
-    if rollout.step is step:
+def at_phase(rollout: RolloutStatus, phase: RolloutPhase, now: datetime) -> RolloutStatus:
+    """The rollout in a phase; the deadline of a new one counts from its start."""
+    if rollout.phase is phase:
         return rollout
-    return rollout.model_copy(update={"step": step, "step_started_at": now, "deadline_from": None})
+    return phase_entered(rollout.evolve(phase=phase, phase_started_at=now))
 
 
 def rested(state: State, now: datetime) -> State:
     """The candidate may have pods only from now on: what it waited until then is not its own time."""
     if state.rollout is None:
         return state
-    again = {"step": Step.STARTING, "step_started_at": now, "deadline_from": None, "progress": None}
-    return replace(state, rollout=state.rollout.model_copy(update=again))
+    again = state.rollout.evolve(phase=RolloutPhase.STARTING, phase_started_at=now)
+    return replace(state, rollout=attempt_begun(again))
 
 
 def promoted(state: State, now: datetime, *, soaks: bool) -> tuple[State, tuple[Note, ...]]:
@@ -71,7 +76,7 @@ def promoted(state: State, now: datetime, *, soaks: bool) -> tuple[State, tuple[
         return state, ()
     was = f", in place of {state.stable.version}" if state.stable else ""
     note = Note(reason=Reason.PROMOTED, message=f"{candidate.version} (revision {candidate.revision}) serves{was}")
-    left = at_step(rollout, Step.SOAKING, now) if soaks and state.stable else None
+    left = at_phase(rollout, RolloutPhase.SOAKING, now) if soaks and state.stable else None
     return replace(state, stable=candidate, candidate=None, rollout=left), (note,)
 
 
@@ -89,10 +94,10 @@ def fallen_back(state: State, found: Finding, standby: RevisionRef, now: datetim
     number = state.last_number + 1
     return replace(
         state,
-        stable=standby.model_copy(update={"number": number}),
+        stable=standby.evolve(number=number),
         candidate=state.stable,
         refused=refused_as(state.stable, found, now),
-        rollout=at_step(state.rollout, Step.ROLLING_BACK, now),
+        rollout=at_phase(state.rollout, RolloutPhase.ROLLING_BACK, now),
         last_number=number,
     )
 
@@ -106,33 +111,29 @@ def _home(state: State, root: Set[str], now: datetime) -> State:
     rollout, candidate = state.rollout, state.candidate
     elsewhere = root - {state.stable.revision if state.stable else None}
     if rollout is None and elsewhere:  # a change of share that was called off arrived nevertheless
-        back = RolloutStatus(step=Step.ROLLING_BACK, started_at=now, step_started_at=now)
+        back = RolloutStatus(phase=RolloutPhase.ROLLING_BACK, started_at=now, phase_started_at=now)
         return replace(state, candidate=None, refused=None, rollout=back)
-    if rollout is None or rollout.step is Step.SOAKING:
+    if rollout is None or rollout.phase is RolloutPhase.SOAKING:
         return replace(state, candidate=None, refused=None)
-    if rollout.restart and candidate and state.stable and candidate.ask == state.stable.ask:
+    if rollout.command.restart and candidate and state.stable and candidate.ask == state.stable.ask:
         return state
-    if rollout.rollback and state.refused and state.stable and state.refused.ask == state.stable.ask:
+    if rollout.command.rollback and state.refused and state.stable and state.refused.ask == state.stable.ask:
         return state
     if elsewhere:
-        return replace(state, refused=None, rollout=at_step(_unpaused(rollout), Step.ROLLING_BACK, now))
+        return replace(state, refused=None, rollout=at_phase(unpaused(rollout), RolloutPhase.ROLLING_BACK, now))
     return replace(state, candidate=None, rollout=None, refused=None)
 
 
 def _forward(state: State, now: datetime) -> State:
     """The candidate is what is asked for, perhaps again."""
-    if state.rollout and state.rollout.step is Step.ROLLING_BACK:
-        step = Step.STARTING if state.candidate and state.candidate.revision else Step.RESOLVING
-        return replace(state, rollout=at_step(state.rollout, step, now))
+    if state.rollout and state.rollout.phase is RolloutPhase.ROLLING_BACK:
+        phase = RolloutPhase.STARTING if state.candidate and state.candidate.revision else RolloutPhase.RESOLVING
+        return replace(state, rollout=at_phase(state.rollout, phase, now))
     return state
 
 
 def _refused(state: State) -> State:
     rollout = state.rollout
-    if rollout and (rollout.rollback or rollout.step is Step.ROLLING_BACK):
+    if rollout and (rollout.command.rollback or rollout.phase is RolloutPhase.ROLLING_BACK):
         return state
     return replace(state, candidate=None, rollout=None)
-
-
-def _unpaused(rollout: RolloutStatus) -> RolloutStatus:
-    return rollout.model_copy(update={"paused_at": None})
