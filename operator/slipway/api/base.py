@@ -1,9 +1,10 @@
 """What every model of the API shares: camelCase outside, snake_case inside, frozen, and nothing unknown."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
@@ -38,6 +39,18 @@ class StoredModel(ApiModel):
     """An object that we read back from the API: a field that a later version wrote is passed over, not refused."""
 
     model_config = ConfigDict(extra="ignore")
+
+    @classmethod
+    def of_readable(cls, stored: Mapping[str, Any]) -> Self:
+        """The object out of what is stored, as far as it can be read: each field that cannot is left out by itself.
+
+        Only for a model whose fields all have defaults.
+        """
+        try:
+            return cls.model_validate(stored)
+        except ValidationError as error:
+            unreadable = {fault["loc"][0] for fault in error.errors(include_url=False) if fault["loc"]}
+        return cls.model_validate({name: value for name, value in stored.items() if name not in unreadable})
 
 
 def rule(cel: str, message: str, field_path: str | None = None, *, found: str | None = None) -> JsonDict:

@@ -46,7 +46,7 @@ def decide(
 ) -> Plan:
     """Decide what to do for one ModelDeployment. Never raises for what a user wrote or an older version stored."""
     now = now.replace(microsecond=0)
-    before = _status(status)
+    before = ModelDeploymentStatus.of_readable(status or {})  # for the rest: recall.py, and what the cluster holds
     try:
         parsed = ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
@@ -55,14 +55,6 @@ def decide(
     return _decide(
         Scene(owner=owner, spec=parsed, ask=ask, observed=observed, before=before, platform=platform, now=now)
     )
-
-
-def _status(raw: Mapping[str, Any] | None) -> ModelDeploymentStatus:
-    """What is remembered. Status that cannot be read is none: what the cluster holds then says where things stand."""
-    try:
-        return ModelDeploymentStatus.model_validate(raw or {})
-    except ValidationError:
-        return ModelDeploymentStatus()
 
 
 def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Owner, now: datetime) -> Plan:

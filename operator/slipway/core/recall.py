@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from slipway.api.v1alpha1.status import RevisionRef, RolloutPhase
+from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RolloutPhase
 from slipway.core import history
 from slipway.core.rollout.analysing import of_rollout
 from slipway.core.rollout.state import State
-from slipway.core.rollout.target import retarget
+from slipway.core.rollout.target import restored, retarget
 from slipway.core.scene import Scene
 
 HEARD_WITHIN: Final = timedelta(seconds=10)
@@ -20,15 +20,17 @@ def remembered(scene: Scene) -> State:
     before, past = scene.before, scene.past
     # History may hold numbers that status never told: of a revision that was dropped before it started, or lost status.
     others = [entry.number for entry in past if entry.ask != scene.ask]
+    refs = (before.stable, before.candidate, *before.revisions)
     state = State(
-        stable=before.stable,
+        stable=before.stable or _listed_as_stable(scene),
         candidate=before.candidate,
         refused=before.refused,
         rollout=before.rollout,
         analysis=before.analysis or of_rollout(before.rollout),
-        last_number=max(before.last_number, *others, 0),
+        last_number=max(before.last_number, *others, *((ref.number or 0) for ref in refs if ref), 0),
         requests=list(before.requests),
     )
+    state = restored(state, scene.root, scene.now)
     serving = scene.serving
     if state.stable or state.rollout or state.refused or serving is None:
         return state
@@ -40,6 +42,16 @@ def remembered(scene: Scene) -> State:
     ask, version = (record.ask, record.version) if record else ("", "unknown")
     stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
     return replace(state, stable=stable, last_number=max(state.last_number, number))
+
+
+def _listed_as_stable(scene: Scene) -> RevisionRef | None:
+    """The stable revision by the list of revisions, where the reference to it cannot be read."""
+    listed = next((known for known in scene.before.revisions if known.state is RevisionState.STABLE), None)
+    if listed is None:
+        return None
+    record = scene.record(listed.revision)
+    ask = record.ask if record else ""
+    return RevisionRef(revision=listed.revision, ask=ask, number=listed.number, version=listed.version)
 
 
 def is_fresh(scene: Scene) -> bool:

@@ -179,8 +179,11 @@ class Scene:
         rollout, stable = self.before.rollout, self.before.stable or self.before.candidate
         if rollout and rollout.desired_replicas and self.changes(rollout):
             return rollout.desired_replicas
-        if stable is None:  # status was lost: whatever the traffic reaches carries it
-            return sum(map(self.count, self.root))
+        lost = stable is None or (rollout is None and self.before.candidate is not None)
+        if lost and (carried := sum(map(self.count, self.root))):  # then whatever the traffic reaches carries it
+            return carried
+        if stable is None:
+            return 0
         revision = stable.revision or ""
         return self.count(revision) or self.count_before(revision)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from slipway.api.v1alpha1.status import CommandStatus, Refused, RevisionRef, RolloutPhase, RolloutStatus
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
-from slipway.core.rollout.progress import attempt_begun, phase_entered, unpaused
+from slipway.core.rollout.progress import attempt_begun, paused, phase_entered, unpaused
 from slipway.core.rollout.resolving import settled
 from slipway.core.rollout.state import State
 
@@ -39,6 +39,54 @@ def begun(state: State, candidate: RevisionRef, now: datetime, *, restart: str |
         command=CommandStatus(restart=restart),
     )
     return replace(state, candidate=candidate, rollout=rollout)
+
+
+def restored(state: State, root: Set[str], now: datetime) -> State:
+    """The state with a rollout for its candidate, where status holds none that can be read: as far along as the traffic
+    shows, with all its time, its steps from the first on, and what somebody asked for."""
+    rollout, candidate, stable, refused = state.rollout, state.candidate, state.stable, state.refused
+    if candidate is None:
+        return replace(state, rollout=_without_target(rollout)) if rollout else state
+    if rollout is not None:
+        return state
+    back = refused is not None and stable is not None and refused.ask == stable.ask
+    again = stable is not None and candidate.ask == stable.ask
+    made = RolloutStatus(
+        phase=_phase_by_traffic(state, candidate, root),
+        started_at=now,
+        phase_started_at=now,
+        command=CommandStatus(rollback=back or None, restart=_restart_request(state) if again else None),
+    )
+    return replace(state, rollout=paused(made, now) if _was_paused(state, candidate) else made)
+
+
+def _was_paused(state: State, candidate: RevisionRef) -> bool:
+    """Whether the last that somebody asked for about the candidate, and got, is a pause."""
+    name = candidate.revision or candidate.ask[:8]
+    about = (entry for entry in reversed(state.requests) if entry.request.split("@")[0].endswith(f"/{name}"))
+    done = next((entry for entry in about if not entry.outcome.startswith("stale")), None)
+    return done is not None and done.outcome == "paused"
+
+
+def _without_target(rollout: RolloutStatus) -> RolloutStatus:
+    """A command is called off whose candidate nobody knows any more; it would be waited for without end."""
+    if rollout.phase in (RolloutPhase.SOAKING, RolloutPhase.ROLLING_BACK) or rollout.command == CommandStatus():
+        return rollout
+    return rollout.evolve(command=CommandStatus())
+
+
+def _phase_by_traffic(state: State, candidate: RevisionRef, root: Set[str]) -> RolloutPhase:
+    if state.refused and state.refused.ask == candidate.ask:
+        return RolloutPhase.ROLLING_BACK
+    if candidate.revision is None:
+        return RolloutPhase.RESOLVING
+    return RolloutPhase.SHIFTING if state.stable and candidate.revision in root else RolloutPhase.STARTING
+
+
+def _restart_request(state: State) -> str:
+    """What the candidate's revision was made for, as `status.requests` remembers it."""
+    handled = (entry.request for entry in reversed(state.requests) if entry.request.startswith("restart/"))
+    return next(handled, "restart")
 
 
 def started(state: State, *, revision: str, now: datetime) -> State:

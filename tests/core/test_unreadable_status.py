@@ -1,0 +1,238 @@
+"""A stored status that cannot be read as a whole: each block that cannot be read is lost alone, and nothing else is.
+
+The rollout of an earlier form is the first example; the kind is any block, in any state that a ModelDeployment is in.
+"""
+
+import copy
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from slipway.api.v1alpha1 import ModelDeploymentStatus
+from tests.core.cluster.kubelet import says
+from tests.core.cluster.scenario import carried
+from tests.core.cluster.simulator import Simulator, simulator
+
+EARLIER: Final = Path(__file__).parent / "status_in_an_earlier_form.yaml"
+ASKED: Final = "serving.slipway.dev/rollout"
+UNREADABLE: Final = [["another version's"]]
+"""Fits no field of status."""
+ROLLING: Final = {"replicas": 3, "rollout": {"rollingUpdate": {"maxUnavailable": 0}}}
+BLOCKS: Final = [field.alias or name for name, field in ModelDeploymentStatus.model_fields.items()]
+
+
+def serving(**spec: Any) -> Simulator:
+    cluster = simulator(**{**ROLLING, **spec})
+    cluster.becomes_ready()
+    return cluster
+
+
+def resolving() -> Simulator:
+    cluster = serving()
+    cluster.edit(version="4")
+    cluster.settle()
+    cluster.resolve_job_ends(says("SourceUnavailable", "no route"), exit_code=1)
+    cluster.settle()
+    return cluster
+
+
+def first_starts() -> Simulator:
+    cluster = simulator(**ROLLING)
+    cluster.settle()
+    cluster.resolve_job_ends()
+    cluster.settle()
+    return cluster
+
+
+def starting(**spec: Any) -> Simulator:
+    cluster = serving(**spec)
+    cluster.starts("4")
+    return cluster
+
+
+def shifting() -> Simulator:
+    cluster = starting()
+    cluster.kubelet(cluster.revision_named("4"))
+    cluster.settle()
+    assert cluster.status["rollout"]["phase"] == "Shifting"
+    return cluster
+
+
+def in_a_canary() -> Simulator:
+    steps = [{"weight": 25}, {"pause": {}}, {"weight": 50}]
+    cluster = starting(replicas=4, rollout={"type": "Canary", "canary": {"steps": steps}})
+    cluster.kubelet(cluster.revision_named("4"))
+    cluster.settle()
+    assert cluster.status["rollout"]["canary"]["step"]
+    return cluster
+
+
+def asked(cluster: Simulator, verb: str, of: str) -> Simulator:
+    cluster.request = f"{verb}/{cluster.status[of]['revision']}"
+    cluster.settle()
+    return cluster
+
+
+def paused() -> Simulator:
+    return asked(shifting(), "pause", "candidate")
+
+
+def rolling_back() -> Simulator:
+    cluster = asked(shifting(), "abort", "candidate")
+    assert cluster.status["rollout"]["phase"] == "RollingBack"
+    return cluster
+
+
+def refused() -> Simulator:
+    cluster = starting()
+    wrong = says("WrongAnswer", "y[0] is 5, expected 7")
+    cluster.kubelet(cluster.revision_named("4"), status=cluster.server_ended(wrong, restarts=1))
+    cluster.settle()
+    assert cluster.status["phase"] == "Refused"
+    return cluster
+
+
+def soaking() -> Simulator:
+    cluster = starting(rollout={"type": "BlueGreen"})
+    cluster.rolls_on()
+    assert cluster.status["phase"] == "Soaking"
+    return cluster
+
+
+def going_to_the_one_before() -> Simulator:
+    cluster = starting()
+    cluster.rolls_on()
+    asked(cluster, "rollback", "stable")
+    assert cluster.status["rollout"]["command"] == {"rollback": True}
+    return cluster
+
+
+def restarting() -> Simulator:
+    cluster = serving()
+    cluster.platform_version = "0.2.0"
+    asked(cluster, "restart", "stable")
+    assert cluster.status["rollout"]["command"]["restart"]
+    return cluster
+
+
+STATES: Final[dict[str, Callable[[], Simulator]]] = {
+    made.__name__: made
+    for made in (
+        serving,
+        first_starts,
+        resolving,
+        starting,
+        shifting,
+        in_a_canary,
+        paused,
+        rolling_back,
+        refused,
+        soaking,
+        going_to_the_one_before,
+        restarting,
+    )
+}
+
+
+@cache
+def _made(state: str) -> Simulator:
+    return STATES[state]()
+
+
+def at(state: str) -> Simulator:
+    return copy.deepcopy(_made(state))
+
+
+def read(status: dict[str, Any]) -> dict[str, Any]:
+    return ModelDeploymentStatus.of_readable(status).to_dict()
+
+
+def lives_on(cluster: Simulator, least: int) -> None:
+    """Pass after pass until nothing moves any more, and never with less than was carried before."""
+    calm = 0
+    for _ in range(60):
+        plan = cluster.reconcile()
+        assert carried(cluster) >= least
+        waiting = any(kind == "Job" and not job["status"] for (kind, _), job in cluster.objects.items())
+        if plan.actions or (plan.wake_at and plan.wake_at <= cluster.now):
+            continue
+        if cluster.status["phase"] in ("Paused", "Ready", "Refused") and len(cluster.status["revisions"]) < 3:
+            calm += 1
+        if calm > 4:
+            break
+        if waiting:
+            cluster.resolve_job_ends()
+        for name in cluster.deployments():
+            cluster.kubelet(name)
+        cluster.pass_time(seconds=31)
+    assert cluster.plan().actions == ()
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("state", STATES)
+def test_a_block_that_cannot_be_read_is_lost_alone(state: str, block: str) -> None:
+    before = at(state).status
+    rest = {name: value for name, value in before.items() if name != block}
+    assert read({**before, block: UNREADABLE}) == {**read({}), **rest}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("state", STATES)
+def test_without_it_what_serves_goes_on_serving_and_what_moves_comes_to_an_end(state: str, block: str) -> None:
+    cluster = at(state)
+    least = min(carried(cluster), cluster.spec["replicas"])
+    cluster.status[block] = copy.deepcopy(UNREADABLE)
+    lives_on(cluster, least)
+    assert cluster.status["stable"]["version"] in ("3", "4")
+    assert "candidate" not in cluster.status or cluster.status["phase"] == "Paused"
+    assert carried(cluster) >= cluster.spec["replicas"]
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block != "refused"])
+@pytest.mark.parametrize("state", ["refused", "rolling_back"])
+def test_what_was_refused_stays_refused(state: str, block: str) -> None:
+    cluster = at(state)
+    ask = cluster.status["refused"]["ask"]
+    cluster.status[block] = copy.deepcopy(UNREADABLE)
+    lives_on(cluster, 0)
+    assert cluster.status["refused"]["ask"] == ask
+    assert (cluster.status["phase"], cluster.status["stable"]["version"]) == ("Refused", "3")
+    assert len(cluster.deployments()) == 1
+
+
+@pytest.mark.parametrize(("state", "stable"), [("going_to_the_one_before", ("3", 3)), ("restarting", ("3", 2))])
+def test_a_command_is_carried_out_although_its_rollout_was_lost(state: str, stable: tuple[str, int]) -> None:
+    cluster = at(state)
+    cluster.status["rollout"] = copy.deepcopy(UNREADABLE)
+    lives_on(cluster, 3)
+    assert (cluster.status["stable"]["version"], cluster.status["stable"]["number"]) == stable
+    assert "rollout" not in cluster.status
+
+
+def test_a_pause_holds_although_its_rollout_was_lost() -> None:
+    cluster = at("paused")
+    cluster.status["rollout"] = copy.deepcopy(UNREADABLE)
+    lives_on(cluster, 3)
+    assert (cluster.status["phase"], cluster.status["stable"]["version"]) == ("Paused", "3")
+
+
+def test_of_the_form_before_blocks_had_owners_all_but_the_rollout_is_kept() -> None:
+    stored = yaml.safe_load(EARLIER.read_text())["status"]
+    kept = ModelDeploymentStatus.of_readable(stored).to_dict()
+    assert kept == {name: value for name, value in stored.items() if name != "rollout"}
+    assert kept.keys() >= {"stable", "candidate", "refused", "lastNumber", "revisions", "requests"}
+
+
+def test_a_candidate_of_that_form_goes_on_without_a_new_number() -> None:
+    cluster = at("shifting")
+    since = cluster.status["rollout"]["startedAt"]
+    cluster.status["rollout"] = {"step": "Shifting", "startedAt": since, "stepStartedAt": since, "told": []}
+    candidate = copy.deepcopy(cluster.status["candidate"])
+    cluster.reconcile()
+    assert cluster.status["candidate"] == candidate
+    lives_on(cluster, 3)
+    assert cluster.status["stable"] == candidate
