@@ -7,11 +7,9 @@ import pytest
 from slipway.core.plan import Apply, Delete
 from slipway.core.traffic_policy import IN_FORCE_AFTER
 from tests.core.cluster.gateway import ENVOY_GATEWAY
-from tests.core.cluster.scenario import GATEWAY, canary, goes_on, pods_come, ready, shares
+from tests.core.cluster.scenario import GATEWAY, KEYS, LIMIT, answered, canary, goes_on, pods_come, ready, shares
 from tests.core.cluster.simulator import Simulator
 
-KEYS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "clients"}}}
-LIMIT: dict[str, Any] = {"rateLimit": {"requests": 5, "per": "Second"}}
 ELSEWHERE: dict[str, Any] = {"gateway": {"name": "other", "namespace": "gateways"}}
 GATEWAY_OF_ALL: dict[str, Any] = {"name": "inference", "namespace": "gateways"}
 WIDER: dict[str, Any] = {"hostnames": ["churn.example", "open.example"]}
@@ -27,17 +25,6 @@ def asks(cluster: Simulator, **traffic: Any) -> None:
 def serving(**traffic: Any) -> Simulator:
     """Version 3 has been made; the gateway has not spoken yet."""
     return ready(traffic={**GATEWAY, **traffic})
-
-
-def answered(cluster: Simulator, **said: Any) -> Simulator:
-    """Until nothing moves any more, the gateway takes up the route, and Envoy Gateway says this of policies."""
-    for _ in range(4):
-        cluster.gateway_answers()
-        cluster.policies_answer(**said)
-        cluster.settle()
-        cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
-    cluster.settle()
-    return cluster
 
 
 def route(cluster: Simulator) -> dict[str, Any]:

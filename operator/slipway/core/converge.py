@@ -14,6 +14,7 @@ import orjson
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.api.v1alpha1.spec import ModelDeploymentSpec
+from slipway.core.body import integer, within
 from slipway.core.children.autoscaler import autoscaler
 from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
 from slipway.core.children.budget import budget
@@ -133,7 +134,7 @@ def unpacked(text: str) -> RevisionRecord:
     """The record in an annotation; ValueError when it is none of ours."""
     try:
         return RevisionRecord.from_controller_revision(orjson.loads(zlib.decompress(base64.b64decode(text))))
-    except (zlib.error, KeyError, TypeError) as error:
+    except (zlib.error, AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a packed revision: {error}") from error
 
 
@@ -229,7 +230,7 @@ def _count(count: int, live: Live) -> int:
 
 
 def _count_of(deployment: Child) -> int:
-    return int(deployment.body["spec"].get("replicas", 1))
+    return integer(within(deployment.body, "spec").get("replicas"), 1)
 
 
 def _with_replicas(manifest: Manifest, replicas: int) -> Manifest:

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import orjson
 
 from slipway.core.analysis.samples import Evidence
+from slipway.core.body import conditions, instant, mapping, mappings
 from slipway.core.gateways import Gateways
 from slipway.core.names import APPLIED, FETCH_CONTAINER, RESOLVE_CONTAINER, REVISION, SERVER_CONTAINER, Manifest
 
@@ -62,15 +63,15 @@ class Child:
     def of(cls, manifest: Mapping[str, Any]) -> Self:
         """Project a live object."""
         meta = manifest["metadata"]
-        controller = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
+        controller = next((o for o in mappings(meta.get("ownerReferences")) if o.get("controller")), None)
         text = orjson.dumps({**manifest, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}})
         return cls(
             kind=manifest["kind"],
             name=meta["name"],
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
-            owner_uid=controller and controller["uid"],
-            applied=(meta.get("annotations") or {}).get(APPLIED),
+            owner_uid=controller.get("uid") if controller else None,
+            applied=mapping(meta.get("annotations")).get(APPLIED),
             written=_written(meta),
             deleting="deletionTimestamp" in meta,
             text=zlib.compress(text, 1) if manifest["kind"] == PACKED else text,
@@ -84,10 +85,8 @@ class Child:
 
 
 def _written(meta: Mapping[str, Any]) -> datetime | None:
-    made = meta.get("creationTimestamp")
-    changed = [e["time"] for e in meta.get("managedFields") or () if not e.get("subresource") and "time" in e]
-    last = max(changed, default=made)
-    return datetime.fromisoformat(last) if last else None
+    changed = (instant(each.get("time")) for each in mappings(meta.get("managedFields")) if not each.get("subresource"))
+    return max((at for at in changed if at), default=instant(meta.get("creationTimestamp")))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -299,8 +298,8 @@ def node_facts(manifest: Mapping[str, Any]) -> NodeFacts:
     spec = manifest.get("spec") or {}
     return NodeFacts(
         name=meta["name"],
-        labels={k: v for k, v in (meta.get("labels") or {}).items() if k.startswith("nvidia.com/")},
-        allocatable={k: str(v) for k, v in (status.get("allocatable") or {}).items() if "/" in k},
+        labels={k: v for k, v in mapping(meta.get("labels")).items() if k.startswith("nvidia.com/")},
+        allocatable={k: str(v) for k, v in mapping(status.get("allocatable")).items() if "/" in k},
         schedulable=not spec.get("unschedulable"),
-        ready=all(c["status"] == "True" for c in status.get("conditions") or () if c["type"] == "Ready"),
+        ready=all(c["status"] == "True" for c in conditions(status.get("conditions")) if c["type"] == "Ready"),
     )

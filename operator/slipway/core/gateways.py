@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from slipway.core.body import conditions, mappings, within
 from slipway.core.reasons import Finding, Reason, finding
 
 
@@ -77,32 +78,32 @@ class Gateways:
 
 def gateway_facts(manifest: Mapping[str, Any]) -> GatewayFacts:
     """Project a live Gateway."""
-    meta, spec, status = manifest["metadata"], manifest["spec"], manifest.get("status") or {}
+    meta, spec, status = manifest["metadata"], within(manifest, "spec"), within(manifest, "status")
     generation = meta.get("generation")
-    said = {each["name"]: each.get("conditions") for each in status.get("listeners") or ()}
+    said = {each.get("name"): each.get("conditions") for each in mappings(status.get("listeners"))}
     return GatewayFacts(
         namespace=meta["namespace"],
         name=meta["name"],
-        class_name=spec["gatewayClassName"],
+        class_name=spec.get("gatewayClassName", ""),
         deleting="deletionTimestamp" in meta,
         complaint=_complaint(status.get("conditions"), generation),
         listeners=tuple(
             ListenerFacts(
-                name=each["name"],
+                name=each.get("name", ""),
                 hostname=each.get("hostname") or None,
-                complaint=_complaint(said.get(each["name"]), generation),
+                complaint=_complaint(said.get(each.get("name")), generation),
             )
-            for each in spec.get("listeners") or ()
+            for each in mappings(spec.get("listeners"))
         ),
     )
 
 
 def gateway_class_facts(manifest: Mapping[str, Any]) -> GatewayClassFacts:
     """Project a live GatewayClass."""
-    meta, status = manifest["metadata"], manifest.get("status") or {}
+    meta, status = manifest["metadata"], within(manifest, "status")
     return GatewayClassFacts(
         name=meta["name"],
-        controller=manifest["spec"]["controllerName"],
+        controller=within(manifest, "spec").get("controllerName", ""),
         complaint=_complaint(status.get("conditions"), meta.get("generation")),
     )
 
@@ -114,8 +115,8 @@ _NO_ADDRESS: Final = "AddressNotAssigned"
 """Where no load balancer hands out addresses a Gateway waits for one for ever, and its proxies serve all the same."""
 
 
-def _complaint(conditions: Sequence[Mapping[str, Any]] | None, generation: int | None) -> Complaint | None:
-    current = {c["type"]: c for c in conditions or () if c.get("observedGeneration", generation) == generation}
+def _complaint(said: Any, generation: int | None) -> Complaint | None:
+    current = {c["type"]: c for c in conditions(said) if c.get("observedGeneration", generation) == generation}
     if (current.get("Programmed") or {}).get("status") == "True":
         current.pop("ResolvedRefs", None)  # some of what it names is there, and that is served
     wrong = (current[kind] for kind, status in _WRONG.items() if current.get(kind, {}).get("status") == status)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pydantic import ValidationError
+
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import Rollout, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutPhase
@@ -204,7 +206,8 @@ def _jobs(scene: Scene, outcome: Outcome) -> Iterator[Manifest]:
 
 
 def spec_of(scene: Scene, ask: str) -> ModelDeploymentSpec | None:
-    """The spec as it was when that was asked for, as far as its pods go; None where nothing says so any more."""
+    """The spec as it was when that was asked for, as far as its pods go; None where nothing says so any more, or it
+    was asked for in words that this version does not know."""
     if ask == scene.ask:
         return scene.spec
     entry = history.newest_of(scene.past, ask)
@@ -212,7 +215,10 @@ def spec_of(scene: Scene, ask: str) -> ModelDeploymentSpec | None:
     if record is None:
         return None
     rest = {name: value for name, value in scene.spec.to_dict().items() if name not in ASKED}
-    return ModelDeploymentSpec.model_validate({**rest, **record.asked})
+    try:
+        return ModelDeploymentSpec.model_validate({**rest, **record.asked})
+    except ValidationError:
+        return None
 
 
 def _jobs_to_discard(scene: Scene, outcome: Outcome) -> tuple[Child, ...]:

@@ -1,11 +1,11 @@
 """History: the revisions that a ModelDeployment had, as ControllerRevisions, and which of them to keep."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from slipway.core.body import integer, within
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.converge import RECORD, unpacked
 from slipway.core.facts import Child, Observed, Owner
@@ -38,7 +38,8 @@ def _entry(child: Child) -> Entry | None:
         _READ[child] = None
         with suppress(ValueError):
             record = RevisionRecord.from_controller_revision(body)
-            _READ[child] = Entry(number=body["revision"], revision=record.revision, ask=record.ask)
+            number = integer(body.get("revision"), 1)
+            _READ[child] = Entry(number=number, revision=record.revision, ask=record.ask)
     return _READ[child]
 
 
@@ -50,7 +51,7 @@ def record_of(observed: Observed, owner: Owner, revision: str) -> RevisionRecord
         with suppress(ValueError):
             return RevisionRecord.from_controller_revision(stored.body)
     config = observed.child("ConfigMap", name)
-    annotations: Mapping[str, str] = config.body["metadata"].get("annotations") or {} if config else {}
+    annotations = within(config.body, "metadata", "annotations") if config else {}
     with suppress(ValueError):
         return unpacked(annotations[RECORD]) if RECORD in annotations else None
     return None

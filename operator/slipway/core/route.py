@@ -5,12 +5,14 @@ parents, at the generation that was written: a share counts from then on, for as
 (nobody takes these back when the Gateway goes).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import Gateway, Traffic
+from slipway.core.body import conditions, integer, mapping, mappings, within
 from slipway.core.children.route import GRPC_ROUTE, ROUTE, for_grpc, parent_of
 from slipway.core.facts import Child, Observed, Owner
 from slipway.core.gateways import against
@@ -26,9 +28,9 @@ class RouteFacts:
     """The route as it is now."""
 
     weights: Mapping[str, int] = field(default_factory=dict)
-    """By revision; those at 0 have no share."""
-    by_grpc: Mapping[str, int] | None = None
-    """The same for gRPC, where that has a route of its own."""
+    """By revision; those at 0 have no share. What leads elsewhere is under `ELSEWHERE`."""
+    others: tuple[Mapping[str, int], ...] = ()
+    """The same for every further rule: that of the other protocol, or of its own route."""
     shadow: tuple[str, int] | None = None
     """The revision that gets copies of requests, and of how many percent."""
     settled: bool = False
@@ -49,7 +51,7 @@ class RouteFacts:
 
     @property
     def _all(self) -> Sequence[Mapping[str, int]]:
-        return (self.weights,) if self.by_grpc is None else (self.weights, self.by_grpc)
+        return (self.weights, *self.others)
 
     def share(self, revision: str) -> int:
         """Percent of the requests, rounded."""
@@ -98,13 +100,14 @@ def _facts(
     if child is None or child.owner_uid != owner.uid:
         return RouteFacts(finding=unfit)
     body = child.body
-    rule = body["spec"]["rules"][0]  # all but those of a header say the same
-    weights = {_revision(ref, owner): int(ref.get("weight", 1)) for ref in rule.get("backendRefs") or ()}
+    rules = [rule for rule in mappings(within(body, "spec").get("rules")) if not _of_header(rule)]
+    weights, *others = [_split(rule, owner) for rule in rules] or [{}]
     parent = _parent(body, gateway, owner, observed.gateways.controller(namespace, gateway.name))
     refused, until = _answer(child, body["metadata"].get("generation", 0), parent, now)
     return RouteFacts(
         weights=weights,
-        shadow=_shadow(rule, owner),
+        others=tuple(others),
+        shadow=_shadow(rules[0], owner) if rules else None,
         settled=not (unfit or refused or until),
         finding=unfit or refused,
         look_again=until,
@@ -113,10 +116,10 @@ def _facts(
 
 def _both(http: RouteFacts, grpc: RouteFacts) -> RouteFacts:
     """HTTP's and gRPC's as one: what the one says counts once the other says the same."""
-    alike = http.splits_by(grpc.weights) and http.shadow == grpc.shadow
+    alike = http.splits_by(grpc.weights) and grpc.splits_by(grpc.weights) and http.shadow == grpc.shadow
     return RouteFacts(
         weights=http.weights,
-        by_grpc=grpc.weights,
+        others=(*http.others, grpc.weights, *grpc.others),
         shadow=http.shadow,
         settled=http.settled and grpc.settled and alike,
         finding=http.finding or grpc.finding,
@@ -139,13 +142,34 @@ def _shared(weights: Mapping[str, int]) -> dict[str, int]:
     return {revision: weight for revision, weight in weights.items() if weight}
 
 
+def _of_header(rule: Mapping[str, Any]) -> bool:
+    """Whether only requests with a header go by it."""
+    matches = mappings(rule.get("matches"))
+    return bool(matches) and all(match.get("headers") for match in matches)
+
+
+def _split(rule: Mapping[str, Any], owner: Owner) -> Mapping[str, int]:
+    weights: Counter[str] = Counter()
+    for ref in mappings(rule.get("backendRefs")):
+        weights[_revision(ref, owner)] += integer(ref.get("weight"), 1)
+    return weights
+
+
+ELSEWHERE: Final = ""
+"""Stands for every backend that is no Service of a revision: somebody else wrote it into the route."""
+
+
 def _revision(ref: Mapping[str, Any], owner: Owner) -> str:
-    return str(ref["name"]).removeprefix(f"{owner.name}-")
+    name, prefix = str(ref.get("name")), f"{owner.name}-"
+    ours = not ref.get("group") and ref.get("kind", "Service") == "Service"
+    here = ref.get("namespace", owner.namespace) == owner.namespace
+    return name.removeprefix(prefix) if ours and here and name.startswith(prefix) else ELSEWHERE
 
 
 def _shadow(rule: Mapping[str, Any], owner: Owner) -> tuple[str, int] | None:
-    mirrors = (f["requestMirror"] for f in rule.get("filters") or () if f["type"] == "RequestMirror")
-    return next(((_revision(m["backendRef"], owner), int(m.get("percent", 100))) for m in mirrors), None)
+    filters = mappings(rule.get("filters"))
+    mirrors = (mapping(each.get("requestMirror")) for each in filters if each.get("type") == "RequestMirror")
+    return next(((_revision(within(m, "backendRef"), owner), integer(m.get("percent"), 100)) for m in mirrors), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,19 +227,19 @@ _OVERLAPS: Final = "RouteRulesOverlap"
 
 def _parent(body: Manifest, gateway: Gateway, owner: Owner, controller: str | None) -> _Parent:
     ours = parent_of(gateway, owner)
-    said: Mapping[str, Any] = next((p for p in _parents(body) if _refers_to(p["parentRef"], owner) == ours), {})
+    said: Mapping[str, Any] = next((p for p in _parents(body) if _refers_to(within(p, "parentRef"), owner) == ours), {})
     return _Parent(
         where=f"Gateway {ours['namespace']}/{gateway.name}",
         section=gateway.section_name,
         controller=controller or said.get("controllerName"),
-        conditions=said.get("conditions") or (),
+        conditions=conditions(said.get("conditions")),
     )
 
 
 def _parents(body: Manifest) -> Sequence[Mapping[str, Any]]:
-    return (body.get("status") or {}).get("parents") or ()
+    return mappings(within(body, "status").get("parents"))
 
 
 def _refers_to(ref: Mapping[str, Any], owner: Owner) -> Manifest:
     section = {"sectionName": ref["sectionName"]} if "sectionName" in ref else {}
-    return {"name": ref["name"], "namespace": ref.get("namespace", owner.namespace), **section}
+    return {"name": ref.get("name"), "namespace": ref.get("namespace", owner.namespace), **section}

@@ -12,6 +12,7 @@ from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server,
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutPhase, RolloutStatus
 from slipway.core import history
 from slipway.core.analysis.samples import NO_GOLDEN, Golden
+from slipway.core.body import integer, mappings, within
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import REVISION, Manifest, of_revision
@@ -58,9 +59,11 @@ class Scene:
         record = self.record(revision)
         if record is None:
             return NO_GOLDEN
-        verification = Verification.model_validate(record.asked["model"].get("verification") or {})
-        requests = len(verification.requests or ()) or record.resolved.golden or 1
-        return Golden(requests=requests, interval=duration(verification.interval))
+        # Not by today's model of the API, which may have dropped a field that the revision was asked for with.
+        verification = within(record.asked, "model", "verification")
+        requests = len(mappings(verification.get("requests"))) or record.resolved.golden or 1
+        interval = verification.get("interval", Verification().interval)
+        return Golden(requests=requests, interval=_interval(interval))
 
     @cached_property
     def _records(self) -> dict[str, RevisionRecord | None]:
@@ -88,14 +91,19 @@ class Scene:
 
     @cached_property
     def selected(self) -> frozenset[str]:
-        """The revisions that the root Service asks for, whether they have pods or not."""
+        """The revisions that the root Service asks for, whether they have pods or not. One without a selector asks
+        for none."""
         root = self.observed.child("Service", self.owner.name)
         if root is None or root.owner_uid != self.owner.uid:
             return frozenset()
-        selector: Mapping[str, str] = root.body["spec"].get("selector") or {}
-        if REVISION in selector:
-            return frozenset({selector[REVISION]})
-        return self.deployed
+        selector = within(root.body, "spec", "selector")
+        alone = {selector[REVISION]} if REVISION in selector else set()
+        reached = {revision for revision in self.deployed if selector.items() <= self._labels(revision).items()}
+        return frozenset(reached | (alone - self.deployed)) if selector else frozenset()
+
+    def _labels(self, revision: str) -> Mapping[str, str]:
+        """Those of a revision's pods."""
+        return within(self.deployment(revision), "spec", "template", "metadata", "labels")
 
     @cached_property
     def deployed(self) -> frozenset[str]:
@@ -152,7 +160,7 @@ class Scene:
     def count(self, revision: str) -> int:
         """Pods that a revision's Deployment is set to."""
         deployment = self.deployment(revision)
-        return int(deployment["spec"].get("replicas", 1)) if deployment else 0
+        return integer(within(deployment, "spec").get("replicas"), 1) if deployment else 0
 
     def available(self, revision: str) -> int:
         """Pods of a revision that are available."""
@@ -210,3 +218,11 @@ class Scene:
             version=ref.version,
             wanted=self.needed,
         )
+
+
+def _interval(asked: object) -> timedelta:
+    """How often the guard asks; as by default where what was asked for cannot be read."""
+    try:
+        return duration(str(asked))
+    except ValueError:
+        return duration(Verification().interval)

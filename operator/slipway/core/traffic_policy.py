@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import Gateway, Traffic
+from slipway.core.body import conditions, instant, mappings, within
 from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY, backend_traffic_policy
 from slipway.core.children.policy import GROUP_VERSION
 from slipway.core.children.route import ROUTE, Routing, http_route, parent_of
@@ -124,14 +125,14 @@ def _answer(
     if child is None or route is None or child.applied != applied_hash(wanted):
         return _Answer(look_again=now + ANSWERED_WITHIN if route else None, waits=_yet(where, wanted, traffic))
     body = child.body
-    conditions = list(_accepted(body, parent))
-    current = [c for c in conditions if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
+    said_of_it = list(_accepted(body, parent))
+    current = [c for c in said_of_it if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
     bad = next((c for c in current if c["status"] == "False"), None)
     if bad is not None:
         said = f"{where}: {child.kind} {child.name}: {bad.get('reason', '')}: {bad.get('message', '')}"
         return _Answer(finding=finding(Reason.POLICY_NOT_ACCEPTED, said))
-    if current and len(current) == len(conditions):
-        if child.kind == SECURITY_POLICY and now < (at := _followed_at(current, route)):
+    if current and len(current) == len(said_of_it):
+        if child.kind == SECURITY_POLICY and now < (at := _followed_at(current, route, now)):
             what = _said(wanted, traffic)
             return _Answer(look_again=at, waits=f"{where}: its proxies have {what} at {at:%H:%M:%S} UTC")
         return _Answer(accepted=all(c["status"] == "True" for c in current))
@@ -141,12 +142,12 @@ def _answer(
     return _Answer(finding=finding(Reason.ENVOY_GATEWAY_MISSING, _silent(child, traffic, where)))
 
 
-def _followed_at(current: Sequence[Mapping[str, Any]], route: Child) -> datetime:
+def _followed_at(current: Sequence[Mapping[str, Any]], route: Child, now: datetime) -> datetime:
     """When proxies are sure to have what was accepted. What was said before the route was made is about another one,
-    and of one that is closed what it was when it closed."""
+    and of one that is closed what it was when it closed. What says no time was said just now."""
     body = route.body
-    said = [condition["lastTransitionTime"] for condition in current]
-    times = [datetime.fromisoformat(at) for at in (*said, body["metadata"]["creationTimestamp"])]
+    said = [condition.get("lastTransitionTime") for condition in current]
+    times = [instant(at) or now for at in (*said, body["metadata"].get("creationTimestamp"))]
     if route.written and not _is_open(body):
         times.append(route.written)
     return max(times) + IN_FORCE_AFTER
@@ -155,18 +156,18 @@ def _followed_at(current: Sequence[Mapping[str, Any]], route: Child) -> datetime
 def _accepted(body: Manifest, parent: Manifest) -> Iterator[Mapping[str, Any]]:
     """Whether it is accepted, for all of the Gateway or for the listener that is named: Envoy Gateway says it of what
     the route names. What it said of one listener holds for no other."""
-    for ancestor in (body.get("status") or {}).get("ancestors") or ():
-        ref = {"namespace": body["metadata"]["namespace"], **ancestor["ancestorRef"]}
-        same = (ref["namespace"], ref["name"]) == (parent["namespace"], parent["name"])
+    for ancestor in mappings(within(body, "status").get("ancestors")):
+        ref = {"namespace": body["metadata"].get("namespace"), **within(ancestor, "ancestorRef")}
+        same = (ref["namespace"], ref.get("name")) == (parent["namespace"], parent["name"])
         if same and ref.get("sectionName") in (None, parent.get("sectionName")):
-            yield from (c for c in ancestor.get("conditions") or () if c["type"] == "Accepted")
+            yield from (c for c in conditions(ancestor.get("conditions")) if c["type"] == "Accepted")
 
 
 def _is_exchanged(live: Child | None, wanted: Manifest, route: Child | None) -> bool:
     """Whether what protects an open route now is taken out for what its proxies do not have yet."""
     if live is None or route is None or not _is_open(route.body):
         return False
-    before, after = ({"apiKeyAuth", "jwt"} & spec.keys() for spec in (live.body["spec"], wanted["spec"]))
+    before, after = ({"apiKeyAuth", "jwt"} & spec.keys() for spec in (within(live.body, "spec"), wanted["spec"]))
     return bool(before - after) and bool(after - before)
 
 
@@ -252,14 +253,14 @@ def beside(policies: PolicyFacts, wanted: Manifest, observed: Observed, owner: O
 
 def _is_open(route: Manifest) -> bool:
     """Whether it leads anywhere."""
-    return any(rule.get("backendRefs") for rule in route["spec"]["rules"])
+    return any(rule.get("backendRefs") for rule in mappings(within(route, "spec").get("rules")))
 
 
 def _reaches_further(live: Manifest, wanted: Manifest, observed: Observed, owner: Owner) -> bool:
     """Whether new hostnames bring listeners along that have no guard of this route yet. The policy is accepted as it
     stands, so nothing more would be waited for."""
     [ref] = wanted["spec"]["parentRefs"]
-    before, after = (route["spec"].get("hostnames") or () for route in (live, wanted))
+    before, after = (within(route, "spec").get("hostnames") or () for route in (live, wanted))
     narrows = not before or (after and set(after) <= set(before))
     if narrows or ref.get("sectionName") or _parents(live) != _parents(wanted):
         return False
@@ -279,13 +280,13 @@ def _closed(route: Manifest) -> Manifest:
 
 
 def _parents(route: Manifest) -> frozenset[tuple[str, ...]]:
-    refs = route["spec"].get("parentRefs") or ()
-    return frozenset((ref["name"], ref.get("namespace", ""), ref.get("sectionName", "")) for ref in refs)
+    refs = mappings(within(route, "spec").get("parentRefs"))
+    return frozenset((ref.get("name", ""), ref.get("namespace", ""), ref.get("sectionName", "")) for ref in refs)
 
 
 def _addresses(route: Manifest) -> tuple[frozenset[Any], ...]:
     """Under which requests come to it."""
-    spec = route["spec"]
-    matches = (match for rule in spec["rules"] for match in rule.get("matches") or ())
-    paths = frozenset(match["path"]["value"] for match in matches)
+    spec = within(route, "spec")
+    matches = (match for rule in mappings(spec.get("rules")) for match in mappings(rule.get("matches")))
+    paths = frozenset(within(match, "path").get("value", "/") for match in matches)
     return _parents(route), frozenset(spec.get("hostnames") or ()), paths

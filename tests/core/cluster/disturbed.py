@@ -262,7 +262,9 @@ class Disturbed(Simulator):
         if root is None:
             return set()
         revisions = {name.removeprefix("churn-") for name in self.deployments()}
-        selector = root["spec"].get("selector") or {}
+        selector = root["spec"].get("selector")
+        if not selector:  # Kubernetes takes that for endpoints that somebody else makes
+            return set()
         return revisions & {selector[REVISION]} if REVISION in selector else revisions
 
     def available(self, name: str) -> int:

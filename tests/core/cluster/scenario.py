@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from slipway.core.facts import NodeFacts
+from slipway.core.traffic_policy import IN_FORCE_AFTER
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.simulator import Simulator, simulator
@@ -14,6 +15,8 @@ GPU_NODE = NodeFacts(name="node-1", labels={}, allocatable={"nvidia.com/gpu": "4
 NO_GPU = unschedulable("0/1 nodes: no gpu")
 GATEWAY = {"gateway": {"name": "inference", "namespace": "gateways"}, "hostnames": ["churn.example"]}
 APART = {**GATEWAY, "grpcRoute": {"hostnames": ["grpc.churn.example"], "sectionName": "grpc"}}
+KEYS: dict[str, Any] = {"authentication": {"apiKeys": {"secretName": "clients"}}}
+LIMIT: dict[str, Any] = {"rateLimit": {"requests": 5, "per": "Second"}}
 STEPS = [{"weight": 10}, {"pause": {"duration": "5m"}}, {"weight": 50}, {"pause": {}}]
 ERRORS = {"name": "errors", "builtIn": "ErrorRate", "max": "0.01"}
 
@@ -69,6 +72,17 @@ def goes_on(cluster: Simulator) -> None:
             return
         cluster.gateway_answers()
     cluster.settle()
+
+
+def answered(cluster: Simulator, **said: Any) -> Simulator:
+    """Until nothing moves any more, the gateway takes up the route, and Envoy Gateway says this of policies."""
+    for _ in range(4):
+        cluster.gateway_answers()
+        cluster.policies_answer(**said)
+        cluster.settle()
+        cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
+    cluster.settle()
+    return cluster
 
 
 def pods_come(cluster: Simulator) -> None:

@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.core.analysis import drain
 from slipway.core.analysis.samples import Evidence, PodSample, Scrape
 from slipway.core.decide import decide
 from slipway.core.facts import Child, Foreign, Observed, Rejected, pod_facts
+from slipway.core.identity import ask
 from slipway.core.names import REVISION, Manifest
 from slipway.core.plan import Plan
+from slipway.core.scene import Scene
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.gateway import GatewayController
 from tests.core.cluster.kubelet import Kubelet
@@ -50,6 +53,19 @@ class Simulator(Kubelet, GatewayController):
             foreign=self.foreign,
             rejected=self.rejected,
             evidence=self.evidence,
+        )
+
+    def scene(self) -> Scene:
+        """What a pass would look at now."""
+        spec = ModelDeploymentSpec.model_validate(self.spec)
+        return Scene(
+            owner=owner(generation=self.generation, request=self.request),
+            spec=spec,
+            ask=ask(spec),
+            observed=self.observed(),
+            before=ModelDeploymentStatus.model_validate(self.status),
+            platform=platform(version=self.platform_version),
+            now=self.now,
         )
 
     def plan(self) -> Plan:

@@ -4,11 +4,12 @@ The name of a revision is a hash over its children, and the children carry that 
 placeholder to get the hash, then with the name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.core.body import mapping, within
 from slipway.core.children.config_map import config_map
 from slipway.core.children.resolved import Resolved
 from slipway.core.children.service import revision_service
@@ -44,27 +45,47 @@ class RevisionRecord:
     @classmethod
     def from_controller_revision(cls, body: Mapping[str, Any]) -> Self:
         """Read it back; ValueError when this operator cannot."""
-        name, data = body["metadata"]["name"], body.get("data") or {}
+        name, data = body["metadata"]["name"], mapping(body.get("data"))
         if data.get("format") != FORMAT:
             raise ValueError(
                 f"ControllerRevision {name} has format {data.get('format')!r}, this operator reads {FORMAT}: "
                 "run the operator's version that wrote it, or a later one"
             )
-        try:
-            return cls(
-                revision=name.rpartition("-")[2],  # a label can be changed by hand
-                ask=data["ask"],
-                asked=data["asked"],
-                version=data["version"],
-                platform=data["platform"],
-                resolved=Resolved.parse(data["resolved"]),
-                verification=data["verification"],
-                children=tuple(data["children"]),
-            )
-        except KeyError as missing:
-            raise ValueError(
-                f"ControllerRevision {name} lacks {missing}: somebody else wrote it; delete it"
-            ) from missing
+        if broken := next(_broken(data), None):
+            raise ValueError(f"ControllerRevision {name} lacks {broken}: somebody else wrote it; delete it")
+        return cls(
+            revision=name.rpartition("-")[2],  # a label can be changed by hand
+            ask=data["ask"],
+            asked=data["asked"],
+            version=data["version"],
+            platform=data["platform"],
+            resolved=Resolved.parse(data["resolved"]),
+            verification=data["verification"],
+            children=tuple(data["children"]),
+        )
+
+
+_FIELDS: Final[Mapping[str, type]] = {
+    "ask": str,
+    "asked": dict,
+    "version": str,
+    "platform": str,
+    "resolved": dict,
+    "verification": str,
+    "children": list,
+}
+"""Of a ControllerRevision's data, beside its format."""
+
+
+def _broken(data: Mapping[str, Any]) -> Iterator[str]:
+    """What is not as this operator writes it, so that nothing can be made of it."""
+    yield from (repr(name) for name, kind in _FIELDS.items() if not isinstance(data.get(name), kind))
+    for place, child in enumerate(data["children"]):
+        named = within(child, "metadata").get("name")
+        if not (isinstance(named, str) and isinstance(mapping(child).get("kind"), str)):
+            yield f"children[{place}] with kind and name"
+        elif child["kind"] == "Deployment" and not within(child, "spec"):
+            yield f"children[{place}].spec"
 
 
 def render(

@@ -1,0 +1,45 @@
+"""Body: reads a part of a live object, whatever somebody made of it.
+
+Anybody who may write an object of ours may leave fields out, empty them or hand in objects that we never write. What is
+not of the type that is asked for counts as absent; comparing with what is wanted then puts it right.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The object; an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: Any) -> Sequence[Mapping[str, Any]]:
+    """The objects of a list, without anything else that is in it."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def within(value: Any, *path: str) -> Mapping[str, Any]:
+    """The object at a path of fields."""
+    for name in path:
+        value = mapping(value).get(name)
+    return mapping(value)
+
+
+def integer(value: Any, default: int) -> int:
+    """The number; `default` for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def instant(value: Any) -> datetime | None:
+    """The time, as Kubernetes writes one with its zone."""
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None
+
+
+def conditions(value: Any) -> Sequence[Mapping[str, Any]]:
+    """Conditions, of which type and status can be relied on."""
+    return [each for each in mappings(value) if "type" in each and "status" in each]
