@@ -224,6 +224,27 @@ async def test_a_scale_is_known_at_once_and_a_stale_one_is_decided_again(
     assert child.body["metadata"]["generation"] == live["metadata"]["generation"]
 
 
+async def test_what_guards_a_route_is_read_live_before_it_opens(stage: Stage, kube: ApiKube) -> None:
+    owner = stage.store.owner(stage.key)
+    assert owner
+    named = Owner(namespace=stage.key.namespace, name=stage.key.name, uid=owner.uid)
+    stage.store.put(CONFIG, await kube.apply(CONFIG, a_config(named, "guard", accepted="yes")))  # any kind will do
+    await kube.apply(CONFIG, a_config(named, "guard", accepted="no"))  # no watch has told of that yet
+    seen = []
+
+    def opens_what_is_guarded(owner: Owner, observed: Observed) -> Plan:
+        guard = observed.children["ConfigMap", "guard"]
+        seen.append(guard.body["data"]["accepted"])
+        if seen[-1] == "no":
+            return Plan(status=DONE)
+        opens = Apply(manifest=a_config(owner), first=True)
+        return Plan(status=DONE, actions=(opens,), relies_on_guards={("ConfigMap", "guard"): guard.resource_version})
+
+    await stage.run(opens_what_is_guarded)
+    assert seen == ["yes", "no"]
+    assert stage.store.observed(stage.key).child("ConfigMap", "churn-1") is None
+
+
 async def test_a_delete_is_known_at_once_and_what_is_gone_already_is_no_error(stage: Stage, kube: ApiKube) -> None:
     await stage.run(wants_a_config)
 

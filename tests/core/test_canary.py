@@ -504,3 +504,30 @@ def test_a_newer_version_takes_the_share_over_from_a_canary_only_when_the_old_on
     assert shares(cluster) == {"3": 100}  # whole all the time
     pods_come(cluster)
     assert shares(cluster) == {"3": 50, "5": 50}
+
+
+@pytest.mark.parametrize("hidden", [("HTTPRoute",), ("GRPCRoute",), ROUTES], ids=", ".join)
+def test_a_route_that_may_not_be_seen_any_more_still_reaches_whom_it_was_known_to_reach(
+    hidden: tuple[str, ...],
+) -> None:
+    cluster = canary({"weight": 50}, {"pause": {}}, traffic=APART)
+    pods_come(cluster)
+    assert told_shares(cluster) == {"3": 50, "4": 50}
+    before = counts(cluster)
+
+    cluster.unlisted = frozenset(hidden)  # taken from the operator's role
+    cluster.edit(version="3")
+    for _ in range(4):
+        goes_on(cluster)
+        cluster.pass_time(days=1)
+    assert counts(cluster) == before
+    assert told_shares(cluster) == {"3": 50, "4": 50}
+    assert cluster.condition("Ready")["reason"] == "Forbidden"
+
+    cluster.unlisted = frozenset()
+    for _ in range(4):
+        goes_on(cluster)
+        cluster.pass_time(minutes=5)
+    cluster.settle()
+    assert counts(cluster) == {"3": 4}
+    assert shares(cluster) == {"3": 100}

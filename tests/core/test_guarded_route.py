@@ -351,3 +351,35 @@ def test_a_share_goes_home_although_a_policy_is_refused() -> None:
     cluster.request = f"abort/{cluster.status['candidate']['revision']}"
     goes_on(cluster)
     assert shares(cluster) == {"3": 100}
+
+
+def test_a_guard_is_read_live_before_a_route_opens_by_it() -> None:
+    cluster = serving(**KEYS)
+    for _ in range(2):
+        cluster.gateway_answers()
+        cluster.policies_answer()
+        cluster.settle()
+    cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
+    plan = cluster.plan()
+    assert any(isinstance(action, Apply) and action.manifest["kind"] == "HTTPRoute" for action in plan.actions)
+    policy = cluster.objects["SecurityPolicy", "churn"]
+    assert plan.relies_on_guards == {("SecurityPolicy", "churn"): policy["metadata"]["resourceVersion"]}
+
+    answered(cluster)
+    assert is_open(cluster)
+    cluster.edit(version="4")
+    assert not cluster.settle().relies_on_guards  # it is open already
+
+
+def test_a_guard_that_somebody_has_emptied_opens_nothing_although_it_is_accepted() -> None:
+    cluster = serving(**KEYS)
+    cluster.gateway_answers()
+    cluster.objects["SecurityPolicy", "churn"]["spec"].pop("apiKeyAuth")
+    cluster.objects["SecurityPolicy", "churn"]["metadata"]["generation"] += 1
+    cluster.policies_answer()
+    cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
+    cluster.reconcile()
+    assert not is_open(cluster)
+
+    answered(cluster)
+    assert is_open(cluster)

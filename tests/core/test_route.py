@@ -62,7 +62,7 @@ def seen(
 
 
 def facts_of(observed: Observed, *, now: datetime, **traffic: Any) -> RouteFacts:
-    found = route_facts(observed, owner=OWNER, traffic=Traffic(**traffic), now=now)
+    found = route_facts(observed, owner=OWNER, traffic=Traffic(**traffic), shares={}, now=now)
     assert found
     return found
 

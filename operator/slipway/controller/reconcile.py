@@ -18,7 +18,7 @@ from slipway.api.v1alpha1.status import ModelDeploymentStatus
 from slipway.controller import logs
 from slipway.controller.acting import Actor, StaleError
 from slipway.controller.events import event_of
-from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, Key
+from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacles
 from slipway.controller.queue import WorkQueue
@@ -131,7 +131,8 @@ class Reconciler:
         )
 
     async def _look_live(self, key: Key, plan: Plan) -> None:
-        """Before capacity is taken away, what stays in its place is read live: the watch may be behind."""
+        """Before capacity is taken away, what stays in its place is read live, and what guards a route before that
+        opens: the watch may be behind."""
         for name, available in plan.relies_on.items():
             try:
                 live = await self._kube.get(DEPLOYMENT, key.namespace, name)
@@ -140,6 +141,16 @@ class Reconciler:
             self._store.put(DEPLOYMENT, live)
             if (live.get("status") or {}).get("availableReplicas", 0) < available:
                 log.info("Deployment %s has less than %d available pods by now: deciding again", name, available)
+                raise LearntError
+        for (kind_name, name), version in plan.relies_on_guards.items():
+            kind = BY_NAME[kind_name]
+            try:
+                live = await self._kube.get(kind, key.namespace, name)
+            except NotFoundError as error:
+                raise StaleError(kind=kind, name=name) from error
+            self._store.put(kind, live)
+            if live["metadata"]["resourceVersion"] != version:
+                log.info("%s %s has changed by now: deciding again before a route opens", kind_name, name)
                 raise LearntError
 
     # -- status

@@ -153,7 +153,14 @@ class Sampling:
             missing = str(error)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an address that is none
             missing = f"its metrics cannot be had: {str(error)[:200] or type(error).__name__}"
-        return PodSample(pod=target.pod, name=target.name, revision=target.revision, metrics=found, missing=missing)
+        return PodSample(
+            pod=target.pod,
+            name=target.name,
+            revision=target.revision,
+            metrics=found,
+            missing=missing,
+            restarts=target.restarts,
+        )
 
     async def _text(self, ip: str) -> str:
         timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)

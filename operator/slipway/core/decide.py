@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.children.revision import RevisionRecord, render
-from slipway.core.children.route import ROUTES
+from slipway.core.children.route import ROUTE, ROUTES
 from slipway.core.converge import Convergence, Goal, converge
 from slipway.core.facts import Observed, Owner
 from slipway.core.goal import goal_of
@@ -33,6 +33,7 @@ from slipway.core.rollout.target import rested
 from slipway.core.scene import Scene
 from slipway.core.sight import facts_of
 from slipway.core.status import Situation, conditions, phase
+from slipway.core.traffic_policy import guard_of
 
 
 def decide(
@@ -105,6 +106,7 @@ def _decide(scene: Scene) -> Plan:
         actions=tuple(convergence.actions),
         notes=(*outcome.notes, *told, *cut),
         relies_on=_relied_on(scene, goal, convergence) if state.stable else {},
+        relies_on_guards=_guards_relied_on(scene, convergence),
         looks=looks,
         wake_at=min((at for at in wakes if at), default=None),
     )
@@ -151,6 +153,13 @@ def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, 
     left = {of_revision(scene.owner.name, live.revision): live for live in goal.live if live.revision in goal.root}
     relied = {name: min(scene.available(live.revision), live.replicas) for name, live in left.items()}
     return {name: available for name, available in relied.items() if available}
+
+
+def _guards_relied_on(scene: Scene, convergence: Convergence) -> dict[tuple[str, str], str]:
+    """What makes it right to open a route: the guard that was seen in force."""
+    routes = (a.manifest for a in convergence.actions if isinstance(a, Apply) and a.manifest["kind"] == ROUTE)
+    relied = (guard_of(scene.policies, route, scene.observed, scene.owner) for route in routes)
+    return {(guard.kind, guard.name): guard.resource_version for guard in relied if guard}
 
 
 def _lowers(action: Action, counts: Mapping[str, int]) -> bool:

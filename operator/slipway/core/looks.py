@@ -102,7 +102,7 @@ def _targets(scene: Scene, revision: str) -> Iterator[Target]:
     """The servers of a revision that may get traffic."""
     for pod in scene.observed.pods_of(revision):
         if pod.ready and pod.ip and not pod.deleting:
-            yield Target(pod=pod.uid, name=pod.name, revision=revision, ip=pod.ip)
+            yield Target(pod=pod.uid, name=pod.name, revision=revision, ip=pod.ip, restarts=pod.server.restarts)
 
 
 def _subject(scene: Scene, ref: RevisionRef) -> Subject:

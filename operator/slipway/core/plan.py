@@ -60,6 +60,8 @@ class Plan:
     notes: tuple[Note, ...] = ()
     relies_on: Mapping[str, int] = field(default_factory=dict)
     """Available pods by Deployment that allow the actions to take capacity away: to be seen live before them."""
+    relies_on_guards: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """What allows the actions to open a route: by kind and name the resourceVersion, to be seen live before them."""
     looks: tuple[Wanted, ...] = ()
     """What is to be looked at beside the passes, and when."""
     wake_at: datetime | None = None

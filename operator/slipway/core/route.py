@@ -59,18 +59,28 @@ class RouteFacts:
         return round(100 * self.weights.get(revision, 0) / whole) if whole else 0
 
 
-def route_facts(observed: Observed, *, owner: Owner, traffic: Traffic | None, now: datetime) -> RouteFacts | None:
+def route_facts(
+    observed: Observed, *, owner: Owner, traffic: Traffic | None, shares: Mapping[str, int], now: datetime
+) -> RouteFacts | None:
     """Read what there is of the route to a Gateway, and whether the Gateway is fit for it; None where none is asked
-    for."""
+    for. `shares` are those that it was last known to give: a route that may not be seen still gives them."""
     if traffic is None or traffic.gateway is None:
         return None
     gateway, own = traffic.gateway, traffic.grpc_route
-    http = _facts(observed, ROUTE, owner=owner, gateway=gateway, hostnames=traffic.hostnames, now=now)
+    hostnames = traffic.hostnames
+    http = _facts(observed, ROUTE, owner=owner, gateway=gateway, hostnames=hostnames, shares=shares, now=now)
     if own is None:
         return http
     gateway, names = for_grpc(gateway, own), "grpcRoute" if own.section_name else "gateway"
     grpc = _facts(
-        observed, GRPC_ROUTE, owner=owner, gateway=gateway, hostnames=own.hostnames, listener_of=names, now=now
+        observed,
+        GRPC_ROUTE,
+        owner=owner,
+        gateway=gateway,
+        hostnames=own.hostnames,
+        shares=shares,
+        listener_of=names,
+        now=now,
     )
     return _both(http, grpc)
 
@@ -82,11 +92,12 @@ def _facts(
     owner: Owner,
     gateway: Gateway,
     hostnames: Sequence[str] | None,
+    shares: Mapping[str, int],
     now: datetime,
     listener_of: str = "gateway",
 ) -> RouteFacts:
     if missing := _missing(observed, kind):
-        return RouteFacts(finding=missing)
+        return RouteFacts(weights=shares if kind in observed.unlisted else {}, finding=missing)
     namespace = gateway.namespace or owner.namespace
     unfit = against(
         observed.gateways,

@@ -78,7 +78,8 @@ class Scene:
     @cached_property
     def route(self) -> RouteFacts | None:
         """The route, or both, where a gateway is asked for."""
-        found = route_facts(self.observed, owner=self.owner, traffic=self.spec.traffic, now=self.now)
+        shares = {known.revision: known.share for known in self.before.revisions}
+        found = route_facts(self.observed, owner=self.owner, traffic=self.spec.traffic, shares=shares, now=self.now)
         return with_policies(found, self.policies) if found else None
 
     @cached_property

@@ -16,7 +16,7 @@ from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY,
 from slipway.core.children.policy import GROUP_VERSION
 from slipway.core.children.route import ROUTE, Routing, http_route, parent_of
 from slipway.core.children.security_policy import SECURITY_POLICY, security_policy
-from slipway.core.drift import applied_hash
+from slipway.core.drift import applied_hash, contains
 from slipway.core.facts import Child, Observed, Owner
 from slipway.core.names import Manifest
 from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
@@ -122,9 +122,10 @@ def _answer(
     child: Child | None, wanted: Manifest, *, traffic: Traffic, parent: Manifest, route: Child | None, now: datetime
 ) -> _Answer:
     where = f"Gateway {parent['namespace']}/{parent['name']}"
-    if child is None or route is None or child.applied != applied_hash(wanted):
+    body = child.body if child else {}
+    as_wanted = child and child.applied == applied_hash(wanted) and contains(within(body, "spec"), wanted["spec"])
+    if child is None or route is None or not as_wanted:
         return _Answer(look_again=now + ANSWERED_WITHIN if route else None, waits=_yet(where, wanted, traffic))
-    body = child.body
     said_of_it = list(_accepted(body, parent))
     current = [c for c in said_of_it if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
     bad = next((c for c in current if c["status"] == "False"), None)
@@ -249,6 +250,13 @@ def beside(policies: PolicyFacts, wanted: Manifest, observed: Observed, owner: O
     if live and _parents(live) == _parents(wanted):
         return None
     return _closed(wanted) if policies.known else None
+
+
+def guard_of(policies: PolicyFacts, route: Manifest, observed: Observed, owner: Owner) -> Child | None:
+    """The guard that has to be in force still when this route is written; None where the write opens nothing."""
+    live = _own(observed, ROUTE, owner)
+    opens = _is_open(route) and not (live and _is_open(live.body) and _addresses(live.body) == _addresses(route))
+    return _own(observed, SECURITY_POLICY, owner) if policies.guards and opens else None
 
 
 def _is_open(route: Manifest) -> bool:

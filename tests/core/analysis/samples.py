@@ -20,11 +20,11 @@ def counters(succeeded: float = 0, failed: float = 0, **more: Any) -> ModelMetri
     return ModelMetrics(succeeded=succeeded, failed={"BACKEND": failed, "REJECTED": 0.0}, **more)
 
 
-def sample(pod: str, metrics: ModelMetrics | str, revision: str = NEW) -> PodSample:
+def sample(pod: str, metrics: ModelMetrics | str, revision: str = NEW, *, restarts: int = 0) -> PodSample:
     """A pod's counters, or why there are none."""
     known = metrics if isinstance(metrics, ModelMetrics) else None
     missing = metrics if isinstance(metrics, str) else ""
-    return PodSample(pod=f"uid-{pod}", name=pod, revision=revision, metrics=known, missing=missing)
+    return PodSample(pod=f"uid-{pod}", name=pod, revision=revision, metrics=known, missing=missing, restarts=restarts)
 
 
 def scrape(seconds: float, *pods: PodSample) -> Scrape:

@@ -17,6 +17,9 @@ from slipway.core.analysis.chance import LEVEL, may_be_chance
         ((50_000, 100_000), (450_000, 1_000_000), 1, False),
         ((5, 5), (0, 0), 1, False),
         ((5, 5), (0, 10), 0, False),
+        ((5, 5), (0, 10), 1e17, True),  # as good as all requests are the candidate's
+        ((5, 5), (2, 10), 1e99, True),
+        ((5, 5), (0, 10), 1e-300, False),
     ],
 )
 def test_few_failures_may_be_by_chance(

@@ -1,5 +1,7 @@
 """What the shell is asked: queries with their placeholders filled in, and requests from where they are given."""
 
+import re
+
 import pytest
 
 from slipway.core.analysis.query import Subject
@@ -22,6 +24,15 @@ STABLE = Subject(namespace="shop", name="churn", revision=OLD)
 )
 def test_placeholders_are_filled_in(query: str, filled: str) -> None:
     assert CANDIDATE.filled_in(query) == filled
+
+
+@pytest.mark.parametrize("length", range(1, 55))
+def test_pods_are_matched_by_the_names_that_kubernetes_gives_them(length: int) -> None:
+    subject = Subject(namespace="shop", name="n" * length, revision=NEW)
+    replica_set = f"{subject.name}-{NEW}-7d4b9c8f6d"
+    pod = f"{replica_set}-"[:58] + "x2k9p"
+    assert re.fullmatch(subject.filled_in("$(pods)"), pod)
+    assert not re.fullmatch(subject.filled_in("$(pods)"), pod.replace(NEW[:3], "000"))
 
 
 def test_stable_is_asked_where_a_ratio_is_wanted() -> None:

@@ -43,6 +43,13 @@ def test_a_server_that_started_again_counts_from_zero(fell: ModelMetrics) -> Non
     assert (seen.succeeded, seen.failures) == (fell.succeeded, fell.failed["BACKEND"])
 
 
+def test_a_server_that_started_again_and_counted_past_where_it_was_counts_from_zero_too() -> None:
+    before = scrape(0, sample("a", counters(100, 20)))
+    after = scrape(60, sample("a", counters(150, 30), restarts=1))
+    seen = window(before, after, NEW)
+    assert (seen.succeeded, seen.failures) == (150, 30)
+
+
 def test_a_pod_that_cannot_be_looked_at_is_missing_with_its_reason() -> None:
     before = scrape(0, sample("a", counters(100)), sample("b", counters(0)))
     seen = window(before, scrape(60, sample("a", counters(101)), sample("b", "refused")), NEW)

@@ -80,6 +80,10 @@ class Disturbed(Simulator):
         if any(self.available(name) < least for name, least in plan.relies_on.items()):
             self.stirred = True  # the controller reads it live, and decides again
             return False
+        for key, version in plan.relies_on_guards.items():
+            if self.objects.get(key, {}).get("metadata", {}).get("resourceVersion") != version:
+                self.stirred = True
+                return False
         floor = self.floor(plan, before)
         for action in plan.actions[:writes]:
             carried, pods, weights = self.carried(), len(self.pods), {kind: self.weights(kind) for kind in ROUTES}

@@ -49,7 +49,9 @@ class GatewayController(ApiServer):
                 refs = route["spec"]["parentRefs"]
                 status = {"ancestors": [{"ancestorRef": ref, "conditions": [condition]} for ref in refs]}
                 if _timeless(status) != _timeless(policy["status"]):
+                    self.serial += 1
                     policy["status"] = status
+                    policy["metadata"]["resourceVersion"] = str(self.serial)
 
     def has_gateway(self, *, there: bool = True, **said: str) -> None:
         """The Gateway that routes name can be read; it says this by a condition, or is gone."""

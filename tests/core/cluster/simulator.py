@@ -41,7 +41,7 @@ class Simulator(Kubelet, GatewayController):
     # What the operator does
 
     def observed(self) -> Observed:
-        children = {key: Child.of(manifest) for key, manifest in self.objects.items()}
+        children = {key: Child.of(m) for key, m in self.objects.items() if key[0] not in self.unlisted}
         pods = tuple(pod_facts(pod) for pod in self.pods.values())
         return Observed(
             children=children,

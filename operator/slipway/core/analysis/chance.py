@@ -25,6 +25,8 @@ def may_be_chance(candidate: tuple[float, float], stable: tuple[float, float], r
 def _tail(at_least: int, of: int, chance: float) -> float:
     """The probability of `at_least` or more successes in `of` tries. They are more than the mean, so that each further
     term is smaller."""
+    if not 0 < chance < 1:  # a ratio so large, or small, that one side has it all
+        return float(chance >= 1)
     term = exp(
         lgamma(of + 1)
         - lgamma(at_least + 1)

@@ -22,6 +22,8 @@ class PodSample:
     metrics: ModelMetrics | None = None
     missing: str = ""
     """Why there are none."""
+    restarts: int = 0
+    """How often the kubelet had started the server again, as far as was known."""
 
 
 @dataclass(frozen=True, kw_only=True)

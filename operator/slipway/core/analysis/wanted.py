@@ -27,6 +27,8 @@ class Target:
     name: str
     revision: str
     ip: str
+    restarts: int = 0
+    """Of the server, as far as is known."""
 
 
 @dataclass(frozen=True, kw_only=True)

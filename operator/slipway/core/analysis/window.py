@@ -1,8 +1,8 @@
 """Windows: what a revision's servers did between two looks at their counters.
 
 Counts are differences, summed over pods before anything is divided. A pod that is there at one of the looks only
-counts nothing, a counter that fell started again at zero, and Slipway's own requests are taken off at their highest
-possible number: of the rest it is sure that somebody else sent them.
+counts nothing. The counters of a server that the kubelet started again, or any of which fell, began at zero. Slipway's
+own requests are taken off at their highest possible number: of the rest it is sure that somebody else sent them.
 """
 
 from collections import Counter
@@ -58,13 +58,14 @@ def window(
     before: Scrape, after: Scrape, revision: str, *, golden: Golden = NO_GOLDEN, asked: Mapping[str, int] | None = None
 ) -> Window:
     """What happened to a revision between two looks. `asked`: requests of ours by pod, beside the guard's."""
-    earlier = {sample.pod: sample.metrics for sample in before.of(revision) if sample.metrics}
+    earlier = {sample.pod: (sample.metrics, sample.restarts) for sample in before.of(revision) if sample.metrics}
     length = after.at - before.at
-    spans = [
-        _Span.of(earlier[sample.pod], sample.metrics, length, golden, (asked or {}).get(sample.pod, 0))
-        for sample in after.of(revision)
-        if sample.metrics and sample.pod in earlier
-    ]
+    spans = []
+    for sample in after.of(revision):
+        if sample.metrics and sample.pod in earlier:
+            then, restarts = earlier[sample.pod]
+            base = None if sample.restarts > restarts or _fell(then, sample.metrics) else then
+            spans.append(_Span.of(base, sample.metrics, length, golden, (asked or {}).get(sample.pod, 0)))
     now = [sample for sample in after.of(revision) if sample.metrics]
     failed: Counter[str] = Counter()
     for span in spans:
@@ -92,15 +93,17 @@ class _Span:
     own: float
 
     @classmethod
-    def of(cls, before: ModelMetrics, after: ModelMetrics, length: timedelta, golden: Golden, asked: int) -> "_Span":
-        restarted = _fell(before, after)
-        base = ModelMetrics() if restarted else before
+    def of(
+        cls, before: ModelMetrics | None, after: ModelMetrics, length: timedelta, golden: Golden, asked: int
+    ) -> "_Span":
+        """`before`: None where the server has started again since."""
+        base = before or ModelMetrics()
         succeeded = after.succeeded - base.succeeded
         return cls(
             succeeded=succeeded,
             failed={reason: count - base.failed.get(reason, 0) for reason, count in after.failed.items()},
             queue_us=after.queue_us - base.queue_us,
-            own=min(succeeded, golden.at_most(length, started=restarted) + asked),
+            own=min(succeeded, golden.at_most(length, started=before is None) + asked),
         )
 
 
