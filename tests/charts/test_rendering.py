@@ -88,6 +88,11 @@ def test_a_charts_version_is_the_projects(chart: str) -> None:
     assert (found["version"], found["appVersion"]) == (project, project)
 
 
+def test_the_fetchers_containers_have_a_limit_on_processors_where_one_is_asked_for() -> None:
+    assert environment()["SLIPWAY_FETCHER_CPU_LIMIT"] == ""
+    assert environment("fetcher.resources.limits.cpu=500m")["SLIPWAY_FETCHER_CPU_LIMIT"] == "500m"
+
+
 def test_a_release_of_another_name_keeps_apart_from_the_first() -> None:
     names = {(found["kind"], found["metadata"]["name"]) for found in objects(release="blue")}
     assert not names & {(found["kind"], found["metadata"]["name"]) for found in objects()}
@@ -112,6 +117,7 @@ def test_a_rolling_update_of_the_operator_starts_a_pod_before_it_ends_one() -> N
     [
         ("replicas=two", "replicas"),
         ("replica=3", "replica"),
+        ("fetcher.resources.limits.cpu=half", "cpu"),
         ("image.tag=latest", "tag"),
         ("image.digest=abc", "digest"),
         ("image.repository=slipway.dev/operator:1", "repository"),

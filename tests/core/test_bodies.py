@@ -14,8 +14,8 @@ from slipway.core.plan import Apply, Delete, Plan, Scale
 from tests.core.cluster.scenario import APART, GATEWAY, KEYS, LIMIT, SCALING, answered, canary, pods_come, ready
 from tests.core.cluster.simulator import Simulator
 
-HEADER: Final = {"candidateHeader": {"name": "x-candidate", "value": "1"}}
-PEERS: Final = {"allowFrom": [{"podSelector": {}}]}
+HEADER: Final[dict[str, Any]] = {"candidateHeader": {"name": "x-candidate", "value": "1"}}
+PEERS: Final[dict[str, Any]] = {"allowFrom": [{"podSelector": {}}]}
 Path = tuple[Any, ...]
 GONE: Final = object()
 

@@ -531,3 +531,17 @@ def test_a_route_that_may_not_be_seen_any_more_still_reaches_whom_it_was_known_t
     cluster.settle()
     assert counts(cluster) == {"3": 4}
     assert shares(cluster) == {"3": 100}
+
+
+def test_a_gateway_that_takes_no_timeouts_is_told_with_the_way_to_leave_them_out() -> None:
+    cluster = ready(traffic=GATEWAY)
+    cluster.gateway_answers(accepted="False", reason="UnsupportedValue", message="timeouts is not supported")
+    cluster.settle()
+    said = cluster.condition("Ready")
+    assert said["reason"] == "RouteNotAccepted"
+    assert said["message"].endswith("leave them out of the route by traffic.timeouts: {}")
+
+    cluster.spec["traffic"] = {**GATEWAY, "timeouts": {}}
+    cluster.generation += 1
+    cluster.settle()
+    assert not any("timeouts" in rule for rule in cluster.objects["HTTPRoute", "churn"]["spec"]["rules"])

@@ -52,6 +52,9 @@ def main() -> None:
 @main.command(context_settings={"show_default": True})
 @click.option("--fetcher-image", envvar="SLIPWAY_FETCHER_IMAGE", required=True, help="Image of the fetcher.")
 @click.option(
+    "--fetcher-cpu-limit", envvar="SLIPWAY_FETCHER_CPU_LIMIT", default="", help="Of the fetcher's containers."
+)
+@click.option(
     "--server-image", envvar="SLIPWAY_SERVER_IMAGE", required=True, help="Used when spec.server.image is absent."
 )
 @click.option(
@@ -75,6 +78,7 @@ def main() -> None:
 def run(
     *,
     fetcher_image: str,
+    fetcher_cpu_limit: str,
     server_image: str,
     image_pull_secrets: tuple[str, ...],
     cluster_domain: str,
@@ -93,6 +97,7 @@ def run(
     platform = Platform(
         version=VERSION,
         fetcher_image=fetcher_image,
+        fetcher_cpu_limit=fetcher_cpu_limit or None,
         server_image=server_image,
         image_pull_secrets=image_pull_secrets,
         cluster_domain=cluster_domain,

@@ -6,6 +6,7 @@ Nothing here decides what a revision may do; it only makes the cluster agree wit
 import base64
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -29,6 +30,9 @@ from slipway.core.plan import Action, Apply, Delete, Scale
 
 RECORD: Final = f"{DOMAIN}/record"
 """Annotation on a revision's ConfigMap: the packed ControllerRevision data, from which a lost one is made again."""
+
+RECORD_FITS: Final = 255 * 1024
+"""Kubernetes takes no more than 256 KiB in all annotations of an object. A larger record is kept once only."""
 
 AUTOSCALER: Final = "HorizontalPodAutoscaler"
 
@@ -104,7 +108,7 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
     """Compare the goal with what is there."""
     result = Convergence()
     wanted: set[tuple[str, str]] = set()
-    for manifest, live in _wanted(owner, spec, goal):
+    for manifest, live in _wanted(owner, spec, observed, goal):
         key = manifest["kind"], manifest["metadata"]["name"]
         wanted.add(key)
         _settle(result, owner, observed, manifest, live, anyway=goal.root_unsure and _is_traffic(*key, owner))
@@ -130,6 +134,27 @@ def packed(record: RevisionRecord, owner: Owner) -> str:
     return base64.b64encode(zlib.compress(data, 9)).decode()
 
 
+def _packed_again(there: Child | None, record: RevisionRecord, owner: Owner) -> str:
+    """As the annotation has it where that says the same: no two builds of zlib write the same bytes."""
+    text = packed(record, owner)
+    before = _annotated(there) if there else ""
+    if before and before != text:
+        with suppress(ValueError):
+            if packed(unpacked(before), owner) == text:
+                return before
+    return text
+
+
+_ANNOTATED: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()
+"""The record's text on each ConfigMap. A Child never changes, so it need not be unpacked again for that."""
+
+
+def _annotated(there: Child) -> str:
+    if there not in _ANNOTATED:
+        _ANNOTATED[there] = str(within(there.body, "metadata", "annotations").get(RECORD, ""))
+    return _ANNOTATED[there]
+
+
 def unpacked(text: str) -> RevisionRecord:
     """The record in an annotation; ValueError when it is none of ours."""
     try:
@@ -138,11 +163,13 @@ def unpacked(text: str) -> RevisionRecord:
         raise ValueError(f"not a packed revision: {error}") from error
 
 
-def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tuple[Manifest, Live | None]]:
+def _wanted(
+    owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goal: Goal
+) -> Iterator[tuple[Manifest, Live | None]]:
     for manifest in (*goal.jobs, *((goal.made,) if goal.made else ())):
         yield manifest, None
     for live in goal.live:
-        yield from _of_revision(owner, spec, live)
+        yield from _of_revision(owner, spec, observed, live)
     if goal.service:
         yield root_service(owner=owner, revision=next(iter(goal.service)) if len(goal.service) == 1 else None), None
     # What guards the route is written before it.
@@ -150,21 +177,27 @@ def _wanted(owner: Owner, spec: ModelDeploymentSpec, goal: Goal) -> Iterator[tup
         yield manifest, None
 
 
-def _of_revision(owner: Owner, spec: ModelDeploymentSpec, live: Live) -> Iterator[tuple[Manifest, Live | None]]:
+def _of_revision(
+    owner: Owner, spec: ModelDeploymentSpec, observed: Observed, live: Live
+) -> Iterator[tuple[Manifest, Live | None]]:
     if live.record is not None:
-        yield from _of_record(owner, live, live.record)
+        yield from _of_record(owner, observed, live, live.record)
     if live.guarded:
         yield budget(owner=owner, revision=live.revision), None
     if live.bounds and spec.autoscaling:
         yield autoscaler(owner=owner, revision=live.revision, autoscaling=spec.autoscaling, bounds=live.bounds), None
 
 
-def _of_record(owner: Owner, live: Live, record: RevisionRecord) -> Iterator[tuple[Manifest, Live | None]]:
+def _of_record(
+    owner: Owner, observed: Observed, live: Live, record: RevisionRecord
+) -> Iterator[tuple[Manifest, Live | None]]:
     yield controller_revision(record, owner=owner, number=live.number), None
     for child in record.children:
         if child["kind"] == "ConfigMap":
             meta = child["metadata"]
-            annotations = {**(meta.get("annotations") or {}), RECORD: packed(record, owner)}
+            text = _packed_again(observed.child("ConfigMap", meta["name"]), record, owner)
+            kept = {RECORD: text} if len(text) <= RECORD_FITS else {}
+            annotations = {**(meta.get("annotations") or {}), **kept}
             yield {**child, "metadata": {**meta, "annotations": annotations}}, None
         else:
             yield child, live if child["kind"] == "Deployment" else None

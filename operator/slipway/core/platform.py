@@ -13,6 +13,8 @@ class Platform:
     server_image: str
     """Used when spec.server.image is absent."""
     image_pull_secrets: tuple[str, ...] = ()
+    fetcher_cpu_limit: str | None = None
+    """Where a quota on limits.cpu wants one of every container."""
     cluster_domain: str = "cluster.local"
     namespace: str = "default"
     """Where the operator runs."""

@@ -206,7 +206,8 @@ def _answer(child: Child, generation: int, parent: _Parent, now: datetime) -> tu
     bad = next((c for c in current if c["type"] in _MUST_HOLD and c["status"] == "False"), None)
     if bad is not None:
         reason = _MUST_HOLD[bad["type"]]
-        return finding(reason, f"{parent.place}: {bad.get('reason', '')}: {bad.get('message', '')}"), None
+        message = f"{parent.place}: {bad.get('reason', '')}: {bad.get('message', '')}"
+        return finding(reason, message + (_WITHOUT_TIMEOUTS if _is_of_timeouts(bad) else "")), None
     taken = next((c for c in current if c["type"] == _OVERLAPS and c["status"] == "True"), None)
     if taken is not None:
         return finding(Reason.HOSTNAME_TAKEN, f"{parent.place}: {taken.get('message', '')}; the older one wins"), None
@@ -231,6 +232,15 @@ def _silence(child: Child, generation: int, parent: _Parent) -> Finding:
 
 
 _MUST_HOLD: Final = {"Accepted": Reason.ROUTE_NOT_ACCEPTED, "ResolvedRefs": Reason.ROUTE_UNRESOLVED}
+
+_WITHOUT_TIMEOUTS: Final = "; if the gateway takes no timeouts, leave them out of the route by traffic.timeouts: {}"
+
+
+def _is_of_timeouts(condition: Mapping[str, Any]) -> bool:
+    """Whether a gateway may be saying that it does not take the field that we always write."""
+    said = str(condition.get("message", "")).lower()
+    return condition.get("reason") == "UnsupportedValue" or "timeout" in said
+
 
 _OVERLAPS: Final = "RouteRulesOverlap"
 """Envoy Gateway's own condition; the standard ones say of two routes with one address that all is well."""

@@ -106,3 +106,8 @@ def test_the_jobs_pod_is_restricted_and_its_last_words_are_kept() -> None:
     assert container()["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert pod()["securityContext"]["runAsNonRoot"] is True
     assert container()["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
+def test_where_a_quota_wants_a_limit_on_processors_the_jobs_container_has_one() -> None:
+    assert "cpu" not in container()["resources"]["limits"]
+    assert container(settings={"fetcher_cpu_limit": "2"})["resources"]["limits"] == {"cpu": "2", "memory": "512Mi"}

@@ -23,3 +23,10 @@ def test_a_limit_is_the_same_time_with_no_more_digits_than_gateways_take(asked: 
     routing = Routing(backends=())
     route = http_route(owner=owner(), traffic=Traffic(gateway=gateway), gateway=gateway, routing=routing, timeout=asked)
     assert {rule["timeouts"]["request"] for rule in route["spec"]["rules"]} == {written}
+
+
+def test_a_route_may_say_nothing_of_time() -> None:
+    gateway = Gateway(name="inference")
+    traffic = Traffic.model_validate({"gateway": {"name": "inference"}, "timeouts": {}})
+    route = http_route(owner=owner(), traffic=traffic, gateway=gateway, routing=Routing(backends=()), timeout=None)
+    assert not any("timeouts" in rule for rule in route["spec"]["rules"])

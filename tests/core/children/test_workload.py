@@ -355,3 +355,8 @@ def test_pull_secrets_are_the_users_and_the_installations_each_once() -> None:
         {"name": "both"},
         {"name": "ours"},
     ]
+
+
+def test_where_a_quota_wants_a_limit_on_processors_the_fetcher_has_one() -> None:
+    assert "cpu" not in fetch()["resources"]["limits"]
+    assert fetch(settings={"fetcher_cpu_limit": "500m"})["resources"]["limits"] == {"cpu": "500m", "memory": "1Gi"}

@@ -43,7 +43,9 @@ class Gateway(ApiModel):
 class Timeouts(ApiModel):
     """How long a request through the gateway may take."""
 
-    request: Interval = Field(description="From its first byte to its answer's last; 0s = no limit.")
+    request: Interval | None = Field(
+        None, description="From its first byte to its answer's last; 0s = no limit; absent = the gateway's own."
+    )
 
 
 class CandidateHeader(ApiModel):

@@ -130,3 +130,9 @@ def _source_volumes(model: Model) -> list[Manifest]:
         claim = model.source.uri.removeprefix(_PVC).split("/")[0]
         found.append({"name": "source", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
     return found
+
+
+def fetcher_resources(platform: Platform, *, requested: str, limit: str) -> Manifest:
+    """Of a container with the fetcher's image: memory as given, and the platform's limit on processors, if any."""
+    limits = {"cpu": platform.fetcher_cpu_limit} if platform.fetcher_cpu_limit else {}
+    return {"requests": {"cpu": "50m", "memory": requested}, "limits": {**limits, "memory": limit}}

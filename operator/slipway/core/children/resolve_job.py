@@ -5,6 +5,7 @@ from datetime import timedelta
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children.pod import (
     container_security,
+    fetcher_resources,
     pod_spec,
     present,
     scheduling_of,
@@ -45,7 +46,7 @@ def _pod(*, owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> Mani
         "image": platform.fetcher_image,
         "args": ["resolve"],
         "env": source_environment(owner=owner, spec=spec, resolved=None),
-        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "resources": fetcher_resources(platform, requested="128Mi", limit="512Mi"),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *source_mounts(spec.model)],  # noqa: S108

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+import orjson
+
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.body import mapping, within
 from slipway.core.children.config_map import config_map
@@ -21,6 +23,10 @@ from slipway.core.platform import Platform
 
 FORMAT: Final = 1
 """Of a ControllerRevision's data. A later operator reads this one for as long as revisions of it live."""
+
+MOST_BYTES: Final = 1_400_000
+"""Of a ControllerRevision: etcd takes 1.5 MiB in one request."""
+MOST_OF_CONFIG_MAP: Final = 1024 * 1024
 
 _PLACEHOLDER: Final = "0" * SHORT
 
@@ -111,7 +117,7 @@ def render(
         )
 
     revision = revision_of(ask=ask, digest=resolved.digest, children=children(_PLACEHOLDER))
-    return RevisionRecord(
+    record = RevisionRecord(
         revision=revision,
         ask=ask,
         asked=asked(spec),
@@ -121,6 +127,18 @@ def render(
         verification=_verification(spec, resolved),
         children=children(revision),
     )
+    if _is_too_large(record, owner):
+        raise ValueError(
+            "model.verification.requests: more than Kubernetes keeps in one object (1 MiB, and what is made of them "
+            "with it); put large requests into the bundle, as golden/NAME.json"
+        )
+    return record
+
+
+def _is_too_large(record: RevisionRecord, owner: Owner) -> bool:
+    golden = (text for child in record.children for text in (child.get("data") or {}).values())
+    stored = orjson.dumps(controller_revision(record, owner=owner, number=0))
+    return len(stored) > MOST_BYTES or any(len(text.encode()) > MOST_OF_CONFIG_MAP for text in golden)
 
 
 def controller_revision(record: RevisionRecord, *, owner: Owner, number: int) -> Manifest:

@@ -45,9 +45,10 @@ class Routing:
     """The revision that traffic.candidateHeader leads to."""
 
 
-def http_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Routing, timeout: str) -> Manifest:
-    """The route. `timeout` as our API writes it: proxies cut requests off after 15 s if they are told nothing."""
-    makes = _Rules(owner=owner, traffic=traffic, timeout=_of_gateways(timeout))
+def http_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Routing, timeout: str | None) -> Manifest:
+    """The route. `timeout` as our API writes it: proxies cut requests off after 15 s if they are told nothing. None:
+    the route has no field for it, which not every gateway takes."""
+    makes = _Rules(owner=owner, traffic=traffic, timeout=None if timeout is None else _of_gateways(timeout))
     rules = makes.http if traffic.grpc_route or traffic.path_prefix else makes.both
     return _route(ROUTE, owner, gateway, traffic.hostnames, _in_order(traffic, routing, rules))
 
@@ -57,7 +58,7 @@ def grpc_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Rou
     asked = traffic.grpc_route
     if asked is None:
         return None
-    rules = _in_order(traffic, routing, _Rules(owner=owner, traffic=traffic, timeout="").grpc)
+    rules = _in_order(traffic, routing, _Rules(owner=owner, traffic=traffic, timeout=None).grpc)
     return _route(GRPC_ROUTE, owner, for_grpc(gateway, asked), asked.hostnames, rules)
 
 
@@ -115,7 +116,7 @@ class _Rules:
 
     owner: Owner
     traffic: Traffic
-    timeout: str
+    timeout: str | None
 
     def both(self, split: _Split) -> list[Manifest]:
         """gRPC and HTTP in one route, told apart by the path."""
@@ -135,7 +136,8 @@ class _Rules:
 
     def _of_path(self, split: _Split, path: str, port: int, filters: list[Manifest]) -> Manifest:
         matches = [split.match(path={"type": "PathPrefix", "value": path})]
-        return {"matches": matches, **self._goes(split, port, filters, {"timeouts": {"request": self.timeout}})}
+        timeouts: Manifest = {"timeouts": {"request": self.timeout}} if self.timeout else {}
+        return {"matches": matches, **self._goes(split, port, filters, timeouts)}
 
     def _goes(self, split: _Split, port: int, filters: list[Manifest], timeouts: Manifest) -> Manifest:
         mirror = [_mirror(self.owner, *split.shadow, port)] if split.shadow else []

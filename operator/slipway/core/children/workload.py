@@ -13,6 +13,7 @@ from slipway.core.children.pod import (
     claim_mounts,
     compact,
     container_security,
+    fetcher_resources,
     is_served_in_place,
     model_name,
     pod_spec,
@@ -170,7 +171,7 @@ def _fetch(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platf
         "args": ["fetch"],
         "env": source_environment(owner=owner, spec=spec, resolved=resolved),
         # A request that a small node can spare: the pod keeps it for life, the fetch is over in minutes.
-        "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "resources": fetcher_resources(platform, requested="256Mi", limit="1Gi"),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
