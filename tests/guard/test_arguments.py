@@ -47,6 +47,13 @@ def test_a_server_of_2_51_gets_what_design_and_measurements_ask_for() -> None:
     ]
 
 
+def test_where_the_pods_address_is_of_ipv6_the_server_listens_there() -> None:
+    told = {"SLIPWAY_GUARD": json.dumps(TOLD)}
+    on_ipv6 = arguments.build(settings.read({**told, "SLIPWAY_POD_IP": "fd00::17"}), "KEY", (2, 51))
+    on_ipv4 = arguments.build(settings.read({**told, "SLIPWAY_POD_IP": "10.0.0.7"}), "KEY", (2, 51))
+    assert set(on_ipv6) - set(on_ipv4) == {"--http-address=ipv6:::"}
+
+
 def test_a_gpu_keeps_its_pinned_memory() -> None:
     built = arguments.build(_settings(gpu=True), "KEY", (2, 51))
     assert not [argument for argument in built if argument.startswith("--pinned")]

@@ -67,6 +67,48 @@ def test_last_words_are_the_last_lines_with_something_in_them() -> None:
     assert _heard().last_words() == "(it said nothing)"
 
 
+def test_however_much_the_server_says_only_so_much_of_it_is_kept() -> None:
+    chatter = f'{STAMP} E 7009 pb_stub.cc:1] "unknown token {"x" * 100_000}"'
+    output = _heard(*[chatter] * 1_000, RAISED)
+    assert output.why_not_loaded() == "failed to load 'm' version 1: Internal: ValueError: no weights\nin sight"
+    assert sum(map(len, output._errors)) < 200_000
+    assert len(_heard(f"tritonserver: unknown option {'x' * 100_000}").refused_arguments() or "") < 3_000
+
+    output.loaded()
+    for _ in range(1_000):
+        output.note(chatter)
+    assert output._errors == []
+
+
+@pytest.mark.parametrize("before", range(0, 131_100, 9_973))
+def test_a_line_without_an_end_is_copied_in_pieces_and_without_the_secret(
+    before: int, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    line = b"x" * before + b"KEY" + b"y" * 200_000
+    output = Output(secret="KEY")
+    output.follow(_Stream(line + b"\nnext\n"))
+    output.finish(5)
+    assert capfdbinary.readouterr().out == line.replace(b"KEY", b"***") + b"\nnext\n"
+    assert [len(kept) for kept in output.last_words().splitlines()] == [400, 4]
+
+
+@pytest.mark.parametrize("at", [65_533, 65_534, 65_535, 65_536])
+def test_a_secret_that_a_piece_cuts_in_two_is_left_out(at: int, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    output = Output(secret="KEY")
+    output.follow(io.BytesIO(b"x" * at + b"KEY" + b"y" * 9))
+    output.finish(5)
+    assert capfdbinary.readouterr().out == b"x" * at + b"***" + b"y" * 9
+
+
+class _Stream(io.BytesIO):
+    """Of which no more may be had at once than is good for the guard."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        assert 0 < size <= 1 << 20
+        return super().readline(size)
+
+
 def test_the_stream_is_copied_without_the_secret(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     output = Output(secret="KEY")
     output.follow(io.BytesIO(b"--http-restricted-api=trace:slipway-key=KEY\n\xff\nno line end"))

@@ -23,6 +23,10 @@ LOCKED_APIS = "model-repository,shared-memory,trace,logging"
 # answers NOT_FOUND to those that are still there.
 GRPC_CONNECTION_AGE_MS = 5_000
 
+# Triton serves HTTP, and metrics with it, on one family of addresses only, and gRPC on both. `::` alone it takes for an
+# IPv4 address.
+HTTP_ON_IPV6 = "ipv6:::"
+
 VERSION_FILE = Path("/opt/tritonserver/TRITON_VERSION")
 
 # 25.10. Before it, an HTTP JSON body of a few MB ends the server (#5840, CVE-2025-23310).
@@ -83,6 +87,8 @@ def flags(settings: Settings, key: str) -> list[Flag]:
         # What analyses and dashboards read: quantiles of latency, which no server keeps by itself.
         Flag("--metrics-config", "summary_latencies=true", (2, 29), required=False, shared=True),
     ]
+    if settings.ipv6:
+        ours.append(Flag("--http-address", HTTP_ON_IPV6))
     if not settings.gpu:
         ours.append(Flag("--pinned-memory-pool-byte-size", "0"))
     return ours

@@ -126,10 +126,12 @@ class Guard:
 
     def _prove(self, deadline: float, requests: list[GoldenRequest]) -> None:
         """The prober's thread."""
-        prober = Prober(Client(self._told.http_port, self._told.model), requests, self._stopped)
+        host = "::1" if self._told.ipv6 else "127.0.0.1"
+        prober = Prober(Client(self._told.http_port, self._told.model, host), requests, self._stopped)
         try:
             shown = prober.verify(deadline)
             self._verified = True
+            self._output.loaded()
             log.info("verified: %s", shown)
             _write_whole(self._told.verified, shown + "\n")
             if self._told.interval_seconds > 0:

@@ -13,6 +13,10 @@ from typing import IO
 
 _KEPT_LINES = 20
 _LINE_LIMIT = 400
+_KEPT_ERRORS = 64
+_ERROR_LIMIT = 2_000
+# Of a line without an end; more of it is copied, and not looked at.
+_PIECE_BYTES = 64 << 10
 
 # `2026-01-31T10:20:30Z E 7009 model_lifecycle.cc:642] "…"`, or by default `E0131 10:20:30.1 7009 file.cc:42] …`
 _ERROR = re.compile(r"(?:^\S+ E \d+|^E\d{4} \S+ \d+) \S+\] (?P<text>.*)$")
@@ -35,6 +39,7 @@ class Output:
         self._secret = secret.encode()
         self._tail: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
         self._errors: list[str] = []
+        self._loading = True
         self._argument: str | None = None
         self._usage = False
         self._thread: threading.Thread | None = None
@@ -55,11 +60,16 @@ class Output:
             self._tail.append(line[:_LINE_LIMIT])
         found = _ERROR.search(line) or _PROTOBUF.search(line)
         if found and not any(noise in line for noise in _NOISE):
-            self._errors.append(_unquoted(found["text"]))
+            self._remember(_unquoted(found["text"])[:_ERROR_LIMIT])
         argument = _ARGUMENT.search(line)
         if argument and self._argument is None:
-            self._argument = argument["text"]
+            self._argument = argument["text"][:_ERROR_LIMIT]
         self._usage = self._usage or line.startswith("Usage: tritonserver")
+
+    def loaded(self) -> None:
+        """The model has answered: from now on nobody asks why it could not be loaded."""
+        self._loading = False
+        self._errors = []
 
     def refused_arguments(self) -> str | None:
         """Triton's words about an argument that it does not take; it says little of a bad value."""
@@ -85,12 +95,28 @@ class Output:
         """The last lines as they were."""
         return "\n".join(list(self._tail)[-lines:]) or "(it said nothing)"
 
+    def _remember(self, error: str) -> None:
+        """The first error is the cause. A model may log any number of its own before Triton says what became of it."""
+        room = 2 * _KEPT_ERRORS if _LOAD.search(error) else _KEPT_ERRORS
+        if self._loading and len(self._errors) < room:
+            self._errors.append(error)
+
     def _copy(self, stream: IO[bytes]) -> None:
-        for raw in stream:
-            line = raw.replace(self._secret, b"***")
-            self.note(line.decode("utf-8", "replace").rstrip("\n"))
-            sys.stdout.buffer.write(line)
+        begins, held = True, b""
+        while True:
+            raw = stream.readline(_PIECE_BYTES)
+            ends = not raw or raw.endswith(b"\n")
+            piece = (held + raw).replace(self._secret, b"***")
+            # Of a line that goes on the secret may have begun.
+            cut = len(piece) if ends else max(0, len(piece) - len(self._secret) + 1)
+            piece, held = piece[:cut], piece[cut:]
+            if begins and piece:
+                self.note(piece.decode("utf-8", "replace").rstrip("\n"))
+            begins = ends or (begins and not piece)
+            sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
+            if not raw:
+                return
 
 
 def _unquoted(text: str) -> str:

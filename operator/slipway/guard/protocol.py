@@ -14,6 +14,9 @@ from . import tensors
 from .tensors import Tensor
 
 _HEADER = "Inference-Header-Content-Length"
+# What comes from the server is as long as the model likes.
+_ANSWER_LIMIT = 256 << 20
+_ERROR_LIMIT = 64 << 10
 _REQUEST_ID = re.compile(r"^\[request id: [^\]]*\] ")
 
 
@@ -39,6 +42,7 @@ class Client:
 
     port: int
     model: str
+    host: str = "127.0.0.1"
 
     def live(self, timeout_seconds: float) -> bool:
         """Whether the server listens: Triton opens its ports once every model is loaded."""
@@ -91,14 +95,16 @@ class Client:
         with self._connection(timeout_seconds) as connection:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
-            content = response.read()
             if response.status != http.client.OK:
-                raise Refused(response.status, _error(content))
+                raise Refused(response.status, _error(response.read(_ERROR_LIMIT)))
+            content = response.read(_ANSWER_LIMIT + 1)
+            if len(content) > _ANSWER_LIMIT:
+                raise Refused(response.status, f"the answer is larger than {_ANSWER_LIMIT >> 20} MiB")
             return content, response.getheader(_HEADER)
 
     @contextlib.contextmanager
     def _connection(self, timeout_seconds: float) -> Iterator[http.client.HTTPConnection]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_seconds)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_seconds)
         try:
             yield connection
         # Python 3.8 has socket.timeout beside TimeoutError; both are OSErrors, as a refusal is.

@@ -29,6 +29,8 @@ class Settings:
     http_port: int
     grpc_port: int
     metrics_port: int
+    ipv6: bool = False
+    """The pod's own address is one of IPv6: there the kubelet and the Services look for the server."""
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -58,6 +60,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         http_port=int(environment.get("SLIPWAY_HTTP_PORT", "8000")),
         grpc_port=int(environment.get("SLIPWAY_GRPC_PORT", "8001")),
         metrics_port=int(environment.get("SLIPWAY_METRICS_PORT", "8002")),
+        ipv6=":" in environment.get("SLIPWAY_POD_IP", ""),
     )
 
 

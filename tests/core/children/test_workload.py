@@ -312,7 +312,7 @@ def test_environment_of_the_user_is_handed_through_and_may_say_otherwise_of_gpus
         {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "t", "key": "k"}}},
     ]
 
-    assert triton(server={"env": theirs})["env"][1:] == theirs
+    assert triton(server={"env": theirs})["env"][2:] == theirs
 
 
 def test_environment_that_is_ours_is_refused_by_name() -> None:

@@ -47,6 +47,7 @@ CONFIG: Final = "/etc/slipway"
 TEMPORARY: Final = "/tmp"  # noqa: S108
 VERIFIED: Final = "/tmp/slipway-verified"  # noqa: S108
 GUARD: Final = "SLIPWAY_GUARD"
+POD_IP: Final = "SLIPWAY_POD_IP"
 
 MIN_READY_SECONDS: Final = 10
 _NO_DEADLINE: Final = 2**31 - 1
@@ -222,7 +223,10 @@ def _environment(owner: Owner, spec: ModelDeploymentSpec) -> list[dict[str, Any]
     names = {variable["name"] for variable in given}
     if ours := sorted(name for name in names if name.startswith("SLIPWAY_")):
         raise ValueError(f"server.env sets {', '.join(ours)}: names under SLIPWAY_ are Slipway's own, take them out")
-    told = [{"name": GUARD, "value": compact(_guard(owner, spec))}]
+    told: list[dict[str, Any]] = [
+        {"name": GUARD, "value": compact(_guard(owner, spec))},
+        {"name": POD_IP, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+    ]
     if not spec.accelerator and "NVIDIA_VISIBLE_DEVICES" not in names:
         # NVIDIA's images say `all`: on a node whose default runtime is NVIDIA's, a CPU pod would see every GPU.
         told.append({"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"})
