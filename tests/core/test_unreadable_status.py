@@ -18,7 +18,6 @@ from tests.core.cluster.scenario import carried
 from tests.core.cluster.simulator import Simulator, simulator
 
 EARLIER: Final = Path(__file__).parent / "status_in_an_earlier_form.yaml"
-ASKED: Final = "serving.slipway.dev/rollout"
 UNREADABLE: Final = [["another version's"]]
 """Fits no field of status."""
 ROLLING: Final = {"replicas": 3, "rollout": {"rollingUpdate": {"maxUnavailable": 0}}}
