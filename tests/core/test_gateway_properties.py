@@ -3,11 +3,13 @@
 import copy
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from slipway.core.children.route import ROUTE, ROUTES
 from slipway.triton.metrics import ModelMetrics
+from tests.core.cluster.littered import Littered
 from tests.core.cluster.machine import SETTINGS, Machine
 from tests.core.cluster.scenario import GATEWAY
 
@@ -100,3 +102,15 @@ class Routed(Machine):
 
 TestRouted = Routed.TestCase
 TestRouted.settings = SETTINGS
+
+
+class LitteredRoutes(Routed):
+    """The same with pods lying about that have come to their end: they decide nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cluster = Littered(**vars(self.cluster))
+
+
+TestLitteredRoutes = LitteredRoutes.TestCase
+TestLitteredRoutes.settings = settings(SETTINGS, max_examples=max(10, SETTINGS.max_examples // 3))

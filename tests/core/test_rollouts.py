@@ -6,7 +6,19 @@ import pytest
 
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.kubelet import says
-from tests.core.cluster.scenario import GPU_NODE, SCALING, carried, counts, fails, ready, steps, told, waits
+from tests.core.cluster.scenario import (
+    GPU_NODE,
+    SCALING,
+    carried,
+    counts,
+    fails,
+    forget_jobs,
+    proved,
+    ready,
+    steps,
+    told,
+    waits,
+)
 from tests.core.cluster.simulator import Simulator, simulator
 
 
@@ -128,21 +140,6 @@ def test_standby_ends_by_itself() -> None:
     cluster.settle()
     assert cluster.status["phase"] == "Ready"
     assert counts(cluster) == {"4": 2}
-
-
-def proved(cluster: Simulator) -> None:
-    """The resolve Jobs that the machine wants before capacity is taken away."""
-    for _ in range(2):
-        if any(kind == "Job" and not m["status"] for (kind, _), m in cluster.objects.items()):
-            cluster.resolve_job_ends()
-        cluster.settle()
-
-
-def forget_jobs(cluster: Simulator) -> None:
-    """Their time to live is over."""
-    for kind, name in [key for key in cluster.objects if key[0] == "Job"]:
-        del cluster.objects[kind, name]
-        cluster.pods.pop(f"{name}-pod", None)
 
 
 def test_recreate_takes_nothing_away_before_both_bundles_are_proved() -> None:

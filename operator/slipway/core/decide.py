@@ -6,7 +6,7 @@ Pure and replayable: the same facts give the same plan, and a plan that was carr
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -271,8 +271,14 @@ def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ..
         return ()
     known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
     known |= set(before.rollout.reported_reasons) if before.rollout else set()
-    warns = found.reason not in (Reason.PROVING, Reason.DRAINING, Reason.PAUSED, Reason.ANALYSIS_RUNNING)
+    warns = found.reason not in _NO_WARNING
     return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=warns),)
+
+
+_NO_WARNING: Final = frozenset(
+    {Reason.PROVING, Reason.DRAINING, Reason.PAUSED, Reason.ANALYSIS_RUNNING, Reason.POD_NOT_READY}
+)
+"""What goes by in most rollouts that have it."""
 
 
 def _cut(scene: Scene, known: RevisionStatus) -> Note:

@@ -93,8 +93,11 @@ def _written(meta: Mapping[str, Any]) -> datetime | None:
 class ContainerFacts:
     """A container as the kubelet tells it."""
 
+    name: str = ""
     running: bool = False
     started: bool = False
+    """Its startup probe has succeeded since it last started: a server has answered its golden requests."""
+    ready: bool = False
     waiting_reason: str | None = None
     waiting_message: str | None = None
     exit_code: int | None = None
@@ -102,6 +105,9 @@ class ContainerFacts:
     exit_reason: str | None = None
     """The kubelet's word: Completed, Error, OOMKilled."""
     termination_message: str | None = None
+    began_at: datetime | None = None
+    """When the life began that ended last."""
+    ended_at: datetime | None = None
     finished: bool = False
     """Terminated now, not only in an earlier life."""
     restarts: int = 0
@@ -109,12 +115,17 @@ class ContainerFacts:
     @property
     def endings(self) -> int:
         """How often it has ended so far."""
-        return self.restarts + (self.exit_code is not None and not self.running)
+        ended = self.exit_code is not None
+        return max(self.restarts + (ended and not self.running), int(ended))
 
     @property
     def begun(self) -> bool:
         """It has run, or does."""
         return self.running or self.exit_code is not None
+
+
+OVER: Final = frozenset({"Failed", "Succeeded"})
+"""Phases that a pod never leaves: it is an object that is left over, and no container of it runs again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,10 +138,12 @@ class PodFacts:
     revision: str | None
     job: str | None
     """Name of the Job that it belongs to, for a resolve pod."""
+    job_uid: str | None
     phase: str
     node: str | None
     ip: str | None
     ready: bool
+    """Never of a pod that is over, whatever its conditions still say."""
     deleting: bool
     unschedulable: str | None
     """The scheduler's message while no node fits, or while it may not look for one."""
@@ -143,8 +156,24 @@ class PodFacts:
     fetched_at: datetime | None
     """When the init container was done."""
     ready_at: datetime | None
+    unready_at: datetime | None
+    """When its Ready condition last became False, or was written as False for the first time."""
+    held: str | None = None
+    """What its Ready condition says although all its containers are ready: a readiness gate."""
+    others: tuple[ContainerFacts, ...] = ()
+    """Containers that are not ours: somebody else's webhook put them in."""
     lacks: tuple[str, ...] = ()
     """The Secrets and claims that it names, for as long as the kubelet says that something of its start is missing."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to its end for good. A ReplicaSet leaves such a pod where it is, for days."""
+        return self.phase in OVER
+
+    @property
+    def ended_at(self) -> datetime:
+        """When a pod that is over ended, as far as its status tells."""
+        return max(filter(None, (self.created, self.server.ended_at, self.fetch.ended_at, self.unready_at)))
 
     @property
     def unstarted_since(self) -> datetime | None:
@@ -221,8 +250,12 @@ class Observed:
         return self.children.get((kind, name))
 
     def pods_of(self, revision: str) -> tuple[PodFacts, ...]:
-        """Pods of one revision."""
-        return tuple(pod for pod in self.pods if pod.revision == revision)
+        """Pods of one revision, without those that are over: these serve nobody, and are in nobody's way."""
+        return tuple(pod for pod in self.pods if pod.revision == revision and not pod.over)
+
+    def over_of(self, revision: str) -> tuple[PodFacts, ...]:
+        """Pods of one revision that have come to their end and are left over."""
+        return tuple(pod for pod in self.pods if pod.revision == revision and pod.over)
 
 
 def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
@@ -230,7 +263,7 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
     meta, status = manifest["metadata"], manifest.get("status") or {}
     labels = meta.get("labels") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    scheduled = conditions.get("PodScheduled") or {}
+    scheduled, phase = conditions.get("PodScheduled") or {}, status.get("phase", "Pending")
     statuses = {c["name"]: c for key in ("initContainerStatuses", "containerStatuses") for c in status.get(key) or ()}
     failure = f"{status['reason']}: {status.get('message', '')}".rstrip(": ") if status.get("reason") else None
     starts = (conditions.get("PodReadyToStartContainers") or {}).get("status")
@@ -240,25 +273,42 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
         resource_version=meta["resourceVersion"],
         revision=labels.get(REVISION),
         job=labels.get("batch.kubernetes.io/job-name"),
-        phase=status.get("phase", "Pending"),
+        job_uid=labels.get("batch.kubernetes.io/controller-uid"),
+        phase=phase,
         node=(manifest.get("spec") or {}).get("nodeName"),
         ip=status.get("podIP"),
-        ready=(conditions.get("Ready") or {}).get("status") == "True",
+        ready=(conditions.get("Ready") or {}).get("status") == "True" and phase not in OVER,
         deleting="deletionTimestamp" in meta,
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") in _WITHOUT_NODE else None,
         failure=failure,
         fetch=_container(statuses.get(FETCH_CONTAINER) or statuses.get(RESOLVE_CONTAINER) or {}),
         server=_container(statuses.get(SERVER_CONTAINER) or {}),
         created=datetime.fromisoformat(meta["creationTimestamp"]),
-        scheduled_at=_turned_true(conditions, "PodScheduled"),
-        fetched_at=_turned_true(conditions, "Initialized"),
-        ready_at=_turned_true(conditions, "Ready"),
+        scheduled_at=_turned(conditions, "PodScheduled"),
+        fetched_at=_turned(conditions, "Initialized"),
+        ready_at=_turned(conditions, "Ready"),
+        unready_at=_turned(conditions, "Ready", to="False"),
+        held=_held(conditions),
+        others=tuple(_container(each) for name, each in statuses.items() if name not in _OURS),
         lacks=_named(manifest.get("spec") or {}) if starts == "False" else (),
     )
 
 
 _WITHOUT_NODE: Final = frozenset({"Unschedulable", "SchedulingGated"})
 """The scheduler finds none, or a queue such as Kueue does not let it look."""
+
+
+_OURS: Final = frozenset({FETCH_CONTAINER, RESOLVE_CONTAINER, SERVER_CONTAINER})
+
+
+def _held(conditions: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """What keeps a pod from being Ready when no container does."""
+    ready, containers = conditions.get("Ready") or {}, conditions.get("ContainersReady") or {}
+    if ready.get("status") != "False":
+        return None
+    if containers.get("status") != "True" and ready.get("reason") != "ReadinessGatesNotReady":
+        return None
+    return f"{ready.get('reason', '')}: {ready.get('message', '')}".strip(": ") or "its Ready condition is False"
 
 
 def _named(spec: Mapping[str, Any]) -> tuple[str, ...]:
@@ -269,10 +319,13 @@ def _named(spec: Mapping[str, Any]) -> tuple[str, ...]:
     return (*secrets, *claims)
 
 
-def _turned_true(conditions: Mapping[str, Mapping[str, Any]], kind: str) -> datetime | None:
+def _turned(conditions: Mapping[str, Mapping[str, Any]], kind: str, to: str = "True") -> datetime | None:
     condition = conditions.get(kind) or {}
-    at = condition.get("lastTransitionTime")
-    return datetime.fromisoformat(at) if at and condition.get("status") == "True" else None
+    return _time(condition.get("lastTransitionTime")) if condition.get("status") == to else None
+
+
+def _time(at: str | None) -> datetime | None:
+    return datetime.fromisoformat(at) if at else None
 
 
 def _container(status: Mapping[str, Any]) -> ContainerFacts:
@@ -280,13 +333,17 @@ def _container(status: Mapping[str, Any]) -> ContainerFacts:
     waiting = state.get("waiting") or {}
     ended = state.get("terminated") or last.get("terminated") or {}
     return ContainerFacts(
+        name=status.get("name", ""),
         running="running" in state,
         started=bool(status.get("started")),
+        ready=bool(status.get("ready")),
         waiting_reason=waiting.get("reason"),
         waiting_message=waiting.get("message"),
         exit_code=ended.get("exitCode"),
         exit_reason=ended.get("reason"),
         termination_message=ended.get("message"),
+        began_at=_time(ended.get("startedAt")),
+        ended_at=_time(ended.get("finishedAt")),
         finished="terminated" in state,
         restarts=status.get("restartCount", 0),
     )

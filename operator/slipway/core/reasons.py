@@ -62,6 +62,8 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REFUSED = "PodRefused"
     POD_NOT_STARTED = "PodNotStarted"
+    POD_NOT_READY = "PodNotReady"
+    SIDECAR_FAILED = "SidecarFailed"
     POD_LOST = "PodLost"
     CONFIGURATION_MISSING = "ConfigurationMissing"
     NAME_CONFLICT = "NameConflict"

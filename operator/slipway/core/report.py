@@ -53,7 +53,8 @@ def _was_ready(scene: Scene) -> bool:
 
 def _verifies(scene: Scene, state: State) -> bool:
     revision = state.candidate.revision if state.candidate else None
-    pods = scene.observed.pods_of(revision) if revision else ()
+    there = scene.observed.pods_of(revision) if revision else ()
+    pods = [pod for pod in there if not pod.deleting]
     others = [pod for pod in pods if not pod.ready]  # ready for less than ten seconds is not available yet
     return any(pod.server.running for pod in others or pods)
 

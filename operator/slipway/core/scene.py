@@ -165,7 +165,7 @@ class Scene:
 
     def available(self, revision: str) -> int:
         """Pods of a revision that are available."""
-        return available(self.deployment(revision) or {}, self.observed.pods_of(revision))
+        return available(self.deployment(revision) or {}, self.observed.pods_of(revision), self.now)
 
     def count_before(self, revision: str) -> int:
         """Pods that a revision was last said to want: what its autoscaler had come to, where the Deployment is gone."""
@@ -218,6 +218,7 @@ class Scene:
             revision=revision,
             version=ref.version,
             wanted=self.needed,
+            now=self.now,
         )
 
 

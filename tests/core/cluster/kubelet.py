@@ -22,11 +22,11 @@ class Kubelet(ApiServer):
     def resolve_job_ends(self, message: str = RESOLVED, exit_code: int = 0) -> None:
         """The resolve Job's pod ends with a termination message."""
         (job,) = (m for (kind, _), m in self.objects.items() if kind == "Job" and not m["status"])
-        name = job["metadata"]["name"]
+        name, uid = job["metadata"]["name"], job["metadata"]["uid"]
         ended = {"exitCode": exit_code, "reason": "Error" if exit_code else "Completed", "message": message}
         self.pods[f"{name}-pod"] = self._pod(
             f"{name}-pod",
-            labels={"batch.kubernetes.io/job-name": name},
+            labels={"batch.kubernetes.io/job-name": name, "batch.kubernetes.io/controller-uid": uid},
             status={
                 "phase": "Failed" if exit_code else "Succeeded",
                 "containerStatuses": [{"name": "resolve", "restartCount": 0, "state": {"terminated": ended}}],

@@ -108,6 +108,21 @@ def waits(cluster: Simulator, version: str, available: int) -> None:
     cluster.settle()
 
 
+def proved(cluster: Simulator) -> None:
+    """The resolve Jobs that the machine wants before capacity is taken away."""
+    for _ in range(2):
+        if any(kind == "Job" and not m["status"] for (kind, _), m in cluster.objects.items()):
+            cluster.resolve_job_ends()
+        cluster.settle()
+
+
+def forget_jobs(cluster: Simulator) -> None:
+    """Their time to live is over."""
+    for kind, name in [key for key in cluster.objects if key[0] == "Job"]:
+        del cluster.objects[kind, name]
+        cluster.pods.pop(f"{name}-pod", None)
+
+
 def round_of(cluster: Simulator, succeeded: float = 0, failed: float = 0) -> None:
     """A minute later: each version's pods have counted so many since they started."""
     cluster.pass_time(minutes=1)

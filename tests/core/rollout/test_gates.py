@@ -11,7 +11,7 @@ from slipway.core.reasons import About, Reason
 from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
 from tests.core.cluster.kubelet import says
 from tests.core.gen import POLICY, revision_facts
-from tests.core.pods import ended, fetcher, pod, server, unschedulable
+from tests.core.pods import ended, fetcher, pod, server, true, unschedulable
 
 GATED = {  # as the API server writes it
     "type": "PodScheduled",
@@ -19,6 +19,25 @@ GATED = {  # as the API server writes it
     "reason": "SchedulingGated",
     "message": "Scheduling is blocked due to non-empty scheduling gates",
 }
+
+
+def beside(proxy: dict[str, Any], **server_is: Any) -> dict[str, Any]:
+    """A pod into which a mesh has put its proxy."""
+    last = {"lastState": server_is.pop("lastState")} if "lastState" in server_is else {}
+    status = server(**{"state": {"running": {}}} | server_is)
+    other = {"name": "istio-proxy", "ready": False, "restartCount": 4, "state": proxy, **last}
+    return {**status, "containerStatuses": [*status["containerStatuses"], other]}
+
+
+def held_by(**ready: str) -> dict[str, Any]:
+    """A pod of which all containers are ready."""
+    status = server(state={"running": {}}, started=True, ready=True)
+    conditions = [
+        *true("PodScheduled", "Initialized", "ContainersReady"),
+        {"type": "Ready", "status": "False", **ready},
+    ]
+    return {**status, "conditions": conditions}
+
 
 CASES: list[tuple[str, dict[str, Any], Reason | None, str]] = [
     ("starting", server(state={"running": {}}), None, ""),
@@ -57,16 +76,54 @@ CASES: list[tuple[str, dict[str, Any], Reason | None, str]] = [
     ("out of memory", server(state=ended(reason="OOMKilled", code=137)), Reason.OUT_OF_MEMORY, "limits.memory"),
     ("crashes without a word", server(state=ended("segfault", code=139)), Reason.CRASH_LOOP, "139"),
     (
-        "evicted",
-        {"phase": "Failed", "reason": "Evicted", "message": "disk pressure"},
-        Reason.POD_LOST,
-        "Evicted: disk pressure",
-    ),
-    (
         "nowhere to run",
         unschedulable("0/3 nodes"),
         Reason.INSUFFICIENT_CAPACITY,
         "0/3 nodes",
+    ),
+    (
+        "no image for a mesh's proxy",
+        beside({"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}}),
+        Reason.IMAGE_PULL_FAILED,
+        "churn-1: container istio-proxy, which is not Slipway's: no such tag",
+    ),
+    (
+        "no ConfigMap for a mesh's proxy",
+        beside({"waiting": {"reason": "CreateContainerConfigError", "message": 'configmap "ca" not found'}}),
+        Reason.CONFIGURATION_MISSING,
+        "container istio-proxy, which is not Slipway's: configmap",
+    ),
+    (
+        "a mesh's proxy keeps crashing",
+        beside({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}, lastState=ended(code=2)),
+        Reason.SIDECAR_FAILED,
+        "container istio-proxy, which is not Slipway's: back-off 5m0s (its last exit code: 2)",
+    ),
+    (
+        "a mesh's proxy crashes, and the server says what is wrong with the model",
+        beside({"waiting": {"reason": "CrashLoopBackOff"}}, state=ended(says("LoadFailed", "no such op"))),
+        Reason.LOAD_FAILED,
+        "no such op",
+    ),
+    ("a mesh's proxy starts", beside({"waiting": {"reason": "PodInitializing"}}, state={"running": {}}), None, ""),
+    ("a mesh's proxy starts beside the server", beside({"running": {}}, state={"running": {}}), None, ""),
+    (
+        "the server is ready and a mesh's proxy is not",
+        beside({"running": {}}, state={"running": {}}, ready=True, started=True),
+        Reason.POD_NOT_READY,
+        "container istio-proxy, which is not Slipway's, is not ready",
+    ),
+    (
+        "a readiness gate that nobody sets",
+        held_by(reason="ReadinessGatesNotReady", message='condition "lb" does not exist'),
+        Reason.POD_NOT_READY,
+        'the server is ready and the pod is not: ReadinessGatesNotReady: condition "lb" does not exist',
+    ),
+    (
+        "its node is marked, and its kubelet writes again",
+        held_by(),
+        Reason.POD_NOT_READY,
+        "its Ready condition is False",
     ),
     ("held back by a queue", {"conditions": [GATED]}, Reason.INSUFFICIENT_CAPACITY, "non-empty scheduling gates"),
 ]
@@ -171,6 +228,7 @@ def judged(*pods: PodFacts) -> bool:
         ((failing("a", "node-1", 2),), True),
         ((failing("a", "node-1", 5), pod(node="node-2", **server(state={"running": {}}))), False),
         ((failing("a", "node-1", 1), failing("b", "node-2", 1)), True),
+        ((failing("a", "node-1", 2), pod(node=None)), True),
         ((failing("a", "node-1", 2), answering()), False),
         ((failing("a", "node-1", 2, "BackendDead"), answering()), True),
     ],
@@ -179,6 +237,7 @@ def judged(*pods: PodFacts) -> bool:
         "seen twice, where there is one node",
         "seen often, on one of two nodes",
         "seen once on each of two nodes",
+        "seen twice, and another pod has no node yet",
         "another pod answers correctly",
         "another pod answers correctly, which says nothing of this",
     ],
@@ -199,10 +258,37 @@ def test_a_pod_that_goes_wrong_beside_others_that_do_not_has_to_go() -> None:
 
 def test_a_pod_on_a_silent_node_is_lost_whatever_it_said_before() -> None:
     silent = NodeFacts(name="node-2", labels={}, allocatable={}, schedulable=True, ready=False)
-    found = first_finding(revision_facts(failing("a", "node-2", 3), nodes=(silent,)), POLICY)
+    nodes = (silent, replace(silent, name="node-1", ready=True))
+    found = first_finding(revision_facts(failing("a", "node-2", 3), nodes=nodes), POLICY)
     assert found
     assert (found.reason, found.about) == (Reason.POD_LOST, About.WORLD)
     assert "node-2" in found.message
-    elsewhere = first_finding(revision_facts(failing("a", "node-1", 3), nodes=(silent,)), POLICY)
+    elsewhere = first_finding(revision_facts(failing("a", "node-1", 3), nodes=nodes), POLICY)
     assert elsewhere
     assert elsewhere.reason is Reason.WRONG_ANSWER
+
+
+def test_what_a_silent_or_lost_node_last_wrote_is_no_evidence() -> None:
+    here = NodeFacts(name="node-1", labels={}, allocatable={}, schedulable=True)
+    for nodes in ((here, replace(here, name="node-2", ready=False)), (here,)):
+        seen = revision_facts(failing("a", "node-1", 1), failing("b", "node-2", 3), nodes=nodes)
+        wrong = first_finding(revision_facts(failing("a", "node-1", 1), nodes=nodes), POLICY)
+        assert wrong
+        assert wrong.reason is Reason.WRONG_ANSWER
+        assert not is_certain(wrong, seen)
+        assert at_fault(revision_facts(answering(), failing("b", "node-2", 3), nodes=nodes)) == ()
+
+
+def test_a_pod_that_has_just_been_placed_is_on_a_node_that_may_not_be_seen_yet() -> None:
+    here = NodeFacts(name="node-1", labels={}, allocatable={}, schedulable=True)
+    placed = pod(node="node-new", conditions=true("PodScheduled"))
+    assert first_finding(revision_facts(placed, nodes=(here,)), POLICY) is None
+
+
+@pytest.mark.parametrize("why", [beside({"waiting": {"reason": "CrashLoopBackOff"}}), held_by(reason="x")])
+def test_what_others_put_into_a_pod_is_never_held_against_the_version(why: dict[str, Any]) -> None:
+    seen = revision_facts(pod(**why), pod(**why))
+    found = first_finding(seen, POLICY)
+    assert found
+    assert found.about is About.WORLD
+    assert not is_certain(found, seen)

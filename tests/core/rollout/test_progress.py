@@ -57,19 +57,19 @@ def test_a_missed_deadline_names_the_field_that_says_how_long(seen: RevisionFact
 
 
 def test_nothing_is_remembered_while_all_goes_well() -> None:
-    assert noted(STARTED, facts(reached(Initialized=minutes(2))), minutes(3), trouble=False) is STARTED
+    assert noted(STARTED, facts(reached(Initialized=minutes(2))), POLICY, minutes(3), trouble=False) is STARTED
 
 
 def test_a_new_maximum_moves_the_clock_and_getting_back_to_it_does_not() -> None:
     one = facts(reached(PodScheduled=minutes(1), Initialized=minutes(2)))
-    known = noted(STARTED, one, minutes(3), trouble=True)
+    known = noted(STARTED, one, POLICY, minutes(3), trouble=True)
     assert known.clock.progress
     assert known.clock.progress.at == minutes(2)  # the pods' own times tell it, until something goes wrong
     again = facts(reached("b", PodScheduled=minutes(5), Initialized=minutes(6)))  # a pod made anew in its place
-    assert noted(known, again, minutes(7), trouble=False) == known
+    assert noted(known, again, POLICY, minutes(7), trouble=False) == known
     assert deadline(known, again, POLICY) == minutes(12)
     two = facts(*again.pods, reached("c", PodScheduled=minutes(8)))
-    further = noted(known, two, minutes(8), trouble=False)
+    further = noted(known, two, POLICY, minutes(8), trouble=False)
     assert further.clock.progress
     assert (further.clock.progress.scheduled, further.clock.progress.at) == (2, minutes(8))
     assert deadline(further, two, POLICY) == minutes(18)
@@ -134,3 +134,39 @@ def test_a_crash_loop_runs_into_the_deadline_however_often_its_pods_are_made_ane
     cluster.pass_time(minutes=2)
     cluster.settle()
     assert cluster.condition("Stalled")["reason"] == "DeadlineExceeded"
+
+
+@pytest.mark.parametrize("flaps", [False, True], ids=["its pod is made anew", "its readiness flaps"])
+def test_a_version_that_gets_no_further_ends_by_its_deadline_however_busy_its_pods_are(flaps: bool) -> None:
+    """Preempted, on a spot node, moved by a descheduler, or ready for a moment now and then."""
+    cluster = simulator()
+    cluster.becomes_ready()
+    cluster.starts("4")
+    name = cluster.revision_named("4")
+    for _ in range(30):
+        cluster.kubelet(name, status=loading(cluster))
+        if flaps:
+            cluster.kubelet(name, status=cluster.ready_status())
+            cluster.objects["Deployment", name]["status"] = {}
+        cluster.settle()
+        if "refused" in cluster.status:
+            break
+        cluster.pass_time(minutes=9)
+    assert cluster.status["refused"]["reason"] == "DeadlineExceeded"
+    assert cluster.now - NOON < timedelta(hours=3)
+
+
+def test_a_pod_that_was_evicted_once_has_its_time_in_the_place_of_the_one_before() -> None:
+    cluster = simulator()
+    cluster.becomes_ready()
+    cluster.starts("4")
+    name = cluster.revision_named("4")
+    for minutes_passed in (0, 8):
+        cluster.pass_time(minutes=minutes_passed)
+        cluster.kubelet(name, status=loading(cluster))  # fetched anew
+        cluster.settle()
+    cluster.pass_time(minutes=8)
+    cluster.settle()
+    assert "refused" not in cluster.status
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"

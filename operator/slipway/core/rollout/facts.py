@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Self
 
 from slipway.core.analysis.samples import Told
 from slipway.core.facts import Child, NodeFacts, Observed, Owner, PodFacts
 from slipway.core.names import of_resolve_job
-from slipway.core.rollout.unstarted import told
+from slipway.core.rollout.unstarted import is_of, told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,11 @@ class RevisionFacts:
     replica_failure: str | None = None
     """Why the API server refused its pods."""
     pods: tuple[PodFacts, ...] = ()
-    ending: int = 0
-    """Pods that were told to end and are still there."""
+    """Those that are there to stay. Only they are evidence about the version."""
+    ending: tuple[PodFacts, ...] = ()
+    """Pods that were told to end and have not ended."""
+    over: tuple[PodFacts, ...] = ()
+    """Pods that have come to their end and are left over: no evidence, and in nobody's way."""
     nodes: tuple[NodeFacts, ...] = ()
     told: Mapping[str, Told] = field(default_factory=dict)
     """What Kubernetes tells of pods that do not start, by uid."""
@@ -35,6 +39,31 @@ class RevisionFacts:
     def whole(self) -> bool:
         """Every pod that it should have is available, and it should have some."""
         return self.available >= self.wanted > 0
+
+    @property
+    def lacks_pods(self) -> bool:
+        """Fewer pods are available than its Deployment is set to."""
+        return self.available < self.count
+
+    def lost_node(self, pod: PodFacts) -> str | None:
+        """What is the matter with a pod's node, in words, while nobody hears of its pods. A pod whose containers have
+        begun is on a node that was there; of one that has just been placed the node may be new, and not be seen yet."""
+        if pod.node in self._silent:
+            return f"its node {pod.node} is not ready"
+        begun = pod.fetch.begun or pod.server.begun or pod.deleting
+        return f"its node {pod.node} is gone" if self.has_no_node(pod) and begun else None
+
+    def has_no_node(self, pod: PodFacts) -> bool:
+        """Whether the Node of a pod that was placed is not there any more: it cannot run."""
+        return bool(self.nodes) and pod.node is not None and pod.node not in self._named
+
+    @cached_property
+    def _silent(self) -> frozenset[str]:
+        return frozenset(node.name for node in self.nodes if not node.ready)
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        return frozenset(node.name for node in self.nodes)
 
     @property
     def fetched(self) -> bool:
@@ -47,7 +76,14 @@ class RevisionFacts:
 
     @classmethod
     def gather(
-        cls, observed: Observed, *, deployment: Mapping[str, Any], revision: str, version: str, wanted: int
+        cls,
+        observed: Observed,
+        *,
+        deployment: Mapping[str, Any],
+        revision: str,
+        version: str,
+        wanted: int,
+        now: datetime,
     ) -> Self:
         """Read a revision's facts out of what was observed. `deployment` is empty when there is none."""
         status, pods = deployment.get("status") or {}, observed.pods_of(revision)
@@ -56,19 +92,30 @@ class RevisionFacts:
             version=version,
             wanted=wanted,
             count=int(deployment["spec"].get("replicas", 1)) if deployment else 0,
-            available=available(deployment, pods),
+            available=available(deployment, pods, now),
             replica_failure=_replica_failure(status),
             pods=tuple(pod for pod in pods if not pod.deleting),
-            ending=sum(pod.deleting for pod in pods),
+            ending=tuple(pod for pod in pods if pod.deleting),
+            over=observed.over_of(revision),
             nodes=observed.nodes,
             told=told(observed),
         )
 
 
-def available(deployment: Mapping[str, Any], pods: Iterable[PodFacts]) -> int:
-    """Pods that are available and stay. A Deployment's own count goes on counting one that has been told to end."""
+def available(deployment: Mapping[str, Any], pods: Iterable[PodFacts], now: datetime) -> int:
+    """Pods that are available and stay. A Deployment's own count goes on counting one that was told to end: while one
+    ends, those that are ready count for it only once they have been so for minReadySeconds."""
     said = int((deployment.get("status") or {}).get("availableReplicas", 0))
-    return min(said, sum(pod.ready and not pod.deleting for pod in pods)) if said else 0
+    if not said:
+        return 0
+    pods = tuple(pods)
+    ready = [pod for pod in pods if pod.ready and not pod.deleting]
+    ending = sum(pod.deleting for pod in pods)
+    if not ending:
+        return min(said, len(ready))
+    since = now - timedelta(seconds=int(deployment["spec"].get("minReadySeconds", 0)))
+    sure = sum(pod.ready_at is None or pod.ready_at <= since for pod in ready)
+    return min(said, len(ready), max(sure, said - ending))
 
 
 def _replica_failure(status: Mapping[str, Any]) -> str | None:
@@ -95,14 +142,14 @@ class ResolveFacts:
     @classmethod
     def gather(cls, observed: Observed, *, owner: Owner, ask: str) -> Self:
         """Read what became of resolving an ask. A Job on its way out counts as one that is still there; that of a
-        predecessor of our name says nothing of us."""
+        predecessor of our name says nothing of us, and the pod of an earlier Job of this name nothing of this one."""
         name = of_resolve_job(owner.name, ask)
         job = observed.child("Job", name)
         if job and job.owner_uid != owner.uid:
             return cls()
         conditions = ((job.body.get("status") or {}).get("conditions") or ()) if job else ()
         true = {c["type"] for c in conditions if c["status"] == "True"}
-        pods = [pod for pod in observed.pods if pod.job == name and not pod.deleting]
+        pods = [pod for pod in observed.pods if job and is_of(pod, job) and not pod.deleting]
         return cls(
             job=job,
             failed="Failed" in true,

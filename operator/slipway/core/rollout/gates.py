@@ -4,7 +4,7 @@ A gate looks at one revision's facts and returns a Finding, or None when it has 
 first finding is what people see, so causes stand before their symptoms (a full quota before a missed deadline).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -13,6 +13,7 @@ from slipway.api.v1alpha1.spec import Accelerator, Analysis, AnalysisMode, Canar
 from slipway.core.facts import ContainerFacts, PodFacts
 from slipway.core.inventory import what_nodes_have
 from slipway.core.reasons import About, Finding, Reason, finding
+from slipway.core.rollout.endings import endings, is_unknown, of_server
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.unstarted import has_not_started, pods_refused
 from slipway.core.verdict import verdict
@@ -24,6 +25,8 @@ SEEN_TWICE: Final = 2
 
 IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+STARTING_REASONS: Final = frozenset({"ContainerCreating", "PodInitializing"})
+"""What every container waits for that is about to start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +78,12 @@ def no_node_fits(facts: RevisionFacts, policy: Policy) -> Finding | None:
 
 def image_cannot_be_pulled(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The kubelet cannot get an image: the registry is down, or the name, tag or pull secret is wrong."""
-    for pod, container in _containers(facts):
-        if container.waiting_reason in IMAGE_REASONS:
-            said = container.waiting_message or container.waiting_reason
-            return finding(Reason.IMAGE_PULL_FAILED, f"{facts.version}: {pod.name}: {said}")
-    return None
+    return _waiting(facts, IMAGE_REASONS, Reason.IMAGE_PULL_FAILED)
 
 
 def configuration_is_missing(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """A Secret or ConfigMap that the pod names is not there."""
-    for pod, container in _containers(facts):
-        if container.waiting_reason in CONFIG_REASONS:
-            said = container.waiting_message or container.waiting_reason
-            return finding(Reason.CONFIGURATION_MISSING, f"{facts.version}: {pod.name}: {said}")
-    return None
+    return _waiting(facts, CONFIG_REASONS, Reason.CONFIGURATION_MISSING)
 
 
 def pod_does_not_start(facts: RevisionFacts, policy: Policy) -> Finding | None:
@@ -109,7 +104,7 @@ def fetch_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
 
 def server_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The guard ended the server with a verdict: it cannot load, answers wrongly, or its backend is dead."""
-    for pod in _not_ready(facts):
+    for pod in _ended(facts):
         if (found := _said(facts, pod, pod.server)) is not None:
             return found
     return None
@@ -117,7 +112,7 @@ def server_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
 
 def ran_out_of_memory(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The kernel killed the server for memory, so the guard could say nothing."""
-    for pod in _not_ready(facts):
+    for pod in _ended(facts):
         if pod.server.exit_reason == "OOMKilled":
             message = f"{facts.version}: {pod.name} was killed for memory: raise server.resources.limits.memory"
             return finding(Reason.OUT_OF_MEMORY, message)
@@ -126,24 +121,64 @@ def ran_out_of_memory(facts: RevisionFacts, policy: Policy) -> Finding | None:
 
 def keeps_crashing(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The server's container ends without a verdict."""
+    for pod in _ended(facts):
+        code = pod.server.exit_code
+        return finding(Reason.CRASH_LOOP, f"{facts.version}: {pod.name}: the server ended with exit code {code}")
+    return None
+
+
+def somebody_elses_container_fails(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """A container that somebody's webhook put into the pod, such as a mesh's proxy, does not start or keeps ending."""
     for pod in _not_ready(facts):
-        if pod.server.endings:
-            code = pod.server.exit_code
-            return finding(Reason.CRASH_LOOP, f"{facts.version}: {pod.name}: the server ended with exit code {code}")
+        for other in pod.others:
+            if other.waiting_reason and other.waiting_reason not in STARTING_REASONS:
+                said = other.waiting_message or other.waiting_reason
+                ended = f" (its last exit code: {other.exit_code})" if other.exit_code is not None else ""
+                message = f"{facts.version}: {pod.name}: container {other.name}, which is not Slipway's: {said}{ended}"
+                return finding(Reason.SIDECAR_FAILED, message)
+    return None
+
+
+def pod_is_held_back(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The server is ready and the pod is not: a readiness gate is not set, or a container of somebody else's is not."""
+    for pod in _not_ready(facts):
+        if not pod.server.ready:
+            continue
+        unready = [other.name for other in pod.others if other.running and not other.ready]
+        said = f"container {unready[0]}, which is not Slipway's, is not ready" if unready else pod.held
+        if said:
+            message = f"{facts.version}: {pod.name}: the server is ready and the pod is not: {said}"
+            return finding(Reason.POD_NOT_READY, message)
     return None
 
 
 def node_was_lost(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """A pod's node is silent: Kubernetes makes a new pod elsewhere after some minutes."""
-    silent = {node.name for node in facts.nodes if not node.ready}
-    pod = next((pod for pod in facts.pods if not pod.ready and pod.node in silent), None)
-    return finding(Reason.POD_LOST, f"{facts.version}: {pod.name}: its node {pod.node} is not ready") if pod else None
+    for pod in facts.pods:
+        if not pod.ready and (lost := facts.lost_node(pod)):
+            return finding(Reason.POD_LOST, f"{facts.version}: {pod.name}: {lost}")
+    return None
 
 
-def pod_was_lost(facts: RevisionFacts, policy: Policy) -> Finding | None:
-    """Evicted, its node gone, or turned away by the kubelet: not the revision's doing."""
-    pod = next((pod for pod in facts.pods if pod.failure and pod.phase == "Failed"), None)
-    return finding(Reason.POD_LOST, f"{facts.version}: {pod.name}: {pod.failure}") if pod else None
+def server_was_lost(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """The server ended with its node, or the kubelet cannot tell how; it is about to start again."""
+    for pod in _not_ready(facts):
+        if pod.fetched_at and not pod.server.running and is_unknown(pod.server):
+            code = f"the kubelet of {pod.node} cannot tell how the server ended (exit code {pod.server.exit_code})"
+            return finding(Reason.POD_LOST, f"{facts.version}: {pod.name}: {code}; it starts again")
+    return None
+
+
+def pod_was_lost(facts: RevisionFacts) -> Finding | None:
+    """A pod was evicted, shut down with its node or turned away by the kubelet, and nothing has come up since. It is
+    told of while pods are lacking, and is no gate: what is over holds nobody up and counts against nobody."""
+    lost = max(facts.over, key=lambda pod: (pod.ended_at, pod.name), default=None)
+    if lost is None or not facts.lacks_pods:
+        return None
+    if any(pod.ready_at and pod.ready_at >= lost.ended_at for pod in facts.pods):
+        return None
+    place = f" on {lost.node}" if lost.node else ""
+    return finding(Reason.POD_LOST, f"{facts.version}: {lost.name}{place}: {lost.failure or f'ended as {lost.phase}'}")
 
 
 GATES: Final[tuple[Gate, ...]] = (
@@ -156,14 +191,21 @@ GATES: Final[tuple[Gate, ...]] = (
     ran_out_of_memory,
     server_failed,
     keeps_crashing,
+    server_was_lost,
+    somebody_elses_container_fails,
+    pod_is_held_back,
     no_node_fits,
-    pod_was_lost,
 )
 
 
-def first_finding(facts: RevisionFacts, policy: Policy) -> Finding | None:
+def objection(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The first thing that a gate has against the revision."""
     return next((found for gate in GATES if (found := gate(facts, policy))), None)
+
+
+def first_finding(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """What people should hear of the revision: what a gate has against it, else how a pod of it was lost."""
+    return objection(facts, policy) or pod_was_lost(facts)
 
 
 def is_certain(found: Finding, facts: RevisionFacts) -> bool:
@@ -171,9 +213,14 @@ def is_certain(found: Finding, facts: RevisionFacts) -> bool:
     its pods are on two."""
     if found.about is not About.REVISION or (found.reason in OF_ONE_POD and _verified(facts)):
         return False
-    failing = [(pod, ends) for pod in _not_ready(facts) if (ends := _container(pod).endings)]
-    nodes, failing_nodes = {pod.node for pod in facts.pods}, {pod.node for pod, _ in failing}
+    failing = [(pod, ends) for pod in _not_ready(facts) if (ends := endings(pod))]
+    nodes, failing_nodes = _nodes(facts.pods), _nodes(pod for pod, _ in failing)
     return sum(ends for _, ends in failing) >= SEEN_TWICE and len(failing_nodes) >= min(SEEN_TWICE, len(nodes))
+
+
+def _nodes(pods: Iterable[PodFacts]) -> set[str]:
+    """A pod that has no node yet is not on one of its own."""
+    return {pod.node for pod in pods if pod.node}
 
 
 def at_fault(facts: RevisionFacts) -> tuple[PodFacts, ...]:
@@ -181,7 +228,7 @@ def at_fault(facts: RevisionFacts) -> tuple[PodFacts, ...]:
     would keep the same GPU, so the pod has to go."""
     if not _verified(facts):
         return ()
-    wrong = (pod for pod in _not_ready(facts) if pod.server.endings >= SEEN_TWICE)
+    wrong = (pod for pod in _not_ready(facts) if of_server(pod) >= SEEN_TWICE)
     said = ((pod, verdict(pod.server.termination_message)) for pod in wrong)
     return tuple(pod for pod, found in said if found and found.reason in OF_ONE_POD)
 
@@ -190,17 +237,25 @@ def _verified(facts: RevisionFacts) -> bool:
     return any(pod.server.started for pod in facts.pods)
 
 
-def _container(pod: PodFacts) -> ContainerFacts:
-    """The container that speaks for the revision: where the bundle is not there yet, the fetcher."""
-    return pod.server if pod.fetched_at else pod.fetch
-
-
-def _containers(facts: RevisionFacts) -> Iterator[tuple[PodFacts, ContainerFacts]]:
-    return ((pod, container) for pod in facts.pods for container in (pod.fetch, pod.server))
+def _waiting(facts: RevisionFacts, reasons: Set[str], reason: Reason) -> Finding | None:
+    """The first container, ours or not, that waits for one of these reasons."""
+    for pod in facts.pods:
+        for container in (pod.fetch, pod.server, *pod.others):
+            if container.waiting_reason in reasons:
+                said = container.waiting_message or container.waiting_reason
+                whose = f"container {container.name}, which is not Slipway's: " if container in pod.others else ""
+                return finding(reason, f"{facts.version}: {pod.name}: {whose}{said}")
+    return None
 
 
 def _not_ready(facts: RevisionFacts) -> Iterator[PodFacts]:
-    return (pod for pod in facts.pods if not pod.ready)
+    """Those of which something is heard: what a silent or lost node last wrote of a pod is no evidence."""
+    return (pod for pod in facts.pods if not pod.ready and not facts.lost_node(pod))
+
+
+def _ended(facts: RevisionFacts) -> Iterator[PodFacts]:
+    """Pods whose server ended by its own doing."""
+    return (pod for pod in _not_ready(facts) if of_server(pod))
 
 
 def _said(facts: RevisionFacts, pod: PodFacts, container: ContainerFacts) -> Finding | None:

@@ -9,9 +9,11 @@ one machine for every type: a type is a set of limits for capacity.py.
                                                         → RollingBack → refused
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
@@ -19,7 +21,7 @@ from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.rollout import analysing, canary, limits, mirroring, proving, resolving
 from slipway.core.rollout.capacity import Allocation, Limits, Side, allocate, hold
 from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
+from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain, objection, pod_was_lost
 from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted, unpaused, wait_ended, waits
 from slipway.core.rollout.state import Facts, Outcome, State, side
 from slipway.core.rollout.target import at_phase, fallen_back, promoted, refused_as, started
@@ -103,7 +105,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     if _has_taken_over(state, facts, candidate):
         return _promote(state, facts, policy, now)
     unrouted = _unrouted(state, facts)
-    outside = _hindered(facts) or unrouted or _drains(rollout, facts, candidate)
+    outside = _hindered(facts) or unrouted or _drains(rollout, facts, candidate, policy)
     rollout, found, late = _judged(rollout, candidate, outside, policy, now)
     state = mirroring.measured(replace(state, rollout=rollout), facts)
     state, told = analysing.analysed(state, facts, policy, now)
@@ -148,11 +150,11 @@ def _hindered(facts: Facts) -> Finding | None:
     return found if found and found.about is About.WORLD else None
 
 
-def _drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts) -> Finding | None:
+def _drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts, policy: Policy) -> Finding | None:
     """The candidate may not have pods before others' have ended; or it has all that it may have before the traffic is
     shared, and others' pods are about, which a Service that spans would reach."""
-    if rollout.strategy.bundles_verified and not candidate.count and _lingers(facts, candidate):
-        return finding(Reason.DRAINING, f"{candidate.version}: starts once the pods of the version before have ended")
+    if waits_for := _may_not_stop(facts, candidate, policy) or _awaits_end(rollout, facts, candidate, policy):
+        return waits_for
     done = 0 < candidate.count <= candidate.available and candidate.count < facts.needed
     if not (facts.bystanders and done) or candidate.revision in facts.root:
         return None
@@ -160,20 +162,59 @@ def _drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts) -> F
     return finding(Reason.DRAINING, message)
 
 
+def _may_not_stop(facts: Facts, candidate: RevisionFacts, policy: Policy) -> Finding | None:
+    """With Recreate a pod that nobody hears of would keep the candidate from starting, for ever perhaps: as long as it
+    is there, what serves is not stopped."""
+    if policy.type is not RolloutType.RECREATE or candidate.count:
+        return None
+    for known in facts.revisions.values():
+        stuck = next((pod for pod in (*known.ending, *known.pods) if known.lost_node(pod)), None)
+        if stuck and known.count and known is not candidate:
+            message = f"{candidate.version}: {known.version} is not stopped while {_unheard(known, stuck)}"
+            return finding(Reason.POD_LOST, message)
+    return None
+
+
+def _awaits_end(rollout: RolloutStatus, facts: Facts, leads: RevisionFacts, policy: Policy) -> Finding | None:
+    """It may not have pods before others' have ended, which have been told to."""
+    proved = rollout.strategy.bundles_verified
+    stopped = proved or not any(known.count for known in facts.revisions.values())
+    if leads.count or not stopped or not (proved or policy.type is RolloutType.RECREATE):
+        return None
+    lingering = list(_lingering(facts, leads))
+    for known, pod in lingering:
+        if known.lost_node(pod):
+            return finding(Reason.POD_LOST, f"{leads.version}: starts no pod while {_unheard(known, pod)}")
+    if not lingering:
+        return None
+    pod = lingering[0][1]
+    message = (
+        f"{leads.version}: starts once the pods of the version before have ended; {pod.name} on {pod.node} has not"
+    )
+    return finding(Reason.DRAINING, message)
+
+
+def _unheard(known: RevisionFacts, pod: PodFacts) -> str:
+    """That a pod has ended nobody can tell, and what helps."""
+    force = f"kubectl delete pod {pod.name} --grace-period=0 --force"
+    remedy = f"delete Node {pod.node} if its machine is off, or the pod: {force}"
+    return f"nobody can tell whether {pod.name} of {known.version} has ended: {known.lost_node(pod)}; {remedy}"
+
+
 def _judged(
     rollout: RolloutStatus, candidate: RevisionFacts, outside: Finding | None, policy: Policy, now: datetime
 ) -> tuple[RolloutStatus, Finding | None, Finding | None]:
     """The rollout with its clocks, what is in the way, and whether the time is up. While something outside is in the
     way or somebody has paused, the time does not count."""
-    trouble = first_finding(candidate, policy)
-    rollout = noted(rollout, candidate, now, trouble=trouble is not None)
+    trouble = objection(candidate, policy)
+    rollout = noted(rollout, candidate, policy, now, trouble=trouble is not None)
     found = trouble or outside
     world = found is not None and found.about is About.WORLD
     if world:
         return waits(rollout, now), found, None
     rollout = wait_ended(rollout, now)
     late = None if _idle(rollout, candidate) else missed_deadline(rollout, candidate, policy, now)
-    return rollout, found, late
+    return rollout, found or pod_was_lost(candidate), late
 
 
 def _idle(rollout: RolloutStatus, candidate: RevisionFacts) -> bool:
@@ -194,6 +235,9 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
         return Outcome(state=state, allocation=as_it_is(state, facts))
     if state.stable and (split := canary.splits_sequences(facts, state.candidate)):
         return Outcome(state=state, allocation=as_it_is(state, facts), finding=split, stalled=True)
+    candidate = facts.of(state.candidate)
+    if candidate and _may_not_stop(facts, candidate, policy):
+        return Outcome(state=state, allocation=as_it_is(state, facts))
     planned = limits.planned(rollout, facts, state, policy, now)
     rollout, state = planned.rollout, replace(state, rollout=planned.rollout)
     if planned.needs_proof:
@@ -271,7 +315,15 @@ def _grown(new: Side, down: list[Side], within: Limits, root: frozenset[str]) ->
 
 def _lingers(facts: Facts, leads: RevisionFacts) -> bool:
     """Pods of another revision are still there, if only to end."""
-    return any(known.pods or known.ending for known in facts.revisions.values() if known is not leads)
+    return any(_lingering(facts, leads))
+
+
+def _lingering(facts: Facts, leads: RevisionFacts) -> Iterator[tuple[RevisionFacts, PodFacts]]:
+    """Pods of other revisions that may still run. One whose Node is not there any more does not."""
+    for known in facts.revisions.values():
+        for pod in (*known.ending, *known.pods):
+            if known is not leads and not known.has_no_node(pod):
+                yield known, pod
 
 
 # -- back
@@ -304,7 +356,7 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
     if facts.needed == 0:  # asleep: there is nothing to carry
         none = dict.fromkeys(facts.revisions, 0)
         return Outcome(state=state, allocation=Allocation(counts=none, root=frozenset({stable.revision})))
-    found = first_finding(stable, policy) or _unrouted(state, facts)
+    found = first_finding(stable, policy) or _unrouted(state, facts) or _awaits_end(rollout, facts, stable, policy)
     until = rollout.phase_started_at + policy.progress_deadline
     planned = limits.planned(rollout, facts, state, policy, now)
     state = replace(state, rollout=planned.rollout)
@@ -323,7 +375,7 @@ def _soak(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     stable = facts.of(state.stable)
     if facts.standby is None:
         return _steady(replace(state, rollout=None), facts)
-    found = first_finding(stable, policy) if stable else None
+    found = first_finding(stable, policy) if stable and not stable.whole else None
     if found and stable and policy.automatic_rollback and is_certain(found, stable):
         return sent_home(state, found, facts, now)
     return replace(_steady(state, facts), finding=found)

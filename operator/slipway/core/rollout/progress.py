@@ -3,6 +3,10 @@
 Progress is a new maximum of pods that are scheduled, fetched, started or available in this attempt. A pod that is made
 anew or starts again after a crash only gets back to where one was, and does not move the deadline.
 
+What was reached is remembered once something went wrong, or once the candidate has had the time for one whole attempt.
+Until then the pods' own times tell it: a status write for each step of each pod is saved, and a pod that was evicted
+once has its time in the place of the one before.
+
 `status.rollout.clock` is written here and nowhere else:
 
     the candidate enters a phase           the deadline counts from the phase's start
@@ -63,11 +67,12 @@ def unpaused(rollout: RolloutStatus) -> RolloutStatus:
     return rollout.evolve(clock=rollout.clock.evolve(paused_at=None))
 
 
-def noted(rollout: RolloutStatus, facts: RevisionFacts, now: datetime, *, trouble: bool) -> RolloutStatus:
-    """The rollout with the progress remembered, once something went wrong: until then the pods' own times tell it, and
-    a status write for each step of each pod is saved."""
-    before = rollout.clock.progress
-    if before is None and not trouble:
+def noted(
+    rollout: RolloutStatus, facts: RevisionFacts, policy: Policy, now: datetime, *, trouble: bool
+) -> RolloutStatus:
+    """The rollout with the progress remembered, where it has to be."""
+    before, whole_attempt = rollout.clock.progress, policy.fetch_timeout + policy.progress_deadline
+    if before is None and not trouble and now < _from(rollout) + whole_attempt:
         return rollout
     counts = _counts(facts)
     if before is None:

@@ -89,20 +89,27 @@ def _waits(facts: ResolveFacts, version: str) -> Finding | None:
     """What keeps the Job's pod from running, in the same words as for a model's pods."""
     if facts.pod is None:
         return has_no_pod(facts.job, facts.told, version) if facts.job else None
-    waiting = RevisionFacts(revision="", version=version, wanted=1, pods=(facts.pod,), told=facts.told)
+    alive, over = ((), (facts.pod,)) if facts.pod.over else ((facts.pod,), ())
+    waiting = RevisionFacts(revision="", version=version, wanted=1, count=1, pods=alive, over=over, told=facts.told)
     return first_finding(waiting, Policy(fetch_timeout=STALLED_AFTER, progress_deadline=STALLED_AFTER))
 
 
 def _failed(rollout: RolloutStatus, facts: ResolveFacts, version: str, now: datetime) -> Try:
-    said = (facts.pod and verdict(facts.pod.fetch.termination_message)) or finding(
-        Reason.FETCH_FAILED,
-        "the resolve Job ended without an answer: it took longer than rollout.fetchTimeout, or crashed",
-    )
+    said = (facts.pod and verdict(facts.pod.fetch.termination_message)) or _without_verdict(facts)
     found = finding(said.reason, f"{version}: {said.message}")
     attempts = rollout.resolve.attempts + 1
     delay: timedelta = min(RETRY_FIRST * 2 ** min(attempts - 1, 10), RETRY_CAP)
     failed = ResolveStatus(attempts=attempts, retry_at=now + delay, reason=str(found.reason), message=found.message)
     return _wait_to_retry(rollout.evolve(resolve=failed), facts, now)
+
+
+def _without_verdict(facts: ResolveFacts) -> Finding:
+    """Nothing is to be read of the resolver: how its pod ended, where that is told."""
+    pod = facts.pod
+    if pod and pod.over and pod.failure:
+        return finding(Reason.POD_LOST, f"{pod.name} on {pod.node}: {pod.failure}")
+    message = "the resolve Job ended without an answer: it took longer than rollout.fetchTimeout, or crashed"
+    return finding(Reason.FETCH_FAILED, message)
 
 
 def _wait_to_retry(rollout: RolloutStatus, facts: ResolveFacts, now: datetime) -> Try:

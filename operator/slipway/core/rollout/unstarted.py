@@ -87,11 +87,17 @@ def has_not_started(pod: PodFacts, said: Told, version: str) -> Finding | None:
     return finding(Reason.POD_NOT_STARTED, f"{message}, with: kubectl describe pod {pod.name}")
 
 
+def is_of(pod: PodFacts, job: Child) -> bool:
+    """Whether a pod was made by this Job, and not by an earlier one of its name, which garbage collection has not
+    reached yet."""
+    return pod.job == job.name and pod.job_uid == job.uid
+
+
 def _jobs(observed: Observed, owner: Owner) -> Iterator[tuple[datetime, str]]:
     """Jobs of ours without a pod, and since when they have waited for it."""
-    having = {pod.job for pod in observed.pods}
-    for (kind, name), job in observed.children.items():
-        if kind == "Job" and job.owner_uid == owner.uid and not job.deleting and name not in having:
+    for (kind, _), job in observed.children.items():
+        awaited = kind == "Job" and job.owner_uid == owner.uid and not job.deleting
+        if awaited and not any(is_of(pod, job) for pod in observed.pods):
             body = job.body
             conditions = (body.get("status") or {}).get("conditions") or ()
             if not any(c["type"] in _ENDED and c["status"] == "True" for c in conditions):

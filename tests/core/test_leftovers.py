@@ -1,0 +1,111 @@
+"""Pods that have come to their end decide nothing: whatever lies about, what is done and when is the same."""
+
+from hypothesis import settings
+
+from tests.core.cluster.littered import ENDS, Littered, leftover
+from tests.core.cluster.machine import SETTINGS, Machine
+from tests.core.cluster.scenario import canary, counts, forget_jobs, goes_on, pods_come, proved, ready, shares
+from tests.core.cluster.simulator import Simulator
+
+
+class LitteredMachine(Machine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cluster = Littered(**vars(self.cluster))
+
+
+TestLittered = LitteredMachine.TestCase
+TestLittered.settings = settings(SETTINGS, max_examples=max(10, SETTINGS.max_examples // 3))
+
+
+# As people have met them
+
+
+def lies_about(cluster: Simulator, version: str, *ends: int, node: str = "node-1") -> None:
+    """So many pods of a version end and are left over; those that replace them are there."""
+    revision = cluster.revision_named(version).removeprefix("churn-")
+    at = cluster.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for end in ends:
+        name = f"over-{version}-{len(cluster.pods)}"
+        cluster.pods[name] = leftover(name, revision, node=node, end=end, at=at)
+    cluster.settle()
+
+
+EVERY = range(len(ENDS))
+
+
+def test_a_version_is_not_refused_for_pods_that_were_evicted_or_shut_down_with_their_nodes() -> None:
+    cluster = ready(replicas=4)
+    cluster.starts("4")
+    cluster.kubelet(cluster.revision_named("4"), status=cluster.server_runs())
+    lies_about(cluster, "4", *EVERY)
+    lies_about(cluster, "4", *EVERY, node="node-2")
+    assert "refused" not in cluster.status
+    assert "waitingSince" not in str(cluster.status["rollout"])
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"
+    assert cluster.status["phase"] == "Ready"
+
+
+def test_a_lost_pod_is_told_of_while_pods_are_lacking_and_nothing_has_come_up_since() -> None:
+    cluster = ready(replicas=2)
+    name = cluster.revision_named("3")
+    cluster.pass_time(minutes=1)
+    cluster.kubelet(name, status=cluster.server_runs())
+    lies_about(cluster, "3", 0)
+    assert cluster.condition("Ready")["reason"] == "PodLost"
+    told = cluster.condition("Ready")["message"]
+    assert told.startswith("3: over-3-")
+    assert " on node-1: Evicted: the node was low on resource" in told
+    cluster.pass_time(minutes=1)
+    cluster.kubelet(name)
+    cluster.settle()
+    assert cluster.status["phase"] == "Ready"
+    assert cluster.condition("Ready")["reason"] == "Ready"
+    cluster.pass_time(days=2)
+    cluster.objects["Deployment", name]["status"]["availableReplicas"] = 1
+    cluster.pods[f"{name}-1"]["status"] = cluster.server_runs()  # another matter, two days later
+    cluster.settle()
+    assert cluster.condition("Ready")["reason"] != "PodLost"
+
+
+def test_a_leftover_beside_as_many_pods_as_are_wanted_says_nothing() -> None:
+    for rollout in ({"type": "BlueGreen"}, {"type": "RollingUpdate"}):
+        cluster = ready(replicas=2, rollout=rollout)
+        cluster.starts("4")
+        cluster.rolls_on()
+        before = cluster.status
+        lies_about(cluster, "4", *EVERY)
+        assert cluster.status == before
+        assert cluster.condition("Ready")["status"] == "True"
+
+
+def test_a_leftover_of_a_canary_stops_no_analysis_and_no_step() -> None:
+    cluster = canary({"weight": 50}, {"pause": {"duration": "5m"}})
+    pods_come(cluster)
+    lies_about(cluster, "4", *EVERY)
+    assert cluster.status["phase"] == "Paused"
+    cluster.pass_time(minutes=5)
+    goes_on(cluster)
+    pods_come(cluster)
+    assert shares(cluster) == {"4": 100}
+
+
+def test_recreate_does_not_wait_for_pods_that_are_over() -> None:
+    cluster = ready(replicas=1, rollout={"type": "Recreate"})
+    lies_about(cluster, "3", *EVERY)
+    forget_jobs(cluster)
+    cluster.starts("4")
+    proved(cluster)
+    assert counts(cluster) == {"3": 0, "4": 1}
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"
+
+
+def test_a_leftover_serves_nobody_whatever_its_conditions_say() -> None:
+    cluster = ready(replicas=1)
+    name = cluster.revision_named("3")
+    cluster.pods = {}
+    lies_about(cluster, "3", 7)
+    assert cluster.objects["Deployment", name]["status"]["availableReplicas"] == 1
+    assert cluster.status["ready"] == "0/1"
