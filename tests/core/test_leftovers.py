@@ -4,7 +4,19 @@ from hypothesis import settings
 
 from tests.core.cluster.littered import ENDS, Littered, leftover
 from tests.core.cluster.machine import SETTINGS, Machine
-from tests.core.cluster.scenario import canary, counts, forget_jobs, goes_on, pods_come, proved, ready, shares
+from tests.core.cluster.scenario import (
+    ERRORS,
+    canary,
+    counts,
+    forget_jobs,
+    goes_on,
+    pods_come,
+    proved,
+    ready,
+    round_of,
+    shares,
+    told,
+)
 from tests.core.cluster.simulator import Simulator
 
 
@@ -81,9 +93,13 @@ def test_a_leftover_beside_as_many_pods_as_are_wanted_says_nothing() -> None:
 
 
 def test_a_leftover_of_a_canary_stops_no_analysis_and_no_step() -> None:
-    cluster = canary({"weight": 50}, {"pause": {"duration": "5m"}})
+    analysis = {"interval": "1m", "count": 2, "metrics": [ERRORS]}
+    cluster = canary({"weight": 50}, {"analysis": "Inline"}, {"pause": {"duration": "5m"}}, analysis=analysis)
     pods_come(cluster)
     lies_about(cluster, "4", *EVERY)
+    for requests in (0, 1000, 2000, 3000):
+        round_of(cluster, succeeded=requests)
+    assert "AnalysisPassed" in told(cluster)
     assert cluster.status["phase"] == "Paused"
     cluster.pass_time(minutes=5)
     goes_on(cluster)
