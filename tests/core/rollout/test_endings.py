@@ -25,13 +25,14 @@ def ran(begun: str, ended: str, **how: Any) -> dict[str, Any]:
     return {"terminated": {**CRASHED, "startedAt": at(begun), "finishedAt": at(ended), **how}}
 
 
-def was(initialized: str | None, unready: str, **server: Any) -> PodFacts:
-    """A pod that is not ready, since `unready`."""
+def was(initialized: str | None, unready: str, *, fetches: int = 1, **server: Any) -> PodFacts:
+    """A pod that is not ready, since `unready`; its init container ran so often."""
     conditions = [{"type": "Ready", "status": "False", "lastTransitionTime": at(unready)}]
     if initialized:
         conditions.append({"type": "Initialized", "status": "True", "lastTransitionTime": at(initialized)})
     statuses = [{"name": "triton", "restartCount": 0, **server}]
-    return pod(phase="Running", conditions=conditions, containerStatuses=statuses)
+    fetcher = {"name": "fetch", "restartCount": fetches - 1, "state": {"terminated": {"exitCode": 0}}}
+    return pod(phase="Running", conditions=conditions, initContainerStatuses=[fetcher], containerStatuses=statuses)
 
 
 CASES: list[tuple[str, PodFacts, int]] = [
@@ -86,7 +87,14 @@ CASES: list[tuple[str, PodFacts, int]] = [
     ),
     (
         "it ended with the whole pod, whose init containers run anew",
-        was(None, "12:00:01", restartCount=1, state=BACK_OFF, lastState=ran("08:04:00", "12:00:00", exitCode=143)),
+        was(
+            None,
+            "12:00:01",
+            fetches=2,
+            restartCount=1,
+            state=BACK_OFF,
+            lastState=ran("08:04:00", "12:00:00", exitCode=143),
+        ),
         0,
     ),
     (
@@ -102,8 +110,13 @@ CASES: list[tuple[str, PodFacts, int]] = [
     ),
     (
         "its first life after a reboot",
-        was("12:01:00", "12:00:01", restartCount=1, state=ran("12:01:01", "12:02:00")),
+        was("12:01:00", "12:00:01", fetches=2, restartCount=1, state=ran("12:01:01", "12:02:00")),
         1,
+    ),
+    (
+        "it fails at once, and at once again",
+        was("08:00:00", "07:59:00", restartCount=1, state=BACK_OFF, lastState=ran("08:00:02", "08:00:03")),
+        2,
     ),
 ]
 

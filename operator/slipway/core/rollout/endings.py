@@ -47,8 +47,9 @@ def is_unknown(container: ContainerFacts) -> bool:
 
 
 def _is_the_first_since(pod: PodFacts, server: ContainerFacts) -> bool:
-    """Whether the life that ended last began with the pod, or was a long and good one."""
+    """Whether the life that ended last was the first since the whole pod was started again, or a long and good one."""
     if server.began_at is None or pod.fetched_at is None:
         return False
-    began_with_the_pod = server.began_at <= pod.fetched_at + AT_ONCE
-    return began_with_the_pod or (pod.unready_at is not None and pod.unready_at - server.began_at >= STEADY)
+    if pod.fetch.restarts and server.began_at <= pod.fetched_at + AT_ONCE:
+        return True
+    return pod.unready_at is not None and pod.unready_at - server.began_at >= STEADY
