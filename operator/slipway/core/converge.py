@@ -27,6 +27,7 @@ from slipway.core.drift import contains, finished
 from slipway.core.facts import Child, Foreign, Observed, Owner, PodFacts
 from slipway.core.names import APPLIED, DOMAIN, Manifest, of_revision
 from slipway.core.plan import Action, Apply, Delete, Scale
+from slipway.core.rollout.shares import NOBODY, Traffic
 
 RECORD: Final = f"{DOMAIN}/record"
 """Annotation on a revision's ConfigMap: the packed ControllerRevision data, from which a lost one is made again."""
@@ -85,8 +86,10 @@ class Goal:
     grpc_route: Manifest | None = None
     """gRPC's own, where one is asked for."""
     network_policy: Manifest | None = None
-    root_unsure: bool = False
-    """A change of traffic was under way and is taken back: write it, whatever a look from before that says."""
+    traffic: Traffic = NOBODY
+    """Who answers clients, for status."""
+    unsure: frozenset[str] = frozenset()
+    """Kinds of traffic that are written whatever a look from before says."""
     jobs: tuple[Manifest, ...] = ()
     evict: tuple[PodFacts, ...] = ()
     """Pods that go wrong by themselves: their ReplicaSet makes others."""
@@ -111,7 +114,7 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
     for manifest, live in _wanted(owner, spec, observed, goal):
         key = manifest["kind"], manifest["metadata"]["name"]
         wanted.add(key)
-        _settle(result, owner, observed, manifest, live, anyway=goal.root_unsure and _is_traffic(*key, owner))
+        _settle(result, owner, observed, manifest, live, anyway=key[0] in goal.unsure and _is_traffic(*key, owner))
     wanted |= {(kind, owner.name) for kind in goal.stays}
     lost = {of_revision(owner.name, live.revision): live for live in goal.live if live.record is None}
     for name, live in lost.items():

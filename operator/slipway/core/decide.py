@@ -16,7 +16,7 @@ from slipway.core.children.revision import RevisionRecord, render
 from slipway.core.children.route import ROUTE, ROUTES
 from slipway.core.converge import Convergence, Goal, converge
 from slipway.core.facts import Observed, Owner
-from slipway.core.goal import goal_of
+from slipway.core.goal import decided, goal_of
 from slipway.core.hindrance import hindrance
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import cut_off, drain_time, line_up
@@ -28,6 +28,7 @@ from slipway.core.reasons import About, Reason, finding
 from slipway.core.recall import HEARD_WITHIN, is_fresh, remembered, retargeted
 from slipway.core.report import situation_of, status_of
 from slipway.core.rollout import machine, requests
+from slipway.core.rollout.allocation import standing_still
 from slipway.core.rollout.state import Facts, Outcome, State
 from slipway.core.rollout.target import rested
 from slipway.core.scene import Scene
@@ -84,7 +85,7 @@ def _decide(scene: Scene) -> Plan:
     outcome, record = _recorded(scene, _outage(scene, _step(scene, retargeted(scene, remembered(scene)))))
     outcome = _counted(scene, outcome)
     state = outcome.state
-    lineup = line_up(scene, state, ends_standby=outcome.ends_standby)
+    lineup = line_up(scene, state, traffic=decided(scene, outcome), ends_standby=outcome.ends_standby)
     goal = goal_of(scene, outcome, lineup, record)
     convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
     observed = scene.observed
@@ -92,7 +93,9 @@ def _decide(scene: Scene) -> Plan:
     situation = situation_of(scene, outcome, goal, blocked)
     told = _told(before, situation) if not outcome.notes else ()
     state = _having_told(state, told)
-    status = status_of(scene=scene, state=state, lineup=lineup, goal=goal, situation=situation)
+    status = status_of(
+        scene=scene, outcome=replace(outcome, state=state), lineup=lineup, goal=goal, situation=situation
+    )
     cut = tuple(_cut(scene, known) for known in cut_off(scene, lineup))
     looks = looks_of(scene, state, lineup)
     routed_at = scene.route.look_again if scene.route else None
@@ -116,12 +119,28 @@ def _outage(scene: Scene, outcome: Outcome) -> Outcome:
     """No pod of what serves is available and nothing is on its way: that too is waited for with a deadline."""
     stable, rollout = outcome.state.stable, outcome.state.rollout
     moving = rollout is not None and rollout.phase is not RolloutPhase.SOAKING
-    if moving or stable is None or scene.suspended or scene.facts(stable).available:
+    if moving or stable is None or scene.suspended:
         return outcome
-    available = next((c for c in scene.before.conditions if c.type == "Available"), None)
-    since = available.last_transition_time if available and available.status == "False" else scene.now
+    if scene.facts(stable).available:
+        return _unroutable(scene, outcome)
+    since = scene.before.outage_since if scene.before.outage_since and not scene.slept else scene.now
+    return _patient(scene, replace(outcome, outage_since=since), since)
+
+
+def _unroutable(scene: Scene, outcome: Outcome) -> Outcome:
+    """It serves, and no gateway takes its route."""
+    if scene.route is None or scene.route.finding is None:
+        return outcome
+    ready = next((c for c in scene.before.conditions if c.type == "Ready"), None)
+    since = ready.last_transition_time if ready and ready.status == "False" and not scene.slept else scene.now
+    return _patient(scene, outcome, since)
+
+
+def _patient(scene: Scene, outcome: Outcome, since: datetime) -> Outcome:
     deadline = since + scene.policy.progress_deadline
-    return replace(outcome, stalled=True) if scene.now >= deadline else replace(outcome, wake_at=deadline)
+    if scene.now >= deadline:
+        return replace(outcome, stalled=True)
+    return replace(outcome, wake_at=min(filter(None, (outcome.wake_at, deadline))))
 
 
 def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
@@ -220,7 +239,7 @@ def _stepped(scene: Scene, state: State, facts: Facts) -> Outcome:
     if candidate and candidate.revision and rollout:
         if scene.suspended and rollout.phase is not RolloutPhase.ROLLING_BACK:
             state = state if rollout.phase is RolloutPhase.STARTING else rested(state, scene.now)
-            return Outcome(state=state, allocation=machine.as_it_is(state, facts))
+            return Outcome(state=state, allocation=standing_still(state, facts))
         if rollout.phase is not RolloutPhase.ROLLING_BACK and scene.slept:
             state = rested(state, scene.now)
     outcome = machine.step(state, facts, scene.policy, scene.now)
@@ -256,7 +275,7 @@ def _counted(scene: Scene, outcome: Outcome) -> Outcome:
     rollout = outcome.state.rollout
     if rollout is None:
         return outcome
-    carried = scene.needed if scene.spec.autoscaling and scene.changes(rollout) else None
+    carried = scene.needed if scene.changes(rollout) else None
     if scene.suspended or rollout.desired_replicas == carried:
         return outcome
     return replace(outcome, state=replace(outcome.state, rollout=rollout.evolve(desired_replicas=carried)))

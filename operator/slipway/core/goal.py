@@ -11,7 +11,7 @@ from slipway.core import history
 from slipway.core.children.network_policy import network_policy
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision
-from slipway.core.children.route import GRPC_ROUTE, ROUTE, Backend, Routing, grpc_route, http_route
+from slipway.core.children.route import GRPC_ROUTE, ROUTE, ROUTES, Backend, Routing, grpc_route, http_route
 from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.converge import Goal, Live
 from slipway.core.facts import Child
@@ -19,32 +19,33 @@ from slipway.core.identity import ASKED
 from slipway.core.lineup import Lineup
 from slipway.core.names import Manifest, of_resolve_job, of_revision
 from slipway.core.rollout.canary import mirrored
+from slipway.core.rollout.shares import Traffic, all_to
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.scene import Scene
 from slipway.core.traffic_policy import beside
-
-_TRAFFIC_MOVES = frozenset({RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK})
 
 
 def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord | None) -> Goal:
     """What the cluster should be moved towards."""
     state = outcome.state
-    root = _root(scene, outcome)
+    traffic = decided(scene, outcome)
+    root = traffic.reaches
     live = [*_others(scene, lineup), *_taking_part(scene, outcome, lineup, root)]
-    weights = _weights(scene, outcome, root)
+    weights = _weights(scene, outcome, traffic)
     routed, grpc = _routes(scene, state, live, weights)
     route = beside(scene.policies, routed, scene.observed, scene.owner) if routed else None
     return Goal(
         live=live,
         root=root,
-        service=_service(outcome, root),
+        service=traffic.service or scene.selected,
+        traffic=traffic,
         weights=weights,
         policies=scene.policies.manifests if routed else (),
         route=route,
         stays=_stays(scene, route) if routed else frozenset(),
         grpc_route=grpc,
         network_policy=_network_policy(scene),
-        root_unsure=_takes_back(scene.before, state, root),
+        unsure=_unsure(scene.before, traffic),
         jobs=tuple(_jobs(scene, outcome)),
         made=_made(scene, state, live, made) if made else None,
         discard=(*_jobs_to_discard(scene, outcome), *_surplus(scene, {entry.revision for entry in live})),
@@ -52,34 +53,27 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
     )
 
 
-def _root(scene: Scene, outcome: Outcome) -> frozenset[str]:
-    """What the root Service should reach. Of what it reaches now only that counts which takes part."""
-    decided = outcome.allocation.root if outcome.allocation else frozenset()
-    if decided:
-        return decided
+def decided(scene: Scene, outcome: Outcome) -> Traffic:
+    """Who should answer clients from now on."""
+    if outcome.allocation and outcome.allocation.traffic.service:
+        return outcome.allocation.traffic
     candidate = outcome.state.candidate
     first = candidate.revision if candidate and outcome.state.stable is None else None
-    return frozenset({first}) if first else scene.selected
+    return all_to(first) if first else scene.traffic
 
 
-def _service(outcome: Outcome, root: frozenset[str]) -> frozenset[str]:
-    """What the root Service reaches of it: where a gateway has exact shares, callers in the cluster keep the version
-    that they have until the other one takes over."""
-    stable, exact = outcome.state.stable, outcome.allocation and outcome.allocation.weights
-    return frozenset({stable.revision}) if exact and stable and stable.revision else root
-
-
-def _weights(scene: Scene, outcome: Outcome, root: frozenset[str]) -> Mapping[str, int]:
-    """Parts of the traffic: exact ones, or by the pods that each revision has available."""
-    if outcome.allocation and outcome.allocation.weights:
-        return outcome.allocation.weights
-    if len(root) == 1:
-        return dict.fromkeys(root, 100)
+def _weights(scene: Scene, outcome: Outcome, traffic: Traffic) -> Mapping[str, int]:
+    """Parts of the gateway's requests: exact ones, or by the pods that each revision has available."""
+    if traffic.shares is not None:
+        return traffic.shares
+    reached = traffic.service
+    if len(reached) == 1:
+        return dict.fromkeys(reached, 100)
     back = outcome.state.rollout is not None and outcome.state.rollout.phase is RolloutPhase.ROLLING_BACK
     route = scene.route
-    if route and route.finding and not back and route.reaches == root and all(map(scene.available, root)):
+    if route and route.finding and not back and route.reaches == reached and all(map(scene.available, reached)):
         return {revision: weight for revision, weight in route.weights.items() if weight}
-    pods = {revision: scene.available(revision) for revision in sorted(root)}
+    pods = {revision: scene.available(revision) for revision in sorted(reached)}
     return pods if any(pods.values()) else dict.fromkeys(pods, 1)
 
 
@@ -121,12 +115,13 @@ def _network_policy(scene: Scene) -> Manifest | None:
     return network_policy(owner=scene.owner, allow_from=allow_from, platform=scene.platform) if allow_from else None
 
 
-def _takes_back(before: ModelDeploymentStatus, state: State, root: frozenset[str]) -> bool:
-    """Whether traffic was on its way to where it no longer goes: a look from before that write does not show it."""
-    if before.rollout is None or before.rollout.phase not in _TRAFFIC_MOVES or before.candidate is None:
-        return False
-    goes_on = state.rollout is not None and state.rollout.phase is before.rollout.phase
-    return not goes_on and root != {before.candidate.revision}
+def _unsure(before: ModelDeploymentStatus, traffic: Traffic) -> frozenset[str]:
+    """Kinds that are written whatever a look from before says: their share of the traffic changes, and an earlier
+    change may still be on its way."""
+    was = Traffic.of(before.traffic)
+    if not was.service or was == traffic:
+        return frozenset()
+    return frozenset({"Service", *ROUTES} if was.service != traffic.service else ROUTES)
 
 
 # -- revisions
@@ -168,7 +163,7 @@ def _live(
 def _bounds(scene: Scene, outcome: Outcome, revision: str, count: int, root: frozenset[str]) -> tuple[int, int] | None:
     """Between what its autoscaler may move a revision's count. While versions change, what carries the load may grow
     and not shrink, and what gives up its pods, or has as many as its share needs, stays where it was put."""
-    state, exact = outcome.state, outcome.allocation and outcome.allocation.weights
+    state, exact = outcome.state, outcome.allocation and outcome.allocation.traffic.shares
     scaling, rollout = scene.spec.autoscaling, state.rollout
     if scaling is None or state.stable is None or not count or revision not in root:
         return None
@@ -177,7 +172,8 @@ def _bounds(scene: Scene, outcome: Outcome, revision: str, count: int, root: fro
         return scaling.min_replicas, scaling.max_replicas
     back = rollout is not None and rollout.phase is RolloutPhase.ROLLING_BACK
     candidate = state.candidate.revision if state.candidate else None
-    grows = candidate if candidate in root and not back and not exact else state.stable.revision
+    by_steps = bool(scene.policy.canary_steps)
+    grows = candidate if candidate in root and not (back or exact or by_steps) else state.stable.revision
     makes_room = revision == state.stable.revision and not back and count < scene.needed
     return (count, max(count, scaling.max_replicas)) if revision == grows and not makes_room else (count, count)
 

@@ -1,6 +1,6 @@
 """Lineup: what each revision that still has pods is for, beside the stable one and the candidate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,6 +10,7 @@ from slipway.api.v1alpha1.spec import RolloutType, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.analysis.drain import last_counted
 from slipway.core.children.revision import RevisionRecord
+from slipway.core.rollout.shares import Traffic
 from slipway.core.rollout.state import State
 from slipway.core.scene import Scene
 
@@ -39,31 +40,45 @@ class Lineup:
         return min((known.retire_at for known in self.all if known.retire_at), default=None)
 
 
-def line_up(scene: Scene, state: State, *, ends_standby: bool = False) -> Lineup:
-    """What becomes of the revisions that status knows, with the stable one and the candidate of `state`."""
-    others = list(_others(scene, state))
-    standby = [known for known in others if known.state is RevisionState.STANDBY and not ends_standby]
-    retiring = [known for known in others if known.state is RevisionState.RETIRING]
+def line_up(scene: Scene, state: State, *, traffic: Traffic | None = None, ends_standby: bool = False) -> Lineup:
+    """What becomes of the revisions that status knows, with the stable one and the candidate of `state`. `traffic`: who
+    answers clients from now on, where that was decided already."""
+    others = list(_others(scene, state, traffic or scene.traffic, ends_standby=ends_standby))
+    standby = sorted(_in(others, RevisionState.STANDBY), key=lambda known: known.number)
+    replaced = (_retired(scene, known) for known in standby[:-1])  # a newer one stands by in its place
+    leaving = [known for known in replaced if known.retire_at and known.retire_at > scene.now]
+    retiring = [*_in(others, RevisionState.RETIRING), *leaving]
     return Lineup(
-        superseded=tuple(known for known in others if known.state is RevisionState.SUPERSEDED),
-        standby=max(standby, key=lambda known: known.number, default=None),
+        superseded=tuple(_in(others, RevisionState.SUPERSEDED)),
+        standby=standby[-1] if standby else None,
         retiring=tuple(sorted(retiring, key=lambda known: known.number)[-RETIRING_AT_MOST:]),
     )
 
 
-def _others(scene: Scene, state: State) -> Iterator[RevisionStatus]:
+def _in(others: Sequence[RevisionStatus], state: RevisionState) -> Iterator[RevisionStatus]:
+    return (known for known in others if known.state is state)
+
+
+def _retired(scene: Scene, known: RevisionStatus) -> RevisionStatus:
+    """A version in standby whose place another one has taken: its pods stay for their drain."""
+    at = _retires_at(scene, known, (known.traffic_ended_at or scene.now) + drain_time(scene))
+    return known.evolve(state=RevisionState.RETIRING, retire_at=at, retire_by=at + drain_time(scene))
+
+
+def _others(scene: Scene, state: State, traffic: Traffic, *, ends_standby: bool) -> Iterator[RevisionStatus]:
     taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
     for known in (*scene.before.revisions, *_unlisted(scene)):
         if known.revision in taken:
             continue
         facts = scene.facts(known)
-        became, until = _role(scene, state, known)
-        gone = became is RevisionState.RETIRING and not facts.count
-        if became is not None and not gone and (until is None or until > scene.now):
+        role = _role(scene, state, known, traffic, ends_standby=ends_standby)
+        gone = role is not None and role.state is RevisionState.RETIRING and not facts.count
+        if role is not None and not gone and (role.until is None or role.until > scene.now):
             yield known.evolve(
-                state=became,
-                retire_at=until,
-                retire_by=_retires_by(scene, known, until) if became is RevisionState.RETIRING else None,
+                state=role.state,
+                traffic_ended_at=role.ended,
+                retire_at=role.until,
+                retire_by=_retires_by(scene, known, role.until) if role.state is RevisionState.RETIRING else None,
                 available=facts.available,
                 replicas=facts.count,
             )
@@ -73,8 +88,7 @@ def _unlisted(scene: Scene) -> Iterator[RevisionStatus]:
     """Revisions with traffic that status does not know of: it was lost, or written by one who looked too early."""
     listed = {known.revision for known in scene.before.revisions}
     for entry in scene.past:
-        carries = entry.revision in scene.root - listed and scene.available(entry.revision)
-        if carries and (record := scene.record(entry.revision)):
+        if entry.revision in scene.traffic.reaches - listed and (record := scene.record(entry.revision)):
             ref = RevisionRef(revision=entry.revision, ask=entry.ask, number=entry.number, version=record.version)
             yield described(ref, record, state=RevisionState.CANDIDATE, replicas=0, available=0, share=0)
 
@@ -93,22 +107,53 @@ def described(ref: RevisionRef, record: RevisionRecord | None, **of: Any) -> Rev
     )
 
 
-def _role(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionState | None, datetime | None]:
+@dataclass(frozen=True, kw_only=True)
+class _Role:
+    """What a revision is from now on."""
+
+    state: RevisionState
+    until: datetime | None = None
+    ended: datetime | None = None
+    """When it lost its traffic."""
+
+
+def _role(scene: Scene, state: State, known: RevisionStatus, traffic: Traffic, *, ends_standby: bool) -> _Role | None:
     """What a revision is from now on, and until when; None: it is of no use any more."""
-    drained = scene.now + drain_time(scene)
+    if known.revision in traffic.reaches and (state.stable or scene.available(known.revision)):
+        return _Role(state=RevisionState.SUPERSEDED)
+    still_reached = known.revision in scene.selected or (scene.route and known.revision in scene.route.reaches)
+    ended = scene.now if still_reached or known.traffic_ended_at is None else known.traffic_ended_at
+    drained = ended + drain_time(scene)
     match known.state:
         case RevisionState.STANDBY:
-            return _standby(scene, state, known)
+            return _after_standby(scene, state, known, ended, ends_standby=ends_standby)
         case RevisionState.STABLE if state.rollout and state.rollout.phase is RolloutPhase.SOAKING:
-            return RevisionState.STANDBY, scene.now + scene.policy.standby
-        case RevisionState.STABLE:
-            return RevisionState.RETIRING, drained
+            return _Role(state=RevisionState.STANDBY, until=scene.now + scene.policy.standby, ended=ended)
         case RevisionState.RETIRING:
-            return RevisionState.RETIRING, _retires_at(scene, known, known.retire_at or drained)
-    if known.revision in scene.root and scene.facts(known).available:
-        return RevisionState.SUPERSEDED, None
-    carried = known.state is RevisionState.SUPERSEDED or known.share > 0 or _had_traffic(scene, known)
-    return (RevisionState.RETIRING, drained) if carried else (None, None)
+            at = drained if still_reached else known.retire_at or drained
+            return _Role(state=RevisionState.RETIRING, until=_retires_at(scene, known, at), ended=ended)
+        case RevisionState.CANDIDATE if not (known.share or _had_traffic(scene, known)):
+            return None
+    return _Role(state=RevisionState.RETIRING, until=drained, ended=ended)
+
+
+def _after_standby(scene: Scene, state: State, known: RevisionStatus, ended: datetime, *, ends_standby: bool) -> _Role:
+    """It stands by until its time is over or has to end; its pods stay for their drain."""
+    latest, drained = scene.now + scene.policy.standby, ended + drain_time(scene)
+    end = min(known.retire_at or latest, latest)
+    if ends_standby or _has_to_go(scene, state):
+        return _Role(state=RevisionState.RETIRING, until=_retires_at(scene, known, drained), ended=ended)
+    if scene.now < end:
+        return _Role(state=RevisionState.STANDBY, until=end, ended=ended)
+    return _Role(state=RevisionState.RETIRING, until=_retires_at(scene, known, max(drained, end)), ended=ended)
+
+
+def _has_to_go(scene: Scene, state: State) -> bool:
+    """Whether a version in standby has to go before its time: a Service that spans versions would reach it, too."""
+    moving = state.candidate is not None and state.candidate.revision is not None
+    # Of a canary the Service spans too, but where a gateway has the shares.
+    alone = scene.policy.type is RolloutType.BLUE_GREEN or (scene.policy.type is RolloutType.CANARY and scene.route)
+    return moving and not alone
 
 
 def drain_time(scene: Scene) -> timedelta:
@@ -154,18 +199,10 @@ def _last_asked(scene: Scene, known: RevisionStatus) -> datetime | None:
 
 
 def _had_traffic(scene: Scene, known: RevisionStatus) -> bool:
-    """Whether it was the candidate of a change of traffic; in the moment that this is taken back no share tells."""
+    """Whether clients may have connections to it: it had a share that no status tells of any more, or a header led to
+    it."""
     rollout, candidate = scene.before.rollout, scene.before.candidate
+    was = candidate is not None and candidate.revision == known.revision
     moved = rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
-    return moved and candidate is not None and candidate.revision == known.revision
-
-
-def _standby(scene: Scene, state: State, known: RevisionStatus) -> tuple[RevisionState | None, datetime | None]:
-    """It stays for as long as the type keeps one. A Service that spans versions would reach it, too."""
-    moving = state.candidate is not None and state.candidate.revision is not None
-    # Of a canary the Service spans too, but where a gateway has the shares.
-    alone = scene.policy.type is RolloutType.BLUE_GREEN or (scene.policy.type is RolloutType.CANARY and scene.route)
-    if moving and not alone:
-        return None, None
-    latest = scene.now + scene.policy.standby
-    return RevisionState.STANDBY, min(known.retire_at or latest, latest)
+    header = scene.spec.traffic is not None and scene.spec.traffic.candidate_header is not None
+    return was and (moved or (header and bool(scene.available(known.revision))))

@@ -1,14 +1,14 @@
 """Recall: the machine's state out of status, as far as history and the cluster bear it out, aimed at what is asked."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RolloutPhase
 from slipway.core import history
 from slipway.core.rollout.analysing import of_rollout
 from slipway.core.rollout.state import State
-from slipway.core.rollout.target import restored, retarget
+from slipway.core.rollout.target import at_phase, restored, retarget
 from slipway.core.scene import Scene
 
 HEARD_WITHIN: Final = timedelta(seconds=10)
@@ -30,18 +30,40 @@ def remembered(scene: Scene) -> State:
         last_number=max(before.last_number, *others, *((ref.number or 0) for ref in refs if ref), 0),
         requests=list(before.requests),
     )
-    state = restored(state, scene.root, scene.now)
+    state = restored(state, scene.traffic.reaches, scene.now)
     serving = scene.serving
-    if state.stable or state.rollout or state.refused or serving is None:
-        return state
+    tried = {ref.revision for ref in (state.candidate, state.refused) if ref}
+    if state.stable or serving is None or serving in tried or _is_first(scene, serving):
+        return _repaired(state, scene.now)
     record = scene.record(serving)
     if record is None and scene.deployment(serving) is None:
-        return state
+        return _repaired(state, scene.now)
     number = next((e.number for e in past if e.revision == serving), state.last_number + 1)
     # Of what cannot be read nothing is known but that it serves: it stays until what is asked can take over.
     ask, version = (record.ask, record.version) if record else ("", "unknown")
     stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
-    return replace(state, stable=stable, last_number=max(state.last_number, number))
+    return _repaired(replace(state, stable=stable, last_number=max(state.last_number, number)), scene.now)
+
+
+def _is_first(scene: Scene, serving: str) -> bool:
+    """Whether it is a first version that never took over, and not one whose place in status was lost."""
+    if scene.before.rollout is None and scene.before.candidate is None:
+        return False
+    return any(
+        known.revision == serving and known.state is not RevisionState.STABLE for known in scene.before.revisions
+    )
+
+
+def _repaired(state: State, now: datetime) -> State:
+    """The state, where a part of it was lost that the rest speaks of."""
+    candidate, rollout = state.candidate, state.rollout
+    if rollout and rollout.phase is RolloutPhase.SOAKING and (candidate or state.stable is None):
+        return replace(state, candidate=None, rollout=None)
+    if rollout and candidate and candidate.revision is None and rollout.phase is not RolloutPhase.RESOLVING:
+        return replace(state, rollout=at_phase(rollout, RolloutPhase.RESOLVING, now))
+    if rollout and candidate is None and rollout.phase not in (RolloutPhase.SOAKING, RolloutPhase.ROLLING_BACK):
+        return replace(state, rollout=None)
+    return state
 
 
 def _listed_as_stable(scene: Scene) -> RevisionRef | None:
@@ -68,4 +90,6 @@ def retargeted(scene: Scene, state: State) -> State:
     lost = {revision for revision in held if history.is_lost(scene.observed, scene.owner, revision)}
     if is_fresh(scene):
         lost -= {state.candidate.revision if state.candidate else None}
-    return retarget(state, ask=scene.ask, version=scene.spec.model.version, root=scene.root, now=scene.now, lost=lost)
+    return retarget(
+        state, ask=scene.ask, version=scene.spec.model.version, root=scene.traffic.reaches, now=scene.now, lost=lost
+    )

@@ -72,7 +72,9 @@ def _awaits(scene: Scene, state: State) -> str | None:
 
 def _moving(scene: Scene, state: State, goal: Goal) -> str | None:
     """Where each of those that take part stands: `2 has 1 of 4 pods available and 25 % of the traffic`."""
-    shares = _shares(scene, goal) or dict.fromkeys(scene.root, 100)  # until a switch is seen, all is where it was
+    shares = _shares(scene, goal) or dict.fromkeys(
+        scene.traffic.reaches, 100
+    )  # until a switch is seen, all is where it was
     refs = [ref for ref in (state.candidate, state.stable) if ref and ref.revision]
     said = [
         f"{ref.version} has {scene.facts(ref).available} pods available and {shares.get(ref.revision or '', 0)} %"
@@ -102,9 +104,11 @@ def _shares(scene: Scene, goal: Goal) -> dict[str, int]:
     return shares
 
 
-def status_of(*, scene: Scene, state: State, lineup: Lineup, goal: Goal, situation: Situation) -> ModelDeploymentStatus:
+def status_of(
+    *, scene: Scene, outcome: Outcome, lineup: Lineup, goal: Goal, situation: Situation
+) -> ModelDeploymentStatus:
     """The whole status. It is written only when it differs from the one before."""
-    owner, generation = scene.owner, scene.owner.generation
+    owner, generation, state = scene.owner, scene.owner.generation, outcome.state
     host = f"{owner.name}.{owner.namespace}.svc.{scene.platform.cluster_domain}"
     return ModelDeploymentStatus(
         observed_generation=generation,
@@ -116,7 +120,9 @@ def status_of(*, scene: Scene, state: State, lineup: Lineup, goal: Goal, situati
         refused=state.refused,
         rollout=state.rollout,
         analysis=None if of_rollout(state.rollout) else ended(state.analysis, scene.policy),
+        traffic=goal.traffic.targets if state.stable or state.candidate else [],
         revisions=_revisions(scene, state, lineup, goal),
+        outage_since=outcome.outage_since,
         requests=state.requests,
         last_number=state.last_number,
         endpoint=Endpoint(http=f"http://{host}:{HTTP_PORT}", grpc=f"{host}:{GRPC_PORT}"),

@@ -14,12 +14,14 @@ from slipway.core import history
 from slipway.core.analysis.samples import NO_GOLDEN, Golden
 from slipway.core.body import integer, mappings, within
 from slipway.core.children.revision import RevisionRecord
+from slipway.core.children.service import root_selector
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import REVISION, Manifest, of_revision
 from slipway.core.platform import Platform
 from slipway.core.rollout.canary import steps_of
 from slipway.core.rollout.facts import RevisionFacts, available
 from slipway.core.rollout.gates import Policy
+from slipway.core.rollout.shares import Traffic, all_to
 from slipway.core.route import RouteFacts, route_facts
 from slipway.core.traffic_policy import PolicyFacts, policy_facts, with_policies
 
@@ -69,11 +71,63 @@ class Scene:
     def _records(self) -> dict[str, RevisionRecord | None]:
         return {}
 
+    @cached_property
+    def traffic(self) -> Traffic:
+        """Who answers clients, as it was decided last; where status does not say, as it can be seen."""
+        stored = Traffic.of(self.before.traffic)
+        gone = [name for name in stored.reaches if not (self.exists(name) and self._counts(name))]
+        decided = stored.without(gone)
+        return decided if decided.service else self._adopted
+
+    def _counts(self, revision: str) -> bool:
+        """Whether it has ever carried anything, as far as can be told: a first version has to show it."""
+        before = self.before
+        first = before.stable is None and (before.candidate is not None or before.rollout is not None)
+        alone = before.candidate is not None and before.candidate.revision == revision
+        return not first or alone or bool(self.available(revision))
+
+    @cached_property
+    def _adopted(self) -> Traffic:
+        """Status that was lost, or that an earlier operator wrote: what serves is seen from where clients are sent."""
+        before, seen = self.before, frozenset(filter(self._counts, self.selected & self.deployed))
+        if before.stable is None or before.stable.revision is None:
+            alone = before.candidate and before.candidate.revision
+            return Traffic(service=seen or self._best or frozenset({alone} if alone and self.exists(alone) else ()))
+        stable = before.stable.revision
+        if before.rollout is None or before.rollout.phase in (RolloutPhase.RESOLVING, RolloutPhase.SOAKING):
+            return all_to(stable)
+        shares = {name: self.route.share(name) for name in self.route.weights} if self.route else {}
+        exact = self.route is not None and len(self.route.reaches) > 1 and len(seen) == 1
+        return Traffic(service=seen or frozenset({stable}), shares=shares if exact else None)
+
     @property
-    def root(self) -> frozenset[str]:
-        """The revisions with pods that the traffic reaches now: through the root Service, and through a gateway."""
-        routed = self.route.reaches if self.route else frozenset()
-        return (self.selected | routed) & self.deployed
+    def _best(self) -> frozenset[str]:
+        """With no word of what serves: the revision with the most available pods."""
+        there = [(self.available(name), name) for name in self.deployed if self.available(name)]
+        return frozenset({max(there)[1]}) if there else frozenset()
+
+    def exists(self, revision: str) -> bool:
+        """Whether it has a Deployment, or could have one again."""
+        return revision in self.deployed or self.record(revision) is not None
+
+    @property
+    def landed(self) -> bool:
+        """Whether the root Service and the route are as they were decided, as far as they can be seen."""
+        if not self.traffic.service or self.selector != root_selector(self.owner.name, self.traffic.alone):
+            return False
+        if self.route is None:
+            return True
+        if self.traffic.shares is not None:
+            return self.route.splits_by(self.traffic.shares)
+        return bool(self.route.reaches) and self.route.reaches <= self.traffic.service
+
+    @cached_property
+    def selector(self) -> Mapping[str, str] | None:
+        """What the root Service selects; None where it is not there, not ours, or selects nothing."""
+        root = self.observed.child("Service", self.owner.name)
+        if root is None or root.owner_uid != self.owner.uid or root.deleting:
+            return None
+        return within(root.body, "spec", "selector") or None
 
     @cached_property
     def route(self) -> RouteFacts | None:
@@ -92,12 +146,8 @@ class Scene:
 
     @cached_property
     def selected(self) -> frozenset[str]:
-        """The revisions that the root Service asks for, whether they have pods or not. One without a selector asks
-        for none."""
-        root = self.observed.child("Service", self.owner.name)
-        if root is None or root.owner_uid != self.owner.uid:
-            return frozenset()
-        selector = within(root.body, "spec", "selector")
+        """The revisions that the root Service selects just now, whether they have pods or not."""
+        selector = self.selector or {}
         alone = {selector[REVISION]} if REVISION in selector else set()
         reached = {revision for revision in self.deployed if selector.items() <= self._labels(revision).items()}
         return frozenset(reached | (alone - self.deployed)) if selector else frozenset()
@@ -114,8 +164,8 @@ class Scene:
 
     @property
     def serving(self) -> str | None:
-        """The revision that the root Service reaches now; of several the one with the most available pods."""
-        return max(self.selected, key=lambda revision: (self.available(revision), revision), default=None)
+        """The revision that clients reach; of several the one with the most available pods."""
+        return max(self.traffic.service, key=lambda revision: (self.available(revision), revision), default=None)
 
     @property
     def slept(self) -> bool:
@@ -186,28 +236,33 @@ class Scene:
     def _carried(self) -> int:
         """Under an autoscaler: pods before it added any. While versions change, no revision's own count tells."""
         rollout, stable = self.before.rollout, self.before.stable or self.before.candidate
-        if rollout and rollout.desired_replicas and self.changes(rollout):
-            return rollout.desired_replicas
-        lost = stable is None or (rollout is None and self.before.candidate is not None)
-        if lost and (carried := sum(map(self.count, self.root))):  # then whatever the traffic reaches carries it
+        if rollout and self.changes(rollout):
+            shared = sum(map(self.count, self.traffic.reaches))
+            return rollout.desired_replicas or shared
+        lost = stable is None or not stable.revision or (rollout is None and self.before.candidate is not None)
+        if lost and (carried := sum(map(self.count, self.traffic.reaches))):  # then whatever clients reach carries it
             return carried
-        if stable is None:
+        if stable is None or not stable.revision:
             return 0
-        revision = stable.revision or ""
-        return self.count(revision) or self.count_before(revision)
+        return self.count(stable.revision) or self.count_before(stable.revision)
 
     def changes(self, rollout: RolloutStatus) -> bool:
         """Whether no revision's own count tells what carries the load, because several take part in it."""
-        alone = rollout.phase is RolloutPhase.RESOLVING and len(self.root) < 2
+        alone = rollout.phase is RolloutPhase.RESOLVING and len(self.traffic.reaches) < 2
         return rollout.phase is not RolloutPhase.SOAKING and not alone
 
     def _added(self, ref: RevisionRef | None) -> int:
         """What an autoscaler has put on top of what was planned for a revision: that is load. Surge is not."""
         rollout = self.before.rollout
-        if not (rollout and rollout.desired_replicas and self.changes(rollout) and ref and ref.revision in self.root):
+        recorded = rollout is not None and rollout.desired_replicas and self.changes(rollout)
+        if not (recorded and ref and ref.revision in self.traffic.reaches and self._scales(ref.revision)):
             return 0
         planned = self.count_before(ref.revision)
         return max(0, self.count(ref.revision) - planned) if planned else 0
+
+    def _scales(self, revision: str) -> bool:
+        """Whether an autoscaler stands over its Deployment: nobody else's hand is load."""
+        return self.observed.child("HorizontalPodAutoscaler", of_revision(self.owner.name, revision)) is not None
 
     def facts(self, ref: RevisionRef | RevisionStatus) -> RevisionFacts:
         """A revision's facts, by its reference."""
@@ -219,7 +274,12 @@ class Scene:
             version=ref.version,
             wanted=self.needed,
             now=self.now,
+            addressable=self._addressable(revision),
         )
+
+    def _addressable(self, revision: str) -> bool:
+        service = self.observed.child("Service", of_revision(self.owner.name, revision))
+        return service is not None and service.owner_uid == self.owner.uid and not service.deleting
 
 
 def _interval(asked: object) -> timedelta:

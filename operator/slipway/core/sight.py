@@ -1,7 +1,8 @@
 """What the rollout machine is shown of a scene."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core import history
 from slipway.core.hindrance import hindrance
@@ -21,7 +22,11 @@ def facts_of(scene: Scene, state: State) -> Facts:
     revisions |= {known.revision: scene.facts(known) for known in lineup.superseded}
     return Facts(
         needed=scene.needed,
-        root=scene.root & revisions.keys(),
+        traffic=scene.traffic,
+        landed=scene.landed and (scene.route is None or scene.route.settled),
+        live_service=scene.selected & revisions.keys(),
+        live_shares=_live_shares(scene, revisions),
+        surge=_surge(scene),
         revisions=revisions,
         superseded=tuple(known.revision for known in lineup.superseded),
         standby=_standby(scene, lineup),
@@ -39,6 +44,15 @@ def facts_of(scene: Scene, state: State) -> Facts:
     )
 
 
+def _live_shares(scene: Scene, revisions: Mapping[str, RevisionFacts]) -> dict[str, int]:
+    route = scene.route
+    return {name: route.share(name) for name in route.weights if name in revisions} if route else {}
+
+
+def _surge(scene: Scene) -> int:
+    return max(1, share_of(scene.policy.max_surge, scene.needed, up=True))
+
+
 def _counts_requests(scene: Scene) -> bool:
     """Whether anything counts requests, of which the guard's own are to be left out."""
     return scene.policy.analysis is not None or bool(scene.policy.canary_steps)
@@ -50,7 +64,10 @@ def _asked(scene: Scene, state: State) -> str:
 
 def _known(scene: Scene, state: State) -> str | None:
     """A revision of the candidate's ask to use again. A restart wants one that is newer than what serves."""
-    entry = history.newest_of(scene.past, _asked(scene, state))
+    refused = state.refused.revision if state.refused else None
+    ask = _asked(scene, state)
+    # What was sent home is used again only where somebody tries it again: then nothing is refused any more.
+    entry = history.newest_of([each for each in scene.past if each.revision != refused], ask)
     restarts = state.rollout is not None and state.rollout.command.restart is not None
     if entry and restarts and state.stable and entry.number <= (state.stable.number or 0):
         return None

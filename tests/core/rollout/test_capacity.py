@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.core.rollout.capacity import Allocation, Limits, Side, allocate, hold
+from slipway.core.rollout.capacity import Limits, Move, Side, allocate, hold
 
 Row = tuple[str, str]
 """Counts in the order of the sides, the new one first, and what the traffic reaches: ("1 4", "old")."""
@@ -21,7 +21,7 @@ def side(revision: str, count: int = 0, available: int | None = None, *, expenda
     )
 
 
-def next_step(sides: list[Side], limits: Limits, root: frozenset[str]) -> Allocation:
+def next_step(sides: list[Side], limits: Limits, root: frozenset[str]) -> Move:
     up, *down = sides
     return hold(allocate(up, down, limits, root), sides, limits, root)
 
@@ -253,7 +253,7 @@ def situations(draw: st.DrawFn) -> tuple[list[Side], Limits, frozenset[str]]:
     return sides, limits, frozenset(root)
 
 
-def carried(sides: list[Side], root: frozenset[str], given: Allocation | None = None) -> int:
+def carried(sides: list[Side], root: frozenset[str], given: Move | None = None) -> int:
     """Available pods in the traffic's reach; of a set that shrinks, those that are not available go first."""
     return sum(
         min(s.available, s.count, given.counts[s.revision] if given else s.count) for s in sides if s.revision in root
@@ -291,7 +291,7 @@ def test_hold_lets_nothing_through_whatever_is_wanted_and_changes_nothing_twice(
     situation: tuple[list[Side], Limits, frozenset[str]], asked: list[int], to: set[str]
 ) -> None:
     sides, limits, root = situation
-    wanted = Allocation(
+    wanted = Move(
         counts={s.revision: count for s, count in zip(sides, asked, strict=False)},
         root=frozenset(to & {s.revision for s in sides}),
     )

@@ -14,6 +14,7 @@ from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.limits import Planned, bundles_verified, planned
+from slipway.core.rollout.shares import all_to
 from slipway.core.rollout.state import Facts, State
 from tests.core.pods import pod, unschedulable
 
@@ -47,7 +48,7 @@ def facts(needed: int = 4, *, new: int = 0, old: int = 4, pods: tuple[PodFacts, 
         )
 
     revisions = {"aaaa1111": revision(OLD, old), "bbbb2222": revision(NEW, new, pods)}
-    return Facts(needed=needed, root=frozenset({"aaaa1111"}), revisions=revisions, **of)
+    return Facts(needed=needed, traffic=all_to("aaaa1111"), revisions=revisions, **of)
 
 
 def plan(seen: Facts, how: Policy, rollout: RolloutStatus = ROLLOUT, now: datetime = NOON) -> Planned:

@@ -202,8 +202,19 @@ class RevisionStatus(StoredModel):
     replicas: Annotated[int, Field(ge=0)]
     available: Annotated[int, Field(ge=0)]
     share: Annotated[int, Field(ge=0, le=100)] = Field(description="Percent of traffic.")
+    traffic_ended_at: datetime | None = Field(None, description="When it last lost all of its traffic.")
     retire_at: datetime | None = Field(None, description="When its pods go; later, if they still get requests.")
     retire_by: datetime | None = Field(None, description="Then at the latest.")
+
+
+class TrafficTarget(StoredModel):
+    """A revision that clients reach, as it was decided."""
+
+    revision: Annotated[str, Field(max_length=8)]
+    selected: bool = Field(False, description="The root Service selects it.")
+    share: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        None, description="Percent of the gateway's requests; absent: as its available pods have it."
+    )
 
 
 class Endpoint(StoredModel):
@@ -230,12 +241,19 @@ class ModelDeploymentStatus(StoredModel):
     refused: Refused | None = None
     rollout: RolloutStatus | None = None
     analysis: AnalysisStatus | None = Field(None, description="The last one of a rollout that is over.")
+    traffic: Annotated[
+        list[TrafficTarget],
+        Field(max_length=32, json_schema_extra=keyed_by("revision")),
+    ] = []
     revisions: Annotated[
         list[RevisionStatus],
         Field(max_length=32, json_schema_extra=keyed_by("revision")),
     ] = []
     requests: Annotated[list[HandledRequest], Field(max_length=8)] = Field([], description="The latest, newest last.")
     last_number: Annotated[int, Field(ge=0)] = Field(0, description="The highest revision number given so far.")
+    outage_since: datetime | None = Field(
+        None, description="Since when no pod of what serves is available although some are wanted."
+    )
     endpoint: Endpoint | None = None
     replicas: Annotated[int, Field(ge=0)] | None = Field(None, description="Pods, for the scale subresource.")
     selector: Annotated[str, Field(max_length=512)] | None = Field(None, description="Label selector of those pods.")

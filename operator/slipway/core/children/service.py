@@ -23,6 +23,11 @@ def root_service(*, owner: Owner, revision: str | None) -> Manifest:
     return _service(owner.name, owner=owner, revision=revision, marks=labels(owner.name, component="server"))
 
 
+def root_selector(model_deployment: str, revision: str | None) -> dict[str, str]:
+    """What the root Service selects: one revision's pods, or those of all."""
+    return revision_selector(model_deployment, revision) if revision else server_selector(model_deployment)
+
+
 def _service(name: str, *, owner: Owner, revision: str | None, marks: dict[str, str] | None = None) -> Manifest:
     return {
         "apiVersion": "v1",
@@ -30,7 +35,7 @@ def _service(name: str, *, owner: Owner, revision: str | None, marks: dict[str, 
         "metadata": {"name": name, "labels": marks or labels(owner.name, component="server", revision=revision)},
         "spec": {
             "type": "ClusterIP",
-            "selector": revision_selector(owner.name, revision) if revision else server_selector(owner.name),
+            "selector": root_selector(owner.name, revision),
             "ports": [
                 {"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"},
                 {

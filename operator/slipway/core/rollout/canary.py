@@ -8,7 +8,6 @@ A blue-green change with checks is a canary of two steps, nothing and all.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import AnalysisMode, CanaryStep, Pause, Rollout
@@ -16,14 +15,13 @@ from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef, RolloutStatus
 from slipway.core.analysis.judge import begun
 from slipway.core.reasons import Finding, Reason, finding
 from slipway.core.rollout import analysing
-from slipway.core.rollout.capacity import Allocation, Limits
+from slipway.core.rollout.allocation import ExactStep
+from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.progress import time_restarted
-from slipway.core.rollout.state import Facts, State
-from slipway.core.route import RouteFacts
-
-WHOLE: Final = 100
+from slipway.core.rollout.shares import WHOLE
+from slipway.core.rollout.state import Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,43 +122,11 @@ def mirrored(status: CanaryStatus, available: int, needed: int) -> int:
     return max(0, min(status.shadow, can - status.weight))
 
 
-def through_gateway(status: CanaryStatus, facts: Facts, state: State, policy: Policy) -> Allocation | None:
-    """Pods and exact shares. The old version keeps all its pods, and with them the way back."""
-    stable, candidate = facts.of(state.stable), facts.of(state.candidate)
-    if facts.route is None or stable is None or candidate is None:
+def exact_step(status: CanaryStatus, facts: Facts, policy: Policy) -> ExactStep | None:
+    """What the step asks of a gateway; None where there is none."""
+    if facts.route is None:
         return None
-    # An earlier candidate keeps its pods for as long as any traffic may reach them.
-    counts = {name: facts.revisions[name].count if name in facts.root else 0 for name in facts.superseded}
-    counts[stable.revision] = max(stable.count, facts.needed)
-    counts[candidate.revision] = max(wanted_pods(status, facts, policy), min(candidate.count, facts.needed))
-    if is_over(status, policy) and candidate.available >= facts.needed:
-        return Allocation(counts=counts, root=frozenset({candidate.revision}))
-    if facts.superseded and stable.available < facts.needed:  # and its share, until the stable one can carry it
-        return Allocation(counts=counts, root=facts.root)
-    shares = _shares(status, stable, candidate, facts.needed)
-    return Allocation(counts=counts, root=frozenset(name for name, share in shares.items() if share), weights=shares)
-
-
-def held_shares(facts: Facts, state: State) -> dict[str, int] | None:
-    """The shares of a canary that stands still, as far as its pods can carry them; None where none has any. While the
-    gateway does not take the route they are the live ones, whatever step has come."""
-    stable, candidate, rollout = facts.of(state.stable), facts.of(state.candidate), state.rollout
-    if not (rollout and rollout.canary and facts.route and stable and candidate):
-        return None
-    if facts.route.finding and facts.root - {stable.revision} and (live := _live_shares(facts.route, stable, facts)):
-        return live
-    return _shares(rollout.canary, stable, candidate, facts.needed) if len(facts.root) > 1 else None
-
-
-def _live_shares(route: RouteFacts, stable: RevisionFacts, facts: Facts) -> dict[str, int]:
-    """As the route has them; what others' pods cannot carry goes back to the stable version."""
-    whole = sum(route.weights.values())
-    others = {name: known for name, known in facts.revisions.items() if name in facts.root and known is not stable}
-    shares = {
-        name: min(route.weights.get(name, 0), whole * min(known.available, known.count) // max(facts.needed, 1))
-        for name, known in others.items()
-    }
-    return {stable.revision: whole - sum(shares.values()), **shares} if whole else {}
+    return ExactStep(weight=status.weight, pods=wanted_pods(status, facts, policy), over=is_over(status, policy))
 
 
 def limits_of(status: CanaryStatus, facts: Facts, policy: Policy) -> Limits:
@@ -232,8 +198,10 @@ def _is_routed(step: CanaryStep, status: CanaryStatus, facts: Facts, candidate: 
 
 def _is_split(weight: int, candidate: RevisionFacts, facts: Facts, pods: int) -> bool:
     """Without a gateway: the pods are as the share has them, and the Service spans them."""
-    others = sum(facts.revisions[name].count for name in facts.root - {candidate.revision} if name in facts.revisions)
-    return not weight or (candidate.revision in facts.root and others <= max(facts.needed, 2) - pods)
+    reached = facts.traffic.service
+    others = sum(facts.revisions[name].count for name in reached - {candidate.revision} if name in facts.revisions)
+    spread = candidate.revision in reached and facts.landed and candidate.count <= pods
+    return not weight or (spread and others <= max(facts.needed, 2) - pods)
 
 
 def _pause(status: CanaryStatus, policy: Policy) -> Pause | None:
@@ -263,10 +231,3 @@ def _nearest(weight: int, facts: Facts) -> int:
     Rollouts has it, which also rounds a tie up)."""
     total = max(facts.needed, 2)
     return min(total - 1, max(1, (2 * total * weight + WHOLE) // (2 * WHOLE)))
-
-
-def _shares(status: CanaryStatus, stable: RevisionFacts, candidate: RevisionFacts, needed: int) -> dict[str, int]:
-    """Percent by revision: never more for the candidate than its available pods can carry."""
-    can = WHOLE * min(candidate.available, candidate.count) // needed if needed else 0
-    share = min(status.weight, can)
-    return {stable.revision: WHOLE - share, candidate.revision: share}

@@ -5,7 +5,7 @@ it. `hold` lets no scale-down and no change of share through that would leave le
 (design rule 4); nothing else may take either away.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -42,7 +42,7 @@ class Limits:
     apart: bool = False
     """The old side's pods have to be gone before the new side's start."""
     most: int | None = None
-    """Pods of the new side, as long as it may not have them all."""
+    """Pods of the new side, as long as it may not have them all; the old side has the others."""
 
     @property
     def floor(self) -> int:
@@ -51,37 +51,59 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Allocation:
-    """What should be there next."""
+class Move:
+    """What should be there next, where each pod in the traffic's reach gets the same."""
 
     counts: Mapping[str, int]
     """Pods by revision."""
     root: frozenset[str]
     """Revisions that the traffic reaches."""
-    weights: Mapping[str, int] | None = None
-    """Percent of the traffic by revision, through a gateway; None: as much as each has pods for."""
 
 
-def allocate(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> Allocation:
+def allocate(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> Move:
     """The next step from the revisions `down`, which give up their pods in that order, to `up`. `root` is what the
     traffic reaches now."""
-    target = limits.needed if limits.most is None else min(limits.most, limits.needed)
-    if up.carries >= limits.needed > 0:  # whole: it takes over, and the others keep what they have until it did
+    if limits.most is None and up.carries >= limits.needed > 0:
+        # It is whole and takes over; the others keep what they have until it did.
         counts = {side.revision: side.count for side in down}
-        return Allocation(counts={**counts, up.revision: limits.needed}, root=frozenset({up.revision}))
-    reached = _reached(up, down, limits, root)
+        return Move(counts={**counts, up.revision: limits.needed}, root=frozenset({up.revision}))
     counts = _given_up(up, down, limits, root)
-    room = limits.needed + limits.surge - sum(counts.values())
-    counts[up.revision] = min(target, max(room, up.count, 0))
-    return Allocation(counts=counts, root=reached)
+    counts[up.revision] = up.count
+    for side, target in _in_need(up, down, limits, root):
+        room = limits.needed + limits.surge - sum(counts.values())
+        counts[side.revision] = max(counts[side.revision], min(target, counts[side.revision] + max(0, room)))
+    counts[up.revision] = min(counts[up.revision], _target(limits))
+    return Move(counts=counts, root=_reached(up, down, limits, root))
+
+
+def _target(limits: Limits) -> int:
+    """Pods that the new side should have in the end, or at this step."""
+    return limits.needed if limits.most is None else min(limits.most, limits.needed)
+
+
+def _in_need(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> Iterator[tuple[Side, int]]:
+    """Who may have more pods, and how many, in that order. What serves comes first for as long as nobody else does: it
+    has proven itself."""
+    serves_alone = [side for side in down if root == {side.revision} and not side.expendable]
+    shares = limits.spans and up.carries
+    if limits.most is not None:
+        yield from ((side, limits.needed - _target(limits)) for side in down[-1:])
+    elif not shares and limits.unavailable < limits.needed:
+        yield from ((side, limits.floor) for side in serves_alone)
+    yield up, _target(limits)
 
 
 def _reached(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> frozenset[str]:
-    """The traffic spans old and new from the new side's first available pod on."""
+    """The traffic spans old and new from the new side's first available pod on; at a step of a canary, once the pods
+    are as the step has them."""
     before = frozenset(side.revision for side in down) & root
-    if not before:  # nothing serves that could go on: whatever comes is welcome
+    if not before:  # nothing was ever decided to serve: whatever comes is welcome
         return frozenset({up.revision})
-    return before | {up.revision} if limits.spans and up.carries else root & (before | {up.revision})
+    if up.revision in root or not (limits.spans and up.carries):
+        return root & (before | {up.revision})
+    carried = sum(side.carries for side in down if side.revision in before)
+    due = limits.most is None or (up.count <= limits.most and carried >= limits.needed - limits.most)
+    return before | {up.revision} if due else root & before
 
 
 def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> dict[str, int]:
@@ -91,44 +113,50 @@ def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[st
     reaching = [side for side in down if side.revision in root]
     spare = reached + sum(side.carries for side in reaching) - limits.floor
     broken = max(0, reached + sum(side.count for side in reaching) - limits.floor)
+    stays = limits.needed - _target(limits)
     counts = {}
     for side in down:
+        least = stays if side is down[-1] else 0
         idle = side.count - side.carries
-        counts[side.revision] = 0
+        counts[side.revision] = min(side.count, least)
         if side.revision in root:
-            gone = idle if side.expendable else min(idle, broken)
-            spent = max(0, min(spare, side.carries)) if gone == idle else 0
+            gone = min(idle if side.expendable else min(idle, broken), max(0, side.count - least))
+            spent = max(0, min(spare, side.carries, side.count - gone - least)) if gone == idle else 0
             counts[side.revision] = side.count - gone - spent
             broken = max(0, broken - gone)
             spare -= spent
     return counts
 
 
-def hold(wanted: Allocation, sides: Iterable[Side], limits: Limits, root: frozenset[str]) -> Allocation:
+def hold(wanted: Move, sides: Sequence[Side], limits: Limits, root: frozenset[str]) -> Move:
     """`wanted`, but for what would take more capacity from the traffic than `limits` allow.
 
     Every scale-down and every change of share goes through here. `root` is what the traffic reaches now: as long as the
     change is on its way, that has to carry as well. Where there is less than the floor already, nothing is taken away.
     """
-    known = {side.revision: side for side in sides}
-    floor = min(limits.floor, _carries(known, root, None))
-    reached = wanted.root if _carries(known, wanted.root, None) >= floor else root
-    counts = dict(wanted.counts)
-    for held in (root, reached):
-        for revision in sorted(held & known.keys()):
-            lacking = floor - _carries(known, held, counts)
-            if lacking <= 0:
-                break
-            asked = counts.get(revision, 0)
-            counts[revision] = max(asked, min(known[revision].count, asked + lacking))
-    return Allocation(counts=counts, root=reached, weights=wanted.weights if reached == wanted.root else None)
+    floor = min(limits.floor, carried(sides, root))
+    reached = wanted.root if carried(sides, wanted.root) >= floor else root
+    counts = kept(kept(wanted.counts, sides, root, floor), sides, reached, floor)
+    return Move(counts=counts, root=reached)
 
 
-def _carries(known: Mapping[str, Side], root: frozenset[str], counts: Mapping[str, int] | None) -> int:
-    """Available pods in the root's reach, once the counts are as given. Of a set that shrinks, those that are not
+def kept(counts: Mapping[str, int], sides: Sequence[Side], reached: frozenset[str], floor: int) -> dict[str, int]:
+    """The counts, raised as far as those that are `reached` have to keep their pods to carry `floor`."""
+    held = dict(counts)
+    least = min(floor, carried(sides, reached))
+    for side in sorted(sides, key=lambda each: each.revision):
+        lacking = least - carried(sides, reached, held)
+        if lacking > 0 and side.revision in reached:
+            count = held.get(side.revision, 0)
+            held[side.revision] = max(count, min(side.count, count + lacking))
+    return held
+
+
+def carried(sides: Iterable[Side], reached: frozenset[str], counts: Mapping[str, int] | None = None) -> int:
+    """Available pods that the traffic reaches, once the counts are as given. Of a set that shrinks, those that are not
     available go first."""
     return sum(
         side.carries if counts is None else min(side.carries, counts.get(side.revision, 0))
-        for side in known.values()
-        if side.revision in root
+        for side in sides
+        if side.revision in reached
     )

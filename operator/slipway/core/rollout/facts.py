@@ -31,6 +31,8 @@ class RevisionFacts:
     """Pods that were told to end and have not ended."""
     over: tuple[PodFacts, ...] = ()
     """Pods that have come to their end and are left over: no evidence, and in nobody's way."""
+    addressable: bool = True
+    """Its own Service is there and ours: a gateway that sends requests to it reaches its pods and nobody else's."""
     nodes: tuple[NodeFacts, ...] = ()
     told: Mapping[str, Told] = field(default_factory=dict)
     """What Kubernetes tells of pods that do not start, by uid."""
@@ -84,6 +86,7 @@ class RevisionFacts:
         version: str,
         wanted: int,
         now: datetime,
+        addressable: bool = True,
     ) -> Self:
         """Read a revision's facts out of what was observed. `deployment` is empty when there is none."""
         status, pods = deployment.get("status") or {}, observed.pods_of(revision)
@@ -97,6 +100,7 @@ class RevisionFacts:
             pods=tuple(pod for pod in pods if not pod.deleting),
             ending=tuple(pod for pod in pods if pod.deleting),
             over=observed.over_of(revision),
+            addressable=addressable,
             nodes=observed.nodes,
             told=told(observed),
         )

@@ -14,7 +14,8 @@ from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason, fit
 from slipway.core.rollout import canary
-from slipway.core.rollout.capacity import Allocation, Limits
+from slipway.core.rollout.allocation import ExactStep
+from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, first_finding
 from slipway.core.rollout.state import Facts, State
@@ -28,7 +29,7 @@ class Planned:
 
     rollout: RolloutStatus
     limits: Limits
-    exact: Allocation | None = None
+    exact: ExactStep | None = None
     """What the limits are for, where a gateway gives exact shares."""
     finding: Finding | None = None
     """What is waited for."""
@@ -59,7 +60,7 @@ def _canary(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
     return Planned(
         rollout=_explained(going.rollout, policy.type, _shares_by_pods(facts)),
         limits=canary.limits_of(going.status, facts, policy),
-        exact=canary.through_gateway(going.status, facts, state, policy),
+        exact=canary.exact_step(going.status, facts, policy),
         finding=going.finding,
         wake_at=going.wake_at,
     )

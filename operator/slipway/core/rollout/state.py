@@ -11,8 +11,9 @@ from slipway.core.children.resolved import Resolved
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding
-from slipway.core.rollout.capacity import Allocation, Side
+from slipway.core.rollout.capacity import Side
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
+from slipway.core.rollout.shares import NOBODY, Traffic
 from slipway.core.route import RouteFacts
 
 
@@ -46,8 +47,16 @@ class Facts:
 
     needed: int
     """Pods that carry the whole load."""
-    root: frozenset[str] = frozenset()
-    """Revisions that the traffic reaches."""
+    traffic: Traffic = NOBODY
+    """Who answers clients, as it was decided last: what serves, as far as anything is decided."""
+    landed: bool = True
+    """The root Service, and the route where there is one, can be seen to be as it was decided."""
+    live_service: frozenset[str] = frozenset()
+    """Of those that take part, what the root Service selects just now."""
+    live_shares: Mapping[str, int] = field(default_factory=dict)
+    """Of those that take part, percent of the gateway's requests as the route has it just now."""
+    surge: int = 1
+    """Pods beyond `needed` that the type allows while versions share the traffic."""
     revisions: Mapping[str, RevisionFacts] = field(default_factory=dict)
     """Those that take part: stable, candidate, superseded."""
     superseded: tuple[str, ...] = ()
@@ -78,6 +87,12 @@ class Facts:
     """Versions whose model keeps state from request to request of a sequence, where shares would split those."""
 
     @property
+    def protected(self) -> frozenset[str]:
+        """Revisions that some client reaches, or may reach as far as anybody can tell."""
+        live = {revision for revision, share in self.live_shares.items() if share}
+        return self.traffic.reaches | self.live_service | live
+
+    @property
     def settled(self) -> bool:
         """Whether what was last written of the traffic is what there is, as far as anybody can tell."""
         return self.route is None or self.route.settled
@@ -85,6 +100,15 @@ class Facts:
     def of(self, ref: RevisionRef | None) -> RevisionFacts | None:
         """The facts of a revision, by its reference."""
         return self.revisions.get(ref.revision) if ref and ref.revision else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allocation:
+    """What should be there next, of the revisions that take part."""
+
+    counts: Mapping[str, int]
+    """Pods by revision."""
+    traffic: Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +129,8 @@ class Outcome:
     ends_standby: bool = False
     finding: Finding | None = None
     stalled: bool = False
+    outage_since: datetime | None = None
+    """Since when no pod of what serves is available although some are wanted."""
     notes: tuple[Note, ...] = ()
     wake_at: datetime | None = None
 

@@ -1,0 +1,248 @@
+"""Allocation: how many pods each revision has next, and who answers clients, in every direction of a rollout.
+
+Towards a candidate, back to stable, or standing still: each way says what it wants, and `_safe` lets none of it take
+capacity from clients (design rule 4). Nothing goes forward before what was decided last can be seen to have landed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from slipway.core.rollout.capacity import Limits, Move, Side, allocate, carried, kept
+from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.shares import WHOLE, Traffic, all_to, by_pods, can_carry, split
+from slipway.core.rollout.state import Allocation, Facts, State, side
+from slipway.core.rollout.stopping import lingers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactStep:
+    """What a step of a canary asks of a gateway."""
+
+    weight: int
+    pods: int
+    """Pods of the candidate for the requests and copies that it should have."""
+    over: bool
+    """Every step was made: what is left is to take over."""
+
+
+def standing_still(state: State, facts: Facts, *, weight: int | None = None) -> Allocation:
+    """Pods and traffic stay as they were decided; what serves has as many pods as are needed. `weight`: the candidate's
+    decided share, where its pods may have lost it meanwhile."""
+    counts = {name: known.count for name, known in facts.revisions.items()}
+    stable = facts.of(state.stable)
+    if facts.needed == 0:
+        return Allocation(counts=dict.fromkeys(counts, 0), traffic=_asleep(facts, stable))
+    if stable and facts.traffic.reaches <= {stable.revision}:
+        counts[stable.revision] = facts.needed
+        return Allocation(counts=counts, traffic=facts.traffic if facts.traffic.service else all_to(stable.revision))
+    if stable:
+        counts |= _resized(facts, stable)
+    traffic = _returned(facts, stable) or _no_larger(state, facts, weight=weight)
+    still = Limits(needed=facts.needed)
+    return _safe(counts, traffic, [side(known) for known in facts.revisions.values()], still, facts)
+
+
+def towards(
+    state: State, facts: Facts, within: Limits, *, step: ExactStep | None = None, routed: bool = True
+) -> Allocation:
+    """Towards the candidate, whose share no gateway takes while it is not `routed`."""
+    leads, stable = facts.of(state.candidate), facts.of(state.stable)
+    if leads is None:
+        return standing_still(state, facts)
+    down = _giving(state, facts, stable, back=False)
+    sides = [side(leads), *down]
+    held = not routed and any(each.carries for each in sides if each.revision in facts.traffic.reaches)
+    if held:  # what serves goes on serving, the pods that it has included
+        within = replace(within, unavailable=0)
+    if step and stable:
+        wanted = _exactly(step, facts, stable, leads)
+    else:
+        wanted = _as_allocation(allocate(sides[0], down, within, facts.traffic.reaches))
+    returned = _returned(facts, stable)
+    if returned and stable and leads.revision not in wanted.traffic.reaches:
+        wanted = Allocation(counts={**wanted.counts, stable.revision: stable.count}, traffic=returned)
+    if (
+        facts.route and facts.traffic.service and not leads.addressable
+    ):  # a gateway would send requests to nobody of ours
+        wanted = replace(wanted, traffic=_no_larger(state, facts))
+    if held:
+        counts = standing_still(state, facts).counts if leads.revision in facts.traffic.reaches else wanted.counts
+        wanted = Allocation(counts=counts, traffic=_no_larger(state, facts))
+    return _apart(_safe(dict(wanted.counts), wanted.traffic, sides, within, facts), within, facts, leads)
+
+
+def back(state: State, facts: Facts, within: Limits) -> Allocation:
+    """Back to the stable revision, which gets whole and takes its share."""
+    stable, candidate = facts.of(state.stable), facts.of(state.candidate)
+    if stable is None:
+        return standing_still(state, facts)
+    down = _giving(state, facts, candidate, back=True)
+    wanted = _as_allocation(allocate(side(stable), down, within, facts.traffic.reaches))
+    if facts.traffic.shares and wanted.traffic.reaches != {stable.revision}:
+        shares = _shares(facts, stable, candidate, 0)
+        wanted = replace(wanted, traffic=Traffic(service=facts.traffic.service, shares=shares))
+    safe = _safe(dict(wanted.counts), wanted.traffic, [side(stable), *down], within, facts, forward=False)
+    return _apart(safe, within, facts, stable)
+
+
+# -- what each way wants
+
+
+def _asleep(facts: Facts, stable: RevisionFacts | None) -> Traffic:
+    """Nobody answers: what is waked up first is what has proven itself."""
+    carries = any(known.available for known in facts.revisions.values())
+    return all_to(stable.revision) if stable and not carries else facts.traffic
+
+
+def _resized(facts: Facts, stable: RevisionFacts) -> dict[str, int]:
+    """Scaling counts although nothing moves: what is lacking goes to stable, what is too much each side gives."""
+    if facts.traffic.shares is not None:
+        return {stable.revision: facts.needed}
+    sharing = {name: known.count for name, known in facts.revisions.items() if name in facts.traffic.service}
+    lacking = facts.needed - sum(sharing.values())
+    if lacking > 0:
+        grows = stable.revision if stable.revision in sharing else max(sharing, key=lambda name: sharing[name])
+        return {grows: sharing[grows] + lacking}
+    spare = -lacking - facts.surge
+    if spare <= 0:
+        return {}
+    whole = facts.needed + facts.surge
+    smaller = {name: max(min(1, count), whole * count // (whole + spare)) for name, count in sharing.items()}
+    rest = whole - sum(smaller.values())
+    return smaller | {stable.revision: smaller.get(stable.revision, 0) + max(0, rest)}
+
+
+def _exactly(step: ExactStep, facts: Facts, stable: RevisionFacts, candidate: RevisionFacts) -> Allocation:
+    """Pods and shares of a step through a gateway. The old version keeps all its pods, and with them the way back; an
+    earlier candidate keeps its own for as long as any traffic may reach them."""
+    reached = facts.traffic.reaches
+    counts = {name: facts.revisions[name].count if name in reached else 0 for name in facts.superseded}
+    room = 2 * facts.needed - sum(counts.values()) - min(stable.available, facts.needed)
+    counts[stable.revision] = facts.needed
+    pods = max(step.pods, min(candidate.count, facts.needed))
+    counts[candidate.revision] = min(pods, max(room, min(candidate.count, pods), 0))
+    if step.over and candidate.available >= facts.needed and candidate.addressable:
+        return Allocation(counts=counts, traffic=all_to(candidate.revision))
+    weight = step.weight if facts.landed else min(step.weight, _now(facts).get(candidate.revision, 0))
+    shares = _shares(facts, stable, candidate, weight)
+    return Allocation(counts=counts, traffic=Traffic(service=frozenset({stable.revision}), shares=shares))
+
+
+def _no_larger(state: State, facts: Facts, *, weight: int | None = None) -> Traffic:
+    """The traffic as it was decided; of exact shares what no pods are there for goes back to stable."""
+    stable, candidate = facts.of(state.stable), facts.of(state.candidate)
+    if facts.traffic.shares is None or stable is None:
+        return facts.traffic
+    decided = facts.traffic.shares.get(candidate.revision, 0) if candidate else 0
+    wanted = max(decided, weight or 0) if facts.landed else decided
+    return Traffic(service=facts.traffic.service, shares=_shares(facts, stable, candidate, wanted, keep=True))
+
+
+def _returned(facts: Facts, stable: RevisionFacts | None) -> Traffic | None:
+    """What is superseded had all of the traffic: stable takes it back once it can carry as much."""
+    service = facts.traffic.service
+    if stable is None or not service or not service <= set(facts.superseded):
+        return None
+    carries = sum(min(known.available, known.count) for name, known in facts.revisions.items() if name in service)
+    can = min(stable.available, stable.count)
+    return all_to(stable.revision) if can and can >= min(facts.needed, carries) else None
+
+
+def _shares(
+    facts: Facts, stable: RevisionFacts, candidate: RevisionFacts | None, weight: int, *, keep: bool = False
+) -> dict[str, int]:
+    """Percent by revision. With `keep`, those that are superseded keep what they have as well, as they can carry it."""
+    now = _now(facts)
+    can = {
+        name: can_carry(min(known.available, known.count), facts.needed) if known.addressable else 0
+        for name, known in facts.revisions.items()
+    }
+    names = [name for name in facts.revisions if name != stable.revision]
+    if keep:
+        kept = {name: min(now.get(name, 0), can[name]) for name in names}
+        if candidate:
+            kept[candidate.revision] = min(weight, can[candidate.revision])
+        return {stable.revision: WHOLE - sum(kept.values()), **kept}
+    first = candidate.revision if candidate else (names or [""])[0]
+    others = [name for name in facts.superseded if name != first]
+    return {
+        name: share
+        for name, share in split(
+            weight, stable=stable.revision, candidate=first, others=others, now=now, can=can
+        ).items()
+        if name
+    }
+
+
+def _now(facts: Facts) -> Mapping[str, int]:
+    """Percent of the gateway's requests that each revision has by what was decided."""
+    if facts.traffic.shares is not None:
+        return facts.traffic.shares
+    carries = {n: min(k.available, k.count) for n, k in facts.revisions.items() if n in facts.traffic.service}
+    return by_pods(carries) or dict.fromkeys(facts.traffic.service, WHOLE // max(1, len(facts.traffic.service)))
+
+
+def _giving(state: State, facts: Facts, other: RevisionFacts | None, *, back: bool) -> list[Side]:
+    """Who gives up pods, in that order: what is superseded, then the other one of stable and candidate."""
+    names = (*facts.superseded, *((other.revision,) if other else ()))
+    return [
+        side(facts.revisions[name], expendable=back or name in facts.superseded)
+        for name in names
+        if name in facts.revisions
+    ]
+
+
+# -- what holds on every way
+
+
+def _safe(
+    counts: dict[str, int], traffic: Traffic, sides: list[Side], within: Limits, facts: Facts, *, forward: bool = True
+) -> Allocation:
+    """What was wanted, but for what would take capacity from clients of the Service or of the gateway."""
+    decided = facts.traffic
+    if forward and not facts.landed and decided.service:
+        traffic = replace(traffic, service=decided.service) if traffic.shares else decided
+    floor = min(within.floor, carried(sides, decided.service))
+    if carried(sides, traffic.service) < floor:
+        traffic = replace(traffic, service=decided.service) if traffic.shares else decided
+    held: dict[str, int] = counts
+    for reached in (decided.service, facts.live_service, traffic.service):
+        held = kept(held, sides, reached, within.floor)
+    for name, share in _owed(facts, traffic).items():
+        known = next((each for each in sides if each.revision == name), None)
+        if known:
+            held[name] = max(held.get(name, 0), min(known.carries, share * within.floor // WHOLE))
+    if not facts.landed and forward:
+        held |= {n: max(held.get(n, 0), k.count) for n, k in facts.revisions.items() if n in facts.protected}
+    return Allocation(counts=_within_surge(held, sides, within), traffic=traffic)
+
+
+def _within_surge(counts: dict[str, int], sides: list[Side], within: Limits) -> dict[str, int]:
+    """Where some have to keep pods that they were to give, nobody gets more than there is room for."""
+    current = {each.revision: each.count for each in sides}
+    excess = sum(counts.values()) - max(within.needed + within.surge, sum(current.values()))
+    fitting = dict(counts)
+    for name in (each.revision for each in sides):
+        grown = fitting.get(name, 0) - current[name]
+        if excess > 0 and grown > 0:
+            fitting[name] -= min(excess, grown)
+            excess -= min(excess, grown)
+    return fitting
+
+
+def _owed(facts: Facts, traffic: Traffic) -> dict[str, int]:
+    """The largest part of the gateway's requests that each revision has, had, or is about to have, in percent."""
+    ways = (facts.traffic.shares or {}, traffic.shares or {}, facts.live_shares)
+    names = {name for way in ways for name in way}
+    return {name: max(way.get(name, 0) for way in ways) for name in names}
+
+
+def _apart(allocation: Allocation, within: Limits, facts: Facts, leads: RevisionFacts) -> Allocation:
+    """Where old pods have to be gone first, none come before."""
+    if within.apart and not leads.count and lingers(facts, leads):
+        return replace(allocation, counts={**allocation.counts, leads.revision: 0})
+    return allocation
+
+
+def _as_allocation(move: Move) -> Allocation:
+    return Allocation(counts=move.counts, traffic=Traffic(service=move.root))

@@ -1,0 +1,99 @@
+"""Shares: who answers the clients of the root Service and those of the gateway, and where that may go next.
+
+What was decided of the traffic is kept in status and is what serves, as far as decisions go. A Service or a route that
+is missing, edited or not ours is put back to it; that nobody can be seen to serve is never a reason to take pods away.
+Three rules hold on every way, forward, back and standing still:
+
+- a revision never gets a larger share than its available pods can carry, nor any without a Service of its own;
+- a share that goes back never grows, and stable goes on carrying at least what it carries;
+- what neither can carry stays where it is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from slipway.api.v1alpha1.status import TrafficTarget
+
+WHOLE: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """Which revisions clients reach."""
+
+    service: frozenset[str] = frozenset()
+    """Those that the root Service selects: each of their pods gets the same."""
+    shares: Mapping[str, int] | None = None
+    """Percent of the gateway's requests by revision; None: as the available pods of `service` have it."""
+
+    @property
+    def reaches(self) -> frozenset[str]:
+        """Every revision that some client reaches."""
+        return self.service | {revision for revision, share in (self.shares or {}).items() if share}
+
+    @property
+    def alone(self) -> str | None:
+        """The one revision that the root Service selects; None where it spans several."""
+        return next(iter(self.service)) if len(self.service) == 1 else None
+
+    @classmethod
+    def of(cls, targets: Sequence[TrafficTarget]) -> Self:
+        """The traffic as status keeps it."""
+        shares = {target.revision: target.share for target in targets if target.share is not None}
+        return cls(service=frozenset(t.revision for t in targets if t.selected), shares=shares or None)
+
+    @property
+    def targets(self) -> list[TrafficTarget]:
+        """The traffic for status."""
+        shares = self.shares or {}
+        return [
+            TrafficTarget(revision=name, selected=name in self.service, share=shares.get(name))
+            for name in sorted(self.service | shares.keys())
+        ]
+
+    def without(self, gone: Iterable[str]) -> Self:
+        """The traffic once these revisions are no more."""
+        lost = frozenset(gone)
+        shares = {name: share for name, share in (self.shares or {}).items() if name not in lost}
+        return type(self)(service=self.service - lost, shares=shares if any(shares.values()) else None)
+
+
+NOBODY: Final = Traffic()
+
+
+def all_to(revision: str) -> Traffic:
+    """One revision answers everybody."""
+    return Traffic(service=frozenset({revision}))
+
+
+def by_pods(carries: Mapping[str, int]) -> dict[str, int]:
+    """Percent by revision where each available pod gets the same; what rounding lost goes to the largest."""
+    whole = sum(carries.values())
+    if not whole:
+        return {}
+    percent = {revision: WHOLE * pods // whole for revision, pods in sorted(carries.items())}
+    percent[max(percent, key=lambda revision: percent[revision])] += WHOLE - sum(percent.values())
+    return percent
+
+
+def can_carry(pods: int, needed: int) -> int:
+    """Percent of the whole load that so many available pods can carry."""
+    return min(WHOLE, WHOLE * pods // needed) if needed else 0
+
+
+def split(
+    wanted: int, *, stable: str, candidate: str, others: Sequence[str], now: Mapping[str, int], can: Mapping[str, int]
+) -> dict[str, int]:
+    """Exact shares in percent: `wanted` for the candidate, the rest for the stable revision, as far as they can carry
+    it. `now` is what each has, `can` what its pods can carry; `others` have traffic and are to lose it."""
+    shares = dict.fromkeys((stable, candidate, *others), 0)
+    shares[candidate] = min(wanted, can.get(candidate, 0))
+    lacking = WHOLE - shares[candidate] - max(can.get(stable, 0), now.get(stable, 0))
+    for revision in (*others, candidate):
+        spare = min(now.get(revision, 0), can.get(revision, 0)) - shares[revision]
+        kept = max(0, min(lacking, spare))
+        shares[revision] += kept
+        lacking -= kept
+    shares[stable] += WHOLE - sum(shares.values())
+    return shares

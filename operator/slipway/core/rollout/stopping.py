@@ -1,0 +1,78 @@
+"""Stopping: whether the old pods may be told to end, and whether they have.
+
+With Recreate they have to be gone before new ones start. A pod on a node that nobody hears of may never be seen to end.
+"""
+
+from collections.abc import Iterator
+
+from slipway.api.v1alpha1.spec import RolloutType
+from slipway.api.v1alpha1.status import RolloutStatus
+from slipway.core.facts import PodFacts
+from slipway.core.reasons import Finding, Reason, finding
+from slipway.core.rollout.facts import RevisionFacts
+from slipway.core.rollout.gates import Policy
+from slipway.core.rollout.state import Facts
+
+
+def drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts, policy: Policy) -> Finding | None:
+    """The candidate may not have pods before others' have ended; or it has all that it may have before the traffic is
+    shared, and others' pods are about, which a Service that spans would reach."""
+    if waits_for := may_not_stop(facts, candidate, policy) or awaits_end(rollout, facts, candidate, policy):
+        return waits_for
+    done = 0 < candidate.count <= candidate.available and candidate.count < facts.needed
+    if not (facts.bystanders and done) or candidate.revision in facts.traffic.reaches:
+        return None
+    message = f"{candidate.version}: answers correctly, and gets traffic once pods of an earlier version have gone"
+    return finding(Reason.DRAINING, message)
+
+
+def may_not_stop(facts: Facts, candidate: RevisionFacts, policy: Policy) -> Finding | None:
+    """With Recreate a pod that nobody hears of would keep the candidate from starting, for ever perhaps: as long as it
+    is there, what serves is not stopped."""
+    if policy.type is not RolloutType.RECREATE or candidate.count:
+        return None
+    for known in facts.revisions.values():
+        stuck = next((pod for pod in (*known.ending, *known.pods) if known.lost_node(pod)), None)
+        if stuck and known.count and known is not candidate:
+            message = f"{candidate.version}: {known.version} is not stopped while {_unheard(known, stuck)}"
+            return finding(Reason.POD_LOST, message)
+    return None
+
+
+def awaits_end(rollout: RolloutStatus, facts: Facts, leads: RevisionFacts, policy: Policy) -> Finding | None:
+    """It may not have pods before others' have ended, which have been told to."""
+    proved = rollout.strategy.bundles_verified
+    stopped = proved or not any(known.count for known in facts.revisions.values())
+    if leads.count or not stopped or not (proved or policy.type is RolloutType.RECREATE):
+        return None
+    lingering = list(_lingering(facts, leads))
+    for known, pod in lingering:
+        if known.lost_node(pod):
+            return finding(Reason.POD_LOST, f"{leads.version}: starts no pod while {_unheard(known, pod)}")
+    if not lingering:
+        return None
+    pod = lingering[0][1]
+    message = (
+        f"{leads.version}: starts once the pods of the version before have ended; {pod.name} on {pod.node} has not"
+    )
+    return finding(Reason.DRAINING, message)
+
+
+def _unheard(known: RevisionFacts, pod: PodFacts) -> str:
+    """That a pod has ended nobody can tell, and what helps."""
+    force = f"kubectl delete pod {pod.name} --grace-period=0 --force"
+    remedy = f"delete Node {pod.node} if its machine is off, or the pod: {force}"
+    return f"nobody can tell whether {pod.name} of {known.version} has ended: {known.lost_node(pod)}; {remedy}"
+
+
+def lingers(facts: Facts, leads: RevisionFacts) -> bool:
+    """Pods of another revision are still there, if only to end."""
+    return any(_lingering(facts, leads))
+
+
+def _lingering(facts: Facts, leads: RevisionFacts) -> Iterator[tuple[RevisionFacts, PodFacts]]:
+    """Pods of other revisions that may still run. One whose Node is not there any more does not."""
+    for known in facts.revisions.values():
+        for pod in (*known.ending, *known.pods):
+            if known is not leads and not known.has_no_node(pod):
+                yield known, pod
