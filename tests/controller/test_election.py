@@ -2,14 +2,17 @@
 
 import asyncio
 from functools import partial
+from typing import cast
 
 import pytest
 
 from slipway.controller.election import Election, LeaseLostError, Terms
-from slipway.controller.kinds import LEASE
-from slipway.controller.kube import ApiKube
+from slipway.controller.fence import FencedKube
+from slipway.controller.kinds import LEASE, Kind
+from slipway.controller.kube import ApiKube, Kube, KubeError, NotFoundError
+from slipway.core.names import Manifest
 from testbed.plane import Plane
-from tests.controller.conftest import eventually
+from tests.controller.conftest import CallLog, eventually
 
 pytestmark = pytest.mark.plane
 
@@ -111,7 +114,110 @@ async def test_a_holder_that_cannot_renew_stops_before_anybody_else_may_take_ove
     started = asyncio.get_running_loop().time()
     kube._client.configuration.host = "https://127.0.0.1:1"
 
-    with pytest.raises(LeaseLostError):
-        await asyncio.wait_for(holder.hold(), 5)
+    holding = asyncio.create_task(holder.hold())
+    await eventually("it vouches for nothing any more", lambda: not holder.vouched, 5)
 
-    assert QUICK.give_up <= asyncio.get_running_loop().time() - started < QUICK.duration
+    assert asyncio.get_running_loop().time() - started < QUICK.duration
+    assert not holding.done()
+    holding.cancel()
+
+
+async def test_a_holder_that_could_not_renew_for_longer_than_the_lease_leads_again_while_it_is_still_its_own(
+    kube: ApiKube, namespace: str
+) -> None:
+    holder = a_candidate(kube, namespace, "holder")
+    await holder.acquire()
+    holding = asyncio.create_task(holder.hold())
+    where, kube._client.configuration.host = kube._client.configuration.host, "https://127.0.0.1:1"
+    await eventually("it vouches for nothing any more", lambda: not holder.vouched, 5)
+    waiting = asyncio.create_task(holder.until_vouched())
+    await asyncio.sleep(2 * QUICK.duration)
+    assert not waiting.done()
+
+    kube._client.configuration.host = where
+    await asyncio.wait_for(waiting, 5)
+
+    assert holder.vouched
+    assert not holding.done()
+    assert await _holder(kube, namespace) == "holder"
+    holding.cancel()
+
+
+async def test_a_holder_that_comes_back_to_another_ones_lease_stops(kube: ApiKube, namespace: str) -> None:
+    holder, heir = (a_candidate(kube, namespace, name) for name in ("holder", "heir"))
+    await holder.acquire()
+    await heir.acquire()
+
+    with pytest.raises(LeaseLostError, match="heir"):
+        await asyncio.wait_for(holder.hold(), 5)
+    assert not holder.vouched
+
+
+async def test_a_lease_that_somebody_deleted_is_made_again(kube: ApiKube, namespace: str, plane: Plane) -> None:
+    holder = a_candidate(kube, namespace, "holder")
+    await holder.acquire()
+    holding = asyncio.create_task(holder.hold())
+    kubectl = plane.kubectl().within(namespace)
+    await asyncio.to_thread(kubectl, "delete", "lease", "slipway")
+    there = partial(kubectl, "get", "lease", "slipway", "-o", "name", check=False)
+    await eventually("it is there again", there)
+
+    assert await _holder(kube, namespace) == "holder"
+    assert not holding.done()
+    holding.cancel()
+
+
+class FakeSlowKube:
+    """Takes a Lease once and renews it once, and takes its time to answer by a clock that stands still in between."""
+
+    def __init__(self, takes: float) -> None:
+        self.now, self._takes, self._renewals = 0.0, takes, 0
+
+    async def get(self, *_: object) -> Manifest:
+        raise NotFoundError(404, "NotFound", "")
+
+    async def create(self, _: Kind, lease: Manifest) -> Manifest:
+        self.now += self._takes
+        return lease | {"metadata": lease["metadata"] | {"resourceVersion": "1"}}
+
+    async def replace(self, kind: Kind, lease: Manifest) -> Manifest:
+        self._renewals += 1
+        if self._renewals > 1:
+            await asyncio.Event().wait()
+        return await self.create(kind, lease)
+
+
+@pytest.mark.parametrize("takes", [0, 5, 19])
+async def test_a_holder_vouches_from_when_it_sent_its_write_and_not_from_the_answer(takes: int) -> None:
+    fake, terms = FakeSlowKube(takes), Terms(renew=0)
+    candidate = Election(
+        kube=cast("Kube", fake), namespace="n", name="l", identity="me", clock=lambda: fake.now, terms=terms
+    )
+
+    def vouches_from(sent: float) -> bool:
+        fake.now = sent + terms.give_up - 0.1
+        before = candidate.vouched
+        fake.now = sent + terms.give_up
+        return before and not candidate.vouched
+
+    await candidate.acquire()
+    assert vouches_from(0)
+    fake.now = 100
+    holding = asyncio.create_task(candidate.hold())
+    await asyncio.wait_for(candidate.until_vouched(), 5)
+    assert vouches_from(100)
+    holding.cancel()
+
+
+@pytest.mark.parametrize("verb", ["create", "replace", "apply", "apply_status", "scale", "delete", "create_event"])
+async def test_without_a_lease_that_is_vouched_for_nothing_is_written(
+    kube: ApiKube, namespace: str, calls: CallLog, verb: str
+) -> None:
+    fenced = FencedKube(kube, lambda: False)
+    arguments = {"scale": (namespace, "d", 1, "1"), "delete": (LEASE, namespace, "l", "u"), "create_event": ({},)}
+
+    with pytest.raises(KubeError, match="NotLeading"):
+        await getattr(fenced, verb)(*arguments.get(verb, (LEASE, {"metadata": {"name": "l"}})))
+
+    assert calls.calls == []
+    assert [page async for page in fenced.list(LEASE, namespace)]

@@ -458,7 +458,8 @@ async def test_what_goes_wrong_with_one_object_harms_no_other(stage: Stage, kube
         return Plan(status=DONE)
 
     queue: WorkQueue[Key] = WorkQueue(backoff=Backoff(base_seconds=0.01))
-    workers = [asyncio.create_task(work(queue, stage.reconciler(Pass(decide)), stage.telemetry)) for _ in range(2)]
+    reconcile = stage.reconciler(Pass(decide)).reconcile
+    workers = [asyncio.create_task(work(queue, reconcile, stage.telemetry)) for _ in range(2)]
     for key in (stage.key, *others):
         queue.add(key)
     sample = stage.telemetry.registry.get_sample_value
@@ -480,7 +481,7 @@ async def test_a_worker_looks_again_when_the_plan_says_so(stage: Stage) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=0.05)
     decision = Pass(lambda _owner, observed: Plan(status=DONE, wake_at=soon))
     queue: WorkQueue[Key] = WorkQueue()
-    worker = asyncio.create_task(work(queue, stage.reconciler(decision), stage.telemetry))
+    worker = asyncio.create_task(work(queue, stage.reconciler(decision).reconcile, stage.telemetry))
     queue.add(stage.key)
     await eventually("there is a second pass", lambda: len(decision.seen) >= 2)
     queue.close()

@@ -84,6 +84,25 @@ def test_the_operator_outlives_a_restart_of_the_api_server_and_goes_on(plane: Pl
         assert operator.says("/healthz") == (200, "ok")
 
 
+def test_an_operator_outlives_an_api_server_that_is_away_for_longer_than_its_lease_may_be_vouched_for(
+    plane: Plane, namespace: str
+) -> None:
+    with OperatorProcess(plane, namespaces=[namespace]) as operator:
+        _until_leads(operator)
+        plane.stop("kube-apiserver", kill=True)
+        until("it writes nothing any more", lambda: "nothing is written until it is" in operator.log(), 60)
+        assert operator.total("slipway_leading") == 0
+        assert operator.says("/healthz") == (200, "ok")
+
+        plane.restart("kube-apiserver")
+
+        _until_leads(operator, 60)
+        plane.kubectl().apply(a_model_deployment(namespace))
+        _until_seen(plane, namespace, seconds=60)
+        assert operator.ended() is None
+        assert operator.log().count("The Lease is still ours: leading again") == 1
+
+
 def test_a_standby_is_ready_and_takes_over_when_the_leader_is_told_to_end(plane: Plane, namespace: str) -> None:
     with OperatorProcess(plane, namespaces=[namespace], lease=namespace) as leader:
         _until_leads(leader)

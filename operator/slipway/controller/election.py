@@ -1,8 +1,10 @@
 """Leader election by a Lease: of several replicas one works, and another takes over when it ends or hangs.
 
 `kubernetes.aio.leaderelection` never gives a Lease back, so every upgrade would wait for one to expire; hence our own.
-A Lease does not fence: a leader that was paused may write once more after it lost. Preconditions on every write make
-that harmless (design §6).
+A holder vouches for its Lease for less time than the Lease lasts, counted from when the last renewal was sent: so long
+nobody else can hold it. When it cannot renew, nothing is written any more (`FencedKube`); when the API server is back
+and the Lease is still its own, it goes on. A Lease does not fence by itself: a write that was sent in time may arrive
+late. Preconditions on every write make that harmless.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """Times of a Lease, in seconds: a holder that cannot renew stops before anybody else may take over.
+    """Times of a Lease, in seconds: a holder that cannot renew stops writing before anybody else may take over.
 
     Longer than client-go's: a restart of a lone API server should not restart us, and nothing but changes waits for us.
     """
@@ -34,7 +36,7 @@ class Terms:
 
 
 class LeaseLostError(Exception):
-    """Somebody else holds the Lease now, or it could not be renewed in time: stop working at once."""
+    """Somebody else holds the Lease now: stop working at once."""
 
 
 class Election:
@@ -54,6 +56,20 @@ class Election:
         self._identity, self._clock, self._terms = identity, clock, terms or Terms()
         self._held: Manifest | None = None
         self._seen: tuple[str, float] = ("", 0.0)
+        self._sent = 0.0
+        """When the last renewal that succeeded was sent."""
+        self._renewed = asyncio.Event()
+
+    @property
+    def vouched(self) -> bool:
+        """Whether nobody else can hold the Lease now."""
+        return self._held is not None and self._clock() - self._sent < self._terms.give_up
+
+    async def until_vouched(self) -> None:
+        """Wait until the Lease is known to be ours."""
+        while not self.vouched:
+            self._renewed.clear()
+            await self._renewed.wait()
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
@@ -71,21 +87,22 @@ class Election:
             await asyncio.sleep(self._terms.poll * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def hold(self) -> None:
-        """Renew for ever; LeaseLostError when that can no longer be vouched for."""
-        renewed, pause = self._clock(), self._terms.renew
+        """Renew for ever, also after a time when that was not possible. LeaseLostError once somebody else has it."""
+        pause, told = self._terms.renew, False
         while True:
             await asyncio.sleep(pause)
             try:
                 async with asyncio.timeout(self._terms.give_up / 4):
-                    kept = await self._renew()
+                    await self._renew()
             except (KubeError, TimeoutError) as error:
-                log.warning("The Lease was not renewed: %r", error)
-                kept, pause = self._clock() - renewed < self._terms.give_up, self._terms.poll
+                pause = self._terms.poll
+                if not self.vouched and not told:
+                    log.warning("The Lease cannot be renewed, and nothing is written until it is: %r", error)
+                    told = True
             else:
-                renewed, pause = self._clock(), self._terms.renew
-            if not kept:
-                self._held = None
-                raise LeaseLostError("Somebody else holds the Lease, or it could not be renewed in time")
+                if told:
+                    log.info("The Lease is still ours: leading again")
+                pause, told = self._terms.renew, False
 
     async def release(self) -> None:
         """Give the Lease back, so that a standby need not wait for it to expire."""
@@ -101,10 +118,7 @@ class Election:
 
     async def _try(self) -> str:
         """One attempt. Answers who holds the Lease, or nothing when we do."""
-        try:
-            live = await self._kube.get(LEASE, self._namespace, self._name)
-        except NotFoundError:
-            live = None
+        live = await self._live()
         holder = self._holder(live)
         if holder not in ("", self._identity) and not self._expired(live):
             return holder
@@ -115,19 +129,28 @@ class Election:
         return ""
 
     async def _write(self, lease: Manifest) -> None:
-        known = "resourceVersion" in lease["metadata"]
+        known, sent = "resourceVersion" in lease["metadata"], self._clock()
         self._held = await (self._kube.replace(LEASE, lease) if known else self._kube.create(LEASE, lease))
+        self._sent = sent
+        self._renewed.set()
 
-    async def _renew(self) -> bool:
-        """Whether the Lease is still ours. A conflict alone does not say so: a person may have annotated the Lease."""
+    async def _renew(self) -> None:
+        """Write the Lease again. A conflict alone does not say that it is lost: a person may have annotated or deleted
+        it. Others count from what they see, so only a write of our own makes it last longer."""
         try:
             await self._write(self._lease(self._held))
-        except ConflictError:
-            live = await self._kube.get(LEASE, self._namespace, self._name)
-            if self._holder(live) != self._identity:
-                return False
-            self._held = live
-        return True
+        except (ConflictError, NotFoundError):
+            live = await self._live()
+            if live and (holder := self._holder(live)) != self._identity:
+                self._held = None
+                raise LeaseLostError(f"Somebody else holds the Lease: {holder or 'nobody now'}") from None
+            await self._write(self._lease(live, taking=live is None))
+
+    async def _live(self) -> Manifest | None:
+        try:
+            return await self._kube.get(LEASE, self._namespace, self._name)
+        except NotFoundError:
+            return None
 
     def _expired(self, live: Manifest | None) -> bool:
         """Whether its holder has let a whole duration pass, by our own clock: clocks of machines differ."""

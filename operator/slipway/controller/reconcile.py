@@ -7,7 +7,7 @@ cut off between any two writes: the next one starts from what is there.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -205,7 +205,11 @@ class Reconciler:
         return child.uid if child else None
 
 
-async def work(queue: WorkQueue[Key], reconciler: Reconciler, telemetry: Telemetry) -> None:
+Pass = Callable[[Key], Awaitable[datetime | None]]
+"""One pass over one ModelDeployment. Answers when to look again at the latest."""
+
+
+async def work(queue: WorkQueue[Key], reconcile: Pass, telemetry: Telemetry) -> None:
     """A worker: pass after pass, until the queue is closed. What goes wrong with one object stays with that one."""
     loop = asyncio.get_running_loop()
     while (taken := await queue.get()) is not None:
@@ -213,7 +217,7 @@ async def work(queue: WorkQueue[Key], reconciler: Reconciler, telemetry: Telemet
         started, outcome = time.perf_counter(), "failed"
         with logs.about(namespace=taken.key.namespace, name=taken.key.name, attempt=queue.backoff.attempt(taken.key)):
             try:
-                wake_at = await reconciler.reconcile(taken.key)
+                wake_at = await reconcile(taken.key)
             except KubeError as error:
                 outcome = "retry"
                 delay = max(queue.backoff.failed(taken.key), error.retry_after_seconds)

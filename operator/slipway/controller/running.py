@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 
 import aiohttp
 
 from slipway.controller import health
 from slipway.controller.election import Election
+from slipway.controller.fence import FencedKube
 from slipway.controller.handlers import Intake, registry_for
 from slipway.controller.http import client
 from slipway.controller.kinds import MODEL_DEPLOYMENT, WATCHED, Key
@@ -77,9 +79,10 @@ class Operator:
             identity=settings.identity,
             clock=clock,
         )
+        telemetry.leading = lambda: self._election.vouched
         self._sampling = Sampling(session, self._queue.add, kube=kube)
         self._reconciler = Reconciler(
-            kube=kube,
+            kube=FencedKube(kube, lambda: self._election.vouched),
             store=store,
             decide=decide,
             platform=settings.platform,
@@ -100,7 +103,6 @@ class Operator:
         """Stand by, lead, and give the Lease back."""
         if not await _unless(stop, self._election.acquire()):
             return
-        self._telemetry.leading = True
         try:
             await _unless(stop, self._lead(stop))
         finally:
@@ -122,6 +124,11 @@ class Operator:
                 intake = Intake(store=self._store, queue=self._queue, hearing=self._hearing)
                 await watch(registry_for(kinds, intake), kinds, self._settings.namespaces, stop)
 
+    async def _pass(self, key: Key) -> datetime | None:
+        """One pass, as the one who leads."""
+        await self._election.until_vouched()
+        return await self._reconciler.reconcile(key)
+
     async def _first_pass(self) -> None:
         try:
             async with asyncio.timeout(FIRST_PASS_SECONDS):
@@ -134,7 +141,7 @@ class Operator:
     async def _workers(self) -> AsyncIterator[None]:
         """Workers for as long as the context lasts; passes in progress may end in peace."""
         tasks = [
-            asyncio.create_task(work(self._queue, self._reconciler, self._telemetry), name=f"worker {number}")
+            asyncio.create_task(work(self._queue, self._pass, self._telemetry), name=f"worker {number}")
             for number in range(self._settings.workers)
         ]
         try:
@@ -172,4 +179,4 @@ def alive(hearing: Hearing) -> str | None:
 
 def _ready(store: Store, telemetry: Telemetry) -> str | None:
     """A standby is ready too: it can take over at any time."""
-    return "The first listing is not in yet" if telemetry.leading and not store.synced else None
+    return "The first listing is not in yet" if telemetry.leading() and not store.synced else None

@@ -1,7 +1,7 @@
 """The operator's own metrics. docs/operations.md says what to watch them for."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -56,9 +56,9 @@ class Telemetry:
             ["outcome", "reason"],
             registry=registry,
         )
-        self.leading = False
-        Gauge("slipway_leading", "1 while this replica holds the Lease.", registry=registry).set_function(
-            lambda: float(self.leading)
+        self.leading: Callable[[], bool] = lambda: False
+        Gauge("slipway_leading", "1 while this replica may count on its Lease.", registry=registry).set_function(
+            lambda: float(self.leading())
         )
 
     def called(self, *, verb: str, kind: str, code: int) -> None:
