@@ -17,8 +17,8 @@ import pytest
 import yaml
 from prometheus_client import start_http_server
 
+from slipway.controller.hearing import Hearing
 from slipway.controller.kinds import MODEL_DEPLOYMENT
-from slipway.controller.resync import Hearing
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL

@@ -8,7 +8,8 @@ import pytest
 from slipway.controller.events import LONGEST, event_of
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
 from slipway.controller.kube import PAGE, ApiKube, ConflictError, ForbiddenError, KubeError, NotFoundError
-from slipway.core.names import FIELD_MANAGER, MANAGED_BY
+from slipway.core.names import FIELD_MANAGER
+from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.plan import Note
 from testbed.plane import Plane
 from tests.controller.conftest import CallLog, a_model_deployment, client_of
@@ -19,7 +20,7 @@ CONFIG = BY_NAME["ConfigMap"]
 
 
 def a_config(namespace: str, name: str = "c", **data: str) -> dict[str, Any]:
-    meta = {"name": name, "namespace": namespace, "labels": {MANAGED_BY: FIELD_MANAGER}}
+    meta = {"name": name, "namespace": namespace, "labels": {OWNER_LABEL: "churn"}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
 

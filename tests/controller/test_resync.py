@@ -3,29 +3,19 @@
 import asyncio
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from slipway.controller import health, resync
-from slipway.controller.kinds import MODEL_DEPLOYMENT, NODE, Key, Kind
-from slipway.controller.kube import ApiKube, NotFoundError
-from slipway.controller.resync import DEAF_AFTER_SECONDS, Hearing, KindsChangedError
+from slipway.controller import health
+from slipway.controller.hearing import DEAF_AFTER_SECONDS
+from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
+from slipway.controller.kube import ApiKube
 from slipway.controller.running import alive
-from slipway.core.names import FIELD_MANAGER, MANAGED_BY
-from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from testbed.plane import Plane, free_port
-from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually
-from tests.controller.watcher import CONFIG, Watcher
-
-
-def a_child(namespace: str, name: str = "c", **data: str) -> dict[str, Any]:
-    labels = {MANAGED_BY: FIELD_MANAGER, OWNER_LABEL: "churn"}
-    meta = {"name": name, "namespace": namespace, "labels": labels}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+from tests.controller.conftest import a_model_deployment
+from tests.controller.watcher import CONFIG, Watcher, a_child
 
 
 @pytest.mark.plane
@@ -133,193 +123,3 @@ async def test_a_watch_owes_nothing_about_what_is_gone_by_the_next_listing(kube:
     await kube.delete(CONFIG, namespace, "c", child["metadata"]["uid"])
 
     assert await watcher.listed_after(DEAF_AFTER_SECONDS + 1) == []
-
-
-@pytest.mark.plane
-async def test_nodes_that_rbac_refuses_are_gone_on_without_and_said_once(
-    plane: Plane, namespace: str, calls: CallLog, caplog: pytest.LogCaptureFixture
-) -> None:
-    kubectl = plane.kubectl().within(namespace)
-    kubectl("create", "role", "reader", "--verb=list", "--resource=configmaps")
-    kubectl("create", "rolebinding", "reader", "--role=reader", f"--user={plane.user('tenant')}")
-    async with client_of(plane, "tenant", calls) as kube:
-        watcher = Watcher(kube, namespace, kinds=(CONFIG, NODE))
-        await watcher.resync.first()
-        await watcher.resync.once()
-
-    assert watcher.resync.kinds == (CONFIG,)
-    assert [record.message for record in caplog.records if "nodes may not be listed" in record.message] != []
-    assert [call for call in calls.calls if call[1] == "Node"] == [("list", "Node", 403)]
-
-
-@pytest.mark.plane
-async def test_a_kind_that_may_not_be_listed_yet_is_waited_for_and_named(
-    plane: Plane, namespace: str, calls: CallLog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resync, "RETRY_SECONDS", 0.05)
-    kubectl = plane.kubectl().within(namespace)
-    async with client_of(plane, "tenant", calls) as kube:
-        watcher = Watcher(kube, namespace, kinds=(CONFIG,))
-        first = asyncio.create_task(watcher.resync.first())
-        await eventually("it asked three times", lambda: len(calls.calls) >= 3)
-        assert not first.done()
-        await asyncio.to_thread(kubectl, "create", "role", "reader", "--verb=list", "--resource=configmaps")
-        await asyncio.to_thread(
-            kubectl, "create", "rolebinding", "reader", "--role=reader", f"--user={plane.user('tenant')}"
-        )
-        await asyncio.wait_for(first, 10)
-
-    said = [record.message for record in caplog.records if "Not allowed to list configmaps" in record.message]
-    assert len(said) == 1
-
-
-# -- kinds that come and go
-
-GADGET = Kind(
-    name="Gadget",
-    group="testbed.example.com",
-    version="v1",
-    plural="gadgets",
-    optional=True,
-    without="nothing is done with them",
-)
-
-
-@pytest.fixture
-async def gadgets(plane: Plane) -> AsyncIterator["Gadgets"]:
-    found = Gadgets(plane)
-    yield found
-    await asyncio.to_thread(found.forget)
-
-
-@dataclass
-class Gadgets:
-    """A kind that the cluster may know or not."""
-
-    plane: Plane
-
-    def define(self) -> None:
-        schema = {"openAPIV3Schema": {"type": "object"}}
-        kubectl = self.plane.kubectl()
-        kubectl.apply(
-            {
-                "apiVersion": "apiextensions.k8s.io/v1",
-                "kind": "CustomResourceDefinition",
-                "metadata": {"name": "gadgets.testbed.example.com"},
-                "spec": {
-                    "group": "testbed.example.com",
-                    "names": {"kind": "Gadget", "plural": "gadgets", "singular": "gadget"},
-                    "scope": "Namespaced",
-                    "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-                },
-            }
-        )
-        kubectl.until_established("crd/gadgets.testbed.example.com")
-
-    def forget(self) -> None:
-        self.plane.kubectl()("delete", "crd", "gadgets.testbed.example.com", "--ignore-not-found", "--wait")
-
-
-@pytest.mark.plane
-async def test_a_kind_that_the_cluster_may_not_know_is_gone_on_without_until_it_does(
-    kube: ApiKube, namespace: str, gadgets: Gadgets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resync, "NEW_KINDS_SECONDS", 0.05)
-    watcher = Watcher(kube, namespace, kinds=(CONFIG, GADGET))
-    await watcher.resync.first()
-    assert watcher.resync.kinds == (CONFIG,)
-    assert watcher.store.unknown_kinds == {"Gadget"}
-
-    looking = asyncio.create_task(watcher.resync.look_for_new_kinds())
-    await watcher.resync.once()
-    assert not looking.done()
-    await asyncio.to_thread(gadgets.define)
-    with pytest.raises(KindsChangedError, match="gadgets"):
-        await asyncio.wait_for(looking, 30)
-
-
-@pytest.mark.plane
-async def test_a_kind_that_the_cluster_forgets_ends_the_process_where_it_may_be_missing(
-    kube: ApiKube, namespace: str, gadgets: Gadgets
-) -> None:
-    await asyncio.to_thread(gadgets.define)
-    watcher, strict = (
-        Watcher(kube, namespace, kinds=(CONFIG, kind)) for kind in (GADGET, replace(GADGET, optional=False))
-    )
-    for each in (watcher, strict):
-        await each.resync.first()
-        await each.resync.once()
-
-    await asyncio.to_thread(gadgets.forget)
-
-    with pytest.raises(KindsChangedError, match="gadgets"):
-        await watcher.resync.once()
-    with pytest.raises(NotFoundError):  # and is tried again
-        await strict.resync.once()
-
-
-@pytest.mark.plane
-async def test_a_kind_that_rbac_refuses_is_gone_on_without_and_said_once_until_it_is_granted(
-    plane: Plane,
-    namespace: str,
-    gadgets: Gadgets,
-    calls: CallLog,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(resync, "NEW_KINDS_SECONDS", 0.05)
-    kubectl = plane.kubectl().within(namespace)
-    await asyncio.to_thread(gadgets.define)
-    kubectl("create", "role", "reader", "--verb=list", "--resource=configmaps")
-    kubectl("create", "rolebinding", "reader", "--role=reader", f"--user={plane.user('tenant')}")
-    async with client_of(plane, "tenant", calls) as kube:
-        watcher = Watcher(kube, namespace, kinds=(CONFIG, GADGET))
-        await watcher.resync.first()
-        assert watcher.resync.kinds == (CONFIG,)
-        assert watcher.store.refused_kinds == {"Gadget"}
-
-        looking = asyncio.create_task(watcher.resync.look_for_new_kinds())
-        await eventually("it was asked for again", lambda: calls.calls.count(("list", "Gadget", 403)) >= 3)
-        assert not looking.done()
-        grant = ("create", "role", "more", "--verb=list", "--resource=gadgets.testbed.example.com")
-        await asyncio.to_thread(kubectl, *grant)
-        bind = ("create", "rolebinding", "more", "--role=more", f"--user={plane.user('tenant')}")
-        await asyncio.to_thread(kubectl, *bind)
-        with pytest.raises(KindsChangedError, match="gadgets"):
-            await asyncio.wait_for(looking, 30)
-
-    assert len([record for record in caplog.records if "gadgets may not be listed" in record.message]) == 1
-
-
-@pytest.mark.plane
-async def test_where_every_kind_can_be_had_nobody_looks_for_more(kube: ApiKube, namespace: str) -> None:
-    watcher = Watcher(kube, namespace)
-    await watcher.resync.first()
-    await asyncio.wait_for(watcher.resync.look_for_new_kinds(), 1)
-
-
-def test_hearing_holds_a_watch_to_the_version_that_was_listed() -> None:
-    hearing = Hearing()
-    hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=0)
-
-    hearing.heard(CONFIG, "u", 6)
-    assert hearing.waiting()
-    hearing.heard(CONFIG, "u", 8)
-    assert not hearing.waiting()
-
-
-def test_lag_counts_from_the_first_listing_that_showed_it() -> None:
-    hearing = Hearing()
-    for now in (0, 30, 61):
-        hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=now)
-
-    assert hearing.lag_seconds() == {"ConfigMap": 61}
-    assert hearing.deaf() == ["ConfigMap"]
-
-
-def test_a_deletion_that_a_watch_tells_of_settles_what_it_owed() -> None:
-    hearing = Hearing()
-    hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=0)
-    hearing.gone(CONFIG, "u")
-
-    assert not hearing.waiting()

@@ -9,6 +9,7 @@ from slipway.controller.kinds import GATEWAY, WATCHED
 from testbed.gateway.crds import gateway_api_crds
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
+from tests.conftest import fresh_namespace
 from tests.controller.conftest import a_model_deployment
 
 pytestmark = pytest.mark.plane
@@ -134,8 +135,7 @@ def test_an_operator_that_loses_its_lease_ends_with_an_error_and_leaves_the_leas
 
 def test_an_operator_for_one_namespace_needs_no_rights_outside_it(plane: Plane, namespace: str) -> None:
     kubectl = plane.kubectl().within(namespace)
-    kubectl.apply(_role_over_everything(namespace))
-    kubectl("create", "rolebinding", "slipway", "--role=slipway", f"--user={plane.user('tenant')}")
+    _grant_everything(plane, namespace)
     with OperatorProcess(plane, namespaces=[namespace], lease_namespace=namespace, user="tenant") as operator:
         _until_leads(operator)
         plane.kubectl().apply(a_model_deployment(namespace))
@@ -143,6 +143,38 @@ def test_an_operator_for_one_namespace_needs_no_rights_outside_it(plane: Plane, 
         until("there is a Job", lambda: kubectl("get", "jobs", "-o", "name"), 30)
 
         assert operator.log().count("nodes may not be listed") == 1
+
+
+def test_a_namespace_that_is_deleted_or_forbidden_is_left_out_and_the_others_are_served(
+    plane: Plane, namespace: str
+) -> None:
+    forbidden, deleted = fresh_namespace(plane), fresh_namespace(plane)
+    for each in (namespace, forbidden, deleted):
+        _grant_everything(plane, each)
+    kubectl = plane.kubectl()
+    kubectl("delete", "namespace", deleted, "--wait=false")  # nobody finishes that here: its Role goes by hand
+    kubectl.within(deleted)("delete", "rolebinding", "slipway")
+    namespaces = [deleted, forbidden, namespace]
+    with OperatorProcess(plane, namespaces=namespaces, lease_namespace=namespace, user="tenant") as operator:
+        _until_leads(operator)
+        kubectl.within(forbidden)("delete", "rolebinding", "slipway")
+        plane.kubectl().apply(a_model_deployment(namespace, "before"))
+        _until_seen(plane, namespace, "before")
+        operator.stop()
+
+        operator.start()
+
+        _until_leads(operator)
+        kubectl.apply(a_model_deployment(namespace, "after"), a_model_deployment(forbidden, "theirs"))
+        _until_seen(plane, namespace, "after")
+        assert operator.total("slipway_unlisted", kind="Deployment", namespace=forbidden, reason="Forbidden") == 1
+        assert operator.total("slipway_unlisted", namespace=namespace) == 0
+        assert _phase(plane, forbidden, "theirs") == ""
+
+        _bind(plane, forbidden)
+        _until_seen(plane, forbidden, "theirs", 90)
+        assert operator.total("slipway_unlisted", namespace=forbidden) == 0
+        assert operator.total("slipway_unlisted", namespace=deleted) > 0
 
 
 @pytest.fixture
@@ -192,6 +224,17 @@ def _watched(plane: Plane, mark: int) -> set[str]:
     """The kinds that an operator has watched since."""
     calls = plane.audit.calls(mark, user=plane.user("operator"))
     return {call.resource for call in calls if call.verb == "watch"}
+
+
+def _grant_everything(plane: Plane, namespace: str) -> None:
+    """As the chart's Role and RoleBinding in a namespace."""
+    plane.kubectl().apply(_role_over_everything(namespace))
+    _bind(plane, namespace)
+
+
+def _bind(plane: Plane, namespace: str) -> None:
+    bind = ("create", "rolebinding", "slipway", "--role=slipway", f"--user={plane.user('tenant')}")
+    plane.kubectl().within(namespace)(*bind)
 
 
 def _role_over_everything(namespace: str) -> dict[str, object]:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from slipway.controller import store as store_module
+from slipway.controller.family import LARGEST_STRANGER_BYTES
 from slipway.controller.kinds import (
     BY_NAME,
     DEPLOYMENT,
@@ -12,28 +14,16 @@ from slipway.controller.kinds import (
     MODEL_DEPLOYMENT,
     NODE,
     POD,
+    SERVICE,
     SURROUNDINGS,
     Key,
     Kind,
 )
-from slipway.controller.store import Store
-from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
+from slipway.controller.kube import ForbiddenError, NotFoundError
+from slipway.controller.store import MOST_STRANGERS, Store
+from tests.controller.stored import CHURN, an_object, controlled
 
-CHURN = Key("shop", "churn")
 CONFIG = BY_NAME["ConfigMap"]
-
-
-def an_object(kind: Kind, name: str, version: int, *, uid: str = "", owner: str | None = "churn", **rest: Any) -> Any:
-    meta: dict[str, Any] = {
-        "name": name,
-        "namespace": "shop",
-        "uid": uid or f"uid-{name}",
-        "resourceVersion": str(version),
-    }
-    meta |= {"creationTimestamp": "2026-01-01T00:00:00Z", "labels": {OWNER_LABEL: owner} if owner else {}}
-    if not kind.namespaced:
-        del meta["namespace"]
-    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": meta, **rest}
 
 
 @pytest.mark.parametrize("kind", [CONFIG, POD, MODEL_DEPLOYMENT], ids=lambda kind: kind.name)
@@ -282,8 +272,8 @@ def test_a_late_word_of_the_end_of_one_that_belongs_to_nobody_does_not_take_its_
 def test_gateways_that_may_not_be_read_are_not_said_to_be_missing() -> None:
     store = Store()
     assert store.observed(CHURN).gateways.gateways == {}
-    store.refused_kinds = frozenset({GATEWAY.name})
-    store.unknown_kinds = frozenset({GATEWAY_CLASS.name})
+    store.coverage.failed(GATEWAY, None, ForbiddenError(403, "Forbidden", ""), now=0)
+    store.coverage.failed(GATEWAY_CLASS, None, NotFoundError(404, "NotFound", ""), now=0)
     seen = store.observed(CHURN).gateways
     assert (seen.gateways, seen.classes) == (None, None)
 
@@ -316,10 +306,120 @@ def test_a_scale_to_zero_is_seen_though_the_answer_leaves_zero_out() -> None:
 def test_kinds_that_cannot_be_seen_are_told_of() -> None:
     store = Store()
     assert store.observed(CHURN).knows("SecurityPolicy", "HTTPRoute")
-    store.unknown_kinds, store.refused_kinds = frozenset({"SecurityPolicy"}), frozenset({"GRPCRoute"})
+    store.coverage.failed(BY_NAME["SecurityPolicy"], None, NotFoundError(404, "NotFound", ""), now=0)
+    store.coverage.failed(BY_NAME["GRPCRoute"], None, ForbiddenError(403, "Forbidden", ""), now=0)
     seen = store.observed(CHURN)
     assert seen.unknown == {"SecurityPolicy"}
     assert seen.unlisted == {"GRPCRoute"}
     assert seen.knows("HTTPRoute")
     assert not seen.knows("HTTPRoute", "SecurityPolicy")
     assert not seen.knows("GRPCRoute")
+
+
+# -- to whom an object belongs
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, SERVICE, CONFIG], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("label", ["churn", "other", "", None])
+def test_an_object_belongs_to_the_model_deployment_that_controls_it_whatever_its_labels_say(
+    kind: Kind, label: str | None
+) -> None:
+    store = Store()
+    store.put(kind, controlled(an_object(kind, "churn", 5)))
+
+    store.put(kind, controlled(an_object(kind, "churn", 6, owner=label)))
+
+    child = store.observed(CHURN).child(kind.name, "churn")
+    assert child
+    assert child.resource_version == "6"
+    assert store.observed(Key("shop", "other")).children == {}
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, SERVICE], ids=lambda kind: kind.name)
+def test_an_object_of_ours_that_a_watch_lost_with_its_label_is_there_again_when_it_was_read_live(kind: Kind) -> None:
+    store = Store()
+    store.put(kind, controlled(an_object(kind, "churn", 5)))
+    store.remove(kind, "uid-churn", 6)  # as a watch by that label tells it
+
+    assert store.put(kind, controlled(an_object(kind, "churn", 6, owner=None))) == {CHURN}
+    assert store.observed(CHURN).child(kind.name, "churn")
+
+
+def test_an_older_word_does_not_bring_back_what_is_nobodys_by_now() -> None:
+    store = Store()
+    store.put(CONFIG, an_object(CONFIG, "c", 5))
+    assert store.put(CONFIG, an_object(CONFIG, "c", 7, owner=None)) == {CHURN}
+
+    assert store.put(CONFIG, an_object(CONFIG, "c", 6)) == set()
+    assert store.observed(CHURN).children == {}
+
+
+# -- what strangers may do to it
+
+
+def test_of_strangers_objects_with_our_label_a_namespace_has_few_and_small_ones() -> None:
+    store = Store()
+    for number in range(3 * MOST_STRANGERS):
+        store.put(CONFIG, an_object(CONFIG, f"c{number}", number, owner=f"o{number}"))
+    store.put(CONFIG, an_object(CONFIG, "large", 9999, data={"x": "x" * LARGEST_STRANGER_BYTES}))
+
+    assert store.count(CONFIG) == MOST_STRANGERS
+    assert len(store._families) == MOST_STRANGERS
+    assert store._buried == {}
+
+    store.put(CONFIG, controlled(an_object(CONFIG, "ours", 10_000, data={"x": "x" * LARGEST_STRANGER_BYTES})))
+    elsewhere = an_object(CONFIG, "c", 10_001)
+    elsewhere["metadata"]["namespace"] = "elsewhere"
+    store.put(CONFIG, elsewhere)
+    assert store.count(CONFIG) == MOST_STRANGERS + 2
+
+
+def test_a_stranger_that_changes_and_goes_leaves_its_place_to_another() -> None:
+    store = Store()
+    for version in range(1, 3 * MOST_STRANGERS):
+        store.put(CONFIG, an_object(CONFIG, "c", version))
+    store.put(CONFIG, an_object(CONFIG, "c", 1000, owner="other"))
+    store.put(CONFIG, controlled(an_object(CONFIG, "c", 1001)))
+    store.put(CONFIG, an_object(CONFIG, "c", 1002))
+    store.put(CONFIG, an_object(CONFIG, "c", 1003, uid="successor"))
+    assert store._strangers["shop"] == 1
+    store.put(CONFIG, an_object(CONFIG, "c", 1004, uid="successor", data={"x": "x" * LARGEST_STRANGER_BYTES}))
+
+    assert store._strangers["shop"] == 0
+    assert store.count(CONFIG) == 0
+    assert store._families == {}
+
+
+def test_deletions_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MOST_BURIED", 10)
+    store = Store()
+    for number in range(100):
+        store.remove(CONFIG, f"uid-{number}", number)
+
+    assert len(store._buried) == 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "breaks"),
+    [
+        (CONFIG, {"annotations": {"more": 2**64}}),  # than JSON is written with here
+        (POD, {"creationTimestamp": "0000-01-01T00:00:00Z"}),
+    ],
+)
+def test_an_object_that_cannot_be_read_harms_nobody_and_is_no_news_for_ever(
+    kind: Kind, breaks: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store()
+    broken = an_object(kind, "c", 5)
+    broken["metadata"] |= breaks
+    broken = controlled(broken, kind="ReplicaSet" if kind is POD else "ModelDeployment")
+
+    assert store.put(kind, broken) == {CHURN}
+
+    assert store.version(kind, "uid-c") == 5
+    assert "c cannot be read" in caplog.text
+    assert store.put(kind, an_object(kind, "c", 6, uid="next")) == {CHURN}
+    store.remove(kind, "uid-c")
+    assert len(store.observed(CHURN).children) + len(store.observed(CHURN).pods) == 1
+    store.remove(kind, "next")
+    assert store._families == {}

@@ -9,8 +9,9 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 
-from slipway.controller.kinds import MODEL_DEPLOYMENT
-from slipway.controller.resync import Hearing
+from slipway.controller.hearing import Hearing
+from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT
+from slipway.controller.kube import ForbiddenError, KubeError, NotFoundError
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from testbed.prometheus import find
@@ -151,3 +152,18 @@ def test_only_a_version_that_was_sent_home_counts_as_refused() -> None:
     passes(cluster, told)
     assert cluster.status["refused"]["reason"] == "WrongAnswer"
     assert ended(told) == {("refused", "WrongAnswer"): 1}
+
+
+def test_what_cannot_be_listed_has_a_series_with_its_reason_and_what_the_cluster_need_not_know_has_none() -> None:
+    store = Store()
+    made = telemetry(store)
+    coverage = store.coverage
+    coverage.failed(BY_NAME["Pod"], "b", ForbiddenError(403, "Forbidden", ""), now=0)
+    coverage.failed(BY_NAME["GRPCRoute"], None, KubeError(500, "InternalError", ""), now=0)
+    coverage.failed(BY_NAME["HTTPRoute"], None, NotFoundError(404, "NotFound", ""), now=0)
+    found = next(metric for metric in made.registry.collect() if metric.name == "slipway_unlisted")
+
+    assert {tuple(sample.labels.values()): sample.value for sample in found.samples} == {
+        ("Pod", "b", "Forbidden"): 1,
+        ("GRPCRoute", "*", "InternalError"): 1,
+    }

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
-from slipway.controller.resync import Hearing
+from slipway.controller.hearing import Hearing
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.reasons import ABOUT_REVISION, Reason

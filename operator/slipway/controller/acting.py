@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from slipway.controller import logs
+from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ConflictError, ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacle, Obstacles
-from slipway.controller.store import LiveOwner, Store
+from slipway.controller.store import Store
 from slipway.core.facts import Foreign, Rejected
 from slipway.core.names import APPLIED, REVISION, Manifest
 from slipway.core.plan import Action, Apply, Delete, Scale

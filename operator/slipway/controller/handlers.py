@@ -1,14 +1,14 @@
 """What watches tell goes into the store, and whom it concerns into the queue. No opinions here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import kopf
 
+from slipway.controller.hearing import Hearing
 from slipway.controller.kinds import Key, Kind
 from slipway.controller.queue import WorkQueue
-from slipway.controller.resync import Hearing
 from slipway.controller.store import Store
 
 
@@ -31,6 +31,11 @@ class Intake:
             self.hearing.heard(kind, uid, version)
             concerned = self.store.put(kind, manifest)
         for key in concerned:
+            self.queue.notice(key)
+
+    def relisted(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> None:
+        """A watch had to begin anew, and listed all that there is. It tells of none that went in between."""
+        for key in self.store.evict(kind, namespace, listed, version):
             self.queue.notice(key)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from slipway.api import v1alpha1
-from slipway.core.names import FIELD_MANAGER, MANAGED_BY
+from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 
 
 class Key(NamedTuple):
@@ -49,7 +49,8 @@ class Kind:
         return "/".join([*parts, self.plural, *(part for part in (name, subresource) if part)])
 
 
-OURS: Final = f"{MANAGED_BY}={FIELD_MANAGER}"
+OURS: Final = OWNER_LABEL
+"""Selects by the existence of our own label. Others write `app.kubernetes.io/managed-by`: Helm, policies, people."""
 
 
 def _child(name: str, group: str, plural: str, version: str = "v1") -> Kind:
@@ -76,6 +77,7 @@ NODE: Final = Kind(
     without="messages will not say what the nodes offer",
 )
 DEPLOYMENT: Final = _child("Deployment", "apps", "deployments")
+SERVICE: Final = _child("Service", "", "services")
 LEASE: Final = Kind(name="Lease", group="coordination.k8s.io", version="v1", plural="leases")
 HTTP_ROUTE: Final = _optional(
     "HTTPRoute", "httproutes", without="nothing is done for those who ask for a gateway", selector=OURS
@@ -103,7 +105,7 @@ EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
 
 CHILDREN: Final = (
     DEPLOYMENT,
-    _child("Service", "", "services"),
+    SERVICE,
     _child("ConfigMap", "", "configmaps"),
     _child("ControllerRevision", "apps", "controllerrevisions"),
     _child("Job", "batch", "jobs"),

@@ -18,12 +18,13 @@ from slipway.api.v1alpha1.status import ModelDeploymentStatus
 from slipway.controller import logs
 from slipway.controller.acting import Actor, StaleError
 from slipway.controller.events import event_of
+from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacles
 from slipway.controller.queue import WorkQueue
 from slipway.controller.sampling import Sampling
-from slipway.controller.store import LiveOwner, Store
+from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.facts import Foreign, Observed, Owner, Rejected
 from slipway.core.plan import Note, Plan

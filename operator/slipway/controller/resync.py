@@ -3,14 +3,19 @@
 kopf never tells of what was deleted while its watch had expired (reference: nolar/kopf#698), and a watch can hang
 without an error (nolar/kopf#1276). So every listing repairs the store, and what it shows that the watch of that kind
 then keeps quiet about for a minute is proof that the watch is deaf: liveness goes red and Kubernetes restarts us.
+
+Each kind is listed by itself in each namespace: one that cannot be listed stops no other.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from slipway.controller.coverage import Gap, Place
+from slipway.controller.family import belonging_of
+from slipway.controller.hearing import DEAF_AFTER_SECONDS, Hearing
 from slipway.controller.kinds import MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.queue import WorkQueue
@@ -18,10 +23,9 @@ from slipway.controller.store import Store, versions
 
 log = logging.getLogger(__name__)
 
-DEAF_AFTER_SECONDS: Final = 60
 RETRY_SECONDS: Final = 5
-NEW_KINDS_SECONDS: Final = 15
-"""How soon a gateway that is installed later is noticed."""
+TRIES_AT_START: Final = 3
+"""How often a kind that can be done without is tried at the start, where that may help."""
 ELSEWHERE_SECONDS: Final = 10
 """How soon is seen what becomes of a Gateway in a namespace that is not served."""
 SECOND_LOOK_SECONDS: Final = 30
@@ -32,45 +36,6 @@ SPREAD_SECONDS: Final = 60
 
 class KindsChangedError(Exception):
     """A kind can be had that could not, or the other way round: the process has to start again."""
-
-
-class Hearing:
-    """What listings showed and watches have not told yet, by kind."""
-
-    def __init__(self) -> None:
-        self._missed: dict[str, dict[str, tuple[int, float]]] = {}
-        self._lag: dict[str, float] = {}
-
-    def heard(self, kind: Kind, uid: str, version: int) -> None:
-        """A watch told of an object."""
-        missed = self._missed.get(kind.name)
-        if missed and uid in missed and version >= missed[uid][0]:
-            del missed[uid]
-
-    def gone(self, kind: Kind, uid: str) -> None:
-        """A watch told that an object is gone, whatever version was missed."""
-        self._missed.get(kind.name, {}).pop(uid, None)
-
-    def listed(self, kind: Kind, listed: Mapping[str, int], news: Mapping[str, int], now: float) -> None:
-        """A listing of all objects of a kind; `news` of it was not in the store. What is gone is owed no more."""
-        before = self._missed.get(kind.name, {})
-        missed = {uid: entry for uid, entry in before.items() if uid in listed}
-        for uid, version in news.items():
-            missed.setdefault(uid, (version, now))
-        self._missed[kind.name] = missed
-        self._lag[kind.name] = max((now - since for _, since in missed.values()), default=0.0)
-
-    def waiting(self) -> bool:
-        """Whether a watch owes anything that a second listing could confirm."""
-        return any(self._missed.values())
-
-    def lag_seconds(self) -> Mapping[str, float]:
-        """By kind, how long its watch had kept quiet at the last listing."""
-        return self._lag
-
-    def deaf(self) -> list[str]:
-        """Kinds whose watch does not tell."""
-        return [kind for kind, lag in self._lag.items() if lag > DEAF_AFTER_SECONDS]
 
 
 class Resync:
@@ -88,58 +53,50 @@ class Resync:
         clock: Callable[[], float],
     ) -> None:
         self._kube, self._store, self._queue, self._hearing, self._clock = kube, store, queue, hearing, clock
-        self.kinds = self._asked = tuple(kinds)
-        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._coverage = store.coverage
+        self.kinds = tuple(kinds)
+        """Those that are watched: after the start all but what is done without everywhere."""
+        self._namespaces: tuple[Place, ...] = tuple(namespaces) or (None,)
 
     async def first(self) -> None:
-        """Fill the store, waiting for as long as it takes. What RBAC refuses is dropped, if it can be done without."""
+        """Fill the store, waiting until everything that decisions need is listed in one namespace at least."""
         async with asyncio.TaskGroup() as group:  # while we read one kind's page the API server writes another's
             for kind in self.kinds:
-                group.create_task(self._insistently(kind), name=f"first listing of {kind.plural}")
+                group.create_task(self._list_everywhere(kind), name=f"first listing of {kind.plural}")
+        while not self._may_begin():
+            await asyncio.sleep(RETRY_SECONDS)
+            for gap in self._coverage.gaps():
+                await self._list(gap.kind, gap.namespace)
+        self.kinds = tuple(kind for kind in self.kinds if kind.without is None or self._is_listed(kind))
         self._store.synced = True
         for key, _ in self._store.owners():
             self._queue.add(key)
-
-    def _without(self, kind: Kind) -> None:
-        self.kinds = tuple(other for other in self.kinds if other is not kind)
 
     async def run(self, interval_seconds: float) -> None:
         """List again and again, sooner where a watch owes something."""
         delay: float = min(SECOND_LOOK_SECONDS, interval_seconds)
         while True:
             await asyncio.sleep(delay)
-            try:
-                await self.once()
-            except KubeError as error:
-                log.warning("The periodic listing failed and will be repeated: %s", error)
-                delay = RETRY_SECONDS
-            else:
-                delay = min(interval_seconds, DEAF_AFTER_SECONDS + 1) if self._hearing.waiting() else interval_seconds
+            await self.once()
+            delay = min(interval_seconds, DEAF_AFTER_SECONDS + 1) if self._hearing.waiting() else interval_seconds
 
     async def once(self) -> None:
-        """List every kind, and have every ModelDeployment looked at. An optional kind that came or went ends it all:
-        watches are made at the start, and a start costs no pod anything."""
+        """List every kind, and have every ModelDeployment looked at. An optional kind that went ends it all: watches
+        are made at the start, and a start costs no pod anything."""
         for kind in self.kinds:
-            try:
-                concerned = await self._list(kind)
-            except NotFoundError as error:
-                if kind.optional:
-                    raise KindsChangedError(f"The cluster knows no {kind.plural} any more") from error
-                raise
-            for key in concerned:
-                self._queue.notice(key)
+            await self._list_everywhere(kind)
         self._store.forget_the_dead()
         for key, _ in self._store.owners():
             self._queue.add(key, random.uniform(0, SPREAD_SECONDS))  # noqa: S311
 
-    async def look_for_new_kinds(self) -> None:
-        """Until what the cluster did not know at the start, or RBAC refused, can be had; nothing to do where nothing is
-        missing."""
-        while missing := self._store.unknown_kinds | self._store.refused_kinds:
-            await asyncio.sleep(NEW_KINDS_SECONDS)
-            for kind in self._asked:
-                if kind.name in missing and await self._has_changed(kind):
-                    raise KindsChangedError(f"{kind.plural} can be had now, or for another reason not")
+    async def close_gaps(self) -> None:
+        """Try again, ever more slowly, what could not be listed: a kind that can be had now, a namespace that is back.
+        A kind that is not watched yet ends it all, as one that went."""
+        while True:
+            await asyncio.sleep(self._until_next_try())
+            for gap in self._coverage.gaps():
+                if gap.next_at <= self._clock() and await self._list(gap.kind, gap.namespace):
+                    self._closed(gap)
 
     async def look_elsewhere(self) -> None:
         """Where only some namespaces are served, watches tell of nothing in others. What matters there is listed often:
@@ -147,74 +104,99 @@ class Resync:
         while elsewhere := [kind for kind in self.kinds if kind.everywhere and None not in self._namespaces]:
             await asyncio.sleep(ELSEWHERE_SECONDS)
             for kind in elsewhere:
-                try:
-                    concerned = await self._list(kind)
-                except KubeError as error:
-                    log.warning("%s of other namespaces cannot be listed now: %s", kind.plural, error)
-                    continue
-                for key in concerned:
-                    self._queue.notice(key)
+                await self._list_everywhere(kind)
 
-    async def _has_changed(self, kind: Kind) -> bool:
-        try:
-            await self._list(kind)
-        except NotFoundError:
-            return kind.name not in self._store.unknown_kinds
-        except KubeError:
-            return False
-        return True
+    # -- one listing
 
-    async def _list(self, kind: Kind) -> frozenset[Key]:
+    async def _list_everywhere(self, kind: Kind) -> None:
+        for place in self._places(kind):
+            if not self._coverage.has_gap(kind, place):
+                await self._list(kind, place)
+
+    async def _list(self, kind: Kind, place: Place) -> bool:
+        """Bring the store in step with one listing. Answers whether there was one."""
         concerned: set[Key] = set()
-        everything: dict[str, int] = {}
+        try:
+            await self._read(kind, place, concerned)
+        except KubeError as error:
+            self._failed(kind, place, error)
+        else:
+            if self._coverage.listed(kind, place):
+                log.info("%s can be listed%s now", kind.plural, _in(place))
+        for key in concerned:
+            self._queue.notice(key)
+        return not self._coverage.has_gap(kind, place)
+
+    async def _read(self, kind: Kind, place: Place, concerned: set[Key]) -> None:
+        listed: dict[str, int] = {}
+        ours: dict[str, int] = {}
         news: dict[str, int] = {}
-        for namespace in self._namespaces if kind.namespaced and not kind.everywhere else (None,):
-            listed: dict[str, int] = {}
-            version = 0
-            async for page in self._kube.list(kind, namespace):
-                version = int(page.resource_version)
-                fresh = versions(page.items)
-                told = versions(m for m in page.items if self._is_watched(m["metadata"].get("namespace")))
-                news |= {uid: v for uid, v in told.items() if self._store.version(kind, uid) < v}
-                for manifest in page.items:
-                    concerned |= self._store.put(kind, manifest)
-                listed |= fresh
-                del page  # other kinds are listed meanwhile: their pages need the memory
-            concerned |= self._store.evict(kind, namespace, listed, version)
-            everything |= listed
-        self._hearing.listed(kind, everything, news, self._clock())
-        return frozenset(concerned)
+        version = 0
+        async for page in self._kube.list(kind, place):
+            version = int(page.resource_version)
+            listed |= versions(page.items)
+            owed = versions(m for m in page.items if self._is_owed(kind, m["metadata"]))
+            news |= {uid: v for uid, v in owed.items() if self._store.version(kind, uid) < v}
+            ours |= owed
+            for manifest in page.items:
+                concerned |= self._store.put(kind, manifest)
+            del page  # other kinds are listed meanwhile: their pages need the memory
+        concerned |= self._store.evict(kind, place, listed, version)
+        self._hearing.listed(kind, ours, news, self._clock(), namespace=place)
 
-    def _is_watched(self, namespace: str | None) -> bool:
-        """Whether a watch owes word of what is in there."""
-        return namespace is None or None in self._namespaces or namespace in self._namespaces
+    def _is_owed(self, kind: Kind, meta: dict[str, object]) -> bool:
+        """Whether a watch owes word of an object: in namespaces that are watched, of all that strangers do not make."""
+        namespace = meta.get("namespace")
+        watched = namespace is None or None in self._namespaces or namespace in self._namespaces
+        return watched and not belonging_of(kind, meta).stranger
 
-    async def _insistently(self, kind: Kind) -> None:
-        said = ""
-        while True:
-            try:
-                await self._list(kind)
-            except KubeError as error:
-                if kind.without and isinstance(error, ForbiddenError):
-                    log.warning("%s may not be listed: %s (%s)", kind.plural, kind.without, error)
-                    self._store.refused_kinds |= {kind.name}
-                    self._without(kind)
-                    return
-                if kind.optional and isinstance(error, NotFoundError):
-                    log.info("The cluster knows no %s: nothing is done with them until it does", kind.plural)
-                    self._store.unknown_kinds |= {kind.name}
-                    self._without(kind)
-                    return
-                if said != (said := _advice(kind, error)):
-                    log.warning("%s", said)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+    def _places(self, kind: Kind) -> tuple[Place, ...]:
+        return self._namespaces if kind.namespaced and not kind.everywhere else (None,)
+
+    # -- what cannot be listed
+
+    def _failed(self, kind: Kind, place: Place, error: KubeError) -> None:
+        gap = self._coverage.failed(kind, place, error, self._clock())
+        if gap and gap.was_listed and kind.optional and isinstance(error, NotFoundError):
+            raise KindsChangedError(f"The cluster knows no {kind.plural} any more") from error
+        if gap:
+            log.log(logging.INFO if gap.missing else logging.WARNING, "%s", _advice(gap))
+
+    def _closed(self, gap: Gap) -> None:
+        if gap.kind not in self.kinds:
+            raise KindsChangedError(f"{gap.kind.plural} can be had now")
+        for key, _ in self._store.owners():
+            if gap.namespace in (None, key.namespace):
+                self._queue.notice(key)
+
+    def _may_begin(self) -> bool:
+        hasty = (gap for gap in self._coverage.gaps() if not gap.lasting and gap.tries < TRIES_AT_START)
+        return any(not self._coverage.blind(place) for place in self._namespaces) and not any(hasty)
+
+    def _is_listed(self, kind: Kind) -> bool:
+        return any(not self._coverage.has_gap(kind, place) for place in self._places(kind))
+
+    def _until_next_try(self) -> float:
+        soonest = min((gap.next_at for gap in self._coverage.gaps()), default=self._clock() + RETRY_SECONDS)
+        return min(RETRY_SECONDS, max(0.1, soonest - self._clock()))
 
 
-def _advice(kind: Kind, error: KubeError) -> str:
+def _in(place: Place) -> str:
+    return f" in namespace {place}" if place else ""
+
+
+def _advice(gap: Gap) -> str:
+    kind, where, error = gap.kind, _in(gap.namespace), gap.error
+    if gap.missing:
+        return f"The cluster knows no {kind.plural}: nothing is done with them until it does"
+    if gap.was_listed:
+        return f"{kind.plural} cannot be listed{where} any more and are kept as they were last seen: {error}"
     if kind is MODEL_DEPLOYMENT and isinstance(error, NotFoundError):
         return "The cluster knows no ModelDeployment yet: install the chart slipway-crds. Waiting for it."
+    if kind.without:
+        may = "may not" if isinstance(error, ForbiddenError) else "cannot"
+        return f"{kind.plural} {may} be listed{where}: {kind.without} ({error})"
+    waits = f"No ModelDeployment is looked after{where} until they can be"
     if isinstance(error, ForbiddenError):
-        return f"Not allowed to list {kind.plural}: the chart's roles grant it. Waiting for that. {error}"
-    return f"Cannot list {kind.plural} yet and will go on trying: {error}"
+        return f"Not allowed to list {kind.plural}{where}: the chart's roles grant it. {waits}. {error}"
+    return f"Cannot list {kind.plural}{where} yet. {waits}. {error}"

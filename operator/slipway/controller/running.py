@@ -13,12 +13,13 @@ from slipway.controller import health
 from slipway.controller.election import Election
 from slipway.controller.fence import FencedKube
 from slipway.controller.handlers import Intake, registry_for
+from slipway.controller.hearing import Hearing
 from slipway.controller.http import client
 from slipway.controller.kinds import MODEL_DEPLOYMENT, WATCHED, Key
 from slipway.controller.kube import Kube, connect
 from slipway.controller.queue import WorkQueue
 from slipway.controller.reconcile import Decide, Reconciler, work
-from slipway.controller.resync import Hearing, Resync
+from slipway.controller.resync import Resync
 from slipway.controller.sampling import Sampling
 from slipway.controller.settings import Settings
 from slipway.controller.store import Store
@@ -118,14 +119,16 @@ class Operator:
             async with self._workers():
                 await self._first_pass()
                 group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
-                group.create_task(self._resync.look_for_new_kinds(), name="new kinds")
+                group.create_task(self._resync.close_gaps(), name="gaps")
                 group.create_task(self._resync.look_elsewhere(), name="elsewhere")
                 kinds = self._resync.kinds
                 intake = Intake(store=self._store, queue=self._queue, hearing=self._hearing)
-                await watch(registry_for(kinds, intake), kinds, self._settings.namespaces, stop)
+                await watch(registry_for(kinds, intake), kinds, self._settings.namespaces, intake.relisted, stop)
 
     async def _pass(self, key: Key) -> datetime | None:
-        """One pass, as the one who leads."""
+        """One pass, where everything that it decides from is known, and as the one who leads."""
+        if self._store.coverage.blind(key.namespace):  # it is wanted again when that is over
+            return None
         await self._election.until_vouched()
         return await self._reconciler.reconcile(key)
 

@@ -1,54 +1,31 @@
 """What the cluster looks like, as far as watches, listings and the answers to our own writes have told.
 
 Objects are projected on the way in (thousands of pods in tens of megabytes) and grouped by the ModelDeployment that
-their label names. Nothing older than what is known ever comes in, whoever brings it.
+they belong to. Nothing older than what is known ever comes in, whoever brings it. Anybody may make objects that carry
+our label: of those only a few small ones are kept in a namespace.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-from slipway.controller.kinds import (
-    DEPLOYMENT,
-    MODEL_DEPLOYMENT,
-    POD,
-    SURROUNDINGS,
-    Key,
-    Kind,
-)
+from slipway.controller.coverage import Coverage
+from slipway.controller.family import Belonging, Family, LiveOwner, belonging_of, is_small
+from slipway.controller.kinds import DEPLOYMENT, Key, Kind
 from slipway.controller.surroundings import Surroundings
-from slipway.core.facts import Child, NodeFacts, Observed, PodFacts, pod_facts
-from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
-from slipway.core.names import REQUEST, Manifest
+from slipway.core.facts import NodeFacts, Observed
+from slipway.core.names import Manifest
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiveOwner:
-    """A ModelDeployment as it was last seen: `spec` and `status` as stored, whatever they hold."""
-
-    uid: str
-    generation: int
-    resource_version: str
-    deleting: bool
-    spec: Mapping[str, Any]
-    status: Mapping[str, Any] | None
-    request: str | None
-    """The annotation by which people ask for something."""
-
-
-@dataclass(slots=True)
-class _Family:
-    """A ModelDeployment and everything that carries its label."""
-
-    owner: LiveOwner | None = None
-    children: dict[tuple[str, str], Child] = field(default_factory=dict)
-    pods: dict[str, PodFacts] = field(default_factory=dict)
-
-    @property
-    def empty(self) -> bool:
-        return self.owner is None and not self.children and not self.pods
+MOST_STRANGERS: Final = 100
+"""Objects kept in a namespace that carry our label and that no ModelDeployment controls."""
+MOST_BURIED: Final = 50_000
+"""Deletions remembered at a time: as many as a thousand ModelDeployments leave behind, several times over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +33,7 @@ class _Place:
     """Where an object is kept, and which version of it."""
 
     namespace: str | None
-    key: Key | None
+    belonging: Belonging
     name: str
     version: int
 
@@ -67,13 +44,11 @@ class Store:
     def __init__(self) -> None:
         self.synced = False
         """Whether the first full listing is in. Before that absence means nothing."""
-        self.unknown_kinds: frozenset[str] = frozenset()
-        """Kinds that the cluster does not know."""
-        self.refused_kinds: frozenset[str] = frozenset()
-        """Kinds that RBAC does not let us read."""
-        self._families: dict[Key, _Family] = {}
+        self.coverage = Coverage()
+        self._families: dict[Key, Family] = {}
         self._surroundings = Surroundings()
         self._places: dict[str, dict[str, _Place]] = {}
+        self._strangers: Counter[str | None] = Counter()
         self._buried: dict[str, float] = {}
         self._buried_before: dict[str, float] = {}
 
@@ -90,14 +65,15 @@ class Store:
 
     def observed(self, key: Key) -> Observed:
         """What there is around one ModelDeployment. The mapping is live: use it before the next await."""
-        family = self._families.get(key) or _Family()
+        family = self._families.get(key) or Family()
+        unknown, unlisted = self.coverage.unknown, self.coverage.unlisted(key.namespace)
         return Observed(
             children=MappingProxyType(family.children),
             pods=tuple(family.pods.values()),
             nodes=self._surroundings.nodes,
-            unknown=self.unknown_kinds,
-            unlisted=self.refused_kinds,
-            gateways=self._surroundings.gateways(self.unknown_kinds | self.refused_kinds),
+            unknown=unknown,
+            unlisted=unlisted,
+            gateways=self._surroundings.gateways(unknown | unlisted),
         )
 
     def count(self, kind: Kind) -> int:
@@ -120,19 +96,18 @@ class Store:
         # The version at which an object lost the label that a watch selects by is one that it still has.
         if version < self._gone_at(uid) or (known and known.version >= version):
             return frozenset()
-        key = _owner_of(kind, meta)
-        concerned = frozenset({key} if key else ())
-        if known and known.key != key:  # somebody took our label off, or gave it to another
-            concerned |= self._take_out(kind, uid)
-        if key is None and kind not in SURROUNDINGS:
-            return concerned
-        incumbent = self._incumbent(kind, key, meta)
+        belonging = belonging_of(kind, meta)
+        moved = known is not None and known.belonging != belonging  # somebody changed our label, or whose it is
+        concerned = self._take_out(kind, uid) if moved else frozenset()
+        if not self._has_room(kind, belonging, manifest, known=known is not None and not moved):
+            return concerned | (self.remove(kind, uid, version) if known else frozenset())
+        incumbent = self._incumbent(kind, belonging.key, meta)
         if incumbent not in (None, uid):  # of two objects of one name the newer is the successor
             if places[str(incumbent)].version > version:
-                return frozenset()
-            del places[str(incumbent)]
-        places[uid] = _Place(meta.get("namespace"), key, meta["name"], version)
-        return concerned | self._keep(kind, key, manifest)
+                return concerned
+            self._forget(kind, str(incumbent))
+        self._remember(kind, uid, _Place(meta.get("namespace"), belonging, meta["name"], version))
+        return concerned | self._keep(kind, belonging.key, manifest)
 
     def remove(self, kind: Kind, uid: str, version: float = inf) -> frozenset[Key]:
         """An object is gone, and news of it that is not newer than `version` will not bring it back.
@@ -140,6 +115,8 @@ class Store:
         Watches say the same of an object that only lost the label that they select by: that one may come back.
         """
         self._buried[uid] = max(version, self._gone_at(uid))
+        if len(self._buried) > MOST_BURIED:
+            del self._buried[next(iter(self._buried))]
         return self._take_out(kind, uid)
 
     def evict(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> frozenset[Key]:
@@ -175,20 +152,25 @@ class Store:
     def _gone_at(self, uid: str) -> float:
         return max(self._buried.get(uid, -1), self._buried_before.get(uid, -1))
 
+    def _has_room(self, kind: Kind, belonging: Belonging, manifest: Manifest, *, known: bool) -> bool:
+        """Whether an object is kept: what is ours always, a stranger's while it is small and one of few."""
+        if not belonging.stranger:
+            return True
+        few = known or self._strangers[manifest["metadata"].get("namespace")] < MOST_STRANGERS
+        return belonging.key is not None and few and is_small(manifest)
+
     def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> frozenset[Key]:
-        """Project it. Answers who is concerned beside the ModelDeployment that its label names."""
-        name = manifest["metadata"]["name"]
-        if key is None:
-            nodes = self._surroundings.nodes
-            return self._surroundings.keep(kind, manifest, self._specs()) | self._wait_for_a_node(nodes)
-        family = self._families.setdefault(key, _Family())
-        if kind is MODEL_DEPLOYMENT:
-            family.owner = _live_owner(manifest)
-        elif kind is POD:
-            family.pods[name] = pod_facts(manifest)
-        else:
-            family.children[kind.name, name] = Child.of(manifest)
-        return frozenset()
+        """Project it. Answers whom it concerns. What cannot be read is passed over: its writer may be anybody."""
+        nodes = self._surroundings.nodes
+        try:
+            if key is None:
+                return self._surroundings.keep(kind, manifest, self._specs()) | self._wait_for_a_node(nodes)
+            self._families.setdefault(key, Family()).keep(kind, manifest)
+        # The boundary to whatever an API server may store.
+        except Exception as error:  # noqa: BLE001
+            meta = manifest["metadata"]
+            log.warning("%s %s/%s cannot be read: %r", kind.name, meta.get("namespace"), meta["name"], error)
+        return frozenset({key} if key else ())
 
     def _wait_for_a_node(self, before: tuple[NodeFacts, ...]) -> frozenset[Key]:
         """Those with a pod that no node fits, where nodes have changed: their message says what the nodes have."""
@@ -202,59 +184,39 @@ class Store:
 
     def _incumbent(self, kind: Kind, key: Key | None, meta: Mapping[str, Any]) -> str | None:
         """The uid of the object that has this name now."""
-        name = meta["name"]
         if key is None:
-            return self._surroundings.uid(kind, meta.get("namespace"), name)
-        family = self._families.get(key) or _Family()
-        if kind is MODEL_DEPLOYMENT:
-            return family.owner.uid if family.owner else None
-        if kind is POD:
-            pod = family.pods.get(name)
-            return pod.uid if pod else None
-        child = family.children.get((kind.name, name))
-        return child.uid if child else None
+            return self._surroundings.uid(kind, meta.get("namespace"), meta["name"])
+        family = self._families.get(key)
+        return family.uid(kind, meta["name"]) if family else None
+
+    def _remember(self, kind: Kind, uid: str, place: _Place) -> None:
+        self._forget(kind, uid)
+        self._places[kind.name][uid] = place
+        self._strangers[place.namespace] += place.belonging.stranger
+
+    def _forget(self, kind: Kind, uid: str) -> _Place | None:
+        place = self._places.get(kind.name, {}).pop(uid, None)
+        if place and place.belonging.stranger:
+            self._strangers[place.namespace] -= 1
+        return place
 
     def _take_out(self, kind: Kind, uid: str) -> frozenset[Key]:
-        place = self._places.get(kind.name, {}).pop(uid, None)
+        place = self._forget(kind, uid)
         if place is None:
             return frozenset()
-        if place.key is None:
+        key = place.belonging.key
+        if key is None:
             nodes = self._surroundings.nodes
-            return self._surroundings.drop(kind, place.namespace, place.name, self._specs()) | self._wait_for_a_node(
-                nodes
-            )
-        family = self._families[place.key]
-        if kind is MODEL_DEPLOYMENT:
-            family.owner = None
-        elif kind is POD:
-            family.pods.pop(place.name, None)
-        else:
-            family.children.pop((kind.name, place.name), None)
+            concerned = self._surroundings.drop(kind, place.namespace, place.name, self._specs())
+            return concerned | self._wait_for_a_node(nodes)
+        family = self._families[key]
+        if family.uid(kind, place.name) == uid:  # not where it could not be read and another has its name
+            family.drop(kind, place.name)
         if family.empty:
-            del self._families[place.key]
-        return frozenset({place.key})
+            del self._families[key]
+        return frozenset({key})
 
 
 def versions(manifests: Iterable[Manifest]) -> dict[str, int]:
     """Version by uid."""
     return {m["metadata"]["uid"]: int(m["metadata"]["resourceVersion"]) for m in manifests}
-
-
-def _owner_of(kind: Kind, meta: Mapping[str, Any]) -> Key | None:
-    if kind in SURROUNDINGS:
-        return None
-    name = meta["name"] if kind is MODEL_DEPLOYMENT else (meta.get("labels") or {}).get(OWNER_LABEL)
-    return Key(meta["namespace"], name) if name else None
-
-
-def _live_owner(manifest: Manifest) -> LiveOwner:
-    meta = manifest["metadata"]
-    return LiveOwner(
-        uid=meta["uid"],
-        generation=meta.get("generation", 1),
-        resource_version=meta["resourceVersion"],
-        deleting="deletionTimestamp" in meta,
-        spec=manifest.get("spec") or {},
-        status=manifest.get("status"),
-        request=(meta.get("annotations") or {}).get(REQUEST),
-    )

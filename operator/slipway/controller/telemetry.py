@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from slipway.controller.hearing import Hearing
 from slipway.controller.kinds import WATCHED, Key
-from slipway.controller.resync import Hearing
 from slipway.controller.store import Store
 from slipway.core.plan import Note
 from slipway.core.reasons import Reason
@@ -97,8 +97,20 @@ class _StoreCollector(Collector):
         for name, seconds in self._hearing.lag_seconds().items():
             lag.add_metric([name], seconds)
         yield lag
+        yield self._unlisted()
         yield from self._model_deployments()
         yield from _each_model_deployment([(key, owner.status or {}) for key, owner in self._store.owners()])
+
+    def _unlisted(self) -> Metric:
+        unlisted = GaugeMetricFamily(
+            "slipway_unlisted",
+            "1 for a kind that cannot be listed, with the namespace (*: all of them) and the API server's reason.",
+            labels=["kind", "namespace", "reason"],
+        )
+        for gap in self._store.coverage.gaps():
+            if not gap.missing:
+                unlisted.add_metric([gap.kind.name, gap.namespace or "*", gap.error.reason], 1)
+        return unlisted
 
     def _model_deployments(self) -> Iterable[Metric]:
         phases: Tally[str] = Tally()

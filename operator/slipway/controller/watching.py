@@ -7,24 +7,28 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, cast
 
 import aiohttp
 import kopf
 import orjson
-from kopf._cogs.clients import api
+from kopf._cogs.clients import api, fetching
 from kopf._cogs.clients.errors import APINotFoundError
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from slipway.controller.kinds import Kind
 from slipway.controller.resync import KindsChangedError
+from slipway.controller.store import versions
+from slipway.core.names import Manifest
 
 # By the standard library reading what watches tell is a fifth of the operator's work in a burst. `loads` is all that
 # this module of kopf's asks of it.
 api.json = orjson  # type: ignore[attr-defined]
 
 LONGEST_BACKOFF_SECONDS: Final = 15
+TELLS_OF_TRIES: Final = "kopf._cogs.clients.watching"
+"""It logs each try of a list or watch that fails."""
 TELL_OF_TASKS: Final = ("kopf._core.reactor.orchestration", "kopf._core.reactor.running", "asyncio")
 """They log how each task of kopf failed."""
 CANCELLING: Final = "request_cancel_callback"
@@ -101,6 +105,30 @@ def settings_for(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
     return settings
 
 
+Relisted = Callable[[Kind, str | None, Mapping[str, int], int], None]
+"""Told of each list with which a watch begins: kind, namespace, version by uid, and the list's own version."""
+
+_fetch_objs = fetching.fetch_objs
+
+
+def tell_of_lists(kinds: Sequence[Kind], relisted: Relisted) -> None:
+    """Have `relisted` told what there is whenever a watch begins, at the start or after the API server's 410: kopf
+    tells what came and changed since the last event, and not what went."""
+    by_address = {(kind.group, kind.version, kind.plural): kind for kind in kinds}
+
+    async def fetch_objs(*, resource: Any, namespace: Any, **more: Any) -> AsyncIterator[tuple[Any, str]]:
+        listed: dict[str, int] = {}
+        version = "0"
+        async for chunk, version in _fetch_objs(resource=resource, namespace=namespace, **more):
+            listed |= versions(cast("Collection[Manifest]", chunk))
+            yield chunk, version
+        kind = by_address.get((resource.group, resource.version, resource.plural))
+        if kind:
+            relisted(kind, namespace, listed, int(version))
+
+    fetching.fetch_objs = fetch_objs
+
+
 class WatchesEndedError(Exception):
     """kopf ended though nobody asked it to."""
 
@@ -112,13 +140,19 @@ def heed_signals(stop: asyncio.Event) -> None:
 
 
 async def watch(
-    registry: kopf.OperatorRegistry, kinds: Sequence[Kind], namespaces: Sequence[str], stop: asyncio.Event
+    registry: kopf.OperatorRegistry,
+    kinds: Sequence[Kind],
+    namespaces: Sequence[str],
+    relisted: Relisted,
+    stop: asyncio.Event,
 ) -> None:
     """Run kopf until it is cancelled. Raises KindsChangedError when the cluster has forgotten one of the kinds."""
     if registry._changing.get_all_handlers() or registry._spawning.get_all_handlers():  # noqa: SLF001
         raise RuntimeError("Without storages kopf can serve event handlers only")
     for name in TELL_OF_TASKS:
         logging.getLogger(name).addFilter(_tells_more_than_a_lost_kind)
+    logging.getLogger(TELLS_OF_TRIES).addFilter(first_tries)
+    tell_of_lists(kinds, relisted)
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
@@ -148,3 +182,9 @@ def _tells_more_than_a_lost_kind(record: logging.LogRecord) -> bool:
     kopf means to cancel a request that is under way then, it trips over an assertion; the request ends all the same."""
     lost = record.exc_info and isinstance(record.exc_info[1], APINotFoundError)
     return not (lost or CANCELLING in record.getMessage())
+
+
+def first_tries(record: logging.LogRecord) -> bool:
+    """A watch that may not be had, or whose API server is away, is tried again for ever, and says so once."""
+    message = record.getMessage()
+    return not message.startswith("Request attempt") or message.startswith("Request attempt #1 ")
