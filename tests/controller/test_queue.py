@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.controller.queue import Backoff, Schedule, Taken, WorkQueue
+from slipway.controller.queue import URGENT_IN_A_ROW, Backoff, Schedule, Taken, WorkQueue
 
 
 def test_a_key_is_handed_out_when_it_is_due_and_not_before() -> None:
@@ -52,9 +52,57 @@ def test_a_key_that_is_wanted_while_held_is_handed_out_again_only_when_let_go() 
     assert schedule.take(now=10) == Taken("a", due=2)
 
 
+def test_what_is_urgent_goes_before_what_has_waited_longer() -> None:
+    schedule: Schedule[str] = Schedule()
+    for at, key in enumerate(("first", "second", "serves")):
+        schedule.add(key, at=at)
+    schedule.add("serves", at=7, urgent=True)
+
+    assert schedule.take(now=6.9) == Taken("first", due=0)
+    assert schedule.take(now=7) == Taken("serves", due=7, urgent=True)
+    schedule.done("serves")
+    assert schedule.take(now=100) == Taken("second", due=1)
+    assert schedule.take(now=100) is None  # both wishes for it were met with one pass
+
+
+@pytest.mark.parametrize(("urgent", "ordinary"), [(100, 100), (100, 1), (1, 100), (0, 100), (100, 0)])
+def test_neither_lane_keeps_the_other_waiting(urgent: int, ordinary: int) -> None:
+    schedule: Schedule[str] = Schedule()
+    for number in range(urgent):
+        schedule.add(f"u{number}", at=1, urgent=True)
+    for number in range(ordinary):
+        schedule.add(f"o{number}", at=0)
+
+    order = "".join("u" if taken.urgent else "o" for _ in range(urgent + ordinary) if (taken := schedule.take(now=2)))
+
+    turn = "u" * URGENT_IN_A_ROW + "o"
+    turns = min(urgent // URGENT_IN_A_ROW, ordinary)  # as long as both are wanted
+    rest = "u" * (urgent - turns * URGENT_IN_A_ROW) + "o" * (ordinary - turns)
+    assert order == turn * turns + rest
+
+
+def test_a_postponed_key_is_handed_out_no_sooner_whatever_is_wished_meanwhile() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.add("a", at=1)
+    schedule.take(now=1)
+    schedule.add("a", at=2, urgent=True)  # while it is worked on
+    schedule.postpone("a", until=30)
+    schedule.add("a", at=30)
+    schedule.done("a")
+    for at in (3, 4, 40):
+        schedule.add("a", at=at, urgent=bool(at % 2))
+
+    assert schedule.next_at() == 30
+    assert schedule.take(now=29.9) is None
+    assert schedule.take(now=30) == Taken("a", due=30, urgent=True)
+    schedule.done("a")
+    schedule.add("a", at=31)
+    assert schedule.take(now=31) == Taken("a", due=31)  # once handed out it is as any other
+
+
 OPERATIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), st.sampled_from("abc"), st.integers(0, 20)),
+        st.tuples(st.sampled_from(["add", "urgent"]), st.sampled_from("abc"), st.integers(0, 20)),
         st.tuples(st.just("take"), st.just(""), st.integers(0, 20)),
         st.tuples(st.just("done"), st.sampled_from("abc"), st.just(0)),
     ),
@@ -66,17 +114,23 @@ OPERATIONS = st.lists(
 def test_no_key_is_ever_held_twice_and_no_wish_is_lost(operations: list[tuple[str, str, int]]) -> None:
     schedule: Schedule[str] = Schedule()
     wanted: dict[str, int] = {}  # the model: earliest wish by key
+    lanes: dict[tuple[str, bool], int] = {}  # and by key and whether it is urgent
     held: set[str] = set()
     for what, key, at in operations:
-        if what == "add":
-            schedule.add(key, at=at)
+        if what in ("add", "urgent"):
+            lane = key, what == "urgent"
+            schedule.add(key, at=at, urgent=what == "urgent")
             wanted[key] = min(at, wanted.get(key, at))
+            lanes[lane] = min(at, lanes.get(lane, at))
         elif what == "take":
             possible = {k: due for k, due in wanted.items() if k not in held and due <= at}
             taken = schedule.take(now=at)
             assert (taken is None) == (not possible)
             if taken:
-                assert taken.due == min(possible.values()) == wanted.pop(taken.key)
+                free = (due for (k, urgent), due in lanes.items() if urgent == taken.urgent and k not in held)
+                assert taken.due == lanes[taken.key, taken.urgent] == min(free)
+                del wanted[taken.key]
+                lanes = {lane: due for lane, due in lanes.items() if lane[0] != taken.key}
                 held.add(taken.key)
         elif key in held:
             schedule.done(key)
@@ -244,3 +298,77 @@ async def test_settled_means_that_all_that_was_due_was_worked_on_once(in_no_time
         await asyncio.sleep(0)
 
     await settled
+
+
+# -- back-off, and what the server asks for
+
+
+@pytest.fixture
+def failing() -> WorkQueue[str]:
+    return WorkQueue(backoff=Backoff(base_seconds=8, jitter=lambda: 1.0))
+
+
+@pytest.mark.parametrize(("retry_after", "wait"), [(0, 8), (3, 8), (30, 30)])
+async def test_no_change_hands_out_sooner_what_failed(
+    in_no_time: Callable[[], FakeTime], failing: WorkQueue[str], retry_after: int, wait: int
+) -> None:
+    clock = in_no_time()
+    failing.add("a")
+    await _take(failing)
+    failing.notice("a")  # while it is worked on
+    assert failing.retry("a", retry_after_seconds=retry_after) == wait
+    failing.done("a")
+    failing.notice("a")
+    failing.notice("a", urgent=True)
+
+    await _take(failing)
+
+    assert clock.now == pytest.approx(wait)
+
+
+@pytest.mark.parametrize(("retry_after", "wait"), [(0, 0.1), (3, 3)])
+async def test_who_asks_for_something_else_waits_for_no_back_off_but_for_what_the_server_asked_for(
+    in_no_time: Callable[[], FakeTime], failing: WorkQueue[str], retry_after: int, wait: float
+) -> None:
+    clock = in_no_time()
+    failing.add("a")
+    await _take(failing)
+    failing.retry("a", retry_after_seconds=retry_after)
+    failing.done("a")
+    failing.asked("a")
+
+    taken = await failing.get()
+
+    assert taken
+    assert taken.urgent
+    assert clock.now == pytest.approx(wait)
+    assert failing.backoff.attempt("a") == 1
+
+
+async def test_while_a_thousand_start_what_serves_waits_for_no_more_than_the_passes_under_way(
+    in_no_time: Callable[[], FakeTime],
+) -> None:
+    clock = in_no_time()
+    queue: WorkQueue[int] = WorkQueue()
+    waits: dict[bool, list[float]] = {True: [], False: []}
+
+    async def worker() -> None:
+        while taken := await queue.get():
+            waits[taken.urgent].append(clock.now - taken.due)
+            await asyncio.sleep(0.2)
+            queue.done(taken.key)
+
+    async def serves() -> None:
+        for _ in range(50):
+            queue.notice(-1, urgent=True)
+            await asyncio.sleep(0.4)
+        await queue.settled()
+        queue.close()
+
+    for key in range(1000):
+        queue.add(key)
+    await asyncio.gather(serves(), *(worker() for _ in range(8)))
+
+    assert max(waits[False]) > 20
+    assert max(waits[True]) <= 0.2
+    assert (len(waits[True]), len(waits[False])) == (50, 1000)

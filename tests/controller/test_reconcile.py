@@ -16,10 +16,11 @@ from slipway.controller.http import client
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube, ForbiddenError, KubeError
 from slipway.controller.queue import Backoff, WorkQueue
-from slipway.controller.reconcile import Reconciler, work
+from slipway.controller.reconcile import Reconciler
 from slipway.controller.sampling import Ports, Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
+from slipway.controller.working import work
 from slipway.core.analysis.wanted import Target, Wanted
 from slipway.core.drift import finished
 from slipway.core.facts import Observed, Owner
@@ -458,8 +459,9 @@ async def test_what_goes_wrong_with_one_object_harms_no_other(stage: Stage, kube
         return Plan(status=DONE)
 
     queue: WorkQueue[Key] = WorkQueue(backoff=Backoff(base_seconds=0.01))
-    reconcile = stage.reconciler(Pass(decide)).reconcile
-    workers = [asyncio.create_task(work(queue, reconcile, stage.telemetry)) for _ in range(2)]
+    workers = [
+        asyncio.create_task(work(queue, stage.reconciler(Pass(decide)).reconcile, stage.telemetry)) for _ in range(2)
+    ]
     for key in (stage.key, *others):
         queue.add(key)
     sample = stage.telemetry.registry.get_sample_value

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from slipway.api.v1alpha1 import GROUP
-from slipway.controller.kinds import MODEL_DEPLOYMENT, POD, SURROUNDINGS, Key, Kind
+from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SURROUNDINGS, Key, Kind
 from slipway.core.facts import Child, PodFacts, pod_facts
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest
@@ -28,6 +28,16 @@ class LiveOwner:
     status: Mapping[str, Any] | None
     request: str | None
     """The annotation by which people ask for something."""
+
+    @property
+    def serves(self) -> bool:
+        """Some version has taken over traffic."""
+        return bool((self.status or {}).get("stable"))
+
+    @property
+    def moves(self) -> bool:
+        """Another version is on its way beside the one that serves."""
+        return self.serves and bool((self.status or {}).get("candidate"))
 
 
 class Belonging(NamedTuple):
@@ -101,6 +111,21 @@ class Family:
             self.pods.pop(name, None)
         else:
             self.children.pop((kind.name, name), None)
+
+    def vital(self, kind: Kind, name: str) -> tuple[Any, ...] | None:
+        """What may not wait when it changes: what is asked for, and of what serves whether it answers and is reached.
+        None where nothing of a member is urgent."""
+        member = self._member(kind, name)
+        if isinstance(member, LiveOwner):
+            return member.generation, member.request
+        if member is None or self.owner is None or not self.owner.serves:
+            return None
+        if isinstance(member, PodFacts):
+            return member.uid, member.ready, member.deleting, member.phase, member.server.endings
+        if kind is DEPLOYMENT:
+            status = member.body.get("status") or {}
+            return member.uid, status.get("readyReplicas"), status.get("availableReplicas")
+        return (member.uid, member.resource_version) if kind in ROUTING else None
 
     def _member(self, kind: Kind, name: str) -> LiveOwner | PodFacts | Child | None:
         if kind is MODEL_DEPLOYMENT:

@@ -7,7 +7,7 @@ from typing import Any
 import kopf
 
 from slipway.controller.hearing import Hearing
-from slipway.controller.kinds import Key, Kind
+from slipway.controller.kinds import MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store
 
@@ -24,14 +24,19 @@ class Intake:
         """Learn from one raw event of a watch."""
         manifest: dict[str, Any] = dict(event["object"])
         uid, version = manifest["metadata"]["uid"], int(manifest["metadata"]["resourceVersion"])
+        before = self.store.vital(kind, uid)
         if event["type"] == "DELETED":
             self.hearing.gone(kind, uid)
             concerned = self.store.remove(kind, uid, version)
         else:
             self.hearing.heard(kind, uid, version)
             concerned = self.store.put(kind, manifest)
+        urgent = before is not None and before != self.store.vital(kind, uid)
         for key in concerned:
-            self.queue.notice(key)
+            if urgent and kind is MODEL_DEPLOYMENT:
+                self.queue.asked(key)
+            else:
+                self.queue.notice(key, urgent=urgent)
 
     def relisted(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> None:
         """A watch had to begin anew, and listed all that there is. It tells of none that went in between."""

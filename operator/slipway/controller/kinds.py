@@ -117,6 +117,8 @@ CHILDREN: Final = (
     GRPC_ROUTE,
 )
 
+ROUTING: Final = frozenset({SERVICE, HTTP_ROUTE, GRPC_ROUTE})
+"""They say which pods the traffic reaches."""
 SURROUNDINGS: Final = (NODE, GATEWAY, GATEWAY_CLASS)
 """They belong to no ModelDeployment, and are only read."""
 

@@ -1,5 +1,8 @@
 """The work queue: which ModelDeployments are due, when, and that no two workers ever hold the same one.
 
+There are two lanes. What serves may not wait behind a crowd that starts: its changes are urgent and go first. Of five
+passes one is ordinary as long as any is due, so that neither lane keeps the other waiting for ever.
+
 `Schedule` is the pure part: times come in as arguments. `WorkQueue` puts it on an event loop's clock.
 """
 
@@ -10,71 +13,117 @@ import random
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+
+URGENT_IN_A_ROW: Final = 4
+"""After so many urgent passes an ordinary one that is due has its turn."""
 
 
 @dataclass(frozen=True)
 class Taken(Generic[K]):
-    """A key in somebody's hands, and since when it had been due."""
+    """A key in somebody's hands, since when it had been due, and in which lane."""
 
     key: K
     due: float
+    urgent: bool = False
 
 
-class Schedule(Generic[K]):
-    """Keys with the earliest time at which each is wanted. A key that is held is not handed out again until done."""
+class _Lane(Generic[K]):
+    """Keys with the earliest time at which each is wanted."""
 
     def __init__(self) -> None:
-        self._due: dict[K, float] = {}
-        self._held: set[K] = set()
+        self.due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = itertools.count()
 
+    def want(self, key: K, at: float) -> None:
+        """Set the time at which a key is wanted."""
+        self.due[key] = at
+        self.push(key)
+
+    def push(self, key: K) -> None:
+        """Have a key that is wanted stand in line."""
+        heapq.heappush(self._heap, (self.due[key], next(self._order), key))
+
+    def next(self, held: set[K]) -> tuple[float, K] | None:
+        """The key that is due first, of those that nobody holds. Overtaken entries stay until they surface here."""
+        while self._heap:
+            at, _, key = self._heap[0]
+            if key not in held and self.due.get(key) == at:
+                return at, key
+            heapq.heappop(self._heap)
+        return None
+
+
+class Schedule(Generic[K]):
+    """Keys, their lanes and times. A key that is held is not handed out again until done."""
+
+    def __init__(self) -> None:
+        self._urgent: _Lane[K] = _Lane()
+        self._ordinary: _Lane[K] = _Lane()
+        self._lanes = (self._urgent, self._ordinary)
+        self._held: set[K] = set()
+        self._not_before: dict[K, float] = {}
+        self._urgent_in_a_row = 0
+
     def __len__(self) -> int:
-        return len(self._due)
+        return len(self._urgent.due.keys() | self._ordinary.due.keys())
 
     @property
     def held(self) -> int:
         """How many keys are in somebody's hands."""
         return len(self._held)
 
-    def add(self, key: K, at: float) -> None:
+    def add(self, key: K, at: float, *, urgent: bool = False) -> None:
         """Want the key at a time. Of several wishes for one key the earliest wins and the others are met with it."""
-        if at >= self._due.get(key, float("inf")):
-            return
-        self._due[key] = at
-        if key not in self._held:
-            self._push(key)
+        lane = self._urgent if urgent else self._ordinary
+        at = max(at, self._not_before.get(key, at))
+        if at < lane.due.get(key, float("inf")):
+            lane.want(key, at)
+
+    def postpone(self, key: K, until: float) -> None:
+        """Hand the key out no sooner than that, whatever is wished for meanwhile."""
+        self._not_before[key] = until
+        for lane in self._lanes:
+            if lane.due.get(key, until) < until:
+                lane.want(key, until)
+
+    def release(self, key: K) -> None:
+        """Let the next wish for a postponed key count as it is."""
+        self._not_before.pop(key, None)
 
     def take(self, now: float) -> Taken[K] | None:
-        """The key that has been due longest, now held; None when nothing is due."""
-        at = self.next_at()
-        if at is None or at > now:
+        """The key whose turn it is, now held; None when nothing is due."""
+        urgent, ordinary = (self._next_due(lane, now) for lane in self._lanes)
+        goes_first = urgent is not None and (ordinary is None or self._urgent_in_a_row < URGENT_IN_A_ROW)
+        chosen = urgent if goes_first else ordinary
+        if chosen is None:
             return None
-        key = heapq.heappop(self._heap)[2]
+        self._urgent_in_a_row = self._urgent_in_a_row + 1 if goes_first and ordinary else 0
+        due, key = chosen
+        for lane in self._lanes:
+            lane.due.pop(key, None)
+        self._not_before.pop(key, None)
         self._held.add(key)
-        return Taken(key, self._due.pop(key))
+        return Taken(key, due, goes_first)
 
     def done(self, key: K) -> None:
         """Let go of a held key. If it was wanted again meanwhile, it is handed out at that time."""
         self._held.remove(key)
-        if key in self._due:
-            self._push(key)
+        for lane in self._lanes:
+            if key in lane.due:
+                lane.push(key)
 
     def next_at(self) -> float | None:
         """When the next key that is not held is due."""
-        while self._heap and not self._stands(*self._heap[0]):
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        waiting = (lane.next(self._held) for lane in self._lanes)
+        return min((at for at, _ in filter(None, waiting)), default=None)
 
-    def _push(self, key: K) -> None:
-        heapq.heappush(self._heap, (self._due[key], next(self._order), key))
-
-    def _stands(self, at: float, _: int, key: K) -> bool:
-        """Whether a heap entry is still the wish for its key; overtaken entries stay in the heap until they surface."""
-        return key not in self._held and self._due.get(key) == at
+    def _next_due(self, lane: _Lane[K], now: float) -> tuple[float, K] | None:
+        waiting = lane.next(self._held)
+        return waiting if waiting and waiting[0] <= now else None
 
 
 class Backoff(Generic[K]):
@@ -109,6 +158,7 @@ class WorkQueue(Generic[K]):
         self.backoff: Backoff[K] = backoff or Backoff()
         self._coalesce = coalesce_seconds
         self._schedule: Schedule[K] = Schedule()
+        self._retry_after: dict[K, float] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -118,16 +168,42 @@ class WorkQueue(Generic[K]):
     def __len__(self) -> int:
         return len(self._schedule)
 
-    def notice(self, key: K) -> None:
-        """Something changed. A burst of changes within the coalescing time is one piece of work."""
-        self.add(key, self._coalesce)
+    # -- wishes
 
-    def add(self, key: K, delay_seconds: float = 0) -> None:
+    def notice(self, key: K, *, urgent: bool = False) -> None:
+        """Something changed. A burst of changes within the coalescing time is one piece of work."""
+        self.add(key, self._coalesce, urgent=urgent)
+
+    def add(self, key: K, delay_seconds: float = 0, *, urgent: bool = False) -> None:
         """Want the key worked on after a delay; an earlier wish stands."""
-        self._schedule.add(key, self._now() + delay_seconds)
+        self._schedule.add(key, self._now() + delay_seconds, urgent=urgent)
         if delay_seconds <= 0:
             self._settled.clear()
         self._arm()
+
+    def retry(self, key: K, *, retry_after_seconds: float = 0, urgent: bool = False) -> float:
+        """Its pass failed: want it again after its back-off and what the server asked for, and no change sooner.
+        Answers the seconds until then."""
+        delay = max(self.backoff.failed(key), retry_after_seconds)
+        self._retry_after[key] = self._now() + retry_after_seconds
+        self._schedule.postpone(key, self._now() + delay)
+        self.add(key, delay, urgent=urgent)
+        return delay
+
+    def asked(self, key: K) -> None:
+        """Somebody asks for something else than what failed: only what the server asked for is still waited for."""
+        self.backoff.forget(key)
+        self._schedule.release(key)
+        if (until := self._retry_after.get(key, 0)) > self._now():
+            self._schedule.postpone(key, until)
+        self.notice(key, urgent=True)
+
+    def succeeded(self, key: K) -> None:
+        """Its pass went through."""
+        self.backoff.forget(key)
+        self._retry_after.pop(key, None)
+
+    # -- work
 
     async def get(self) -> Taken[K] | None:
         """Wait for a key that is due and hold it until it is given to `done`; None once the queue is closed."""

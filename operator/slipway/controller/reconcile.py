@@ -4,10 +4,8 @@ State is persisted before any effect that it permits, and every write carries wh
 cut off between any two writes: the next one starts from what is there.
 """
 
-import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -15,14 +13,12 @@ from typing import Any, Final, Protocol
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
-from slipway.controller import logs
 from slipway.controller.acting import Actor, StaleError
 from slipway.controller.events import event_of
 from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacles
-from slipway.controller.queue import WorkQueue
 from slipway.controller.sampling import Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
@@ -34,8 +30,6 @@ log = logging.getLogger(__name__)
 
 TRIES: Final = 4
 """Decisions in one pass: each after the first because the world had moved on. Then the queue's backoff takes over."""
-SOONEST_SECONDS: Final = 0.1
-"""From one pass to the next over the same object, however soon its plan wants to look again."""
 
 
 class Decide(Protocol):
@@ -204,42 +198,6 @@ class Reconciler:
             return owner.uid if owner else None
         child = self._store.observed(key).child(stale.kind.name, stale.name)
         return child.uid if child else None
-
-
-Pass = Callable[[Key], Awaitable[datetime | None]]
-"""One pass over one ModelDeployment. Answers when to look again at the latest."""
-
-
-async def work(queue: WorkQueue[Key], reconcile: Pass, telemetry: Telemetry) -> None:
-    """A worker: pass after pass, until the queue is closed. What goes wrong with one object stays with that one."""
-    loop = asyncio.get_running_loop()
-    while (taken := await queue.get()) is not None:
-        telemetry.queue_wait_seconds.observe(max(0.0, loop.time() - taken.due))
-        started, outcome = time.perf_counter(), "failed"
-        with logs.about(namespace=taken.key.namespace, name=taken.key.name, attempt=queue.backoff.attempt(taken.key)):
-            try:
-                wake_at = await reconcile(taken.key)
-            except KubeError as error:
-                outcome = "retry"
-                delay = max(queue.backoff.failed(taken.key), error.retry_after_seconds)
-                log.warning("Tried again in %.1f s: %s", delay, error)
-                queue.add(taken.key, delay)
-            # The one boundary of its kind: a bug that one object tickles must not take the worker from all the others.
-            except Exception:
-                delay = queue.backoff.failed(taken.key)
-                log.exception("Tried again in %.1f s", delay)
-                queue.add(taken.key, delay)
-            else:
-                outcome = "done"
-                queue.backoff.forget(taken.key)
-                if wake_at is not None:
-                    queue.add(taken.key, max(SOONEST_SECONDS, (wake_at - datetime.now(UTC)).total_seconds()))
-            finally:
-                telemetry.reconcile_seconds.labels(outcome).observe(time.perf_counter() - started)
-                queue.done(taken.key)
-        await asyncio.sleep(
-            0
-        )  # a pass that writes nothing awaits nothing: let watches, probes and the Lease have a turn
 
 
 def _stored(status: Mapping[str, Any] | None) -> ModelDeploymentStatus | None:

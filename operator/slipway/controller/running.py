@@ -18,13 +18,14 @@ from slipway.controller.http import client
 from slipway.controller.kinds import MODEL_DEPLOYMENT, WATCHED, Key
 from slipway.controller.kube import Kube, connect
 from slipway.controller.queue import WorkQueue
-from slipway.controller.reconcile import Decide, Reconciler, work
+from slipway.controller.reconcile import Decide, Reconciler
 from slipway.controller.resync import Resync
 from slipway.controller.sampling import Sampling
 from slipway.controller.settings import Settings
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.controller.watching import watch
+from slipway.controller.working import work
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Operator:
             clock=clock,
         )
         telemetry.leading = lambda: self._election.vouched
-        self._sampling = Sampling(session, self._queue.add, kube=kube)
+        self._sampling = Sampling(session, self._looked, kube=kube)
         self._reconciler = Reconciler(
             kube=FencedKube(kube, lambda: self._election.vouched),
             store=store,
@@ -131,6 +132,11 @@ class Operator:
             return None
         await self._election.until_vouched()
         return await self._reconciler.reconcile(key)
+
+    def _looked(self, key: Key) -> None:
+        """A look has ended. What it saw of a version on its way may send a share back."""
+        owner = self._store.owner(key)
+        self._queue.add(key, urgent=owner is not None and owner.moves)
 
     async def _first_pass(self) -> None:
         try:

@@ -76,6 +76,12 @@ class Store:
             gateways=self._surroundings.gateways(unknown | unlisted),
         )
 
+    def vital(self, kind: Kind, uid: str) -> tuple[Any, ...] | None:
+        """What of an object may not wait when it changes."""
+        place = self._places.get(kind.name, {}).get(uid)
+        family = self._families.get(place.belonging.key) if place and place.belonging.key else None
+        return family.vital(kind, place.name) if family and place else None
+
     def count(self, kind: Kind) -> int:
         """How many objects of a kind are known."""
         return len(self._places.get(kind.name, ()))

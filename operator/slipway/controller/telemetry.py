@@ -37,7 +37,8 @@ class Telemetry:
         )
         self.queue_wait_seconds = Histogram(
             "slipway_queue_wait_seconds",
-            "From the time a pass was due until a worker began it.",
+            "From the time a pass was due until a worker began it, by lane: urgent (of what serves) or ordinary.",
+            ["lane"],
             registry=registry,
             buckets=SECONDS,
         )
