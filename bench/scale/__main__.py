@@ -2,6 +2,7 @@
 
 import click
 
+from bench.scale.asked import asked
 from bench.scale.measure import operator, plain
 from bench.scale.table import table, where
 from testbed.say import working
@@ -18,7 +19,9 @@ def main(objects: tuple[int, ...], program: str | None) -> None:
             script = plain(count)
         with working(f"Slipway, {count} objects"):
             run = operator(count, program.split() if program else None)
-        results.append((script, run))
+        with working(f"requests while {count} objects start"):
+            meanwhile = asked(count, program.split() if program else None)
+        results.append((script, run, meanwhile))
     click.echo(f"\n{where()}\n\n{table(results)}")
 
 

@@ -40,7 +40,7 @@ class Measured:
     cpu_seconds: float = 0
     memory_mib: float = 0
     wait: tuple[float, float] = (0, 0)
-    """p50 and p99, in seconds."""
+    """p50 and p99, in seconds, of both lanes together."""
     duration: tuple[float, float] = (0, 0)
     passes: float = 0
     steady_writes: int = 0
@@ -61,7 +61,7 @@ def names(count: int) -> list[tuple[str, str]]:
 def plain(count: int) -> Plain:
     """The script, on a control plane of its own."""
     with Plane() as plane:
-        _prepare(plane, count)
+        prepare(plane, count)
         seconds = asyncio.run(_script(plane, count))
         writes = [call for call in plane.audit.calls(user=plane.user("script")) if call.writes]
         return Plain(seconds=seconds, applies=len(writes))
@@ -71,7 +71,7 @@ def operator(count: int, program: Sequence[str] | None = None) -> Measured:
     """The operator, on a control plane of its own."""
     result = Measured(objects=count)
     with Plane() as plane:
-        _prepare(plane, count)
+        prepare(plane, count)
         with OperatorProcess(plane, lease=LEASE, program=program) as running:
             until("the operator is ready", running.ready, 60)
             _first(plane, running, result)
@@ -81,7 +81,8 @@ def operator(count: int, program: Sequence[str] | None = None) -> Measured:
     return result
 
 
-def _prepare(plane: Plane, count: int) -> None:
+def prepare(plane: Plane, count: int) -> None:
+    """A control plane with nodes and namespaces for that many, that has carried one object through."""
     plane.start(controllers=True).add_crds(ROOT / "crds")
     plane.add_nodes(max(3, count * (REPLICAS + 1) // PODS_PER_NODE))
     spaces = {namespace for namespace, _ in names(count)}
@@ -116,8 +117,8 @@ def _first(plane: Plane, running: OperatorProcess, result: Measured) -> None:
     result.calls = Counter((call.verb, call.resource) for call in calls)
     result.cpu_seconds = running.cpu_seconds() - cpu
     result.memory_mib = running.memory_mib(peak=True)
-    result.wait = _quantiles(running, "slipway_queue_wait_seconds")
-    result.duration = _quantiles(running, "slipway_reconcile_duration_seconds")
+    result.wait = quantiles(running, "slipway_queue_wait_seconds")
+    result.duration = quantiles(running, "slipway_reconcile_duration_seconds")
     result.passes = running.total("slipway_reconcile_duration_seconds_count")
 
 
@@ -155,7 +156,7 @@ async def _until_ready(plane: Plane, count: int) -> float:
 
 async def _ready_and_budgeted(client: Client, count: int) -> None:
     """Ready, and with the last child that the script makes too."""
-    await client.until_all("modeldeployments", count, _ready)
+    await client.until_all("modeldeployments", count, is_ready)
     await client.until_all("poddisruptionbudgets", count + 1, lambda _: True)
 
 
@@ -163,7 +164,8 @@ def _available(deployment: Manifest) -> bool:
     return bool((deployment.get("status") or {}).get("availableReplicas", 0) >= REPLICAS)
 
 
-def _ready(found: Manifest) -> bool:
+def is_ready(found: Manifest) -> bool:
+    """Whether a ModelDeployment is Ready."""
     conditions = (found.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
@@ -185,11 +187,11 @@ def _until_quiet(plane: Plane) -> None:
     until("the operator has no more to write", quiet, 120, QUIET_SECONDS)
 
 
-def _quantiles(running: OperatorProcess, name: str) -> tuple[float, float]:
+def quantiles(running: OperatorProcess, name: str, **only: str) -> tuple[float, float]:
     """p50 and p99 of a histogram, read as Prometheus reads it: even within a bucket."""
     buckets: Counter[float] = Counter()
     for (found, labels), value in running.scrape().items():
-        if found == f"{name}_bucket":
+        if found == f"{name}_bucket" and only.items() <= dict(labels).items():
             buckets[float(dict(labels)["le"])] += value  # type: ignore[assignment]
     bounds = sorted(buckets)
     return _quantile(bounds, buckets, 0.5), _quantile(bounds, buckets, 0.99)
