@@ -1,7 +1,6 @@
 """Every verb of the client, on a real API server: what it writes and what it refuses."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -9,30 +8,14 @@ from slipway.controller.events import LONGEST, event_of
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, NODE, POD, Key, Kind
 from slipway.controller.kube import PAGE, ApiKube, ConflictError, ForbiddenError, KubeError, NotFoundError
 from slipway.core.names import FIELD_MANAGER
-from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.plan import Note
 from testbed.plane import Plane
 from tests.controller.conftest import CallLog, a_model_deployment, client_of
+from tests.controller.manifests import a_config, a_deployment
 
 pytestmark = pytest.mark.plane
 
 CONFIG = BY_NAME["ConfigMap"]
-
-
-def a_config(namespace: str, name: str = "c", **data: str) -> dict[str, Any]:
-    meta = {"name": name, "namespace": namespace, "labels": {OWNER_LABEL: "churn"}}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
-
-
-def a_deployment(namespace: str) -> dict[str, Any]:
-    labels = {"app": "d"}
-    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "d", "namespace": namespace},
-        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": pod},
-    }
 
 
 async def test_apply_creates_then_changes_and_removes_what_is_no_longer_asked(kube: ApiKube, namespace: str) -> None:

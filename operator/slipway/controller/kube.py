@@ -5,6 +5,8 @@ times the CPU on lists and know no ModelDeployment.
 """
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,10 +24,18 @@ from slipway.core.names import FIELD_MANAGER, Manifest
 TIMEOUT_SECONDS: Final = 30
 IN_FLIGHT: Final = 32
 """Calls at a time. More would only wait in the API server, with our timeouts running."""
+ABSENT: Final = "1"
+"""A resourceVersion that no object has: etcd counts from 1, and the first write makes it 2. An apply that carries it
+makes an object where there is none, and is a conflict with any that there is.
+
+That is all that a POST would be good for, and what it is not: the fields of a POST belong to the manager's *updates*,
+and no later *apply* of the same manager takes one of them away again. tests/controller/test_first_writes.py shows both.
+"""
 PAGE: Final = 250
 """Objects in one answer of a list: bounds memory, at 5 kB a pod about a megabyte."""
 
-APPLY: Final = "application/apply-patch+yaml"
+APPLY: Final = "application/apply-patch+yaml; charset=utf-8"
+"""With the charset the client library sends our own text (see `yaml_text`), and does not write one itself."""
 MERGE: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
 
@@ -87,8 +97,11 @@ class Kube(Protocol):
         """Put a whole object in place of the one whose resourceVersion it carries."""
         ...
 
-    async def apply(self, kind: Kind, manifest: Manifest, *, resource_version: str | None = None) -> Manifest:
-        """Server-side apply; with `resource_version` only if the live object is that one."""
+    async def apply(
+        self, kind: Kind, manifest: Manifest, *, uid: str | None = None, resource_version: str | None = None
+    ) -> Manifest:
+        """Server-side apply; with `uid` only to that very object, with `resource_version` only while it is unchanged,
+        with ABSENT for that only if there is none. ConflictError otherwise."""
         ...
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
@@ -158,16 +171,22 @@ class ApiKube:
         path = kind.path(meta.get("namespace"), meta["name"])
         return await self._call("update", kind, method="PUT", path=path, body=manifest, query=_MANAGER)
 
-    async def apply(self, kind: Kind, manifest: Manifest, *, resource_version: str | None = None) -> Manifest:
+    async def apply(
+        self, kind: Kind, manifest: Manifest, *, uid: str | None = None, resource_version: str | None = None
+    ) -> Manifest:
         """See Kube."""
         meta = manifest["metadata"]
-        body = (
-            manifest
-            if resource_version is None
-            else manifest | {"metadata": meta | {"resourceVersion": resource_version}}
-        )
+        given = {key: value for key, value in (("uid", uid), ("resourceVersion", resource_version)) if value}
+        body = manifest | {"metadata": meta | given}
         path = kind.path(meta["namespace"], meta["name"])
-        return await self._call("apply", kind, method="PATCH", path=path, body=body, query=_FORCE, content_type=APPLY)
+        try:
+            return await self._call(
+                "apply", kind, method="PATCH", path=path, body=body, query=_FORCE, content_type=APPLY
+            )
+        except KubeError as error:
+            if uid and error.status == 422 and "metadata.uid" in error.message:  # another object has that name now
+                raise ConflictError(409, "Conflict", error.message) from error
+            raise
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """See Kube."""
@@ -237,8 +256,26 @@ class ApiKube:
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        response = await self._client.call_api(method, url, headers, body, _request_timeout=timeout)
+        sent = yaml_text(body) if content_type == APPLY else body
+        response = await self._client.call_api(method, url, headers, sent, _request_timeout=timeout)
         return response.status, response.headers, await response.read()
+
+
+def yaml_text(body: Any) -> str:
+    """JSON that is YAML, too, which is what the API server reads an apply as.
+
+    Characters beyond the basic plane stand for themselves: YAML has no surrogate pairs. All others but printable ASCII
+    are escaped: some of them end a line in YAML, or may not stand in it. A lone surrogate is no character anywhere.
+    """
+    return _ESCAPED.sub(_escape, json.dumps(body, ensure_ascii=False))
+
+
+_ESCAPED: Final = re.compile(r"[\x7f-\uffff]")
+
+
+def _escape(found: re.Match[str]) -> str:
+    point = ord(found[0])
+    return "\\ufffd" if 0xD800 <= point <= 0xDFFF else f"\\u{point:04x}"
 
 
 _MANAGER: Final = {"fieldManager": FIELD_MANAGER}

@@ -1,9 +1,10 @@
 """Verdicts: what a container said when it ended, in the form that docs/contracts.md gives termination messages."""
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from slipway.core.reasons import Finding, Reason, finding
 
@@ -14,9 +15,15 @@ def answer(message: str | None) -> Mapping[str, Any] | None:
         return None
     try:
         found = json.loads(message)
+        if _LONE_SURROGATE.search(message):  # JSON lets those through as escapes; nothing that it goes to does
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):  # the latter for brackets in brackets, thousands deep
         return None
     return found if isinstance(found, dict) else None
+
+
+_LONE_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""Where one may be: pairs look the same."""
 
 
 def verdict(message: str | None) -> Finding | None:
