@@ -18,7 +18,7 @@ import yaml
 from prometheus_client import start_http_server
 
 from slipway.controller.hearing import Hearing
-from slipway.controller.kinds import MODEL_DEPLOYMENT
+from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
@@ -60,10 +60,12 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
 
 @pytest.fixture(scope="module")
 def operator() -> Iterator[int]:
-    """The port of an operator's metrics that has seen a version refused and a pass fail."""
+    """The port of an operator's metrics that has seen a version refused, a pass fail, and a status that it could not
+    write."""
     telemetry, store, hearing = Telemetry(), Store(), Hearing()
     telemetry.watch(store, hearing, platform_version="0")
     telemetry.reconcile_seconds.labels("failed").observe(0.1)
+    telemetry.status_unwritten(Key("shop", "churn"), stuck=True)
     hearing.listed(MODEL_DEPLOYMENT, {}, {}, 0)
     sample = yaml.safe_load((ROOT / "gitops" / "argocd" / "testdata" / "rolling-back.yaml").read_text())
     sample["metadata"] |= {"uid": "u", "resourceVersion": "1"}

@@ -9,10 +9,12 @@ import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import load_kube_config
 
-from slipway.controller.kinds import MODEL_DEPLOYMENT
+from slipway.controller.http import client
+from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube
+from slipway.controller.sampling import Ports, Sampling
 from testbed.operating import until
-from testbed.plane import Plane
+from testbed.plane import Plane, free_port
 
 
 class CallLog:
@@ -59,3 +61,14 @@ def a_model_deployment(namespace: str, name: str = "churn", **spec: Any) -> dict
 async def eventually(what: str, holds: Callable[[], object], seconds: float = 20) -> None:
     """`until`, while the test's own loop goes on."""
     await asyncio.to_thread(until, what, holds, seconds, 0.05)
+
+
+@pytest.fixture
+async def stage(kube: ApiKube, namespace: str) -> AsyncIterator[Any]:
+    """A store that knows one ModelDeployment, and a reconciler on it."""
+    from tests.controller.staging import Stage  # which needs this module
+
+    async with client() as session:
+        sampling = Sampling(session, lambda key: None, kube=kube, ports=Ports(metrics=free_port()))
+        yield await Stage(kube, Key(namespace, "churn"), sampling).with_model_deployment()
+        await sampling.close()

@@ -1,109 +1,31 @@
 """One pass on a real API server, with decisions made up for the occasion."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
-from slipway.api.v1alpha1.status import ModelDeploymentStatus, Phase
 from slipway.controller.acting import HINDERED_FOR, PREDECESSOR_FOR
-from slipway.controller.http import client
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube, ForbiddenError, KubeError
 from slipway.controller.queue import Backoff, WorkQueue
-from slipway.controller.reconcile import Reconciler
-from slipway.controller.sampling import Ports, Sampling
-from slipway.controller.store import Store
-from slipway.controller.telemetry import Telemetry
 from slipway.controller.working import work
 from slipway.core.analysis.wanted import Target, Wanted
 from slipway.core.drift import finished
 from slipway.core.facts import Observed, Owner
 from slipway.core.names import labels
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
-from slipway.core.platform import Platform
-from testbed.plane import Plane, free_port
+from testbed.plane import Plane
 from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually
+from tests.controller.staging import DONE, NOW, Pass, Rule, Stage, a_config, wants_a_config
 
 pytestmark = pytest.mark.plane
 
 CONFIG = BY_NAME["ConfigMap"]
-PLATFORM = Platform(version="1", fetcher_image="f:1", server_image="s:1")
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-DONE = ModelDeploymentStatus(observed_generation=1, phase=Phase.READY)
-
-Rule = Callable[[Owner, Observed], Plan]
-
-
-@dataclass
-class Pass:
-    """What a decision was made from, and how often one was made."""
-
-    rule: Rule
-    seen: list[Observed] = field(default_factory=list)
-    before: Callable[[], None] = lambda: None
-    """Happens while the decision is made, that is, after it was gathered for."""
-
-    def __call__(self, *, owner: Owner, observed: Observed, **_: Any) -> Plan:
-        self.seen.append(replace(observed, children=dict(observed.children)))
-        plan = self.rule(owner, observed)
-        self.before()
-        return plan
-
-
-@dataclass
-class Stage:
-    """A store that knows one ModelDeployment of a real API server, and a reconciler on it."""
-
-    kube: ApiKube
-    key: Key
-    sampling: Sampling
-    store: Store = field(default_factory=Store)
-    telemetry: Telemetry = field(default_factory=Telemetry)
-    now: datetime = NOW
-
-    async def with_model_deployment(self) -> "Stage":
-        self.store.put(MODEL_DEPLOYMENT, await self.kube.create(MODEL_DEPLOYMENT, a_model_deployment(*self.key)))
-        return self
-
-    def reconciler(self, decide: Any) -> Reconciler:
-        return Reconciler(
-            kube=self.kube,
-            store=self.store,
-            decide=decide,
-            platform=PLATFORM,
-            telemetry=self.telemetry,
-            sampling=self.sampling,
-            now=lambda: self.now,
-        )
-
-    async def run(self, rule: Rule) -> datetime | None:
-        return await self.reconciler(Pass(rule)).reconcile(self.key)
-
-
-@pytest.fixture
-async def stage(kube: ApiKube, namespace: str) -> AsyncIterator[Stage]:
-    async with client() as session:
-        sampling = Sampling(session, lambda key: None, kube=kube, ports=Ports(metrics=free_port()))
-        yield await Stage(kube, Key(namespace, "churn"), sampling).with_model_deployment()
-        await sampling.close()
-
-
-def a_config(owner: Owner, name: str = "churn-1", **data: str) -> dict[str, Any]:
-    meta = {"name": name, "labels": labels(owner.name, component="server")}
-    bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
-    return finished(bare, owner=owner, api_version=API_VERSION, kind=KIND)
-
-
-def wants_a_config(owner: Owner, observed: Observed) -> Plan:
-    """The smallest core: one ConfigMap."""
-    missing = observed.child("ConfigMap", "churn-1") is None
-    return Plan(status=DONE, actions=(Apply(manifest=a_config(owner), first=True),) if missing else ())
 
 
 def says(*notes: Note, actions: tuple[Action, ...] = ()) -> Rule:
@@ -121,7 +43,6 @@ async def test_a_pass_persists_the_status_then_acts_and_the_next_one_writes_noth
 
     assert first == [
         ("apply_status", "ModelDeployment", 200),
-        ("get", "ConfigMap", 404),
         ("apply", "ConfigMap", 201),
     ]
     assert calls.calls == []
@@ -273,9 +194,9 @@ async def test_a_strangers_object_is_left_alone_named_to_the_core_and_looked_at_
 
     assert [(found.kind, found.name) for found in decision.seen[-1].foreign] == [("ConfigMap", "churn-1")]
     assert wake_at == NOW + HINDERED_FOR
-    assert [call[0] for call in calls.calls] == ["apply_status", "get"]
+    assert [call[0] for call in calls.calls] == ["apply_status", "apply", "get"]
     await reconciler.reconcile(stage.key)
-    assert [call[0] for call in calls.calls] == ["apply_status", "get"]
+    assert [call[0] for call in calls.calls] == ["apply_status", "apply", "get"]
     assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["data"] == {"theirs": "yes"}
 
     kubectl("delete", "configmap", "churn-1")
@@ -299,7 +220,7 @@ async def test_a_name_that_stays_taken_is_never_called_free_while_it_is_tried_ag
     await reconciler.reconcile(stage.key)
 
     assert [len(seen.foreign) for seen in decision.seen] == [1]
-    assert calls.calls == [("get", "ConfigMap", 200)]
+    assert calls.calls == [("apply", "ConfigMap", 409), ("get", "ConfigMap", 200)]
 
 
 async def test_an_obstacle_is_forgotten_when_its_child_is_no_longer_asked_for(stage: Stage, plane: Plane) -> None:

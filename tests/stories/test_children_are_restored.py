@@ -113,8 +113,8 @@ def test_a_child_whose_labels_were_taken_off_gets_them_back_and_is_then_left_in_
     writes = [
         call
         for call in story.plane.audit.calls(mark, story.plane.user("operator"))
-        if call.verb == "patch" and call.resource == "services" and call.name == "churn"
-    ]
+        if call.verb == "patch" and call.resource == "services" and call.name == "churn" and call.code < 400
+    ]  # a first write that finds it there after all is a conflict, and changes nothing
     assert len(writes) == 1
 
 

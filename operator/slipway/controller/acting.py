@@ -1,22 +1,26 @@
-"""Carrying out one action: the write itself, what may stand in its way, and what its answer teaches the store.
+"""Carrying out a plan: the writes themselves, what may stand in their way, and what their answers teach the store.
 
-Every write carries what it was decided from; a first one looks first whether the name is free.
+Every write carries what it was decided from. The first one of a child says that there must be nothing of its name: one
+call where the name is free, and a stranger's object is never touched.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from slipway.controller import logs
+from slipway.controller.dependencies import waits
 from slipway.controller.family import LiveOwner
-from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key, Kind
-from slipway.controller.kube import ConflictError, ForbiddenError, Kube, KubeError, NotFoundError
-from slipway.controller.obstacles import Obstacle, Obstacles
+from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, Key, Kind
+from slipway.controller.kube import ABSENT, ConflictError, ForbiddenError, Kube, KubeError, NotFoundError
+from slipway.controller.obstacles import Obstacle, Obstacles, Place
 from slipway.controller.store import Store
-from slipway.core.facts import Foreign, Rejected
+from slipway.core.drift import difference
+from slipway.core.facts import Failed, Foreign, Rejected, Unkept, is_orphan
 from slipway.core.names import APPLIED, REVISION, Manifest
-from slipway.core.plan import Action, Apply, Delete, Scale
+from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 
 log = logging.getLogger(__name__)
 
@@ -33,72 +37,148 @@ DECIDED_FROM: Final = frozenset({"Deployment", "Service"})
 class StaleError(Exception):
     """What was decided from is not what is there."""
 
-    def __init__(self, *, kind: Kind, name: str) -> None:
-        super().__init__(f"{kind.name} {name} is not what it was")
-        self.kind, self.name = kind, name
+    def __init__(self, *, kind: Kind, name: str, asked: str = "", message: str = "") -> None:
+        super().__init__(f"{kind.name} {name} is not what it was: {message}")
+        self.kind, self.name, self.asked, self.message = kind, name, asked, message
+
+
+@dataclass(kw_only=True)
+class Findings:
+    """What carrying out a plan has taught that the core did not know."""
+
+    met: list[Obstacle] = field(default_factory=list)
+    """Obstacles that are new, or other than before."""
+    gone: bool = False
+    """Something is no longer in the way."""
+
+    @property
+    def news(self) -> bool:
+        """Whether the core would decide otherwise now, or say something else."""
+        return bool(self.met) or self.gone
 
 
 class Actor:
     """Carries out what was planned."""
 
-    def __init__(self, *, kube: Kube, store: Store, obstacles: Obstacles) -> None:
-        self._kube, self._store, self._obstacles = kube, store, obstacles
+    def __init__(self, *, kube: Kube, store: Store, obstacles: Obstacles, now: Callable[[], datetime]) -> None:
+        self._kube, self._store, self._obstacles, self._now = kube, store, obstacles, now
 
-    async def act(self, key: Key, owner: LiveOwner, action: Action, now: datetime) -> bool:
-        """Carry out one action. Answers False when it met, or no longer met, an obstacle other than the core thinks."""
-        kind, name, meta = _object_of(action)
+    async def carry_out(self, key: Key, owner: LiveOwner, actions: Sequence[Action]) -> Findings:
+        """Try every action of a plan but those that rely on one that failed."""
+        findings, failed = Findings(), list[Action]()
+        for action in actions:
+            if waits(action, failed, owner=key.name):
+                failed.append(action)
+                continue
+            obstacle = self._vain(key, action) or await self._tried(key, owner, action)
+            if obstacle is None:
+                findings.gone |= self._obstacles.clear(key, place_of(action))
+                continue
+            if not isinstance(obstacle.found, Unkept):
+                failed.append(action)
+            if self._obstacles.add(key, obstacle):
+                log.warning("%s", obstacle.words)
+                findings.met.append(obstacle)
+        return findings
+
+    def _vain(self, key: Key, action: Action) -> Obstacle | None:
+        """What makes it vain to try now: it is known to be in the way, or was done and undone again and again."""
+        place, asked, now = place_of(action), _asked(action), self._now()
+        known = self._obstacles.hinders(key, place, asked=asked, now=now)
+        if known and not self._changed_since(key, action, known):
+            return known
+        until = self._obstacles.undone_until(key, place, asked=asked, now=now)
+        if until is None or isinstance(action, Delete):
+            return None
+        before = self._obstacles.at(key, place)
+        found = before.found if before and isinstance(before.found, Unkept) else self._lack(key, action)
+        return Obstacle(found=found, until=until, asked=asked) if found else None
+
+    def _changed_since(self, key: Key, action: Action, known: Obstacle) -> bool:
+        """Whether somebody has changed what did not stay as written, so that it may stay now."""
+        if not isinstance(known.found, Unkept) or not isinstance(action, Apply):
+            return False
+        if action.first and known.found.field.startswith("metadata.labels"):
+            return False  # without its label it is not seen
+        return self._lack(key, action) != known.found
+
+    def _lack(self, key: Key, action: Action) -> Unkept | None:
+        """How what is there differs from what an action would make of it."""
+        kind, name = place_of(action)
+        child = self._store.observed(key).child(kind, name)
+        if child is None:
+            return Unkept(kind=kind, name=name, field="", asked="", got="")
+        match action:
+            case Apply(manifest=manifest):
+                return _unkept(action, child.body, manifest)
+            case Scale(replicas=replicas):
+                return _unkept(action, child.body, {"spec": {"replicas": replicas}})
+        return None
+
+    async def _tried(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
+        """Carry out one action. Answers what is in its way."""
+        place, asked, began = place_of(action), _asked(action), self._now()
+        kind, name = BY_NAME[place[0]], place[1]
+        meta = action.manifest["metadata"] if isinstance(action, Apply) else {}
         with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
             try:
-                match action:
-                    case Apply():
-                        return await self._apply(key, owner, action, now)
-                    case Scale():
-                        await self._scale(key, action)
-                    case Delete():
-                        await self._delete(key, action)
+                obstacle = await self._done(key, owner, action)
             except (ConflictError, NotFoundError) as error:
-                raise StaleError(kind=kind, name=name) from error
+                raise StaleError(kind=kind, name=name, asked=asked, message=error.message) from error
             except KubeError as error:
-                if error.status not in _REFUSED or _ENDS in error.message:
-                    raise
-                log.warning("%s %s is refused: %s", kind.name, name, error)
-                forbidden = isinstance(error, ForbiddenError)
-                found = Rejected(kind=kind.name, name=name, message=error.message, forbidden=forbidden)
-                return not self._obstacles.add(key, Obstacle(found=found, until=now + HINDERED_FOR, asked=_asked(meta)))
-        return True
+                return self.obstructed(key, place, error, asked=asked, began=began)
+            self._obstacles.wrote(key, place, asked=asked, now=self._now())
+            return obstacle
 
-    async def _apply(self, key: Key, owner: LiveOwner, action: Apply, now: datetime) -> bool:
-        kind, name, meta = _object_of(action)
-        if self._obstacles.hinders(key, kind.name, name, asked=_asked(meta), now=now):
-            return True  # known and said already
-        if action.first and (taken := await self._taken(key, owner, kind, name, now=now)):
-            return not self._obstacles.add(key, taken)
-        live = await self._kube.apply(kind, action.manifest, resource_version=action.resource_version)
+    def obstructed(self, key: Key, place: Place, error: KubeError, *, asked: str, began: datetime) -> Obstacle:
+        """What an error of the API server means for a child; raises it where there is nobody left to be told."""
+        (kind, name), now = place, self._now()
+        if _ENDS in error.message:
+            raise error
+        if error.status in _REFUSED:
+            forbidden = isinstance(error, ForbiddenError)
+            found = Rejected(kind=kind, name=name, message=error.message, forbidden=forbidden)
+            return Obstacle(found=found, until=now + HINDERED_FOR, asked=asked)
+        failed = Failed(kind=kind, name=name, message=_words(error), since=began)
+        # A call that took long is not made again before as much time has passed: there are other objects.
+        at_least = max(now - began, timedelta(seconds=error.retry_after_seconds))
+        return self._obstacles.failed(key, failed, asked=asked, now=now, at_least=at_least)
+
+    async def _done(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
+        match action:
+            case Apply():
+                return await self._apply(key, owner, action)
+            case Scale():
+                return await self._scale(key, action)
+            case Delete():
+                await self._delete(key, action)
+        return None
+
+    async def _apply(self, key: Key, owner: LiveOwner, action: Apply) -> Obstacle | None:
+        kind, name = BY_NAME[action.manifest["kind"]], action.manifest["metadata"]["name"]
+        version = ABSENT if action.first else action.resource_version
+        try:
+            live = await self._kube.apply(kind, action.manifest, uid=action.uid, resource_version=version)
+        except ConflictError:
+            if not action.first:
+                raise
+            return await self._occupied(key, owner, action, kind, name)
         self._store.put(kind, live)
         log.info("Applied %s %s", kind.name, name)
-        return not self._obstacles.clear(key, kind.name, name)
+        return self._stays(key, action, live, action.manifest)
 
-    async def _scale(self, key: Key, action: Scale) -> None:
+    def _stays(self, key: Key, action: Action, live: Manifest, wanted: Mapping[str, Any]) -> Obstacle | None:
+        """Whether the answer to a write holds what was written."""
+        found = _unkept(action, live, wanted)
+        if found is None:
+            return None
+        return self._obstacles.unkept(key, found, asked=_asked(action), now=self._now())
+
+    async def _scale(self, key: Key, action: Scale) -> Obstacle | None:
         scale = await self._kube.scale(key.namespace, action.name, action.replicas, action.resource_version)
         self._store.scaled(key, scale)
         log.info("Scaled Deployment %s to %d", action.name, action.replicas)
-
-    async def _taken(self, key: Key, owner: LiveOwner, kind: Kind, name: str, *, now: datetime) -> Obstacle | None:
-        """The live read before a first write: server-side apply with force would take a stranger's object over."""
-        try:
-            live = await self._kube.get(kind, key.namespace, name)
-        except NotFoundError:
-            return None
-        holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
-        if holder and holder["uid"] == owner.uid:
-            if kind.name in DECIDED_FROM:
-                raise StaleError(kind=kind, name=name)
-            return None
-        predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
-        until = now + (PREDECESSOR_FOR if predecessor else HINDERED_FOR)
-        found = Foreign(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
-        log.warning("%s %s is owned by %s and stays as it is", kind.name, name, found.owned_by)
-        return Obstacle(found=found, until=until, asked="")
+        return self._stays(key, action, scale, {"spec": {"replicas": action.replicas}})
 
     async def _delete(self, key: Key, action: Delete) -> None:
         kind = BY_NAME[action.kind]
@@ -113,26 +193,71 @@ class Actor:
         else:
             self._store.put(kind, answer)
 
+    # -- first writes that meet something
 
-_REFUSED: Final = frozenset({400, 403, 422})
+    async def _occupied(self, key: Key, owner: LiveOwner, action: Apply, kind: Kind, name: str) -> Obstacle | None:
+        """A first write found something of that name: ours after all, or somebody else's."""
+        live = await self._kube.get(kind, key.namespace, name)
+        holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
+        if (holder and holder["uid"] == owner.uid) or is_orphan(live["metadata"], key.name):
+            return await self._taken_up(key, action, kind, live)
+        predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
+        until = self._now() + (PREDECESSOR_FOR if predecessor else HINDERED_FOR)
+        found = Foreign(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
+        return Obstacle(found=found, until=until, asked="")
+
+    async def _taken_up(self, key: Key, action: Apply, kind: Kind, live: Manifest) -> Obstacle | None:
+        """One of ours that the store did not have: decide again from it. Where the store does not take it, since its
+        label is gone, it gets that back; what decisions are made from stays as it is until then."""
+        name, version = live["metadata"]["name"], live["metadata"]["resourceVersion"]
+        self._store.put(kind, live)
+        if self._store.observed(key).child(kind.name, name) is None:
+            wanted = _as_it_is(action.manifest, live)
+            again = await self._kube.apply(kind, wanted, uid=live["metadata"]["uid"], resource_version=version)
+            self._store.put(kind, again)
+            log.info("Applied %s %s, which is ours and had lost its label", kind.name, name)
+            if obstacle := self._stays(key, action, again, wanted):
+                return obstacle
+            if kind.name not in DECIDED_FROM:
+                return None
+        raise StaleError(kind=kind, name=name, asked=_asked(action), message="it was not known of")
+
+
+_REFUSED: Final = frozenset({400, 403, 413, 422})
 """HTTP statuses that the same write would get again: validation, and what RBAC, a policy or a quota forbids."""
 _ENDS: Final = "because it is being terminated"
 """Of the namespace: the ModelDeployment goes with it, and there is nobody left to be told."""
 
 
-def _object_of(action: Action) -> tuple[Kind, str, Mapping[str, Any]]:
-    """What an action writes to, with the metadata that it brings."""
+def _asked(action: Action) -> str:
+    """Names what an action asks for, so that the same one is known again."""
     match action:
         case Apply(manifest=manifest):
-            return BY_NAME[manifest["kind"]], manifest["metadata"]["name"], manifest["metadata"]
-        case Scale(name=name):
-            return DEPLOYMENT, name, {}
-        case Delete(kind=kind, name=name):
-            return BY_NAME[kind], name, {}
+            return str((manifest["metadata"].get("annotations") or {}).get(APPLIED, ""))
+        case Scale(replicas=replicas):
+            return f"{replicas} replicas"
+        case Delete(uid=uid):
+            return f"no {uid}"
 
 
-def _asked(meta: Mapping[str, Any]) -> str:
-    return str((meta.get("annotations") or {}).get(APPLIED, ""))
+def _words(error: KubeError) -> str:
+    return error.message if error.status else f"the API server gave no answer ({error.message})"
+
+
+def _unkept(action: Action, live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Unkept | None:
+    kind, name = place_of(action)
+    lack = difference(live, wanted)
+    if lack is None:
+        return None
+    return Unkept(kind=kind, name=name, field=lack.field, asked=lack.asked, got=lack.got)
+
+
+def _as_it_is(manifest: Manifest, live: Manifest) -> Manifest:
+    """A manifest with what decisions are made from as it is live: the count, and whom a Service selects."""
+    kept = {"Deployment": "replicas", "Service": "selector"}.get(manifest["kind"])
+    if kept is None or kept not in live["spec"]:
+        return manifest
+    return {**manifest, "spec": {**manifest["spec"], kept: live["spec"][kept]}}
 
 
 def _owned_by(live: Manifest, controller: Mapping[str, Any] | None) -> str:

@@ -39,9 +39,11 @@ class FencedKube:
         """See Kube."""
         return await self._writer.replace(kind, manifest)
 
-    async def apply(self, kind: Kind, manifest: Manifest, *, resource_version: str | None = None) -> Manifest:
+    async def apply(
+        self, kind: Kind, manifest: Manifest, *, uid: str | None = None, resource_version: str | None = None
+    ) -> Manifest:
         """See Kube."""
-        return await self._writer.apply(kind, manifest, resource_version=resource_version)
+        return await self._writer.apply(kind, manifest, uid=uid, resource_version=resource_version)
 
     async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """See Kube."""

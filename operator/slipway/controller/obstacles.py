@@ -1,54 +1,100 @@
-"""What stood in the way of a first write or of any: taken names and refused children, remembered for a while.
+"""What stands in the way of writes, and when each is tried again: in this process's memory alone.
 
-The core is told of them and says so in status; nothing watches strangers' objects, so each is tried again in time.
+The core is told of it and says so in status. Nobody tells when it has gone, so each write is tried again in time, and
+no sooner: what is refused, fails or does not stay is the same a moment later.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
 
 from slipway.controller.kinds import Key
-from slipway.core.facts import Foreign, Rejected
+from slipway.core.facts import Failed, Foreign, Rejected, Unkept
+from slipway.core.hindrance import not_kept
+
+Place = tuple[str, str]
+"""Kind and name of a child."""
+
+BURST: Final = 3
+"""Times that the same write is repaired at once, whoever undid it: people do that by hand."""
+QUIET_FOR: Final = timedelta(minutes=10)
+"""After which a repair is the first one again."""
+LONGEST_PAUSE: Final = timedelta(minutes=5)
+"""Between two tries of what does not stay."""
+LONGEST_WAIT: Final = timedelta(seconds=30)
+"""Between two tries of what fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Obstacle:
-    """One child that could not be written."""
+    """One child that could not be written, or does not stay as written."""
 
-    found: Foreign | Rejected
+    found: Foreign | Rejected | Failed | Unkept
     until: datetime
     """When it is tried again."""
     asked: str
-    """The hash of what was refused: another manifest may pass. A taken name is taken for any."""
+    """Names what was asked for: another manifest may pass. A taken name is taken for any."""
+    tries: int = 1
+
+    @property
+    def words(self) -> str:
+        """What it is, for the log."""
+        found, what = self.found, " ".join(self.place)
+        match found:
+            case Foreign(owned_by=owner):
+                return f"{what} is owned by {owner} and stays as it is"
+            case Rejected(message=message):
+                return f"{what} is refused: {message}"
+            case Failed(message=message):
+                return f"{what} could not be written: {message}"
+            case Unkept():
+                return not_kept(found)
+
+    @property
+    def place(self) -> Place:
+        """What it stands in the way of."""
+        return self.found.kind, self.found.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Write:
+    asked: str
+    times: int
+    at: datetime
 
 
 class Obstacles:
-    """Obstacles by ModelDeployment, in this process's memory alone: a restart tries everything again."""
+    """Obstacles by ModelDeployment: a restart tries everything again."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Key, dict[tuple[str, str], Obstacle]] = {}
+        self._by_key: dict[Key, dict[Place, Obstacle]] = {}
+        self._writes: dict[Key, dict[Place, _Write]] = {}
 
     def add(self, key: Key, obstacle: Obstacle) -> bool:
         """Remember one. Answers whether it is news."""
         known = self._by_key.setdefault(key, {})
-        at = obstacle.found.kind, obstacle.found.name
-        news = at not in known or known[at].found != obstacle.found
-        known[at] = obstacle
+        news = obstacle.place not in known or known[obstacle.place].found != obstacle.found
+        known[obstacle.place] = obstacle
         return news
 
     def standing(self, key: Key) -> tuple[Obstacle, ...]:
         """Those that are known, also while they are tried again: what is not known to have gone still stands."""
         return tuple(self._by_key.get(key, {}).values())
 
-    def hinders(self, key: Key, kind: str, name: str, *, asked: str, now: datetime) -> bool:
-        """Whether writing that now is known to be in vain."""
-        obstacle = self._by_key.get(key, {}).get((kind, name))
-        if obstacle is None or obstacle.until <= now:
-            return False
-        return isinstance(obstacle.found, Foreign) or obstacle.asked == asked
+    def at(self, key: Key, place: Place) -> Obstacle | None:
+        """What stands in the way of one child."""
+        return self._by_key.get(key, {}).get(place)
 
-    def clear(self, key: Key, kind: str, name: str) -> bool:
+    def hinders(self, key: Key, place: Place, *, asked: str, now: datetime) -> Obstacle | None:
+        """What makes it vain to write that now."""
+        obstacle = self.at(key, place)
+        if obstacle is None or obstacle.until <= now:
+            return None
+        return obstacle if isinstance(obstacle.found, Foreign) or obstacle.asked == asked else None
+
+    def clear(self, key: Key, place: Place) -> bool:
         """It could be written. Answers whether something had been in the way before."""
-        return self._by_key.get(key, {}).pop((kind, name), None) is not None
+        return self._by_key.get(key, {}).pop(place, None) is not None
 
     def drop_expired(self, key: Key, now: datetime) -> bool:
         """After a pass: what was due and was not met again is no longer asked for. Answers whether there was any."""
@@ -61,3 +107,37 @@ class Obstacles:
     def forget(self, key: Key) -> None:
         """The ModelDeployment is gone."""
         self._by_key.pop(key, None)
+        self._writes.pop(key, None)
+
+    # -- how often, and when again
+
+    def failed(self, key: Key, found: Failed, *, asked: str, now: datetime, at_least: timedelta) -> Obstacle:
+        """The obstacle for a write that failed: it has lasted since it first did, and is tried ever more slowly."""
+        before = self.at(key, (found.kind, found.name))
+        tries = 1
+        if before and isinstance(before.found, Failed):
+            tries, found = before.tries + 1, replace(found, since=before.found.since)
+        wait = max(min(LONGEST_WAIT, timedelta(seconds=2 ** min(tries - 1, 16))), at_least)
+        return Obstacle(found=found, until=now + wait, asked=asked, tries=tries)
+
+    def unkept(self, key: Key, found: Unkept, *, asked: str, now: datetime) -> Obstacle:
+        """The obstacle for a write whose own answer shows that it did not stay."""
+        before = self.at(key, (found.kind, found.name))
+        tries = before.tries + 1 if before and isinstance(before.found, Unkept) else 1
+        wait = min(LONGEST_PAUSE, timedelta(minutes=2 ** min(tries - 1, 16)))
+        return Obstacle(found=found, until=now + wait, asked=asked, tries=tries)
+
+    def wrote(self, key: Key, place: Place, *, asked: str, now: datetime) -> None:
+        """Count a write that was taken."""
+        writes = self._writes.setdefault(key, {})
+        before = writes.get(place)
+        again = before is not None and before.asked == asked and now < before.at + QUIET_FOR
+        writes[place] = _Write(asked=asked, times=before.times + 1 if before and again else 1, at=now)
+
+    def undone_until(self, key: Key, place: Place, *, asked: str, now: datetime) -> datetime | None:
+        """When a write may be made once more that has been undone again and again; None when that is now."""
+        before = self._writes.get(key, {}).get(place)
+        if before is None or before.asked != asked or before.times <= BURST or now >= before.at + QUIET_FOR:
+            return None
+        pause = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(before.times - BURST, 16)))
+        return before.at + pause if now < before.at + pause else None

@@ -5,15 +5,16 @@ cut off between any two writes: the next one starts from what is there.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
-from slipway.controller.acting import Actor, StaleError
+from slipway.controller.acting import Actor, Findings, StaleError
 from slipway.controller.events import event_of
 from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key
@@ -22,9 +23,13 @@ from slipway.controller.obstacles import Obstacles
 from slipway.controller.sampling import Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
-from slipway.core.facts import Foreign, Observed, Owner, Rejected
+from slipway.controller.unwritten import Unwritten
+from slipway.core.facts import Failed, Foreign, Observed, Owner, Rejected, Unkept
+from slipway.core.hindrance import matters, not_kept
+from slipway.core.names import Manifest
 from slipway.core.plan import Note, Plan
 from slipway.core.platform import Platform
+from slipway.core.reasons import Reason
 
 log = logging.getLogger(__name__)
 
@@ -69,27 +74,30 @@ class Reconciler:
     ) -> None:
         self._kube, self._store, self._decide, self._platform = kube, store, decide, platform
         self._telemetry, self._sampling, self._now = telemetry, sampling, now
-        self._obstacles = Obstacles()
-        self._actor = Actor(kube=kube, store=store, obstacles=self._obstacles)
+        self._obstacles, self._unwritten = Obstacles(), Unwritten(telemetry)
+        self._actor = Actor(kube=kube, store=store, obstacles=self._obstacles, now=self._second)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Bring one ModelDeployment closer to what it asks for. Answers when to look again at the latest."""
+        began, last = self._second(), None
         for _ in range(TRIES):
             owner = self._store.owner(key)
             if owner is None or owner.deleting:  # its children go by their owner references
-                self._obstacles.forget(key)
-                self._sampling.forget(key)
+                self._forget(key)
                 return None
             try:
                 return await self._once(key, owner)
             except StaleError as stale:
-                await self._look_again(key, stale)
+                await self._look_again(key, last := stale)
             except LearntError:
-                continue
-        raise KubeError(409, "Conflict", f"{key} kept changing under {TRIES} decisions")
+                last = None
+        error = KubeError(409, "Conflict", f"{key} kept changing under {TRIES} decisions")
+        if last:
+            await self._kept_changing(key, last, began, error)
+        raise error
 
     async def _once(self, key: Key, owner: LiveOwner) -> datetime | None:
-        now = self._now().replace(microsecond=0)  # as times are stored
+        now = self._second()
         plan = self._decide(
             owner=Owner(
                 namespace=key.namespace,
@@ -104,17 +112,28 @@ class Reconciler:
             platform=self._platform,
             now=now,
         )
+        if until := self._unwritten.until(key, plan.status, now):
+            return until
         told = await self._persist(key, owner, plan)
         self._sampling.want(key, plan.looks)
+        findings = Findings()
         try:
-            await self._look_live(key, plan)
-            expected = [await self._actor.act(key, owner, action, now) for action in plan.actions]
+            findings = await self._carry_out(key, owner, plan)
         finally:
-            await self._tell(key, owner, told, now)
-        if self._obstacles.drop_expired(key, now) or not all(expected):
+            await self._tell(key, owner, (*told, *_notes(findings)), now)
+        if self._obstacles.drop_expired(key, now) or findings.news:
             raise LearntError
         retries = (obstacle.until for obstacle in self._obstacles.standing(key))
         return min((at for at in (plan.wake_at, *retries) if at), default=None)
+
+    def _second(self) -> datetime:
+        """Now, as times are stored."""
+        return self._now().replace(microsecond=0)
+
+    def _forget(self, key: Key) -> None:
+        self._obstacles.forget(key)
+        self._unwritten.forget(key)
+        self._sampling.forget(key)
 
     def _observed(self, key: Key) -> Observed:
         found = [obstacle.found for obstacle in self._obstacles.standing(key)]
@@ -122,37 +141,41 @@ class Reconciler:
             self._store.observed(key),
             foreign=tuple(each for each in found if isinstance(each, Foreign)),
             rejected=tuple(each for each in found if isinstance(each, Rejected)),
+            failed=tuple(each for each in found if isinstance(each, Failed)),
+            unkept=tuple(each for each in found if isinstance(each, Unkept)),
             evidence=self._sampling.evidence(key),
         )
 
-    async def _look_live(self, key: Key, plan: Plan) -> None:
+    async def _carry_out(self, key: Key, owner: LiveOwner, plan: Plan) -> Findings:
         """Before capacity is taken away, what stays in its place is read live, and what guards a route before that
         opens: the watch may be behind."""
-        for name, available in plan.relies_on.items():
+        for place, holds in _relied_on(plan):
+            began = self._second()
             try:
-                live = await self._kube.get(DEPLOYMENT, key.namespace, name)
-            except NotFoundError as error:
-                raise StaleError(kind=DEPLOYMENT, name=name) from error
-            self._store.put(DEPLOYMENT, live)
-            if (live.get("status") or {}).get("availableReplicas", 0) < available:
-                log.info("Deployment %s has less than %d available pods by now: deciding again", name, available)
+                live = await self._read_live(key, place)
+            except KubeError as error:
+                found = self._actor.obstructed(key, place, error, asked="", began=began)
+                return Findings(met=[found] if self._obstacles.add(key, found) else [])
+            if not holds(live):
+                log.info("%s %s is not by now what the plan relies on: deciding again", *place)
                 raise LearntError
-        for (kind_name, name), version in plan.relies_on_guards.items():
-            kind = BY_NAME[kind_name]
-            try:
-                live = await self._kube.get(kind, key.namespace, name)
-            except NotFoundError as error:
-                raise StaleError(kind=kind, name=name) from error
-            self._store.put(kind, live)
-            if live["metadata"]["resourceVersion"] != version:
-                log.info("%s %s has changed by now: deciding again before a route opens", kind_name, name)
-                raise LearntError
+        return await self._actor.carry_out(key, owner, plan.actions)
+
+    async def _read_live(self, key: Key, place: tuple[str, str]) -> Manifest:
+        kind, name = BY_NAME[place[0]], place[1]
+        try:
+            live = await self._kube.get(kind, key.namespace, name)
+        except NotFoundError as error:
+            raise StaleError(kind=kind, name=name, message=error.message) from error
+        self._store.put(kind, live)
+        return live
 
     # -- status
 
     async def _persist(self, key: Key, owner: LiveOwner, plan: Plan) -> tuple[Note, ...]:
         """Write the status if it says anything new. Answers what to tell: notes speak of a change of status."""
         if _stored(owner.status) == plan.status:
+            self._unwritten.forget(key)
             return ()
         manifest = {
             "apiVersion": MODEL_DEPLOYMENT.api_version,
@@ -168,8 +191,22 @@ class Reconciler:
         try:
             self._store.put(MODEL_DEPLOYMENT, await self._kube.apply_status(MODEL_DEPLOYMENT, manifest))
         except (ConflictError, NotFoundError) as error:
-            raise StaleError(kind=MODEL_DEPLOYMENT, name=key.name) from error
+            raise StaleError(kind=MODEL_DEPLOYMENT, name=key.name, message=error.message) from error
+        except KubeError as error:
+            await self._not_written(key, owner, error, self._second(), status=plan.status)
+            raise
+        self._unwritten.forget(key)
         return plan.notes
+
+    async def _not_written(
+        self, key: Key, owner: LiveOwner, error: KubeError, began: datetime, *, status: ModelDeploymentStatus | None
+    ) -> None:
+        """Nothing may be done that the status does not permit: people have to be told in another way."""
+        message = self._unwritten.failed(key, error, began=began, now=self._second(), status=status)
+        if message:
+            log.error("%s", message)
+            note = Note(reason=Reason.STATUS_NOT_WRITTEN, message=message, warning=True)
+            await self._tell(key, owner, (note,), self._second())
 
     async def _tell(self, key: Key, owner: LiveOwner, notes: tuple[Note, ...], now: datetime) -> None:
         """Kubernetes Events. The status has said it already: one that is lost is not worth a retry."""
@@ -182,6 +219,16 @@ class Reconciler:
                 log.warning("The Event %s was not recorded: %s", note.reason, error)
 
     # -- when the world has moved on
+
+    async def _kept_changing(self, key: Key, stale: StaleError, began: datetime, error: KubeError) -> None:
+        """Somebody changes an object all the time: that is told, too."""
+        cause = KubeError(409, "Conflict", f"it kept changing under {TRIES} decisions: {stale.message}")
+        owner = self._store.owner(key)
+        if stale.kind is not MODEL_DEPLOYMENT:
+            place = stale.kind.name, stale.name
+            self._obstacles.add(key, self._actor.obstructed(key, place, cause, asked=stale.asked, began=began))
+        elif owner:
+            await self._not_written(key, owner, cause, began, status=None)
 
     async def _look_again(self, key: Key, stale: StaleError) -> None:
         """Read live what was stale: the watch will tell too, but when?"""
@@ -198,6 +245,30 @@ class Reconciler:
             return owner.uid if owner else None
         child = self._store.observed(key).child(stale.kind.name, stale.name)
         return child.uid if child else None
+
+
+def _relied_on(plan: Plan) -> Iterator[tuple[tuple[str, str], Callable[[Manifest], bool]]]:
+    """What must be there for the actions to be right: kind and name, and whether a live one will do."""
+    for name, count in plan.relies_on.items():
+        yield (DEPLOYMENT.name, name), partial(_has_available, count)
+    for place, version in plan.relies_on_guards.items():
+        yield place, partial(_is_at, version)
+
+
+def _has_available(count: int, live: Manifest) -> bool:
+    return int((live.get("status") or {}).get("availableReplicas", 0)) >= count
+
+
+def _is_at(version: str, live: Manifest) -> bool:
+    return str(live["metadata"]["resourceVersion"]) == version
+
+
+def _notes(findings: Findings) -> tuple[Note, ...]:
+    """Of writes that do not stay and on which nothing hangs no condition speaks: an Event does, once."""
+    unkept = (obstacle.found for obstacle in findings.met if isinstance(obstacle.found, Unkept))
+    return tuple(
+        Note(reason=Reason.WRITE_NOT_KEPT, message=not_kept(each), warning=True) for each in unkept if not matters(each)
+    )
 
 
 def _stored(status: Mapping[str, Any] | None) -> ModelDeploymentStatus | None:

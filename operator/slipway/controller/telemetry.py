@@ -57,6 +57,12 @@ class Telemetry:
             ["outcome", "reason"],
             registry=registry,
         )
+        self._unwritten = Gauge(
+            "slipway_status_unwritten",
+            "1 for a ModelDeployment whose status cannot be written: nothing is done for it, and no condition says so.",
+            OWNER,
+            registry=registry,
+        )
         self.leading: Callable[[], bool] = lambda: False
         Gauge("slipway_leading", "1 while this replica may count on its Lease.", registry=registry).set_function(
             lambda: float(self.leading())
@@ -65,6 +71,13 @@ class Telemetry:
     def called(self, *, verb: str, kind: str, code: int) -> None:
         """Count one API call."""
         self.api_calls.labels(verb, kind, str(code)).inc()
+
+    def status_unwritten(self, key: Key, *, stuck: bool) -> None:
+        """Whether a ModelDeployment's status cannot be written."""
+        if stuck:
+            self._unwritten.labels(*key).set(1)
+        else:
+            self._unwritten.remove(*key)
 
     def told(self, note: Note) -> None:
         """Count what a note says about a rollout's end."""

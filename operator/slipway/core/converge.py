@@ -121,6 +121,7 @@ def converge(*, owner: Owner, spec: ModelDeploymentSpec, observed: Observed, goa
         there = observed.child("Deployment", name)
         if there and there.owner_uid == owner.uid and not there.deleting:
             _scale(result, there, live)
+    result.actions += _orphaned_history(owner, observed, wanted)
     for child in _leftovers(owner, observed, wanted):
         if child.name not in lost:
             # An autoscaler that goes must not answer the scaling that its going permits.
@@ -227,7 +228,7 @@ def _settle(
         again = _with_replicas(want, _count(_count_of(there), live)) if live else want
         # Of the count and of the share of traffic it matters what they were decided from.
         from_what = there.resource_version if live or _is_traffic(kind, name, owner) else None
-        result.actions.append(Apply(manifest=again, resource_version=from_what))
+        result.actions.append(Apply(manifest=again, uid=there.uid, resource_version=from_what))
     elif live:
         _scale(result, there, live)
 
@@ -256,7 +257,9 @@ def _as_wanted(there: Child, want: Manifest) -> bool:
 def _scale(result: Convergence, there: Child, live: Live) -> None:
     now = _count_of(there)
     if (count := _count(now, live)) != now:
-        result.actions.append(Scale(name=there.name, replicas=count, resource_version=there.resource_version))
+        result.actions.append(
+            Scale(name=there.name, replicas=count, resource_version=there.resource_version, lowers=count < now)
+        )
 
 
 def _count(count: int, live: Live) -> int:
@@ -272,6 +275,23 @@ def _count_of(deployment: Child) -> int:
 def _with_replicas(manifest: Manifest, replicas: int) -> Manifest:
     """The count is in every apply, because a later one without it would take it back to the default."""
     return {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
+
+
+def _orphaned_history(owner: Owner, observed: Observed, wanted: set[tuple[str, str]]) -> Iterator[Apply]:
+    """Revisions that nothing else would write again: they get their owner, and keep every byte."""
+    orphans = (observed.children[place] for place in sorted(observed.orphans - wanted))
+    for child in orphans:
+        if child.kind == "ControllerRevision" and not child.deleting:
+            body = child.body
+            kept = {key: body["metadata"].get(key) or {} for key in ("labels", "annotations")}
+            meta = {
+                "name": child.name,
+                "namespace": owner.namespace,
+                "ownerReferences": [owner.reference(API_VERSION, KIND)],
+                **kept,
+            }
+            whole: Manifest = {key: body[key] for key in ("apiVersion", "kind", "revision", "data") if key in body}
+            yield Apply(manifest={**whole, "metadata": meta}, uid=child.uid)
 
 
 def _leftovers(owner: Owner, observed: Observed, wanted: set[tuple[str, str]]) -> Iterable[Child]:

@@ -17,12 +17,12 @@ from slipway.core.children.route import ROUTE, ROUTES
 from slipway.core.converge import Convergence, Goal, converge
 from slipway.core.facts import Observed, Owner
 from slipway.core.goal import decided, goal_of
-from slipway.core.hindrance import hindrance
+from slipway.core.hindrance import hindered, hindrance, told_at
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import cut_off, drain_time, line_up
 from slipway.core.looks import looks_of, wakes_at
 from slipway.core.names import of_revision
-from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
+from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale, place_of
 from slipway.core.platform import Platform
 from slipway.core.reasons import About, Reason, finding
 from slipway.core.recall import HEARD_WITHIN, is_fresh, remembered, retargeted
@@ -54,9 +54,8 @@ def decide(
     except ValidationError as error:
         return _unreadable(before, error, owner, now)
     ask = ask_of(parsed)
-    return _decide(
-        Scene(owner=owner, spec=parsed, ask=ask, observed=observed, before=before, platform=platform, now=now)
-    )
+    seen = observed.adopted(owner)
+    return _decide(Scene(owner=owner, spec=parsed, ask=ask, observed=seen, before=before, platform=platform, now=now))
 
 
 def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Owner, now: datetime) -> Plan:
@@ -88,8 +87,7 @@ def _decide(scene: Scene) -> Plan:
     lineup = line_up(scene, state, traffic=decided(scene, outcome), ends_standby=outcome.ends_standby)
     goal = goal_of(scene, outcome, lineup, record)
     convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
-    observed = scene.observed
-    blocked = hindrance((*observed.foreign, *convergence.conflicts), observed.rejected)
+    blocked = hindrance(scene.observed, scene.now, convergence.conflicts)
     situation = situation_of(scene, outcome, goal, blocked)
     told = _told(before, situation) if not outcome.notes else ()
     state = _having_told(state, told)
@@ -102,7 +100,8 @@ def _decide(scene: Scene) -> Plan:
     wakes = [outcome.wake_at, lineup.ends_at, routed_at, scene.policies.look_again, wakes_at(looks, scene.now)]
     if is_fresh(scene) and before.rollout and any(live.record is None for live in goal.live):
         wakes.append(before.rollout.phase_started_at + HEARD_WITHIN)
-    if blocked is None and _goes_on(scene, outcome, convergence):
+    wakes += told_at(scene.observed, scene.now, scene.policy.progress_deadline)
+    if blocked is None and _goes_on(scene, outcome, _unhindered(scene, convergence)):
         wakes.append(scene.now)
     return Plan(
         status=status,
@@ -143,22 +142,28 @@ def _patient(scene: Scene, outcome: Outcome, since: datetime) -> Outcome:
     return replace(outcome, wake_at=min(filter(None, (outcome.wake_at, deadline))))
 
 
-def _goes_on(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
+def _unhindered(scene: Scene, convergence: Convergence) -> list[Action]:
+    """The actions that will be carried out: no other can be what the next step waits for."""
+    places = hindered(scene.observed)
+    return [action for action in convergence.actions if place_of(action) not in places]
+
+
+def _goes_on(scene: Scene, outcome: Outcome, actions: Sequence[Action]) -> bool:
     """Whether the next step waits for nothing but our own writes, which bring no event."""
     before, rollout = scene.before.rollout, outcome.state.rollout
     stepped = rollout is not None and (before is None or before.phase is not rollout.phase)
     ended = before is not None and rollout is None  # from here on an autoscaler's own count is the one that counts
     verified = rollout is not None and bool(rollout.strategy.bundles_verified)
     proved = verified and not (before and before.strategy.bundles_verified)
-    dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in convergence.actions)
+    dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in actions)
     permits = bool(outcome.discard) or outcome.resolved is not None or dropped
     return (
         stepped
         or ended
         or proved
-        or (permits and bool(convergence.actions))
-        or _moves_traffic(scene, outcome, convergence)
-        or _writes_route(convergence)
+        or (permits and bool(actions))
+        or _moves_traffic(scene, outcome, actions)
+        or _writes_route(actions)
     )
 
 
@@ -192,15 +197,15 @@ def _lowers(action: Action, counts: Mapping[str, int]) -> bool:
     return False
 
 
-def _writes_route(convergence: Convergence) -> bool:
+def _writes_route(actions: Sequence[Action]) -> bool:
     """What a gateway had said of a route is no longer said of it, and its silence will count; a new one is an owner of
     what guards it."""
-    return any(isinstance(a, Apply) and a.manifest["kind"] in ROUTES for a in convergence.actions)
+    return any(isinstance(a, Apply) and a.manifest["kind"] in ROUTES for a in actions)
 
 
-def _moves_traffic(scene: Scene, outcome: Outcome, convergence: Convergence) -> bool:
+def _moves_traffic(scene: Scene, outcome: Outcome, actions: Sequence[Action]) -> bool:
     """Whether the root Service is written anew for what was decided: the next step follows from it."""
-    roots = (a for a in convergence.actions if isinstance(a, Apply) and a.manifest["kind"] == "Service")
+    roots = (a for a in actions if isinstance(a, Apply) and a.manifest["kind"] == "Service")
     written = [a for a in roots if a.manifest["metadata"]["name"] == scene.owner.name]
     to_come = outcome.state.stable is None and not any(map(scene.available, scene.deployed))
     return any(not apply.first or not to_come for apply in written)

@@ -5,8 +5,10 @@ theirs. Where Kubernetes merges lists by key, so do we; where it takes a list or
 """
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -72,6 +74,58 @@ def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -
 def contains(live: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
     """Whether everything in `desired` is in `live`, as the API server writes it. Both are parsed JSON."""
     return _holds(live, desired, _NOWHERE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The first field that a live object does not hold as asked."""
+
+    field: str
+    """Its path, as Kubernetes' own messages write it."""
+    asked: str
+    got: str
+
+
+def difference(live: Mapping[str, Any], desired: Mapping[str, Any]) -> Difference | None:
+    """What keeps `live` from containing `desired`."""
+    return None if contains(live, desired) else _difference(live, desired, _NOWHERE, "")
+
+
+def _difference(live: Any, desired: Any, path: _Path, where: str) -> Difference:
+    for step, asked, got, inside in _parts(live, desired, path):
+        if not _holds(got, asked, inside):
+            return _difference(got, asked, inside, f"{where}{step}")
+    return Difference(field=where.removeprefix("."), asked=_short(desired), got=_short(live))
+
+
+def _parts(live: Any, desired: Any, path: _Path) -> Iterator[tuple[str, Any, Any, _Path]]:
+    """The parts of a value that are compared one by one: how a path goes on to it, both sides, and its names."""
+    if isinstance(desired, dict) and isinstance(live, dict):
+        for key, asked in desired.items():
+            step = f"[{key}]" if path[1] in _NAMED_BY_USERS else f".{key}"
+            yield step, asked, live.get(key), (path[1], key)
+    elif isinstance(desired, list | tuple) and isinstance(live, list | tuple):
+        for keys in _MERGE_KEYS.get(path[1], ()):
+            wanted, found = _by_key(desired, keys), _by_key(live, keys)
+            if wanted is not None and found is not None:
+                for key, item in wanted.items():
+                    yield f"[{key[0]}]", item, found.get(key), path
+                return
+        if len(live) == len(desired):
+            for index, (got, asked) in enumerate(zip(live, desired, strict=True)):
+                yield f"[{index}]", asked, got, path
+
+
+_NAMED_BY_USERS: Final = _WHOLE_MAPS | {"labels", "annotations", "data", "limits", "requests"}
+"""Maps whose keys are no fields."""
+_SHORT: Final = 120
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    said = json.dumps(value, ensure_ascii=False)
+    return said if len(said) <= _SHORT else f"{said[: _SHORT - 1]}…"
 
 
 def _holds(live: Any, desired: Any, path: _Path) -> bool:

@@ -5,7 +5,7 @@ Projections turn an object of the API into a fact; they are the only code that k
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -14,7 +14,17 @@ import orjson
 from slipway.core.analysis.samples import Evidence
 from slipway.core.body import conditions, instant, mapping, mappings
 from slipway.core.gateways import Gateways
-from slipway.core.names import APPLIED, FETCH_CONTAINER, RESOLVE_CONTAINER, REVISION, SERVER_CONTAINER, Manifest
+from slipway.core.names import (
+    APPLIED,
+    FETCH_CONTAINER,
+    FIELD_MANAGER,
+    MANAGED_BY,
+    MODEL_DEPLOYMENT,
+    RESOLVE_CONTAINER,
+    REVISION,
+    SERVER_CONTAINER,
+    Manifest,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +92,15 @@ class Child:
         """The object as it was last seen, without managedFields."""
         found: Manifest = orjson.loads(zlib.decompress(self.text) if self.kind == PACKED else self.text)
         return found
+
+
+def is_orphan(meta: Mapping[str, Any], model_deployment: str) -> bool:
+    """Whether an object carries all that marks a child of this ModelDeployment but a controller: its labels, and the
+    annotation that only we write."""
+    marks = mapping(meta.get("labels"))
+    ours = (marks.get(MANAGED_BY), marks.get(MODEL_DEPLOYMENT)) == (FIELD_MANAGER, model_deployment)
+    controlled = any(o.get("controller") for o in mappings(meta.get("ownerReferences")))
+    return ours and not controlled and APPLIED in mapping(meta.get("annotations"))
 
 
 def _written(meta: Mapping[str, Any]) -> datetime | None:
@@ -224,6 +243,29 @@ class Rejected:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A child that could not be written for a reason that may pass: 5xx, a webhook that is down, no answer."""
+
+    kind: str
+    name: str
+    message: str
+    """The API server's words."""
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unkept:
+    """A write that was taken and did not stay: a webhook, the schema or another controller changed it."""
+
+    kind: str
+    name: str
+    field: str
+    """Path of the first field that differs; empty where the whole object is deleted each time."""
+    asked: str
+    got: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Observed:
     """Everything that one pass looks at."""
 
@@ -233,6 +275,10 @@ class Observed:
     nodes: tuple[NodeFacts, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    unkept: tuple[Unkept, ...] = ()
+    orphans: frozenset[tuple[str, str]] = frozenset()
+    """Children, by (kind, name), that carry our marks and have no controller."""
     unknown: frozenset[str] = frozenset()
     """Kinds that the cluster does not know."""
     unlisted: frozenset[str] = frozenset()
@@ -240,6 +286,18 @@ class Observed:
     gateways: Gateways = field(default_factory=Gateways)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
+
+    def adopted(self, owner: Owner) -> Self:
+        """The same with orphans as the owner's own. Backups and `--cascade=orphan` leave children without their owner
+        reference; writing one again gives it back."""
+        orphans = {
+            place: replace(child, owner_uid=owner.uid)
+            for place, child in self.children.items()
+            if child.owner_uid is None and child.applied and is_orphan(child.body["metadata"], owner.name)
+        }
+        if not orphans:
+            return self
+        return replace(self, children={**self.children, **orphans}, orphans=frozenset(orphans))
 
     def knows(self, *kinds: str) -> bool:
         """Whether objects of these kinds can be seen, if there are any."""

@@ -1,28 +1,111 @@
-"""Hindrance: why a child cannot be written, in words: its name is taken, or the API server refuses it."""
+"""Hindrance: why a child cannot be written, in words.
+
+Its name is taken, the API server refuses it, a write fails, or what was written does not stay. What may pass by itself
+is told once it has lasted for some seconds, and stalls once it has lasted for as long as any progress may take.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
-from slipway.core.facts import Foreign, Rejected
+from slipway.core.facts import Failed, Foreign, Observed, Rejected, Unkept
+from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, REVISION
 from slipway.core.reasons import NOT_GRANTED, QUOTA_WORDS, Finding, Reason, finding
+
+TOLD_AFTER: Final = timedelta(seconds=10)
+"""How long a write may fail before it is told: an API server or a webhook that restarts is back by then."""
 
 _DENIED: Final = re.compile(r"denied (the )?request")
 """How a policy's webhook, or a ValidatingAdmissionPolicy, says that it does not like the manifest."""
+_UNDECLARED: Final = re.compile(r"field not declared in schema|unknown field")
+"""How an API server says that a CRD is older than what is written (structured-merge-diff; apimachinery's decoder)."""
+_TOO_LARGE: Final = re.compile(r"[Rr]equest( entity)? is too large|Request entity too large|Too long: may not be more")
+"""How it, or etcd behind it, says that an object is larger than may be."""
+_NAMED: Final = 5
+"""Objects that a message names; of more it says how many."""
 
 
-def hindrance(foreign: Sequence[Foreign], rejected: Sequence[Rejected]) -> Finding | None:
-    """The first of them as a finding; names that are taken come first."""
-    if foreign:
-        return _conflict(foreign[0])
-    return _rejection(rejected[0]) if rejected else None
+@dataclass(frozen=True, kw_only=True)
+class Hindrance:
+    """Why children cannot be written."""
+
+    finding: Finding
+    since: datetime | None = None
+    """Since when, for what may pass by itself."""
+
+    def stalls(self, now: datetime, deadline: timedelta) -> bool:
+        """Whether nobody should wait any longer."""
+        return self.since is None or now >= self.since + deadline
 
 
-def _conflict(first: Foreign) -> Finding:
-    message = (
-        f"{first.kind} {first.name} exists and is not ours (owner: {first.owned_by}): rename it or this ModelDeployment"
+def hindrance(observed: Observed, now: datetime, conflicts: Sequence[Foreign] = ()) -> Hindrance | None:
+    """What stands in the way of the writes; names that are taken come first."""
+    taken = {(each.kind, each.name): each for each in (*observed.foreign, *conflicts)}
+    if taken:
+        return Hindrance(finding=_conflict(tuple(taken.values())))
+    if observed.rejected:
+        return Hindrance(finding=_rejection(observed.rejected[0]))
+    if unkept := next(filter(matters, observed.unkept), None):
+        return Hindrance(finding=finding(Reason.WRITE_NOT_KEPT, not_kept(unkept)))
+    failed = min((each for each in observed.failed if now >= each.since + TOLD_AFTER), key=_since, default=None)
+    return Hindrance(finding=finding(Reason.WRITE_FAILED, _failure(failed)), since=failed.since) if failed else None
+
+
+def told_at(observed: Observed, now: datetime, deadline: timedelta) -> Iterator[datetime]:
+    """When there is something new to say of writes that fail."""
+    times = (each.since + after for each in observed.failed for after in (TOLD_AFTER, deadline))
+    return (at for at in times if at > now)
+
+
+def hindered(observed: Observed) -> set[tuple[str, str]]:
+    """Kind and name of all children that something stands in the way of, told or not."""
+    every: Iterable[Foreign | Rejected | Failed | Unkept] = (
+        *observed.foreign,
+        *observed.rejected,
+        *observed.failed,
+        *observed.unkept,
     )
-    return finding(Reason.NAME_CONFLICT, message)
+    return {(each.kind, each.name) for each in every}
+
+
+def matters(unkept: Unkept) -> bool:
+    """Whether more hangs on it than how an object is labelled, or how its pods look: those prove themselves."""
+    if unkept.field.startswith("metadata."):
+        ours = (f"metadata.labels[{label}]" for label in (MANAGED_BY, MODEL_DEPLOYMENT, REVISION))
+        return unkept.field in ours or unkept.field.startswith(("metadata.ownerReferences", "metadata.labels ("))
+    return not unkept.field.startswith("spec.template")
+
+
+def not_kept(unkept: Unkept) -> str:
+    """The sentence for a write that did not stay."""
+    what = f"{unkept.kind} {unkept.name}"
+    if not unkept.field:
+        return f"{what} is deleted again each time that it is made: find what deletes it, and let it leave this one out"
+    return (
+        f"{what} does not keep what is written: {unkept.field} is {unkept.got} where {unkept.asked} was asked for; a "
+        "webhook, a policy, an older CRD or another controller changes it: let it leave this object out"
+    )
+
+
+def _since(failed: Failed) -> datetime:
+    return failed.since
+
+
+def _conflict(taken: Sequence[Foreign]) -> Finding:
+    first, others = taken[0], taken[1:]
+    said = f"{first.kind} {first.name} exists and is not ours (owner: {first.owned_by})"
+    if not others:
+        return finding(Reason.NAME_CONFLICT, f"{said}: rename it or this ModelDeployment")
+    names = [f"{each.kind} {each.name}" for each in others[: _NAMED - 1]]
+    more = len(others) - len(names)
+    listed = ", ".join(names) + (f" and {more} more" if more else "")
+    return finding(
+        Reason.NAME_CONFLICT,
+        f"{said}, nor are {listed}; {len(taken)} names are taken: rename or delete these objects, or give this "
+        "ModelDeployment another name",
+    )
 
 
 def _rejection(first: Rejected) -> Finding:
@@ -31,4 +114,18 @@ def _rejection(first: Rejected) -> Finding:
         return finding(Reason.QUOTA_EXCEEDED, said)
     if first.forbidden and not _DENIED.search(first.message):
         return finding(Reason.FORBIDDEN, f"{said}; {NOT_GRANTED}" if " cannot " in first.message else said)
+    if _TOO_LARGE.search(first.message):
+        return finding(Reason.SPEC_INVALID, f"{said}; {_SMALLER}")
     return finding(Reason.SPEC_INVALID, f"{said}; correct the field in the spec")
+
+
+_SMALLER: Final = "put large golden requests into the bundle, not into model.verification.requests"
+
+
+def _failure(first: Failed) -> str:
+    said = f"{first.kind} {first.name} cannot be written: {first.message}"
+    if _UNDECLARED.search(first.message):
+        return f"{said}; the CRD of {first.kind} in this cluster is older than what is written: upgrade it"
+    if _TOO_LARGE.search(first.message):
+        return f"{said}; {_SMALLER}"
+    return f"{said}; it is tried again until it passes"

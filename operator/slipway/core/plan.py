@@ -11,12 +11,15 @@ from slipway.core.names import Manifest
 
 @dataclass(frozen=True, kw_only=True)
 class Apply:
-    """Server-side apply of a whole child. With `resource_version`, only if the live object is still that one."""
+    """Server-side apply of a whole child. Each write says what it was decided from."""
 
     manifest: Manifest
+    uid: str | None = None
+    """Only if the live object is still that very one."""
     resource_version: str | None = None
+    """Only if it has not changed since, either."""
     first: bool = False
-    """Nothing of that name is known: read it live before the write, and never take over somebody else's."""
+    """Only if there is nothing of that name: somebody else's object is never taken over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,8 @@ class Scale:
     name: str
     replicas: int
     resource_version: str
+    lowers: bool = False
+    """It takes pods away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,17 @@ class Delete:
 
 
 Action = Apply | Scale | Delete
+
+
+def place_of(action: Action) -> tuple[str, str]:
+    """Kind and name of what an action writes to."""
+    match action:
+        case Apply(manifest=manifest):
+            return manifest["kind"], manifest["metadata"]["name"]
+        case Scale(name=name):
+            return "Deployment", name
+        case Delete(kind=kind, name=name):
+            return kind, name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,10 @@
 from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.converge import Goal, Live
+from slipway.core.hindrance import Hindrance
 from slipway.core.lineup import Lineup, described
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
-from slipway.core.reasons import Finding, found_before
+from slipway.core.reasons import found_before
 from slipway.core.rollout.analysing import ended, of_rollout
 from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.state import Outcome, State
@@ -13,12 +14,12 @@ from slipway.core.scene import Scene
 from slipway.core.status import Situation, conditions, phase
 
 
-def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | None) -> Situation:
+def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Hindrance | None) -> Situation:
     """Put in words what was decided: what serves, what is on its way, and what is in the way."""
     state = outcome.state
     stable, candidate = state.stable, state.candidate
     serving = scene.facts(stable) if stable else None
-    found = blocked or outcome.finding
+    found = blocked.finding if blocked else outcome.finding
     back = state.rollout is not None and state.rollout.phase is RolloutPhase.ROLLING_BACK
     if found is None and state.refused and not (state.rollout and state.rollout.command.rollback):
         found = found_before(state.refused.reason, state.refused.message)
@@ -42,7 +43,7 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Finding | 
         moving=_moving(scene, state, goal) if candidate and candidate.revision else None,
         finding=found if not back or blocked or outcome.finding else None,
         waits=scene.policies.waits,
-        stalled=outcome.stalled or blocked is not None,
+        stalled=outcome.stalled or (blocked is not None and blocked.stalls(scene.now, scene.policy.progress_deadline)),
     )
 
 

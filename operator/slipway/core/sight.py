@@ -39,7 +39,7 @@ def facts_of(scene: Scene, state: State) -> Facts:
         evidence=scene.observed.evidence,
         golden={revision: scene.golden(revision) for revision in revisions} if _counts_requests(scene) else {},
         proofs=tuple(_proofs(scene, state)) if state.candidate else (),
-        hindrance=hindrance(scene.observed.foreign, scene.observed.rejected),
+        hindrance=blocked.finding if (blocked := hindrance(scene.observed, scene.now)) else None,
         sequences=tuple(_sequences(scene, state)) if splits_requests(scene.policy) else (),
     )
 

@@ -1,0 +1,49 @@
+"""Which actions of a plan wait for which others: one that failed holds up what relies on it, and nothing else."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
+from slipway.core.children.route import ROUTES
+from slipway.core.children.security_policy import SECURITY_POLICY
+from slipway.core.converge import AUTOSCALER
+from slipway.core.names import Manifest
+from slipway.core.plan import Action, Apply, Delete, Scale, place_of
+
+_GUARDS: Final = (SECURITY_POLICY, BACKEND_TRAFFIC_POLICY)
+_DESCRIBES: Final = ("ConfigMap", "ControllerRevision")
+"""What a Deployment mounts, and what it is remembered by."""
+
+
+def waits(action: Action, failed: Iterable[Action], *, owner: str) -> bool:
+    """Whether an action relies on one that failed before it. `owner` is the ModelDeployment's name."""
+    return any(_relies_on(action, other, owner) for other in failed)
+
+
+def _relies_on(action: Action, failed: Action, owner: str) -> bool:
+    match action, failed:
+        case Apply(manifest={"kind": "Deployment"}), Apply(first=True):
+            return _kind(failed) in _DESCRIBES and _name(failed) == _name(action)
+        case Apply(manifest=route), Apply(first=True) if _kind(action) in ROUTES:
+            return _kind(failed) == "Service" and _name(failed) in _backends(route)
+        case ((Scale() | Apply() | Delete()), Delete(kind=kind)) if kind == AUTOSCALER:
+            return (_kind(action), _name(action)) == ("Deployment", _name(failed))  # or it would answer the scaling
+        case Delete(kind=kind), Delete() if kind in _GUARDS:
+            return _kind(failed) in ROUTES
+        case ((Scale(lowers=True) | Delete(kind="Deployment" | "Service")), Apply()):
+            return _name(failed) == owner and _kind(failed) in ("Service", *ROUTES)
+    return False
+
+
+def _backends(route: Manifest) -> set[str]:
+    """The Services that a route gives traffic to."""
+    refs = (ref for rule in route["spec"].get("rules") or () for ref in rule.get("backendRefs") or ())
+    return {ref["name"] for ref in refs if ref.get("weight", 1)}
+
+
+def _kind(action: Action) -> str:
+    return place_of(action)[0]
+
+
+def _name(action: Action) -> str:
+    return place_of(action)[1]

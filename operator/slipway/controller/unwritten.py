@@ -1,0 +1,78 @@
+"""ModelDeployments whose status cannot be written: nothing is done for them, and no status can say so."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from slipway.api.v1alpha1 import GROUP, PLURAL
+from slipway.api.v1alpha1.status import ModelDeploymentStatus
+from slipway.controller.kinds import Key
+from slipway.controller.kube import KubeError
+from slipway.controller.obstacles import LONGEST_WAIT
+from slipway.controller.telemetry import Telemetry
+from slipway.core.hindrance import TOLD_AFTER
+
+_UNDECLARED: Final = re.compile(r"field not declared in schema|unknown field|Unsupported value|Invalid value")
+"""What an API server says that knows an older status than ours."""
+_AT_ONCE: Final = frozenset({400, 403, 413, 422})
+"""HTTP statuses that another try would get again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stuck:
+    since: datetime
+    until: datetime
+    tries: int
+    status: ModelDeploymentStatus | None
+    """What could not be written; None where none was tried for being written over again and again."""
+    told: str = ""
+    """The API server's words, once people were told of them."""
+
+
+class Unwritten:
+    """Which they are, since when, and when each is tried again."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._stuck: dict[Key, _Stuck] = {}
+
+    def until(self, key: Key, status: ModelDeploymentStatus, now: datetime) -> datetime | None:
+        """When that status is tried again; None when that is now."""
+        stuck = self._stuck.get(key)
+        if stuck is None or stuck.status != status or stuck.until <= now:
+            return None
+        return stuck.until
+
+    def failed(
+        self, key: Key, error: KubeError, *, began: datetime, now: datetime, status: ModelDeploymentStatus | None
+    ) -> str | None:
+        """Note a status that could not be written. Answers what to tell people, if it is time to, and news."""
+        before = self._stuck.get(key)
+        since, tries = (before.since, before.tries + 1) if before else (began, 1)
+        wait = min(LONGEST_WAIT, timedelta(seconds=2 ** min(tries - 1, 16)))
+        told = before.told if before else ""
+        undeclared = bool(_UNDECLARED.search(error.message))
+        lasts = undeclared or error.status in _AT_ONCE or now >= since + TOLD_AFTER
+        tells = error.status != 0 and error.message != told and lasts  # without an API server nobody can be told
+        self._stuck[key] = _Stuck(
+            since=since, until=now + wait, tries=tries, status=status, told=error.message if tells else told
+        )
+        if tells:
+            self._telemetry.status_unwritten(key, stuck=True)
+        return _message(error, undeclared=undeclared) if tells else None
+
+    def forget(self, key: Key) -> None:
+        """Its status was written, or it is gone."""
+        stuck = self._stuck.pop(key, None)
+        if stuck and stuck.told:
+            self._telemetry.status_unwritten(key, stuck=False)
+
+
+def _message(error: KubeError, *, undeclared: bool) -> str:
+    said = f"the status cannot be written, and nothing is done until it can: {error.message or error.reason}"
+    if undeclared:
+        return (
+            f"{said}; the CRD {PLURAL}.{GROUP} is of another version than the operator: upgrade the chart slipway-crds"
+        )
+    return f"{said}; it is tried again until it passes"

@@ -1,0 +1,85 @@
+"""What tests of one pass stand on: a real API server, and decisions made up for the occasion."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from slipway.api.v1alpha1 import API_VERSION, KIND
+from slipway.api.v1alpha1.status import ModelDeploymentStatus, Phase
+from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
+from slipway.controller.kube import ApiKube
+from slipway.controller.reconcile import Reconciler
+from slipway.controller.sampling import Sampling
+from slipway.controller.store import Store
+from slipway.controller.telemetry import Telemetry
+from slipway.core.drift import finished
+from slipway.core.facts import Observed, Owner
+from slipway.core.names import labels
+from slipway.core.plan import Apply, Plan
+from slipway.core.platform import Platform
+from tests.controller.conftest import a_model_deployment
+
+PLATFORM = Platform(version="1", fetcher_image="f:1", server_image="s:1")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DONE = ModelDeploymentStatus(observed_generation=1, phase=Phase.READY)
+
+Rule = Callable[[Owner, Observed], Plan]
+
+
+@dataclass
+class Pass:
+    """What a decision was made from, and how often one was made."""
+
+    rule: Rule
+    seen: list[Observed] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+    """Happens while the decision is made, that is, after it was gathered for."""
+
+    def __call__(self, *, owner: Owner, observed: Observed, **_: Any) -> Plan:
+        self.seen.append(replace(observed, children=dict(observed.children)))
+        plan = self.rule(owner, observed)
+        self.before()
+        return plan
+
+
+@dataclass
+class Stage:
+    """A store that knows one ModelDeployment of a real API server, and a reconciler on it."""
+
+    kube: ApiKube
+    key: Key
+    sampling: Sampling
+    store: Store = field(default_factory=Store)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    now: datetime = NOW
+
+    async def with_model_deployment(self) -> "Stage":
+        self.store.put(MODEL_DEPLOYMENT, await self.kube.create(MODEL_DEPLOYMENT, a_model_deployment(*self.key)))
+        return self
+
+    def reconciler(self, decide: Any) -> Reconciler:
+        return Reconciler(
+            kube=self.kube,
+            store=self.store,
+            decide=decide,
+            platform=PLATFORM,
+            telemetry=self.telemetry,
+            sampling=self.sampling,
+            now=lambda: self.now,
+        )
+
+    async def run(self, rule: Rule) -> datetime | None:
+        return await self.reconciler(Pass(rule)).reconcile(self.key)
+
+
+def a_config(owner: Owner, name: str = "churn-1", **data: str) -> dict[str, Any]:
+    meta = {"name": name, "labels": labels(owner.name, component="server")}
+    bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+    return finished(bare, owner=owner, api_version=API_VERSION, kind=KIND)
+
+
+def wants_a_config(owner: Owner, observed: Observed) -> Plan:
+    """The smallest core: one ConfigMap."""
+    missing = observed.child("ConfigMap", "churn-1") is None
+    return Plan(status=DONE, actions=(Apply(manifest=a_config(owner), first=True),) if missing else ())
