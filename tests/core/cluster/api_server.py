@@ -51,6 +51,7 @@ class ApiServer:
         self.serial += 1
         match action:
             case Apply(manifest=manifest):
+                assert action.first or action.uid, "a write says what it was decided from"
                 key = (manifest["kind"], manifest["metadata"]["name"])
                 old = self.objects.get(key, {})
                 new = copy.deepcopy(manifest)

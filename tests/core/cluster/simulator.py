@@ -13,7 +13,7 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.core.analysis import drain
 from slipway.core.analysis.samples import Evidence, PodSample, Scrape
 from slipway.core.decide import decide
-from slipway.core.facts import Child, Foreign, Observed, Rejected, pod_facts
+from slipway.core.facts import Child, Failed, Foreign, Observed, Rejected, Unkept, pod_facts
 from slipway.core.identity import ask
 from slipway.core.names import REVISION, Manifest
 from slipway.core.plan import Plan
@@ -32,6 +32,8 @@ class Simulator(Kubelet, GatewayController):
     unlisted: frozenset[str] = frozenset()
     foreign: tuple[Foreign, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    unkept: tuple[Unkept, ...] = ()
     platform_version: str = "0.1.0"
     status_writes: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -52,6 +54,8 @@ class Simulator(Kubelet, GatewayController):
             gateways=self.gateways,
             foreign=self.foreign,
             rejected=self.rejected,
+            failed=self.failed,
+            unkept=self.unkept,
             evidence=self.evidence,
         )
 

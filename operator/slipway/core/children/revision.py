@@ -5,7 +5,7 @@ placeholder to get the hash, then with the name.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import orjson
@@ -47,6 +47,8 @@ class RevisionRecord:
     """Where the golden requests come from: spec, bundle or none."""
     children: tuple[Manifest, ...]
     """ConfigMap, Service and Deployment, without what is added when they are applied."""
+    stored: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """The ControllerRevision's data as it was read: a later operator may have stored more, and it cannot be changed."""
 
     @classmethod
     def from_controller_revision(cls, body: Mapping[str, Any]) -> Self:
@@ -68,6 +70,7 @@ class RevisionRecord:
             resolved=Resolved.parse(data["resolved"]),
             verification=data["verification"],
             children=tuple(data["children"]),
+            stored=data,
         )
 
 
@@ -149,16 +152,20 @@ def controller_revision(record: RevisionRecord, *, owner: Owner, number: int) ->
         "kind": "ControllerRevision",
         "metadata": {"name": of_revision(owner.name, record.revision), "labels": {**marks, ASK: record.ask[:63]}},
         "revision": number,
-        "data": {
-            "format": FORMAT,
-            "ask": record.ask,
-            "asked": dict(record.asked),
-            "version": record.version,
-            "platform": record.platform,
-            "resolved": record.resolved.to_dict(),
-            "verification": record.verification,
-            "children": list(record.children),
-        },
+        "data": _data(record) if record.stored is None else record.stored,
+    }
+
+
+def _data(record: RevisionRecord) -> Manifest:
+    return {
+        "format": FORMAT,
+        "ask": record.ask,
+        "asked": dict(record.asked),
+        "version": record.version,
+        "platform": record.platform,
+        "resolved": record.resolved.to_dict(),
+        "verification": record.verification,
+        "children": list(record.children),
     }
 
 
