@@ -1,5 +1,7 @@
 """Asking single pods for answers: every way that one can answer, and the real Triton."""
 
+import gzip
+import json
 from collections.abc import Iterator
 from math import nan
 from pathlib import Path
@@ -7,6 +9,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slipway.controller import asking
 from slipway.controller.http import client
@@ -49,12 +53,36 @@ async def test_an_answer_is_read_as_tensors() -> None:
         (reply(b"", datatype="COMPLEX"), 0, "its answer cannot be read"),
         (reply(b"\x00" * 300_000), 0, "its answer is larger than 256 KiB"),
         (hangs_up, 0, "cannot be reached"),
+        (reply(b"\x00\x00\xe0", datatype="BF16"), 0, "its answer cannot be read"),
+        (says("[" * 100_000), 0, "its answer cannot be read"),
+        (says("[" * 100_000, 500), 500, "answered 500: [[["),
+        (says('{"error": "\\ud83d"}', 400), 400, "answered 400: ?"),
+        (says("{}", Inference_Header_Content_Length="-1"), 0, "its answer cannot be read"),
+        (says("{}", Inference_Header_Content_Length="9" * 5000), 0, ""),
+        (reply(b"\x00\x00\xe0\x40", name={"a": []}, shape=["x"]), 0, "its answer cannot be read"),
+        (reply(b"\x00\x00\xe0\x40", shape=3), 0, "its answer cannot be read"),
+        (reply(b"\x00\x00\xe0\x40", parameters={"binary_data_size": "4"}), 0, "its answer cannot be read"),
+        (reply(b"\x00\x00\xe0\x40", datatype=["FP32"]), 0, "its answer cannot be read"),
+        (says(gzip.compress(b"x" * 10_000_000), Content_Encoding="gzip"), 0, "its answer cannot be read"),
     ],
 )
 async def test_anything_else_is_said_in_words(answering: Answering, status: int, trouble: str) -> None:
     found = await answer(answering)
     assert (found.status, found.answered, found.outputs) == (status, False, ())
     assert trouble in found.trouble
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=200), st.integers(-5, 205), st.sampled_from(["BF16", "BYTES", "FP32", "BOOL", "INT64", "x"]))
+async def test_whatever_bytes_a_server_answers_they_are_an_answer(content: bytes, header: int, datatype: str) -> None:
+    described = {"name": "y", "datatype": datatype, "shape": [1], "parameters": {"binary_data_size": header}}
+    whole = json.dumps({"outputs": [described]}).encode()
+    answers = (
+        says(content, Inference_Header_Content_Length=str(header)),
+        says(whole + content, Inference_Header_Content_Length=str(len(whole))),
+    )
+    for answering in answers:
+        assert isinstance(await answer(answering), Answer)
 
 
 async def test_a_pod_that_takes_too_long_is_given_up() -> None:

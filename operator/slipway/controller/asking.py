@@ -14,6 +14,7 @@ from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.core.analysis.samples import Answer, Output
 from slipway.core.analysis.wanted import Target
 from slipway.core.names import HTTP_PORT
+from slipway.core.reasons import fit
 from slipway.guard import golden, tensors
 
 _LENGTH: Final = "Inference-Header-Content-Length"
@@ -65,9 +66,10 @@ async def ask(
     except AnswerTooLargeError:
         trouble = f"its answer is larger than {_LARGEST_BYTES // 1024} KiB: compare smaller ones"
     except (aiohttp.ClientError, OSError) as error:
-        trouble = f"cannot be reached: {str(error)[:_LONGEST] or type(error).__name__}"
-    except (ValueError, KeyError, TypeError) as error:
-        trouble = f"its answer cannot be read: {str(error)[:_LONGEST]}"
+        trouble = f"cannot be reached: {_plain(str(error)) or type(error).__name__}"
+    # The boundary to a server that anybody may have written: whatever its bytes bring about is its answer's fault.
+    except Exception as error:  # noqa: BLE001
+        trouble = f"its answer cannot be read: {_plain(str(error)) or type(error).__name__}"
     return Answer(pod=target.name, status=0, trouble=trouble)
 
 
@@ -76,15 +78,18 @@ def _outputs(content: bytes, header: int) -> tuple[Output, ...]:
     for described in json.loads(content[:header])["outputs"]:
         size = described["parameters"]["binary_data_size"]
         data = tensors.decode(described["datatype"], content[at : at + size])
-        found.append(
-            Output(name=described["name"], datatype=described["datatype"], shape=tuple(described["shape"]), data=data)
-        )
+        name, shape = _plain(str(described["name"])), tuple(int(length) for length in described["shape"])
+        found.append(Output(name=name, datatype=described["datatype"], shape=shape, data=data))
         at += size
     return tuple(found)
 
 
 def _error(content: bytes) -> str:
     try:
-        return str(json.loads(content)["error"])[:_LONGEST]
-    except (ValueError, KeyError, TypeError):
+        return _plain(str(json.loads(content)["error"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return content[:_LONGEST].decode(errors="replace").strip() or "no reason given"
+
+
+def _plain(words: str) -> str:
+    return fit(words, _LONGEST)

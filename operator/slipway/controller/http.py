@@ -13,8 +13,13 @@ class AnswerTooLargeError(Exception):
 
 def client() -> aiohttp.ClientSession:
     """A session. Triton waits its whole exit timeout for a connection that idles, so none is kept; and an
-    environment's proxy has no business between us and pods."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0), trust_env=False)
+    environment's proxy has no business between us and pods. Nothing is unpacked: a few bytes could become gigabytes."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+        headers={"Accept-Encoding": "identity"},
+        auto_decompress=False,
+        trust_env=False,
+    )
 
 
 def host_of(ip: str) -> str:

@@ -12,6 +12,7 @@ import orjson
 
 from slipway.controller.http import AnswerTooLargeError, read_bounded
 from slipway.core.analysis.samples import Reading
+from slipway.core.reasons import fit
 
 TIMEOUT_SECONDS: Final = 10
 _LARGEST_BYTES: Final = 64 * 1024
@@ -39,9 +40,10 @@ def _reading(status: int, body: bytes) -> Reading:
         if answer["status"] == "success":
             return _value(answer["data"]["resultType"], answer["data"]["result"])
         return Reading(
-            trouble=f"Prometheus refuses the query ({answer['errorType']}): {str(answer['error'])[:_LONGEST]}"
+            trouble=f"Prometheus refuses the query ({answer['errorType']}): {fit(str(answer['error']), _LONGEST)}"
         )
-    except (ValueError, KeyError, IndexError, TypeError):
+    # The boundary to a server that a user names: whatever its bytes bring about, it is no number.
+    except Exception:  # noqa: BLE001
         return Reading(trouble=f"what listens there does not answer as a Prometheus does (HTTP {status})")
 
 

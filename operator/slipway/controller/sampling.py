@@ -32,6 +32,7 @@ from slipway.core.analysis.samples import (
 )
 from slipway.core.analysis.wanted import NO_REQUESTS, Exam, Question, Target, Wanted
 from slipway.core.names import HTTP_PORT, METRICS_PORT
+from slipway.core.reasons import fit
 from slipway.triton import metrics
 
 log = logging.getLogger(__name__)
@@ -151,8 +152,9 @@ class Sampling:
             missing = f"its metrics are larger than {_LARGEST_BYTES // 1024} KiB"
         except metrics.MetricsError as error:
             missing = str(error)
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an address that is none
-            missing = f"its metrics cannot be had: {str(error)[:200] or type(error).__name__}"
+        # The boundary to a server that anybody may have written: whatever its bytes bring about, they are no metrics.
+        except Exception as error:  # noqa: BLE001
+            missing = f"its metrics cannot be had: {fit(str(error), 200) or type(error).__name__}"
         return PodSample(
             pod=target.pod,
             name=target.name,
