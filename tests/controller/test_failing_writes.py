@@ -225,11 +225,14 @@ async def test_what_another_controller_changes_back_each_time_is_repaired_ever_m
         if live["data"]["a"] != "theirs":
             stage.store.put(CONFIG, await kube.replace(CONFIG, live | {"data": {"a": "theirs"}}))
 
+    told: list[bool] = []
     for _ in range(60):
         await another()
         await reconciler.reconcile(stage.key)
+        told.append(hindrance(decision.seen[-1], stage.now) is not None)
         stage.now += timedelta(seconds=1)
 
+    assert told == sorted(told), "it is not told and taken back in turns"
     found = hindrance(decision.seen[-1], stage.now)
     assert found
     assert 'data[a] is "theirs" where "ours" was asked for' in found.finding.message
@@ -279,6 +282,28 @@ async def test_a_label_that_was_taken_off_comes_back_and_what_is_decided_from_st
     assert live["metadata"]["labels"][MODEL_DEPLOYMENT] == "churn"
     assert live["spec"]["replicas"] == 6, "nothing is decided for what is not seen"
     assert stage.store.observed(stage.key).child("Deployment", "churn-1")
+
+
+async def test_what_somebody_changes_all_the_time_is_told_as_well(stage: Stage, calls: CallLog, kube: ApiKube) -> None:
+    await stage.run(wants(a_config))
+
+    def stale(owner: Owner, observed: Observed) -> Plan:
+        return Plan(status=DONE, actions=(Apply(manifest=a_config(owner, a="1"), uid="u", resource_version="2"),))
+
+    decision = Pass(stale)
+    reconciler = stage.reconciler(decision)
+    with pytest.raises(KubeError, match="kept changing under 4 decisions"):
+        await reconciler.reconcile(stage.key)
+    calls.calls.clear()
+    await reconciler.reconcile(stage.key)
+    assert writes(calls, "ConfigMap") == [], "it is left alone for a moment"
+
+    stage.now += TOLD_AFTER
+    with pytest.raises(KubeError):
+        await reconciler.reconcile(stage.key)
+    found = hindrance(decision.seen[-1], stage.now)
+    assert found
+    assert found.finding.message.startswith("ConfigMap churn-1 cannot be written: it kept changing under 4 decisions")
 
 
 async def test_what_was_orphaned_is_seen_as_an_orphan_and_not_as_a_strangers(

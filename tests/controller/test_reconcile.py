@@ -361,6 +361,18 @@ async def test_a_write_that_rbac_forbids_is_told_to_the_core_and_tried_again(har
     assert decision.seen[-1].rejected == ()
 
 
+async def test_what_capacity_relies_on_and_may_not_be_read_is_told_and_nothing_is_taken(hardly_allowed: Stage) -> None:
+    stage = hardly_allowed
+    gone = Delete(kind="Deployment", name="churn-0", uid="u")
+    decision = Pass(lambda *_: Plan(status=DONE, relies_on={"churn-1": 1}, actions=(gone,)))
+
+    await stage.reconciler(decision).reconcile(stage.key)
+
+    (rejected,) = decision.seen[-1].rejected
+    assert (rejected.kind, rejected.name) == ("Deployment", "churn-1")
+    assert "cannot get resource" in rejected.message
+
+
 async def test_of_a_namespace_that_is_being_terminated_nothing_is_said(stage: Stage, plane: Plane) -> None:
     plane.kubectl()("delete", "namespace", stage.key.namespace, "--wait=false")  # nobody on this plane would finish it
     decision = Pass(wants_a_config)

@@ -72,10 +72,8 @@ async def rewriting(
         await runner.cleanup()
 
 
-@asynccontextmanager
-async def _configured(
-    plane: Plane, kind: str, namespace: str, group: str, plural: str, where: dict[str, Any]
-) -> AsyncIterator[None]:
+def configuration(kind: str, namespace: str, group: str, plural: str, where: dict[str, Any]) -> dict[str, Any]:
+    """A Validating or Mutating webhook for one resource of one namespace, without which nothing is written."""
     name = f"{namespace}-{plural}-{kind.lower()}"
     webhook = {
         "name": f"{plural}.{namespace}.example.com",
@@ -94,17 +92,24 @@ async def _configured(
         "timeoutSeconds": 2,
         "admissionReviewVersions": ["v1"],
     }
-    whole = {
+    return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": f"{kind}WebhookConfiguration",
         "metadata": {"name": name},
         "webhooks": [webhook],
     }
+
+
+@asynccontextmanager
+async def _configured(
+    plane: Plane, kind: str, namespace: str, group: str, plural: str, where: dict[str, Any]
+) -> AsyncIterator[None]:
+    whole = configuration(kind, namespace, group, plural, where)
     plane.kubectl().apply(whole)
     try:
         yield
     finally:
-        plane.kubectl()("delete", f"{kind}WebhookConfiguration".lower(), name)
+        plane.kubectl()("delete", whole["kind"].lower(), whole["metadata"]["name"])
 
 
 async def _until_it_is(plane: Plane, namespace: str, probe: dict[str, Any], *, failing: bool) -> None:

@@ -6,7 +6,7 @@ call where the name is free, and a stranger's object is never touched.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -72,7 +72,7 @@ class Actor:
                 continue
             obstacle = self._vain(key, action) or await self._tried(key, owner, action)
             if obstacle is None:
-                findings.gone |= self._obstacles.clear(key, place_of(action))
+                findings.gone |= self._passed(key, action)
                 continue
             if not isinstance(obstacle.found, Unkept):
                 failed.append(action)
@@ -80,6 +80,17 @@ class Actor:
                 log.warning("%s", obstacle.words)
                 findings.met.append(obstacle)
         return findings
+
+    def _passed(self, key: Key, action: Action) -> bool:
+        """It could be written. Answers whether something is no longer in the way; what was undone again and again is
+        not gone before it has stayed for a while."""
+        place, now = place_of(action), self._now()
+        known = self._obstacles.at(key, place)
+        until = self._obstacles.undone_until(key, place, asked=_asked(action), now=now)
+        if known and until and isinstance(known.found, Unkept):
+            self._obstacles.add(key, replace(known, until=until))
+            return False
+        return self._obstacles.clear(key, place)
 
     def _vain(self, key: Key, action: Action) -> Obstacle | None:
         """What makes it vain to try now: it is known to be in the way, or was done and undone again and again."""
