@@ -1,4 +1,4 @@
-"""What tears at a cluster: users, hands, nodes, gateways, autoscalers, watches that lag, operators that die, in any order.
+"""What tears at a cluster: users, hands, nodes, gateways, autoscalers, slow watches and dying operators, in any order.
 
 `make explore` runs it for an hour on examples that nobody has seen; tests/core/test_torn_cluster.py holds those that it
 found, and runs some of it each time.
@@ -294,7 +294,8 @@ class TornMachine(RuleBasedStateMachine):
     def scale_by_load(self) -> None:
         for (kind, name), scaler in list(self.world.objects.items()):
             deployment = self.world.objects.get(("Deployment", name))
-            if kind == "HorizontalPodAutoscaler" and deployment and deployment["spec"].get("replicas"):
+            ours = kind == "HorizontalPodAutoscaler" and "maxReplicas" in scaler["spec"]
+            if ours and deployment and deployment["spec"].get("replicas"):
                 low, high = scaler["spec"].get("minReplicas", 1), scaler["spec"]["maxReplicas"]
                 deployment["spec"]["replicas"] = min(max(self.world.load, low), high)
                 self.world.touch(deployment)

@@ -58,6 +58,8 @@ def towards(
         wanted = _exactly(step, facts, stable, leads)
     else:
         wanted = _as_allocation(allocate(sides[0], down, within, facts.traffic.reaches))
+    if facts.route and not step:
+        wanted = _traffic_first(wanted, sides, within, leads)
     returned = _returned(facts, stable)
     if returned and stable and leads.revision not in wanted.traffic.reaches:
         wanted = Allocation(counts={**wanted.counts, stable.revision: stable.count}, traffic=returned)
@@ -126,6 +128,15 @@ def _exactly(step: ExactStep, facts: Facts, stable: RevisionFacts, candidate: Re
     weight = step.weight if facts.landed else min(step.weight, _now(facts).get(candidate.revision, 0))
     shares = _shares(facts, stable, candidate, weight)
     return Allocation(counts=counts, traffic=Traffic(service=frozenset({stable.revision}), shares=shares))
+
+
+def _traffic_first(wanted: Allocation, sides: list[Side], within: Limits, leads: RevisionFacts) -> Allocation:
+    """Behind a gateway a revision's last pods go after its share: proxies send it there by weight, not by endpoint."""
+    service = wanted.traffic.service
+    staying = frozenset(name for name in service if wanted.counts.get(name) or name == leads.revision)
+    if staying == service or carried(sides, staying) < within.floor:
+        return wanted
+    return replace(wanted, traffic=Traffic(service=staying))
 
 
 def _no_larger(state: State, facts: Facts, *, weight: int | None = None) -> Traffic:
@@ -211,9 +222,10 @@ def _safe(
     for name, share in _owed(facts, traffic).items():
         known = next((each for each in sides if each.revision == name), None)
         if known:
-            held[name] = max(held.get(name, 0), min(known.carries, share * within.floor // WHOLE))
-    if not facts.landed and forward:
-        held |= {n: max(held.get(n, 0), k.count) for n, k in facts.revisions.items() if n in facts.protected}
+            least = max(1, share * within.floor // WHOLE) if share and within.floor else 0
+            held[name] = max(held.get(name, 0), min(known.carries, least))
+    if not facts.landed:
+        held |= {each.revision: max(held.get(each.revision, 0), each.carries) for each in sides}
     return Allocation(counts=_within_surge(held, sides, within), traffic=traffic)
 
 
