@@ -16,7 +16,7 @@ from slipway.core.children.revision import RevisionRecord, render
 from slipway.core.children.route import ROUTE, ROUTES
 from slipway.core.converge import Convergence, Goal, converge
 from slipway.core.facts import Observed, Owner
-from slipway.core.goal import decided, goal_of
+from slipway.core.goal import decided, goal_of, spec_of
 from slipway.core.hindrance import hindered, hindrance, told_at
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import cut_off, drain_time, line_up
@@ -27,7 +27,7 @@ from slipway.core.platform import Platform
 from slipway.core.reasons import About, Reason, finding
 from slipway.core.recall import HEARD_WITHIN, is_fresh, remembered, retargeted
 from slipway.core.report import situation_of, status_of
-from slipway.core.rollout import machine, requests
+from slipway.core.rollout import machine, refusals, requests
 from slipway.core.rollout.allocation import standing_still
 from slipway.core.rollout.state import Facts, Outcome, State
 from slipway.core.rollout.target import rested
@@ -156,12 +156,13 @@ def _goes_on(scene: Scene, outcome: Outcome, actions: Sequence[Action]) -> bool:
     verified = rollout is not None and bool(rollout.strategy.bundles_verified)
     proved = verified and not (before and before.strategy.bundles_verified)
     dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in actions)
+    forgets = bool(refusals.to_forget(outcome.state.also_refused))
     permits = bool(outcome.discard) or outcome.resolved is not None or dropped
     return (
         stepped
         or ended
         or proved
-        or (permits and bool(actions))
+        or ((permits or forgets) and bool(actions))
         or _moves_traffic(scene, outcome, actions)
         or _writes_route(actions)
     )
@@ -260,12 +261,13 @@ def _recorded(scene: Scene, outcome: Outcome) -> tuple[Outcome, RevisionRecord |
     starts it, so that status never names a revision that a cut between two writes has lost."""
     if outcome.resolved is None:
         return outcome, None
-    rollout = outcome.state.rollout
+    rollout, candidate = outcome.state.rollout, outcome.state.candidate
+    ask = candidate.ask if candidate else scene.ask  # of a restart while the manifest is refused: what serves
     try:
         record = render(
             owner=scene.owner,
-            spec=scene.spec,
-            ask=scene.ask,
+            spec=_spec_of(scene, ask),
+            ask=ask,
             resolved=outcome.resolved,
             platform=scene.platform,
             restart=rollout.command.restart if rollout else None,
@@ -273,6 +275,13 @@ def _recorded(scene: Scene, outcome: Outcome) -> tuple[Outcome, RevisionRecord |
     except ValueError as error:
         return replace(outcome, finding=finding(Reason.SPEC_INVALID, str(error)), stalled=True), None
     return outcome, record
+
+
+def _spec_of(scene: Scene, ask: str) -> ModelDeploymentSpec:
+    spec = spec_of(scene, ask)
+    if spec is None:
+        raise ValueError("history does not say any more how this version was asked for: ask for it in the manifest")
+    return spec
 
 
 def _counted(scene: Scene, outcome: Outcome) -> Outcome:

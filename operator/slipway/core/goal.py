@@ -18,6 +18,7 @@ from slipway.core.facts import Child
 from slipway.core.identity import ASKED
 from slipway.core.lineup import Lineup
 from slipway.core.names import Manifest, of_resolve_job, of_revision
+from slipway.core.rollout import refusals
 from slipway.core.rollout.canary import mirrored
 from slipway.core.rollout.shares import Traffic, all_to
 from slipway.core.rollout.state import Outcome, State
@@ -48,7 +49,7 @@ def goal_of(scene: Scene, outcome: Outcome, lineup: Lineup, made: RevisionRecord
         unsure=_unsure(scene.before, traffic),
         jobs=tuple(_jobs(scene, outcome)),
         made=_made(scene, state, live, made) if made else None,
-        discard=(*_jobs_to_discard(scene, outcome), *_surplus(scene, {entry.revision for entry in live})),
+        discard=(*_jobs_to_discard(scene, outcome), *_surplus(scene, state, {entry.revision for entry in live})),
         evict=outcome.evict,
     )
 
@@ -229,9 +230,11 @@ def _jobs_to_discard(scene: Scene, outcome: Outcome) -> tuple[Child, ...]:
     )
 
 
-def _surplus(scene: Scene, in_use: set[str]) -> Iterator[Child]:
-    """History beyond its limit."""
+def _surplus(scene: Scene, state: State, in_use: set[str]) -> Iterator[Child]:
+    """History beyond its limit, and what was sent home so long ago that it is about to be forgotten."""
     limit = (scene.spec.rollout or Rollout()).history_limit
-    for revision in history.surplus(scene.past, in_use=in_use, limit=limit):
+    forgotten = refusals.to_forget(state.also_refused) & {entry.revision for entry in scene.past} - in_use
+    surplus = history.surplus(scene.past, in_use=in_use, aside=refusals.revisions(state), limit=limit)
+    for revision in (*surplus, *sorted(forgotten)):
         if child := scene.observed.child("ControllerRevision", of_revision(scene.owner.name, revision)):
             yield child

@@ -1,5 +1,6 @@
 """History: the revisions that a ModelDeployment had, as ControllerRevisions, and which of them to keep."""
 
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -68,7 +69,8 @@ def newest_of(found: list[Entry], ask: str) -> Entry | None:
     return next((entry for entry in found if entry.ask == ask), None)
 
 
-def surplus(found: list[Entry], *, in_use: set[str], limit: int) -> list[str]:
-    """Retired revisions beyond the limit, oldest last; those in use are never among them."""
-    retired = [entry.revision for entry in found if entry.revision not in in_use]
+def surplus(found: list[Entry], *, in_use: Set[str], aside: Set[str], limit: int) -> list[str]:
+    """Retired revisions beyond the limit, oldest last; those in use are never among them. What was sent home is no way
+    back: it stands `aside`, and takes no other's place."""
+    retired = [entry.revision for entry in found if entry.revision not in in_use | aside]
     return retired[limit:]

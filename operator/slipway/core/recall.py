@@ -6,7 +6,9 @@ from typing import Final
 
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RolloutPhase
 from slipway.core import history
+from slipway.core.rollout import refusals
 from slipway.core.rollout.analysing import of_rollout
+from slipway.core.rollout.refusals import Asked
 from slipway.core.rollout.state import State
 from slipway.core.rollout.target import at_phase, restored, retarget
 from slipway.core.scene import Scene
@@ -25,6 +27,7 @@ def remembered(scene: Scene) -> State:
         stable=before.stable or _listed_as_stable(scene),
         candidate=before.candidate,
         refused=before.refused,
+        also_refused=refusals.kept(before.also_refused, frozenset(entry.revision for entry in past)),
         rollout=before.rollout,
         analysis=before.analysis or of_rollout(before.rollout),
         last_number=max(before.last_number, *others, *((ref.number or 0) for ref in refs if ref), 0),
@@ -90,6 +93,6 @@ def retargeted(scene: Scene, state: State) -> State:
     lost = {revision for revision in held if history.is_lost(scene.observed, scene.owner, revision)}
     if is_fresh(scene):
         lost -= {state.candidate.revision if state.candidate else None}
-    return retarget(
-        state, ask=scene.ask, version=scene.spec.model.version, root=scene.traffic.reaches, now=scene.now, lost=lost
-    )
+    model = scene.spec.model
+    asked = Asked(ask=scene.ask, version=model.version, source=model.source.uri)
+    return retarget(state, asked=asked, root=scene.traffic.reaches, now=scene.now, lost=lost)

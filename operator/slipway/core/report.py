@@ -119,6 +119,7 @@ def status_of(
         stable=state.stable,
         candidate=state.candidate,
         refused=state.refused,
+        also_refused=state.also_refused,
         rollout=state.rollout,
         analysis=None if of_rollout(state.rollout) else ended(state.analysis, scene.policy),
         traffic=goal.traffic.targets if state.stable or state.candidate else [],

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core import history
+from slipway.core.body import within
 from slipway.core.hindrance import hindrance
 from slipway.core.inventory import could_take
 from slipway.core.lineup import Lineup, line_up
+from slipway.core.rollout import refusals
 from slipway.core.rollout.canary import splits_requests
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
 from slipway.core.rollout.state import Facts, Proof, State
@@ -21,6 +23,9 @@ def facts_of(scene: Scene, state: State) -> Facts:
     revisions = {ref.revision or "": scene.facts(ref) for ref in refs}
     revisions |= {known.revision: scene.facts(known) for known in lineup.superseded}
     return Facts(
+        asked=scene.ask,
+        asked_version=scene.spec.model.version,
+        sources=_sources(scene, state),
         needed=scene.needed,
         traffic=scene.traffic,
         landed=scene.landed and (scene.route is None or scene.route.settled),
@@ -64,14 +69,26 @@ def _asked(scene: Scene, state: State) -> str:
 
 def _known(scene: Scene, state: State) -> str | None:
     """A revision of the candidate's ask to use again. A restart wants one that is newer than what serves."""
-    refused = state.refused.revision if state.refused else None
-    ask = _asked(scene, state)
-    # What was sent home is used again only where somebody tries it again: then nothing is refused any more.
-    entry = history.newest_of([each for each in scene.past if each.revision != refused], ask)
-    restarts = state.rollout is not None and state.rollout.command.restart is not None
-    if entry and restarts and state.stable and entry.number <= (state.stable.number or 0):
-        return None
+    ask, home = _asked(scene, state), refusals.revisions(state)
+    entry = history.newest_of([each for each in scene.past if each.revision not in home], ask)
+    if state.rollout is not None and state.rollout.command.restart is not None:
+        newer = entry and (state.stable is None or entry.number > (state.stable.number or 0))
+        return entry.revision if entry and newer else None
+    # What was sent home is used again where it is tried again, and nothing else was ever made of its ask.
+    held = state.refused.revision if state.refused else None
+    entry = entry or history.newest_of([each for each in scene.past if each.revision != held], ask)
     return entry.revision if entry else None
+
+
+def _sources(scene: Scene, state: State) -> dict[str, str]:
+    """Where the models of those are that may be sent home."""
+    uris = {scene.ask: scene.spec.model.source.uri}
+    for ref in (state.stable, state.candidate):
+        record = scene.record(ref.revision) if ref and ref.revision else None
+        uri = within(record.asked, "model", "source").get("uri") if record else None
+        if record and isinstance(uri, str):
+            uris.setdefault(record.ask, uri)
+    return uris
 
 
 def _standby(scene: Scene, lineup: Lineup) -> RevisionRef | None:
@@ -89,7 +106,9 @@ def _previous(scene: Scene, state: State) -> RevisionRef | None:
     stable = state.stable
     if stable is None or not scene.owner.request:
         return None
-    older = (entry for entry in scene.past if entry.number < (stable.number or 0) and entry.ask != stable.ask)
+    home = refusals.revisions(state)
+    before = (entry for entry in scene.past if entry.number < (stable.number or 0) and entry.revision not in home)
+    older = (entry for entry in before if entry.ask != stable.ask)
     entry = next(older, None)
     record = scene.record(entry.revision) if entry else None
     if record is None:

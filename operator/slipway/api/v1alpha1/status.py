@@ -78,11 +78,15 @@ class RevisionRef(StoredModel):
 
 
 class Refused(StoredModel):
-    """An ask that was tried and sent home. It is not tried again until it changes."""
+    """An ask that was tried and sent home. What failed is tried again when the ask changes, what a person sent home
+    with another version or source."""
 
     ask: Annotated[str, Field(max_length=64)]
     revision: Annotated[str, Field(max_length=8)] | None = None
     version: Annotated[str, Field(max_length=64)]
+    source: Annotated[str, Field(max_length=1024)] | None = Field(
+        None, description="Where a person sent it home: its spec.model.source.uri, of which no edit brings it back."
+    )
     reason: Annotated[str, Field(max_length=64)]
     message: Annotated[str, Field(max_length=8192)]
     at: datetime
@@ -153,6 +157,10 @@ class CommandStatus(StoredModel):
     restart: Annotated[str, Field(max_length=128)] | None = Field(
         None, description="The request for new pods of the version that serves."
     )
+
+
+def _is_nothing(entries: list[Refused]) -> bool:
+    return not entries
 
 
 def _is_empty(block: StoredModel) -> bool:
@@ -238,7 +246,12 @@ class ModelDeploymentStatus(StoredModel):
     ] = []
     stable: RevisionRef | None = None
     candidate: RevisionRef | None = None
-    refused: Refused | None = None
+    refused: Refused | None = Field(None, description="Why what the manifest asks for is not tried.")
+    also_refused: Annotated[list[Refused], Field(max_length=8)] = Field(
+        [],
+        exclude_if=_is_nothing,
+        description="The latest others that were sent home, newest last: no restart or rollback brings them back.",
+    )
     rollout: RolloutStatus | None = None
     analysis: AnalysisStatus | None = Field(None, description="The last one of a rollout that is over.")
     traffic: Annotated[

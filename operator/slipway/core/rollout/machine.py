@@ -21,9 +21,10 @@ from slipway.core.rollout.allocation import back, standing_still, towards
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain, objection, pod_was_lost
 from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted, unpaused, wait_ended, waits
+from slipway.core.rollout.refusals import refused_as, with_refusal
 from slipway.core.rollout.shares import all_to
 from slipway.core.rollout.state import Allocation, Facts, Outcome, State
-from slipway.core.rollout.target import at_phase, fallen_back, promoted, refused_as, started
+from slipway.core.rollout.target import at_phase, fallen_back, promoted, started
 from slipway.core.wait import Wait
 
 
@@ -242,7 +243,7 @@ def refuse(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome
     candidate = state.candidate
     if candidate is None:
         return Outcome(state=state, allocation=standing_still(state, facts))
-    state = replace(state, refused=refused_as(candidate, found, now))
+    state = with_refusal(state, refused_as(candidate, found, facts, now), facts)
     if state.rollout and state.stable and (facts.protected - {state.stable.revision}):
         state = replace(state, rollout=unpaused(at_phase(state.rollout, RolloutPhase.ROLLING_BACK, now)))
     else:
@@ -295,7 +296,7 @@ def sent_home(state: State, found: Finding, facts: Facts, now: datetime) -> Outc
     """What soaks goes, and the version in standby serves again."""
     if facts.standby is None:
         return _steady(state, facts)
-    state = fallen_back(state, found, facts.standby, now)
+    state = fallen_back(state, found, facts.standby, facts, now)
     return Outcome(state=state, allocation=standing_still(state, facts), notes=(_refusal(found),))
 
 

@@ -14,12 +14,12 @@ from typing import Final, Self
 
 from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutPhase, RolloutStatus
 from slipway.core.reasons import Finding, Reason, finding, fit
-from slipway.core.rollout import canary
+from slipway.core.rollout import canary, refusals
 from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.progress import paused, resumed
 from slipway.core.rollout.resolving import retry_due
 from slipway.core.rollout.state import Facts, State
-from slipway.core.rollout.target import begun, refused_as, started
+from slipway.core.rollout.target import begun, started
 
 KEPT: Final = 8
 """Requests that status remembers. Only the newest can be found again in the annotation."""
@@ -163,12 +163,20 @@ def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: da
     rollout = _moving(state, request)
     if rollout and rollout.resolve.retry_at:
         return Answer(state=replace(state, rollout=retry_due(rollout, now)), outcome="tried again at once")
-    refused = state.refused
-    if refused is None or request.revision not in (refused.revision, refused.ask[:8]):
+    refused, stable = refusals.named(state, request.revision), state.stable
+    if refused is None:
         return None
-    # What still rolls back does so no more: the same candidate starts over.
-    state = begun(state, RevisionRef(ask=refused.ask, version=refused.version), now)
-    return Answer(state=replace(state, refused=None), outcome="tried again")
+    idle = state.candidate is None or state.candidate.revision == refused.revision
+    if stable and stable.ask == refused.ask and stable.revision != refused.revision and idle:  # a restart failed
+        state = refusals.lifted(state, refused, keeps_revision=True)
+        state = begun(state, RevisionRef(ask=stable.ask, version=stable.version), now, restart=request.text)
+        return Answer(state=state, outcome="restarting again: a new revision of the same ask")
+    if refused != state.refused:
+        outcome = f"no longer refused: {refused.version} is tried again once the manifest asks for it"
+        return Answer(state=refusals.lifted(state, refused), outcome=outcome)
+    # What still rolls back does so no more: the same candidate starts over. An edit beside it is tried with it.
+    asked = RevisionRef(ask=facts.asked or refused.ask, version=facts.asked_version or refused.version)
+    return Answer(state=begun(refusals.lifted(state, refused), asked, now), outcome="tried again")
 
 
 def _rollback(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
@@ -184,8 +192,9 @@ def _rollback(state: State, request: Request, facts: Facts, policy: Policy, now:
     state = started(state, revision=facts.previous.revision or "", now=now)
     rollout = state.rollout
     back = rollout.evolve(command=rollout.command.evolve(rollback=True)) if rollout else None
+    refusal = refusals.refused_as(stable, found, facts, now)
     return Answer(
-        state=replace(state, rollout=back, refused=refused_as(stable, found, now)),
+        state=replace(refusals.with_refusal(state, refusal, facts), rollout=back),
         outcome=f"going back to {facts.previous.version} (revision {facts.previous.revision})",
     )
 

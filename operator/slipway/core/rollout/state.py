@@ -24,6 +24,9 @@ class State:
     stable: RevisionRef | None = None
     candidate: RevisionRef | None = None
     refused: Refused | None = None
+    """Of what the manifest asks for."""
+    also_refused: list[Refused] = field(default_factory=list)
+    """The latest others that were sent home, newest last."""
     rollout: RolloutStatus | None = None
     analysis: AnalysisStatus | None = None
     """The last one, of this rollout or of one before."""
@@ -45,6 +48,11 @@ class Proof:
 class Facts:
     """What the cluster says."""
 
+    asked: str = ""
+    """The manifest's ask, and its version."""
+    asked_version: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where the model of an ask is."""
     needed: int
     """Pods that carry the whole load."""
     traffic: Traffic = NOBODY

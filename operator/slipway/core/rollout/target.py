@@ -4,27 +4,29 @@ from collections.abc import Set
 from dataclasses import replace
 from datetime import datetime
 
-from slipway.api.v1alpha1.status import CommandStatus, Refused, RevisionRef, RolloutPhase, RolloutStatus
+from slipway.api.v1alpha1.status import CommandStatus, RevisionRef, RolloutPhase, RolloutStatus
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
+from slipway.core.rollout import refusals
 from slipway.core.rollout.progress import attempt_begun, paused, phase_entered, unpaused
+from slipway.core.rollout.refusals import Asked
 from slipway.core.rollout.resolving import settled
-from slipway.core.rollout.state import State
+from slipway.core.rollout.state import Facts, State
 
 
-def retarget(
-    state: State, *, ask: str, version: str, root: Set[str], now: datetime, lost: Set[str] = frozenset()
-) -> State:
+def retarget(state: State, *, asked: Asked, root: Set[str], now: datetime, lost: Set[str] = frozenset()) -> State:
     """Aim at what is asked for now: keep going, go back to stable, stay refused, or begin with a new candidate. What a
     `lost` revision was made of is gone, so the ask is resolved anew beside what is left of it. `root` is what the
     traffic reaches."""
-    if _is(state.stable, ask, lost):
+    state = refusals.still_true(state, asked)
+    if _is(state.stable, asked.ask, lost):
         return _home(state, root, now)
-    if _is(state.candidate, ask, lost) and not (state.refused and state.refused.ask == ask):
+    refusal = refusals.holding_back(state, asked)
+    if _is(state.candidate, asked.ask, lost) and not (refusal and refusal.ask == asked.ask):
         return _forward(state, now)
-    if state.refused and state.refused.ask == ask:
-        return _refused(state)
-    return begun(replace(state, refused=None), RevisionRef(ask=ask, version=version), now)
+    if refusal:
+        return _refused(refusals.in_sight(state, refusal))
+    return begun(refusals.out_of_sight(state), RevisionRef(ask=asked.ask, version=asked.version), now)
 
 
 def begun(state: State, candidate: RevisionRef, now: datetime, *, restart: str | None = None) -> State:
@@ -49,7 +51,8 @@ def restored(state: State, root: Set[str], now: datetime) -> State:
         return replace(state, rollout=_without_target(rollout)) if rollout else state
     if rollout is not None:
         return state
-    back = refused is not None and stable is not None and refused.ask == stable.ask
+    home = {each.ask for each in (*state.also_refused, *((refused,) if refused else ()))}
+    back = stable is not None and stable.ask in home
     again = stable is not None and candidate.ask == stable.ask
     made = RolloutStatus(
         phase=_phase_by_traffic(state, candidate, root),
@@ -128,24 +131,16 @@ def promoted(state: State, now: datetime, *, soaks: bool) -> tuple[State, tuple[
     return replace(state, stable=candidate, candidate=None, rollout=left), (note,)
 
 
-def refused_as(ref: RevisionRef, found: Finding, now: datetime) -> Refused:
-    """The record of a version that was sent home."""
-    return Refused(
-        ask=ref.ask, revision=ref.revision, version=ref.version, reason=found.reason, message=found.message, at=now
-    )
-
-
-def fallen_back(state: State, found: Finding, standby: RevisionRef, now: datetime) -> State:
+def fallen_back(state: State, found: Finding, standby: RevisionRef, facts: Facts, now: datetime) -> State:
     """What has just taken over is sent home: the version before, whose pods are still there, is stable again."""
     if state.stable is None or state.rollout is None:
         return state
-    number = state.last_number + 1
+    number, sent_home, rollout = state.last_number + 1, state.stable, state.rollout
+    state = replace(state, stable=standby.evolve(number=number))
     return replace(
-        state,
-        stable=standby.evolve(number=number),
-        candidate=state.stable,
-        refused=refused_as(state.stable, found, now),
-        rollout=at_phase(state.rollout, RolloutPhase.ROLLING_BACK, now),
+        refusals.with_refusal(state, refusals.refused_as(sent_home, found, facts, now), facts),
+        candidate=sent_home,
+        rollout=at_phase(rollout, RolloutPhase.ROLLING_BACK, now),
         last_number=number,
     )
 
@@ -156,20 +151,27 @@ def _is(ref: RevisionRef | None, ask: str, lost: Set[str]) -> bool:
 
 def _home(state: State, root: Set[str], now: datetime) -> State:
     """What is asked for is what serves, or served before this rollout."""
-    rollout, candidate = state.rollout, state.candidate
+    rollout = state.rollout
     elsewhere = root - {state.stable.revision if state.stable else None}
     if rollout is None and elsewhere:  # a change of share that was called off arrived nevertheless
         back = RolloutStatus(phase=RolloutPhase.ROLLING_BACK, started_at=now, phase_started_at=now)
-        return replace(state, candidate=None, refused=None, rollout=back)
+        return replace(refusals.out_of_sight(state), candidate=None, rollout=back)
     if rollout is None or rollout.phase is RolloutPhase.SOAKING:
-        return replace(state, candidate=None, refused=None)
-    if rollout.command.restart and candidate and state.stable and candidate.ask == state.stable.ask:
+        return replace(refusals.out_of_sight(state), candidate=None)
+    if _restarts(state):
         return state
     if rollout.command.rollback and state.refused and state.stable and state.refused.ask == state.stable.ask:
         return state
+    state = refusals.out_of_sight(state)
     if elsewhere:
-        return replace(state, refused=None, rollout=at_phase(unpaused(rollout), RolloutPhase.ROLLING_BACK, now))
-    return replace(state, candidate=None, rollout=None, refused=None)
+        return replace(state, rollout=at_phase(unpaused(rollout), RolloutPhase.ROLLING_BACK, now))
+    return replace(state, candidate=None, rollout=None)
+
+
+def _restarts(state: State) -> bool:
+    """Whether somebody has asked for new pods of what serves."""
+    rollout, candidate, stable = state.rollout, state.candidate, state.stable
+    return bool(rollout and rollout.command.restart and candidate and stable and candidate.ask == stable.ask)
 
 
 def _forward(state: State, now: datetime) -> State:
@@ -182,6 +184,7 @@ def _forward(state: State, now: datetime) -> State:
 
 def _refused(state: State) -> State:
     rollout = state.rollout
-    if rollout and (rollout.command.rollback or rollout.phase is RolloutPhase.ROLLING_BACK):
+    commanded = rollout is not None and (rollout.command.rollback or _restarts(state))
+    if rollout and (commanded or rollout.phase is RolloutPhase.ROLLING_BACK):
         return state
     return replace(state, candidate=None, rollout=None)
