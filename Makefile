@@ -72,10 +72,11 @@ down: $(READY) ## Delete the clusters that were made here
 stop: ## `down`, and stop the container engine if it was started here
 	@[[ ! -e $(READY) ]] || $(TESTBED) down --with-engine
 
-crds: $(READY) ## What is made from the API's models: the CRD, its copy in the chart, the field reference
+crds: $(READY) ## What is made from the code: the CRD, its copy in the chart, the field reference, the tables of reasons
 	@$(PYTHON) -m slipway.api.crd > crds/serving.slipway.dev_modeldeployments.yaml
 	@cp crds/*.yaml charts/slipway-crds/files/
 	@$(PYTHON) -m slipway.api.reference > docs/api.md
+	@$(PYTHON) -m slipway.core.reference docs/operations.md
 
 clean: ## Take away all that was made here (CACHE_TOO=yes: the built programs as well)
 	@[[ ! -e $(READY) ]] || $(TESTBED) clean $(if $(filter yes,$(CACHE_TOO)),--with-cache)

@@ -11,7 +11,8 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.controller.hearing import Hearing
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
-from slipway.core.reasons import ABOUT_REVISION, Reason
+from slipway.core import reference
+from slipway.core.reasons import About, Reason
 from testbed.shell import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -27,22 +28,32 @@ def rows(heading: str) -> dict[str, list[str]]:
     return {row[0].strip("`"): row[1:] for row in cells}
 
 
-def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as its readers make them."""
+def anchors(page: Path) -> list[str]:
+    """The anchors of a page: those of its headings, as its readers make them, and those that it sets itself."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    headings = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+    return headings + re.findall(r'<a id="([^"]+)">', page.read_text())
 
 
-def test_each_reason_has_a_row_that_says_what_it_means_and_what_to_do() -> None:
-    found = rows("Going well") | rows("About the world") | rows("About the version")
-    assert found.keys() == {str(reason) for reason in Reason}
-    for reason, cells in found.items():
-        assert len(cells) == 2, reason
-        assert all(cells), reason
+def test_the_tables_of_reasons_are_what_the_code_declares() -> None:
+    assert reference.render(OPERATIONS) == OPERATIONS, "run: make crds"
 
 
-def test_reasons_stand_under_what_they_speak_of() -> None:
-    assert rows("About the version").keys() == {str(reason) for reason in ABOUT_REVISION}
+@pytest.mark.parametrize(
+    ("heading", "about"),
+    [("Going well", None), ("About the world", About.WORLD), ("About the version", About.REVISION)],
+)
+def test_each_reason_stands_once_under_what_it_speaks_of(heading: str, about: About | None) -> None:
+    section = OPERATIONS.split(f"### {heading}", 1)[1].split("\n#", 1)[0]
+    shown = re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE)
+    assert shown == [reason.value for reason in Reason if reason.about is about]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_reason_says_what_it_means_and_what_to_do_and_can_be_linked_to(reason: Reason) -> None:
+    assert reason.meaning
+    assert reason.what_to_do
+    assert anchors(ROOT / "docs" / "operations.md").count(reference.anchor(reason)) == 1
 
 
 def test_each_metric_has_a_row_with_its_labels() -> None:
