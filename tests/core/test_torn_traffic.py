@@ -1,0 +1,183 @@
+"""What is torn in the middle of a rollout: who answers clients stays what was decided, until it can safely move."""
+
+from typing import Any
+
+import pytest
+
+from tests.core.cluster.scenario import GATEWAY, canary, counts, goes_on, pods_come, ready, shares, told
+from tests.core.cluster.simulator import Simulator
+
+
+def partly(cluster: Simulator, version: str, available: int) -> None:
+    """So many of a version's pods are ready, the others load."""
+    name = cluster.revision_named(version)
+    cluster.kubelet(name)
+    count = cluster.objects["Deployment", name]["spec"]["replicas"]
+    for number in range(available, count):
+        cluster.pods[f"{name}-{number}"]["status"] = cluster.server_runs()
+    cluster.objects["Deployment", name]["status"] = {"availableReplicas": available, "replicas": count}
+
+
+def candidate(cluster: Simulator) -> str:
+    revision: str = cluster.status["candidate"]["revision"]
+    return revision
+
+
+TYPES: dict[str, dict[str, Any]] = {
+    "rolling": {"type": "RollingUpdate"},
+    "blue-green": {"type": "BlueGreen"},
+    "canary by pods": {"type": "Canary", "canary": {"steps": [{"weight": 25}, {"pause": {}}]}},
+}
+
+
+def deleted(cluster: Simulator) -> None:
+    del cluster.objects["Service", "churn"]
+
+
+def turned(cluster: Simulator) -> None:
+    cluster.objects["Service", "churn"]["spec"]["selector"] = {"serving.slipway.dev/revision": "deadbeef"}
+
+
+def emptied(cluster: Simulator) -> None:
+    cluster.objects["Service", "churn"]["spec"]["selector"] = {}
+
+
+@pytest.mark.parametrize("torn", [deleted, turned, emptied])
+@pytest.mark.parametrize("rollout", TYPES.values(), ids=TYPES)
+def test_a_root_service_that_is_torn_is_put_back_and_takes_no_pod_from_what_serves(
+    rollout: dict[str, Any], torn: Any
+) -> None:
+    cluster = ready(replicas=4, rollout=rollout)
+    cluster.starts("4")
+    old, before = cluster.revision_named("3"), counts(cluster)["3"]
+    torn(cluster)
+    cluster.settle()
+    assert cluster.objects["Service", "churn"]["spec"]["selector"]["serving.slipway.dev/revision"] in old
+    assert counts(cluster)["3"] == before
+    assert "Promoted" not in told(cluster)[2:]
+    assert cluster.status["stable"]["version"] == "3"
+
+
+@pytest.mark.parametrize("traffic", [GATEWAY, None], ids=["gateway", "by pods"])
+def test_a_stable_deployment_that_is_deleted_comes_back_and_nobody_is_promoted_for_it(
+    traffic: dict[str, Any] | None,
+) -> None:
+    cluster = canary({"weight": 10}, {"pause": {}}, traffic=traffic)
+    for _ in range(4):
+        pods_come(cluster)
+    old = cluster.revision_named("3")
+    del cluster.objects["Deployment", old]
+    cluster.pods = {name: pod for name, pod in cluster.pods.items() if not name.startswith(old)}
+    for _ in range(3):  # the watch tells of the Deployment that is there again
+        cluster.reconcile()
+    goes_on(cluster)
+    assert cluster.status["stable"]["version"] == "3"
+    assert old in cluster.deployments()
+
+
+def test_a_canary_that_is_called_off_while_a_stable_pod_is_missing_gets_no_more_traffic() -> None:
+    cluster = canary({"weight": 10}, {"pause": {}})
+    pods_come(cluster)
+    partly(cluster, "3", 3)
+    goes_on(cluster)
+    cluster.request = f"abort/{candidate(cluster)}"
+    goes_on(cluster)
+    assert shares(cluster).get("4", 0) <= 10
+    assert cluster.selected() == cluster.status["stable"]["revision"]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_while_a_fix_resolves_the_canary_before_it_keeps_the_share_that_was_decided(full: bool) -> None:
+    cluster = canary({"weight": 10}, {"pause": {}}, fullSize=full)
+    pods_come(cluster)
+    cluster.edit(version="5")
+    goes_on(cluster)
+    assert shares(cluster).get("4", 0) <= 10
+    assert cluster.selected() == cluster.status["stable"]["revision"]
+
+
+def test_autoscaling_that_is_added_in_the_middle_takes_no_capacity() -> None:
+    cluster = ready(replicas=8)
+    cluster.starts("4")
+    for _ in range(2):
+        for name in cluster.deployments():
+            cluster.kubelet(name)
+        cluster.settle()
+    cluster.spec["autoscaling"] = {"minReplicas": 1, "maxReplicas": 20, "metrics": [{"type": "Resource"}]}
+    cluster.settle()
+    assert cluster.status["replicas"] == 8
+    assert cluster.status["stable"]["version"] == "3"
+
+
+@pytest.mark.parametrize("after", [2, 1])
+def test_a_canary_by_pods_is_not_promoted_past_its_pause_by_scaling(after: int) -> None:
+    cluster = canary({"weight": 25}, {"pause": {}}, replicas=8, traffic=None)
+    for _ in range(6):
+        pods_come(cluster)
+    cluster.spec["replicas"] = after
+    cluster.generation += 1
+    for _ in range(4):
+        pods_come(cluster)
+    assert cluster.status["stable"]["version"] == "3"
+    assert cluster.status["phase"] == "Paused"
+
+
+@pytest.mark.parametrize(("first", "then", "expected"), [(3, 9, {"3": 6, "4": 3}), (3, 30, {"3": 20, "4": 10})])
+def test_a_canary_by_pods_keeps_its_share_when_it_is_scaled_up(first: int, then: int, expected: dict[str, int]) -> None:
+    cluster = canary({"weight": 34}, {"pause": {}}, replicas=first, traffic=None)
+    for _ in range(5):
+        pods_come(cluster)
+    cluster.spec["replicas"] = then
+    for _ in range(12):
+        pods_come(cluster)
+    assert counts(cluster) == expected
+
+
+def test_after_a_sleep_the_old_version_gets_its_pods_back_first() -> None:
+    cluster = canary({"weight": 25}, {"pause": {}}, replicas=4, traffic=None)
+    for _ in range(5):
+        pods_come(cluster)
+    cluster.spec["suspend"] = True
+    cluster.settle()
+    cluster.spec["suspend"] = False
+    for _ in range(6):
+        pods_come(cluster)
+    assert counts(cluster) == {"3": 3, "4": 1}
+
+
+def test_standby_that_somebody_ends_keeps_its_pods_for_the_drain() -> None:
+    cluster = ready(replicas=2, rollout={"type": "BlueGreen"})
+    cluster.starts("4")
+    cluster.kubelet(cluster.revision_named("4"))
+    cluster.settle()
+    cluster.pass_time(seconds=1)
+    cluster.request = f"promote/{cluster.status['stable']['revision']}"
+    cluster.settle()
+    assert counts(cluster) == {"3": 2, "4": 2}
+    cluster.pass_time(seconds=31)
+    cluster.settle()
+    assert counts(cluster) == {"4": 2}
+
+
+def test_a_type_that_changes_in_the_middle_leaves_callers_the_pods_that_they_have() -> None:
+    cluster = ready(replicas=4, rollout={"type": "RollingUpdate"}, traffic=GATEWAY)
+    cluster.gateway_answers()
+    cluster.starts("4")
+    for _ in range(3):
+        pods_come(cluster)
+    cluster.spec["rollout"] = {"type": "Canary", "canary": {"steps": [{"weight": 10}, {"pause": {}}]}}
+    cluster.reconcile()
+    reached = cluster.selected()
+    names = [f"churn-{reached}"] if reached else list(cluster.deployments())
+    carried = sum(cluster.objects["Deployment", name]["status"].get("availableReplicas", 0) for name in names)
+    assert carried >= 4
+
+
+def test_woken_after_a_long_sleep_it_is_given_its_time() -> None:
+    cluster = ready(replicas=2)
+    cluster.spec["suspend"] = True
+    cluster.settle()
+    cluster.pass_time(days=1)
+    cluster.spec["suspend"] = False
+    cluster.settle()
+    assert cluster.condition("Stalled")["status"] == "False"
