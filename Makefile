@@ -21,7 +21,7 @@ BENCH ?= scale
 
 export PATH := $(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-canary test lint unit e2e bench tools images up down stop clean crds
+.PHONY: help demo demo-canary test lint unit explore e2e bench tools images up down stop clean crds
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 13
@@ -48,6 +48,9 @@ lint: $(READY) ## Style, types and the layers' rules
 
 unit: $(READY) ## Tests without a cluster
 	@pytest tests --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=25 $(PYTEST)
+
+explore: $(READY) ## Tear at the core for MINUTES (60) on examples that nobody has seen
+	@$(PYTHON) -m tests.core.cluster.explore $(or $(MINUTES),60)
 
 e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down` takes it away)
 	@$(TESTBED) story-tools
