@@ -201,6 +201,8 @@ def _last_asked(scene: Scene, known: RevisionStatus) -> datetime | None:
 def _had_traffic(scene: Scene, known: RevisionStatus) -> bool:
     """Whether clients may have connections to it: it had a share that no status tells of any more, or a header led to
     it."""
+    if known.revision in scene.traffic.reaches and scene.available(known.revision):
+        return True
     rollout, candidate = scene.before.rollout, scene.before.candidate
     was = candidate is not None and candidate.revision == known.revision
     moved = rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
