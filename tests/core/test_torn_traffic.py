@@ -173,6 +173,18 @@ def test_a_type_that_changes_in_the_middle_leaves_callers_the_pods_that_they_hav
     assert carried >= 4
 
 
+def test_a_pause_that_is_over_while_the_gateway_is_unfit_asks_for_no_pass_at_once() -> None:
+    cluster = canary({"weight": 10}, {"pause": {"duration": "5m"}}, {"weight": 50})
+    cluster.has_gateway()
+    pods_come(cluster)
+    cluster.has_gateway(there=False)
+    cluster.pass_time(minutes=6)
+    cluster.settle()
+    plan = cluster.reconcile()
+    assert plan.wake_at is None or plan.wake_at > cluster.now
+    assert cluster.condition("Ready")["reason"] == "GatewayNotFound"
+
+
 def test_woken_after_a_long_sleep_it_is_given_its_time() -> None:
     cluster = ready(replicas=2)
     cluster.spec["suspend"] = True

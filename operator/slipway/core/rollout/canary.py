@@ -81,6 +81,8 @@ def progressed(
         entered = _entered(status, policy, status.step + 1, now)
         status = _begun(entered, facts, facts.of(candidate), policy, now)
     said, wake_at = _wait(status, policy, candidate)
+    if wake_at and wake_at <= now:  # it is over: what else is in the way is waited for
+        said, wake_at = None, None
     rollout = rollout.evolve(canary=status)
     if status.step != before.step:  # the pods have time again to get there
         rollout = time_restarted(rollout, now)
