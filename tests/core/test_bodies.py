@@ -10,7 +10,7 @@ import pytest
 from slipway.core.drift import contains
 from slipway.core.goal import spec_of
 from slipway.core.names import Manifest
-from slipway.core.plan import Apply, Delete, Plan, Scale
+from slipway.core.plan import Plan, place_of
 from tests.core.cluster.scenario import APART, GATEWAY, KEYS, LIMIT, SCALING, answered, canary, pods_come, ready
 from tests.core.cluster.simulator import Simulator
 
@@ -122,19 +122,9 @@ def test_whatever_a_child_holds_the_pass_goes_on_and_puts_right_what_we_write(sc
         seen.add(kind)
         ours = path[0] == "spec" and path != ("spec", "replicas") and kind != "Job"  # a count is the rollout's to say
         if ours and not contains(after["spec"], before["spec"]):
-            written = [place(action) for action in plan.actions]
+            written = [place_of(action) for action in plan.actions]
             assert (kind, after["metadata"]["name"]) in written, (kind, path, written)
     assert seen == {kind for kind, _ in cluster.objects}
-
-
-def place(action: Apply | Scale | Delete) -> tuple[str, str]:
-    match action:
-        case Apply(manifest=manifest):
-            return manifest["kind"], manifest["metadata"]["name"]
-        case Scale(name=name):
-            return "Deployment", name
-        case Delete(kind=kind, name=name):
-            return kind, name
 
 
 REFS: Final[dict[str, list[Any]]] = {

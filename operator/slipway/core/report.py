@@ -9,6 +9,7 @@ from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT
 from slipway.core.reasons import found_before
 from slipway.core.rollout.analysing import ended, of_rollout
 from slipway.core.rollout.gates import first_finding
+from slipway.core.rollout.shares import by_pods
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.scene import Scene
 from slipway.core.status import Situation, conditions, phase
@@ -97,12 +98,7 @@ def _shares(scene: Scene, goal: Goal) -> dict[str, int]:
         return {known.revision: known.share for known in scene.before.revisions}
     if len(goal.root) == 1:
         return dict.fromkeys(goal.root & scene.selected, 100)
-    pods = {revision: scene.available(revision) for revision in sorted(goal.root)}
-    whole = sum(pods.values())
-    shares = {revision: 100 * count // whole for revision, count in pods.items()} if whole else {}
-    if shares:  # what rounding lost goes to the largest
-        shares[max(shares, key=lambda revision: shares[revision])] += 100 - sum(shares.values())
-    return shares
+    return by_pods({revision: scene.available(revision) for revision in goal.root})
 
 
 def status_of(

@@ -14,7 +14,7 @@ from slipway.core.decide import decide
 from slipway.core.facts import Foreign, Observed
 from slipway.core.identity import ask, canonical
 from slipway.core.names import REVISION, Manifest
-from slipway.core.plan import Action, Apply, Delete, Plan, Scale
+from slipway.core.plan import Action, Apply, Delete, Plan, Scale, place_of
 from tests.core.cluster.simulator import Simulator
 from tests.core.gen import owner, platform
 
@@ -75,7 +75,7 @@ class Disturbed(Simulator):
         return plan
 
     def carried_out(self, plan: Plan, writes: int, before: Manifest) -> bool:
-        places = [_place(action) for action in plan.actions]
+        places = [place_of(action) for action in plan.actions]
         assert len(places) == len(set(places)), "two writes of one pass fight"
         if any(self.available(name) < least for name, least in plan.relies_on.items()):
             self.stirred = True  # the controller reads it live, and decides again
@@ -96,23 +96,23 @@ class Disturbed(Simulator):
             finally:
                 self.collect_garbage()
             assert self.carried() >= min(floor, carried), (
-                f"takes capacity away: {_place(action)} {self.carried()} < {carried} {dict(plan.relies_on)}"
+                f"takes capacity away: {place_of(action)} {self.carried()} < {carried} {dict(plan.relies_on)}"
             )
-            if _place(action) == ("Service", "churn"):
+            if place_of(action) == ("Service", "churn"):
                 assert self.carried() or not carried or self.asleep or not plan.status.stable, (
                     "traffic goes to where nothing answers"
                 )
                 there = {r.revision: r.state.value for r in plan.status.revisions}
                 answer = {revision for revision in self.reached() if self.available(f"churn-{revision}")}
                 assert answer <= {name for name in there if there[name] in TAKE_PART}, (answer, there)
-            if (kind := _place(action)[0]) in ROUTES and _place(action) in self.objects:
+            if (kind := place_of(action)[0]) in ROUTES and place_of(action) in self.objects:
                 self.route_holds(kind, weights[kind], plan)
             self.stirred = self.stirred or len(self.pods) < pods
         return True
 
     def carry_out(self, action: Action) -> None:
         """As the simulator does, with the preconditions that the real writes carry."""
-        kind, name = _place(action)
+        kind, name = place_of(action)
         there = self.objects.get((kind, name))
         if isinstance(action, Apply) and (kind, name) in self.taken:
             if any((known.kind, known.name) == (kind, name) for known in self.foreign):
@@ -142,7 +142,7 @@ class Disturbed(Simulator):
             before, known = self.status, {(name.kind, name.name) for name in self.foreign}
             self.stirred = False
             plan = self.one_pass()
-            if before == self.status and all(_place(action) in known for action in plan.actions):
+            if before == self.status and all(place_of(action) in known for action in plan.actions):
                 return plan
             assert awaited, f"nobody would have made this pass: {_short(plan)} {_changed(before, self.status)}"
             awaited = bool(self.stirred or self.foreign) or (plan.wake_at is not None and plan.wake_at <= self.now)
@@ -333,22 +333,12 @@ class Disturbed(Simulator):
 
 
 def _short(plan: Plan) -> list[tuple[str, str]]:
-    return [_place(action) for action in plan.actions]
+    return [place_of(action) for action in plan.actions]
 
 
 def _changed(before: Manifest, after: Manifest) -> Manifest:
     keys = before.keys() | after.keys()
     return {key: (before.get(key), after.get(key)) for key in sorted(keys) if before.get(key) != after.get(key)}
-
-
-def _place(action: Action) -> tuple[str, str]:
-    match action:
-        case Apply(manifest=manifest):
-            return manifest["kind"], manifest["metadata"]["name"]
-        case Scale(name=name):
-            return "Deployment", name
-        case Delete(kind=kind, name=name):
-            return kind, name
 
 
 def _owner(pod: str) -> str:

@@ -14,7 +14,7 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.api.v1alpha1.canary import CanaryStep
 from slipway.api.v1alpha1.spec import RollingUpdate, Rollout, RolloutType
 from slipway.core.children.route import ROUTES
-from slipway.core.plan import Action, Apply, Plan
+from slipway.core.plan import Action, Apply, Plan, place_of
 from tests.core.cluster import clients
 from tests.core.cluster.world import (
     ConflictError,
@@ -22,7 +22,6 @@ from tests.core.cluster.world import (
     UnansweredError,
     World,
     parts_of,
-    place,
     revision_of,
 )
 
@@ -127,7 +126,7 @@ class Torn(World):
         self.says_what_it_means(plan)
         if not plan.actions and plan.status.to_dict() == before:
             assert plan.wake_at is None or plan.wake_at > self.now, "a pass without effect asks for another at once"
-        places = [place(action) for action in plan.actions]
+        places = [place_of(action) for action in plan.actions]
         assert len(places) == len(set(places)), "two writes of one pass fight"
         if writes <= 0:
             return plan
@@ -139,7 +138,7 @@ class Torn(World):
             try:
                 self.promised(action)
             except (ConflictError, UnansweredError):
-                self.look_live(place(action))
+                self.look_live(place_of(action))
                 break
             except ObstructedError:
                 continue
@@ -170,7 +169,7 @@ class Torn(World):
             if before == self.status and self.serial == serial:
                 self.rests(plan)
                 return plan
-        raise AssertionError(f"still writing after {SETTLES_WITHIN} passes: {[place(a) for a in plan.actions]}")
+        raise AssertionError(f"still writing after {SETTLES_WITHIN} passes: {[place_of(a) for a in plan.actions]}")
 
     def learn(self, plan: Plan) -> None:
         """Which version a revision is, and what has become of it."""
@@ -186,7 +185,7 @@ class Torn(World):
 
     def promised(self, action: Action) -> None:
         """Make one write, and compare what clients have afterwards with what they had."""
-        kind, name = place(action)
+        kind, name = place_of(action)
         had, ways = self.capacity(self.felt.service), clients.routed(self) if self.routed else []
         carried = {revision: clients.staying(self, revision) for revision in self.revisions()}
         counts = {name: int(m["spec"].get("replicas", 1)) for name, m in self.deployments().items()}

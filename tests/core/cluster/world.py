@@ -16,7 +16,7 @@ from slipway.core.decide import decide
 from slipway.core.facts import Child, Foreign, NodeFacts, Observed, Rejected, pod_facts
 from slipway.core.gateways import GatewayClassFacts, Gateways, gateway_facts
 from slipway.core.names import Manifest
-from slipway.core.plan import Action, Apply, Delete, Plan, Scale
+from slipway.core.plan import Action, Apply, Delete, Plan, Scale, place_of
 from tests.core.gen import owner, platform, resolved
 
 START: Final = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -110,7 +110,7 @@ class World:
 
     def write(self, action: Action) -> None:
         """Carry out one action with the preconditions of the real write."""
-        kind, name = place(action)
+        kind, name = place_of(action)
         self.refuse(kind, name)
         there = self.pods.get(name) if kind == "Pod" else self.objects.get((kind, name))
         match action:
@@ -160,7 +160,7 @@ class World:
                 self.end_pod(name)
             case Delete(kind=kind, name=name):
                 self.remove(kind, name)
-        key = place(action)
+        key = place_of(action)
         if key in self.objects:  # the answer to a write goes into the store
             self.view[key] = copy.deepcopy(self.objects[key])
         else:
@@ -345,17 +345,6 @@ class World:
         envoy = GatewayClassFacts(name="envoy", controller="envoy.example/controller", complaint=None)
         known = {(facts.namespace, facts.name): facts} if there else {}
         self.gateways = Gateways(gateways=known, classes={"envoy": envoy})
-
-
-def place(action: Action) -> tuple[str, str]:
-    """What an action writes to: kind and name."""
-    match action:
-        case Apply(manifest=manifest):
-            return manifest["kind"], manifest["metadata"]["name"]
-        case Scale(name=name):
-            return "Deployment", name
-        case Delete(kind=kind, name=name):
-            return kind, name
 
 
 def owner_of(manifest: Manifest) -> str | None:

@@ -25,9 +25,8 @@ class ExactStep:
     """Every step was made: what is left is to take over."""
 
 
-def standing_still(state: State, facts: Facts, *, weight: int | None = None) -> Allocation:
-    """Pods and traffic stay as they were decided; what serves has as many pods as are needed. `weight`: the candidate's
-    decided share, where its pods may have lost it meanwhile."""
+def standing_still(state: State, facts: Facts) -> Allocation:
+    """Pods and traffic stay as they were decided; what serves has as many pods as are needed."""
     counts = {name: known.count for name, known in facts.revisions.items()}
     stable = facts.of(state.stable)
     if facts.needed == 0:
@@ -37,7 +36,7 @@ def standing_still(state: State, facts: Facts, *, weight: int | None = None) -> 
         return Allocation(counts=counts, traffic=facts.traffic if facts.traffic.service else all_to(stable.revision))
     if stable:
         counts |= _resized(facts, stable)
-    traffic = _returned(facts, stable) or _no_larger(state, facts, weight=weight)
+    traffic = _returned(facts, stable) or _no_larger(state, facts)
     still = Limits(needed=facts.needed)
     return _safe(counts, traffic, [side(known) for known in facts.revisions.values()], still, facts)
 
@@ -49,7 +48,7 @@ def towards(
     leads, stable = facts.of(state.candidate), facts.of(state.stable)
     if leads is None:
         return standing_still(state, facts)
-    down = _giving(state, facts, stable, back=False)
+    down = _giving(facts, stable, back=False)
     sides = [side(leads), *down]
     held = not routed and any(each.carries for each in sides if each.revision in facts.traffic.reaches)
     if held:  # what serves goes on serving, the pods that it has included
@@ -63,9 +62,8 @@ def towards(
     returned = _returned(facts, stable)
     if returned and stable and leads.revision not in wanted.traffic.reaches:
         wanted = Allocation(counts={**wanted.counts, stable.revision: stable.count}, traffic=returned)
-    if (
-        facts.route and facts.traffic.service and not leads.addressable
-    ):  # a gateway would send requests to nobody of ours
+    if facts.route and facts.traffic.service and not leads.addressable:
+        # A gateway would send its share to nobody of ours.
         wanted = replace(wanted, traffic=_no_larger(state, facts))
     if held:
         counts = standing_still(state, facts).counts if leads.revision in facts.traffic.reaches else wanted.counts
@@ -78,7 +76,7 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
     stable, candidate = facts.of(state.stable), facts.of(state.candidate)
     if stable is None:
         return standing_still(state, facts)
-    down = _giving(state, facts, candidate, back=True)
+    down = _giving(facts, candidate, back=True)
     wanted = _as_allocation(allocate(side(stable), down, within, facts.traffic.reaches))
     if facts.traffic.shares and wanted.traffic.reaches != {stable.revision}:
         shares = _shares(facts, stable, candidate, 0)
@@ -139,14 +137,13 @@ def _traffic_first(wanted: Allocation, sides: list[Side], within: Limits, leads:
     return replace(wanted, traffic=Traffic(service=staying))
 
 
-def _no_larger(state: State, facts: Facts, *, weight: int | None = None) -> Traffic:
+def _no_larger(state: State, facts: Facts) -> Traffic:
     """The traffic as it was decided; of exact shares what no pods are there for goes back to stable."""
     stable, candidate = facts.of(state.stable), facts.of(state.candidate)
     if facts.traffic.shares is None or stable is None:
         return facts.traffic
     decided = facts.traffic.shares.get(candidate.revision, 0) if candidate else 0
-    wanted = max(decided, weight or 0) if facts.landed else decided
-    return Traffic(service=facts.traffic.service, shares=_shares(facts, stable, candidate, wanted, keep=True))
+    return Traffic(service=facts.traffic.service, shares=_shares(facts, stable, candidate, decided, keep=True))
 
 
 def _returned(facts: Facts, stable: RevisionFacts | None) -> Traffic | None:
@@ -154,8 +151,8 @@ def _returned(facts: Facts, stable: RevisionFacts | None) -> Traffic | None:
     service = facts.traffic.service
     if stable is None or not service or not service <= set(facts.superseded):
         return None
-    carries = sum(min(known.available, known.count) for name, known in facts.revisions.items() if name in service)
-    can = min(stable.available, stable.count)
+    carries = sum(known.carries for name, known in facts.revisions.items() if name in service)
+    can = stable.carries
     return all_to(stable.revision) if can and can >= min(facts.needed, carries) else None
 
 
@@ -165,7 +162,7 @@ def _shares(
     """Percent by revision. With `keep`, those that are superseded keep what they have as well, as they can carry it."""
     now = _now(facts)
     can = {
-        name: can_carry(min(known.available, known.count), facts.needed) if known.addressable else 0
+        name: can_carry(known.carries, facts.needed) if known.addressable else 0
         for name, known in facts.revisions.items()
     }
     names = [name for name in facts.revisions if name != stable.revision]
@@ -189,11 +186,11 @@ def _now(facts: Facts) -> Mapping[str, int]:
     """Percent of the gateway's requests that each revision has by what was decided."""
     if facts.traffic.shares is not None:
         return facts.traffic.shares
-    carries = {n: min(k.available, k.count) for n, k in facts.revisions.items() if n in facts.traffic.service}
+    carries = {n: k.carries for n, k in facts.revisions.items() if n in facts.traffic.service}
     return by_pods(carries) or dict.fromkeys(facts.traffic.service, WHOLE // max(1, len(facts.traffic.service)))
 
 
-def _giving(state: State, facts: Facts, other: RevisionFacts | None, *, back: bool) -> list[Side]:
+def _giving(facts: Facts, other: RevisionFacts | None, *, back: bool) -> list[Side]:
     """Who gives up pods, in that order: what is superseded, then the other one of stable and candidate."""
     names = (*facts.superseded, *((other.revision,) if other else ()))
     return [

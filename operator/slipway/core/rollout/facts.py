@@ -38,6 +38,11 @@ class RevisionFacts:
     """What Kubernetes tells of pods that do not start, by uid."""
 
     @property
+    def carries(self) -> int:
+        """Available pods that stay: right after a scale-down more are counted."""
+        return min(self.available, self.count)
+
+    @property
     def whole(self) -> bool:
         """Every pod that it should have is available, and it should have some."""
         return self.available >= self.wanted > 0

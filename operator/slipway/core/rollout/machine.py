@@ -124,7 +124,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
 def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> bool:
     rollout = state.rollout
     shifted = rollout is not None and rollout.phase is RolloutPhase.SHIFTING
-    whole = min(candidate.available, candidate.count) >= facts.needed > 0
+    whole = candidate.carries >= facts.needed > 0
     if state.stable is None:  # nobody else answers, whatever a gateway may say
         return whole and facts.live_service == {candidate.revision}
     alone = facts.traffic.reaches == {candidate.revision} and facts.landed
