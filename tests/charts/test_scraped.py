@@ -18,7 +18,8 @@ import yaml
 from prometheus_client import start_http_server
 
 from slipway.controller.hearing import Hearing
-from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
+from slipway.controller.kinds import MODEL_DEPLOYMENT, NODE, Key
+from slipway.controller.kube import ForbiddenError
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
@@ -60,13 +61,14 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
 
 @pytest.fixture(scope="module")
 def operator() -> Iterator[int]:
-    """The port of an operator's metrics that has seen a version refused, a pass fail, and a status that it could not
-    write."""
+    """The port of an operator's metrics that has seen a version refused, a pass fail, a kind that it may not list, and
+    a status that it could not write."""
     telemetry, store, hearing = Telemetry(), Store(), Hearing()
     telemetry.watch(store, hearing, platform_version="0")
     telemetry.reconcile_seconds.labels("failed").observe(0.1)
     telemetry.status_unwritten(Key("shop", "churn"), stuck=True)
     hearing.listed(MODEL_DEPLOYMENT, {}, {}, 0)
+    store.coverage.failed(NODE, None, ForbiddenError(403, "Forbidden", "nodes is forbidden", call="GET nodes"), 0)
     sample = yaml.safe_load((ROOT / "gitops" / "argocd" / "testdata" / "rolling-back.yaml").read_text())
     sample["metadata"] |= {"uid": "u", "resourceVersion": "1"}
     store.put(MODEL_DEPLOYMENT, sample)

@@ -106,11 +106,12 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
     outcome = _moved(state, rollout, facts, policy, now)
-    said = failed or (None if unrouted else outcome.finding) or found  # a pause is not what is waited for then
-    wait = Wait(finding=said, until=outcome.wake_at, stalled=bool(failed) or outcome.stalled)
+    waited = failed or (None if unrouted else outcome.finding) or found  # a pause is not what is waited for then
+    wait = Wait(finding=waited, until=outcome.wake_at, stalled=bool(failed) or outcome.stalled)
     wait |= _patience(rollout, candidate, policy, now)
-    if said is None:
+    if waited is None:
         wait |= _until_landed(rollout, facts, policy, now)
+    wait |= Wait(finding=pod_was_lost(candidate))
     return replace(
         outcome,
         evict=(*at_fault(candidate), *_stable_faults(state, facts)),
@@ -184,7 +185,7 @@ def _judged(
         return waits(rollout, now), found, None
     rollout = wait_ended(rollout, now)
     late = None if _idle(rollout, candidate) else missed_deadline(rollout, candidate, policy, now)
-    return rollout, found or pod_was_lost(candidate), late
+    return rollout, found, late
 
 
 def _idle(rollout: RolloutStatus, candidate: RevisionFacts) -> bool:
