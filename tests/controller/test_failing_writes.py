@@ -57,7 +57,7 @@ def a_job(owner: Owner, name: str = "churn-1") -> Manifest:
 
 
 def wants(*made: Any) -> Any:
-    """A core that wants these, and writes what is missing or not as wanted, as converge does."""
+    """A core that wants these, and writes what is missing or not as wanted, as diff does."""
 
     def rule(owner: Owner, observed: Observed) -> Plan:
         actions: list[Action] = []

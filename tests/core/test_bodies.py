@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
+from slipway.core.desired.history import spec_of
 from slipway.core.drift import contains
-from slipway.core.goal import spec_of
 from slipway.core.names import Manifest
 from slipway.core.plan import Plan, place_of
 from tests.core.cluster.scenario import APART, GATEWAY, KEYS, LIMIT, SCALING, answered, canary, pods_come, ready

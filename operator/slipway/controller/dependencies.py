@@ -6,7 +6,7 @@ from typing import Final
 from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
 from slipway.core.children.route import ROUTES
 from slipway.core.children.security_policy import SECURITY_POLICY
-from slipway.core.converge import AUTOSCALER
+from slipway.core.desired.objects import AUTOSCALER
 from slipway.core.names import Manifest
 from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 

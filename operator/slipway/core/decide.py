@@ -14,9 +14,12 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.children.revision import RevisionRecord, render
 from slipway.core.children.route import ROUTE, ROUTES
-from slipway.core.converge import Convergence, Goal, converge
+from slipway.core.desired.history import spec_of
+from slipway.core.desired.objects import DesiredState
+from slipway.core.desired.routing import traffic_of
+from slipway.core.desired.state import desired_state
+from slipway.core.diff import Changes, diff
 from slipway.core.facts import Observed, Owner
-from slipway.core.goal import decided, goal_of, spec_of
 from slipway.core.hindrance import hindered, hindrance, told_at
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import cut_off, drain_time, line_up
@@ -84,31 +87,31 @@ def _decide(scene: Scene) -> Plan:
     outcome, record = _recorded(scene, _outage(scene, _step(scene, retargeted(scene, remembered(scene)))))
     outcome = _counted(scene, outcome)
     state = outcome.state
-    lineup = line_up(scene, state, traffic=decided(scene, outcome), ends_standby=outcome.ends_standby)
-    goal = goal_of(scene, outcome, lineup, record)
-    convergence = converge(owner=scene.owner, spec=scene.spec, observed=scene.observed, goal=goal)
-    blocked = hindrance(scene.observed, scene.now, convergence.conflicts)
-    situation = situation_of(scene, outcome, goal, blocked)
+    lineup = line_up(scene, state, traffic=traffic_of(scene, outcome), ends_standby=outcome.ends_standby)
+    desired = desired_state(scene, outcome, lineup, record)
+    changes = diff(desired, scene.observed, scene.owner)
+    blocked = hindrance(scene.observed, scene.now, changes.conflicts)
+    situation = situation_of(scene, outcome, desired, blocked)
     told = _told(before, situation) if not outcome.notes else ()
     state = _having_told(state, told)
     status = status_of(
-        scene=scene, outcome=replace(outcome, state=state), lineup=lineup, goal=goal, situation=situation
+        scene=scene, outcome=replace(outcome, state=state), lineup=lineup, desired=desired, situation=situation
     )
     cut = tuple(_cut(scene, known) for known in cut_off(scene, lineup))
     looks = looks_of(scene, state, lineup)
     routed_at = scene.route.look_again if scene.route else None
     wakes = [outcome.wake_at, lineup.ends_at, routed_at, scene.policies.look_again, wakes_at(looks, scene.now)]
-    if is_fresh(scene) and before.rollout and any(live.record is None for live in goal.live):
+    if is_fresh(scene) and before.rollout and any(each.record is None for each in desired.revisions):
         wakes.append(before.rollout.phase_started_at + HEARD_WITHIN)
     wakes += told_at(scene.observed, scene.now, scene.policy.progress_deadline)
-    if blocked is None and _goes_on(scene, outcome, _unhindered(scene, convergence)):
+    if blocked is None and _goes_on(scene, outcome, _unhindered(scene, changes)):
         wakes.append(scene.now)
     return Plan(
         status=status,
-        actions=tuple(convergence.actions),
+        actions=tuple(changes.actions),
         notes=(*outcome.notes, *told, *cut),
-        relies_on=_relied_on(scene, goal, convergence) if state.stable else {},
-        relies_on_guards=_guards_relied_on(scene, convergence),
+        relies_on=_relied_on(scene, desired, changes) if state.stable else {},
+        relies_on_guards=_guards_relied_on(scene, changes),
         looks=looks,
         wake_at=min((at for at in wakes if at), default=None),
     )
@@ -142,10 +145,10 @@ def _patient(scene: Scene, outcome: Outcome, since: datetime) -> Outcome:
     return replace(outcome, wake_at=min(filter(None, (outcome.wake_at, deadline))))
 
 
-def _unhindered(scene: Scene, convergence: Convergence) -> list[Action]:
+def _unhindered(scene: Scene, changes: Changes) -> list[Action]:
     """The actions that will be carried out: no other can be what the next step waits for."""
     places = hindered(scene.observed)
-    return [action for action in convergence.actions if place_of(action) not in places]
+    return [action for action in changes.actions if place_of(action) not in places]
 
 
 def _goes_on(scene: Scene, outcome: Outcome, actions: Sequence[Action]) -> bool:
@@ -168,21 +171,23 @@ def _goes_on(scene: Scene, outcome: Outcome, actions: Sequence[Action]) -> bool:
     )
 
 
-def _relied_on(scene: Scene, goal: Goal, convergence: Convergence) -> dict[str, int]:
+def _relied_on(scene: Scene, desired: DesiredState, changes: Changes) -> dict[str, int]:
     """What makes it right to take capacity or traffic away: the pods that the traffic reaches afterwards."""
-    counts = {of_revision(scene.owner.name, live.revision): scene.count(live.revision) for live in goal.live}
-    takes = any(_lowers(action, counts) for action in convergence.actions)
-    moves = scene.selected != goal.service or (scene.route and not scene.route.splits_by(goal.weights))
+    named = {of_revision(scene.owner.name, each.revision): each for each in desired.revisions}
+    counts = {name: scene.count(each.revision) for name, each in named.items()}
+    takes = any(_lowers(action, counts) for action in changes.actions)
+    service = desired.traffic.service or scene.selected
+    moves = scene.selected != service or (scene.route and not scene.route.splits_by(desired.weights))
     if not (takes or moves):
         return {}
-    left = {of_revision(scene.owner.name, live.revision): live for live in goal.live if live.revision in goal.root}
-    relied = {name: min(scene.available(live.revision), live.replicas) for name, live in left.items()}
+    left = {name: each for name, each in named.items() if each.revision in desired.traffic.reaches}
+    relied = {name: min(scene.available(each.revision), each.replicas.count) for name, each in left.items()}
     return {name: available for name, available in relied.items() if available}
 
 
-def _guards_relied_on(scene: Scene, convergence: Convergence) -> dict[tuple[str, str], str]:
+def _guards_relied_on(scene: Scene, changes: Changes) -> dict[tuple[str, str], str]:
     """What makes it right to open a route: the guard that was seen in force."""
-    routes = (a.manifest for a in convergence.actions if isinstance(a, Apply) and a.manifest["kind"] == ROUTE)
+    routes = (a.manifest for a in changes.actions if isinstance(a, Apply) and a.manifest["kind"] == ROUTE)
     relied = (guard_of(scene.policies, route, scene.observed, scene.owner) for route in routes)
     return {(guard.kind, guard.name): guard.resource_version for guard in relied if guard}
 

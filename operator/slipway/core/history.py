@@ -7,8 +7,8 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from slipway.core.body import integer, within
+from slipway.core.children.record import RECORD, unpacked
 from slipway.core.children.revision import RevisionRecord
-from slipway.core.converge import RECORD, unpacked
 from slipway.core.facts import Child, Observed, Owner
 from slipway.core.names import of_revision
 

@@ -2,7 +2,8 @@
 
 from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus, RolloutPhase
-from slipway.core.converge import Goal, Live
+from slipway.core.autoscaling import shown_count
+from slipway.core.desired.objects import DesiredRevision, DesiredState
 from slipway.core.hindrance import Hindrance
 from slipway.core.lineup import Lineup, described
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
@@ -15,7 +16,7 @@ from slipway.core.scene import Scene
 from slipway.core.status import Situation, conditions, phase
 
 
-def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Hindrance | None) -> Situation:
+def situation_of(scene: Scene, outcome: Outcome, desired: DesiredState, blocked: Hindrance | None) -> Situation:
     """Put in words what was decided: what serves, what is on its way, and what is in the way."""
     state = outcome.state
     stable, candidate = state.stable, state.candidate
@@ -29,10 +30,12 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Hindrance 
     if found is None and scene.route:
         found = scene.route.finding
     routed = scene.route is None or scene.route.settled or (scene.route.look_again and _was_ready(scene))
-    asked = stable is not None and stable.ask == scene.ask and goal.root == {stable.revision} and bool(routed)
+    asked = (
+        stable is not None and stable.ask == scene.ask and desired.traffic.reaches == {stable.revision} and bool(routed)
+    )
     return Situation(
         serving=stable.version if stable else None,
-        available=_reachable(scene, goal) if stable else 0,
+        available=_reachable(scene, desired) if stable else 0,
         wanted=scene.needed,
         asked_serves=asked and candidate is None and blocked is None,
         suspended=scene.suspended,
@@ -41,7 +44,7 @@ def situation_of(scene: Scene, outcome: Outcome, goal: Goal, blocked: Hindrance 
         verifying=_verifies(scene, state),
         awaits=_awaits(scene, state),
         candidate=candidate.version if candidate else None,
-        moving=_moving(scene, state, goal) if candidate and candidate.revision else None,
+        moving=_moving(scene, state, desired) if candidate and candidate.revision else None,
         finding=found if not back or blocked or outcome.finding else None,
         waits=scene.policies.waits,
         stalled=outcome.stalled or (blocked is not None and blocked.stalls(scene.now, scene.policy.progress_deadline)),
@@ -72,9 +75,9 @@ def _awaits(scene: Scene, state: State) -> str | None:
     return f"waits for the gateway to take up step {rollout.canary.step + 1} of {len(scene.policy.canary_steps)}"
 
 
-def _moving(scene: Scene, state: State, goal: Goal) -> str | None:
+def _moving(scene: Scene, state: State, desired: DesiredState) -> str | None:
     """Where each of those that take part stands: `2 has 1 of 4 pods available and 25 % of the traffic`."""
-    shares = _shares(scene, goal) or dict.fromkeys(
+    shares = _shares(scene, desired) or dict.fromkeys(
         scene.traffic.reaches, 100
     )  # until a switch is seen, all is where it was
     refs = [ref for ref in (state.candidate, state.stable) if ref and ref.revision]
@@ -85,24 +88,24 @@ def _moving(scene: Scene, state: State, goal: Goal) -> str | None:
     return ", ".join(said) + " of the traffic" if len(said) > 1 else None
 
 
-def _reachable(scene: Scene, goal: Goal) -> int:
+def _reachable(scene: Scene, desired: DesiredState) -> int:
     """Available pods that the traffic reaches."""
-    return sum(scene.available(revision) for revision in goal.root)
+    return sum(scene.available(revision) for revision in desired.traffic.reaches)
 
 
-def _shares(scene: Scene, goal: Goal) -> dict[str, int]:
+def _shares(scene: Scene, desired: DesiredState) -> dict[str, int]:
     """Percent of the traffic by revision. A Service that spans several gives each pod the same."""
     if scene.route and scene.route.settled:
         return {revision: scene.route.share(revision) for revision in scene.route.weights}
     if scene.route:  # until the gateway has taken up what was written, all is where it was
         return {known.revision: known.share for known in scene.before.revisions}
-    if len(goal.root) == 1:
-        return dict.fromkeys(goal.root & scene.selected, 100)
-    return by_pods({revision: scene.available(revision) for revision in goal.root})
+    if len(desired.traffic.reaches) == 1:
+        return dict.fromkeys(desired.traffic.reaches & scene.selected, 100)
+    return by_pods({revision: scene.available(revision) for revision in desired.traffic.reaches})
 
 
 def status_of(
-    *, scene: Scene, outcome: Outcome, lineup: Lineup, goal: Goal, situation: Situation
+    *, scene: Scene, outcome: Outcome, lineup: Lineup, desired: DesiredState, situation: Situation
 ) -> ModelDeploymentStatus:
     """The whole status. It is written only when it differs from the one before."""
     owner, generation, state = scene.owner, scene.owner.generation, outcome.state
@@ -110,7 +113,7 @@ def status_of(
     return ModelDeploymentStatus(
         observed_generation=generation,
         phase=phase(situation),
-        ready=_ready(scene, state, goal),
+        ready=_ready(scene, state, desired),
         conditions=conditions(situation, scene.before.conditions, generation=generation, now=scene.now),
         stable=state.stable,
         candidate=state.candidate,
@@ -118,8 +121,8 @@ def status_of(
         also_refused=state.also_refused,
         rollout=state.rollout,
         analysis=None if of_rollout(state.rollout) else ended(state.analysis, scene.policy),
-        traffic=goal.traffic.targets if state.stable or state.candidate else [],
-        revisions=_revisions(scene, state, lineup, goal),
+        traffic=desired.traffic.targets if state.stable or state.candidate else [],
+        revisions=_revisions(scene, state, lineup, desired),
         outage_since=outcome.outage_since,
         requests=state.requests,
         last_number=state.last_number,
@@ -133,10 +136,10 @@ def _first_of(state: State) -> RevisionRef | None:
     return next((ref for ref in (state.stable, state.candidate) if ref and ref.revision), None)
 
 
-def _ready(scene: Scene, state: State, goal: Goal) -> str:
+def _ready(scene: Scene, state: State, desired: DesiredState) -> str:
     if _first_of(state) is None:
         return "0/0"
-    return f"{_reachable(scene, goal)}/{scene.needed}"
+    return f"{_reachable(scene, desired)}/{scene.needed}"
 
 
 def _selector(scene: Scene, state: State) -> str:
@@ -147,9 +150,9 @@ def _selector(scene: Scene, state: State) -> str:
     return f"{base},{COMPONENT}=server"
 
 
-def _revisions(scene: Scene, state: State, lineup: Lineup, goal: Goal) -> list[RevisionStatus]:
-    live = {entry.revision: entry for entry in goal.live}
-    shares = _shares(scene, goal) if state.stable else {}
+def _revisions(scene: Scene, state: State, lineup: Lineup, desired: DesiredState) -> list[RevisionStatus]:
+    live = {entry.revision: entry for entry in desired.revisions}
+    shares = _shares(scene, desired) if state.stable else {}
     leading = ((state.stable, RevisionState.STABLE), (state.candidate, RevisionState.CANDIDATE))
     shown = [
         described(
@@ -167,6 +170,5 @@ def _revisions(scene: Scene, state: State, lineup: Lineup, goal: Goal) -> list[R
     return [*shown, *others]
 
 
-def _planned(scene: Scene, live: Live) -> int:
-    """What it should have; what its autoscaler has put on top of that counts from now on."""
-    return max(live.replicas, scene.count(live.revision)) if live.bounds else live.replicas
+def _planned(scene: Scene, desired: DesiredRevision) -> int:
+    return shown_count(scene.count(desired.revision), desired.replicas.count, desired.replicas.bounds)

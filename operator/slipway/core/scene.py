@@ -10,7 +10,7 @@ from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server, Verification
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutPhase, RolloutStatus
-from slipway.core import history
+from slipway.core import autoscaling, history
 from slipway.core.analysis.samples import NO_GOLDEN, Golden
 from slipway.core.body import integer, mappings, within
 from slipway.core.children.revision import RevisionRecord
@@ -229,8 +229,8 @@ class Scene:
         scaling = self.spec.autoscaling
         if scaling is None:
             return self.spec.replicas
-        count = self._carried + sum(self._added(ref) for ref in (self.before.stable, self.before.candidate))
-        return min(max(count or self.spec.replicas, scaling.min_replicas), scaling.max_replicas)
+        carried = self._carried + sum(self._added(ref) for ref in (self.before.stable, self.before.candidate))
+        return autoscaling.desired_replicas(scaling, carried=carried, start=self.spec.replicas)
 
     @property
     def _carried(self) -> int:
@@ -248,17 +248,15 @@ class Scene:
 
     def changes(self, rollout: RolloutStatus) -> bool:
         """Whether no revision's own count tells what carries the load, because several take part in it."""
-        alone = rollout.phase is RolloutPhase.RESOLVING and len(self.traffic.reaches) < 2
-        return rollout.phase is not RolloutPhase.SOAKING and not alone
+        return autoscaling.takes_several(rollout, len(self.traffic.reaches))
 
     def _added(self, ref: RevisionRef | None) -> int:
-        """What an autoscaler has put on top of what was planned for a revision: that is load. Surge is not."""
+        """What an autoscaler has put on top of what was planned for a revision."""
         rollout = self.before.rollout
         recorded = rollout is not None and rollout.desired_replicas and self.changes(rollout)
         if not (recorded and ref and ref.revision in self.traffic.reaches and self._scales(ref.revision)):
             return 0
-        planned = self.count_before(ref.revision)
-        return max(0, self.count(ref.revision) - planned) if planned else 0
+        return autoscaling.added(self.count(ref.revision), self.count_before(ref.revision))
 
     def _scales(self, revision: str) -> bool:
         """Whether an autoscaler stands over its Deployment: nobody else's hand is load."""

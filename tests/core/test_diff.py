@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from slipway.core.children.record import RECORD, RECORD_FITS
 from slipway.core.children.revision import MOST_BYTES
-from slipway.core.converge import RECORD, RECORD_FITS
 from slipway.core.drift import applied_hash
 from slipway.core.names import APPLIED, Manifest
 from slipway.core.plan import Apply
@@ -50,7 +50,7 @@ def test_a_record_that_another_zlib_has_packed_is_left_as_it_is() -> None:
 
 def test_a_record_too_large_for_an_annotation_is_kept_once_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(revision_config(ready())["metadata"]["annotations"][RECORD]) < RECORD_FITS
-    monkeypatch.setattr("slipway.core.converge.RECORD_FITS", 100)
+    monkeypatch.setattr("slipway.core.children.record.RECORD_FITS", 100)
     cluster = ready()
     assert RECORD not in revision_config(cluster)["metadata"]["annotations"]
     assert cluster.condition("Ready")["status"] == "True"

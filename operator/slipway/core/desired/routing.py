@@ -1,0 +1,107 @@
+"""Who answers clients: the root Service, the routes of a gateway, and what guards both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from slipway.api.v1alpha1.spec import Server
+from slipway.api.v1alpha1.status import RolloutPhase
+from slipway.core.children.network_policy import network_policy
+from slipway.core.children.route import GRPC_ROUTE, ROUTE, Backend, Routing, grpc_route, http_route
+from slipway.core.children.security_policy import SECURITY_POLICY
+from slipway.core.children.service import root_service
+from slipway.core.desired.objects import DesiredObject, DesiredRevision, Write, left_alone, written
+from slipway.core.names import Manifest
+from slipway.core.rollout.canary import mirrored
+from slipway.core.rollout.shares import Traffic, all_to
+from slipway.core.rollout.state import Outcome, State
+from slipway.core.scene import Scene
+from slipway.core.traffic_policy import beside
+
+
+def traffic_of(scene: Scene, outcome: Outcome) -> Traffic:
+    """Who should answer clients from now on."""
+    if outcome.allocation and outcome.allocation.traffic.service:
+        return outcome.allocation.traffic
+    candidate = outcome.state.candidate
+    first = candidate.revision if candidate and outcome.state.stable is None else None
+    return all_to(first) if first else scene.traffic
+
+
+def weights_of(scene: Scene, outcome: Outcome, traffic: Traffic) -> Mapping[str, int]:
+    """Parts of the gateway's requests: exact ones, or by the pods that each revision has available."""
+    if traffic.shares is not None:
+        return traffic.shares
+    reached = traffic.service
+    if len(reached) == 1:
+        return dict.fromkeys(reached, 100)
+    back = outcome.state.rollout is not None and outcome.state.rollout.phase is RolloutPhase.ROLLING_BACK
+    route = scene.route
+    if route and route.finding and not back and route.reaches == reached and all(map(scene.available, reached)):
+        return {revision: weight for revision, weight in route.weights.items() if weight}
+    pods = {revision: scene.available(revision) for revision in sorted(reached)}
+    return pods if any(pods.values()) else dict.fromkeys(pods, 1)
+
+
+def objects(
+    scene: Scene,
+    state: State,
+    traffic: Traffic,
+    weights: Mapping[str, int],
+    revisions: Sequence[DesiredRevision],
+) -> Iterator[DesiredObject]:
+    """The root Service, then what guards the routes, and the routes. Where a share changes, it is written whatever a
+    look from before says: an earlier change may still be on its way."""
+    was = Traffic.of(scene.before.traffic)
+    moves = bool(was.service) and was != traffic
+    if service := traffic.service or scene.selected:
+        alone = next(iter(service)) if len(service) == 1 else None
+        yield _routing_object(
+            root_service(owner=scene.owner, revision=alone), always=moves and was.service != traffic.service
+        )
+    http, grpc = _routes(scene, state, weights, revisions)
+    guarded = beside(scene.policies, http, scene.observed, scene.owner) if http else None
+    if http:
+        yield from written(scene.policies.manifests)
+        if guarded is None:
+            yield left_alone(ROUTE, scene.owner.name)
+        if scene.policies.exchanged:
+            yield left_alone(SECURITY_POLICY, scene.owner.name)
+    yield from (_routing_object(route, always=moves) for route in (guarded, grpc) if route)
+    yield from written(_network_policy(scene))
+
+
+def _routing_object(manifest: Manifest, *, always: bool) -> DesiredObject:
+    return DesiredObject(manifest=manifest, routes=True, write=Write.ALWAYS if always else Write.IF_DIFFERENT)
+
+
+def _routes(
+    scene: Scene, state: State, weights: Mapping[str, int], revisions: Sequence[DesiredRevision]
+) -> tuple[Manifest | None, Manifest | None]:
+    """HTTP's, and gRPC's own where one is asked for, as far as the cluster knows them."""
+    traffic, observed = scene.spec.traffic, scene.observed
+    if traffic is None or traffic.gateway is None or not revisions:
+        return None, None
+    owner, gateway, routing = scene.owner, traffic.gateway, _routing(scene, state, weights, revisions)
+    timeouts, server = traffic.timeouts, scene.spec.server or Server()
+    timeout = timeouts.request if timeouts else server.request_timeout
+    http = http_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing, timeout=timeout)
+    grpc = grpc_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing)
+    return http if observed.knows(ROUTE) else None, grpc if observed.knows(GRPC_ROUTE) else None
+
+
+def _routing(scene: Scene, state: State, weights: Mapping[str, int], revisions: Sequence[DesiredRevision]) -> Routing:
+    named = sorted(revisions, key=lambda entry: (not weights.get(entry.revision), entry.number))
+    candidate = state.candidate.revision if state.candidate else None
+    answers = candidate if candidate and scene.available(candidate) else None
+    status = state.rollout.canary if state.rollout else None
+    copies = mirrored(status, scene.available(answers), scene.needed) if status and answers else 0
+    return Routing(
+        backends=[Backend(revision=e.revision, weight=weights.get(e.revision, 0)) for e in named],
+        shadow=(answers, copies) if answers and copies else None,
+        candidate=answers,
+    )
+
+
+def _network_policy(scene: Scene) -> Iterator[Manifest]:
+    allow_from = scene.spec.traffic and scene.spec.traffic.allow_from
+    if allow_from:
+        yield network_policy(owner=scene.owner, allow_from=allow_from, platform=scene.platform)
