@@ -29,14 +29,15 @@ from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale, place_of
 from slipway.core.platform import Platform
 from slipway.core.reasons import About, Reason, finding
 from slipway.core.recall import HEARD_WITHIN, is_fresh, remembered, retargeted
-from slipway.core.report import situation_of, status_of
 from slipway.core.rollout import machine, refusals, requests
 from slipway.core.rollout.allocation import standing_still
 from slipway.core.rollout.state import Facts, Outcome, State
 from slipway.core.rollout.target import rested
 from slipway.core.scene import Scene
 from slipway.core.sight import facts_of
-from slipway.core.status import Situation, conditions, phase
+from slipway.core.status.compose import status_of
+from slipway.core.status.conditions import conditions, phase
+from slipway.core.status.summary import Summary, summary_of
 from slipway.core.traffic_policy import guard_of
 
 
@@ -67,7 +68,7 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
     path = ".".join(("spec", *(str(part) for part in first["loc"])))
     found = finding(Reason.SPEC_INVALID, f"{path}: {first['msg']}; correct the field and apply again")
     serving = next((r for r in before.revisions if r.state is RevisionState.STABLE), None)
-    situation = Situation(
+    summary = Summary(
         serving=serving.version if serving else None,
         available=serving.available if serving else 0,
         wanted=serving.replicas if serving else 0,
@@ -76,10 +77,10 @@ def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Ow
     )
     status = before.evolve(
         observed_generation=owner.generation,
-        phase=phase(situation),
-        conditions=conditions(situation, before.conditions, generation=owner.generation, now=now),
+        phase=phase(summary),
+        conditions=conditions(summary, before.conditions, generation=owner.generation, now=now),
     )
-    return Plan(status=status, notes=_told(before, situation))
+    return Plan(status=status, notes=_told(before, summary))
 
 
 def _decide(scene: Scene) -> Plan:
@@ -91,11 +92,11 @@ def _decide(scene: Scene) -> Plan:
     desired = desired_state(scene, outcome, lineup, record)
     changes = diff(desired, scene.observed, scene.owner)
     blocked = hindrance(scene.observed, scene.now, changes.conflicts)
-    situation = situation_of(scene, outcome, desired, blocked)
-    told = _told(before, situation) if not outcome.notes else ()
+    summary = summary_of(scene, outcome, desired, blocked)
+    told = _told(before, summary) if not outcome.notes else ()
     state = _having_told(state, told)
     status = status_of(
-        scene=scene, outcome=replace(outcome, state=state), lineup=lineup, desired=desired, situation=situation
+        scene=scene, outcome=replace(outcome, state=state), lineup=lineup, desired=desired, summary=summary
     )
     cut = tuple(_cut(scene, known) for known in cut_off(scene, lineup))
     looks = looks_of(scene, state, lineup)
@@ -300,11 +301,11 @@ def _counted(scene: Scene, outcome: Outcome) -> Outcome:
     return replace(outcome, state=replace(outcome.state, rollout=rollout.evolve(desired_replicas=carried)))
 
 
-def _told(before: ModelDeploymentStatus, situation: Situation) -> tuple[Note, ...]:
+def _told(before: ModelDeploymentStatus, summary: Summary) -> tuple[Note, ...]:
     """An Event when a finding is new; the condition goes on saying it. What may yet prove to be a version's own fault
     is told when it is refused for it."""
-    found = situation.finding
-    on_its_way = situation.candidate is not None and not situation.stalled
+    found = summary.finding
+    on_its_way = summary.candidate is not None and not summary.stalled
     if found is None or (found.about is About.REVISION and on_its_way):
         return ()
     known = {condition.reason for condition in before.conditions if condition.type == "Ready"}

@@ -1,0 +1,1 @@
+"""What people and the next pass are told of what was decided. Nothing is decided here."""

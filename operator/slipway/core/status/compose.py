@@ -1,0 +1,83 @@
+"""The status that people and the next pass read, put together from what was decided."""
+
+from slipway.api.v1alpha1 import ModelDeploymentStatus
+from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus
+from slipway.core.autoscaling import shown_count
+from slipway.core.desired.objects import DesiredRevision, DesiredState
+from slipway.core.lineup import Lineup, described
+from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
+from slipway.core.rollout.analysing import ended, of_rollout
+from slipway.core.rollout.state import Outcome, State
+from slipway.core.scene import Scene
+from slipway.core.status.conditions import conditions, phase
+from slipway.core.status.summary import Summary, reachable, shares
+
+
+def status_of(
+    *, scene: Scene, outcome: Outcome, lineup: Lineup, desired: DesiredState, summary: Summary
+) -> ModelDeploymentStatus:
+    """The whole status. It is written only when it differs from the one before."""
+    owner, generation, state = scene.owner, scene.owner.generation, outcome.state
+    host = f"{owner.name}.{owner.namespace}.svc.{scene.platform.cluster_domain}"
+    return ModelDeploymentStatus(
+        observed_generation=generation,
+        phase=phase(summary),
+        ready=_ready(scene, state, desired),
+        conditions=conditions(summary, scene.before.conditions, generation=generation, now=scene.now),
+        stable=state.stable,
+        candidate=state.candidate,
+        refused=state.refused,
+        also_refused=state.also_refused,
+        rollout=state.rollout,
+        analysis=None if of_rollout(state.rollout) else ended(state.analysis, scene.policy),
+        traffic=desired.traffic.targets if state.stable or state.candidate else [],
+        revisions=_revisions(scene, state, lineup, desired),
+        outage_since=outcome.outage_since,
+        requests=state.requests,
+        last_number=state.last_number,
+        endpoint=Endpoint(http=f"http://{host}:{HTTP_PORT}", grpc=f"{host}:{GRPC_PORT}"),
+        replicas=scene.needed if _first_of(state) else 0,
+        selector=_selector(scene, state),
+    )
+
+
+def _first_of(state: State) -> RevisionRef | None:
+    return next((ref for ref in (state.stable, state.candidate) if ref and ref.revision), None)
+
+
+def _ready(scene: Scene, state: State, desired: DesiredState) -> str:
+    if _first_of(state) is None:
+        return "0/0"
+    return f"{reachable(scene, desired)}/{scene.needed}"
+
+
+def _selector(scene: Scene, state: State) -> str:
+    """What the scale subresource counts: the stable revision's pods, or all servers while there is none."""
+    base = f"{MODEL_DEPLOYMENT}={scene.owner.name}"
+    if state.stable and state.stable.revision:
+        return f"{base},{REVISION}={state.stable.revision}"
+    return f"{base},{COMPONENT}=server"
+
+
+def _revisions(scene: Scene, state: State, lineup: Lineup, desired: DesiredState) -> list[RevisionStatus]:
+    live = {entry.revision: entry for entry in desired.revisions}
+    by_revision = shares(scene, desired) if state.stable else {}
+    leading = ((state.stable, RevisionState.STABLE), (state.candidate, RevisionState.CANDIDATE))
+    shown = [
+        described(
+            ref,
+            live[ref.revision].record,
+            state=what,
+            replicas=_planned(scene, live[ref.revision]),
+            available=scene.facts(ref).available,
+            share=by_revision.get(ref.revision, 0),
+        )
+        for ref, what in leading
+        if ref and ref.revision
+    ]
+    others = (known.evolve(share=by_revision.get(known.revision, 0)) for known in lineup.all)
+    return [*shown, *others]
+
+
+def _planned(scene: Scene, desired: DesiredRevision) -> int:
+    return shown_count(scene.count(desired.revision), desired.replicas.count, desired.replicas.bounds)

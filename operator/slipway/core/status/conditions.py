@@ -1,0 +1,108 @@
+"""Status: conditions, phase and counts, said from what was decided. Nothing is decided here."""
+
+from datetime import datetime
+
+from slipway.api.v1alpha1.status import Condition, Phase, RolloutPhase, RolloutStatus
+from slipway.core.reasons import Reason
+from slipway.core.status.summary import Summary
+
+_PAUSES = frozenset({Reason.PAUSED, Reason.ANALYSIS_INCONCLUSIVE})
+
+
+def phase(summary: Summary) -> Phase:
+    """One word for the summary; the first that fits."""
+    rollout = summary.rollout
+    if rollout is not None and rollout.phase is RolloutPhase.ROLLING_BACK and not summary.stalled:
+        return Phase.ROLLING_BACK
+    if summary.refused and not summary.moving_back:
+        return Phase.REFUSED
+    if summary.stalled:
+        return Phase.STALLED
+    if summary.suspended:
+        return Phase.SUSPENDED
+    if rollout is not None and rollout.phase is not RolloutPhase.SOAKING:
+        return _step_phase(summary, rollout)
+    return _serving_phase(summary)
+
+
+def _serving_phase(summary: Summary) -> Phase:
+    if not summary.asked_serves:
+        return Phase.PENDING
+    if summary.finding or not summary.available:
+        return Phase.DEGRADED
+    return Phase.SOAKING if summary.rollout else Phase.READY
+
+
+def _step_phase(summary: Summary, rollout: RolloutStatus) -> Phase:
+    if rollout.clock.paused_at or (summary.finding and summary.finding.reason in _PAUSES):
+        return Phase.PAUSED
+    if rollout.clock.waiting_since or (rollout.phase is RolloutPhase.RESOLVING and summary.finding):
+        return Phase.WAITING
+    if rollout.phase is RolloutPhase.RESOLVING:
+        return Phase.RESOLVING
+    if rollout.phase is RolloutPhase.SHIFTING or summary.awaits:
+        return Phase.SHIFTING
+    return Phase.VERIFYING if summary.verifying else Phase.STARTING
+
+
+def conditions(summary: Summary, before: list[Condition], *, generation: int, now: datetime) -> list[Condition]:
+    """Ready, Available, Reconciling and Stalled; the last two are abnormal-true and never both (design §7)."""
+    reason, message = _why(summary)
+    ready = summary.asked_serves and summary.available > 0 and not summary.suspended
+    stalled = summary.stalled or (summary.refused and not summary.moving_back)
+    reconciling = not (ready or stalled or summary.suspended)
+    available = summary.available > 0
+    said = [
+        ("Ready", ready, reason, message),
+        ("Available", available, Reason.AVAILABLE if available else Reason.UNAVAILABLE, _availability(summary)),
+        ("Reconciling", reconciling, reason, message if reconciling else ""),
+        ("Stalled", stalled, reason, message if stalled else ""),
+    ]
+    kept = {condition.type: condition for condition in before}
+    return [
+        _condition(kept.get(kind), kind, true, reason=str(why), message=words, generation=generation, now=now)
+        for kind, true, why, words in said
+    ]
+
+
+def _why(summary: Summary) -> tuple[Reason, str]:
+    if summary.finding:
+        return summary.finding.reason, summary.finding.message
+    if summary.suspended:
+        return Reason.SUSPENDED, "no pods are wanted: spec.suspend is true or replicas is 0"
+    current = phase(summary)
+    if current in (Phase.READY, Phase.SOAKING):
+        return Reason.READY, f"{summary.serving} serves: {summary.available} of {summary.wanted} pods available"
+    moved = f": {summary.moving}" if summary.moving else ""
+    taking_over = summary.awaits or f"is taking over{moved}"
+    words = {
+        Phase.RESOLVING: (Reason.RESOLVING, f"{summary.candidate}: looking at the source"),
+        Phase.STARTING: (Reason.STARTING, f"{summary.candidate}: pods are being scheduled and fetch the bundle"),
+        Phase.VERIFYING: (Reason.VERIFYING, f"{summary.candidate}: loading the model and asking its golden requests"),
+        Phase.SHIFTING: (Reason.SHIFTING, f"{summary.candidate}: answers correctly and {taking_over}"),
+        Phase.PAUSED: (Reason.PAUSED, f"{summary.candidate}: paused as somebody asked; resume lets it go on{moved}"),
+        Phase.ROLLING_BACK: (Reason.ROLLING_BACK, f"{summary.serving}: takes its share back{moved}"),
+    }
+    said = [_availability(summary), summary.waits if summary.serving else None]
+    return words.get(current, (Reason.UNAVAILABLE, "; ".join(filter(None, said))))
+
+
+def _availability(summary: Summary) -> str:
+    if summary.serving is None:
+        return "no version serves yet"
+    return f"{summary.serving}: {summary.available} of {summary.wanted} pods available"
+
+
+def _condition(
+    before: Condition | None, kind: str, true: bool, *, reason: str, message: str, generation: int, now: datetime
+) -> Condition:
+    status = "True" if true else "False"
+    since = before.last_transition_time if before and before.status == status else now
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=since,
+        observed_generation=generation,
+    )

@@ -1,0 +1,53 @@
+"""Readiness: of all that stands in the way, what people are told. One chain; the first finding wins.
+
+What keeps an object from being written comes before what the rollout waits for, since that may wait for the object. A
+version that was sent home is told until it is tried again or another one is asked for; then what is wrong with the pods
+that serve, and last what a gateway says of the route. While a candidate is on its way back, the first two alone count.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from slipway.api.v1alpha1.status import RolloutPhase
+from slipway.core.hindrance import Hindrance
+from slipway.core.reasons import Finding, found_before
+from slipway.core.rollout.gates import first_finding
+from slipway.core.rollout.state import Outcome, State
+from slipway.core.scene import Scene
+
+_Check = Callable[[Scene, State], Finding | None]
+
+
+def readiness(scene: Scene, outcome: Outcome, blocked: Hindrance | None) -> Finding | None:
+    """Why the version that the spec asks for does not serve, or not as it should. `blocked`: what keeps a child from
+    being written."""
+    return next((finding for finding in _findings(scene, outcome, blocked) if finding), None)
+
+
+def _findings(scene: Scene, outcome: Outcome, blocked: Hindrance | None) -> Iterator[Finding | None]:
+    yield blocked.finding if blocked else None
+    yield outcome.finding
+    rollout = outcome.state.rollout
+    if rollout is None or rollout.phase is not RolloutPhase.ROLLING_BACK:
+        yield from (check(scene, outcome.state) for check in _CHECKS)
+
+
+def _refused(scene: Scene, state: State) -> Finding | None:
+    """What the manifest asks for was sent home, and no earlier version is being brought back by request."""
+    by_request = state.rollout is not None and state.rollout.command.rollback
+    return found_before(state.refused.reason, state.refused.message) if state.refused and not by_request else None
+
+
+def _serving_pods(scene: Scene, state: State) -> Finding | None:
+    """Some pods of what serves are not available, and no candidate is on its way."""
+    if state.candidate or state.stable is None or scene.suspended:
+        return None
+    serving = scene.facts(state.stable)
+    return None if serving.whole else first_finding(serving, scene.policy)
+
+
+def _route(scene: Scene, state: State) -> Finding | None:
+    return scene.route.finding if scene.route else None
+
+
+_CHECKS: Final[tuple[_Check, ...]] = (_refused, _serving_pods, _route)
