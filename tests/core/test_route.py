@@ -72,7 +72,7 @@ def test_an_accepted_route_has_its_weights_and_nothing_against_it() -> None:
     assert facts.settled
     assert facts.weights == {"3f2a91bc": 75, "90be11d2": 25}
     assert facts.reaches == {"3f2a91bc", "90be11d2"}
-    assert (facts.finding, facts.look_again) == (None, None)
+    assert (facts.wait.finding, facts.wait.until) == (None, None)
 
 
 def test_routes_that_the_operator_may_not_read_are_named_with_the_remedy() -> None:
@@ -80,9 +80,9 @@ def test_routes_that_the_operator_may_not_read_are_named_with_the_remedy() -> No
     gateway = Gateway(name="inference")
     facts = facts_of(Observed(unlisted=frozenset({"HTTPRoute"})), gateway=gateway, now=now)
     assert not facts.settled
-    assert facts.finding
-    assert facts.finding.reason == "Forbidden"
-    assert "the chart's roles grant it" in facts.finding.message
+    assert facts.wait.finding
+    assert facts.wait.finding.reason == "Forbidden"
+    assert "the chart's roles grant it" in facts.wait.finding.message
 
 
 @pytest.mark.parametrize(
@@ -102,23 +102,23 @@ def test_routes_that_the_operator_may_not_read_are_named_with_the_remedy() -> No
 def test_each_trouble_has_its_reason_and_the_gateways_own_words(sample: str, reason: str, says: str) -> None:
     facts = seen(sample)
     assert not facts.settled
-    assert facts.finding
-    assert facts.finding.reason == reason
-    assert says in facts.finding.message
+    assert facts.wait.finding
+    assert facts.wait.finding.reason == reason
+    assert says in facts.wait.finding.message
 
 
 def test_a_new_route_has_some_seconds_before_silence_counts() -> None:
     facts = seen("gateway-missing", after=timedelta(seconds=3))
     assert not facts.settled
-    assert facts.finding is None
-    assert facts.look_again
+    assert facts.wait.finding is None
+    assert facts.wait.until
 
 
 def test_what_was_said_of_an_earlier_generation_is_no_answer() -> None:
     facts = seen("generation-not-yet-seen", after=timedelta(seconds=3))
     assert not facts.settled
-    assert facts.finding is None
-    assert facts.look_again
+    assert facts.wait.finding is None
+    assert facts.wait.until
     assert facts.weights == {"3f2a91bc": 50, "90be11d2": 50}
 
 
@@ -126,10 +126,10 @@ def test_what_was_said_of_an_earlier_generation_is_no_answer() -> None:
 def test_a_controller_that_does_not_answer_for_a_new_generation_is_named(gateways: Gateways) -> None:
     facts = seen("generation-not-yet-seen", gateways=gateways)
     assert not facts.settled
-    assert facts.look_again is None
-    assert facts.finding
-    assert facts.finding.reason == "GatewayNotReady"
-    assert facts.finding.message == (
+    assert facts.wait.until is None
+    assert facts.wait.finding
+    assert facts.wait.finding.reason == "GatewayNotReady"
+    assert facts.wait.finding.message == (
         f"Gateway {NAMESPACE}/inference: its controller {CONTROLLER} has not answered for generation 2 of HTTPRoute "
         "line: see whether it runs"
     )
@@ -151,8 +151,8 @@ def test_silence_counts_from_the_last_write_and_not_from_what_a_controller_does_
         facts_of(observed, gateway=gateway, now=child.written + later)
         for later in (ANSWERED_WITHIN - timedelta(seconds=1), ANSWERED_WITHIN)
     ]
-    assert [each.finding is not None for each in facts] == [False, True]
-    assert facts[0].look_again == child.written + ANSWERED_WITHIN
+    assert [each.wait.finding is not None for each in facts] == [False, True]
+    assert facts[0].wait.until == child.written + ANSWERED_WITHIN
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_what_is_wrong_with_the_gateway_itself_stands_before_what_it_once_said(
 ) -> None:
     facts = seen(sample, gateways=ALL)
     assert not facts.settled
-    assert facts.finding
-    assert facts.finding.reason == reason
-    assert says in facts.finding.message
+    assert facts.wait.finding
+    assert facts.wait.finding.reason == reason
+    assert says in facts.wait.finding.message
 
 
 def not_so(kind: str, reason: str = "NoResources", status: str = "False", generation: int = 1) -> dict[str, Any]:
@@ -255,9 +255,9 @@ def test_a_gateway_that_is_not_fit_for_an_accepted_route_is_named_with_its_condi
     facts = seen("accepted", gateways=gateways)
     assert not facts.settled
     assert facts.reaches == {"3f2a91bc", "90be11d2"}
-    assert facts.finding
-    assert facts.finding.reason == reason
-    assert says in facts.finding.message
+    assert facts.wait.finding
+    assert facts.wait.finding.reason == reason
+    assert says in facts.wait.finding.message
 
 
 NO_ADDRESS: Final = not_so("Programmed", "AddressNotAssigned")
@@ -278,7 +278,7 @@ PARTLY: Final = not_so("ResolvedRefs", "InvalidRouteKinds")
 def test_silence_of_a_gateway_is_nothing_against_it(gateways: Gateways) -> None:
     facts = seen("accepted", gateways=gateways)
     assert facts.settled
-    assert facts.finding is None
+    assert facts.wait.finding is None
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_without_a_section_one_listener_that_fits_and_works_is_enough(
     gateway = Gateway(name="narrow", namespace=NAMESPACE, section_name=section)
     now = datetime.fromisoformat("2026-11-24T00:00:00Z")
     facts = facts_of(Observed(gateways=ALL), gateway=gateway, hostnames=[hostname], now=now)
-    assert (facts.finding is None) is fine
+    assert (facts.wait.finding is None) is fine
 
 
 @pytest.mark.parametrize(
@@ -321,5 +321,5 @@ def test_what_changes_with_every_route_and_proxy_is_no_part_of_a_gateways_facts(
 def test_without_the_gateway_api_it_says_what_to_install() -> None:
     now = datetime.fromisoformat("2026-01-05")
     facts = facts_of(Observed(unknown=frozenset({"HTTPRoute"})), gateway=Gateway(name="g"), now=now)
-    assert facts.finding
-    assert facts.finding.reason == "GatewayApiMissing"
+    assert facts.wait.finding
+    assert facts.wait.finding.reason == "GatewayApiMissing"

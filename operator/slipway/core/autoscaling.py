@@ -30,7 +30,7 @@ def added(count: int, planned: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ScaledRevision:
     """What a revision's part in the traffic means for its autoscaler."""
 
     count: int
@@ -41,7 +41,7 @@ class Part:
     """Of those that change it is the one that more load goes to, and it gives up no pods."""
 
 
-def bounds(scaling: Autoscaling, part: Part) -> tuple[int, int]:
+def bounds(scaling: Autoscaling, part: ScaledRevision) -> tuple[int, int]:
     """Least and most pods that its autoscaler may give a revision. While versions change, what carries the load may
     grow and not shrink, and what gives up its pods, or has as many as its share needs, stays where it was put."""
     if part.alone:

@@ -39,6 +39,7 @@ from slipway.core.status.compose import status_of
 from slipway.core.status.conditions import conditions, phase
 from slipway.core.status.summary import Summary, summary_of
 from slipway.core.traffic_policy import guard_of
+from slipway.core.wait import Wait
 
 
 def decide(
@@ -100,8 +101,8 @@ def _decide(scene: Scene) -> Plan:
     )
     cut = tuple(_cut(scene, known) for known in cut_off(scene, lineup))
     looks = looks_of(scene, state, lineup)
-    routed_at = scene.route.look_again if scene.route else None
-    wakes = [outcome.wake_at, lineup.ends_at, routed_at, scene.policies.look_again, wakes_at(looks, scene.now)]
+    routed_at = scene.route.wait.until if scene.route else None
+    wakes = [outcome.wait.until, lineup.ends_at, routed_at, scene.policies.wait.until, wakes_at(looks, scene.now)]
     if is_fresh(scene) and before.rollout and any(each.record is None for each in desired.revisions):
         wakes.append(before.rollout.phase_started_at + HEARD_WITHIN)
     wakes += told_at(scene.observed, scene.now, scene.policy.progress_deadline)
@@ -132,7 +133,7 @@ def _outage(scene: Scene, outcome: Outcome) -> Outcome:
 
 def _unroutable(scene: Scene, outcome: Outcome) -> Outcome:
     """It serves, and no gateway takes its route."""
-    if scene.route is None or scene.route.finding is None:
+    if scene.route is None or scene.route.wait.finding is None:
         return outcome
     ready = next((c for c in scene.before.conditions if c.type == "Ready"), None)
     since = ready.last_transition_time if ready and ready.status == "False" and not scene.slept else scene.now
@@ -141,9 +142,8 @@ def _unroutable(scene: Scene, outcome: Outcome) -> Outcome:
 
 def _patient(scene: Scene, outcome: Outcome, since: datetime) -> Outcome:
     deadline = since + scene.policy.progress_deadline
-    if scene.now >= deadline:
-        return replace(outcome, stalled=True)
-    return replace(outcome, wake_at=min(filter(None, (outcome.wake_at, deadline))))
+    patience = Wait(until=deadline) if scene.now < deadline else Wait(stalled=True)
+    return replace(outcome, wait=outcome.wait | patience)
 
 
 def _unhindered(scene: Scene, changes: Changes) -> list[Action]:
@@ -243,7 +243,8 @@ def _asked(scene: Scene, state: State, facts: Facts, text: str) -> Outcome:
         outcome = machine.sent_home(state, answer.send_home, facts, scene.now)
     reason = Reason.REQUEST_DONE if answer.done else Reason.REQUEST_IGNORED
     note = Note(reason=reason, message=f"{requests.shortened(text)}: {answer.outcome}", warning=not answer.done)
-    return replace(outcome, notes=(note, *outcome.notes), ends_standby=answer.ends_standby, wake_at=scene.now)
+    wait = outcome.wait | Wait(until=scene.now)
+    return replace(outcome, notes=(note, *outcome.notes), ends_standby=answer.ends_standby, wait=wait)
 
 
 def _stepped(scene: Scene, state: State, facts: Facts) -> Outcome:
@@ -279,7 +280,7 @@ def _recorded(scene: Scene, outcome: Outcome) -> tuple[Outcome, RevisionRecord |
             restart=rollout.command.restart if rollout else None,
         )
     except ValueError as error:
-        return replace(outcome, finding=finding(Reason.SPEC_INVALID, str(error)), stalled=True), None
+        return replace(outcome, wait=Wait(finding=finding(Reason.SPEC_INVALID, str(error)), stalled=True)), None
     return outcome, record
 
 

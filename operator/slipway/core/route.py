@@ -18,6 +18,7 @@ from slipway.core.facts import Child, Observed, Owner
 from slipway.core.gateways import against
 from slipway.core.names import Manifest
 from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
+from slipway.core.wait import NO_WAIT, Wait
 
 ANSWERED_WITHIN: Final = timedelta(seconds=10)
 """A gateway's controller takes up what was written in about a second; so long nobody worries."""
@@ -35,10 +36,8 @@ class RouteFacts:
     """The revision that gets copies of requests, and of how many percent."""
     settled: bool = False
     """It is accepted as it is written now."""
-    finding: Finding | None = None
-    """Why it is not."""
-    look_again: datetime | None = None
-    """When silence will count as an answer."""
+    wait: Wait = NO_WAIT
+    """Why it is not, or when silence will count as an answer."""
 
     @property
     def reaches(self) -> frozenset[str]:
@@ -97,7 +96,7 @@ def _facts(
     listener_of: str = "gateway",
 ) -> RouteFacts:
     if missing := _missing(observed, kind):
-        return RouteFacts(weights=shares if kind in observed.unlisted else {}, finding=missing)
+        return RouteFacts(weights=shares if kind in observed.unlisted else {}, wait=Wait(finding=missing))
     namespace = gateway.namespace or owner.namespace
     unfit = against(
         observed.gateways,
@@ -109,7 +108,7 @@ def _facts(
     )
     child = observed.child(kind, owner.name)
     if child is None or child.owner_uid != owner.uid:
-        return RouteFacts(finding=unfit)
+        return RouteFacts(wait=Wait(finding=unfit))
     body = child.body
     rules = [rule for rule in mappings(within(body, "spec").get("rules")) if not _of_header(rule)]
     weights, *others = [_split(rule, owner) for rule in rules] or [{}]
@@ -120,8 +119,7 @@ def _facts(
         others=tuple(others),
         shadow=_shadow(rules[0], owner) if rules else None,
         settled=not (unfit or refused or until),
-        finding=unfit or refused,
-        look_again=until,
+        wait=Wait(finding=unfit or refused, until=until),
     )
 
 
@@ -133,8 +131,7 @@ def _both(http: RouteFacts, grpc: RouteFacts) -> RouteFacts:
         others=(*http.others, grpc.weights, *grpc.others),
         shadow=http.shadow,
         settled=http.settled and grpc.settled and alike,
-        finding=http.finding or grpc.finding,
-        look_again=min((at for at in (http.look_again, grpc.look_again) if at), default=None),
+        wait=http.wait | grpc.wait,
     )
 
 

@@ -8,6 +8,8 @@ at its generation, and is in force. A route that is open already keeps its addre
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import Gateway, Traffic
@@ -21,6 +23,7 @@ from slipway.core.facts import Child, Observed, Owner
 from slipway.core.names import Manifest
 from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
 from slipway.core.route import ANSWERED_WITHIN, RouteFacts
+from slipway.core.wait import NO_WAIT, Wait
 
 IN_FORCE_AFTER: Final = timedelta(seconds=12)
 """Envoy Gateway accepts a guard before its proxies have it. A proxy asks the issuers of a listener's tokens for their
@@ -52,10 +55,10 @@ class PolicyFacts:
     """It is in force, or none is asked for."""
     exchanged: bool = False
     """A guard is to be exchanged for another one: it stays until the route has closed."""
-    finding: Finding | None = None
+    wait: Wait = NO_WAIT
+    """Why they are not, or when silence will count as an answer."""
     waits: str | None = None
     """What people are told while nothing is wrong and the gateway has not got so far."""
-    look_again: datetime | None = None
 
 
 def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway: Gateway, now: datetime) -> PolicyFacts:
@@ -74,7 +77,7 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
     if not observed.knows(*_ASKED_BY):
         found = _unknown(wanted, traffic) if observed.unknown & _ASKED_BY.keys() else _unlisted(wanted, traffic)
         return PolicyFacts(
-            known=False, in_place=in_place, accepted=False, guards=guards, guarded=not guards, finding=found
+            known=False, in_place=in_place, accepted=False, guards=guards, guarded=not guards, wait=Wait(finding=found)
         )
     parent = parent_of(gateway, owner)
     answers = [
@@ -89,9 +92,8 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
         guards=guards,
         guarded=answers[0].accepted or not guards,
         exchanged=exchanged,
-        finding=next((answer.finding for answer in answers if answer.finding), None),
+        wait=reduce(or_, (answer.wait for answer in answers), NO_WAIT),
         waits=next((answer.waits for answer in answers if answer.waits), None),
-        look_again=min((answer.look_again for answer in answers if answer.look_again), default=None),
     )
 
 
@@ -101,7 +103,7 @@ def with_policies(route: RouteFacts, policies: PolicyFacts) -> RouteFacts:
     return replace(
         route,
         settled=route.settled and policies.accepted and policies.in_place and bool(route.weights),
-        finding=route.finding or policies.finding,
+        wait=route.wait | Wait(finding=policies.wait.finding),
     )
 
 
@@ -113,9 +115,8 @@ class _Answer:
     """Of one policy; with none of these, the gateway is still to speak."""
 
     accepted: bool = False
-    finding: Finding | None = None
+    wait: Wait = NO_WAIT
     waits: str | None = None
-    look_again: datetime | None = None
 
 
 def _answer(
@@ -125,22 +126,22 @@ def _answer(
     body = child.body if child else {}
     as_wanted = child and child.applied == applied_hash(wanted) and contains(within(body, "spec"), wanted["spec"])
     if child is None or route is None or not as_wanted:
-        return _Answer(look_again=now + ANSWERED_WITHIN if route else None, waits=_yet(where, wanted, traffic))
+        return _Answer(wait=Wait(until=now + ANSWERED_WITHIN if route else None), waits=_yet(where, wanted, traffic))
     said_of_it = list(_accepted(body, parent))
     current = [c for c in said_of_it if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
     bad = next((c for c in current if c["status"] == "False"), None)
     if bad is not None:
         said = f"{where}: {child.kind} {child.name}: {bad.get('reason', '')}: {bad.get('message', '')}"
-        return _Answer(finding=finding(Reason.POLICY_NOT_ACCEPTED, said))
+        return _Answer(wait=Wait(finding=finding(Reason.POLICY_NOT_ACCEPTED, said)))
     if current and len(current) == len(said_of_it):
         if child.kind == SECURITY_POLICY and now < (at := _followed_at(current, route, now)):
             what = _said(wanted, traffic)
-            return _Answer(look_again=at, waits=f"{where}: its proxies have {what} at {at:%H:%M:%S} UTC")
+            return _Answer(wait=Wait(until=at), waits=f"{where}: its proxies have {what} at {at:%H:%M:%S} UTC")
         return _Answer(accepted=all(c["status"] == "True" for c in current))
     written = max((each.written for each in (child, route) if each.written), default=now)
     if now < (at := written + ANSWERED_WITHIN):
-        return _Answer(look_again=at, waits=_yet(where, wanted, traffic))
-    return _Answer(finding=finding(Reason.ENVOY_GATEWAY_MISSING, _silent(child, traffic, where)))
+        return _Answer(wait=Wait(until=at), waits=_yet(where, wanted, traffic))
+    return _Answer(wait=Wait(finding=finding(Reason.ENVOY_GATEWAY_MISSING, _silent(child, traffic, where))))
 
 
 def _followed_at(current: Sequence[Mapping[str, Any]], route: Child, now: datetime) -> datetime:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from slipway.core.reasons import Finding
 
@@ -25,3 +25,7 @@ class Wait:
             until=min(times, default=None),
             stalled=self.stalled or other.stalled,
         )
+
+
+NO_WAIT: Final = Wait()
+"""Nothing is waited for."""

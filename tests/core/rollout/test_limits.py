@@ -120,7 +120,7 @@ WAITED = ROLLOUT.evolve(strategy=StrategyStatus(type="RollingUpdate", unschedula
 def test_auto_waits_the_grace_and_asks_to_be_looked_at_then() -> None:
     first = plan(STUCK, policy())
     assert first.rollout.strategy.unschedulable_since == NOON
-    assert first.wake_at == NOON + GRACE
+    assert first.wait.until == NOON + GRACE
     assert first.limits == Limits(needed=4, surge=1)
 
 

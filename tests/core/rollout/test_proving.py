@@ -3,13 +3,15 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.facts import Child
 from slipway.core.reasons import Reason
 from slipway.core.rollout.facts import ResolveFacts
-from slipway.core.rollout.proving import prove
-from slipway.core.rollout.state import Proof
+from slipway.core.rollout.proving import unproved
+from slipway.core.rollout.shares import all_to
+from slipway.core.rollout.state import Allocation, Outcome, Proof, State
 from tests.core.cluster.kubelet import says
 from tests.core.gen import DIGEST, resolved
 from tests.core.pods import pod
@@ -41,36 +43,54 @@ OLD = Proof(ask="a" * 64, version="3", digest=DIGEST, resolve=ended(ANSWER))
 NOT_YET = ResolveFacts()
 
 
+HELD = Allocation(counts={"aaaaaaaa": 4}, traffic=all_to("aaaaaaaa"))
+
+
+def looked(
+    new: Proof = NEW, old: Proof = OLD, *, rollout: RolloutStatus = ROLLOUT, now: datetime = NOON
+) -> Outcome | None:
+    return unproved(State(rollout=rollout), rollout, (new, old), HELD, now)
+
+
+def unfinished(new: Proof = NEW, old: Proof = OLD, **more: Any) -> Outcome:
+    outcome = looked(new, old, **more)
+    assert outcome is not None
+    assert outcome.allocation == HELD, "pods and traffic stay as they are meanwhile"
+    return outcome
+
+
+def reason(outcome: Outcome) -> Reason | None:
+    return outcome.wait.finding.reason if outcome.wait.finding else None
+
+
 def test_both_bundles_with_the_bytes_that_they_had_are_proof() -> None:
-    assert prove(ROLLOUT, (NEW, OLD), NOON).proved
+    assert looked() is None
 
 
 def test_one_is_looked_for_after_the_other() -> None:
-    first = prove(ROLLOUT, (replace(NEW, resolve=NOT_YET), replace(OLD, resolve=NOT_YET)), NOON)
-    assert (first.proved, first.job) == (False, NEW.ask)
-    then = prove(ROLLOUT, (NEW, replace(OLD, resolve=NOT_YET)), NOON)
-    assert (then.proved, then.job) == (False, OLD.ask)
-    assert then.finding
-    assert then.finding.reason is Reason.PROVING
-    assert then.finding.message.startswith("3: ")
+    assert unfinished(replace(NEW, resolve=NOT_YET), replace(OLD, resolve=NOT_YET)).jobs == {NEW.ask}
+    then = unfinished(NEW, replace(OLD, resolve=NOT_YET))
+    assert then.jobs == {OLD.ask}
+    assert then.wait.finding
+    assert reason(then) is Reason.PROVING
+    assert then.wait.finding.message.startswith("3: ")
 
 
 def test_other_bytes_under_the_same_address_are_no_way_back() -> None:
-    found = prove(ROLLOUT, (NEW, replace(OLD, digest="sha256:" + "cd" * 32)), NOON)
-    assert not found.proved
-    assert found.stalled
-    assert found.finding
-    assert found.finding.reason is Reason.SOURCE_CHANGED
-    assert "put the bundle back" in found.finding.message
+    outcome = unfinished(NEW, replace(OLD, digest="sha256:" + "cd" * 32))
+    assert outcome.wait.stalled
+    assert outcome.wait.finding
+    assert reason(outcome) is Reason.SOURCE_CHANGED
+    assert "put the bundle back" in outcome.wait.finding.message
 
 
 def test_a_try_that_failed_is_made_again_ever_slower() -> None:
-    failed = ended(says("SourceUnavailable", "no route"), code=1)
-    first = prove(ROLLOUT, (replace(NEW, resolve=failed), OLD), NOON)
-    assert (first.proved, first.wake_at) == (False, NOON + timedelta(seconds=10))
-    assert first.finding
-    assert first.finding.reason is Reason.SOURCE_UNAVAILABLE
-    due = prove(first.rollout, (replace(NEW, resolve=failed), OLD), NOON + timedelta(seconds=10))
-    assert due.discard == NEW.ask
-    gone = prove(first.rollout, (replace(NEW, resolve=NOT_YET), OLD), NOON + timedelta(seconds=10))
-    assert gone.job == NEW.ask
+    failed = replace(NEW, resolve=ended(says("SourceUnavailable", "no route"), code=1))
+    first = unfinished(failed)
+    assert first.wait.until == NOON + timedelta(seconds=10)
+    assert reason(first) is Reason.SOURCE_UNAVAILABLE
+    rollout = first.state.rollout
+    assert rollout
+    later = NOON + timedelta(seconds=10)
+    assert unfinished(failed, rollout=rollout, now=later).discard == {NEW.ask}
+    assert unfinished(replace(NEW, resolve=NOT_YET), rollout=rollout, now=later).jobs == {NEW.ask}

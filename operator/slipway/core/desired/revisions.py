@@ -60,7 +60,7 @@ def _limits(
     back = rollout is not None and rollout.phase is RolloutPhase.ROLLING_BACK
     makes_room = revision == state.stable.revision and not back and count < scene.needed
     grows = revision == _grows(scene, outcome, reached, back=back) and not makes_room
-    part = autoscaling.Part(count=count, alone=not moving and reached == {revision}, carries_growth=grows)
+    part = autoscaling.ScaledRevision(count=count, alone=not moving and reached == {revision}, carries_growth=grows)
     return autoscaling.bounds(scaling, part)
 
 

@@ -35,7 +35,7 @@ def weights_of(scene: Scene, outcome: Outcome, traffic: Traffic) -> Mapping[str,
         return dict.fromkeys(reached, 100)
     back = outcome.state.rollout is not None and outcome.state.rollout.phase is RolloutPhase.ROLLING_BACK
     route = scene.route
-    if route and route.finding and not back and route.reaches == reached and all(map(scene.available, reached)):
+    if route and route.wait.finding and not back and route.reaches == reached and all(map(scene.available, reached)):
         return {revision: weight for revision, weight in route.weights.items() if weight}
     pods = {revision: scene.available(revision) for revision in sorted(reached)}
     return pods if any(pods.values()) else dict.fromkeys(pods, 1)

@@ -22,6 +22,7 @@ from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.progress import time_restarted
 from slipway.core.rollout.shares import WHOLE
 from slipway.core.rollout.state import Facts
+from slipway.core.wait import NO_WAIT, Wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +32,7 @@ class Progressed:
     rollout: RolloutStatus
     status: CanaryStatus
     """The rollout's."""
-    finding: Finding | None = None
-    """What it waits for, in words."""
-    wake_at: datetime | None = None
+    wait: Wait = NO_WAIT
 
 
 def steps_of(rollout: Rollout) -> tuple[CanaryStep, ...]:
@@ -80,13 +79,13 @@ def progressed(
     while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now):
         entered = _entered(status, policy, status.step + 1, now)
         status = _begun(entered, facts, facts.of(candidate), policy, now)
-    said, wake_at = _wait(status, policy, candidate)
-    if wake_at and wake_at <= now:  # it is over: what else is in the way is waited for
-        said, wake_at = None, None
+    wait = _wait(status, policy, candidate)
+    if wait.until and wait.until <= now:  # it is over: what else is in the way is waited for
+        wait = NO_WAIT
     rollout = rollout.evolve(canary=status)
     if status.step != before.step:  # the pods have time again to get there
         rollout = time_restarted(rollout, now)
-    return Progressed(rollout=rollout, status=status, finding=said, wake_at=wake_at)
+    return Progressed(rollout=rollout, status=status, wait=wait)
 
 
 def skipped(rollout: RolloutStatus, policy: Policy, now: datetime) -> RolloutStatus | None:
@@ -178,7 +177,7 @@ def _has_come_true(
     status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime
 ) -> bool:
     step = policy.canary_steps[status.step]
-    if analysing.holds(status, policy) or (facts.route and facts.route.finding):
+    if analysing.holds(status, policy) or (facts.route and facts.route.wait.finding):
         return False
     if step.pause is not None:
         return step.pause.duration is not None and now >= status.since + duration(step.pause.duration)
@@ -212,20 +211,18 @@ def _pause(status: CanaryStatus, policy: Policy) -> Pause | None:
     return steps[status.step].pause if status.step < len(steps) else None
 
 
-def _wait(
-    status: CanaryStatus, policy: Policy, candidate: RevisionRef | None
-) -> tuple[Finding | None, datetime | None]:
+def _wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef | None) -> Wait:
     """An analysis or a pause in words, and when the pause ends."""
     if candidate is None:
-        return None, None
+        return NO_WAIT
     pause = _pause(status, policy)
     if (analysis := analysing.wait(status, policy, candidate)) or pause is None:
-        return analysis, None
+        return Wait(finding=analysis)
     until = status.since + duration(pause.duration) if pause.duration else None
     ends = f"until {until:%H:%M:%S} UTC" if until else f"until promote/{candidate.revision} is asked for"
     place = f"step {status.step + 1} of {len(policy.canary_steps)}"
     said = f"{candidate.version}: {place}: pauses at {status.weight} % {ends}"
-    return finding(Reason.PAUSED, said), until
+    return Wait(finding=finding(Reason.PAUSED, said), until=until)
 
 
 def _nearest(weight: int, facts: Facts) -> int:

@@ -19,6 +19,7 @@ from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, first_finding
 from slipway.core.rollout.state import Facts, State
+from slipway.core.wait import NO_WAIT, Wait
 
 NO_PLACE: Final = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.QUOTA_EXCEEDED})
 
@@ -31,14 +32,12 @@ class Planned:
     limits: Limits
     exact: ExactStep | None = None
     """What the limits are for, where a gateway gives exact shares."""
-    finding: Finding | None = None
-    """What is waited for."""
+    wait: Wait = NO_WAIT
     needs_proof: bool = False
     """They take capacity away: first it must be proved that both bundles can be had."""
     before_proof: Limits | None = None
     """What holds until then; None where nothing moves."""
     notes: tuple[Note, ...] = ()
-    wake_at: datetime | None = None
 
 
 def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
@@ -61,8 +60,7 @@ def _canary(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
         rollout=_explained(going.rollout, policy.type, _shares_by_pods(facts)),
         limits=canary.limits_of(going.status, facts, policy),
         exact=canary.exact_step(going.status, facts, policy),
-        finding=going.finding,
-        wake_at=going.wake_at,
+        wait=going.wait,
     )
 
 
@@ -102,7 +100,7 @@ def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy,
     due = (since or now) + policy.unschedulable_grace
     carries = gives is not None and gives.available > 0
     if now < due and carries:
-        return replace(surging, wake_at=due)
+        return replace(surging, wait=Wait(until=due))
     return _yielding(surging, facts, state, policy, found, carries=carries and not back)
 
 

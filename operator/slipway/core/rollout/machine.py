@@ -25,7 +25,7 @@ from slipway.core.rollout.refusals import refused_as, with_refusal
 from slipway.core.rollout.shares import all_to
 from slipway.core.rollout.state import Allocation, Facts, Outcome, State
 from slipway.core.rollout.target import at_phase, fallen_back, promoted, started
-from slipway.core.wait import Wait
+from slipway.core.wait import NO_WAIT, Wait
 
 
 def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
@@ -60,17 +60,8 @@ def _resolve(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) 
         return Outcome(state=state, allocation=still)
     if facts.known:
         return _start(state, facts.known, still, now)
-    attempt = resolving.resolve(rollout, facts.resolve, version=candidate.version, now=now)
-    return Outcome(
-        state=replace(state, rollout=attempt.rollout),
-        allocation=still,
-        jobs=frozenset({candidate.ask} if attempt.job else ()),
-        discard=frozenset({candidate.ask} if attempt.discard else ()),
-        resolved=attempt.answer,
-        finding=attempt.finding,
-        stalled=attempt.stalled,
-        wake_at=attempt.wake_at,
-    )
+    check = resolving.check_bundle(rollout, facts.resolve, version=candidate.version, now=now)
+    return replace(check.outcome(state, candidate.ask, still), resolved=check.resolved)
 
 
 def _start(state: State, revision: str, still: Allocation, now: datetime) -> Outcome:
@@ -106,19 +97,16 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
     outcome = _moved(state, rollout, facts, policy, now)
-    waited = failed or (None if unrouted else outcome.finding) or found  # a pause is not what is waited for then
-    wait = Wait(finding=waited, until=outcome.wake_at, stalled=bool(failed) or outcome.stalled)
-    wait |= _patience(rollout, candidate, policy, now)
-    if waited is None:
+    moves = replace(outcome.wait, finding=None) if unrouted else outcome.wait  # a pause is not what is waited for then
+    wait = Wait(finding=failed, stalled=bool(failed)) | moves | Wait(finding=found)
+    if wait.finding is None:
         wait |= _until_landed(rollout, facts, policy, now)
-    wait |= Wait(finding=pod_was_lost(candidate))
+    wait |= _patience(rollout, candidate, policy, now) | Wait(finding=pod_was_lost(candidate))
     return replace(
         outcome,
         evict=(*at_fault(candidate), *_stable_faults(state, facts)),
-        finding=wait.finding,
-        stalled=wait.stalled,
+        wait=wait,
         notes=(*told, *outcome.notes),
-        wake_at=wait.until,
     )
 
 
@@ -139,7 +127,7 @@ def _promote(state: State, facts: Facts, policy: Policy, now: datetime) -> Outco
 
 def _unrouted(state: State, facts: Facts) -> Finding | None:
     """The gateway does not take the route: no share moves until it does. A first version takes nobody's share."""
-    return facts.route.finding if facts.route and state.stable else None
+    return facts.route.wait.finding if facts.route and state.stable else None
 
 
 def _hindered(facts: Facts) -> Finding | None:
@@ -164,7 +152,7 @@ def _old_side_lacks(state: State, facts: Facts, candidate: RevisionFacts) -> Fin
 def _until_landed(rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Wait:
     """Nothing goes on before the Service and the route are as they were decided, and that too has a deadline."""
     if facts.landed or not facts.traffic.service:
-        return Wait()
+        return NO_WAIT
     until = (rollout.clock.deadline_from or rollout.phase_started_at) + policy.progress_deadline
     if now < until:
         return Wait(until=until)
@@ -199,7 +187,7 @@ def _patience(rollout: RolloutStatus, candidate: RevisionFacts, policy: Policy, 
     if rollout.clock.waiting_since:
         until = rollout.clock.waiting_since + policy.progress_deadline
         return Wait(until=until) if now < until else Wait(stalled=True)
-    return Wait() if _idle(rollout, candidate) else Wait(until=deadline(rollout, candidate, policy))
+    return NO_WAIT if _idle(rollout, candidate) else Wait(until=deadline(rollout, candidate, policy))
 
 
 def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
@@ -207,21 +195,17 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
     if rollout.clock.paused_at:
         return Outcome(state=state, allocation=standing_still(state, facts))
     if state.stable and (split := canary.splits_sequences(facts, state.candidate)):
-        return Outcome(state=state, allocation=standing_still(state, facts), finding=split, stalled=True)
+        return Outcome(state=state, allocation=standing_still(state, facts), wait=Wait(finding=split, stalled=True))
     candidate = facts.of(state.candidate)
     if candidate and stopping.may_not_stop(facts, candidate, policy):
         return Outcome(state=state, allocation=standing_still(state, facts))
     planned = limits.planned(rollout, facts, state, policy, now)
     rollout, state = planned.rollout, replace(state, rollout=planned.rollout)
     if planned.needs_proof:
-        proof = proving.prove(rollout, facts.proofs, now)
-        if not proof.proved:
-            held = planned.before_proof and towards(state, facts, planned.before_proof)
-            return replace(
-                proof.outcome(state),
-                allocation=held or standing_still(state, facts),
-                wake_at=_earliest(proof.wake_at, planned.wake_at),
-            )
+        held = planned.before_proof and towards(state, facts, planned.before_proof)
+        unproved = proving.unproved(state, rollout, facts.proofs, held or standing_still(state, facts), now)
+        if unproved:
+            return replace(unproved, wait=unproved.wait | Wait(until=planned.wait.until))
         rollout = time_restarted(limits.bundles_verified(resolving.settled(rollout)), now)
         planned = limits.planned(rollout, facts, replace(state, rollout=rollout), policy, now)
         state = replace(state, rollout=planned.rollout)
@@ -233,7 +217,7 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
         notes = (*notes, Note(reason=Reason.SHIFTING, message=message))
     rollout = at_phase(planned.rollout, RolloutPhase.SHIFTING if moves else RolloutPhase.STARTING, now)
     state = replace(state, rollout=rollout)
-    return Outcome(state=state, allocation=allocation, notes=notes, finding=planned.finding, wake_at=planned.wake_at)
+    return Outcome(state=state, allocation=allocation, notes=notes, wait=planned.wait)
 
 
 # -- back
@@ -272,13 +256,13 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
     until = rollout.phase_started_at + policy.progress_deadline
     planned = limits.planned(rollout, facts, state, policy, now)
     state = replace(state, rollout=planned.rollout)
+    late = now >= until
+    wait = Wait(finding=found, stalled=late and found is not None, until=None if late else until)
     return Outcome(
         state=state,
         allocation=back(state, facts, planned.limits),
-        finding=found,
-        stalled=found is not None and now >= until,
+        wait=wait | Wait(until=planned.wait.until),
         evict=at_fault(stable),
-        wake_at=_earliest(planned.wake_at, until if now < until else None),
     )
 
 
@@ -290,7 +274,7 @@ def _soak(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     found = first_finding(stable, policy) if stable and not stable.whole else None
     if found and stable and policy.automatic_rollback and is_certain(found, stable):
         return sent_home(state, found, facts, now)
-    return replace(_steady(state, facts), finding=found)
+    return replace(_steady(state, facts), wait=Wait(finding=found))
 
 
 def sent_home(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome:
@@ -304,7 +288,3 @@ def sent_home(state: State, found: Finding, facts: Facts, now: datetime) -> Outc
 def _stable_faults(state: State, facts: Facts) -> tuple[PodFacts, ...]:
     stable = facts.of(state.stable)
     return at_fault(stable) if stable else ()
-
-
-def _earliest(*times: datetime | None) -> datetime | None:
-    return min((at for at in times if at), default=None)

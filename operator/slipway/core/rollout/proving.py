@@ -1,68 +1,38 @@
 """Proving, before capacity is taken away, that both bundles can be had: one to go on with, one to go back to."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import RolloutStatus
 from slipway.core.reasons import Finding, Reason, finding
 from slipway.core.rollout import resolving
-from slipway.core.rollout.state import Outcome, Proof, State
+from slipway.core.rollout.state import Allocation, Outcome, Proof, State
+from slipway.core.wait import Wait
 
 
-@dataclass(frozen=True, kw_only=True)
-class Proving:
-    """Where the proof stands."""
-
-    rollout: RolloutStatus
-    proved: bool = False
-    job: str | None = None
-    """The ask whose resolve Job should exist."""
-    discard: str | None = None
-    finding: Finding | None = None
-    stalled: bool = False
-    wake_at: datetime | None = None
-
-    def outcome(self, state: State) -> Outcome:
-        """What the machine answers while there is no proof."""
-        return Outcome(
-            state=replace(state, rollout=self.rollout),
-            jobs=frozenset({self.job} if self.job else ()),
-            discard=frozenset({self.discard} if self.discard else ()),
-            finding=self.finding,
-            stalled=self.stalled,
-            wake_at=self.wake_at,
-        )
-
-
-def prove(rollout: RolloutStatus, proofs: tuple[Proof, ...], now: datetime) -> Proving:
-    """One bundle after the other. What failed, and when it is tried again, is about the first without an answer."""
+def unproved(
+    state: State, rollout: RolloutStatus, proofs: tuple[Proof, ...], held: Allocation, now: datetime
+) -> Outcome | None:
+    """What is done, with the pods and traffic of `held`, while a bundle is not proved to be there; None once both are.
+    One bundle is looked at after the other: what failed, and when it is tried again, is about the first without an
+    answer."""
     for proof in proofs:
-        found = resolving.answered(proof.resolve)
-        if found is None:
-            return _proving(proof, resolving.resolve(rollout, proof.resolve, version=proof.version, now=now), now)
-        if found.digest != proof.digest:
-            return _changed(rollout, proof, found.digest)
-    return Proving(rollout=rollout, proved=True)
+        resolved = resolving.answered(proof.resolve)
+        if resolved is None:
+            check = resolving.check_bundle(rollout, proof.resolve, version=proof.version, now=now)
+            outcome = check.outcome(state, proof.ask, held)
+            looking = f"{proof.version}: its bundle has to be there before capacity is taken away; looking"
+            return replace(outcome, wait=outcome.wait | Wait(finding=finding(Reason.PROVING, looking)))
+        if resolved.digest != proof.digest:
+            wait = Wait(finding=_changed(proof, resolved.digest), stalled=True)
+            return Outcome(state=replace(state, rollout=rollout), allocation=held, wait=wait)
+    return None
 
 
-def _proving(proof: Proof, attempt: resolving.Try, now: datetime) -> Proving:
-    found = attempt.finding or finding(
-        Reason.PROVING, f"{proof.version}: its bundle has to be there before capacity is taken away; looking"
-    )
-    return Proving(
-        rollout=attempt.rollout,
-        job=proof.ask if attempt.job else None,
-        discard=proof.ask if attempt.discard else None,
-        finding=found,
-        stalled=attempt.stalled,
-        wake_at=attempt.wake_at,
-    )
-
-
-def _changed(rollout: RolloutStatus, proof: Proof, now_there: str) -> Proving:
+def _changed(proof: Proof, digest: str) -> Finding:
     """Its address holds other bytes now: a pod of that revision would never start again."""
     message = (
-        f"{proof.version}: its source now holds {now_there}, not {proof.digest}: no capacity is taken away from what "
+        f"{proof.version}: its source now holds {digest}, not {proof.digest}: no capacity is taken away from what "
         "serves; put the bundle back"
     )
-    return Proving(rollout=rollout, finding=finding(Reason.SOURCE_CHANGED, message), stalled=True)
+    return finding(Reason.SOURCE_CHANGED, message)

@@ -7,6 +7,7 @@ without an edit.
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from slipway.api.v1alpha1.status import ResolveStatus, RolloutStatus
@@ -14,8 +15,10 @@ from slipway.core.children.resolved import Resolved
 from slipway.core.reasons import About, Finding, Reason, finding, found_before
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
 from slipway.core.rollout.gates import Policy, first_finding
+from slipway.core.rollout.state import Allocation, Outcome, State
 from slipway.core.rollout.unstarted import has_no_pod
 from slipway.core.verdict import answer, verdict
+from slipway.core.wait import NO_WAIT, Wait
 
 RETRY_FIRST: Final = timedelta(seconds=10)
 RETRY_CAP: Final = timedelta(minutes=5)
@@ -23,32 +26,47 @@ STALLED_AFTER: Final = timedelta(minutes=5)
 """How long the world may be in the way before `Reconciling` becomes `Stalled`; the trying goes on."""
 
 
+class ResolveJob(StrEnum):
+    """What should become of the resolve Job of an ask."""
+
+    RUNS = "Runs"
+    """It should exist."""
+    GOES = "Goes"
+    """It is of a failed try."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Try:
-    """Where the trying stands."""
+class BundleCheck:
+    """Whether the bundle of an ask can be had."""
 
     rollout: RolloutStatus
-    job: bool = False
-    """The Job should exist."""
-    discard: bool = False
-    """The Job that exists is of a failed try, and should go."""
-    answer: Resolved | None = None
-    finding: Finding | None = None
-    stalled: bool = False
-    wake_at: datetime | None = None
+    job: ResolveJob | None = None
+    resolved: Resolved | None = None
+    """It can."""
+    wait: Wait = NO_WAIT
+
+    def outcome(self, state: State, ask: str, allocation: Allocation) -> Outcome:
+        """What the machine answers while it is not known that it can be had, or at the moment when it is."""
+        return Outcome(
+            state=replace(state, rollout=self.rollout),
+            allocation=allocation,
+            jobs=frozenset({ask} if self.job is ResolveJob.RUNS else ()),
+            discard=frozenset({ask} if self.job is ResolveJob.GOES else ()),
+            wait=self.wait,
+        )
 
 
-def resolve(rollout: RolloutStatus, facts: ResolveFacts, *, version: str, now: datetime) -> Try:
+def check_bundle(rollout: RolloutStatus, facts: ResolveFacts, *, version: str, now: datetime) -> BundleCheck:
     """The next thing to do about one ask; `version` is the user's name for it, for messages."""
     if rollout.resolve.retry_at:
         return _wait_to_retry(rollout, facts, now)
-    if said := answered(facts):
-        return Try(rollout=rollout, answer=said)
+    if resolved := answered(facts):
+        return BundleCheck(rollout=rollout, resolved=resolved)
     if facts.ended and not (facts.job is None or facts.job.deleting):
         return _failed(rollout, facts, version, now)
     last, waits = _last_failure(rollout), _waits(facts, version)
     certain = last if last and last.about is About.REVISION else None  # that the next try has to wait is no answer
-    return _blocked(Try(rollout=rollout, job=True), certain or waits or last, now)
+    return _blocked(BundleCheck(rollout=rollout, job=ResolveJob.RUNS), certain or waits or last, now)
 
 
 def settled(rollout: RolloutStatus) -> RolloutStatus:
@@ -61,14 +79,14 @@ def retry_due(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
     return rollout.evolve(resolve=rollout.resolve.evolve(retry_at=now))
 
 
-def _blocked(outcome: Try, found: Finding | None, now: datetime) -> Try:
+def _blocked(check: BundleCheck, found: Finding | None, now: datetime) -> BundleCheck:
     """With what is in its way, stalled at once where only an edit helps, and after a while otherwise."""
     if found is None:
-        return outcome
-    patience = outcome.rollout.phase_started_at + STALLED_AFTER
+        return check
+    patience = check.rollout.phase_started_at + STALLED_AFTER
     stalled = found.about is About.REVISION or now >= patience
-    wake_at = min((at for at in (outcome.wake_at, None if stalled else patience) if at), default=None)
-    return replace(outcome, finding=found, stalled=stalled, wake_at=wake_at)
+    blocked = Wait(finding=found, stalled=stalled, until=None if stalled else patience)
+    return replace(check, wait=blocked | check.wait)
 
 
 def _last_failure(rollout: RolloutStatus) -> Finding | None:
@@ -94,7 +112,7 @@ def _waits(facts: ResolveFacts, version: str) -> Finding | None:
     return first_finding(waiting, Policy(fetch_timeout=STALLED_AFTER, progress_deadline=STALLED_AFTER))
 
 
-def _failed(rollout: RolloutStatus, facts: ResolveFacts, version: str, now: datetime) -> Try:
+def _failed(rollout: RolloutStatus, facts: ResolveFacts, version: str, now: datetime) -> BundleCheck:
     said = (facts.pod and verdict(facts.pod.fetch.termination_message)) or _without_verdict(facts)
     found = finding(said.reason, f"{version}: {said.message}")
     attempts = rollout.resolve.attempts + 1
@@ -112,12 +130,12 @@ def _without_verdict(facts: ResolveFacts) -> Finding:
     return finding(Reason.FETCH_FAILED, message)
 
 
-def _wait_to_retry(rollout: RolloutStatus, facts: ResolveFacts, now: datetime) -> Try:
+def _wait_to_retry(rollout: RolloutStatus, facts: ResolveFacts, now: datetime) -> BundleCheck:
     """A failed try is shown until the next one's answer."""
     retry_at = rollout.resolve.retry_at or now
-    again = Try(rollout=rollout.evolve(resolve=rollout.resolve.evolve(retry_at=None)), job=True)
+    again = BundleCheck(rollout=rollout.evolve(resolve=rollout.resolve.evolve(retry_at=None)), job=ResolveJob.RUNS)
     if now < retry_at:
-        again = Try(rollout=rollout, wake_at=retry_at)
+        again = BundleCheck(rollout=rollout, wait=Wait(until=retry_at))
     elif facts.job is not None:
-        again = Try(rollout=rollout, discard=True)
+        again = BundleCheck(rollout=rollout, job=ResolveJob.GOES)
     return _blocked(again, _last_failure(rollout), now)

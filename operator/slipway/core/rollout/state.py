@@ -15,6 +15,7 @@ from slipway.core.rollout.capacity import Side
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
 from slipway.core.rollout.shares import NOBODY, Traffic
 from slipway.core.route import RouteFacts
+from slipway.core.wait import NO_WAIT, Wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +136,11 @@ class Outcome:
     evict: tuple[PodFacts, ...] = ()
     """Pods that go wrong by themselves."""
     ends_standby: bool = False
-    finding: Finding | None = None
-    stalled: bool = False
+    wait: Wait = NO_WAIT
+    """What nothing goes on for, and when to look again."""
     outage_since: datetime | None = None
     """Since when no pod of what serves is available although some are wanted."""
     notes: tuple[Note, ...] = ()
-    wake_at: datetime | None = None
 
 
 def side(facts: RevisionFacts, *, expendable: bool = False) -> Side:

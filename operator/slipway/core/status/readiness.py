@@ -26,7 +26,7 @@ def readiness(scene: Scene, outcome: Outcome, blocked: Hindrance | None) -> Find
 
 def _findings(scene: Scene, outcome: Outcome, blocked: Hindrance | None) -> Iterator[Finding | None]:
     yield blocked.finding if blocked else None
-    yield outcome.finding
+    yield outcome.wait.finding
     rollout = outcome.state.rollout
     if rollout is None or rollout.phase is not RolloutPhase.ROLLING_BACK:
         yield from (check(scene, outcome.state) for check in _CHECKS)
@@ -47,7 +47,7 @@ def _serving_pods(scene: Scene, state: State) -> Finding | None:
 
 
 def _route(scene: Scene, state: State) -> Finding | None:
-    return scene.route.finding if scene.route else None
+    return scene.route.wait.finding if scene.route else None
 
 
 _CHECKS: Final[tuple[_Check, ...]] = (_refused, _serving_pods, _route)

@@ -64,8 +64,13 @@ def summary_of(scene: Scene, outcome: Outcome, desired: DesiredState, blocked: H
         moving=_moving(scene, state, desired) if candidate and candidate.revision else None,
         finding=readiness(scene, outcome, blocked),
         waits=scene.policies.waits,
-        stalled=outcome.stalled or (blocked is not None and blocked.stalls(scene.now, scene.policy.progress_deadline)),
+        stalled=outcome.wait.stalled
+        or (blocked is not None and blocked.stalls(scene.now, scene.policy.progress_deadline)),
     )
+
+
+def _stays_blocked(scene: Scene, blocked: Hindrance | None) -> bool:
+    return blocked is not None and blocked.stalls(scene.now, scene.policy.progress_deadline)
 
 
 def _asked_serves(scene: Scene, state: State, desired: DesiredState) -> bool:
@@ -73,7 +78,7 @@ def _asked_serves(scene: Scene, state: State, desired: DesiredState) -> bool:
     stable, route = state.stable, scene.route
     if stable is None or state.candidate is not None or stable.ask != scene.ask:
         return False
-    routed = route is None or route.settled or (route.look_again is not None and _was_ready(scene))
+    routed = route is None or route.settled or (route.wait.until is not None and _was_ready(scene))
     return routed and desired.traffic.reaches == {stable.revision}
 
 
