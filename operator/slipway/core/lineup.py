@@ -85,12 +85,20 @@ def _others(scene: Scene, state: State, traffic: Traffic, *, ends_standby: bool)
 
 
 def _unlisted(scene: Scene) -> Iterator[RevisionStatus]:
-    """Revisions with traffic that status does not know of: it was lost, or written by one who looked too early."""
-    listed = {known.revision for known in scene.before.revisions}
+    """Revisions that status does not list: those with traffic, and where the whole list was lost those with pods as
+    well, which may have had traffic until just now."""
+    listed, stable = {known.revision for known in scene.before.revisions}, scene.before.stable
     for entry in scene.past:
-        if entry.revision in scene.traffic.reaches - listed and (record := scene.record(entry.revision)):
-            ref = RevisionRef(revision=entry.revision, ask=entry.ask, number=entry.number, version=record.version)
-            yield described(ref, record, state=RevisionState.CANDIDATE, replicas=0, available=0, share=0)
+        reached = entry.revision in scene.traffic.reaches
+        left = not listed and scene.available(entry.revision) > 0
+        record = scene.record(entry.revision) if entry.revision not in listed and (reached or left) else None
+        if record is None:
+            continue
+        was = RevisionState.CANDIDATE if reached else RevisionState.RETIRING
+        if left and stable and stable.revision == entry.revision:
+            was = RevisionState.STABLE
+        ref = RevisionRef(revision=entry.revision, ask=entry.ask, number=entry.number, version=record.version)
+        yield described(ref, record, state=was, replicas=0, available=0, share=0)
 
 
 def described(ref: RevisionRef, record: RevisionRecord | None, **of: Any) -> RevisionStatus:

@@ -38,6 +38,8 @@ class Clients:
     """Revisions that the root Service selected when the operator last wrote it."""
     left: dict[str, datetime] = field(default_factory=dict)
     """When a revision last lost all of its traffic."""
+    routes: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Percent by revision in each kind of route, as the operator last wrote it."""
 
 
 @dataclass
@@ -238,7 +240,11 @@ class Torn(World):
                 )
 
     def route_written(self, where: str, kind: str, before: Mapping[str, int]) -> None:
-        """A share goes to where somebody answers, and to nobody that was sent home."""
+        """A share goes to where somebody answers, and to nobody that was sent home.
+
+        What somebody else wrote into the route is put back: stable gets again what it had, even if its pods are gone
+        meanwhile. A hand's edit gives the candidate nothing that its steps do not.
+        """
         route = self.objects.get((kind, "churn"))
         if route is None:
             return
@@ -248,6 +254,7 @@ class Torn(World):
         assert not (lost and self.capacity(better)), (
             f"{where}: {lost} get a share, and their own Service is not ours or not there"
         )
+        written, self.felt.routes[kind] = self.felt.routes.get(kind, {}), now
         whole = min(self.needed, sum(clients.staying(self, r) for r in now)) or 1
         for revision, share in now.items():
             grown = share > was.get(revision, 0) + 1
@@ -255,7 +262,8 @@ class Torn(World):
                 continue
             assert revision not in self.home, f"{where}: {revision} was sent home and goes from {was} to {now}"
             can = 100 * clients.staying(self, revision) / whole
-            if sum(map(carried_by(self), now)):
+            put_back = not self.is_candidate(revision) and share <= written.get(revision, 0) + 1
+            if sum(map(carried_by(self), now)) and not put_back:
                 assert share <= can + 5, f"{where}: {revision} gets {share:.0f} % and can carry {can:.0f} %"
             if self.is_candidate(revision) and self.rollout.type is RolloutType.CANARY:
                 assert share <= self.ceiling(revision) + 1, f"{where}: {share:.0f} % > {self.ceiling(revision)} %"
@@ -263,14 +271,18 @@ class Torn(World):
             self.felt.left[revision] = self.now
 
     def pods_written(self, where: str, revision: str, counts: Mapping[str, int], carried: Mapping[str, int]) -> None:
-        """Pods that lost their traffic stay until connections to them have ended; what was sent home gets no more."""
+        """Pods of a revision that leaves stay until connections to them have ended; what was sent home gets no more.
+
+        A revision that is asked for again comes back to clients, and is scaled as what serves is: a pod that is told to
+        end takes its leave of the endpoints and answers what it has, with or without a drain before it.
+        """
         has, had = clients.staying(self, revision), carried.get(revision, 0)
         ways = clients.routed(self) if self.routed else []
         reached = revision in self.felt.service or any(revision in way for way in ways)
         left = self.felt.left.get(revision)
         rolling = self.rollout.rolling_update
         makes_room = rolling is not None and rolling.max_surge == 0  # its last pods have to go for the new one's
-        leaves = left is not None and not reached and self.is_candidate(revision)
+        leaves = left is not None and not reached and self.is_candidate(revision) and not self.comes_back(revision)
         if has < had and left is not None and leaves and not (self.asleep or makes_room):
             assert self.now >= left + DRAIN, f"{where}: {had} → {has} pods, {self.now - left} after its traffic left"
         deployment = self.objects.get(("Deployment", f"churn-{revision}"))
@@ -289,6 +301,10 @@ class Torn(World):
             assert self.ceiling(revision) == 100 or self.asleep, f"{revision} is promoted past a pause"
             assert revision not in self.home, f"{revision} was sent home, and is promoted"
         self.established = True
+
+    def comes_back(self, revision: str) -> bool:
+        """It is of the version that is asked for, and was not sent home."""
+        return self.versions.get(revision) == self.spec["model"]["version"] and revision not in self.home
 
     def is_candidate(self, revision: str) -> bool:
         """Not what served when this began; by the operator's own word, which names revisions and nothing else."""

@@ -226,7 +226,17 @@ class World:
             spare = sorted(there, key=lambda pod: (is_ready(self.pods[pod]), pod))[: max(0, len(there) - count)]
             for pod in spare:
                 self.end_pod(pod)
+        self.schedule()
         self.tell_of_pods()
+
+    def schedule(self) -> None:
+        """Pods without a node get one that is ready."""
+        node = next((node for node, ready in self.nodes.items() if ready), None)
+        for name, pod in self.pods.items():
+            if node and pod["spec"]["nodeName"] is None and pod["status"]["phase"] not in TERMINAL:
+                pod["spec"]["nodeName"] = node
+                placed = {"type": "PodScheduled", "status": "True", "lastTransitionTime": self.stamp()}
+                self.set_status(name, {**pod["status"], "conditions": [placed]})
 
     def tell_of_pods(self) -> None:
         """Deployments count the pods that are available."""
@@ -241,9 +251,7 @@ class World:
     def make_pod(self, deployment: str, labels: Mapping[str, str]) -> None:
         self.serial += 1
         name = f"{deployment}-{self.serial}"
-        node = next((node for node, ready in self.nodes.items() if ready), None)
         at = self.stamp()
-        conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": at}] if node else []
         self.pods[name] = {
             "kind": "Pod",
             "owner": deployment,
@@ -254,8 +262,8 @@ class World:
                 "labels": dict(labels),
                 "creationTimestamp": at,
             },
-            "spec": {"nodeName": node},
-            "status": {"phase": "Pending", "conditions": conditions},
+            "spec": {"nodeName": None},
+            "status": {"phase": "Pending", "conditions": []},
         }
 
     def end_pod(self, name: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from slipway.api.v1alpha1.spec import Server
 from slipway.api.v1alpha1.status import RolloutPhase
+from slipway.core.autoscaling import kept_count
 from slipway.core.children.network_policy import network_policy
 from slipway.core.children.route import GRPC_ROUTE, ROUTE, Backend, Routing, grpc_route, http_route
 from slipway.core.children.security_policy import SECURITY_POLICY
@@ -11,7 +12,7 @@ from slipway.core.children.service import root_service
 from slipway.core.desired.objects import DesiredObject, DesiredRevision, Write, left_alone, written
 from slipway.core.names import Manifest
 from slipway.core.rollout.canary import mirrored
-from slipway.core.rollout.shares import Traffic, all_to
+from slipway.core.rollout.shares import Traffic, all_to, not_growing
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.scene import Scene
 from slipway.core.traffic_policy import beside
@@ -26,8 +27,10 @@ def traffic_of(scene: Scene, outcome: Outcome) -> Traffic:
     return all_to(first) if first else scene.traffic
 
 
-def weights_of(scene: Scene, outcome: Outcome, traffic: Traffic) -> Mapping[str, int]:
-    """Parts of the gateway's requests: exact ones, or by the pods that each revision has available."""
+def weights_of(
+    scene: Scene, outcome: Outcome, traffic: Traffic, revisions: Sequence[DesiredRevision]
+) -> Mapping[str, int]:
+    """Parts of the gateway's requests: exact ones, or by the available pods that each revision keeps."""
     if traffic.shares is not None:
         return traffic.shares
     reached = traffic.service
@@ -37,8 +40,21 @@ def weights_of(scene: Scene, outcome: Outcome, traffic: Traffic) -> Mapping[str,
     route = scene.route
     if route and route.wait.finding and not back and route.reaches == reached and all(map(scene.available, reached)):
         return {revision: weight for revision, weight in route.weights.items() if weight}
-    pods = {revision: scene.available(revision) for revision in sorted(reached)}
+    pods = {each.revision: _keeps(scene, each) for each in sorted(revisions, key=_name) if each.revision in reached}
+    stable = outcome.state.stable
+    if back and route and stable:
+        return not_growing(pods, stable=stable.revision or "", now={name: route.share(name) for name in pods})
     return pods if any(pods.values()) else dict.fromkeys(pods, 1)
+
+
+def _keeps(scene: Scene, desired: DesiredRevision) -> int:
+    """Available pods that a revision has still once its count is written."""
+    name, replicas = desired.revision, desired.replicas
+    return min(scene.available(name), kept_count(scene.count(name), replicas.count, replicas.bounds))
+
+
+def _name(desired: DesiredRevision) -> str:
+    return desired.revision
 
 
 def objects(

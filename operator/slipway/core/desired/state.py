@@ -12,7 +12,7 @@ def desired_state(scene: Scene, outcome: Outcome, lineup: Lineup, made: Revision
     """What the cluster should be moved towards. `made`: a revision that was just rendered."""
     state, traffic = outcome.state, routing.traffic_of(scene, outcome)
     live = tuple(revisions.revisions(scene, outcome, lineup, traffic.reaches))
-    weights = routing.weights_of(scene, outcome, traffic)
+    weights = routing.weights_of(scene, outcome, traffic, live)
     return DesiredState(
         objects=(
             *written(history.jobs(scene, outcome)),

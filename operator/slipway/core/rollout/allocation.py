@@ -183,9 +183,13 @@ def _shares(
 
 
 def _now(facts: Facts) -> Mapping[str, int]:
-    """Percent of the gateway's requests that each revision has by what was decided."""
+    """Percent of the gateway's requests that each revision has by what was decided; where the pods decide, as the route
+    has it."""
     if facts.traffic.shares is not None:
         return facts.traffic.shares
+    live = {name: share for name, share in facts.live_shares.items() if share}
+    if live and live.keys() <= facts.traffic.service:
+        return live
     carries = {n: k.carries for n, k in facts.revisions.items() if n in facts.traffic.service}
     return by_pods(carries) or dict.fromkeys(facts.traffic.service, WHOLE // max(1, len(facts.traffic.service)))
 

@@ -99,9 +99,11 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     outcome = _moved(state, rollout, facts, policy, now)
     moves = replace(outcome.wait, finding=None) if unrouted else outcome.wait  # a pause is not what is waited for then
     wait = Wait(finding=failed, stalled=bool(failed)) | moves | Wait(finding=found)
-    if wait.finding is None:
-        wait |= _until_landed(rollout, facts, policy, now)
-    wait |= _patience(rollout, candidate, policy, now) | Wait(finding=pod_was_lost(candidate))
+    wait |= _patience(rollout, candidate, policy, now)
+    idle = wait.until is None and not rollout.clock.paused_at
+    if wait.finding is None and (idle or _is_unlanded(facts)):
+        wait |= _overdue(rollout, facts, policy, now)
+    wait |= Wait(finding=pod_was_lost(candidate))
     return replace(
         outcome,
         evict=(*at_fault(candidate), *_stable_faults(state, facts)),
@@ -149,15 +151,30 @@ def _old_side_lacks(state: State, facts: Facts, candidate: RevisionFacts) -> Fin
     return finding(Reason.UNAVAILABLE, message)
 
 
-def _until_landed(rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Wait:
-    """Nothing goes on before the Service and the route are as they were decided, and that too has a deadline."""
-    if facts.landed or not facts.traffic.service:
-        return NO_WAIT
-    until = (rollout.clock.deadline_from or rollout.phase_started_at) + policy.progress_deadline
+def _overdue(rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Wait:
+    """Nothing that has a name is in the way, and nothing goes on: that has a deadline like any other wait. It counts
+    from the last progress of any pod that takes part; for what was written to be there, from the step's start."""
+    since = rollout.clock.deadline_from or rollout.phase_started_at
+    unlanded = _is_unlanded(facts)
+    if not unlanded:
+        since = max((known.progressed_at(since) for known in facts.revisions.values()), default=since)
+    until = since + policy.progress_deadline
     if now < until:
         return Wait(until=until)
     message = "the root Service, or the route, is not as it was written: see who else writes it, or what refuses it"
+    if not unlanded:
+        have = (
+            f"{each.version} has {each.available} of {each.count} pods available" for each in facts.revisions.values()
+        )
+        message = (
+            f"no progress for {policy.progress_deadline} (rollout.progressDeadline): {', '.join(have)}; see its pods"
+        )
     return Wait(finding=finding(Reason.UNAVAILABLE, message), stalled=True)
+
+
+def _is_unlanded(facts: Facts) -> bool:
+    """What was decided of the traffic is on its way still."""
+    return bool(facts.traffic.service) and not facts.landed
 
 
 def _judged(
@@ -255,13 +272,16 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
     )
     until = rollout.phase_started_at + policy.progress_deadline
     planned = limits.planned(rollout, facts, state, policy, now)
+    wait = Wait(finding=found, until=planned.wait.until)
+    if found is None:
+        wait |= _overdue(rollout, facts, policy, now)
+    else:
+        wait |= Wait(until=until) if now < until else Wait(stalled=True)
     state = replace(state, rollout=planned.rollout)
-    late = now >= until
-    wait = Wait(finding=found, stalled=late and found is not None, until=None if late else until)
     return Outcome(
         state=state,
         allocation=back(state, facts, planned.limits),
-        wait=wait | Wait(until=planned.wait.until),
+        wait=wait,
         evict=at_fault(stable),
     )
 

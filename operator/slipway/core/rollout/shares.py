@@ -77,6 +77,14 @@ def by_pods(carries: Mapping[str, int]) -> dict[str, int]:
     return percent
 
 
+def not_growing(carries: Mapping[str, int], *, stable: str, now: Mapping[str, int]) -> dict[str, int]:
+    """Percent by revision on the way back to stable, where each available pod gets the same: another revision keeps at
+    most what it has, even if pods of it get ready."""
+    wanted = by_pods(carries) or now
+    others = {name: min(wanted.get(name, 0), now.get(name, 0)) for name in carries if name != stable}
+    return {**others, stable: WHOLE - sum(others.values())}
+
+
 def can_carry(pods: int, needed: int) -> int:
     """Percent of the whole load that so many available pods can carry."""
     return min(WHOLE, WHOLE * pods // needed) if needed else 0

@@ -1,0 +1,107 @@
+"""What exploring the torn cluster has found, case by case: the fewest steps that lead there."""
+
+from typing import Any, cast
+
+from hypothesis import strategies as st
+
+from tests.core.cluster.torn import TornMachine
+
+
+class Chosen:
+    """Hypothesis' draws, chosen beforehand. A fake."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def draw(self, strategy: object, label: object = None) -> Any:
+        return self.value
+
+
+def chosen(value: Any) -> st.DataObject:
+    return cast("st.DataObject", Chosen(value))
+
+
+def canary(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "Canary", "canary": {"steps": list(steps), **more}}
+
+
+def begun(rollout: dict[str, Any] | None = None, *, routed: bool = False, replicas: int = 3) -> TornMachine:
+    """Version 3 serves."""
+    machine = TornMachine()
+    machine.begins(rollout=rollout, routed=routed, replicas=replicas)
+    return machine
+
+
+def deployment(machine: TornMachine, version: str) -> str:
+    """The Deployment of the newest revision of a version."""
+    known = machine.world.versions
+    return next(f"churn-{revision}" for revision in reversed(known) if known[revision] == version)
+
+
+def loses_its_deployment(machine: TornMachine, version: str) -> None:
+    machine.deletes_a_deployment_in_the_foreground(data=chosen(("Deployment", deployment(machine, version))))
+
+
+def condition(machine: TornMachine, kind: str) -> dict[str, Any]:
+    return next(c for c in machine.world.status["conditions"] if c["type"] == kind)
+
+
+def test_a_canary_that_waits_for_a_deployment_that_never_ends_is_told_of_in_time() -> None:
+    machine = begun(canary({"weight": 25}, {"pause": {"duration": "1m"}}, {"weight": 75}), replicas=1)
+    machine.a_node_falls_silent_or_comes_back(node="node-1", silent=True)
+    loses_its_deployment(machine, "3")
+    machine.a_rollout_comes_so_far(version="4", rounds=4)
+    machine.time_passes(700)
+    machine.settles()
+    assert condition(machine, "Stalled")["status"] == "True"
+    assert "3 has 0 of" in condition(machine, "Stalled")["message"]
+    machine.teardown()
+
+
+def test_a_rolling_update_that_becomes_a_canary_gives_the_candidate_no_more_than_its_step() -> None:
+    machine = begun(routed=True)
+    machine.a_rollout_comes_so_far(version="5", rounds=4)
+    machine.changes_the_type(canary({"weight": 34}, {"pause": {}}, fullSize=True))
+    loses_its_deployment(machine, "3")
+    machine.teardown()
+
+
+def test_pods_that_are_about_to_go_get_no_larger_share_of_the_gateways_requests() -> None:
+    machine = begun(routed=True)
+    machine.a_rollout_comes_so_far(version="5", rounds=2)
+    machine.a_rollout_comes_so_far(version="4", rounds=4)
+    machine.asks_for_a_version("5")
+    machine.time_is_calm(rounds=1)
+    machine.teardown()
+
+
+def test_behind_a_gateway_what_was_sent_home_gets_nothing_back_when_its_pods_get_ready() -> None:
+    machine = begun(canary({"weight": 10}, {"pause": {}}), replicas=2)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.toggles_the_gateway(on=True)
+    machine.servers_answer_wrongly(data=chosen(deployment(machine, "4")), restarts=1)
+    machine.a_pass()
+    machine.teardown()
+
+
+def test_a_way_back_on_which_pods_never_get_ready_is_told_of_in_time() -> None:
+    machine = begun(replicas=3)
+    machine.a_rollout_comes_so_far(version="4", rounds=4)
+    machine.servers_answer_wrongly(data=chosen(deployment(machine, "4")), restarts=2)
+    machine.pods_lose_readiness(data=chosen(deployment(machine, "3")), most=1)
+    machine.settles()
+    machine.time_passes(700)
+    machine.settles()
+    assert machine.world.status["rollout"]["phase"] == "RollingBack"
+    assert condition(machine, "Stalled")["status"] == "True"
+    machine.teardown()
+
+
+def test_where_the_list_of_revisions_was_lost_the_version_before_keeps_its_pods_for_the_drain() -> None:
+    machine = begun({"type": "BlueGreen", "blueGreen": {"standbyDuration": "5s"}}, routed=True, replicas=1)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.loses_status("revisions")
+    machine.time_is_calm(rounds=2)
+    assert machine.world.status["stable"]["version"] == "4"
+    assert deployment(machine, "3") in machine.world.deployments()
+    machine.teardown()
