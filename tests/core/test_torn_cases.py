@@ -105,3 +105,12 @@ def test_where_the_list_of_revisions_was_lost_the_version_before_keeps_its_pods_
     assert machine.world.status["stable"]["version"] == "4"
     assert deployment(machine, "3") in machine.world.deployments()
     machine.teardown()
+
+
+def test_a_gateway_that_is_added_sends_nothing_to_a_service_that_is_somebody_elses() -> None:
+    machine = begun(canary({"weight": 25}, {"pause": {"duration": "1m"}}, {"weight": 75}))
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.a_stranger_takes_a_name(data=chosen(("Service", deployment(machine, "4"))))
+    machine.toggles_the_gateway(on=True)
+    machine.settles()
+    machine.teardown()

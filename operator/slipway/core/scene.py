@@ -272,10 +272,11 @@ class Scene:
             version=ref.version,
             wanted=self.needed,
             now=self.now,
-            addressable=self._addressable(revision),
+            addressable=self.addressable(revision),
         )
 
-    def _addressable(self, revision: str) -> bool:
+    def addressable(self, revision: str) -> bool:
+        """Whether a revision has a Service of its own, to which a gateway can send its share."""
         service = self.observed.child("Service", of_revision(self.owner.name, revision))
         return service is not None and service.owner_uid == self.owner.uid and not service.deleting
 

@@ -17,6 +17,7 @@ from tests.core.cluster.world import (
     STRANGER,
     ConflictError,
     ended_status,
+    is_ours,
     is_ready,
     loading_status,
     over_status,
@@ -165,8 +166,9 @@ class TornMachine(RuleBasedStateMachine):
         service["spec"]["selector"] = {"serving.slipway.dev/revision": name} if revision else {}
         self.world.touch(service)
 
-    @rule(data=st.data(), whose=st.sampled_from(["labels"]))
+    @rule(data=st.data(), whose=st.sampled_from(["labels", "owners"]))
     def takes_marks_off(self, data: st.DataObject, whose: str) -> None:
+        """What has lost both is nobody's: it is in the way, until somebody deletes it."""
         if key := self.draw(data, "Service", "Deployment", "HTTPRoute"):
             meta = self.world.objects[key]["metadata"]
             if whose == "labels":
@@ -214,7 +216,7 @@ class TornMachine(RuleBasedStateMachine):
     @rule()
     def strangers_go(self) -> None:
         for key, manifest in list(self.world.objects.items()):
-            if manifest["metadata"]["uid"].startswith("stranger"):
+            if manifest["metadata"]["uid"].startswith("stranger") or not is_ours(manifest):
                 self.world.remove(*key)
         self.world.foreign = ()
 

@@ -87,7 +87,7 @@ class World:
         """Watches that do not lag tell of what there is. Only what bears our label is watched."""
         live = {**self.objects, **{("Pod", name): pod for name, pod in self.pods.items()}}
         kept = {key: m for key, m in self.view.items() if key[0] in self.lagging}
-        told = {key: m for key, m in live.items() if key[0] not in self.lagging and _is_ours(m)}
+        told = {key: m for key, m in live.items() if key[0] not in self.lagging and is_ours(m)}
         self.view = {**copy.deepcopy(told), **kept}
 
     def decide(self, observed: Observed) -> Plan:
@@ -424,7 +424,7 @@ def ended_status(now: datetime, reason: str, *, restarts: int) -> Manifest:
     return {"phase": "Running", "conditions": status["conditions"][:2], "containerStatuses": [container]}
 
 
-def _is_ours(manifest: Manifest) -> bool:
+def is_ours(manifest: Manifest) -> bool:
     """What the store keeps: what is labelled as ours, or has us as its controller."""
     labels = manifest["metadata"].get("labels") or {}
     return labels.get("serving.slipway.dev/model-deployment") == "churn" or owner_of(manifest) == OWN_UID

@@ -40,7 +40,8 @@ def weights_of(
     route = scene.route
     if route and route.wait.finding and not back and route.reaches == reached and all(map(scene.available, reached)):
         return {revision: weight for revision, weight in route.weights.items() if weight}
-    pods = {each.revision: _keeps(scene, each) for each in sorted(revisions, key=_name) if each.revision in reached}
+    taking = [each for each in sorted(revisions, key=_name) if each.revision in reached]
+    pods = {each.revision: _keeps(scene, each) if scene.addressable(each.revision) else 0 for each in taking}
     stable = outcome.state.stable
     if back and route and stable:
         return not_growing(pods, stable=stable.revision or "", now={name: route.share(name) for name in pods})
