@@ -219,8 +219,10 @@ def _moves_traffic(scene: Scene, outcome: Outcome, actions: Sequence[Action]) ->
 
 
 def _step(scene: Scene, state: State) -> Outcome:
-    facts = facts_of(scene, state)
     text = scene.owner.request
+    if not text:
+        state = replace(state, requests=requests.withdrawn(state.requests))
+    facts = facts_of(scene, state)
     if text and requests.is_new(text, state.requests):
         return _asked(scene, state, facts, text)
     return _stepped(scene, state, facts)

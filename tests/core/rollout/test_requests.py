@@ -1,9 +1,12 @@
 """Requests by annotation: every verb at every phase, what is stale or malformed, and what is remembered."""
 
+from collections.abc import Callable
+
 import pytest
 
 from slipway.core.rollout.requests import KEPT, Request, Verb
 from tests.core.cluster.kubelet import says
+from tests.core.cluster.scenario import forget_jobs
 from tests.core.cluster.simulator import Simulator, simulator
 
 
@@ -172,17 +175,83 @@ def test_a_text_of_any_length_is_answered_and_kept_as_far_as_status_can() -> Non
     assert len(cluster.status["requests"]) == 1
 
 
-def test_the_same_text_is_carried_out_once_and_with_another_nonce_again() -> None:
-    cluster = starting()
-    assert asks(cluster, "pause") == "paused"
-    asks(cluster, "resume")
-    cluster.request = f"pause/{newest(cluster)}"
+def another(cluster: Simulator, text: str) -> None:
+    """Somebody has asked for something else meanwhile."""
+    cluster.request = "resume/deadbeef"
     cluster.settle()
-    assert cluster.status["phase"] == "Starting"
-    assert asks(cluster, "pause", "@2") == "paused"
+
+
+def taken_away(cluster: Simulator, text: str) -> None:
+    """Somebody has taken the annotation away."""
     cluster.request = None
     cluster.settle()
-    assert cluster.status["phase"] == "Paused"  # taking the annotation away means nothing
+
+
+def left_alone(cluster: Simulator, text: str) -> None:
+    """It stays, whatever else goes on."""
+    for _ in range(3):
+        cluster.pass_time(minutes=1)
+        cluster.generation += 1
+        cluster.settle()
+
+
+def read_late(cluster: Simulator, text: str) -> None:
+    """A pass looks at the object as it was before the answer; its status is not written, for that object is gone."""
+    kept = cluster.status
+    cluster.status = {key: value for key, value in kept.items() if key != "requests"}
+    assert cluster.plan().status.to_dict()["requests"][-1]["request"] == text
+    cluster.status = kept
+    cluster.settle()
+
+
+@pytest.mark.parametrize(("meanwhile", "answers"), [(another, 2), (taken_away, 2), (left_alone, 1), (read_late, 1)])
+@pytest.mark.parametrize("verb", ["pause", "abort", "rollback", "explode"])
+def test_a_text_that_was_used_before_is_answered_again_and_never_while_it_stays(
+    verb: str, meanwhile: Callable[[Simulator, str], None], answers: int
+) -> None:
+    cluster = starting()
+    text = cluster.request = f"{verb}/{newest(cluster)}"
+    cluster.settle()
+    meanwhile(cluster, text)
+    cluster.request = text
+    cluster.settle()
+    cluster.settle()
+    assert [entry["request"] for entry in cluster.status["requests"]].count(text) == answers
+    told = [message for reason, message in cluster.events if reason in ("RequestDone", "RequestIgnored")]
+    assert sum(message.startswith(f"{text}: ") for message in told) == answers
+
+
+def test_taking_the_annotation_away_undoes_nothing_and_is_noted_once() -> None:
+    cluster = starting()
+    asks(cluster, "pause")
+    cluster.request = None
+    cluster.settle()
+    assert cluster.status["phase"] == "Paused"
+    assert cluster.reconcile().status.to_dict() == cluster.status
+    assert asks(cluster, "resume") == "resumed"
+
+
+def test_a_restart_in_words_that_were_used_before_makes_other_pods_than_those_that_failed() -> None:
+    cluster = promoted()
+    cluster.pass_time(seconds=30)
+    text = f"restart/{cluster.selected()}"
+    made = set()
+    for _ in range(2):
+        forget_jobs(cluster)
+        cluster.request = text
+        cluster.settle()
+        cluster.resolve_job_ends()
+        cluster.settle()
+        candidate = cluster.status["candidate"]["revision"]
+        made.add(candidate)
+        failed = cluster.server_ended(says("LoadFailed", "no such op"), restarts=1)
+        cluster.kubelet(f"churn-{candidate}", status=failed)
+        cluster.settle()
+        assert candidate in [entry["revision"] for entry in cluster.status["alsoRefused"]]
+        cluster.pass_time(minutes=1)
+        cluster.request = None
+        cluster.settle()
+    assert len(made) == 2
 
 
 def test_status_remembers_the_latest_requests() -> None:

@@ -192,6 +192,9 @@ class HandledRequest(StoredModel):
     request: Annotated[str, Field(max_length=128)] = Field(description="The annotation's value: VERB/REVISION[@nonce].")
     outcome: Annotated[str, Field(max_length=512)]
     at: datetime
+    withdrawn: bool | None = Field(
+        None, description="The annotation was taken away since: the same text is a new request."
+    )
 
 
 class RevisionStatus(StoredModel):

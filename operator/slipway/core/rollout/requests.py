@@ -1,8 +1,12 @@
 """Requests from people: the annotation `serving.slipway.dev/rollout: VERB/REVISION[@nonce]`.
 
 It names the revision that it is about, so it can never hit the next one, and it is not part of `spec`, so a GitOps
-tool's self-heal leaves it. What came of it is kept in status: the same text is never carried out twice, and taking the
-annotation away means nothing. The nonce is any text; with another one the same request is a new one.
+tool's self-heal leaves it. What came of it is kept in status: for as long as the annotation stays as it is, it is
+carried out once. Another text is a new request, as is the same text after another one, or after the annotation was taken away;
+taking it away undoes nothing. The nonce is any text; with another one the same request is a new one.
+
+Annotation and status are read from one object, and status is written only where that object has not changed since: an
+operator that looks at an older one, or a second operator, cannot answer a request again.
 """
 
 import re
@@ -19,10 +23,10 @@ from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.progress import paused, resumed
 from slipway.core.rollout.resolving import retry_due
 from slipway.core.rollout.state import Facts, State
-from slipway.core.rollout.target import begun, started
+from slipway.core.rollout.target import begun, restart_mark, started
 
 KEPT: Final = 8
-"""Requests that status remembers. Only the newest can be found again in the annotation."""
+"""Requests that status remembers, for people. Only the newest tells whether the annotation is a new one."""
 
 _FORM: Final = re.compile(r"(?P<verb>[a-z]+)/(?P<revision>[0-9a-f]{8})(@(?P<nonce>[\w.:-]{1,63}))?", re.ASCII)
 
@@ -63,8 +67,11 @@ class Request:
 
 
 def is_new(text: str | None, handled: list[HandledRequest]) -> bool:
-    """Whether the annotation says something that was not heard before."""
-    return bool(text) and all(entry.request != shortened(text or "") for entry in handled)
+    """Whether the annotation is another one than what was answered last."""
+    if not text:
+        return False
+    last = handled[-1] if handled else None
+    return last is None or last.request != shortened(text) or bool(last.withdrawn)
 
 
 def shortened(text: str) -> str:
@@ -75,6 +82,11 @@ def shortened(text: str) -> str:
 def remembered(handled: list[HandledRequest], text: str, outcome: str, now: datetime) -> list[HandledRequest]:
     """The requests with one more."""
     return [*handled, HandledRequest(request=shortened(text), outcome=fit(outcome, 512), at=now)][-KEPT:]
+
+
+def withdrawn(handled: list[HandledRequest]) -> list[HandledRequest]:
+    """The requests where the annotation of the last one is not there any more."""
+    return [*handled[:-1], *(last.evolve(withdrawn=True) for last in handled[-1:])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +181,9 @@ def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: da
     idle = state.candidate is None or state.candidate.revision == refused.revision
     if stable and stable.ask == refused.ask and stable.revision != refused.revision and idle:  # a restart failed
         state = refusals.lifted(state, refused, keeps_revision=True)
-        state = begun(state, RevisionRef(ask=stable.ask, version=stable.version), now, restart=request.text)
+        state = begun(
+            state, RevisionRef(ask=stable.ask, version=stable.version), now, restart=restart_mark(request.text, now)
+        )
         return Answer(state=state, outcome="restarting again: a new revision of the same ask")
     if refused != state.refused:
         outcome = f"no longer refused: {refused.version} is tried again once the manifest asks for it"
@@ -203,7 +217,9 @@ def _restart(state: State, request: Request, facts: Facts, policy: Policy, now: 
     stable = state.stable
     if stable is None or stable.revision != request.revision or state.candidate:
         return None
-    state = begun(state, RevisionRef(ask=stable.ask, version=stable.version), now, restart=request.text)
+    state = begun(
+        state, RevisionRef(ask=stable.ask, version=stable.version), now, restart=restart_mark(request.text, now)
+    )
     return Answer(state=state, outcome="restarting: a new revision of the same ask")
 
 

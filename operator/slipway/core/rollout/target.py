@@ -88,8 +88,13 @@ def _phase_by_traffic(state: State, candidate: RevisionRef, root: Set[str]) -> R
 
 def _restart_request(state: State) -> str:
     """What the candidate's revision was made for, as `status.requests` remembers it."""
-    handled = (entry.request for entry in reversed(state.requests) if entry.request.startswith("restart/"))
-    return next(handled, "restart")
+    handled = (entry for entry in reversed(state.requests) if entry.request.startswith("restart/"))
+    return next((restart_mark(entry.request, entry.at) for entry in handled), "restart")
+
+
+def restart_mark(request: str, at: datetime) -> str:
+    """What tells the pods of a restart from all others, also where the same text has asked for one before."""
+    return f"{request} {at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def started(state: State, *, revision: str, now: datetime) -> State:
