@@ -17,6 +17,7 @@ OWNERS = {
     "strategy": {"rollout/limits.py"},
     "resolve": {"rollout/resolving.py"},
     "canary": {"rollout/canary.py", "rollout/analysing.py", "rollout/mirroring.py"},
+    "failure": {"rollout/failure.py"},
     "command": {"rollout/target.py", "rollout/requests.py"},
     "desired_replicas": {"rollout/target.py", "decide.py"},
     "reported_reasons": {"decide.py"},

@@ -150,6 +150,18 @@ class ResolveStatus(StoredModel):
     message: Annotated[str, Field(max_length=8192)] | None = None
 
 
+class FailureStatus(StoredModel):
+    """A failure for which the candidate would have been sent home, had `automaticRollback` not been off."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=8192)]
+    at: datetime
+    accepted: bool | None = Field(None, description="Somebody has it go on in spite of it.")
+    retry_pods_until: datetime | None = Field(
+        None, description="Somebody has it tried anew: pods made until then that are not ready are replaced first."
+    )
+
+
 class CommandStatus(StoredModel):
     """What somebody asked for that this rollout carries out."""
 
@@ -177,6 +189,7 @@ class RolloutStatus(StoredModel):
     strategy: StrategyStatus = Field(StrategyStatus(), exclude_if=_is_empty)
     resolve: ResolveStatus = Field(ResolveStatus(), exclude_if=_is_empty)
     canary: CanaryStatus | None = None
+    failure: FailureStatus | None = Field(None, description="Nothing moves until somebody decides about it.")
     command: CommandStatus = Field(CommandStatus(), exclude_if=_is_empty)
     desired_replicas: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Pods that carry the whole load: what capacity is held to while versions change."

@@ -96,6 +96,22 @@ def ended(seen: AnalysisStatus | None, policy: Policy) -> AnalysisStatus | None:
     return seen.evolve(phase=phase, next_at=None)
 
 
+def accepted(rollout: RolloutStatus) -> RolloutStatus:
+    """The rollout in which nobody waits any more for an analysis that failed."""
+    canary = rollout.canary
+    if canary is None or canary.analysis is None or canary.analysis.phase is not AnalysisPhase.FAILED:
+        return rollout
+    return rollout.evolve(canary=canary.evolve(analysis=canary.analysis.evolve(phase=AnalysisPhase.ENDED)))
+
+
+def tried_anew(rollout: RolloutStatus) -> RolloutStatus:
+    """The rollout that makes an analysis that failed once more."""
+    canary = rollout.canary
+    if canary is None or canary.analysis is None or canary.analysis.phase is not AnalysisPhase.FAILED:
+        return rollout
+    return rollout.evolve(canary=canary.evolve(analysis=None))
+
+
 def of_rollout(rollout: RolloutStatus | None) -> AnalysisStatus | None:
     """The analysis that a rollout is in, or was in last."""
     return rollout.canary.analysis if rollout and rollout.canary else None

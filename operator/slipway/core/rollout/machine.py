@@ -16,7 +16,7 @@ from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.facts import PodFacts
 from slipway.core.plan import Note
 from slipway.core.reasons import About, Finding, Reason, finding
-from slipway.core.rollout import analysing, canary, limits, mirroring, proving, resolving, stopping
+from slipway.core.rollout import analysing, canary, failure, limits, mirroring, proving, resolving, stopping
 from slipway.core.rollout.allocation import back, standing_still, towards
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain, objection, pod_was_lost
@@ -77,7 +77,8 @@ def _start(state: State, revision: str, still: Allocation, now: datetime) -> Out
 
 
 def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
-    candidate = facts.of(state.candidate)
+    state, facts, retried = failure.without_retried(state, facts)
+    candidate, rollout = facts.of(state.candidate), state.rollout or rollout
     if candidate is None:
         return Outcome(state=state, allocation=standing_still(state, facts))
     if _has_taken_over(state, facts, candidate):
@@ -94,8 +95,16 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     state, told = analysing.analysed(state, facts, policy, now)
     rollout = state.rollout or rollout
     failed = late or (found if found and is_certain(found, candidate) else analysing.failure(rollout, state.candidate))
+    failed = failed or failure.standing(rollout)
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
+    if failed:
+        rollout = failure.noted(rollout, failed, candidate.revision, now)
+        state = replace(state, rollout=rollout)
+    if stands := failure.standing(rollout):
+        evict = (*at_fault(candidate), *_stable_faults(state, facts))
+        still = standing_still(state, facts)
+        return Outcome(state=state, allocation=still, wait=Wait(finding=stands, stalled=True), evict=evict, notes=told)
     outcome = _moved(state, rollout, facts, policy, now)
     moves = replace(outcome.wait, finding=None) if unrouted else outcome.wait  # a pause is not what is waited for then
     wait = Wait(finding=failed, stalled=bool(failed)) | moves | Wait(finding=found)
@@ -106,7 +115,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     wait |= Wait(finding=pod_was_lost(candidate))
     return replace(
         outcome,
-        evict=(*at_fault(candidate), *_stable_faults(state, facts)),
+        evict=(*at_fault(candidate), *retried, *_stable_faults(state, facts)),
         wait=wait,
         notes=(*told, *outcome.notes),
     )
@@ -114,7 +123,9 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
 
 def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> bool:
     rollout = state.rollout
-    shifted = rollout is not None and rollout.phase is RolloutPhase.SHIFTING
+    if rollout is None or failure.standing(rollout):
+        return False
+    shifted = rollout.phase is RolloutPhase.SHIFTING
     whole = candidate.carries >= facts.needed > 0
     if state.stable is None:  # nobody else answers, whatever a gateway may say
         return whole and facts.live_service == {candidate.revision}

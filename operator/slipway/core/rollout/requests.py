@@ -2,8 +2,8 @@
 
 It names the revision that it is about, so it can never hit the next one, and it is not part of `spec`, so a GitOps
 tool's self-heal leaves it. What came of it is kept in status: for as long as the annotation stays as it is, it is
-carried out once. Another text is a new request, as is the same text after another one, or after the annotation was taken away;
-taking it away undoes nothing. The nonce is any text; with another one the same request is a new one.
+carried out once. Another text is a new request, as is the same text after another one, or after the annotation was
+taken away; taking it away undoes nothing. The nonce is any text; with another one the same request is a new one.
 
 Annotation and status are read from one object, and status is written only where that object has not changed since: an
 operator that looks at an older one, or a second operator, cannot answer a request again.
@@ -18,9 +18,9 @@ from typing import Final, Self
 
 from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutPhase, RolloutStatus
 from slipway.core.reasons import Finding, Reason, finding, fit
-from slipway.core.rollout import canary, refusals
+from slipway.core.rollout import analysing, canary, failure, refusals
 from slipway.core.rollout.gates import Policy
-from slipway.core.rollout.progress import paused, resumed
+from slipway.core.rollout.progress import paused, resumed, time_restarted
 from slipway.core.rollout.resolving import retry_due
 from slipway.core.rollout.state import Facts, State
 from slipway.core.rollout.target import begun, restart_mark, started
@@ -164,6 +164,10 @@ def _promote(state: State, request: Request, facts: Facts, policy: Policy, now: 
     if _soaking(state, request, facts):
         return Answer(state=state, outcome="promoted: the standby of the version before ends", ends_standby=True)
     rollout = _moving(state, request)
+    if rollout and (failed := failure.standing(rollout)):
+        gone_on = replace(state, rollout=analysing.accepted(failure.accepted(resumed(rollout, now))))
+        outcome = f"promoted in spite of {failed.reason}: goes on once its pods are available"
+        return Answer(state=gone_on, outcome=outcome)
     if rollout and (further := canary.skipped(rollout, policy, now)):
         gone_on = replace(state, rollout=resumed(further, now))
         return Answer(state=gone_on, outcome="promoted: on to the next step")
@@ -175,6 +179,9 @@ def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: da
     rollout = _moving(state, request)
     if rollout and rollout.resolve.retry_at:
         return Answer(state=replace(state, rollout=retry_due(rollout, now)), outcome="tried again at once")
+    if rollout and failure.standing(rollout):
+        anew = failure.tried_anew(time_restarted(rollout, now), facts.of(state.candidate))
+        return Answer(state=replace(state, rollout=analysing.tried_anew(anew)), outcome="tried again")
     refused, stable = refusals.named(state, request.revision), state.stable
     if refused is None:
         return None

@@ -8,6 +8,7 @@ from slipway.api.v1alpha1.status import CommandStatus, RevisionRef, RolloutPhase
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
 from slipway.core.rollout import refusals
+from slipway.core.rollout.failure import forgotten
 from slipway.core.rollout.progress import attempt_begun, paused, phase_entered, unpaused
 from slipway.core.rollout.refusals import Asked
 from slipway.core.rollout.resolving import settled
@@ -132,7 +133,7 @@ def promoted(state: State, now: datetime, *, soaks: bool) -> tuple[State, tuple[
         return state, ()
     was = f", in place of {state.stable.version}" if state.stable else ""
     note = Note(reason=Reason.PROMOTED, message=f"{candidate.version} (revision {candidate.revision}) serves{was}")
-    left = at_phase(rollout, RolloutPhase.SOAKING, now) if soaks and state.stable else None
+    left = forgotten(at_phase(rollout, RolloutPhase.SOAKING, now)) if soaks and state.stable else None
     return replace(state, stable=candidate, candidate=None, rollout=left), (note,)
 
 
@@ -183,7 +184,7 @@ def _forward(state: State, now: datetime) -> State:
     """The candidate is what is asked for, perhaps again."""
     if state.rollout and state.rollout.phase is RolloutPhase.ROLLING_BACK:
         phase = RolloutPhase.STARTING if state.candidate and state.candidate.revision else RolloutPhase.RESOLVING
-        return replace(state, rollout=at_phase(state.rollout, phase, now))
+        return replace(state, rollout=forgotten(at_phase(state.rollout, phase, now)))
     return state
 
 
