@@ -7,7 +7,7 @@ capacity from clients (design rule 4). Nothing goes forward before what was deci
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from slipway.core.rollout.capacity import Limits, Move, Side, allocate, carried, kept
+from slipway.core.rollout.capacity import Limits, Move, Side, allocate, carried, hold
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.shares import WHOLE, Traffic, all_to, by_pods, can_carry, split
 from slipway.core.rollout.state import Allocation, Facts, State, side
@@ -214,12 +214,11 @@ def _safe(
     decided = facts.traffic
     if forward and not facts.landed and decided.service:
         traffic = replace(traffic, service=decided.service) if traffic.shares else decided
-    floor = min(within.floor, carried(sides, decided.service))
-    if carried(sides, traffic.service) < floor:
-        traffic = replace(traffic, service=decided.service) if traffic.shares else decided
-    held: dict[str, int] = counts
-    for reached in (decided.service, facts.live_service, traffic.service):
-        held = kept(held, sides, reached, within.floor)
+    wanted = Move(counts=counts, root=traffic.service)
+    move = hold(wanted, sides, within, root=decided.service, live=facts.live_service)
+    if move.root != traffic.service:
+        traffic = replace(traffic, service=move.root) if traffic.shares else decided
+    held = dict(move.counts)
     for name, share in _owed(facts, traffic).items():
         known = next((each for each in sides if each.revision == name), None)
         if known:

@@ -128,15 +128,20 @@ def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[st
     return counts
 
 
-def hold(wanted: Move, sides: Sequence[Side], limits: Limits, root: frozenset[str]) -> Move:
+def hold(
+    wanted: Move, sides: Sequence[Side], limits: Limits, root: frozenset[str], live: frozenset[str] = frozenset()
+) -> Move:
     """`wanted`, but for what would take more capacity from the traffic than `limits` allow.
 
-    Every scale-down and every change of share goes through here. `root` is what the traffic reaches now: as long as the
-    change is on its way, that has to carry as well. Where there is less than the floor already, nothing is taken away.
+    Every scale-down and every change of share goes through here. `root` is what the traffic was decided to reach,
+    `live` what it can be seen to reach: as long as a change is on its way, all of them have to carry. Where there is
+    less than the floor already, nothing is taken away.
     """
     floor = min(limits.floor, carried(sides, root))
     reached = wanted.root if carried(sides, wanted.root) >= floor else root
-    counts = kept(kept(wanted.counts, sides, root, floor), sides, reached, floor)
+    counts: Mapping[str, int] = wanted.counts
+    for each in (root, live, reached):
+        counts = kept(counts, sides, each, limits.floor)
     return Move(counts=counts, root=reached)
 
 
