@@ -114,3 +114,43 @@ def test_a_gateway_that_is_added_sends_nothing_to_a_service_that_is_somebody_els
     machine.toggles_the_gateway(on=True)
     machine.settles()
     machine.teardown()
+
+
+def test_after_a_switch_that_is_not_yet_whole_the_version_before_keeps_its_pods() -> None:
+    machine = begun({"type": "BlueGreen"})
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    machine.gets_better()
+    machine.a_pass()
+    machine.pods_lose_readiness(data=chosen(deployment(machine, "4")), most=1)
+    machine.settles()
+    assert machine.world.status["stable"]["version"] == "3"
+    assert len(machine.world.active(deployment(machine, "3"))) == 3
+    machine.teardown()
+
+
+def test_a_version_that_nobody_can_make_again_is_waited_for_no_more() -> None:
+    machine = begun(canary({"weight": 25}, {"pause": {"duration": "1m"}}), replicas=1)
+    name = deployment(machine, "3")
+    for kind in ("ConfigMap", "ControllerRevision", "Deployment"):
+        machine.deletes_a_child(data=chosen((kind, name)))
+    machine.edits_beside_the_version("45s")
+    machine.teardown()
+
+
+def test_what_is_superseded_and_has_all_of_the_traffic_shares_it_with_stable_where_there_is_no_room() -> None:
+    machine = begun({"type": "RollingUpdate"}, routed=True, replicas=2)
+    machine.a_rollout_comes_so_far(version="4", rounds=5)
+    machine.toggles_the_gateway(on=False)
+    loses_its_deployment(machine, "4")
+    machine.settles()
+    machine.changes_the_type(canary({"weight": 34}, {"pause": {}}, fullSize=True))
+    machine.a_rollout_comes_so_far(version="5", rounds=1)
+    machine.teardown()
+
+
+def test_under_a_service_that_spans_versions_one_that_is_given_up_is_not_reached_for_ever() -> None:
+    machine = begun({"type": "RollingUpdate"}, routed=True, replicas=2)
+    machine.a_rollout_comes_so_far(version="5", rounds=4)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.edits_beside_the_version("45s")
+    machine.teardown()

@@ -129,7 +129,9 @@ def _role(scene: Scene, state: State, known: RevisionStatus, traffic: Traffic, *
     """What a revision is from now on, and until when; None: it is of no use any more."""
     if known.revision in traffic.reaches and (state.stable or scene.available(known.revision)):
         return _Role(state=RevisionState.SUPERSEDED)
-    still_reached = known.revision in scene.selected or (scene.route and known.revision in scene.route.reaches)
+    # A Service that goes on spanning several reaches every pod: what leaves it then does so pod by pod.
+    selected = known.revision in scene.selected and len(traffic.service) < 2
+    still_reached = selected or (scene.route and known.revision in scene.route.reaches)
     ended = scene.now if still_reached or known.traffic_ended_at is None else known.traffic_ended_at
     drained = ended + drain_time(scene)
     match known.state:

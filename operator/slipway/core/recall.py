@@ -79,6 +79,12 @@ def _listed_as_stable(scene: Scene) -> RevisionRef | None:
     return RevisionRef(revision=listed.revision, ask=ask, number=listed.number, version=listed.version)
 
 
+def _is_gone(scene: Scene, revision: str) -> bool:
+    """Whether nothing of a revision is there: no Deployment, and no pod but those that end."""
+    stays = (pod for pod in scene.observed.pods_of(revision) if not pod.deleting)
+    return revision not in scene.deployed and not any(stays)
+
+
 def is_fresh(scene: Scene) -> bool:
     """Whether the candidate was started so lately that its ControllerRevision may not have been heard of yet."""
     rollout = scene.before.rollout
@@ -93,6 +99,8 @@ def retargeted(scene: Scene, state: State) -> State:
     lost = {revision for revision in held if history.is_lost(scene.observed, scene.owner, revision)}
     if is_fresh(scene):
         lost -= {state.candidate.revision if state.candidate else None}
+    if state.stable and state.stable.revision in lost and _is_gone(scene, state.stable.revision):
+        state = replace(state, stable=None)  # nobody waits for what can never be there again
     model = scene.spec.model
     asked = Asked(ask=scene.ask, version=model.version, source=model.source.uri)
     return retarget(state, asked=asked, root=scene.traffic.reaches, now=scene.now, lost=lost)

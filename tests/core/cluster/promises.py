@@ -282,11 +282,13 @@ class Torn(World):
         left = self.felt.left.get(revision)
         rolling = self.rollout.rolling_update
         makes_room = rolling is not None and rolling.max_surge == 0  # its last pods have to go for the new one's
-        leaves = left is not None and not reached and self.is_candidate(revision) and not self.comes_back(revision)
+        leaves = left is not None and not reached and not self.comes_back(revision)
         if has < had and left is not None and leaves and not (self.asleep or makes_room):
             assert self.now >= left + DRAIN, f"{where}: {had} → {has} pods, {self.now - left} after its traffic left"
         deployment = self.objects.get(("Deployment", f"churn-{revision}"))
         before = counts.get(f"churn-{revision}", 0)
+        if deployment is None or not deployment["spec"]["replicas"]:  # pods that come later never had traffic
+            self.felt.left.pop(revision, None)
         if deployment and int(deployment["spec"]["replicas"]) > max(before, 0) and self.is_candidate(revision):
             version = self.versions.get(revision)
             assert revision not in self.home or reached, f"{where}: {revision} ({version}) was sent home and comes back"

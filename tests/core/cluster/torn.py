@@ -119,22 +119,26 @@ class TornMachine(RuleBasedStateMachine):
         self.nonce += not again
         name = ref.get("revision", ref["ask"][:8])
         self.world.request = f"{verb}/{name}@{self.nonce}"
-        before = len(self.world.status.get("requests") or ())
-        asked = self.world.request
-        self.a_pass()
-        answers = [r for r in self.world.status.get("requests") or () if r["request"] == asked]
-        done = answers and not answers[-1]["outcome"].startswith(("stale", "not a request"))
-        if not done or (again and len(self.world.status.get("requests") or ()) == before):
+        plan = self.world.decide(self.world.observed())
+        answers = plan.status.to_dict().get("requests") or []
+        if answers and answers != self.world.status.get("requests") and answers[-1]["request"] == self.world.request:
+            self.is_answered(verb, name, answers[-1]["outcome"])
+        self.world.one_pass(plan=plan)
+
+    def is_answered(self, verb: str, name: str, outcome: str) -> None:
+        """What a person has got changes what clients are promised, from the first write on."""
+        world = self.world
+        if outcome.startswith(("stale", "not a request")):
             return
-        if verb in ("abort", "rollback") and answers[-1]["outcome"].startswith(("aborted", "rolled", "going")):
-            self.world.home.add(name)
-            if version := self.world.versions.get(name):
-                self.world.home_versions.add(version)
-        elif verb in ("promote", "resume"):
-            self.world.promotions[name] = self.world.promotions.get(name, 0) + (verb == "promote")
+        if verb in ("abort", "rollback") and outcome.startswith(("aborted", "rolled", "going")):
+            world.home.add(name)
+            if version := world.versions.get(name):
+                world.home_versions.add(version)
+        elif verb == "promote":
+            world.promotions[name] = world.promotions.get(name, 0) + 1
         elif verb == "retry":
-            self.world.home.clear()
-            self.world.home_versions.clear()
+            world.home.clear()
+            world.home_versions.clear()
 
     # Hands
 

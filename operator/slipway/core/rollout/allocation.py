@@ -59,7 +59,7 @@ def towards(
         wanted = _as_allocation(allocate(sides[0], down, within, facts.traffic.reaches))
     if facts.route and not step:
         wanted = _traffic_first(wanted, sides, within, leads)
-    returned = _returned(facts, stable)
+    returned = _returned(facts, stable, spans=within.spans)
     if returned and stable and leads.revision not in wanted.traffic.reaches:
         wanted = Allocation(counts={**wanted.counts, stable.revision: stable.count}, traffic=returned)
     if facts.route and facts.traffic.service and not leads.addressable:
@@ -146,14 +146,17 @@ def _no_larger(state: State, facts: Facts) -> Traffic:
     return Traffic(service=facts.traffic.service, shares=_shares(facts, stable, candidate, decided, keep=True))
 
 
-def _returned(facts: Facts, stable: RevisionFacts | None) -> Traffic | None:
-    """What is superseded had all of the traffic: stable takes it back once it can carry as much."""
+def _returned(facts: Facts, stable: RevisionFacts | None, *, spans: bool = False) -> Traffic | None:
+    """What is superseded had all of the traffic: stable takes it back once it can carry as much. Where the Service may
+    span both, it takes its part from its first pod on: there may be no room for more before the others give some up."""
     service = facts.traffic.service
     if stable is None or not service or not service <= set(facts.superseded):
         return None
     carries = sum(known.carries for name, known in facts.revisions.items() if name in service)
     can = stable.carries
-    return all_to(stable.revision) if can and can >= min(facts.needed, carries) else None
+    if can and can >= min(facts.needed, carries):
+        return all_to(stable.revision)
+    return Traffic(service=service | {stable.revision}) if can and spans else None
 
 
 def _shares(

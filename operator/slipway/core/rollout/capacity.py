@@ -108,17 +108,19 @@ def _reached(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str
 
 def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> dict[str, int]:
     """What the old side keeps. An available pod goes only for one that the traffic reaches already. Pods that are not
-    available carry nothing, and would be in the way for ever: they go as far as enough pods are left to get better."""
+    available carry nothing, and would be in the way for ever: they go as far as enough pods are left to get better.
+    What the traffic has just left for the new side is the way back: it keeps what there is room for."""
     reached = up.carries if up.revision in root else 0
     reaching = [side for side in down if side.revision in root]
     spare = reached + sum(side.carries for side in reaching) - limits.floor
     broken = max(0, reached + sum(side.count for side in reaching) - limits.floor)
     stays = limits.needed - _target(limits)
+    way_back = limits.needed + limits.surge - _target(limits) if up.revision in root else 0
     counts = {}
     for side in down:
         least = stays if side is down[-1] else 0
         idle = side.count - side.carries
-        counts[side.revision] = min(side.count, least)
+        counts[side.revision] = min(side.count, max(least, way_back))
         if side.revision in root:
             gone = min(idle if side.expendable else min(idle, broken), max(0, side.count - least))
             spent = max(0, min(spare, side.carries, side.count - gone - least)) if gone == idle else 0
