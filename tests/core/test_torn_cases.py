@@ -154,3 +154,14 @@ def test_under_a_service_that_spans_versions_one_that_is_given_up_is_not_reached
     machine.a_rollout_comes_so_far(version="4", rounds=3)
     machine.edits_beside_the_version("45s")
     machine.teardown()
+
+
+def test_a_version_that_is_asked_for_again_and_then_not_keeps_its_pods_for_the_drain() -> None:
+    machine = begun({"type": "BlueGreen"}, replicas=1)
+    machine.a_rollout_comes_so_far(version="5", rounds=3)
+    machine.toggles_the_gateway(on=True)
+    machine.asks_for_a_version("3")
+    machine.a_pass()
+    machine.asks_for_a_version("4")
+    machine.time_is_calm(rounds=1)
+    machine.teardown()

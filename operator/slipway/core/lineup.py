@@ -142,7 +142,7 @@ def _role(scene: Scene, state: State, known: RevisionStatus, traffic: Traffic, *
         case RevisionState.RETIRING:
             at = drained if still_reached else known.retire_at or drained
             return _Role(state=RevisionState.RETIRING, until=_retires_at(scene, known, at), ended=ended)
-        case RevisionState.CANDIDATE if not (known.share or _had_traffic(scene, known)):
+        case RevisionState.CANDIDATE if not (known.share or _had_traffic(scene, known) or known.traffic_ended_at):
             return None
     return _Role(state=RevisionState.RETIRING, until=drained, ended=ended)
 

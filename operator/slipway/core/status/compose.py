@@ -62,6 +62,9 @@ def _selector(scene: Scene, state: State) -> str:
 def _revisions(scene: Scene, state: State, lineup: Lineup, desired: DesiredState) -> list[RevisionStatus]:
     live = {entry.revision: entry for entry in desired.revisions}
     by_revision = shares(scene, desired) if state.stable else {}
+    left = {known.revision: known.traffic_ended_at for known in scene.before.revisions}
+    if not scene.before.revisions:  # the list was lost: traffic may have left any of them just now
+        left = dict.fromkeys(scene.deployed, scene.now)
     leading = ((state.stable, RevisionState.STABLE), (state.candidate, RevisionState.CANDIDATE))
     shown = [
         described(
@@ -71,6 +74,7 @@ def _revisions(scene: Scene, state: State, lineup: Lineup, desired: DesiredState
             replicas=_planned(scene, live[ref.revision]),
             available=scene.facts(ref).available,
             share=by_revision.get(ref.revision, 0),
+            traffic_ended_at=None if ref.revision in desired.traffic.reaches else left.get(ref.revision),
         )
         for ref, what in leading
         if ref and ref.revision
