@@ -195,7 +195,7 @@ def told_shares(cluster: Simulator) -> dict[str, int]:
     return {r["version"]: r["share"] for r in cluster.status["revisions"]}
 
 
-def test_a_pause_that_ends_while_the_gateway_is_gone_moves_no_share() -> None:
+def test_a_pause_that_would_end_while_the_gateway_is_gone_moves_no_share_and_goes_on_with_it() -> None:
     cluster = canary({"weight": 10}, {"pause": {"duration": "5m"}}, {"weight": 50}, {"pause": {}})
     cluster.has_gateway()
     pods_come(cluster)
@@ -206,6 +206,10 @@ def test_a_pause_that_ends_while_the_gateway_is_gone_moves_no_share() -> None:
     assert shares(cluster) == {"3": 90, "4": 10}
     assert counts(cluster) == {"3": 4, "4": 1}
     cluster.has_gateway()
+    goes_on(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+    assert cluster.status["phase"] == "Paused"
+    cluster.pass_time(minutes=5)
     goes_on(cluster)
     pods_come(cluster)
     assert shares(cluster) == {"3": 50, "4": 50}

@@ -25,10 +25,15 @@ LOOKS_WITHIN: Final = timedelta(minutes=1)
 
 
 def looks_of(scene: Scene, state: State, lineup: Lineup) -> tuple[Wanted, ...]:
-    """The topics of one ModelDeployment. One that is not named any more is forgotten."""
+    """The topics of one ModelDeployment. One that is not named any more is forgotten. Nothing is looked at whose
+    numbers nobody reads: of a rollout that stands still, or where no server is."""
     unstarted = wanted(scene.observed, scene.owner, scene.now, rolls=state.rollout is not None)
     retiring = (_of_retiring(scene, known) for known in lineup.retiring)
-    return (*_of_rollout(scene, state), *retiring, *((unstarted,) if unstarted else ()))
+    return (
+        *_of_rollout(scene, state),
+        *(each for each in retiring if each.targets),
+        *((unstarted,) if unstarted else ()),
+    )
 
 
 def wakes_at(looks: Sequence[Wanted], now: datetime) -> datetime | None:
@@ -52,9 +57,11 @@ def _of_retiring(scene: Scene, known: RevisionStatus) -> Wanted:
 def _of_rollout(scene: Scene, state: State) -> Iterator[Wanted]:
     rollout, analysis = state.rollout, scene.policy.analysis
     seen = rollout.canary.analysis if rollout and rollout.canary else None
-    if rollout and seen and analysis and state.candidate and state.stable and not rollout.clock.paused_at:
+    if rollout is None or scene.suspended or rollout.clock.paused_at or rollout.clock.waiting_since:
+        return
+    if seen and analysis and state.candidate and state.stable:
         yield from _of_analysis(scene, analysis, seen, state.candidate, state.stable)
-    if rollout and state.candidate and mirroring.is_measured(rollout):
+    if state.candidate and mirroring.is_measured(rollout):
         yield _of_shadow(scene, state.candidate.revision or "")
 
 

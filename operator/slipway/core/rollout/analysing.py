@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from slipway.api.scalars import duration
 from slipway.api.v1alpha1.analysis import AnalysisPhase, AnalysisStatus
 from slipway.api.v1alpha1.canary import AnalysisMode, CanaryStep
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef, RolloutStatus
@@ -94,6 +95,17 @@ def ended(seen: AnalysisStatus | None, policy: Policy) -> AnalysisStatus | None:
     enough = policy.in_background and policy.analysis and seen.runs - seen.inconclusives >= policy.analysis.count
     phase = AnalysisPhase.PASSED if enough else AnalysisPhase.ENDED
     return seen.evolve(phase=phase, next_at=None)
+
+
+def rested(seen: AnalysisStatus | None) -> AnalysisStatus | None:
+    """The analysis with no round due: what was counted until now is not of the time that comes."""
+    return seen.evolve(next_at=None) if seen and seen.phase is AnalysisPhase.RUNNING else seen
+
+
+def gone_on(seen: AnalysisStatus, policy: Policy, now: datetime) -> AnalysisStatus:
+    """The analysis that stood still, and is measured again from now on."""
+    rests = seen.phase is AnalysisPhase.RUNNING and seen.next_at is None
+    return seen.evolve(next_at=now + duration(policy.analysis.interval)) if rests and policy.analysis else seen
 
 
 def accepted(rollout: RolloutStatus) -> RolloutStatus:

@@ -7,7 +7,7 @@ A blue-green change with checks is a canary of two steps, nothing and all.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import AnalysisMode, CanaryStep, Pause, Rollout
@@ -76,16 +76,29 @@ def progressed(
     if before is None or before.steps != _named(policy):
         before = _entered(CanaryStatus(steps=_named(policy), since=now), policy, 0, now)
     status = _begun(before, facts, facts.of(candidate), policy, now)
-    while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now):
+    waits = rollout.clock.waiting_since is not None
+    while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now, waits=waits):
         entered = _entered(status, policy, status.step + 1, now)
         status = _begun(entered, facts, facts.of(candidate), policy, now)
     wait = _wait(status, policy, candidate)
-    if wait.until and wait.until <= now:  # it is over: what else is in the way is waited for
+    by_time = wait.until is not None or (wait.finding is not None and wait.finding.reason is Reason.ANALYSIS_RUNNING)
+    if (wait.until and wait.until <= now) or (waits and by_time):  # what else is in the way is waited for
         wait = NO_WAIT
     rollout = rollout.evolve(canary=status)
     if status.step != before.step:  # the pods have time again to get there
         rollout = time_restarted(rollout, now)
     return Progressed(rollout=rollout, status=status, wait=wait)
+
+
+def stood_still(rollout: RolloutStatus, since: datetime | None, now: datetime) -> RolloutStatus:
+    """The rollout whose step was held since then: that time is none of its pause, and its analysis measures anew. Of a
+    step that was held from its beginning, None, nothing counts."""
+    status = rollout.canary
+    if status is None:
+        return rollout
+    held = max(timedelta(), now - max(since or status.since, status.since))
+    rests = analysing.rested(status.analysis)
+    return rollout.evolve(canary=status.evolve(since=min(now, status.since + held), analysis=rests))
 
 
 def skipped(rollout: RolloutStatus, policy: Policy, now: datetime) -> RolloutStatus | None:
@@ -166,21 +179,22 @@ def _entered(status: CanaryStatus, policy: Policy, at: int, now: datetime) -> Ca
 def _begun(
     status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime
 ) -> CanaryStatus:
-    """An analysis begins once there are pods to measure."""
-    if not analysing.is_to_begin(status, policy) or policy.analysis is None:
+    """An analysis begins, or goes on after it stood still, once there are pods to measure."""
+    if policy.analysis is None or candidate is None or candidate.available < wanted_pods(status, facts, policy):
         return status
-    there = candidate is not None and candidate.available >= wanted_pods(status, facts, policy)
-    return status.evolve(analysis=begun(policy.analysis, now)) if there else status
+    if status.analysis is not None:
+        return status.evolve(analysis=analysing.gone_on(status.analysis, policy, now))
+    return status.evolve(analysis=begun(policy.analysis, now)) if analysing.is_to_begin(status, policy) else status
 
 
 def _has_come_true(
-    status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime
+    status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime, *, waits: bool
 ) -> bool:
     step = policy.canary_steps[status.step]
     if analysing.holds(status, policy) or (facts.route and facts.route.wait.finding):
         return False
     if step.pause is not None:
-        return step.pause.duration is not None and now >= status.since + duration(step.pause.duration)
+        return step.pause.duration is not None and not waits and now >= status.since + duration(step.pause.duration)
     if candidate is None or candidate.available < wanted_pods(status, facts, policy):
         return False
     return step.analysis is not None or _is_routed(step, status, facts, candidate, policy)

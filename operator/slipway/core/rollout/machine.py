@@ -199,7 +199,8 @@ def _judged(
     world = found is not None and found.about is About.WORLD
     if world:
         return waits(rollout, now), found, None
-    rollout = wait_ended(rollout, now)
+    if rollout.clock.waiting_since:
+        rollout = wait_ended(canary.stood_still(rollout, rollout.clock.waiting_since, now), now)
     late = None if _idle(rollout, candidate) else missed_deadline(rollout, candidate, policy, now)
     return rollout, found, late
 

@@ -32,7 +32,7 @@ def phase_entered(rollout: RolloutStatus) -> RolloutStatus:
 
 def attempt_begun(rollout: RolloutStatus) -> RolloutStatus:
     """Earlier progress counts for nothing: the candidate may have pods only from the start of this phase."""
-    return rollout.evolve(clock=rollout.clock.evolve(deadline_from=None, progress=None))
+    return rollout.evolve(clock=rollout.clock.evolve(deadline_from=None, progress=None, waiting_since=None))
 
 
 def time_restarted(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
@@ -47,9 +47,8 @@ def waits(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
 
 
 def wait_ended(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
-    """Nothing outside is in the way: the time starts again, if it stood still for that."""
-    clock = rollout.clock
-    return rollout.evolve(clock=clock.evolve(waiting_since=None, deadline_from=now)) if clock.waiting_since else rollout
+    """Nothing outside is in the way any more: the time starts again."""
+    return rollout.evolve(clock=rollout.clock.evolve(waiting_since=None, deadline_from=now))
 
 
 def paused(rollout: RolloutStatus, now: datetime) -> RolloutStatus:

@@ -157,7 +157,8 @@ def _resume(state: State, request: Request, facts: Facts, policy: Policy, now: d
     rollout = _moving(state, request)
     if rollout is None or not rollout.clock.paused_at:
         return None
-    return Answer(state=replace(state, rollout=resumed(rollout, now)), outcome="resumed")
+    held = canary.stood_still(rollout, rollout.clock.paused_at, now)
+    return Answer(state=replace(state, rollout=resumed(held, now)), outcome="resumed")
 
 
 def _promote(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:

@@ -8,6 +8,7 @@ from slipway.api.v1alpha1.status import CommandStatus, RevisionRef, RolloutPhase
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
 from slipway.core.rollout import refusals
+from slipway.core.rollout.canary import stood_still
 from slipway.core.rollout.failure import forgotten
 from slipway.core.rollout.progress import attempt_begun, paused, phase_entered, unpaused
 from slipway.core.rollout.refusals import Asked
@@ -122,7 +123,8 @@ def rested(state: State, now: datetime) -> State:
     """The candidate may have pods only from now on: what it waited until then is not its own time."""
     if state.rollout is None:
         return state
-    again = state.rollout.evolve(phase=RolloutPhase.STARTING, phase_started_at=now)
+    held = stood_still(state.rollout, None, now)
+    again = held.evolve(phase=RolloutPhase.STARTING, phase_started_at=now)
     return replace(state, rollout=attempt_begun(again))
 
 

@@ -1,0 +1,189 @@
+"""A canary that something holds: no time and no look of the hold counts, neither for its pause nor for its analysis."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from slipway.core.analysis.wanted import Wanted
+from slipway.triton.metrics import ModelMetrics
+from tests.core.cluster.scenario import ERRORS, canary, goes_on, pods_come, shares
+from tests.core.cluster.simulator import Simulator
+
+LONG = timedelta(hours=3)
+
+
+def asleep(cluster: Simulator) -> Callable[[], None]:
+    """Suspended: it has no pods."""
+    cluster.spec["suspend"] = True
+
+    def wakes() -> None:
+        cluster.spec["suspend"] = False
+
+    return wakes
+
+
+def scaled_to_nothing(cluster: Simulator) -> Callable[[], None]:
+    """As KEDA does it."""
+    replicas, cluster.spec["replicas"] = cluster.spec["replicas"], 0
+
+    def is_scaled_up() -> None:
+        cluster.spec["replicas"] = replicas
+
+    return is_scaled_up
+
+
+def without_gateway(cluster: Simulator) -> Callable[[], None]:
+    """Something outside is in the way."""
+    cluster.has_gateway(there=False)
+    return cluster.has_gateway
+
+
+def on_a_lost_node(cluster: Simulator) -> Callable[[], None]:
+    """No node is there for the candidate's pods."""
+    name = cluster.revision_named("4")
+    cluster.kubelet(name, status={"phase": "Pending", "conditions": UNPLACED})
+    return lambda: cluster.kubelet(name)
+
+
+UNPLACED = [
+    {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "no node",
+        "lastTransitionTime": "2026-01-05T12:00:00Z",
+    }
+]
+
+
+def paused(cluster: Simulator) -> Callable[[], None]:
+    """Somebody has paused it."""
+    revision = cluster.status["candidate"]["revision"]
+    cluster.request = f"pause/{revision}"
+
+    def is_resumed() -> None:
+        cluster.request = f"resume/{revision}"
+
+    return is_resumed
+
+
+HOLDS = [asleep, scaled_to_nothing, without_gateway, on_a_lost_node, paused]
+
+
+def held(cluster: Simulator, hold: Callable[[Simulator], Callable[[], None]], length: timedelta) -> None:
+    """It is held for so long, and let go."""
+    ends = hold(cluster)
+    goes_on(cluster)
+    assert not of_canary(cluster), "nobody reads these numbers"
+    for _ in range(2):
+        cluster.pass_time(seconds=length.total_seconds() / 2)
+        cluster.looks(metrics=NOTHING)
+        goes_on(cluster)
+    ends()
+    goes_on(cluster)
+
+
+def of_canary(cluster: Simulator) -> list[Wanted]:
+    """Looks at what the candidate does."""
+    return [each for each in cluster.plan().looks if "analysis" in each.topic or "shadow" in each.topic]
+
+
+NOTHING = {"3": ModelMetrics(), "4": ModelMetrics()}
+
+
+def at_ten(*steps: dict[str, Any], **analysis: Any) -> Simulator:
+    """A canary at 10 %, with a Gateway that is there."""
+    cluster = canary({"weight": 10}, *steps, {"weight": 50}, {"pause": {}}, analysis=analysis or None)
+    cluster.has_gateway()
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+    return cluster
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+def test_a_pause_is_as_long_as_it_says_without_the_time_that_something_held_it(hold: Any) -> None:
+    cluster = at_ten({"pause": {"duration": "30m"}})
+    cluster.pass_time(minutes=10)
+    goes_on(cluster)
+    held(cluster, hold, LONG)
+    for _ in range(3):
+        pods_come(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+    cluster.pass_time(minutes=15)
+    goes_on(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+    assert cluster.status["phase"] == "Paused"
+    cluster.pass_time(minutes=16)
+    for _ in range(2):
+        pods_come(cluster)
+    assert shares(cluster) == {"3": 50, "4": 50}
+
+
+@pytest.mark.parametrize("hold", [without_gateway, on_a_lost_node, paused])  # after a sleep pods and pause are new
+def test_a_pause_that_is_held_again_and_again_comes_to_its_end(hold: Any) -> None:
+    cluster = at_ten({"pause": {"duration": "30m"}})
+    for _ in range(8):
+        held(cluster, hold, timedelta(minutes=6))
+        cluster.pass_time(minutes=4)
+        pods_come(cluster)
+    for _ in range(2):
+        pods_come(cluster)
+    assert shares(cluster) == {"3": 50, "4": 50}
+
+
+@pytest.mark.parametrize("mode", ["Inline", "Background"])
+@pytest.mark.parametrize("hold", HOLDS)
+def test_no_round_is_judged_by_the_time_in_which_something_held_it(hold: Any, mode: str) -> None:
+    cluster = at_ten(
+        {"analysis": mode},
+        *([{"pause": {}}] if mode == "Background" else []),
+        interval="1m",
+        count=2,
+        onInconclusive="Fail",
+        metrics=[ERRORS],
+    )
+    cluster.looks(metrics=NOTHING)
+    goes_on(cluster)
+    held(cluster, hold, LONG)
+    for _ in range(3):
+        pods_come(cluster)
+    assert "refused" not in cluster.status
+    analysis = cluster.status["rollout"]["canary"]["analysis"]
+    assert (analysis["phase"], analysis.get("runs", 0)) == ("Running", 0)
+    assert datetime.fromisoformat(analysis["nextAt"]) == cluster.now + timedelta(minutes=1)
+    cluster.looks(metrics=NOTHING)
+    for minute in (1, 2):
+        cluster.pass_time(minutes=1)
+        counted = ModelMetrics(succeeded=1000 * minute)
+        cluster.looks(metrics={"3": counted, "4": counted})
+        for _ in range(3):
+            pods_come(cluster)
+    if mode == "Inline":
+        assert shares(cluster) == {"3": 50, "4": 50}
+    else:
+        assert cluster.status["rollout"]["canary"]["analysis"]["runs"] == 2
+    assert "refused" not in cluster.status
+
+
+def test_nobody_looks_at_a_retiring_version_without_a_server_that_could_be_asked() -> None:
+    cluster = canary({"weight": 10}, standbyDuration="0s")
+    for _ in range(4):
+        pods_come(cluster)
+    assert [known["state"] for known in cluster.status["revisions"]] == ["Stable", "Retiring"]
+    assert [each.topic.partition("/")[2] for each in cluster.plan().looks] == ["drain"]
+    cluster.kubelet(cluster.revision_named("3"), status=cluster.server_runs())
+    assert not cluster.plan().looks
+
+
+def test_a_wait_from_before_a_sleep_is_not_told_as_if_it_had_lasted() -> None:
+    cluster = at_ten({"pause": {}})
+    ends = on_a_lost_node(cluster)
+    goes_on(cluster)
+    assert "waitingSince" in cluster.status["rollout"]["clock"]
+    held(cluster, asleep, LONG)
+    cluster.pods = {}
+    cluster.settle()
+    assert cluster.condition("Stalled")["status"] == "False"
+    del ends
