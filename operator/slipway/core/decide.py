@@ -14,6 +14,7 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.children.revision import RevisionRecord, render
 from slipway.core.children.route import ROUTE, ROUTES
+from slipway.core.clocks import bounded
 from slipway.core.desired.history import spec_of
 from slipway.core.desired.objects import DesiredState
 from slipway.core.desired.routing import traffic_of
@@ -59,8 +60,8 @@ def decide(
     except ValidationError as error:
         return _unreadable(before, error, owner, now)
     ask = ask_of(parsed)
-    seen = observed.adopted(owner)
-    return _decide(Scene(owner=owner, spec=parsed, ask=ask, observed=seen, before=before, platform=platform, now=now))
+    seen, known = observed.adopted(owner), bounded(before, parsed, now)
+    return _decide(Scene(owner=owner, spec=parsed, ask=ask, observed=seen, before=known, platform=platform, now=now))
 
 
 def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Owner, now: datetime) -> Plan:
