@@ -1,6 +1,7 @@
 """What the core makes of writes that are refused, fail, do not stay, or meet what is there already."""
 
 import copy
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -246,6 +247,45 @@ def test_a_record_that_a_later_operator_wrote_is_kept_byte_for_byte(where: str) 
     cluster.settle()
     assert cluster.objects["ControllerRevision", name]["data"] == stored
     assert cluster.status["phase"] == "Ready"
+
+
+def of_a_later_format(stored: Manifest) -> None:
+    stored["data"]["format"] = 2
+
+
+def of_somebody_else(stored: Manifest) -> None:
+    stored["metadata"]["ownerReferences"][0]["uid"] = "someone"
+
+
+def incomplete(stored: Manifest) -> None:
+    del stored["data"]["children"]
+
+
+@pytest.mark.parametrize("spoil", [of_a_later_format, of_somebody_else, incomplete])
+@pytest.mark.parametrize("version", ["3", "4"])
+def test_a_revision_of_which_no_pods_can_be_made_is_told_and_gives_way_to_another_version(
+    version: str, spoil: Callable[[Manifest], None]
+) -> None:
+    """L1: an operator that is rolled back in the middle, and a Deployment that is not there."""
+    cluster = ready(replicas=2)
+    if version == "4":
+        cluster.starts("4")
+    name = cluster.revision_named(version)
+    spoil(cluster.objects["ControllerRevision", name])
+    del cluster.objects["ConfigMap", name], cluster.objects["Deployment", name]
+    cluster.pods = {key: pod for key, pod in cluster.pods.items() if not key.startswith(name)}
+    cluster.pass_time(minutes=1)
+    cluster.settle()
+    stalled = cluster.condition("Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "RevisionUnreadable")
+    assert f"{version}: no pods can be made of revision {name.removeprefix('churn-')}: " in stalled["message"]
+    assert ("Deployment", name) not in cluster.objects
+    cluster.pass_time(hours=1)
+    plan = cluster.settle()
+    assert plan.wake_at is None or plan.wake_at > cluster.now
+    cluster.starts("5")
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "5"
 
 
 def test_a_canary_does_not_go_on_while_its_route_does_not_stay() -> None:

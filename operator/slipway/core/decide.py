@@ -21,7 +21,7 @@ from slipway.core.desired.routing import traffic_of
 from slipway.core.desired.state import desired_state
 from slipway.core.diff import Changes, diff
 from slipway.core.facts import Observed, Owner
-from slipway.core.hindrance import hindered, hindrance, told_at
+from slipway.core.hindrance import hindered, hindrance, told_at, unreadable
 from slipway.core.identity import ask as ask_of
 from slipway.core.lineup import cut_off, drain_time, line_up
 from slipway.core.looks import looks_of, wakes_at
@@ -93,7 +93,7 @@ def _decide(scene: Scene) -> Plan:
     lineup = line_up(scene, state, traffic=traffic_of(scene, outcome), ends_standby=outcome.ends_standby)
     desired = desired_state(scene, outcome, lineup, record)
     changes = diff(desired, scene.observed, scene.owner)
-    blocked = hindrance(scene.observed, scene.now, changes.conflicts)
+    blocked = hindrance(scene.observed, scene.now, changes.conflicts) or unreadable(scene, state)
     summary = summary_of(scene, outcome, desired, blocked)
     told = _told(before, summary) if not outcome.notes else ()
     state = _having_told(state, told)

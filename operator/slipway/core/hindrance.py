@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from slipway.core import history
 from slipway.core.facts import Failed, Foreign, Observed, Rejected, Unkept
 from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, REVISION
 from slipway.core.reasons import NOT_GRANTED, QUOTA_WORDS, Finding, Reason, finding
+from slipway.core.rollout.state import State
+from slipway.core.scene import Scene
 
 TOLD_AFTER: Final = timedelta(seconds=10)
 """How long a write may fail before it is told: an API server or a webhook that restarts is back by then."""
@@ -51,6 +54,16 @@ def hindrance(observed: Observed, now: datetime, conflicts: Sequence[Foreign] = 
         return Hindrance(finding=finding(Reason.WRITE_NOT_KEPT, not_kept(unkept)))
     failed = min((each for each in observed.failed if now >= each.since + TOLD_AFTER), key=_since, default=None)
     return Hindrance(finding=finding(Reason.WRITE_FAILED, _failure(failed)), since=failed.since) if failed else None
+
+
+def unreadable(scene: Scene, state: State) -> Hindrance | None:
+    """The revision that should get pods next is stored in words that this operator can make none of."""
+    ref = state.candidate or state.stable
+    if scene.suspended or ref is None or ref.revision is None or ref.revision in scene.deployed:
+        return None
+    why = history.unreadable(scene.observed, scene.owner, ref.revision)
+    said = f"{ref.version}: no pods can be made of revision {ref.revision}: {why}, or ask for another version"
+    return Hindrance(finding=finding(Reason.REVISION_UNREADABLE, said)) if why else None
 
 
 def told_at(observed: Observed, now: datetime, deadline: timedelta) -> Iterator[datetime]:

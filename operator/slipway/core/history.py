@@ -64,6 +64,18 @@ def is_lost(observed: Observed, owner: Owner, revision: str) -> bool:
     return stored is None and record_of(observed, owner, revision) is None
 
 
+def unreadable(observed: Observed, owner: Owner, revision: str) -> str | None:
+    """Why nothing can be made of a revision that is stored; None where it can be, or where it is lost."""
+    stored = observed.child("ControllerRevision", of_revision(owner.name, revision))
+    if stored is None or record_of(observed, owner, revision) is not None:
+        return None
+    try:
+        RevisionRecord.from_controller_revision(stored.body)
+    except ValueError as error:
+        return str(error)
+    return f"ControllerRevision {stored.name} exists and is not ours: delete it"
+
+
 def newest_of(found: list[Entry], ask: str) -> Entry | None:
     """The newest revision of an ask."""
     return next((entry for entry in found if entry.ask == ask), None)

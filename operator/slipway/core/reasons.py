@@ -306,6 +306,15 @@ class Reason(StrEnum):
             "is older than what Slipway writes"
         ),
     )
+    REVISION_UNREADABLE = (
+        "RevisionUnreadable",
+        About.WORLD,
+        (
+            "a revision that should have pods has no Deployment, and its ControllerRevision was written by a later "
+            "operator, or by somebody else: this operator can make none of it"
+        ),
+        "run the operator's version that wrote it, or a later one; or ask for another version",
+    )
     WRITE_NOT_KEPT = (
         "WriteNotKept",
         About.WORLD,

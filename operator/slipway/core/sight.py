@@ -6,7 +6,7 @@ from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core import history
 from slipway.core.body import within
-from slipway.core.hindrance import hindrance
+from slipway.core.hindrance import Hindrance, hindrance, unreadable
 from slipway.core.inventory import could_take
 from slipway.core.lineup import Lineup, line_up
 from slipway.core.rollout import refusals
@@ -44,9 +44,13 @@ def facts_of(scene: Scene, state: State) -> Facts:
         evidence=scene.observed.evidence,
         golden={revision: scene.golden(revision) for revision in revisions} if _counts_requests(scene) else {},
         proofs=tuple(_proofs(scene, state)) if state.candidate else (),
-        hindrance=blocked.finding if (blocked := hindrance(scene.observed, scene.now)) else None,
+        hindrance=blocked.finding if (blocked := _blocked(scene, state)) else None,
         sequences=tuple(_sequences(scene, state)) if splits_requests(scene.policy) else (),
     )
+
+
+def _blocked(scene: Scene, state: State) -> Hindrance | None:
+    return hindrance(scene.observed, scene.now) or unreadable(scene, state)
 
 
 def _live_shares(scene: Scene, revisions: Mapping[str, RevisionFacts]) -> dict[str, int]:
