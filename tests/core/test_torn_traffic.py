@@ -173,6 +173,34 @@ def test_a_type_that_changes_in_the_middle_leaves_callers_the_pods_that_they_hav
     assert carried >= 4
 
 
+STEPLESS: list[dict[str, Any]] = [{"type": "RollingUpdate"}, {"type": "Auto"}, {"type": "BlueGreen"}]
+
+
+@pytest.mark.parametrize("rollout", STEPLESS, ids=lambda rollout: str(rollout["type"]))
+@pytest.mark.parametrize("traffic", [GATEWAY, None], ids=["gateway", "by pods"])
+def test_a_type_without_steps_forgets_those_that_a_canary_had_made(
+    traffic: dict[str, Any] | None, rollout: dict[str, Any]
+) -> None:
+    """M2: its deadline counts, and a pause by hand brings back no share of a step."""
+    cluster = canary({"weight": 10}, {"pause": {}}, traffic=traffic)
+    for _ in range(3):
+        pods_come(cluster)
+    cluster.spec["rollout"] = rollout
+    cluster.settle()
+    assert "canary" not in cluster.status["rollout"]
+    assert cluster.status["rollout"]["strategy"]["type"] != "Canary"
+    partly(cluster, "4", 1)
+    goes_on(cluster)
+    cluster.request = f"pause/{candidate(cluster)}"
+    goes_on(cluster)
+    assert "canary" not in cluster.status["rollout"]
+    cluster.request = f"resume/{candidate(cluster)}"
+    goes_on(cluster)
+    cluster.pass_time(minutes=45)
+    goes_on(cluster)
+    assert cluster.status["refused"]["reason"] == "DeadlineExceeded"
+
+
 def test_a_pause_that_is_over_while_the_gateway_is_unfit_asks_for_no_pass_at_once() -> None:
     cluster = canary({"weight": 10}, {"pause": {"duration": "5m"}}, {"weight": 50})
     cluster.has_gateway()

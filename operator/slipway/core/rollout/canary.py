@@ -90,6 +90,11 @@ def progressed(
     return Progressed(rollout=rollout, status=status, wait=wait)
 
 
+def forgotten(rollout: RolloutStatus) -> RolloutStatus:
+    """The rollout as if it had no steps."""
+    return rollout.evolve(canary=None)
+
+
 def stood_still(rollout: RolloutStatus, since: datetime | None, now: datetime) -> RolloutStatus:
     """The rollout whose step was held since then: that time is none of its pause, and its analysis measures anew. Of a
     step that was held from its beginning, None, nothing counts."""

@@ -40,6 +40,14 @@ class Planned:
     notes: tuple[Note, ...] = ()
 
 
+def as_its_type(rollout: RolloutStatus, policy: Policy) -> RolloutStatus:
+    """The rollout without the steps that it was in, where its type has none any more."""
+    if rollout.canary is None or policy.canary_steps:
+        return rollout
+    strategy = rollout.strategy.evolve(type=None, message=None)
+    return canary.forgotten(rollout).evolve(strategy=strategy)
+
+
 def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
     """The limits for the next step."""
     match policy.type:

@@ -33,6 +33,8 @@ def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     rollout = state.rollout
     if rollout is None:
         return _steady(state, facts)
+    rollout = limits.as_its_type(rollout, policy)
+    state = replace(state, rollout=rollout)
     match rollout.phase:
         case RolloutPhase.RESOLVING:
             return _resolve(state, rollout, facts, now)
