@@ -7,8 +7,21 @@ import pytest
 from slipway.core.children.route import ROUTES
 from slipway.core.plan import Apply
 from slipway.core.route import ANSWERED_WITHIN
+from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.kubelet import says
-from tests.core.cluster.scenario import APART, GATEWAY, canary, counts, goes_on, pods_come, ready, shares, told
+from tests.core.cluster.scenario import (
+    APART,
+    ERRORS,
+    GATEWAY,
+    canary,
+    counts,
+    goes_on,
+    pods_come,
+    ready,
+    round_of,
+    shares,
+    told,
+)
 from tests.core.cluster.simulator import Simulator
 
 
@@ -549,3 +562,31 @@ def test_a_gateway_that_takes_no_timeouts_is_told_with_the_way_to_leave_them_out
     cluster.generation += 1
     cluster.settle()
     assert not any("timeouts" in rule for rule in cluster.objects["HTTPRoute", "churn"]["spec"]["rules"])
+
+
+@pytest.mark.parametrize(
+    ("replicas", "weight", "share"), [(1, 10, 50), (2, 10, 50), (3, 50, 67), (4, 10, 25), (10, 10, 10), (4, 90, 75)]
+)
+def test_without_a_gateway_people_are_told_the_share_that_the_pods_make(replicas: int, weight: int, share: int) -> None:
+    cluster = canary({"weight": weight}, {"pause": {}}, replicas=replicas, traffic=None)
+    for _ in range(8):
+        pods_come(cluster)
+    (candidate,) = (known for known in cluster.status["revisions"] if known["state"] == "Candidate")
+    assert abs(candidate["share"] - share) <= 1  # what rounding lost goes to the larger one
+    said = f"{candidate['share']} %" + (f" (weight: {weight})" if candidate["share"] != weight else "")
+    assert f"pauses at {said} until promote/" in cluster.condition("Ready")["message"]
+    assert ("Paused", cluster.condition("Ready")["message"]) in cluster.events
+    assert f"weight: {weight} is " in cluster.status["rollout"]["strategy"]["message"]
+
+
+def test_without_a_gateway_an_analysis_speaks_of_the_share_that_the_pods_make() -> None:
+    limits = {"interval": "1m", "count": 2, "metrics": [ERRORS]}
+    cluster = canary({"weight": 10}, {"analysis": "Inline"}, replicas=2, traffic=None, analysis=limits)
+    for _ in range(6):
+        pods_come(cluster)
+    assert "analysis at 50 % (weight: 10): " in cluster.condition("Ready")["message"]
+    cluster.looks(metrics={"3": ModelMetrics(), "4": ModelMetrics()})
+    goes_on(cluster)
+    round_of(cluster, succeeded=900, failed=100)
+    assert ": at 50 % (weight: 10): " in cluster.status["refused"]["message"]
+    assert ": at 50 % (weight: 10): " in next(words for reason, words in cluster.events if reason == "AnalysisFailed")

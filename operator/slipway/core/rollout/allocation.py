@@ -4,12 +4,11 @@ Towards a candidate, back to stable, or standing still: each way says what it wa
 capacity from clients (design rule 4). Nothing goes forward before what was decided last can be seen to have landed.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from slipway.core.rollout.capacity import Limits, Move, Side, allocate, carried, hold
 from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.shares import WHOLE, Traffic, all_to, by_pods, can_carry, split
+from slipway.core.rollout.shares import WHOLE, Traffic, all_to, can_carry, split
 from slipway.core.rollout.state import Allocation, Facts, State, side
 from slipway.core.rollout.stopping import lingers
 
@@ -123,7 +122,7 @@ def _exactly(step: ExactStep, facts: Facts, stable: RevisionFacts, candidate: Re
     counts[candidate.revision] = min(pods, max(room, min(candidate.count, pods), 0))
     if step.over and candidate.available >= facts.needed and candidate.addressable:
         return Allocation(counts=counts, traffic=all_to(candidate.revision))
-    weight = step.weight if facts.landed else min(step.weight, _now(facts).get(candidate.revision, 0))
+    weight = step.weight if facts.landed else min(step.weight, facts.shares.get(candidate.revision, 0))
     shares = _shares(facts, stable, candidate, weight)
     return Allocation(counts=counts, traffic=Traffic(service=frozenset({stable.revision}), shares=shares))
 
@@ -163,7 +162,7 @@ def _shares(
     facts: Facts, stable: RevisionFacts, candidate: RevisionFacts | None, weight: int, *, keep: bool = False
 ) -> dict[str, int]:
     """Percent by revision. With `keep`, those that are superseded keep what they have as well, as they can carry it."""
-    now = _now(facts)
+    now = facts.shares
     can = {
         name: can_carry(known.carries, facts.needed) if known.addressable else 0
         for name, known in facts.revisions.items()
@@ -183,18 +182,6 @@ def _shares(
         ).items()
         if name
     }
-
-
-def _now(facts: Facts) -> Mapping[str, int]:
-    """Percent of the gateway's requests that each revision has by what was decided; where the pods decide, as the route
-    has it."""
-    if facts.traffic.shares is not None:
-        return facts.traffic.shares
-    live = {name: share for name, share in facts.live_shares.items() if share}
-    if live and live.keys() <= facts.traffic.service:
-        return live
-    carries = {n: k.carries for n, k in facts.revisions.items() if n in facts.traffic.service}
-    return by_pods(carries) or dict.fromkeys(facts.traffic.service, WHOLE // max(1, len(facts.traffic.service)))
 
 
 def _giving(facts: Facts, other: RevisionFacts | None, *, back: bool) -> list[Side]:

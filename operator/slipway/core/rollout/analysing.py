@@ -50,13 +50,19 @@ def analysed(state: State, facts: Facts, policy: Policy, now: datetime) -> tuple
     return state, tuple(_told(candidate, before, after))
 
 
-def failure(rollout: RolloutStatus, candidate: RevisionRef | None) -> Finding | None:
+def share(status: CanaryStatus, candidate: RevisionRef, facts: Facts) -> str:
+    """The share of the requests that it has, and the one that was asked for where pods do not make that."""
+    has = facts.shares.get(candidate.revision or "", 0)
+    return f"{has} %" if has == status.weight else f"{has} % (weight: {status.weight})"
+
+
+def failure(rollout: RolloutStatus, candidate: RevisionRef | None, facts: Facts) -> Finding | None:
     """An analysis that failed, as a finding about the revision."""
     seen = rollout.canary.analysis if rollout.canary else None
     if candidate is None or seen is None or seen.phase is not AnalysisPhase.FAILED:
         return None
-    weight = rollout.canary.weight if rollout.canary else 0
-    return finding(Reason.ANALYSIS_FAILED, f"{candidate.version}: at {weight} %: {seen.message}")
+    at = share(rollout.canary, candidate, facts) if rollout.canary else "0 %"
+    return finding(Reason.ANALYSIS_FAILED, f"{candidate.version}: at {at}: {seen.message}")
 
 
 def is_to_begin(status: CanaryStatus, policy: Policy) -> bool:
@@ -129,12 +135,13 @@ def of_rollout(rollout: RolloutStatus | None) -> AnalysisStatus | None:
     return rollout.canary.analysis if rollout and rollout.canary else None
 
 
-def wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef) -> Finding | None:
+def wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef, facts: Facts) -> Finding | None:
     """What is waited for, in words."""
     seen = status.analysis
     if seen is None or not holds(status, policy):
         return None
-    said = f"{candidate.version}: step {status.step + 1} of {len(policy.canary_steps)}: analysis at {status.weight} %"
+    place = f"step {status.step + 1} of {len(policy.canary_steps)}"
+    said = f"{candidate.version}: {place}: analysis at {share(status, candidate, facts)}"
     if seen.phase is AnalysisPhase.INCONCLUSIVE:
         ways = f"promote/{candidate.revision} goes on, abort/{candidate.revision} sends it home"
         return finding(Reason.ANALYSIS_INCONCLUSIVE, f"{said}: {seen.message}; {ways}")

@@ -80,7 +80,7 @@ def progressed(
     while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now, waits=waits):
         entered = _entered(status, policy, status.step + 1, now)
         status = _begun(entered, facts, facts.of(candidate), policy, now)
-    wait = _wait(status, policy, candidate)
+    wait = _wait(status, policy, candidate, facts)
     by_time = wait.until is not None or (wait.finding is not None and wait.finding.reason is Reason.ANALYSIS_RUNNING)
     if (wait.until and wait.until <= now) or (waits and by_time):  # what else is in the way is waited for
         wait = NO_WAIT
@@ -230,17 +230,17 @@ def _pause(status: CanaryStatus, policy: Policy) -> Pause | None:
     return steps[status.step].pause if status.step < len(steps) else None
 
 
-def _wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef | None) -> Wait:
+def _wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef | None, facts: Facts) -> Wait:
     """An analysis or a pause in words, and when the pause ends."""
     if candidate is None:
         return NO_WAIT
     pause = _pause(status, policy)
-    if (analysis := analysing.wait(status, policy, candidate)) or pause is None:
+    if (analysis := analysing.wait(status, policy, candidate, facts)) or pause is None:
         return Wait(finding=analysis)
     until = status.since + duration(pause.duration) if pause.duration else None
     ends = f"until {until:%H:%M:%S} UTC" if until else f"until promote/{candidate.revision} is asked for"
     place = f"step {status.step + 1} of {len(policy.canary_steps)}"
-    said = f"{candidate.version}: {place}: pauses at {status.weight} % {ends}"
+    said = f"{candidate.version}: {place}: pauses at {analysing.share(status, candidate, facts)} {ends}"
     return Wait(finding=finding(Reason.PAUSED, said), until=until)
 
 

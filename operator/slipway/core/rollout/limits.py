@@ -10,7 +10,7 @@ from typing import Final
 
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.spec import RolloutType
-from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
+from slipway.api.v1alpha1.status import CanaryStatus, RolloutPhase, RolloutStatus
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason, fit
 from slipway.core.rollout import canary
@@ -18,6 +18,7 @@ from slipway.core.rollout.allocation import ExactStep
 from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.gates import Policy, first_finding
+from slipway.core.rollout.shares import WHOLE
 from slipway.core.rollout.state import Facts, State
 from slipway.core.wait import NO_WAIT, Wait
 
@@ -65,18 +66,22 @@ def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
 def _canary(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
     going = canary.progressed(rollout, facts, state.candidate, policy, now)
     return Planned(
-        rollout=_explained(going.rollout, policy.type, _shares_by_pods(facts)),
+        rollout=_explained(going.rollout, policy.type, _shares_by_pods(going.status, facts, policy)),
         limits=canary.limits_of(going.status, facts, policy),
         exact=canary.exact_step(going.status, facts, policy),
         wait=going.wait,
     )
 
 
-def _shares_by_pods(facts: Facts) -> str | None:
+def _shares_by_pods(status: CanaryStatus, facts: Facts, policy: Policy) -> str | None:
     if facts.route is not None:
         return None
     pods = max(facts.needed, 2)
-    return f"there is no traffic.gateway: shares are what {pods} pods allow, to the nearest {100 // pods} %"
+    why = f"there is no traffic.gateway: shares are what {pods} pods allow, to the nearest {WHOLE // pods} %"
+    if canary.is_over(status, policy) or not status.weight:
+        return why
+    wanted = canary.wanted_pods(status, facts, policy)
+    return f"{why}; weight: {status.weight} is {wanted} of {pods}, {WHOLE * wanted // pods} %"
 
 
 def _recreate(rollout: RolloutStatus, facts: Facts, state: State) -> Planned:

@@ -96,8 +96,8 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     state = mirroring.measured(replace(state, rollout=rollout), facts)
     state, told = analysing.analysed(state, facts, policy, now)
     rollout = state.rollout or rollout
-    failed = late or (found if found and is_certain(found, candidate) else analysing.failure(rollout, state.candidate))
-    failed = failed or failure.standing(rollout)
+    certain = found if found and is_certain(found, candidate) else None
+    failed = late or certain or analysing.failure(rollout, state.candidate, facts) or failure.standing(rollout)
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
     if failed:

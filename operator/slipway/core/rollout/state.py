@@ -13,7 +13,7 @@ from slipway.core.plan import Note
 from slipway.core.reasons import Finding
 from slipway.core.rollout.capacity import Side
 from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
-from slipway.core.rollout.shares import NOBODY, Traffic
+from slipway.core.rollout.shares import NOBODY, WHOLE, Traffic, by_pods
 from slipway.core.route import RouteFacts
 from slipway.core.wait import NO_WAIT, Wait
 
@@ -100,6 +100,19 @@ class Facts:
         """Revisions that some client reaches, or may reach as far as anybody can tell."""
         live = {revision for revision, share in self.live_shares.items() if share}
         return self.traffic.reaches | self.live_service | live
+
+    @property
+    def shares(self) -> Mapping[str, int]:
+        """Percent of the requests that each revision has by what was decided. Where the pods decide: as a route has it,
+        and without one the same for each pod."""
+        service = self.traffic.service
+        if self.traffic.shares is not None:
+            return self.traffic.shares
+        live = {name: share for name, share in self.live_shares.items() if share}
+        if live and live.keys() <= service:
+            return live
+        carries = {name: known.carries for name, known in self.revisions.items() if name in service}
+        return by_pods(carries) or dict.fromkeys(service, WHOLE // max(1, len(service)))
 
     @property
     def settled(self) -> bool:
