@@ -165,3 +165,12 @@ def test_a_version_that_is_asked_for_again_and_then_not_keeps_its_pods_for_the_d
     machine.asks_for_a_version("4")
     machine.time_is_calm(rounds=1)
     machine.teardown()
+
+
+def test_a_candidate_that_a_hand_gave_traffic_keeps_its_pods_for_the_drain() -> None:
+    machine = begun({"type": "RollingUpdate"}, routed=True, replicas=1)
+    machine.a_rollout_comes_so_far(version="5", rounds=2)
+    machine.edits_the_route("candidate")
+    machine.a_pass()
+    machine.a_rollout_comes_so_far(version="4", rounds=1)
+    machine.teardown()

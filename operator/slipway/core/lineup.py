@@ -129,9 +129,7 @@ def _role(scene: Scene, state: State, known: RevisionStatus, traffic: Traffic, *
     """What a revision is from now on, and until when; None: it is of no use any more."""
     if known.revision in traffic.reaches and (state.stable or scene.available(known.revision)):
         return _Role(state=RevisionState.SUPERSEDED)
-    # A Service that goes on spanning several reaches every pod: what leaves it then does so pod by pod.
-    selected = known.revision in scene.selected and len(traffic.service) < 2
-    still_reached = selected or (scene.route and known.revision in scene.route.reaches)
+    still_reached = _still_reached(scene, known.revision, traffic)
     ended = scene.now if still_reached or known.traffic_ended_at is None else known.traffic_ended_at
     drained = ended + drain_time(scene)
     match known.state:
@@ -145,6 +143,25 @@ def _role(scene: Scene, state: State, known: RevisionStatus, traffic: Traffic, *
         case RevisionState.CANDIDATE if not (known.share or _had_traffic(scene, known) or known.traffic_ended_at):
             return None
     return _Role(state=RevisionState.RETIRING, until=drained, ended=ended)
+
+
+def _still_reached(scene: Scene, revision: str, traffic: Traffic) -> bool:
+    """Whether clients reach a revision although the traffic is not its own any more. A Service that goes on spanning
+    several reaches every pod: what leaves it then does so pod by pod."""
+    selected = revision in scene.selected and len(traffic.service) < 2
+    return selected or (scene.route is not None and revision in scene.route.reaches)
+
+
+def traffic_ended_at(scene: Scene, revision: str, traffic: Traffic) -> datetime | None:
+    """When stable or the candidate last lost its traffic, as far as anybody can tell; None where it has some, or never
+    had any."""
+    if revision in traffic.reaches:
+        return None
+    if _still_reached(scene, revision, traffic):
+        return scene.now
+    if not scene.before.revisions:  # the list was lost: traffic may have left any of them just now
+        return scene.now if revision in scene.deployed else None
+    return next((known.traffic_ended_at for known in scene.before.revisions if known.revision == revision), None)
 
 
 def _after_standby(scene: Scene, state: State, known: RevisionStatus, ended: datetime, *, ends_standby: bool) -> _Role:

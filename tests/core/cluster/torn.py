@@ -126,7 +126,8 @@ class TornMachine(RuleBasedStateMachine):
         self.world.one_pass(plan=plan)
 
     def is_answered(self, verb: str, name: str, outcome: str) -> None:
-        """What a person has got changes what clients are promised, from the first write on."""
+        """What a person has got changes what clients are promised, from the first write on. Who restarts what serves
+        wants its version, even if an earlier restart of it was called off."""
         world = self.world
         if outcome.startswith(("stale", "not a request")):
             return
@@ -136,6 +137,8 @@ class TornMachine(RuleBasedStateMachine):
                 world.home_versions.add(version)
         elif verb == "promote":
             world.promotions[name] = world.promotions.get(name, 0) + 1
+        elif verb == "restart":
+            world.home_versions.discard(world.versions.get(name, ""))
         elif verb == "retry":
             world.home.clear()
             world.home_versions.clear()

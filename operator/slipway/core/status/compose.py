@@ -4,7 +4,7 @@ from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus
 from slipway.core.autoscaling import shown_count
 from slipway.core.desired.objects import DesiredRevision, DesiredState
-from slipway.core.lineup import Lineup, described
+from slipway.core.lineup import Lineup, described, traffic_ended_at
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
 from slipway.core.rollout.analysing import ended, of_rollout
 from slipway.core.rollout.state import Outcome, State
@@ -62,9 +62,6 @@ def _selector(scene: Scene, state: State) -> str:
 def _revisions(scene: Scene, state: State, lineup: Lineup, desired: DesiredState) -> list[RevisionStatus]:
     live = {entry.revision: entry for entry in desired.revisions}
     by_revision = shares(scene, desired) if state.stable else {}
-    left = {known.revision: known.traffic_ended_at for known in scene.before.revisions}
-    if not scene.before.revisions:  # the list was lost: traffic may have left any of them just now
-        left = dict.fromkeys(scene.deployed, scene.now)
     leading = ((state.stable, RevisionState.STABLE), (state.candidate, RevisionState.CANDIDATE))
     shown = [
         described(
@@ -74,7 +71,7 @@ def _revisions(scene: Scene, state: State, lineup: Lineup, desired: DesiredState
             replicas=_planned(scene, live[ref.revision]),
             available=scene.facts(ref).available,
             share=by_revision.get(ref.revision, 0),
-            traffic_ended_at=None if ref.revision in desired.traffic.reaches else left.get(ref.revision),
+            traffic_ended_at=traffic_ended_at(scene, ref.revision, desired.traffic),
         )
         for ref, what in leading
         if ref and ref.revision
