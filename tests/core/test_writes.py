@@ -288,6 +288,27 @@ def test_a_revision_of_which_no_pods_can_be_made_is_told_and_gives_way_to_anothe
     assert cluster.status["stable"]["version"] == "5"
 
 
+@pytest.mark.parametrize("kind", ["ConfigMap", "ControllerRevision"])
+def test_no_pods_are_made_of_what_is_a_strangers(kind: str) -> None:
+    """S2: golden requests that verify a version are not to be somebody else's."""
+    cluster = ready(replicas=2)
+    cluster.edit(version="4")
+    cluster.settle()
+    cluster.resolve_job_ends()
+    probe = copy.deepcopy(cluster)
+    probe.settle()
+    name = probe.revision_named("4")
+    stranger = copy.deepcopy(probe.objects[kind, name])
+    stranger["metadata"]["ownerReferences"][0]["uid"] = "someone"
+    cluster.reconcile()
+    cluster.objects[kind, name] = stranger
+    for _ in range(3):
+        cluster.reconcile()
+    assert ("Deployment", name) not in cluster.objects
+    assert cluster.condition("Stalled")["reason"] in ("NameConflict", "RevisionUnreadable")
+    assert cluster.status["stable"]["version"] == "3"
+
+
 def test_a_canary_does_not_go_on_while_its_route_does_not_stay() -> None:
     cluster = canary({"weight": 10}, {"pause": {}})
     pods_come(cluster)

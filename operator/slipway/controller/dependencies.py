@@ -6,13 +6,11 @@ from typing import Final
 from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
 from slipway.core.children.route import ROUTES
 from slipway.core.children.security_policy import SECURITY_POLICY
-from slipway.core.desired.objects import AUTOSCALER
+from slipway.core.desired.objects import AUTOSCALER, DESCRIBES
 from slipway.core.names import Manifest
 from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 
 _GUARDS: Final = (SECURITY_POLICY, BACKEND_TRAFFIC_POLICY)
-_DESCRIBES: Final = ("ConfigMap", "ControllerRevision")
-"""What a Deployment mounts, and what it is remembered by."""
 
 
 def waits(action: Action, failed: Iterable[Action], *, owner: str) -> bool:
@@ -23,7 +21,7 @@ def waits(action: Action, failed: Iterable[Action], *, owner: str) -> bool:
 def _relies_on(action: Action, failed: Action, owner: str) -> bool:
     match action, failed:
         case Apply(manifest={"kind": "Deployment"}), Apply(first=True):
-            return _kind(failed) in _DESCRIBES and _name(failed) == _name(action)
+            return _kind(failed) in DESCRIBES and _name(failed) == _name(action)
         case Apply(manifest=route), Apply(first=True) if _kind(action) in ROUTES:
             return _kind(failed) == "Service" and _name(failed) in _backends(route)
         case ((Scale() | Apply() | Delete()), Delete(kind=kind)) if kind == AUTOSCALER:

@@ -11,7 +11,15 @@ from weakref import WeakKeyDictionary
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.core.autoscaling import kept_count
 from slipway.core.body import integer, within
-from slipway.core.desired.objects import AUTOSCALER, LEFTOVERS_GO, DesiredObject, DesiredState, Replicas, Write
+from slipway.core.desired.objects import (
+    AUTOSCALER,
+    DESCRIBES,
+    LEFTOVERS_GO,
+    DesiredObject,
+    DesiredState,
+    Replicas,
+    Write,
+)
 from slipway.core.drift import contains, finished
 from slipway.core.facts import Child, Foreign, Observed, Owner
 from slipway.core.names import APPLIED, Manifest
@@ -50,6 +58,8 @@ def _compare(changes: Changes, owner: Owner, observed: Observed, desired: Desire
         return
     want = finished(desired.manifest, owner=owner, api_version=API_VERSION, kind=KIND)
     if live is None:
+        if kind == "Deployment" and any(each.name == name and each.kind in DESCRIBES for each in changes.conflicts):
+            return  # its pods would be made of what is a stranger's
         first = _with_replicas(want, desired.replicas.count) if desired.replicas else want
         changes.actions.append(Apply(manifest=first, first=True))
     elif live.owner_uid != owner.uid:

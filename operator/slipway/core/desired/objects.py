@@ -15,6 +15,9 @@ from slipway.core.rollout.shares import Traffic
 
 AUTOSCALER: Final = "HorizontalPodAutoscaler"
 
+DESCRIBES: Final = ("ConfigMap", "ControllerRevision")
+"""What a Deployment of the same name mounts, and what it is remembered by."""
+
 LEFTOVERS_GO: Final = (
     GRPC_ROUTE,
     ROUTE,  # before what guards it
