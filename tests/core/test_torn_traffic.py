@@ -1,5 +1,6 @@
 """What is torn in the middle of a rollout: who answers clients stays what was decided, until it can safely move."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -154,6 +155,25 @@ def test_standby_that_somebody_ends_keeps_its_pods_for_the_drain() -> None:
     cluster.request = f"promote/{cluster.status['stable']['revision']}"
     cluster.settle()
     assert counts(cluster) == {"3": 2, "4": 2}
+    cluster.pass_time(seconds=31)
+    cluster.settle()
+    assert counts(cluster) == {"4": 2}
+
+
+@pytest.mark.parametrize("away", [40, 90, 3600])
+def test_a_version_whose_drain_was_over_while_no_operator_looked_goes_once_one_has(away: int) -> None:
+    """S4: what its pods counted meanwhile nobody knows."""
+    cluster = ready(replicas=2)
+    cluster.starts("4")
+    cluster.rolls_on()
+    assert counts(cluster)["3"] > 0
+    cluster.pass_time(seconds=away)
+    cluster.watched_since = cluster.now
+    cluster.evidence = {}
+    plan = cluster.settle()
+    assert "3" in counts(cluster)
+    assert plan.wake_at is not None
+    assert cluster.now < plan.wake_at <= cluster.now + timedelta(seconds=30)
     cluster.pass_time(seconds=31)
     cluster.settle()
     assert counts(cluster) == {"4": 2}

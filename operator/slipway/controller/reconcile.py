@@ -75,6 +75,7 @@ class Reconciler:
         self._kube, self._store, self._decide, self._platform = kube, store, decide, platform
         self._telemetry, self._sampling, self._now = telemetry, sampling, now
         self._obstacles, self._unwritten = Obstacles(), Unwritten(telemetry)
+        self._watched_since: datetime | None = None
         self._actor = Actor(kube=kube, store=store, obstacles=self._obstacles, now=self._second)
 
     async def reconcile(self, key: Key) -> datetime | None:
@@ -98,6 +99,7 @@ class Reconciler:
 
     async def _once(self, key: Key, owner: LiveOwner) -> datetime | None:
         now = self._second()
+        self._watched_since = self._watched_since or now
         plan = self._decide(
             owner=Owner(
                 namespace=key.namespace,
@@ -144,6 +146,7 @@ class Reconciler:
             failed=tuple(each for each in found if isinstance(each, Failed)),
             unkept=tuple(each for each in found if isinstance(each, Unkept)),
             evidence=self._sampling.evidence(key),
+            watched_since=self._watched_since,
         )
 
     async def _carry_out(self, key: Key, owner: LiveOwner, plan: Plan) -> Findings:

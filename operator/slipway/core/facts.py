@@ -286,6 +286,8 @@ class Observed:
     gateways: Gateways = field(default_factory=Gateways)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
+    watched_since: datetime | None = None
+    """Since when looks can have brought anything: those of an earlier operator are not remembered."""
 
     def adopted(self, owner: Owner) -> Self:
         """The same with orphans as the owner's own. Backups and `--cascade=orphan` leave children without their owner

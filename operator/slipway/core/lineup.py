@@ -200,9 +200,18 @@ def _retires_by(scene: Scene, known: RevisionStatus, until: datetime | None) -> 
 
 
 def _retires_at(scene: Scene, known: RevisionStatus, at: datetime) -> datetime:
-    """Later than planned, where its pods have counted requests within the drain time; but not for ever."""
-    last = _last_asked(scene, known) if scene.now >= at else None
-    return max(at, min(last + drain_time(scene), known.retire_by or at)) if last else at
+    """Later than planned, where its pods have counted requests within the drain time, or nobody has looked for as long
+    as that; but not for ever."""
+    if scene.now < at:
+        return at
+    watched = scene.observed.watched_since
+    quiet = max(filter(None, (_last_asked(scene, known), watched)), default=None)
+    if quiet is None:
+        return at
+    latest = known.retire_by or at
+    if watched and latest < watched:  # its time was up while nobody could look
+        latest = watched + drain_time(scene)
+    return max(at, min(quiet + drain_time(scene), latest))
 
 
 def cut_off(scene: Scene, lineup: Lineup) -> Iterator[RevisionStatus]:

@@ -7,6 +7,7 @@ that controllers and schedulers act like this, or that a request is answered: te
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
@@ -39,6 +40,8 @@ class Simulator(Kubelet, GatewayController):
     events: list[tuple[str, str]] = field(default_factory=list)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     """What looks have brought, by topic."""
+    watched_since: datetime | None = None
+    """When this operator started; None: long ago."""
 
     # What the operator does
 
@@ -57,6 +60,7 @@ class Simulator(Kubelet, GatewayController):
             failed=self.failed,
             unkept=self.unkept,
             evidence=self.evidence,
+            watched_since=self.watched_since,
         )
 
     def scene(self) -> Scene:
