@@ -12,14 +12,14 @@ from bench.scale.client import Client
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children.budget import budget
+from slipway.core.children.manifest import finished
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.resolved import Resolved
 from slipway.core.children.revision import controller_revision, render
 from slipway.core.children.service import root_service
-from slipway.core.drift import finished
-from slipway.core.facts import Owner
 from slipway.core.identity import ask
 from slipway.core.names import Manifest
+from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 
 IN_FLIGHT: Final = 32

@@ -17,11 +17,11 @@ import pytest
 import yaml
 from prometheus_client import start_http_server
 
-from slipway.controller.hearing import Hearing
 from slipway.controller.kinds import MODEL_DEPLOYMENT, NODE, Key
 from slipway.controller.kube import ForbiddenError
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
+from slipway.controller.watch_health import WatchHealth
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REVISION as REVISION_LABEL
 from slipway.guard.protocol import Refused
@@ -63,7 +63,7 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
 def operator() -> Iterator[int]:
     """The port of an operator's metrics that has seen a version refused, a pass fail, a kind that it may not list, and
     a status that it could not write."""
-    telemetry, store, hearing = Telemetry(), Store(), Hearing()
+    telemetry, store, hearing = Telemetry(), Store(), WatchHealth()
     telemetry.watch(store, hearing, platform_version="0")
     telemetry.reconcile_seconds.labels("failed").observe(0.1)
     telemetry.status_unwritten(Key("shop", "churn"), stuck=True)

@@ -13,9 +13,10 @@ from slipway.controller.reconcile import Reconciler
 from slipway.controller.sampling import Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
-from slipway.core.drift import finished
-from slipway.core.facts import Observed, Owner
+from slipway.core.children.manifest import finished
 from slipway.core.names import labels
+from slipway.core.observed.objects import Observed
+from slipway.core.owner import Owner
 from slipway.core.plan import Apply, Plan
 from slipway.core.platform import Platform
 from tests.controller.conftest import a_model_deployment

@@ -12,11 +12,11 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.controller import asking
+from slipway.controller import inference_client
 from slipway.controller.http import client
 from slipway.core.analysis.answers import compare
-from slipway.core.analysis.samples import Answer, Output, Trial
-from slipway.core.analysis.wanted import Target
+from slipway.core.analysis.look import Target
+from slipway.core.observed.evidence import Answer, Output, Trial
 from testbed.plane import free_port
 from tests.controller.loopback import REQUEST, Answering, hangs_up, never, reply, says, serving
 from tests.guard.pod import Container, container
@@ -30,8 +30,8 @@ LENGTH = "Inference-Header-Content-Length"
 async def answer(answering: Answering, timeout_seconds: float = 5) -> Answer:
     port = free_port()
     async with serving(answering, port), client() as session:
-        request = asking.encoded(REQUEST)
-        return await asking.ask(session, POD, "m", request, timeout_seconds=timeout_seconds, port=port)
+        request = inference_client.encoded(REQUEST)
+        return await inference_client.ask(session, POD, "m", request, timeout_seconds=timeout_seconds, port=port)
 
 
 async def test_an_answer_is_read_as_tensors() -> None:
@@ -91,7 +91,9 @@ async def test_a_pod_that_takes_too_long_is_given_up() -> None:
 
 async def test_a_pod_that_is_not_there_cannot_be_reached() -> None:
     async with client() as session:
-        found = await asking.ask(session, POD, "m", asking.encoded(REQUEST), timeout_seconds=5, port=free_port())
+        found = await inference_client.ask(
+            session, POD, "m", inference_client.encoded(REQUEST), timeout_seconds=5, port=free_port()
+        )
     assert (found.status, found.trouble[:17]) == (0, "cannot be reached")
 
 
@@ -118,7 +120,7 @@ async def test_no_connection_is_kept() -> None:
 )
 def test_a_request_that_cannot_be_sent_names_its_field(request_: dict[str, Any], says_so: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011
-        asking.encoded(request_)
+        inference_client.encoded(request_)
     assert says_so in str(raised.value)
 
 
@@ -146,9 +148,9 @@ async def test_the_real_triton_answers_every_type(pod: Container) -> None:
     pod.until_verified()
     inputs = [{"name": f"in_{kind}", "datatype": kind, "shape": [1, 3], "data": data} for kind, data in types.items()]
     async with client() as session:
-        request = asking.encoded({"inputs": inputs})
-        found = await asking.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
-        again = await asking.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
+        request = inference_client.encoded({"inputs": inputs})
+        found = await inference_client.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
+        again = await inference_client.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
     assert found.trouble == ""
     by_name = {output.name: output.data for output in found.outputs}
     assert by_name["out_INT64"] == (1, 2, 3)
@@ -164,6 +166,8 @@ async def test_the_real_tritons_error_is_quoted(pod: Container) -> None:
     pod.until_verified()
     wrong = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
     async with client() as session:
-        found = await asking.ask(session, POD, "m", asking.encoded(wrong), timeout_seconds=10, port=pod.ports[0])
+        found = await inference_client.ask(
+            session, POD, "m", inference_client.encoded(wrong), timeout_seconds=10, port=pod.ports[0]
+        )
     assert found.status == 400
     assert "z" in found.trouble

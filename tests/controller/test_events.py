@@ -7,7 +7,7 @@ import pytest
 from slipway.controller.events import newest
 from slipway.controller.kinds import EVENT
 from slipway.controller.kube import ApiKube
-from slipway.core.analysis.samples import Told
+from slipway.core.observed.evidence import Told
 from testbed.plane import Plane
 from tests.controller.conftest import CallLog, client_of
 

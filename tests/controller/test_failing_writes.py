@@ -11,14 +11,16 @@ import pytest
 import yaml
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
-from slipway.controller.acting import HINDERED_FOR
+from slipway.controller.executor import HINDERED_FOR
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, HTTP_ROUTE
 from slipway.controller.kube import ApiKube, KubeError
 from slipway.controller.obstacles import BURST
-from slipway.core.drift import contains, finished
-from slipway.core.facts import Observed, Owner
-from slipway.core.hindrance import TOLD_AFTER, hindrance
+from slipway.core.children.manifest import finished
+from slipway.core.drift import contains
 from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, Manifest, labels
+from slipway.core.observed.blocked_writes import TOLD_AFTER, blocked_write
+from slipway.core.observed.objects import Observed
+from slipway.core.owner import Owner
 from slipway.core.plan import Action, Apply, Plan
 from slipway.core.reasons import Reason
 from testbed.gateway.crds import gateway_api_crds
@@ -96,7 +98,7 @@ async def test_a_webhook_that_is_down_is_told_within_half_a_minute_and_heals_by_
     async with down(plane, namespace, group, plural, manifest):
         calls.calls.clear()
         wake_at = await reconciler.reconcile(stage.key)
-        assert hindrance(decision.seen[-1], stage.now) is None, "it may be back in a moment"
+        assert blocked_write(decision.seen[-1], stage.now) is None, "it may be back in a moment"
         assert stage.store.observed(stage.key).child("ConfigMap", "churn-1"), "nothing relies on the other"
         while stage.now < NOW + HALF_A_MINUTE:
             assert wake_at
@@ -104,7 +106,7 @@ async def test_a_webhook_that_is_down_is_told_within_half_a_minute_and_heals_by_
             wake_at = await reconciler.reconcile(stage.key)
             await reconciler.reconcile(stage.key)  # an event in between
 
-        found = hindrance(decision.seen[-1], stage.now)
+        found = blocked_write(decision.seen[-1], stage.now)
         assert found
         assert found.finding.reason is Reason.WRITE_FAILED
         assert found.finding.message.startswith(f"{manifest['kind']} {manifest['metadata']['name']} cannot be written")
@@ -114,7 +116,7 @@ async def test_a_webhook_that_is_down_is_told_within_half_a_minute_and_heals_by_
     stage.now = wake_at or NOW
     await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
-    assert hindrance(decision.seen[-1], stage.now) is None
+    assert blocked_write(decision.seen[-1], stage.now) is None
     assert stage.store.observed(stage.key).child(manifest["kind"], manifest["metadata"]["name"])
 
 
@@ -146,7 +148,7 @@ async def test_a_write_that_a_webhook_rewrites_is_told_once_and_not_made_again_a
         (unkept,) = decision.seen[-1].unkept
         assert (unkept.kind, unkept.name, unkept.field) == ("Service", "churn", f"metadata.labels[{label}]")
         assert (unkept.asked, unkept.got) == ('"slipway-model"', '"platform"')
-        assert hindrance(decision.seen[-1], stage.now) is None
+        assert blocked_write(decision.seen[-1], stage.now) is None
         assert await told(plane, stage) == ["WriteNotKept"]
 
         await asyncio.to_thread(plane.kubectl().within(stage.key.namespace), "label", "svc", "churn", "x=y")
@@ -174,7 +176,7 @@ async def test_a_label_that_we_find_it_by_and_that_a_webhook_rewrites_is_a_findi
         for _ in range(10):
             await reconciler.reconcile(stage.key)
 
-    found = hindrance(decision.seen[-1], stage.now)
+    found = blocked_write(decision.seen[-1], stage.now)
     assert found
     assert found.finding.reason is Reason.WRITE_NOT_KEPT
     assert f'Service churn does not keep what is written: metadata.labels[{label}] is "platform"' in (
@@ -203,7 +205,7 @@ async def test_a_field_that_the_schema_prunes_is_told_and_not_written_again_at_o
         for _ in range(10):
             await reconciler.reconcile(stage.key)
 
-    found = hindrance(decision.seen[-1], stage.now)
+    found = blocked_write(decision.seen[-1], stage.now)
     assert found
     assert 'data[b] is nothing where "2" was asked for' in found.finding.message
     assert writes(calls, "ConfigMap") == [201]
@@ -229,11 +231,11 @@ async def test_what_another_controller_changes_back_each_time_is_repaired_ever_m
     for _ in range(60):
         await another()
         await reconciler.reconcile(stage.key)
-        told.append(hindrance(decision.seen[-1], stage.now) is not None)
+        told.append(blocked_write(decision.seen[-1], stage.now) is not None)
         stage.now += timedelta(seconds=1)
 
     assert told == sorted(told), "it is not told and taken back in turns"
-    found = hindrance(decision.seen[-1], stage.now)
+    found = blocked_write(decision.seen[-1], stage.now)
     assert found
     assert 'data[a] is "theirs" where "ours" was asked for' in found.finding.message
     assert len(writes(calls, "ConfigMap")) <= 2 + BURST + 5
@@ -259,7 +261,7 @@ async def test_what_is_deleted_each_time_is_made_again_ever_more_slowly(
             stage.store.remove(CONFIG, child.uid)
         stage.now += timedelta(seconds=1)
 
-    found = hindrance(decision.seen[-1], stage.now)
+    found = blocked_write(decision.seen[-1], stage.now)
     assert found
     assert found.finding.message.startswith("ConfigMap churn-1 is deleted again each time that it is made")
     assert writes(calls, "ConfigMap").count(201) <= 1 + BURST + 6
@@ -301,7 +303,7 @@ async def test_what_somebody_changes_all_the_time_is_told_as_well(stage: Stage, 
     stage.now += TOLD_AFTER
     with pytest.raises(KubeError):
         await reconciler.reconcile(stage.key)
-    found = hindrance(decision.seen[-1], stage.now)
+    found = blocked_write(decision.seen[-1], stage.now)
     assert found
     assert found.finding.message.startswith("ConfigMap churn-1 cannot be written: it kept changing under 4 decisions")
 
@@ -341,7 +343,7 @@ async def test_a_route_that_an_older_gateway_api_does_not_know_names_its_crd(
     finally:
         plane.kubectl().apply(next(crd for crd in crds(gateway_api_crds()) if crd["metadata"]["name"] == name))
 
-    found = hindrance(decision.seen[-1], stage.now)
+    found = blocked_write(decision.seen[-1], stage.now)
     assert found
     assert ".spec.rules[0].timeouts: field not declared in schema" in found.finding.message
     assert found.finding.message.endswith(

@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from slipway.controller import resync
-from slipway.controller.hearing import DEAF_AFTER_SECONDS
 from slipway.controller.kinds import GATEWAY, GATEWAY_CLASS, MODEL_DEPLOYMENT, Key
+from slipway.controller.watch_health import DEAF_AFTER_SECONDS
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
 from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually

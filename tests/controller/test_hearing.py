@@ -1,13 +1,13 @@
 """Hearing: what listings showed and watches owe."""
 
-from slipway.controller.hearing import Hearing
 from slipway.controller.kinds import BY_NAME
+from slipway.controller.watch_health import WatchHealth
 
 CONFIG = BY_NAME["ConfigMap"]
 
 
 def test_hearing_holds_a_watch_to_the_version_that_was_listed() -> None:
-    hearing = Hearing()
+    hearing = WatchHealth()
     hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=0)
 
     hearing.heard(CONFIG, "u", 6)
@@ -17,7 +17,7 @@ def test_hearing_holds_a_watch_to_the_version_that_was_listed() -> None:
 
 
 def test_lag_counts_from_the_first_listing_that_showed_it() -> None:
-    hearing = Hearing()
+    hearing = WatchHealth()
     for now in (0, 30, 61):
         hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=now)
 
@@ -26,7 +26,7 @@ def test_lag_counts_from_the_first_listing_that_showed_it() -> None:
 
 
 def test_a_deletion_that_a_watch_tells_of_settles_what_it_owed() -> None:
-    hearing = Hearing()
+    hearing = WatchHealth()
     hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=0)
     hearing.gone(CONFIG, "u")
 
@@ -34,7 +34,7 @@ def test_a_deletion_that_a_watch_tells_of_settles_what_it_owed() -> None:
 
 
 def test_a_watch_is_held_to_each_namespace_by_itself_and_the_longest_silence_counts() -> None:
-    hearing = Hearing()
+    hearing = WatchHealth()
     hearing.listed(CONFIG, {"u": 7}, {"u": 7}, now=0, namespace="a")
     hearing.listed(CONFIG, {"v": 8}, {"v": 8}, now=20, namespace="b")
     for now in (50, 70):

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from slipway.controller import prometheus
 from slipway.controller.http import client
-from slipway.core.analysis.samples import Reading
+from slipway.core.observed.evidence import Reading
 from testbed.operating import until
 from testbed.plane import free_port
 from testbed.prometheus import find

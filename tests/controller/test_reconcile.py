@@ -9,15 +9,16 @@ from functools import partial
 import pytest
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
-from slipway.controller.acting import HINDERED_FOR, PREDECESSOR_FOR
+from slipway.controller.executor import HINDERED_FOR, PREDECESSOR_FOR
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube, ForbiddenError, KubeError
 from slipway.controller.queue import Backoff, WorkQueue
 from slipway.controller.working import work
-from slipway.core.analysis.wanted import Target, Wanted
-from slipway.core.drift import finished
-from slipway.core.facts import Observed, Owner
+from slipway.core.analysis.look import Look, Target
+from slipway.core.children.manifest import finished
 from slipway.core.names import labels
+from slipway.core.observed.objects import Observed
+from slipway.core.owner import Owner
 from slipway.core.plan import Action, Apply, Delete, Note, Plan, Scale
 from testbed.plane import Plane
 from tests.controller.conftest import CallLog, a_model_deployment, client_of, eventually
@@ -425,7 +426,7 @@ async def test_a_worker_looks_again_when_the_plan_says_so(stage: Stage) -> None:
 
 async def test_what_a_pass_wants_looked_at_is_evidence_for_the_next_and_forgotten_with_its_owner(stage: Stage) -> None:
     target = Target(pod="uid-1", name="churn-1", revision="90be11d2", ip="127.0.0.1")
-    look = Wanted(topic="90be11d2/analysis", at=stage.now, model="churn", targets=(target,))
+    look = Look(topic="90be11d2/analysis", at=stage.now, model="churn", targets=(target,))
     looks = Pass(lambda *_: Plan(status=DONE, looks=(look,)))
     await stage.reconciler(looks).reconcile(stage.key)
     await eventually("it was looked at", lambda: look.topic in stage.sampling.evidence(stage.key))

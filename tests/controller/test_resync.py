@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from slipway.controller import health
-from slipway.controller.hearing import DEAF_AFTER_SECONDS
 from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube
-from slipway.controller.running import alive
+from slipway.controller.process import alive
+from slipway.controller.watch_health import DEAF_AFTER_SECONDS
 from testbed.plane import Plane, free_port
 from tests.controller.conftest import a_model_deployment
 from tests.controller.watcher import CONFIG, Watcher, a_child

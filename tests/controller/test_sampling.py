@@ -18,9 +18,9 @@ from slipway.controller.kinds import Key
 from slipway.controller.sampling import Ports, Sampling
 from slipway.core.analysis.course import advanced, looks_at
 from slipway.core.analysis.judge import begun
+from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
 from slipway.core.analysis.measure import Contender
-from slipway.core.analysis.samples import Evidence
-from slipway.core.analysis.wanted import NO_REQUESTS, Exam, Question, Target, Wanted
+from slipway.core.observed.evidence import Evidence
 from testbed.plane import free_port
 from tests.controller.loopback import REQUEST, Answering, hangs_up, never, reply, says, serving
 
@@ -40,8 +40,8 @@ def counted(requests: int) -> Answering:
     return says(f'nv_inference_request_success{{model="m",version="1"}} {requests}\n')
 
 
-def wanted(*targets: Target, topic: str = "t", at: datetime = NOON, **more: object) -> Wanted:
-    asked = Wanted(topic=topic, at=at, model="m", targets=targets, candidate=NEW, stable=OLD)
+def wanted(*targets: Target, topic: str = "t", at: datetime = NOON, **more: object) -> Look:
+    asked = Look(topic=topic, at=at, model="m", targets=targets, candidate=NEW, stable=OLD)
     return replace(asked, **more)  # type: ignore[arg-type]
 
 

@@ -5,9 +5,9 @@ from typing import Any, cast
 import pytest
 
 from slipway.controller.family import LARGEST_STRANGER_BYTES
-from slipway.controller.hearing import DEAF_AFTER_SECONDS
 from slipway.controller.kinds import BY_NAME, Key
 from slipway.controller.kube import ApiKube
+from slipway.controller.watch_health import DEAF_AFTER_SECONDS
 from slipway.core.names import FIELD_MANAGER, MANAGED_BY
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from testbed.plane import Plane

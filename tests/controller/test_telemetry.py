@@ -9,11 +9,11 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 
-from slipway.controller.hearing import Hearing
 from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT
 from slipway.controller.kube import ForbiddenError, KubeError, NotFoundError
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
+from slipway.controller.watch_health import WatchHealth
 from testbed.prometheus import find
 from testbed.shell import ROOT, run
 from tests.core.cluster.kubelet import says
@@ -31,7 +31,7 @@ def state(name: str, version: int = 1) -> dict[str, Any]:
 
 def telemetry(store: Store) -> Telemetry:
     made = Telemetry()
-    made.watch(store, Hearing(), platform_version="0.1.0")
+    made.watch(store, WatchHealth(), platform_version="0.1.0")
     return made
 
 

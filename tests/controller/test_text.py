@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from slipway.controller.events import event_of
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube, yaml_text
+from slipway.core.observed.termination_message import answer, verdict
 from slipway.core.plan import Note
-from slipway.core.verdict import answer, verdict
 from testbed.plane import Plane
 from tests.controller.conftest import a_model_deployment
 from tests.controller.manifests import a_config, a_deployment

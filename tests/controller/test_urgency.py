@@ -4,11 +4,11 @@ from typing import Any, cast
 
 import pytest
 
-from slipway.controller.handlers import Intake
-from slipway.controller.hearing import Hearing
+from slipway.controller.handlers import EventSink
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, POD, SERVICE, Key, Kind
 from slipway.controller.queue import Taken, WorkQueue
 from slipway.controller.store import Store
+from slipway.controller.watch_health import WatchHealth
 from slipway.core.names import REQUEST
 from tests.controller.stored import CHURN, an_object, controlled
 
@@ -38,7 +38,7 @@ class Watched:
 
     def __init__(self, *before: tuple[Kind, Any], status: Any) -> None:
         self.store, self.queue = Store(), WorkQueue[Key](coalesce_seconds=0)
-        self.intake = Intake(store=self.store, queue=self.queue, hearing=Hearing())
+        self.intake = EventSink(store=self.store, queue=self.queue, hearing=WatchHealth())
         for kind, manifest in ((MODEL_DEPLOYMENT, a_model(1, status)), *before):
             self.store.put(kind, manifest)
 

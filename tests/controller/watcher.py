@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from slipway.controller import coverage
-from slipway.controller.handlers import Intake
-from slipway.controller.hearing import Hearing
+from slipway.controller.handlers import EventSink
 from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ApiKube
 from slipway.controller.queue import WorkQueue
 from slipway.controller.resync import Resync
 from slipway.controller.store import Store
+from slipway.controller.watch_health import WatchHealth
 from slipway.core.names import FIELD_MANAGER, MANAGED_BY
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 
@@ -23,9 +23,9 @@ class Watcher:
     """A store with its resync on a real API server, and no watch but what a test says."""
 
     def __init__(self, kube: ApiKube, *namespaces: str, kinds: tuple[Kind, ...] = (MODEL_DEPLOYMENT, CONFIG)) -> None:
-        self.store, self.queue, self.hearing, self.now = Store(), WorkQueue[Key](coalesce_seconds=0), Hearing(), 0.0
+        self.store, self.queue, self.hearing, self.now = Store(), WorkQueue[Key](coalesce_seconds=0), WatchHealth(), 0.0
         self.started = 0.0
-        self.intake = Intake(store=self.store, queue=self.queue, hearing=self.hearing)
+        self.intake = EventSink(store=self.store, queue=self.queue, hearing=self.hearing)
         self.resync = Resync(
             kube=kube,
             store=self.store,

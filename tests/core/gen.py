@@ -5,10 +5,11 @@ from typing import Any, Final
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children.resolved import Resolved
-from slipway.core.facts import Owner, PodFacts
+from slipway.core.observed.pods import PodFacts
+from slipway.core.observed.revision import RevisionFacts
+from slipway.core.owner import Owner
 from slipway.core.platform import Platform
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy
+from slipway.core.policy import Policy
 
 DIGEST = "sha256:" + "ab" * 32
 NOON: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)

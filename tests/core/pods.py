@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from slipway.core.facts import PodFacts, pod_facts
 from slipway.core.names import Manifest
+from slipway.core.observed.pods import PodFacts, pod_facts
 
 AT: Final = "2026-01-05T12:00:00Z"
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from slipway.core.children.route import ROUTES
+from slipway.core.observed.route import ANSWERED_WITHIN
 from slipway.core.plan import Apply
-from slipway.core.route import ANSWERED_WITHIN
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.scenario import (

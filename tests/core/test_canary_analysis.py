@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slipway.core.analysis.wanted import Wanted
+from slipway.core.analysis.look import Look
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.scenario import (
     ERRORS,
@@ -47,7 +47,7 @@ def analysis(cluster: Simulator) -> dict[str, Any]:
     return found
 
 
-def analyses(cluster: Simulator) -> list[Wanted]:
+def analyses(cluster: Simulator) -> list[Look]:
     """What is to be looked at for an analysis."""
     return [look for look in cluster.plan().looks if "/analysis-" in look.topic]
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.core.clocks import bounded
+from slipway.core.rollout.clocks import bounded
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.scenario import ERRORS, NO_GPU, canary, goes_on, pods_come, ready

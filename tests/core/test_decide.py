@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.core.facts import Foreign, Rejected
 from slipway.core.names import APPLIED
+from slipway.core.observed.objects import NameTaken, WriteDenied
 from slipway.core.plan import Apply, Delete, Scale
 from tests.core.cluster.kubelet import RESOLVED, says
 from tests.core.cluster.simulator import Simulator, simulator
@@ -313,7 +313,7 @@ def test_a_foreign_object_of_a_childs_name_is_named_and_nothing_is_taken_over() 
     cluster.resolve_job_ends()
     cluster.settle()
     del cluster.objects["Service", "churn"]
-    cluster.foreign = (Foreign(kind="Service", name="churn", owned_by="helm"),)
+    cluster.foreign = (NameTaken(kind="Service", name="churn", owned_by="helm"),)
     cluster.kubelet(next(iter(cluster.deployments())))
     cluster.reconcile()
     assert cluster.condition("Ready")["reason"] == "NameConflict"
@@ -323,7 +323,7 @@ def test_a_foreign_object_of_a_childs_name_is_named_and_nothing_is_taken_over() 
 def test_a_child_that_the_api_server_refuses_is_a_mistake_in_the_spec() -> None:
     cluster = ready()
     said = "spec.metrics[0].type: Unsupported value"
-    cluster.rejected = (Rejected(kind="HorizontalPodAutoscaler", name="churn-1", message=said),)
+    cluster.rejected = (WriteDenied(kind="HorizontalPodAutoscaler", name="churn-1", message=said),)
     cluster.reconcile()
     assert cluster.condition("Stalled")["reason"] == "SpecInvalid"
     assert said in cluster.condition("Stalled")["message"]
@@ -354,7 +354,7 @@ def test_a_child_that_may_not_be_written_says_who_is_against_it_and_is_nobodys_m
     said: str, reason: str, remedy: str
 ) -> None:
     cluster = ready()
-    cluster.rejected = (Rejected(kind="Job", name="x", message=said, forbidden=True),)
+    cluster.rejected = (WriteDenied(kind="Job", name="x", message=said, forbidden=True),)
     cluster.reconcile()
     stalled = cluster.condition("Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", reason)

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
+from slipway.core.children.manifest import applied_hash
 from slipway.core.children.record import RECORD, RECORD_FITS
 from slipway.core.children.revision import MOST_BYTES
-from slipway.core.drift import applied_hash
 from slipway.core.names import APPLIED, Manifest
 from slipway.core.plan import Apply
 from tests.core.cluster.scenario import ready

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.core.children.budget import budget
-from slipway.core.drift import applied_hash, contains, finished
+from slipway.core.children.manifest import applied_hash, finished
+from slipway.core.drift import contains
 from slipway.core.names import APPLIED
 from tests.core.gen import owner
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from slipway.core.names import Manifest
+from slipway.core.observed.traffic_policies import IN_FORCE_AFTER
 from slipway.core.plan import Action, Apply, Delete
-from slipway.core.traffic_policy import IN_FORCE_AFTER
 from tests.core.cluster.disturbed import Disturbed
 from tests.core.cluster.gateway import ENVOY_GATEWAY
 from tests.core.cluster.operated import Operated

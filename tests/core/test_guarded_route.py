@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from slipway.core.observed.traffic_policies import IN_FORCE_AFTER
 from slipway.core.plan import Apply, Delete
-from slipway.core.traffic_policy import IN_FORCE_AFTER
 from tests.core.cluster.gateway import ENVOY_GATEWAY
 from tests.core.cluster.scenario import GATEWAY, KEYS, LIMIT, answered, canary, goes_on, pods_come, ready, shares
 from tests.core.cluster.simulator import Simulator

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from slipway.api.v1alpha1.spec import Accelerator
-from slipway.core.facts import NodeFacts
-from slipway.core.inventory import LONGEST, what_nodes_have
+from slipway.core.observed.node_capacity import LONGEST, what_nodes_have
+from slipway.core.observed.nodes import NodeFacts
 
 H100 = "NVIDIA-H100-80GB-HBM3"
 SHARING = "gpu.sharing-strategy"

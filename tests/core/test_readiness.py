@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from slipway.core.facts import Foreign
+from slipway.core.observed.objects import NameTaken
 from tests.core.cluster.scenario import GATEWAY, fails, ready, starts, waits
 from tests.core.cluster.simulator import Simulator
 
@@ -14,7 +14,7 @@ Trouble = Callable[[Simulator], None]
 def a_child_has_no_name(cluster: Simulator) -> None:
     """Somebody else has it."""
     del cluster.objects["Service", "churn"]
-    cluster.foreign = (Foreign(kind="Service", name="churn", owned_by="nobody"),)
+    cluster.foreign = (NameTaken(kind="Service", name="churn", owned_by="nobody"),)
 
 
 def a_version_was_sent_home(cluster: Simulator) -> None:

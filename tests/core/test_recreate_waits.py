@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from slipway.core.facts import NodeFacts
+from slipway.core.observed.nodes import NodeFacts
 from tests.core.cluster.scenario import GPU_NODE, counts, forget_jobs, proved, ready, told
 from tests.core.cluster.simulator import Simulator
 

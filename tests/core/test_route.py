@@ -8,9 +8,10 @@ from typing import Any, Final
 import pytest
 
 from slipway.api.v1alpha1.spec import Gateway, Traffic
-from slipway.core.facts import Child, Observed, Owner
-from slipway.core.gateways import GatewayFacts, Gateways, gateway_class_facts, gateway_facts
-from slipway.core.route import ANSWERED_WITHIN, RouteFacts, route_facts
+from slipway.core.observed.gateways import GatewayFacts, Gateways, gateway_class_facts, gateway_facts
+from slipway.core.observed.objects import Child, Observed
+from slipway.core.observed.route import ANSWERED_WITHIN, RouteFacts, route_facts
+from slipway.core.owner import Owner
 
 SAMPLES: Final = Path(__file__).parent / "routes"
 OWNER: Final = Owner(namespace="shop", name="line", uid="uid-1")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway.core.analysis.wanted import Wanted
+from slipway.core.analysis.look import Look
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.scenario import ERRORS, canary, goes_on, pods_come, shares
 from tests.core.cluster.simulator import Simulator
@@ -85,7 +85,7 @@ def held(cluster: Simulator, hold: Callable[[Simulator], Callable[[], None]], le
     goes_on(cluster)
 
 
-def of_canary(cluster: Simulator) -> list[Wanted]:
+def of_canary(cluster: Simulator) -> list[Look]:
     """Looks at what the candidate does."""
     return [each for each in cluster.plan().looks if "analysis" in each.topic or "shadow" in each.topic]
 

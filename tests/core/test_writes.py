@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from slipway.core.drift import difference
-from slipway.core.facts import Failed, Foreign, Observed, Unkept
-from slipway.core.hindrance import TOLD_AFTER, hindrance, matters
 from slipway.core.names import MODEL_DEPLOYMENT, Manifest
+from slipway.core.observed.blocked_writes import TOLD_AFTER, blocked_write, matters
+from slipway.core.observed.objects import NameTaken, Observed, WriteFailed, WriteNotKept
 from slipway.core.plan import Apply
 from tests.core.cluster.scenario import GATEWAY, canary, counts, goes_on, pods_come, ready, starts
 from tests.core.cluster.simulator import Simulator
@@ -20,7 +20,7 @@ DOWN = 'Internal error occurred: failed calling webhook "w.example.com": connect
 
 
 def failing(cluster: Simulator, kind: str, name: str, message: str = DOWN) -> None:
-    cluster.failed = (Failed(kind=kind, name=name, message=message, since=cluster.now),)
+    cluster.failed = (WriteFailed(kind=kind, name=name, message=message, since=cluster.now),)
 
 
 def test_a_write_that_fails_is_told_after_some_seconds_and_stalls_after_the_deadline() -> None:
@@ -67,7 +67,7 @@ def test_what_does_not_stay_wakes_nobody_at_once(kind: str) -> None:
     assert plan.wake_at == cluster.now
 
     field = "metadata.labels[app.kubernetes.io/name]"
-    cluster.unkept = (Unkept(kind=kind, name="churn", field=field, asked='"slipway-model"', got='"platform"'),)
+    cluster.unkept = (WriteNotKept(kind=kind, name="churn", field=field, asked='"slipway-model"', got='"platform"'),)
     plan = cluster.plan()
     assert plan.wake_at is None or plan.wake_at > cluster.now
     assert plan.status.to_dict()["phase"] == "Ready"
@@ -88,9 +88,9 @@ def test_what_does_not_stay_wakes_nobody_at_once(kind: str) -> None:
     ],
 )
 def test_what_hangs_on_a_field_decides_whether_it_is_a_finding(field: str, told: bool) -> None:
-    unkept = Unkept(kind="Deployment", name="churn-1", field=field, asked="1", got="2")
+    unkept = WriteNotKept(kind="Deployment", name="churn-1", field=field, asked="1", got="2")
     assert matters(unkept) is told
-    assert (hindrance(Observed(unkept=(unkept,)), NOON) is not None) is told
+    assert (blocked_write(Observed(unkept=(unkept,)), NOON) is not None) is told
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_what_hangs_on_a_field_decides_whether_it_is_a_finding(field: str, told:
     ],
 )
 def test_a_failure_names_what_helps(message: str, remedy: str) -> None:
-    failed = Failed(kind="HTTPRoute", name="churn", message=message, since=NOON - timedelta(minutes=1))
-    found = hindrance(Observed(failed=(failed,)), NOON)
+    failed = WriteFailed(kind="HTTPRoute", name="churn", message=message, since=NOON - timedelta(minutes=1))
+    found = blocked_write(Observed(failed=(failed,)), NOON)
     assert found
     assert f"HTTPRoute churn cannot be written: {message}; " in found.finding.message
     assert remedy in found.finding.message
 
 
 def test_one_message_counts_all_names_that_are_taken() -> None:
-    foreign = tuple(Foreign(kind="Service", name=f"s-{number}", owned_by="Helm") for number in range(8))
-    found = hindrance(Observed(foreign=foreign), NOON, foreign[:2])
+    foreign = tuple(NameTaken(kind="Service", name=f"s-{number}", owned_by="Helm") for number in range(8))
+    found = blocked_write(Observed(foreign=foreign), NOON, foreign[:2])
     assert found
     assert found.finding.message == (
         "Service s-0 exists and is not ours (owner: Helm), nor are Service s-1, Service s-2, Service s-3, Service s-4 "
@@ -312,6 +312,6 @@ def test_no_pods_are_made_of_what_is_a_strangers(kind: str) -> None:
 def test_a_canary_does_not_go_on_while_its_route_does_not_stay() -> None:
     cluster = canary({"weight": 10}, {"pause": {}})
     pods_come(cluster)
-    cluster.unkept = (Unkept(kind="HTTPRoute", name="churn", field="spec.rules[0]", asked="1", got="2"),)
+    cluster.unkept = (WriteNotKept(kind="HTTPRoute", name="churn", field="spec.rules[0]", asked="1", got="2"),)
     goes_on(cluster)
     assert cluster.condition("Stalled")["reason"] == "WriteNotKept"

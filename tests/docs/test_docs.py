@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
-from slipway.controller.hearing import Hearing
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
+from slipway.controller.watch_health import WatchHealth
 from slipway.core import reference
 from slipway.core.reasons import About, Reason
 from testbed.shell import ROOT
@@ -58,7 +58,7 @@ def test_each_reason_says_what_it_means_and_what_to_do_and_can_be_linked_to(reas
 
 def test_each_metric_has_a_row_with_its_labels() -> None:
     telemetry = Telemetry()
-    telemetry.watch(Store(), Hearing(), platform_version="0")
+    telemetry.watch(Store(), WatchHealth(), platform_version="0")
     families = {found.name + ("_total" if found.type == "counter" else "") for found in telemetry.registry.collect()}
     assert rows("Metrics").keys() == families
 

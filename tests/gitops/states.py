@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
-from slipway.core.facts import Rejected
+from slipway.core.observed.objects import WriteDenied
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.simulator import Simulator, simulator
 from tests.core.pods import unschedulable
@@ -236,7 +236,7 @@ def unreadable_spec() -> Simulator:
 def rejected_child() -> Simulator:
     cluster = ready()
     said = "spec.metrics[0].type: Unsupported value"
-    cluster.rejected = (Rejected(kind="HorizontalPodAutoscaler", name="churn-1", message=said),)
+    cluster.rejected = (WriteDenied(kind="HorizontalPodAutoscaler", name="churn-1", message=said),)
     cluster.reconcile()
     return cluster
 

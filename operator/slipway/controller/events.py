@@ -7,8 +7,8 @@ from typing import Final
 
 from slipway.controller.kinds import EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import Kube, KubeError
-from slipway.core.analysis.samples import Told
 from slipway.core.names import FIELD_MANAGER, Manifest
+from slipway.core.observed.evidence import Told
 from slipway.core.plan import Note
 from slipway.core.reasons import fit
 

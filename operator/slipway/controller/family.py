@@ -8,9 +8,10 @@ import orjson
 
 from slipway.api.v1alpha1 import GROUP
 from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SURROUNDINGS, Key, Kind
-from slipway.core.facts import Child, PodFacts, pod_facts
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest
+from slipway.core.observed.objects import Child
+from slipway.core.observed.pods import PodFacts, pod_facts
 
 LARGEST_STRANGER_BYTES: Final = 32 * 1024
 """Larger objects with our label that no ModelDeployment controls are not kept."""

@@ -6,19 +6,19 @@ from typing import Any
 
 import kopf
 
-from slipway.controller.hearing import Hearing
 from slipway.controller.kinds import MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store
+from slipway.controller.watch_health import WatchHealth
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intake:
+class EventSink:
     """Where events go."""
 
     store: Store
     queue: WorkQueue[Key]
-    hearing: Hearing
+    hearing: WatchHealth
 
     def take(self, kind: Kind, event: kopf.RawEvent) -> None:
         """Learn from one raw event of a watch."""
@@ -44,7 +44,7 @@ class Intake:
             self.queue.notice(key)
 
 
-def registry_for(kinds: Sequence[Kind], intake: Intake) -> kopf.OperatorRegistry:
+def registry_for(kinds: Sequence[Kind], intake: EventSink) -> kopf.OperatorRegistry:
     """kopf's registry: one event handler a kind, and the login."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry, errors=kopf.ErrorsMode.TEMPORARY, backoff=1.0)(kopf.login_via_client)
@@ -53,7 +53,7 @@ def registry_for(kinds: Sequence[Kind], intake: Intake) -> kopf.OperatorRegistry
     return registry
 
 
-def _watch(registry: kopf.OperatorRegistry, kind: Kind, intake: Intake) -> None:
+def _watch(registry: kopf.OperatorRegistry, kind: Kind, intake: EventSink) -> None:
     @kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)
     async def changed(event: kopf.RawEvent, **_: object) -> None:
         intake.take(kind, event)

@@ -12,8 +12,8 @@ from typing import Final
 import click
 
 from slipway.controller import logs
+from slipway.controller.process import run as run_operator
 from slipway.controller.resync import KindsChangedError
-from slipway.controller.running import run as run_operator
 from slipway.controller.settings import Settings
 from slipway.controller.watching import heed_signals
 from slipway.core.decide import decide

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from slipway.controller.kinds import Key
-from slipway.core.facts import Failed, Foreign, Rejected, Unkept
-from slipway.core.hindrance import not_kept
+from slipway.core.observed.blocked_writes import not_kept
+from slipway.core.observed.objects import NameTaken, WriteDenied, WriteFailed, WriteNotKept
 
 Place = tuple[str, str]
 """Kind and name of a child."""
@@ -29,7 +29,7 @@ LONGEST_WAIT: Final = timedelta(seconds=30)
 class Obstacle:
     """One child that could not be written, or does not stay as written."""
 
-    found: Foreign | Rejected | Failed | Unkept
+    found: NameTaken | WriteDenied | WriteFailed | WriteNotKept
     until: datetime
     """When it is tried again."""
     asked: str
@@ -41,13 +41,13 @@ class Obstacle:
         """What it is, for the log."""
         found, what = self.found, " ".join(self.place)
         match found:
-            case Foreign(owned_by=owner):
+            case NameTaken(owned_by=owner):
                 return f"{what} is owned by {owner} and stays as it is"
-            case Rejected(message=message):
+            case WriteDenied(message=message):
                 return f"{what} is refused: {message}"
-            case Failed(message=message):
+            case WriteFailed(message=message):
                 return f"{what} could not be written: {message}"
-            case Unkept():
+            case WriteNotKept():
                 return not_kept(found)
 
     @property
@@ -90,7 +90,7 @@ class Obstacles:
         obstacle = self.at(key, place)
         if obstacle is None or obstacle.until <= now:
             return None
-        return obstacle if isinstance(obstacle.found, Foreign) or obstacle.asked == asked else None
+        return obstacle if isinstance(obstacle.found, NameTaken) or obstacle.asked == asked else None
 
     def clear(self, key: Key, place: Place) -> bool:
         """It could be written. Answers whether something had been in the way before."""
@@ -111,19 +111,19 @@ class Obstacles:
 
     # -- how often, and when again
 
-    def failed(self, key: Key, found: Failed, *, asked: str, now: datetime, at_least: timedelta) -> Obstacle:
+    def failed(self, key: Key, found: WriteFailed, *, asked: str, now: datetime, at_least: timedelta) -> Obstacle:
         """The obstacle for a write that failed: it has lasted since it first did, and is tried ever more slowly."""
         before = self.at(key, (found.kind, found.name))
         tries = 1
-        if before and isinstance(before.found, Failed):
+        if before and isinstance(before.found, WriteFailed):
             tries, found = before.tries + 1, replace(found, since=before.found.since)
         wait = max(min(LONGEST_WAIT, timedelta(seconds=2 ** min(tries - 1, 16))), at_least)
         return Obstacle(found=found, until=now + wait, asked=asked, tries=tries)
 
-    def unkept(self, key: Key, found: Unkept, *, asked: str, now: datetime) -> Obstacle:
+    def unkept(self, key: Key, found: WriteNotKept, *, asked: str, now: datetime) -> Obstacle:
         """The obstacle for a write whose own answer shows that it did not stay."""
         before = self.at(key, (found.kind, found.name))
-        tries = before.tries + 1 if before and isinstance(before.found, Unkept) else 1
+        tries = before.tries + 1 if before and isinstance(before.found, WriteNotKept) else 1
         wait = min(LONGEST_PAUSE, timedelta(minutes=2 ** min(tries - 1, 16)))
         return Obstacle(found=found, until=now + wait, asked=asked, tries=tries)
 

@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 
 from slipway.controller.http import AnswerTooLargeError, read_bounded
-from slipway.core.analysis.samples import Reading
+from slipway.core.observed.evidence import Reading
 from slipway.core.reasons import fit
 
 TIMEOUT_SECONDS: Final = 10

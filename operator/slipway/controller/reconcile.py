@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
-from slipway.controller.acting import Actor, Findings, StaleError
 from slipway.controller.events import event_of
+from slipway.controller.executor import Actor, Findings, StaleError
 from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
@@ -24,9 +24,10 @@ from slipway.controller.sampling import Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.controller.unwritten import Unwritten
-from slipway.core.facts import Failed, Foreign, Observed, Owner, Rejected, Unkept
-from slipway.core.hindrance import matters, not_kept
 from slipway.core.names import Manifest
+from slipway.core.observed.blocked_writes import matters, not_kept
+from slipway.core.observed.objects import NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
+from slipway.core.owner import Owner
 from slipway.core.plan import Note, Plan
 from slipway.core.platform import Platform
 from slipway.core.reasons import Reason
@@ -141,10 +142,10 @@ class Reconciler:
         found = [obstacle.found for obstacle in self._obstacles.standing(key)]
         return replace(
             self._store.observed(key),
-            foreign=tuple(each for each in found if isinstance(each, Foreign)),
-            rejected=tuple(each for each in found if isinstance(each, Rejected)),
-            failed=tuple(each for each in found if isinstance(each, Failed)),
-            unkept=tuple(each for each in found if isinstance(each, Unkept)),
+            foreign=tuple(each for each in found if isinstance(each, NameTaken)),
+            rejected=tuple(each for each in found if isinstance(each, WriteDenied)),
+            failed=tuple(each for each in found if isinstance(each, WriteFailed)),
+            unkept=tuple(each for each in found if isinstance(each, WriteNotKept)),
             evidence=self._sampling.evidence(key),
             watched_since=self._watched_since,
         )
@@ -268,7 +269,7 @@ def _is_at(version: str, live: Manifest) -> bool:
 
 def _notes(findings: Findings) -> tuple[Note, ...]:
     """Of writes that do not stay and on which nothing hangs no condition speaks: an Event does, once."""
-    unkept = (obstacle.found for obstacle in findings.met if isinstance(obstacle.found, Unkept))
+    unkept = (obstacle.found for obstacle in findings.met if isinstance(obstacle.found, WriteNotKept))
     return tuple(
         Note(reason=Reason.WRITE_NOT_KEPT, message=not_kept(each), warning=True) for each in unkept if not matters(each)
     )

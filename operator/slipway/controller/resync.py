@@ -15,11 +15,11 @@ from typing import Final
 
 from slipway.controller.coverage import Gap, Place
 from slipway.controller.family import belonging_of
-from slipway.controller.hearing import DEAF_AFTER_SECONDS, Hearing
 from slipway.controller.kinds import MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store, versions
+from slipway.controller.watch_health import DEAF_AFTER_SECONDS, WatchHealth
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Resync:
         kube: Kube,
         store: Store,
         queue: WorkQueue[Key],
-        hearing: Hearing,
+        hearing: WatchHealth,
         kinds: Sequence[Kind],
         namespaces: Sequence[str],
         clock: Callable[[], float],

@@ -14,24 +14,15 @@ from typing import Final
 
 import aiohttp
 
-from slipway.controller import asking, prometheus
+from slipway.controller import inference_client, prometheus
 from slipway.controller.events import newest
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.controller.kinds import Key
 from slipway.controller.kube import Kube
 from slipway.core.analysis.drain import kept
-from slipway.core.analysis.samples import (
-    Answer,
-    Evidence,
-    PodSample,
-    Readings,
-    Scrape,
-    Told,
-    Trial,
-    Trials,
-)
-from slipway.core.analysis.wanted import NO_REQUESTS, Exam, Question, Target, Wanted
+from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
 from slipway.core.names import HTTP_PORT, METRICS_PORT
+from slipway.core.observed.evidence import Answer, Evidence, PodSample, Readings, Scrape, Told, Trial, Trials
 from slipway.core.reasons import fit
 from slipway.triton import metrics
 
@@ -75,7 +66,7 @@ class Sampling:
         """What has been seen so far, by topic."""
         return {name: topic.evidence for name, topic in self._topics.get(key, {}).items() if topic.evidence}
 
-    def want(self, key: Key, wanted: Sequence[Wanted]) -> None:
+    def want(self, key: Key, wanted: Sequence[Look]) -> None:
         """What a pass wants looked at: what is due is looked at now, unless it is under way; other topics of that
         ModelDeployment are forgotten. When a look has ended, the ModelDeployment gets a pass again."""
         known = self._topics.pop(key, {})
@@ -101,7 +92,7 @@ class Sampling:
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, key: Key, wanted: Wanted, topic: "_Topic") -> None:
+    async def _look(self, key: Key, wanted: Look, topic: "_Topic") -> None:
         try:
             seen = await self.look(wanted, topic.evidence, topic.asked)
             topic.evidence = replace(seen, told=await self._told(key.namespace, wanted.told_of))
@@ -112,7 +103,7 @@ class Sampling:
         self._again(key)
 
     async def look(
-        self, wanted: Wanted, known: Evidence | None = None, asked: Mapping[str, int] | None = None
+        self, wanted: Look, known: Evidence | None = None, asked: Mapping[str, int] | None = None
     ) -> Evidence:
         """One look, added to what is known. `asked`: requests of ours by pod since the look before."""
         deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
@@ -188,11 +179,11 @@ class Sampling:
 
     # -- answers
 
-    async def _trials(self, wanted: Wanted, exams: Sequence[Exam], deadline: float) -> dict[str, Trials]:
+    async def _trials(self, wanted: Look, exams: Sequence[Exam], deadline: float) -> dict[str, Trials]:
         """One exam after the other, and one request after the other: it is not to be a load."""
         return {exam.metric: await self._exam(wanted, exam, deadline) for exam in exams}
 
-    async def _exam(self, wanted: Wanted, exam: Exam, deadline: float) -> Trials:
+    async def _exam(self, wanted: Look, exam: Exam, deadline: float) -> Trials:
         candidates = [target for target in wanted.targets if target.revision == wanted.candidate]
         stables = [target for target in wanted.targets if target.revision == wanted.stable]
         if not exam.requests:
@@ -203,7 +194,7 @@ class Sampling:
         for index, request in enumerate(exam.requests):
             name = f"requests[{index}]"
             try:
-                encoded = asking.encoded(request)
+                encoded = inference_client.encoded(request)
             except ValueError as error:
                 return Trials(trouble=f"{name}.{error}")
             of = (candidates[index % len(candidates)], *(stables[(index + i) % len(stables)] for i in (0, 1)))
@@ -212,7 +203,7 @@ class Sampling:
         return Trials(trials=tuple(found))
 
     async def _answers(
-        self, wanted: Wanted, targets: Sequence[Target], request: tuple[bytes, dict[str, str]], deadline: float
+        self, wanted: Look, targets: Sequence[Target], request: tuple[bytes, dict[str, str]], deadline: float
     ) -> list[Answer]:
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0:
@@ -220,7 +211,9 @@ class Sampling:
             return [Answer(pod=target.name, status=0, trouble=trouble) for target in targets]
         limit = min(left, wanted.request_timeout.total_seconds())
         asked = (
-            asking.ask(self._session, target, wanted.model, request, timeout_seconds=limit, port=self._ports.http)
+            inference_client.ask(
+                self._session, target, wanted.model, request, timeout_seconds=limit, port=self._ports.http
+            )
             for target in targets
         )
         return await asyncio.gather(*asked)
@@ -243,7 +236,7 @@ def _remembered(known: Evidence | None, scrape: Scrape, remembers: timedelta) ->
     return kept(history, remembers) if remembers else history[-2:]
 
 
-def _asked(evidence: Evidence, wanted: Wanted) -> dict[str, int]:
+def _asked(evidence: Evidence, wanted: Look) -> dict[str, int]:
     """How many requests each pod may have counted of those that this look asked."""
     uids = {target.name: target.pod for target in wanted.targets}
     asked: Counter[str] = Counter()

@@ -16,9 +16,10 @@ from typing import Any, Final
 from slipway.controller.coverage import Coverage
 from slipway.controller.family import Belonging, Family, LiveOwner, belonging_of, is_small
 from slipway.controller.kinds import DEPLOYMENT, Key, Kind
-from slipway.controller.surroundings import Surroundings
-from slipway.core.facts import NodeFacts, Observed
+from slipway.controller.shared_objects import Surroundings
 from slipway.core.names import Manifest
+from slipway.core.observed.nodes import NodeFacts
+from slipway.core.observed.objects import Observed
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from slipway.controller.hearing import Hearing
 from slipway.controller.kinds import WATCHED, Key
 from slipway.controller.store import Store
+from slipway.controller.watch_health import WatchHealth
 from slipway.core.plan import Note
 from slipway.core.reasons import Reason
 
@@ -86,7 +86,7 @@ class Telemetry:
         elif note.refuses:
             self.rollouts.labels("refused", note.reason).inc()
 
-    def watch(self, store: Store, hearing: Hearing, *, platform_version: str) -> None:
+    def watch(self, store: Store, hearing: WatchHealth, *, platform_version: str) -> None:
         """Report on a store whenever somebody scrapes."""
         self.registry.register(_StoreCollector(store, hearing, platform_version))
 
@@ -94,7 +94,7 @@ class Telemetry:
 class _StoreCollector(Collector):
     """Counts what the store holds at the moment of the scrape: nothing to keep in step, nothing to leak."""
 
-    def __init__(self, store: Store, hearing: Hearing, platform_version: str) -> None:
+    def __init__(self, store: Store, hearing: WatchHealth, platform_version: str) -> None:
         self._store, self._hearing, self._version = store, hearing, platform_version
 
     def collect(self) -> Iterable[Metric]:

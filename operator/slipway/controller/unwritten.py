@@ -11,7 +11,7 @@ from slipway.controller.kinds import Key
 from slipway.controller.kube import KubeError
 from slipway.controller.obstacles import LONGEST_WAIT
 from slipway.controller.telemetry import Telemetry
-from slipway.core.hindrance import TOLD_AFTER
+from slipway.core.observed.blocked_writes import TOLD_AFTER
 
 _UNDECLARED: Final = re.compile(r"field not declared in schema|unknown field|Unsupported value|Invalid value")
 """What an API server says that knows an older status than ours."""

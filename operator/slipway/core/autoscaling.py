@@ -2,7 +2,7 @@
 
 While versions change, no revision's own count tells what carries the load: the number is kept in
 `status.rollout.desiredReplicas`, and grows with what an autoscaler adds to a revision that clients reach. Surge is no
-load. All functions are of numbers; scene.py reads them from the cluster.
+load. All functions are of numbers; snapshot.py reads them from the cluster.
 """
 
 from dataclasses import dataclass

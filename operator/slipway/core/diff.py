@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.core.autoscaling import kept_count
 from slipway.core.body import integer, within
+from slipway.core.children.manifest import finished
 from slipway.core.desired.objects import (
     AUTOSCALER,
     DESCRIBES,
@@ -20,9 +21,10 @@ from slipway.core.desired.objects import (
     Replicas,
     Write,
 )
-from slipway.core.drift import contains, finished
-from slipway.core.facts import Child, Foreign, Observed, Owner
+from slipway.core.drift import contains
 from slipway.core.names import APPLIED, Manifest
+from slipway.core.observed.objects import Child, NameTaken, Observed
+from slipway.core.owner import Owner
 from slipway.core.plan import Action, Apply, Delete, Scale
 
 
@@ -31,7 +33,7 @@ class Changes:
     """What has to be done, and what stands in the way."""
 
     actions: list[Action] = field(default_factory=list)
-    conflicts: list[Foreign] = field(default_factory=list)
+    conflicts: list[NameTaken] = field(default_factory=list)
 
 
 def diff(desired: DesiredState, observed: Observed, owner: Owner) -> Changes:
@@ -64,7 +66,7 @@ def _compare(changes: Changes, owner: Owner, observed: Observed, desired: Desire
         changes.actions.append(Apply(manifest=first, first=True))
     elif live.owner_uid != owner.uid:
         owned_by = f"uid {live.owner_uid}" if live.owner_uid else "nobody"
-        changes.conflicts.append(Foreign(kind=kind, name=name, owned_by=owned_by))
+        changes.conflicts.append(NameTaken(kind=kind, name=name, owned_by=owned_by))
     elif not live.deleting and kind != "Job":  # a Job is one try, and its template cannot be changed
         _update(changes, live, want, desired)
 

@@ -4,7 +4,6 @@ We compare by containment, not equality: the API server adds defaults, and peopl
 theirs. Where Kubernetes merges lists by key, so do we; where it takes a list or a selector as one value, so do we.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-import orjson
-
 from slipway.api.scalars import MULTIPLIERS
-from slipway.core.facts import Owner
-from slipway.core.names import APPLIED, Manifest
 
 _MERGE_KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "containers": (("name",),),
@@ -45,30 +40,6 @@ _Path = tuple[str, str]
 """The names of the field above and of the field itself; an item of a list has its list's."""
 
 _NOWHERE: Final = ("", "")
-
-
-def applied_hash(manifest: Manifest) -> str:
-    """Names what a manifest asks for. `finished` does not change it: whose and where it is says nothing of that."""
-    bare = {k: v for k, v in manifest["metadata"].items() if k not in ("namespace", "ownerReferences")}
-    annotations = {k: v for k, v in (bare.pop("annotations", None) or {}).items() if k != APPLIED}
-    if annotations:
-        bare["annotations"] = annotations
-    said = orjson.dumps({**manifest, "metadata": bare}, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(said).hexdigest()[:16]
-
-
-def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -> Manifest:
-    """The manifest as it is applied: in its namespace, owned, and marked with its hash. `kind` is the owner's."""
-    meta = manifest["metadata"]
-    return {
-        **manifest,
-        "metadata": {
-            **meta,
-            "namespace": owner.namespace,
-            "ownerReferences": [owner.reference(api_version, kind), *(meta.get("ownerReferences") or ())],
-            "annotations": {**(meta.get("annotations") or {}), APPLIED: applied_hash(manifest)},
-        },
-    }
 
 
 def contains(live: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
-from slipway.core.analysis.wanted import Wanted
+from slipway.core.analysis.look import Look
 from slipway.core.names import Manifest
 
 
@@ -78,6 +78,6 @@ class Plan:
     """Available pods by Deployment that allow the actions to take capacity away: to be seen live before them."""
     relies_on_guards: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """What allows the actions to open a route: by kind and name the resourceVersion, to be seen live before them."""
-    looks: tuple[Wanted, ...] = ()
+    looks: tuple[Look, ...] = ()
     """What is to be looked at beside the passes, and when."""
     wake_at: datetime | None = None

@@ -5,7 +5,7 @@ from typing import Any
 
 from slipway.api.v1alpha1.analysis import Analysis, Measurement, MeasurementOutcome, Metric
 from slipway.core.analysis.measure import Contender
-from slipway.core.analysis.samples import Answer, Evidence, Output, PodSample, Scrape, Trial
+from slipway.core.observed.evidence import Answer, Evidence, Output, PodSample, Scrape, Trial
 from slipway.triton.metrics import ModelMetrics
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from slipway.core.analysis.answers import compare, refused
-from slipway.core.analysis.samples import Answer, Output, Trial
+from slipway.core.observed.evidence import Answer, Output, Trial
 from tests.core.analysis.samples import answer, refusal, trial
 
 SAME, DIFFERS, UNKNOWN = "same", "differs", "unknown"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from slipway.core.analysis.drain import flat_since, kept, last_counted, look_due
-from slipway.core.analysis.samples import Golden, Scrape
+from slipway.core.observed.evidence import Golden, Scrape
 from tests.core.analysis.samples import MINUTE, NOON, OLD, counters, sample, scrape
 
 DRAIN = timedelta(seconds=30)

@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
-from slipway.api.v1alpha1.analysis import (
-    Analysis,
-    AnalysisPhase,
-    AnalysisStatus,
-)
+from slipway.api.v1alpha1.analysis import Analysis, AnalysisPhase, AnalysisStatus
 from slipway.core.analysis.course import advanced, looks_at
 from slipway.core.analysis.judge import begun, judge
-from slipway.core.analysis.samples import Evidence, Reading, Readings
+from slipway.core.observed.evidence import Evidence, Reading, Readings
 from tests.core.analysis.samples import (
     CANDIDATE,
     MINUTE,

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.api.v1alpha1.analysis import MeasurementOutcome, Metric
 from slipway.core.analysis.measure import Contender, measure
-from slipway.core.analysis.samples import Evidence, Golden, Reading, Readings, Trials
+from slipway.core.observed.evidence import Evidence, Golden, Reading, Readings, Trials
 from tests.core.analysis.samples import (
     CANDIDATE,
     MINUTE,

@@ -12,8 +12,8 @@ from slipway.core.analysis.chance import may_be_chance
 from slipway.core.analysis.course import advanced
 from slipway.core.analysis.judge import begun, judge
 from slipway.core.analysis.measure import measure
-from slipway.core.analysis.samples import Evidence, PodSample, Reading, Readings, Trials
 from slipway.core.analysis.window import window
+from slipway.core.observed.evidence import Evidence, PodSample, Reading, Readings, Trials
 from slipway.triton.metrics import ModelMetrics
 from tests.core.analysis.samples import (
     CANDIDATE,

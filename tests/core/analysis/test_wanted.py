@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from slipway.core.analysis.look import Exam, Question, exams, questions
 from slipway.core.analysis.query import Subject
-from slipway.core.analysis.wanted import Exam, Question, exams, questions
 from tests.core.analysis.samples import NEW, OLD, analysis, answers, built_in, queried
 
 CANDIDATE = Subject(namespace="shop", name="churn", revision=NEW)

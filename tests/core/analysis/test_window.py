@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from slipway.core.analysis.samples import Golden
 from slipway.core.analysis.window import Slowest, window
+from slipway.core.observed.evidence import Golden
 from slipway.triton.metrics import ModelMetrics
 from tests.core.analysis.samples import MINUTE, NEW, OLD, counters, sample, scrape
 

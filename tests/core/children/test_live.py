@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from slipway.core.drift import contains, finished
+from slipway.core.children.manifest import finished
+from slipway.core.drift import contains
 from slipway.core.names import Manifest
 from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
 from testbed.plane import Plane

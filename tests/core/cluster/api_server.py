@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from slipway.core.facts import NodeFacts
 from slipway.core.names import Manifest
+from slipway.core.observed.nodes import NodeFacts
 from slipway.core.plan import Apply, Delete, Scale
 from tests.core.gen import NOON
 

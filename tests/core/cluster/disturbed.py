@@ -11,9 +11,9 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import RollingUpdate, Rollout, RolloutType
 from slipway.core.children.route import ROUTE, ROUTES
 from slipway.core.decide import decide
-from slipway.core.facts import Foreign, Observed
 from slipway.core.identity import ask, canonical
 from slipway.core.names import REVISION, Manifest
+from slipway.core.observed.objects import NameTaken, Observed
 from slipway.core.plan import Action, Apply, Delete, Plan, Scale, place_of
 from tests.core.cluster.simulator import Simulator
 from tests.core.gen import owner, platform
@@ -117,7 +117,7 @@ class Disturbed(Simulator):
         if isinstance(action, Apply) and (kind, name) in self.taken:
             if any((known.kind, known.name) == (kind, name) for known in self.foreign):
                 return  # known and said already, as the controller has it
-            self.foreign = (*self.foreign, Foreign(kind=kind, name=name, owned_by="nobody"))
+            self.foreign = (*self.foreign, NameTaken(kind=kind, name=name, owned_by="nobody"))
             raise ConflictError
         match action:
             case Apply(first=True) if there is not None and kind in ("Deployment", "Service"):

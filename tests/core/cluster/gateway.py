@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from slipway.core.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_facts
 from slipway.core.names import Manifest
+from slipway.core.observed.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_facts
 from tests.core.cluster.api_server import ApiServer
 
 ENVOY_GATEWAY: Final = frozenset({"SecurityPolicy", "BackendTrafficPolicy"})

@@ -6,8 +6,9 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from slipway.core.facts import Observed, PodFacts, pod_facts
 from slipway.core.names import REVISION, Manifest
+from slipway.core.observed.objects import Observed
+from slipway.core.observed.pods import PodFacts, pod_facts
 from slipway.core.plan import Plan
 from slipway.core.reasons import Reason
 from tests.core.cluster.disturbed import Disturbed

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from slipway.core.facts import NodeFacts
 from slipway.core.names import REVISION
+from slipway.core.observed.nodes import NodeFacts
 from tests.core.cluster.disturbed import Disturbed
 from tests.core.cluster.kubelet import RESOLVED, says
 from tests.core.cluster.operated import Operated

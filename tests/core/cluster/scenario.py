@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from slipway.core.facts import NodeFacts
-from slipway.core.traffic_policy import IN_FORCE_AFTER
+from slipway.core.observed.nodes import NodeFacts
+from slipway.core.observed.traffic_policies import IN_FORCE_AFTER
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.simulator import Simulator, simulator

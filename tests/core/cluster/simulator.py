@@ -12,13 +12,14 @@ from typing import Any
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.core.analysis import drain
-from slipway.core.analysis.samples import Evidence, PodSample, Scrape
 from slipway.core.decide import decide
-from slipway.core.facts import Child, Failed, Foreign, Observed, Rejected, Unkept, pod_facts
 from slipway.core.identity import ask
 from slipway.core.names import REVISION, Manifest
+from slipway.core.observed.evidence import Evidence, PodSample, Scrape
+from slipway.core.observed.objects import Child, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
+from slipway.core.observed.pods import pod_facts
 from slipway.core.plan import Plan
-from slipway.core.scene import Scene
+from slipway.core.snapshot import Snapshot
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.gateway import GatewayController
 from tests.core.cluster.kubelet import Kubelet
@@ -31,10 +32,10 @@ class Simulator(Kubelet, GatewayController):
 
     unknown: frozenset[str] = frozenset()
     unlisted: frozenset[str] = frozenset()
-    foreign: tuple[Foreign, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    failed: tuple[Failed, ...] = ()
-    unkept: tuple[Unkept, ...] = ()
+    foreign: tuple[NameTaken, ...] = ()
+    rejected: tuple[WriteDenied, ...] = ()
+    failed: tuple[WriteFailed, ...] = ()
+    unkept: tuple[WriteNotKept, ...] = ()
     platform_version: str = "0.1.0"
     status_writes: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -63,10 +64,10 @@ class Simulator(Kubelet, GatewayController):
             watched_since=self.watched_since,
         )
 
-    def scene(self) -> Scene:
+    def scene(self) -> Snapshot:
         """What a pass would look at now."""
         spec = ModelDeploymentSpec.model_validate(self.spec)
-        return Scene(
+        return Snapshot(
             owner=owner(generation=self.generation, request=self.request),
             spec=spec,
             ask=ask(spec),

@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from slipway.core.decide import decide
-from slipway.core.facts import Child, Foreign, NodeFacts, Observed, Rejected, pod_facts
-from slipway.core.gateways import GatewayClassFacts, Gateways, gateway_facts
 from slipway.core.names import Manifest
+from slipway.core.observed.gateways import GatewayClassFacts, Gateways, gateway_facts
+from slipway.core.observed.nodes import NodeFacts
+from slipway.core.observed.objects import Child, NameTaken, Observed, WriteDenied
+from slipway.core.observed.pods import pod_facts
 from slipway.core.plan import Action, Apply, Delete, Plan, Scale, place_of
 from tests.core.gen import owner, platform, resolved
 
@@ -58,8 +60,8 @@ class World:
     """Kinds whose watch tells of nothing for the time being."""
     failing: dict[str, int] = field(default_factory=dict)
     """HTTP status that writes of a kind are answered with."""
-    foreign: tuple[Foreign, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
+    foreign: tuple[NameTaken, ...] = ()
+    rejected: tuple[WriteDenied, ...] = ()
     gateways: Gateways = field(default_factory=Gateways)
     programmed: dict[str, dict[str, int]] = field(default_factory=dict)
     """Parts of the requests by revision as the gateway's proxies have them, by kind of route."""
@@ -128,7 +130,7 @@ class World:
         """A write that fails, as far as it was arranged."""
         code = self.failing.get(kind)
         if code == 403:
-            rejected = Rejected(kind=kind, name=name, message="denied by a policy", forbidden=True)
+            rejected = WriteDenied(kind=kind, name=name, message="denied by a policy", forbidden=True)
             if rejected not in self.rejected:
                 self.rejected = (*self.rejected, rejected)
                 raise ConflictError
@@ -142,7 +144,7 @@ class World:
             if kind in ("Deployment", "Service"):
                 raise ConflictError
             return
-        foreign = Foreign(kind=kind, name=name, owned_by="nobody")
+        foreign = NameTaken(kind=kind, name=name, owned_by="nobody")
         if foreign not in self.foreign:
             self.foreign = (*self.foreign, foreign)
             raise ConflictError

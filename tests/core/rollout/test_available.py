@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from slipway.core.facts import PodFacts, pod_facts
-from slipway.core.rollout.facts import available
+from slipway.core.observed.pods import PodFacts, pod_facts
+from slipway.core.observed.revision import available
 from tests.core.gen import NOON
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from slipway.core.facts import PodFacts
+from slipway.core.observed.endings import of_server
+from slipway.core.observed.pods import PodFacts
 from slipway.core.reasons import Reason
-from slipway.core.rollout.endings import of_server
 from slipway.core.rollout.gates import first_finding, is_certain
 from tests.core.cluster.kubelet import says
 from tests.core.gen import POLICY, revision_facts

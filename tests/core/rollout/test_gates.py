@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from slipway.api.v1alpha1.spec import Accelerator
-from slipway.core.facts import NodeFacts, PodFacts
+from slipway.core.observed.nodes import NodeFacts
+from slipway.core.observed.pods import PodFacts
+from slipway.core.policy import Policy
 from slipway.core.reasons import About, Reason
-from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain
+from slipway.core.rollout.gates import at_fault, first_finding, is_certain
 from tests.core.cluster.kubelet import says
 from tests.core.gen import POLICY, revision_facts
 from tests.core.pods import ended, fetcher, pod, server, true, unschedulable

@@ -8,14 +8,14 @@ import pytest
 
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RevisionRef, RolloutPhase, RolloutStatus, StrategyStatus
-from slipway.core.facts import PodFacts
+from slipway.core.observed.pods import PodFacts
+from slipway.core.observed.revision import RevisionFacts
+from slipway.core.policy import Policy
 from slipway.core.reasons import Reason
 from slipway.core.rollout.capacity import Limits
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy
-from slipway.core.rollout.limits import Planned, bundles_verified, planned
-from slipway.core.rollout.shares import all_to
 from slipway.core.rollout.state import Facts, State
+from slipway.core.rollout.strategy import Strategy, bundles_verified, planned
+from slipway.core.shares import all_to
 from tests.core.pods import pod, unschedulable
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -51,7 +51,7 @@ def facts(needed: int = 4, *, new: int = 0, old: int = 4, pods: tuple[PodFacts, 
     return Facts(needed=needed, traffic=all_to("aaaa1111"), revisions=revisions, **of)
 
 
-def plan(seen: Facts, how: Policy, rollout: RolloutStatus = ROLLOUT, now: datetime = NOON) -> Planned:
+def plan(seen: Facts, how: Policy, rollout: RolloutStatus = ROLLOUT, now: datetime = NOON) -> Strategy:
     return planned(rollout, seen, STATE, how, now)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
-from slipway.core.facts import PodFacts
+from slipway.core.observed.pods import PodFacts
+from slipway.core.observed.revision import RevisionFacts
 from slipway.core.reasons import Reason
-from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.simulator import Simulator, simulator

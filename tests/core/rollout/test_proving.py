@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
-from slipway.core.facts import Child
+from slipway.core.observed.objects import Child
+from slipway.core.observed.revision import ResolveFacts
 from slipway.core.reasons import Reason
-from slipway.core.rollout.facts import ResolveFacts
 from slipway.core.rollout.proving import unproved
-from slipway.core.rollout.shares import all_to
 from slipway.core.rollout.state import Allocation, Outcome, Proof, State
+from slipway.core.shares import all_to
 from tests.core.cluster.kubelet import says
 from tests.core.gen import DIGEST, resolved
 from tests.core.pods import pod

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from slipway.core.analysis.samples import Evidence, Scrape, Told
-from slipway.core.facts import Child, PodFacts
+from slipway.core.looks.not_started import LOOK_AGAIN, MOST, UNSTARTED_AFTER, wanted
+from slipway.core.observed.evidence import Evidence, Scrape, Told
+from slipway.core.observed.not_started import TOPIC, has_no_pod
+from slipway.core.observed.objects import Child
+from slipway.core.observed.pods import PodFacts
 from slipway.core.reasons import About, Finding, Reason
 from slipway.core.rollout.gates import first_finding
-from slipway.core.rollout.unstarted import LOOK_AGAIN, MOST, TOPIC, UNSTARTED_AFTER, has_no_pod, wanted
 from tests.core.cluster.simulator import Simulator, simulator
 from tests.core.gen import NOON, POLICY, owner, revision_facts
 from tests.core.pods import AT, fetcher, pod, true

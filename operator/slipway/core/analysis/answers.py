@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from slipway.core.analysis.samples import Answer, Output, Trial
+from slipway.core.observed.evidence import Answer, Output, Trial
 
 FLOATS: Final = frozenset({"FP16", "BF16", "FP32", "FP64"})
 

@@ -1,7 +1,7 @@
 """The course of an analysis: it begins, waits for its looks, and is judged round by round.
 
 status = advanced(analysis, status, evidence, candidate, stable, now)
-looks_at(status, evidence)      when the shell is to look, for Wanted.at
+looks_at(status, evidence)      when the shell is to look, for Look.at
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from slipway.api.scalars import duration
 from slipway.api.v1alpha1.analysis import Analysis, AnalysisStatus
 from slipway.core.analysis.judge import begun, is_due, judge
 from slipway.core.analysis.measure import Contender, measure
-from slipway.core.analysis.samples import Evidence
+from slipway.core.observed.evidence import Evidence
 
 
 def advanced(

@@ -8,7 +8,7 @@ from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from typing import Final
 
-from slipway.core.analysis.samples import NO_GOLDEN, Golden, PodSample, Scrape
+from slipway.core.observed.evidence import NO_GOLDEN, Golden, PodSample, Scrape
 
 LOOK_EVERY: Final = timedelta(seconds=5)
 """From one look at an old revision's counters to the next, at least."""

@@ -12,8 +12,8 @@ from typing import Final
 from slipway.api.v1alpha1.analysis import BuiltIn, Measurement, MeasurementOutcome, Metric
 from slipway.core.analysis.answers import compare, refused
 from slipway.core.analysis.chance import may_be_chance
-from slipway.core.analysis.samples import NO_GOLDEN, Evidence, Golden, Reading, Readings, Trials
 from slipway.core.analysis.window import Window, window
+from slipway.core.observed.evidence import NO_GOLDEN, Evidence, Golden, Reading, Readings, Trials
 from slipway.core.reasons import fit
 from slipway.triton.metrics import KEEP_LATENCIES, QUANTILE_SECONDS
 

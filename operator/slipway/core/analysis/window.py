@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from slipway.core.analysis.samples import NO_GOLDEN, Golden, PodSample, Scrape
+from slipway.core.observed.evidence import NO_GOLDEN, Golden, PodSample, Scrape
 from slipway.triton.metrics import ModelMetrics
 
 

@@ -1,8 +1,8 @@
 """HorizontalPodAutoscaler of a revision: on its own Deployment, so that scaling goes on without us."""
 
 from slipway.api.v1alpha1.spec import Autoscaling
-from slipway.core.facts import Owner
 from slipway.core.names import Manifest, labels, of_revision
+from slipway.core.owner import Owner
 
 
 def autoscaler(*, owner: Owner, revision: str, autoscaling: Autoscaling, bounds: tuple[int, int]) -> Manifest:

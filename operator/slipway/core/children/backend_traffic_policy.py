@@ -5,8 +5,8 @@ from typing import Final
 
 from slipway.api.v1alpha1.spec import RateLimit, Traffic
 from slipway.core.children.policy import policy
-from slipway.core.facts import Owner
 from slipway.core.names import Manifest
+from slipway.core.owner import Owner
 
 BACKEND_TRAFFIC_POLICY: Final = "BackendTrafficPolicy"
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")

@@ -1,7 +1,7 @@
 """PodDisruptionBudget of a revision: drains take its pods one by one."""
 
-from slipway.core.facts import Owner
 from slipway.core.names import Manifest, labels, of_revision, revision_selector
+from slipway.core.owner import Owner
 
 
 def budget(*, owner: Owner, revision: str) -> Manifest:

@@ -3,8 +3,8 @@
 import json
 
 from slipway.api.v1alpha1.spec import Model
-from slipway.core.facts import Owner
 from slipway.core.names import Manifest, labels, of_revision
+from slipway.core.owner import Owner
 
 
 def config_map(*, owner: Owner, model: Model, revision: str) -> Manifest:

@@ -4,16 +4,8 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from slipway.core.facts import Owner
-from slipway.core.names import (
-    COMPONENT,
-    GRPC_PORT,
-    HTTP_PORT,
-    METRICS_PORT,
-    MODEL_DEPLOYMENT,
-    Manifest,
-    labels,
-)
+from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, METRICS_PORT, MODEL_DEPLOYMENT, Manifest, labels
+from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.api.v1alpha1.spec import Model, Scheduling, Server
 from slipway.core.children.resolved import Resolved
-from slipway.core.facts import Owner
 from slipway.core.names import Manifest
+from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 from slipway.triton.memory import GIB
 

@@ -7,8 +7,8 @@ all its routes, the route's own takes its place.
 from typing import Final
 
 from slipway.core.children.route import ROUTE
-from slipway.core.facts import Owner
 from slipway.core.names import Manifest, labels
+from slipway.core.owner import Owner
 
 GROUP_VERSION: Final = "gateway.envoyproxy.io/v1alpha1"
 

@@ -10,8 +10,9 @@ import orjson
 
 from slipway.core.body import within
 from slipway.core.children.revision import RevisionRecord, controller_revision
-from slipway.core.facts import Child, Owner
 from slipway.core.names import DOMAIN, Manifest
+from slipway.core.observed.objects import Child
+from slipway.core.owner import Owner
 
 RECORD: Final = f"{DOMAIN}/record"
 """Annotation on a revision's ConfigMap: the packed ControllerRevision data."""

@@ -13,8 +13,8 @@ from slipway.core.children.pod import (
     source_mounts,
     temporary_volume,
 )
-from slipway.core.facts import Owner
 from slipway.core.names import ASK, RESOLVE_CONTAINER, Manifest, labels, of_resolve_job
+from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 
 KEPT_SECONDS = 600

@@ -16,9 +16,9 @@ from slipway.core.children.config_map import config_map
 from slipway.core.children.resolved import Resolved
 from slipway.core.children.service import revision_service
 from slipway.core.children.workload import deployment
-from slipway.core.facts import Owner
 from slipway.core.identity import asked, revision_of
 from slipway.core.names import ASK, SHORT, Manifest, labels, of_revision
+from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 
 FORMAT: Final = 1

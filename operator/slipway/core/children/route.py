@@ -11,8 +11,8 @@ from typing import Any, Final
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import Gateway, Traffic
 from slipway.api.v1alpha1.traffic import CandidateHeader, GrpcRoute
-from slipway.core.facts import Owner
 from slipway.core.names import GRPC_PORT, HTTP_PORT, Manifest, labels, of_revision
+from slipway.core.owner import Owner
 
 API_VERSION: Final = "gateway.networking.k8s.io/v1"
 ROUTE: Final = "HTTPRoute"

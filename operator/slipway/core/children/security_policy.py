@@ -5,8 +5,8 @@ from typing import Final
 from slipway.api.v1alpha1.spec import ApiKeys, Jwt, Traffic
 from slipway.core.children.policy import policy
 from slipway.core.children.route import API_VERSION, ROUTE
-from slipway.core.facts import Owner
 from slipway.core.names import Manifest
+from slipway.core.owner import Owner
 
 SECURITY_POLICY: Final = "SecurityPolicy"
 KEYS_SECONDS: Final = 5

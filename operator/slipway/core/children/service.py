@@ -1,6 +1,5 @@
 """Services: one per revision, and the root one that clients use."""
 
-from slipway.core.facts import Owner
 from slipway.core.names import (
     GRPC_PORT,
     HTTP_PORT,
@@ -11,6 +10,7 @@ from slipway.core.names import (
     revision_selector,
     server_selector,
 )
+from slipway.core.owner import Owner
 
 
 def revision_service(*, owner: Owner, revision: str) -> Manifest:

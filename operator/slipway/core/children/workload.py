@@ -26,7 +26,6 @@ from slipway.core.children.pod import (
     temporary_volume,
 )
 from slipway.core.children.resolved import Resolved
-from slipway.core.facts import Owner
 from slipway.core.names import (
     FETCH_CONTAINER,
     GRPC_PORT,
@@ -39,6 +38,7 @@ from slipway.core.names import (
     of_revision,
     revision_selector,
 )
+from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 from slipway.triton.memory import MIB, PRE_STOP, bundle_storage, temporary_storage
 

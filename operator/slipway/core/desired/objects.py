@@ -9,9 +9,10 @@ from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.children.route import GRPC_ROUTE, ROUTE
 from slipway.core.children.security_policy import SECURITY_POLICY
-from slipway.core.facts import Child, PodFacts
 from slipway.core.names import Manifest
-from slipway.core.rollout.shares import Traffic
+from slipway.core.observed.objects import Child
+from slipway.core.observed.pods import PodFacts
+from slipway.core.shares import Traffic
 
 AUTOSCALER: Final = "HorizontalPodAutoscaler"
 

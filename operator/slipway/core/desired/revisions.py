@@ -9,68 +9,72 @@ from slipway.core.children.budget import budget
 from slipway.core.children.record import with_record
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.desired.objects import LEFTOVERS_GO, DesiredObject, DesiredRevision, Replicas, left_alone
-from slipway.core.lineup import Lineup
 from slipway.core.names import of_revision
+from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import Outcome
-from slipway.core.scene import Scene
+from slipway.core.snapshot import Snapshot
 
 
-def revisions(scene: Scene, outcome: Outcome, lineup: Lineup, reached: frozenset[str]) -> Iterator[DesiredRevision]:
+def revisions(
+    snapshot: Snapshot, outcome: Outcome, roles: RevisionRoles, reached: frozenset[str]
+) -> Iterator[DesiredRevision]:
     """Every revision that keeps pods. `reached`: those that clients reach from now on."""
-    yield from _aside(scene, lineup)
+    yield from _aside(snapshot, roles)
     counts: Mapping[str, int] = outcome.allocation.counts if outcome.allocation else {}
-    named = ((ref, ref.revision) for ref in (outcome.state.stable, outcome.state.candidate, *lineup.superseded) if ref)
+    named = ((ref, ref.revision) for ref in (outcome.state.stable, outcome.state.candidate, *roles.superseded) if ref)
     # One that was not looked at yet keeps what it has.
-    planned = [(ref, name, counts.get(name, scene.count(name))) for ref, name in named if name]
+    planned = [(ref, name, counts.get(name, snapshot.count(name))) for ref, name in named if name]
     # What gives up pods is written first: at no moment between two writes are there more than the surge allows.
-    for ref, revision, count in sorted(planned, key=lambda plan: plan[2] >= scene.count(plan[1])):
-        limits = _limits(scene, outcome, revision, count, reached)
-        yield _desired(scene, ref, Replicas(count=count, bounds=limits), serves=revision in reached)
+    for ref, revision, count in sorted(planned, key=lambda plan: plan[2] >= snapshot.count(plan[1])):
+        limits = _limits(snapshot, outcome, revision, count, reached)
+        yield _desired(snapshot, ref, Replicas(count=count, bounds=limits), serves=revision in reached)
 
 
-def _aside(scene: Scene, lineup: Lineup) -> Iterator[DesiredRevision]:
+def _aside(snapshot: Snapshot, roles: RevisionRoles) -> Iterator[DesiredRevision]:
     """Those without traffic that keep their pods for a while."""
-    if lineup.standby:
-        count = max(scene.count(lineup.standby.revision), scene.needed) if scene.needed else 0
-        yield _desired(scene, lineup.standby, Replicas(count=count), serves=False)
-    for known in lineup.retiring:
-        yield _desired(scene, known, Replicas(count=scene.count(known.revision)), serves=False)
+    if roles.standby:
+        count = max(snapshot.count(roles.standby.revision), snapshot.needed) if snapshot.needed else 0
+        yield _desired(snapshot, roles.standby, Replicas(count=count), serves=False)
+    for known in roles.retiring:
+        yield _desired(snapshot, known, Replicas(count=snapshot.count(known.revision)), serves=False)
 
 
-def _desired(scene: Scene, ref: RevisionRef | RevisionStatus, replicas: Replicas, *, serves: bool) -> DesiredRevision:
+def _desired(
+    snapshot: Snapshot, ref: RevisionRef | RevisionStatus, replicas: Replicas, *, serves: bool
+) -> DesiredRevision:
     revision = ref.revision or ""
     most = replicas.bounds[1] if replicas.bounds else replicas.count
     return DesiredRevision(
         revision=revision,
         number=ref.number or 1,
-        record=scene.record(revision),
+        record=snapshot.record(revision),
         replicas=replicas,
-        guarded=serves and not scene.suspended and most > 1,
+        guarded=serves and not snapshot.suspended and most > 1,
     )
 
 
 def _limits(
-    scene: Scene, outcome: Outcome, revision: str, count: int, reached: frozenset[str]
+    snapshot: Snapshot, outcome: Outcome, revision: str, count: int, reached: frozenset[str]
 ) -> tuple[int, int] | None:
     """Between what its autoscaler may move a revision's count; None where it has none."""
-    state, rollout, scaling = outcome.state, outcome.state.rollout, scene.spec.autoscaling
+    state, rollout, scaling = outcome.state, outcome.state.rollout, snapshot.spec.autoscaling
     if scaling is None or state.stable is None or not count or revision not in reached:
         return None
     moving = rollout is not None and rollout.phase not in (RolloutPhase.SOAKING, RolloutPhase.RESOLVING)
     back = rollout is not None and rollout.phase is RolloutPhase.ROLLING_BACK
-    makes_room = revision == state.stable.revision and not back and count < scene.needed
-    grows = revision == _grows(scene, outcome, reached, back=back) and not makes_room
+    makes_room = revision == state.stable.revision and not back and count < snapshot.needed
+    grows = revision == _grows(snapshot, outcome, reached, back=back) and not makes_room
     part = autoscaling.ScaledRevision(count=count, alone=not moving and reached == {revision}, carries_growth=grows)
     return autoscaling.bounds(scaling, part)
 
 
-def _grows(scene: Scene, outcome: Outcome, reached: frozenset[str], *, back: bool) -> str | None:
+def _grows(snapshot: Snapshot, outcome: Outcome, reached: frozenset[str], *, back: bool) -> str | None:
     """The revision that more load goes to while versions change: the candidate, as soon as it has traffic that no step
     and no exact share limits."""
     state = outcome.state
     exact = outcome.allocation is not None and outcome.allocation.traffic.shares
     candidate = state.candidate.revision if state.candidate else None
-    limited = back or exact or scene.policy.canary_steps
+    limited = back or exact or snapshot.policy.canary_steps
     if candidate in reached and not limited:
         return candidate
     return state.stable.revision if state.stable else None
@@ -79,35 +83,35 @@ def _grows(scene: Scene, outcome: Outcome, reached: frozenset[str], *, back: boo
 # -- their objects
 
 
-def objects(scene: Scene, desired: DesiredRevision) -> Iterator[DesiredObject]:
+def objects(snapshot: Snapshot, desired: DesiredRevision) -> Iterator[DesiredObject]:
     """What one revision is made of, and what stands beside its pods."""
     if desired.record is None:
-        yield from _lost(scene, desired)
+        yield from _lost(snapshot, desired)
     else:
-        yield from _of_record(scene, desired, desired.record)
+        yield from _of_record(snapshot, desired, desired.record)
     if desired.guarded:
-        yield DesiredObject(manifest=budget(owner=scene.owner, revision=desired.revision))
-    limits, scaling = desired.replicas.bounds, scene.spec.autoscaling
+        yield DesiredObject(manifest=budget(owner=snapshot.owner, revision=desired.revision))
+    limits, scaling = desired.replicas.bounds, snapshot.spec.autoscaling
     if limits and scaling:
-        manifest = autoscaler(owner=scene.owner, revision=desired.revision, autoscaling=scaling, bounds=limits)
+        manifest = autoscaler(owner=snapshot.owner, revision=desired.revision, autoscaling=scaling, bounds=limits)
         yield DesiredObject(manifest=manifest)
 
 
-def _of_record(scene: Scene, desired: DesiredRevision, record: RevisionRecord) -> Iterator[DesiredObject]:
-    yield DesiredObject(manifest=controller_revision(record, owner=scene.owner, number=desired.number))
+def _of_record(snapshot: Snapshot, desired: DesiredRevision, record: RevisionRecord) -> Iterator[DesiredObject]:
+    yield DesiredObject(manifest=controller_revision(record, owner=snapshot.owner, number=desired.number))
     for child in record.children:
         match child["kind"]:
             case "ConfigMap":
-                live = scene.observed.child("ConfigMap", child["metadata"]["name"])
-                yield DesiredObject(manifest=with_record(child, record, scene.owner, live))
+                live = snapshot.observed.child("ConfigMap", child["metadata"]["name"])
+                yield DesiredObject(manifest=with_record(child, record, snapshot.owner, live))
             case "Deployment":
                 yield DesiredObject(manifest=child, replicas=desired.replicas)
             case _:
                 yield DesiredObject(manifest=child)
 
 
-def _lost(scene: Scene, desired: DesiredRevision) -> Iterator[DesiredObject]:
+def _lost(snapshot: Snapshot, desired: DesiredRevision) -> Iterator[DesiredObject]:
     """All that is there of a revision whose making nobody knows any more."""
-    name = of_revision(scene.owner.name, desired.revision)
+    name = of_revision(snapshot.owner.name, desired.revision)
     for kind in LEFTOVERS_GO:
         yield left_alone(kind, name, desired.replicas if kind == "Deployment" else None)

@@ -9,26 +9,26 @@ from slipway.core.children.network_policy import network_policy
 from slipway.core.children.route import GRPC_ROUTE, ROUTE, Backend, Routing, grpc_route, http_route
 from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.children.service import root_service
+from slipway.core.desired.guarded_route import beside
 from slipway.core.desired.objects import DesiredObject, DesiredRevision, Write, left_alone, written
 from slipway.core.names import Manifest
 from slipway.core.rollout.canary import mirrored
-from slipway.core.rollout.shares import Traffic, all_to, not_growing
 from slipway.core.rollout.state import Outcome, State
-from slipway.core.scene import Scene
-from slipway.core.traffic_policy import beside
+from slipway.core.shares import Traffic, all_to, not_growing
+from slipway.core.snapshot import Snapshot
 
 
-def traffic_of(scene: Scene, outcome: Outcome) -> Traffic:
+def traffic_of(snapshot: Snapshot, outcome: Outcome) -> Traffic:
     """Who should answer clients from now on."""
     if outcome.allocation and outcome.allocation.traffic.service:
         return outcome.allocation.traffic
     candidate = outcome.state.candidate
     first = candidate.revision if candidate and outcome.state.stable is None else None
-    return all_to(first) if first else scene.traffic
+    return all_to(first) if first else snapshot.traffic
 
 
 def weights_of(
-    scene: Scene, outcome: Outcome, traffic: Traffic, revisions: Sequence[DesiredRevision]
+    snapshot: Snapshot, outcome: Outcome, traffic: Traffic, revisions: Sequence[DesiredRevision]
 ) -> Mapping[str, int]:
     """Parts of the gateway's requests: exact ones, or by the available pods that each revision keeps."""
     if traffic.shares is not None:
@@ -37,21 +37,21 @@ def weights_of(
     if len(reached) == 1:
         return dict.fromkeys(reached, 100)
     back = outcome.state.rollout is not None and outcome.state.rollout.phase is RolloutPhase.ROLLING_BACK
-    route = scene.route
-    if route and route.wait.finding and not back and route.reaches == reached and all(map(scene.available, reached)):
+    route = snapshot.route
+    if route and route.wait.finding and not back and route.reaches == reached and all(map(snapshot.available, reached)):
         return {revision: weight for revision, weight in route.weights.items() if weight}
     taking = [each for each in sorted(revisions, key=_name) if each.revision in reached]
-    pods = {each.revision: _keeps(scene, each) if scene.addressable(each.revision) else 0 for each in taking}
+    pods = {each.revision: _keeps(snapshot, each) if snapshot.addressable(each.revision) else 0 for each in taking}
     stable = outcome.state.stable
     if back and route and stable:
         return not_growing(pods, stable=stable.revision or "", now={name: route.share(name) for name in pods})
     return pods if any(pods.values()) else dict.fromkeys(pods, 1)
 
 
-def _keeps(scene: Scene, desired: DesiredRevision) -> int:
+def _keeps(snapshot: Snapshot, desired: DesiredRevision) -> int:
     """Available pods that a revision has still once its count is written."""
     name, replicas = desired.revision, desired.replicas
-    return min(scene.available(name), kept_count(scene.count(name), replicas.count, replicas.bounds))
+    return min(snapshot.available(name), kept_count(snapshot.count(name), replicas.count, replicas.bounds))
 
 
 def _name(desired: DesiredRevision) -> str:
@@ -59,7 +59,7 @@ def _name(desired: DesiredRevision) -> str:
 
 
 def objects(
-    scene: Scene,
+    snapshot: Snapshot,
     state: State,
     traffic: Traffic,
     weights: Mapping[str, int],
@@ -67,23 +67,23 @@ def objects(
 ) -> Iterator[DesiredObject]:
     """The root Service, then what guards the routes, and the routes. Where a share changes, it is written whatever a
     look from before says: an earlier change may still be on its way."""
-    was = Traffic.of(scene.before.traffic)
+    was = Traffic.of(snapshot.before.traffic)
     moves = bool(was.service) and was != traffic
-    if service := traffic.service or scene.selected:
+    if service := traffic.service or snapshot.selected:
         alone = next(iter(service)) if len(service) == 1 else None
         yield _routing_object(
-            root_service(owner=scene.owner, revision=alone), always=moves and was.service != traffic.service
+            root_service(owner=snapshot.owner, revision=alone), always=moves and was.service != traffic.service
         )
-    http, grpc = _routes(scene, state, weights, revisions)
-    guarded = beside(scene.policies, http, scene.observed, scene.owner) if http else None
+    http, grpc = _routes(snapshot, state, weights, revisions)
+    guarded = beside(snapshot.policies, http, snapshot.observed, snapshot.owner) if http else None
     if http:
-        yield from written(scene.policies.manifests)
+        yield from written(snapshot.policies.manifests)
         if guarded is None:
-            yield left_alone(ROUTE, scene.owner.name)
-        if scene.policies.exchanged:
-            yield left_alone(SECURITY_POLICY, scene.owner.name)
+            yield left_alone(ROUTE, snapshot.owner.name)
+        if snapshot.policies.exchanged:
+            yield left_alone(SECURITY_POLICY, snapshot.owner.name)
     yield from (_routing_object(route, always=moves) for route in (guarded, grpc) if route)
-    yield from written(_network_policy(scene))
+    yield from written(_network_policy(snapshot))
 
 
 def _routing_object(manifest: Manifest, *, always: bool) -> DesiredObject:
@@ -91,26 +91,28 @@ def _routing_object(manifest: Manifest, *, always: bool) -> DesiredObject:
 
 
 def _routes(
-    scene: Scene, state: State, weights: Mapping[str, int], revisions: Sequence[DesiredRevision]
+    snapshot: Snapshot, state: State, weights: Mapping[str, int], revisions: Sequence[DesiredRevision]
 ) -> tuple[Manifest | None, Manifest | None]:
     """HTTP's, and gRPC's own where one is asked for, as far as the cluster knows them."""
-    traffic, observed = scene.spec.traffic, scene.observed
+    traffic, observed = snapshot.spec.traffic, snapshot.observed
     if traffic is None or traffic.gateway is None or not revisions:
         return None, None
-    owner, gateway, routing = scene.owner, traffic.gateway, _routing(scene, state, weights, revisions)
-    timeouts, server = traffic.timeouts, scene.spec.server or Server()
+    owner, gateway, routing = snapshot.owner, traffic.gateway, _routing(snapshot, state, weights, revisions)
+    timeouts, server = traffic.timeouts, snapshot.spec.server or Server()
     timeout = timeouts.request if timeouts else server.request_timeout
     http = http_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing, timeout=timeout)
     grpc = grpc_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing)
     return http if observed.knows(ROUTE) else None, grpc if observed.knows(GRPC_ROUTE) else None
 
 
-def _routing(scene: Scene, state: State, weights: Mapping[str, int], revisions: Sequence[DesiredRevision]) -> Routing:
+def _routing(
+    snapshot: Snapshot, state: State, weights: Mapping[str, int], revisions: Sequence[DesiredRevision]
+) -> Routing:
     named = sorted(revisions, key=lambda entry: (not weights.get(entry.revision), entry.number))
     candidate = state.candidate.revision if state.candidate else None
-    answers = candidate if candidate and scene.available(candidate) else None
+    answers = candidate if candidate and snapshot.available(candidate) else None
     status = state.rollout.canary if state.rollout else None
-    copies = mirrored(status, scene.available(answers), scene.needed) if status and answers else 0
+    copies = mirrored(status, snapshot.available(answers), snapshot.needed) if status and answers else 0
     return Routing(
         backends=[Backend(revision=e.revision, weight=weights.get(e.revision, 0)) for e in named],
         shadow=(answers, copies) if answers and copies else None,
@@ -118,7 +120,7 @@ def _routing(scene: Scene, state: State, weights: Mapping[str, int], revisions: 
     )
 
 
-def _network_policy(scene: Scene) -> Iterator[Manifest]:
-    allow_from = scene.spec.traffic and scene.spec.traffic.allow_from
+def _network_policy(snapshot: Snapshot) -> Iterator[Manifest]:
+    allow_from = snapshot.spec.traffic and snapshot.spec.traffic.allow_from
     if allow_from:
-        yield network_policy(owner=scene.owner, allow_from=allow_from, platform=scene.platform)
+        yield network_policy(owner=snapshot.owner, allow_from=allow_from, platform=snapshot.platform)

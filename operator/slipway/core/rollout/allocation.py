@@ -6,11 +6,11 @@ capacity from clients (design rule 4). Nothing goes forward before what was deci
 
 from dataclasses import dataclass, replace
 
+from slipway.core.observed.revision import RevisionFacts
 from slipway.core.rollout.capacity import Limits, Move, Side, allocate, carried, hold
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.shares import WHOLE, Traffic, all_to, can_carry, split
 from slipway.core.rollout.state import Allocation, Facts, State, side
 from slipway.core.rollout.stopping import lingers
+from slipway.core.shares import WHOLE, Traffic, all_to, can_carry, split
 
 
 @dataclass(frozen=True, kw_only=True)

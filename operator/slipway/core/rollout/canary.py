@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from slipway.api.scalars import duration
-from slipway.api.v1alpha1.spec import AnalysisMode, CanaryStep, Pause, Rollout
+from slipway.api.v1alpha1.spec import AnalysisMode, CanaryStep, Pause
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef, RolloutStatus
 from slipway.core.analysis.judge import begun
+from slipway.core.observed.revision import RevisionFacts
+from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, Reason, finding
-from slipway.core.rollout import analysing
+from slipway.core.rollout import analysis_gate
 from slipway.core.rollout.allocation import ExactStep
 from slipway.core.rollout.capacity import Limits
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.progress import time_restarted
-from slipway.core.rollout.shares import WHOLE
 from slipway.core.rollout.state import Facts
+from slipway.core.shares import WHOLE
 from slipway.core.wait import NO_WAIT, Wait
 
 
@@ -33,21 +33,6 @@ class Progressed:
     status: CanaryStatus
     """The rollout's."""
     wait: Wait = NO_WAIT
-
-
-def steps_of(rollout: Rollout) -> tuple[CanaryStep, ...]:
-    """The steps that a rollout makes; none where it has no say in shares."""
-    if rollout.canary:
-        return tuple(rollout.canary.steps)
-    checks = rollout.blue_green
-    if checks is None or not (checks.before_switch or checks.after_switch):
-        return ()
-    before, after = (
-        [CanaryStep(pause=check.pause, analysis=check.analysis) for check in part or ()]
-        for part in (checks.before_switch, checks.after_switch)
-    )
-    # Without a check after it, the switch is the taking over itself.
-    return (CanaryStep(weight=0), *before, *([CanaryStep(weight=WHOLE), *after] if after else ()))
 
 
 def splits_requests(policy: Policy) -> bool:
@@ -102,7 +87,7 @@ def stood_still(rollout: RolloutStatus, since: datetime | None, now: datetime) -
     if status is None:
         return rollout
     held = max(timedelta(), now - max(since or status.since, status.since))
-    rests = analysing.rested(status.analysis)
+    rests = analysis_gate.rested(status.analysis)
     return rollout.evolve(canary=status.evolve(since=min(now, status.since + held), analysis=rests))
 
 
@@ -111,8 +96,8 @@ def skipped(rollout: RolloutStatus, policy: Policy, now: datetime) -> RolloutSta
     status = rollout.canary
     if status is None:
         return None
-    if analysing.holds(status, policy):
-        status = status.evolve(analysis=analysing.ended(status.analysis, policy))
+    if analysis_gate.holds(status, policy):
+        status = status.evolve(analysis=analysis_gate.ended(status.analysis, policy))
     elif _pause(status, policy) is None:
         return None
     return rollout.evolve(canary=_entered(status, policy, status.step + 1, now))
@@ -188,15 +173,15 @@ def _begun(
     if policy.analysis is None or candidate is None or candidate.available < wanted_pods(status, facts, policy):
         return status
     if status.analysis is not None:
-        return status.evolve(analysis=analysing.gone_on(status.analysis, policy, now))
-    return status.evolve(analysis=begun(policy.analysis, now)) if analysing.is_to_begin(status, policy) else status
+        return status.evolve(analysis=analysis_gate.gone_on(status.analysis, policy, now))
+    return status.evolve(analysis=begun(policy.analysis, now)) if analysis_gate.is_to_begin(status, policy) else status
 
 
 def _has_come_true(
     status: CanaryStatus, facts: Facts, candidate: RevisionFacts | None, policy: Policy, now: datetime, *, waits: bool
 ) -> bool:
     step = policy.canary_steps[status.step]
-    if analysing.holds(status, policy) or (facts.route and facts.route.wait.finding):
+    if analysis_gate.holds(status, policy) or (facts.route and facts.route.wait.finding):
         return False
     if step.pause is not None:
         return step.pause.duration is not None and not waits and now >= status.since + duration(step.pause.duration)
@@ -235,12 +220,12 @@ def _wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef | None, f
     if candidate is None:
         return NO_WAIT
     pause = _pause(status, policy)
-    if (analysis := analysing.wait(status, policy, candidate, facts)) or pause is None:
+    if (analysis := analysis_gate.wait(status, policy, candidate, facts)) or pause is None:
         return Wait(finding=analysis)
     until = status.since + duration(pause.duration) if pause.duration else None
     ends = f"until {until:%H:%M:%S} UTC" if until else f"until promote/{candidate.revision} is asked for"
     place = f"step {status.step + 1} of {len(policy.canary_steps)}"
-    said = f"{candidate.version}: {place}: pauses at {analysing.share(status, candidate, facts)} {ends}"
+    said = f"{candidate.version}: {place}: pauses at {analysis_gate.share(status, candidate, facts)} {ends}"
     return Wait(finding=finding(Reason.PAUSED, said), until=until)
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import FailureStatus, RolloutStatus
-from slipway.core.facts import PodFacts
+from slipway.core.observed.pods import PodFacts
+from slipway.core.observed.revision import RevisionFacts
 from slipway.core.reasons import Finding, fit, found_before
-from slipway.core.rollout.facts import RevisionFacts
 from slipway.core.rollout.state import Facts, State
 
 

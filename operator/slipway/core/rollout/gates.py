@@ -5,18 +5,16 @@ first finding is what people see, so causes stand before their symptoms (a full 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Set
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
-from slipway.api.v1alpha1.spec import Accelerator, Analysis, AnalysisMode, CanaryStep, RolloutType
-from slipway.core.facts import ContainerFacts, PodFacts
-from slipway.core.inventory import what_nodes_have
+from slipway.core.observed.endings import endings, is_unknown, of_server
+from slipway.core.observed.node_capacity import what_nodes_have
+from slipway.core.observed.not_started import has_not_started, pods_refused
+from slipway.core.observed.pods import ContainerFacts, PodFacts
+from slipway.core.observed.revision import RevisionFacts
+from slipway.core.observed.termination_message import verdict
+from slipway.core.policy import Policy
 from slipway.core.reasons import About, Finding, Reason, finding
-from slipway.core.rollout.endings import endings, is_unknown, of_server
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.unstarted import has_not_started, pods_refused
-from slipway.core.verdict import verdict
 
 OF_ONE_POD: Final = frozenset({Reason.WRONG_ANSWER, Reason.LOAD_FAILED})
 """Once another pod of the revision has answered correctly, these speak of a pod and the GPU under it (design §5)."""
@@ -27,35 +25,6 @@ IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidIm
 CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 STARTING_REASONS: Final = frozenset({"ContainerCreating", "PodInitializing"})
 """What every container waits for that is about to start."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """What the spec says about how versions change."""
-
-    fetch_timeout: timedelta
-    progress_deadline: timedelta
-    accelerator: Accelerator | None = None
-    type: RolloutType = RolloutType.AUTO
-    max_surge: int | str = "25%"
-    max_unavailable: int | str | None = None
-    standby: timedelta = timedelta()
-    unschedulable_grace: timedelta = timedelta(minutes=5)
-    automatic_rollback: bool = True
-    canary_steps: tuple[CanaryStep, ...] = ()
-    """A canary's, or those of a blue-green change with checks."""
-    canary_full_size: bool = False
-    analysis: Analysis | None = None
-
-    @property
-    def in_background(self) -> bool:
-        """Whether the analysis runs beside the steps."""
-        return any(step.analysis is AnalysisMode.BACKGROUND for step in self.canary_steps)
-
-    @property
-    def soaks(self) -> bool:
-        """Whether the version before stays for a while when another has taken over."""
-        return self.type in (RolloutType.BLUE_GREEN, RolloutType.CANARY) and bool(self.standby)
 
 
 Gate = Callable[[RevisionFacts, Policy], Finding | None]

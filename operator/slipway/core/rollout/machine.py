@@ -13,18 +13,19 @@ from dataclasses import replace
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
-from slipway.core.facts import PodFacts
+from slipway.core.observed.pods import PodFacts
+from slipway.core.observed.revision import RevisionFacts
 from slipway.core.plan import Note
+from slipway.core.policy import Policy
 from slipway.core.reasons import About, Finding, Reason, finding
-from slipway.core.rollout import analysing, canary, failure, limits, mirroring, proving, resolving, stopping
+from slipway.core.rollout import analysis_gate, bundle_check, canary, failure, mirroring, proving, stopping, strategy
 from slipway.core.rollout.allocation import back, standing_still, towards
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy, at_fault, first_finding, is_certain, objection, pod_was_lost
+from slipway.core.rollout.gates import at_fault, first_finding, is_certain, objection, pod_was_lost
 from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted, unpaused, wait_ended, waits
 from slipway.core.rollout.refusals import refused_as, with_refusal
-from slipway.core.rollout.shares import all_to
 from slipway.core.rollout.state import Allocation, Facts, Outcome, State
 from slipway.core.rollout.target import at_phase, fallen_back, promoted, started
+from slipway.core.shares import all_to
 from slipway.core.wait import NO_WAIT, Wait
 
 
@@ -33,7 +34,7 @@ def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     rollout = state.rollout
     if rollout is None:
         return _steady(state, facts)
-    rollout = limits.as_its_type(rollout, policy)
+    rollout = strategy.as_its_type(rollout, policy)
     state = replace(state, rollout=rollout)
     match rollout.phase:
         case RolloutPhase.RESOLVING:
@@ -62,7 +63,7 @@ def _resolve(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) 
         return Outcome(state=state, allocation=still)
     if facts.known:
         return _start(state, facts.known, still, now)
-    check = resolving.check_bundle(rollout, facts.resolve, version=candidate.version, now=now)
+    check = bundle_check.check_bundle(rollout, facts.resolve, version=candidate.version, now=now)
     return replace(check.outcome(state, candidate.ask, still), resolved=check.resolved)
 
 
@@ -94,10 +95,10 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     )
     rollout, found, late = _judged(rollout, candidate, outside, policy, now)
     state = mirroring.measured(replace(state, rollout=rollout), facts)
-    state, told = analysing.analysed(state, facts, policy, now)
+    state, told = analysis_gate.analysed(state, facts, policy, now)
     rollout = state.rollout or rollout
     certain = found if found and is_certain(found, candidate) else None
-    failed = late or certain or analysing.failure(rollout, state.candidate, facts) or failure.standing(rollout)
+    failed = late or certain or analysis_gate.failure(rollout, state.candidate, facts) or failure.standing(rollout)
     if failed and policy.automatic_rollback:
         return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
     if failed:
@@ -147,7 +148,7 @@ def _unrouted(state: State, facts: Facts) -> Finding | None:
 
 def _hindered(facts: Facts) -> Finding | None:
     """A child whose name is taken, or that a quota or RBAC is against, is not a matter of the candidate's time."""
-    found = facts.hindrance
+    found = facts.blocked_write
     return found if found and found.about is About.WORLD else None
 
 
@@ -230,15 +231,15 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
     candidate = facts.of(state.candidate)
     if candidate and stopping.may_not_stop(facts, candidate, policy):
         return Outcome(state=state, allocation=standing_still(state, facts))
-    planned = limits.planned(rollout, facts, state, policy, now)
+    planned = strategy.planned(rollout, facts, state, policy, now)
     rollout, state = planned.rollout, replace(state, rollout=planned.rollout)
     if planned.needs_proof:
         held = planned.before_proof and towards(state, facts, planned.before_proof)
         unproved = proving.unproved(state, rollout, facts.proofs, held or standing_still(state, facts), now)
         if unproved:
             return replace(unproved, wait=unproved.wait | Wait(until=planned.wait.until))
-        rollout = time_restarted(limits.bundles_verified(resolving.settled(rollout)), now)
-        planned = limits.planned(rollout, facts, replace(state, rollout=rollout), policy, now)
+        rollout = time_restarted(strategy.bundles_verified(bundle_check.settled(rollout)), now)
+        planned = strategy.planned(rollout, facts, replace(state, rollout=rollout), policy, now)
         state = replace(state, rollout=planned.rollout)
     allocation = towards(state, facts, planned.limits, step=planned.exact, routed=_unrouted(state, facts) is None)
     moves = state.stable is not None and candidate is not None and candidate.revision in allocation.traffic.reaches
@@ -285,7 +286,7 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
         first_finding(stable, policy) or _unrouted(state, facts) or stopping.awaits_end(rollout, facts, stable, policy)
     )
     until = rollout.phase_started_at + policy.progress_deadline
-    planned = limits.planned(rollout, facts, state, policy, now)
+    planned = strategy.planned(rollout, facts, state, policy, now)
     wait = Wait(finding=found, until=planned.wait.until)
     if found is None:
         wait |= _overdue(rollout, facts, policy, now)

@@ -10,8 +10,8 @@ from typing import Final
 from slipway.api.v1alpha1.analysis import BuiltIn
 from slipway.api.v1alpha1.status import CanaryStatus, RolloutStatus
 from slipway.core.analysis.measure import told
-from slipway.core.analysis.samples import Evidence
-from slipway.core.rollout.analysing import contender
+from slipway.core.observed.evidence import Evidence
+from slipway.core.rollout.analysis_gate import contender
 from slipway.core.rollout.state import Facts, State
 
 LOOK_EVERY: Final = timedelta(seconds=30)

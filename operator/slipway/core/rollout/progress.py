@@ -20,9 +20,9 @@ once has its time in the place of the one before.
 from datetime import datetime, timedelta
 
 from slipway.api.v1alpha1.status import Progress, RolloutStatus
+from slipway.core.observed.revision import RevisionFacts
+from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, Reason, finding
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy
 
 
 def phase_entered(rollout: RolloutStatus) -> RolloutStatus:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from slipway.api.v1alpha1.status import RolloutStatus
 from slipway.core.reasons import Finding, Reason, finding
-from slipway.core.rollout import resolving
+from slipway.core.rollout import bundle_check
 from slipway.core.rollout.state import Allocation, Outcome, Proof, State
 from slipway.core.wait import Wait
 
@@ -17,9 +17,9 @@ def unproved(
     One bundle is looked at after the other: what failed, and when it is tried again, is about the first without an
     answer."""
     for proof in proofs:
-        resolved = resolving.answered(proof.resolve)
+        resolved = bundle_check.answered(proof.resolve)
         if resolved is None:
-            check = resolving.check_bundle(rollout, proof.resolve, version=proof.version, now=now)
+            check = bundle_check.check_bundle(rollout, proof.resolve, version=proof.version, now=now)
             outcome = check.outcome(state, proof.ask, held)
             looking = f"{proof.version}: its bundle has to be there before capacity is taken away; looking"
             return replace(outcome, wait=outcome.wait | Wait(finding=finding(Reason.PROVING, looking)))

@@ -17,11 +17,11 @@ from enum import StrEnum
 from typing import Final, Self
 
 from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutPhase, RolloutStatus
+from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, Reason, finding, fit
-from slipway.core.rollout import analysing, canary, failure, refusals
-from slipway.core.rollout.gates import Policy
+from slipway.core.rollout import analysis_gate, canary, failure, refusals
+from slipway.core.rollout.bundle_check import retry_due
 from slipway.core.rollout.progress import paused, resumed, time_restarted
-from slipway.core.rollout.resolving import retry_due
 from slipway.core.rollout.state import Facts, State
 from slipway.core.rollout.target import begun, restart_mark, started
 
@@ -166,7 +166,7 @@ def _promote(state: State, request: Request, facts: Facts, policy: Policy, now: 
         return Answer(state=state, outcome="promoted: the standby of the version before ends", ends_standby=True)
     rollout = _moving(state, request)
     if rollout and (failed := failure.standing(rollout)):
-        gone_on = replace(state, rollout=analysing.accepted(failure.accepted(resumed(rollout, now))))
+        gone_on = replace(state, rollout=analysis_gate.accepted(failure.accepted(resumed(rollout, now))))
         outcome = f"promoted in spite of {failed.reason}: goes on once its pods are available"
         return Answer(state=gone_on, outcome=outcome)
     if rollout and (further := canary.skipped(rollout, policy, now)):
@@ -182,7 +182,7 @@ def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: da
         return Answer(state=replace(state, rollout=retry_due(rollout, now)), outcome="tried again at once")
     if rollout and failure.standing(rollout):
         anew = failure.tried_anew(time_restarted(rollout, now), facts.of(state.candidate))
-        return Answer(state=replace(state, rollout=analysing.tried_anew(anew)), outcome="tried again")
+        return Answer(state=replace(state, rollout=analysis_gate.tried_anew(anew)), outcome="tried again")
     refused, stable = refusals.named(state, request.revision), state.stable
     if refused is None:
         return None

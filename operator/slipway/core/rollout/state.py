@@ -6,15 +6,15 @@ from datetime import datetime
 
 from slipway.api.v1alpha1.analysis import AnalysisStatus
 from slipway.api.v1alpha1.status import HandledRequest, Refused, RevisionRef, RolloutStatus
-from slipway.core.analysis.samples import Evidence, Golden
 from slipway.core.children.resolved import Resolved
-from slipway.core.facts import PodFacts
+from slipway.core.observed.evidence import Evidence, Golden
+from slipway.core.observed.pods import PodFacts
+from slipway.core.observed.revision import ResolveFacts, RevisionFacts
+from slipway.core.observed.route import RouteFacts
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding
 from slipway.core.rollout.capacity import Side
-from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
-from slipway.core.rollout.shares import NOBODY, WHOLE, Traffic, by_pods
-from slipway.core.route import RouteFacts
+from slipway.core.shares import NOBODY, WHOLE, Traffic, by_pods
 from slipway.core.wait import NO_WAIT, Wait
 
 
@@ -90,7 +90,7 @@ class Facts:
     """What the guard asks by itself, by revision."""
     proofs: tuple[Proof, ...] = ()
     """Of the candidate's bundle and of the stable one's."""
-    hindrance: Finding | None = None
+    blocked_write: Finding | None = None
     """Why a child could not be written when it was last tried."""
     sequences: tuple[str, ...] = ()
     """Versions whose model keeps state from request to request of a sequence, where shares would split those."""

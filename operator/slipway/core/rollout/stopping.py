@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RolloutStatus
-from slipway.core.facts import PodFacts
+from slipway.core.observed.pods import PodFacts
+from slipway.core.observed.revision import RevisionFacts
+from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, Reason, finding
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.state import Facts
 
 

@@ -8,11 +8,11 @@ from slipway.api.v1alpha1.status import CommandStatus, RevisionRef, RolloutPhase
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
 from slipway.core.rollout import refusals
+from slipway.core.rollout.bundle_check import settled
 from slipway.core.rollout.canary import stood_still
 from slipway.core.rollout.failure import forgotten
 from slipway.core.rollout.progress import attempt_begun, paused, phase_entered, unpaused
 from slipway.core.rollout.refusals import Asked
-from slipway.core.rollout.resolving import settled
 from slipway.core.rollout.state import Facts, State
 
 

@@ -4,40 +4,40 @@ from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus
 from slipway.core.autoscaling import shown_count
 from slipway.core.desired.objects import DesiredRevision, DesiredState
-from slipway.core.lineup import Lineup, described, traffic_ended_at
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
-from slipway.core.rollout.analysing import ended, of_rollout
+from slipway.core.rollout.analysis_gate import ended, of_rollout
+from slipway.core.rollout.roles import RevisionRoles, described, traffic_ended_at
 from slipway.core.rollout.state import Outcome, State
-from slipway.core.scene import Scene
+from slipway.core.snapshot import Snapshot
 from slipway.core.status.conditions import conditions, phase
 from slipway.core.status.summary import Summary, reachable, shares
 
 
 def status_of(
-    *, scene: Scene, outcome: Outcome, lineup: Lineup, desired: DesiredState, summary: Summary
+    *, snapshot: Snapshot, outcome: Outcome, roles: RevisionRoles, desired: DesiredState, summary: Summary
 ) -> ModelDeploymentStatus:
     """The whole status. It is written only when it differs from the one before."""
-    owner, generation, state = scene.owner, scene.owner.generation, outcome.state
-    host = f"{owner.name}.{owner.namespace}.svc.{scene.platform.cluster_domain}"
+    owner, generation, state = snapshot.owner, snapshot.owner.generation, outcome.state
+    host = f"{owner.name}.{owner.namespace}.svc.{snapshot.platform.cluster_domain}"
     return ModelDeploymentStatus(
         observed_generation=generation,
         phase=phase(summary),
-        ready=_ready(scene, state, desired),
-        conditions=conditions(summary, scene.before.conditions, generation=generation, now=scene.now),
+        ready=_ready(snapshot, state, desired),
+        conditions=conditions(summary, snapshot.before.conditions, generation=generation, now=snapshot.now),
         stable=state.stable,
         candidate=state.candidate,
         refused=state.refused,
         also_refused=state.also_refused,
         rollout=state.rollout,
-        analysis=None if of_rollout(state.rollout) else ended(state.analysis, scene.policy),
+        analysis=None if of_rollout(state.rollout) else ended(state.analysis, snapshot.policy),
         traffic=desired.traffic.targets if state.stable or state.candidate else [],
-        revisions=_revisions(scene, state, lineup, desired),
+        revisions=_revisions(snapshot, state, roles, desired),
         outage_since=outcome.outage_since,
         requests=state.requests,
         last_number=state.last_number,
         endpoint=Endpoint(http=f"http://{host}:{HTTP_PORT}", grpc=f"{host}:{GRPC_PORT}"),
-        replicas=scene.needed if _first_of(state) else 0,
-        selector=_selector(scene, state),
+        replicas=snapshot.needed if _first_of(state) else 0,
+        selector=_selector(snapshot, state),
     )
 
 
@@ -45,40 +45,40 @@ def _first_of(state: State) -> RevisionRef | None:
     return next((ref for ref in (state.stable, state.candidate) if ref and ref.revision), None)
 
 
-def _ready(scene: Scene, state: State, desired: DesiredState) -> str:
+def _ready(snapshot: Snapshot, state: State, desired: DesiredState) -> str:
     if _first_of(state) is None:
         return "0/0"
-    return f"{reachable(scene, desired)}/{scene.needed}"
+    return f"{reachable(snapshot, desired)}/{snapshot.needed}"
 
 
-def _selector(scene: Scene, state: State) -> str:
+def _selector(snapshot: Snapshot, state: State) -> str:
     """What the scale subresource counts: the stable revision's pods, or all servers while there is none."""
-    base = f"{MODEL_DEPLOYMENT}={scene.owner.name}"
+    base = f"{MODEL_DEPLOYMENT}={snapshot.owner.name}"
     if state.stable and state.stable.revision:
         return f"{base},{REVISION}={state.stable.revision}"
     return f"{base},{COMPONENT}=server"
 
 
-def _revisions(scene: Scene, state: State, lineup: Lineup, desired: DesiredState) -> list[RevisionStatus]:
+def _revisions(snapshot: Snapshot, state: State, roles: RevisionRoles, desired: DesiredState) -> list[RevisionStatus]:
     live = {entry.revision: entry for entry in desired.revisions}
-    by_revision = shares(scene, desired) if state.stable else {}
+    by_revision = shares(snapshot, desired) if state.stable else {}
     leading = ((state.stable, RevisionState.STABLE), (state.candidate, RevisionState.CANDIDATE))
     shown = [
         described(
             ref,
             live[ref.revision].record,
             state=what,
-            replicas=_planned(scene, live[ref.revision]),
-            available=scene.facts(ref).available,
+            replicas=_planned(snapshot, live[ref.revision]),
+            available=snapshot.facts(ref).available,
             share=by_revision.get(ref.revision, 0),
-            traffic_ended_at=traffic_ended_at(scene, ref.revision, desired.traffic),
+            traffic_ended_at=traffic_ended_at(snapshot, ref.revision, desired.traffic),
         )
         for ref, what in leading
         if ref and ref.revision
     ]
-    others = (known.evolve(share=by_revision.get(known.revision, 0)) for known in lineup.all)
+    others = (known.evolve(share=by_revision.get(known.revision, 0)) for known in roles.all)
     return [*shown, *others]
 
 
-def _planned(scene: Scene, desired: DesiredRevision) -> int:
-    return shown_count(scene.count(desired.revision), desired.replicas.count, desired.replicas.bounds)
+def _planned(snapshot: Snapshot, desired: DesiredRevision) -> int:
+    return shown_count(snapshot.count(desired.revision), desired.replicas.count, desired.replicas.bounds)

@@ -9,45 +9,45 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from slipway.api.v1alpha1.status import RolloutPhase
-from slipway.core.hindrance import Hindrance
+from slipway.core.observed.blocked_writes import BlockedWrite
 from slipway.core.reasons import Finding, found_before
 from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.state import Outcome, State
-from slipway.core.scene import Scene
+from slipway.core.snapshot import Snapshot
 
-_Check = Callable[[Scene, State], Finding | None]
+_Check = Callable[[Snapshot, State], Finding | None]
 
 
-def readiness(scene: Scene, outcome: Outcome, blocked: Hindrance | None) -> Finding | None:
+def readiness(snapshot: Snapshot, outcome: Outcome, blocked: BlockedWrite | None) -> Finding | None:
     """Why the version that the spec asks for does not serve, or not as it should. `blocked`: what keeps a child from
     being written."""
-    return next((finding for finding in _findings(scene, outcome, blocked) if finding), None)
+    return next((finding for finding in _findings(snapshot, outcome, blocked) if finding), None)
 
 
-def _findings(scene: Scene, outcome: Outcome, blocked: Hindrance | None) -> Iterator[Finding | None]:
+def _findings(snapshot: Snapshot, outcome: Outcome, blocked: BlockedWrite | None) -> Iterator[Finding | None]:
     yield blocked.finding if blocked else None
     yield outcome.wait.finding
     rollout = outcome.state.rollout
     if rollout is None or rollout.phase is not RolloutPhase.ROLLING_BACK:
-        yield from (check(scene, outcome.state) for check in _CHECKS)
+        yield from (check(snapshot, outcome.state) for check in _CHECKS)
 
 
-def _refused(scene: Scene, state: State) -> Finding | None:
+def _refused(snapshot: Snapshot, state: State) -> Finding | None:
     """What the manifest asks for was sent home, and no earlier version is being brought back by request."""
     by_request = state.rollout is not None and state.rollout.command.rollback
     return found_before(state.refused.reason, state.refused.message) if state.refused and not by_request else None
 
 
-def _serving_pods(scene: Scene, state: State) -> Finding | None:
+def _serving_pods(snapshot: Snapshot, state: State) -> Finding | None:
     """Some pods of what serves are not available, and no candidate is on its way."""
-    if state.candidate or state.stable is None or scene.suspended:
+    if state.candidate or state.stable is None or snapshot.suspended:
         return None
-    serving = scene.facts(state.stable)
-    return None if serving.whole else first_finding(serving, scene.policy)
+    serving = snapshot.facts(state.stable)
+    return None if serving.whole else first_finding(serving, snapshot.policy)
 
 
-def _route(scene: Scene, state: State) -> Finding | None:
-    return scene.route.wait.finding if scene.route else None
+def _route(snapshot: Snapshot, state: State) -> Finding | None:
+    return snapshot.route.wait.finding if snapshot.route else None
 
 
 _CHECKS: Final[tuple[_Check, ...]] = (_refused, _serving_pods, _route)

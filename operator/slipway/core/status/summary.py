@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.desired.objects import DesiredState
-from slipway.core.hindrance import Hindrance
+from slipway.core.observed.blocked_writes import BlockedWrite
 from slipway.core.reasons import Finding
-from slipway.core.rollout.shares import by_pods
 from slipway.core.rollout.state import Outcome, State
-from slipway.core.scene import Scene
+from slipway.core.shares import by_pods
+from slipway.core.snapshot import Snapshot
 from slipway.core.status.readiness import readiness
 
 
@@ -45,90 +45,90 @@ class Summary:
         return rollout is not None and bool(rollout.command.rollback or rollout.phase is RolloutPhase.ROLLING_BACK)
 
 
-def summary_of(scene: Scene, outcome: Outcome, desired: DesiredState, blocked: Hindrance | None) -> Summary:
+def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, blocked: BlockedWrite | None) -> Summary:
     """Put in words what was decided: what serves, what is on its way, and what is in the way. `blocked`: what keeps a
     child from being written."""
     state = outcome.state
     stable, candidate = state.stable, state.candidate
     return Summary(
         serving=stable.version if stable else None,
-        available=reachable(scene, desired) if stable else 0,
-        wanted=scene.needed,
-        asked_serves=blocked is None and _asked_serves(scene, state, desired),
-        suspended=scene.suspended,
+        available=reachable(snapshot, desired) if stable else 0,
+        wanted=snapshot.needed,
+        asked_serves=blocked is None and _asked_serves(snapshot, state, desired),
+        suspended=snapshot.suspended,
         refused=state.refused is not None,
         rollout=state.rollout,
-        verifying=_verifies(scene, state),
-        awaits=_awaits(scene, state),
+        verifying=_verifies(snapshot, state),
+        awaits=_awaits(snapshot, state),
         candidate=candidate.version if candidate else None,
-        moving=_moving(scene, state, desired) if candidate and candidate.revision else None,
-        finding=readiness(scene, outcome, blocked),
-        waits=scene.policies.waits,
+        moving=_moving(snapshot, state, desired) if candidate and candidate.revision else None,
+        finding=readiness(snapshot, outcome, blocked),
+        waits=snapshot.policies.waits,
         stalled=outcome.wait.stalled
-        or (blocked is not None and blocked.stalls(scene.now, scene.policy.progress_deadline)),
+        or (blocked is not None and blocked.stalls(snapshot.now, snapshot.policy.progress_deadline)),
     )
 
 
-def _stays_blocked(scene: Scene, blocked: Hindrance | None) -> bool:
-    return blocked is not None and blocked.stalls(scene.now, scene.policy.progress_deadline)
+def _stays_blocked(snapshot: Snapshot, blocked: BlockedWrite | None) -> bool:
+    return blocked is not None and blocked.stalls(snapshot.now, snapshot.policy.progress_deadline)
 
 
-def _asked_serves(scene: Scene, state: State, desired: DesiredState) -> bool:
+def _asked_serves(snapshot: Snapshot, state: State, desired: DesiredState) -> bool:
     """Whether the revision that the spec asks for has all the traffic, and no other one comes."""
-    stable, route = state.stable, scene.route
-    if stable is None or state.candidate is not None or stable.ask != scene.ask:
+    stable, route = state.stable, snapshot.route
+    if stable is None or state.candidate is not None or stable.ask != snapshot.ask:
         return False
-    routed = route is None or route.settled or (route.wait.until is not None and _was_ready(scene))
+    routed = route is None or route.settled or (route.wait.until is not None and _was_ready(snapshot))
     return routed and desired.traffic.reaches == {stable.revision}
 
 
-def _was_ready(scene: Scene) -> bool:
+def _was_ready(snapshot: Snapshot) -> bool:
     """A gateway has some seconds to take up a route that was written again: nobody is worried meanwhile."""
-    return any(c.type == "Ready" and c.status == "True" for c in scene.before.conditions)
+    return any(c.type == "Ready" and c.status == "True" for c in snapshot.before.conditions)
 
 
-def _verifies(scene: Scene, state: State) -> bool:
+def _verifies(snapshot: Snapshot, state: State) -> bool:
     revision = state.candidate.revision if state.candidate else None
-    there = scene.observed.pods_of(revision) if revision else ()
+    there = snapshot.observed.pods_of(revision) if revision else ()
     pods = [pod for pod in there if not pod.deleting]
     others = [pod for pod in pods if not pod.ready]  # ready for less than ten seconds is not available yet
     return any(pod.server.running for pod in others or pods)
 
 
-def _awaits(scene: Scene, state: State) -> str | None:
+def _awaits(snapshot: Snapshot, state: State) -> str | None:
     """It has the pods for a step without a share, copies of requests at most: what is left is the gateway's answer."""
     rollout, candidate = state.rollout, state.candidate
-    if not (rollout and rollout.canary and rollout.phase is RolloutPhase.STARTING and candidate and scene.route):
+    if not (rollout and rollout.canary and rollout.phase is RolloutPhase.STARTING and candidate and snapshot.route):
         return None
-    facts = scene.facts(candidate)
+    facts = snapshot.facts(candidate)
     if not facts.count or facts.available < facts.count:
         return None
-    return f"waits for the gateway to take up step {rollout.canary.step + 1} of {len(scene.policy.canary_steps)}"
+    return f"waits for the gateway to take up step {rollout.canary.step + 1} of {len(snapshot.policy.canary_steps)}"
 
 
-def _moving(scene: Scene, state: State, desired: DesiredState) -> str | None:
+def _moving(snapshot: Snapshot, state: State, desired: DesiredState) -> str | None:
     """Where each of those that take part stands: `2 has 1 of 4 pods available and 25 % of the traffic`."""
     # Until a switch is seen, all is where it was.
-    percent = shares(scene, desired) or dict.fromkeys(scene.traffic.reaches, 100)
+    percent = shares(snapshot, desired) or dict.fromkeys(snapshot.traffic.reaches, 100)
     refs = [ref for ref in (state.candidate, state.stable) if ref and ref.revision]
     parts = [
-        f"{ref.version} has {scene.facts(ref).available} pods available and {percent.get(ref.revision or '', 0)} %"
+        f"{ref.version} has {snapshot.facts(ref).available} pods available and {percent.get(ref.revision or '', 0)} %"
         for ref in refs
     ]
     return ", ".join(parts) + " of the traffic" if len(parts) > 1 else None
 
 
-def reachable(scene: Scene, desired: DesiredState) -> int:
+def reachable(snapshot: Snapshot, desired: DesiredState) -> int:
     """Available pods that the traffic reaches."""
-    return sum(scene.available(revision) for revision in desired.traffic.reaches)
+    return sum(snapshot.available(revision) for revision in desired.traffic.reaches)
 
 
-def shares(scene: Scene, desired: DesiredState) -> dict[str, int]:
+def shares(snapshot: Snapshot, desired: DesiredState) -> dict[str, int]:
     """Percent of the traffic by revision. A Service that spans several gives each pod the same."""
-    if scene.route and scene.route.settled:
-        return {revision: scene.route.share(revision) for revision in scene.route.weights}
-    if scene.route:  # until the gateway has taken up what was written, all is where it was
-        return {known.revision: known.share for known in scene.before.revisions}
+    if snapshot.route and snapshot.route.settled:
+        return {revision: snapshot.route.share(revision) for revision in snapshot.route.weights}
+    if snapshot.route:  # until the gateway has taken up what was written, all is where it was
+        return {known.revision: known.share for known in snapshot.before.revisions}
     if len(desired.traffic.reaches) == 1:
-        return dict.fromkeys(desired.traffic.reaches & scene.selected, 100)
-    return by_pods({revision: scene.available(revision) for revision in desired.traffic.reaches})
+        return dict.fromkeys(desired.traffic.reaches & snapshot.selected, 100)
+    return by_pods({revision: snapshot.available(revision) for revision in desired.traffic.reaches})

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import aiohttp
 
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
-from slipway.core.analysis.samples import Answer, Output
-from slipway.core.analysis.wanted import Target
+from slipway.core.analysis.look import Target
 from slipway.core.names import HTTP_PORT
+from slipway.core.observed.evidence import Answer, Output
 from slipway.core.reasons import fit
 from slipway.guard import golden, tensors
 

@@ -10,26 +10,27 @@ from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server, Verification
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutPhase, RolloutStatus
-from slipway.core import autoscaling, history
-from slipway.core.analysis.samples import NO_GOLDEN, Golden
+from slipway.core import autoscaling
 from slipway.core.body import integer, mappings, within
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.children.service import root_selector
-from slipway.core.facts import Observed, Owner
 from slipway.core.names import REVISION, Manifest, of_revision
+from slipway.core.observed import history
+from slipway.core.observed.evidence import NO_GOLDEN, Golden
+from slipway.core.observed.objects import Observed
+from slipway.core.observed.revision import RevisionFacts, available
+from slipway.core.observed.route import RouteFacts, route_facts
+from slipway.core.observed.traffic_policies import PolicyFacts, policy_facts, with_policies
+from slipway.core.owner import Owner
 from slipway.core.platform import Platform
-from slipway.core.rollout.canary import steps_of
-from slipway.core.rollout.facts import RevisionFacts, available
-from slipway.core.rollout.gates import Policy
-from slipway.core.rollout.shares import Traffic, all_to
-from slipway.core.route import RouteFacts, route_facts
-from slipway.core.traffic_policy import PolicyFacts, policy_facts, with_policies
+from slipway.core.policy import Policy, steps_of
+from slipway.core.shares import Traffic, all_to
 
 STARTUP_SLACK: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class Snapshot:
     """What one pass looks at, read once."""
 
     owner: Owner

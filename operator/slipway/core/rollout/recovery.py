@@ -5,26 +5,26 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RolloutPhase
-from slipway.core import history
+from slipway.core.observed import history
 from slipway.core.rollout import refusals
-from slipway.core.rollout.analysing import of_rollout
+from slipway.core.rollout.analysis_gate import of_rollout
 from slipway.core.rollout.refusals import Asked
 from slipway.core.rollout.state import State
 from slipway.core.rollout.target import at_phase, restored, retarget
-from slipway.core.scene import Scene
+from slipway.core.snapshot import Snapshot
 
 HEARD_WITHIN: Final = timedelta(seconds=10)
 """Watches bring different kinds at different times; what was written this long ago has been told of."""
 
 
-def remembered(scene: Scene) -> State:
+def remembered(snapshot: Snapshot) -> State:
     """The machine's state out of status; where status was lost, the revision that serves is taken as stable."""
-    before, past = scene.before, scene.past
+    before, past = snapshot.before, snapshot.past
     # History may hold numbers that status never told: of a revision that was dropped before it started, or lost status.
-    others = [entry.number for entry in past if entry.ask != scene.ask]
+    others = [entry.number for entry in past if entry.ask != snapshot.ask]
     refs = (before.stable, before.candidate, *before.revisions)
     state = State(
-        stable=before.stable or _listed_as_stable(scene),
+        stable=before.stable or _listed_as_stable(snapshot),
         candidate=before.candidate,
         refused=before.refused,
         also_refused=refusals.kept(before.also_refused, frozenset(entry.revision for entry in past)),
@@ -33,27 +33,27 @@ def remembered(scene: Scene) -> State:
         last_number=max(before.last_number, *others, *((ref.number or 0) for ref in refs if ref), 0),
         requests=list(before.requests),
     )
-    state = restored(state, scene.traffic.reaches, scene.now)
-    serving = scene.serving
+    state = restored(state, snapshot.traffic.reaches, snapshot.now)
+    serving = snapshot.serving
     tried = {ref.revision for ref in (state.candidate, state.refused) if ref}
-    if state.stable or serving is None or serving in tried or _is_first(scene, serving):
-        return _repaired(state, scene.now)
-    record = scene.record(serving)
-    if record is None and scene.deployment(serving) is None:
-        return _repaired(state, scene.now)
+    if state.stable or serving is None or serving in tried or _is_first(snapshot, serving):
+        return _repaired(state, snapshot.now)
+    record = snapshot.record(serving)
+    if record is None and snapshot.deployment(serving) is None:
+        return _repaired(state, snapshot.now)
     number = next((e.number for e in past if e.revision == serving), state.last_number + 1)
     # Of what cannot be read nothing is known but that it serves: it stays until what is asked can take over.
     ask, version = (record.ask, record.version) if record else ("", "unknown")
     stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
-    return _repaired(replace(state, stable=stable, last_number=max(state.last_number, number)), scene.now)
+    return _repaired(replace(state, stable=stable, last_number=max(state.last_number, number)), snapshot.now)
 
 
-def _is_first(scene: Scene, serving: str) -> bool:
+def _is_first(snapshot: Snapshot, serving: str) -> bool:
     """Whether it is a first version that never took over, and not one whose place in status was lost."""
-    if scene.before.rollout is None and scene.before.candidate is None:
+    if snapshot.before.rollout is None and snapshot.before.candidate is None:
         return False
     return any(
-        known.revision == serving and known.state is not RevisionState.STABLE for known in scene.before.revisions
+        known.revision == serving and known.state is not RevisionState.STABLE for known in snapshot.before.revisions
     )
 
 
@@ -69,38 +69,38 @@ def _repaired(state: State, now: datetime) -> State:
     return state
 
 
-def _listed_as_stable(scene: Scene) -> RevisionRef | None:
+def _listed_as_stable(snapshot: Snapshot) -> RevisionRef | None:
     """The stable revision by the list of revisions, where the reference to it cannot be read."""
-    listed = next((known for known in scene.before.revisions if known.state is RevisionState.STABLE), None)
+    listed = next((known for known in snapshot.before.revisions if known.state is RevisionState.STABLE), None)
     if listed is None:
         return None
-    record = scene.record(listed.revision)
+    record = snapshot.record(listed.revision)
     ask = record.ask if record else ""
     return RevisionRef(revision=listed.revision, ask=ask, number=listed.number, version=listed.version)
 
 
-def _is_gone(scene: Scene, revision: str) -> bool:
+def _is_gone(snapshot: Snapshot, revision: str) -> bool:
     """Whether nothing of a revision is there: no Deployment, and no pod but those that end."""
-    stays = (pod for pod in scene.observed.pods_of(revision) if not pod.deleting)
-    return revision not in scene.deployed and not any(stays)
+    stays = (pod for pod in snapshot.observed.pods_of(revision) if not pod.deleting)
+    return revision not in snapshot.deployed and not any(stays)
 
 
-def is_fresh(scene: Scene) -> bool:
+def is_fresh(snapshot: Snapshot) -> bool:
     """Whether the candidate was started so lately that its ControllerRevision may not have been heard of yet."""
-    rollout = scene.before.rollout
+    rollout = snapshot.before.rollout
     if rollout is None or rollout.phase is not RolloutPhase.STARTING:
         return False
-    return scene.now < rollout.phase_started_at + HEARD_WITHIN
+    return snapshot.now < rollout.phase_started_at + HEARD_WITHIN
 
 
-def retargeted(scene: Scene, state: State) -> State:
+def retargeted(snapshot: Snapshot, state: State) -> State:
     """The state aimed at what is asked for now; what nobody can say any more is lost."""
     held = {ref.revision for ref in (state.stable, state.candidate) if ref and ref.revision}
-    lost = {revision for revision in held if history.is_lost(scene.observed, scene.owner, revision)}
-    if is_fresh(scene):
+    lost = {revision for revision in held if history.is_lost(snapshot.observed, snapshot.owner, revision)}
+    if is_fresh(snapshot):
         lost -= {state.candidate.revision if state.candidate else None}
-    if state.stable and state.stable.revision in lost and _is_gone(scene, state.stable.revision):
+    if state.stable and state.stable.revision in lost and _is_gone(snapshot, state.stable.revision):
         state = replace(state, stable=None)  # nobody waits for what can never be there again
-    model = scene.spec.model
-    asked = Asked(ask=scene.ask, version=model.version, source=model.source.uri)
-    return retarget(state, asked=asked, root=scene.traffic.reaches, now=scene.now, lost=lost)
+    model = snapshot.spec.model
+    asked = Asked(ask=snapshot.ask, version=model.version, source=model.source.uri)
+    return retarget(state, asked=asked, root=snapshot.traffic.reaches, now=snapshot.now, lost=lost)

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from slipway.core import history
-from slipway.core.facts import Failed, Foreign, Observed, Rejected, Unkept
 from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, REVISION
+from slipway.core.observed.objects import NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.reasons import NOT_GRANTED, QUOTA_WORDS, Finding, Reason, finding
-from slipway.core.rollout.state import State
-from slipway.core.scene import Scene
 
 TOLD_AFTER: Final = timedelta(seconds=10)
 """How long a write may fail before it is told: an API server or a webhook that restarts is back by then."""
@@ -31,7 +28,7 @@ _NAMED: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hindrance:
+class BlockedWrite:
     """Why children cannot be written."""
 
     finding: Finding
@@ -43,27 +40,17 @@ class Hindrance:
         return self.since is None or now >= self.since + deadline
 
 
-def hindrance(observed: Observed, now: datetime, conflicts: Sequence[Foreign] = ()) -> Hindrance | None:
+def blocked_write(observed: Observed, now: datetime, conflicts: Sequence[NameTaken] = ()) -> BlockedWrite | None:
     """What stands in the way of the writes; names that are taken come first."""
     taken = {(each.kind, each.name): each for each in (*observed.foreign, *conflicts)}
     if taken:
-        return Hindrance(finding=_conflict(tuple(taken.values())))
+        return BlockedWrite(finding=_conflict(tuple(taken.values())))
     if observed.rejected:
-        return Hindrance(finding=_rejection(observed.rejected[0]))
+        return BlockedWrite(finding=_rejection(observed.rejected[0]))
     if unkept := next(filter(matters, observed.unkept), None):
-        return Hindrance(finding=finding(Reason.WRITE_NOT_KEPT, not_kept(unkept)))
+        return BlockedWrite(finding=finding(Reason.WRITE_NOT_KEPT, not_kept(unkept)))
     failed = min((each for each in observed.failed if now >= each.since + TOLD_AFTER), key=_since, default=None)
-    return Hindrance(finding=finding(Reason.WRITE_FAILED, _failure(failed)), since=failed.since) if failed else None
-
-
-def unreadable(scene: Scene, state: State) -> Hindrance | None:
-    """The revision that should get pods next is stored in words that this operator can make none of."""
-    ref = state.candidate or state.stable
-    if scene.suspended or ref is None or ref.revision is None or ref.revision in scene.deployed:
-        return None
-    why = history.unreadable(scene.observed, scene.owner, ref.revision)
-    said = f"{ref.version}: no pods can be made of revision {ref.revision}: {why}, or ask for another version"
-    return Hindrance(finding=finding(Reason.REVISION_UNREADABLE, said)) if why else None
+    return BlockedWrite(finding=finding(Reason.WRITE_FAILED, _failure(failed)), since=failed.since) if failed else None
 
 
 def told_at(observed: Observed, now: datetime, deadline: timedelta) -> Iterator[datetime]:
@@ -74,7 +61,7 @@ def told_at(observed: Observed, now: datetime, deadline: timedelta) -> Iterator[
 
 def hindered(observed: Observed) -> set[tuple[str, str]]:
     """Kind and name of all children that something stands in the way of, told or not."""
-    every: Iterable[Foreign | Rejected | Failed | Unkept] = (
+    every: Iterable[NameTaken | WriteDenied | WriteFailed | WriteNotKept] = (
         *observed.foreign,
         *observed.rejected,
         *observed.failed,
@@ -83,7 +70,7 @@ def hindered(observed: Observed) -> set[tuple[str, str]]:
     return {(each.kind, each.name) for each in every}
 
 
-def matters(unkept: Unkept) -> bool:
+def matters(unkept: WriteNotKept) -> bool:
     """Whether more hangs on it than how an object is labelled, or how its pods look: those prove themselves."""
     if unkept.field.startswith("metadata."):
         ours = (f"metadata.labels[{label}]" for label in (MANAGED_BY, MODEL_DEPLOYMENT, REVISION))
@@ -91,7 +78,7 @@ def matters(unkept: Unkept) -> bool:
     return not unkept.field.startswith("spec.template")
 
 
-def not_kept(unkept: Unkept) -> str:
+def not_kept(unkept: WriteNotKept) -> str:
     """The sentence for a write that did not stay."""
     what = f"{unkept.kind} {unkept.name}"
     if not unkept.field:
@@ -102,11 +89,11 @@ def not_kept(unkept: Unkept) -> str:
     )
 
 
-def _since(failed: Failed) -> datetime:
+def _since(failed: WriteFailed) -> datetime:
     return failed.since
 
 
-def _conflict(taken: Sequence[Foreign]) -> Finding:
+def _conflict(taken: Sequence[NameTaken]) -> Finding:
     first, others = taken[0], taken[1:]
     said = f"{first.kind} {first.name} exists and is not ours (owner: {first.owned_by})"
     if not others:
@@ -121,7 +108,7 @@ def _conflict(taken: Sequence[Foreign]) -> Finding:
     )
 
 
-def _rejection(first: Rejected) -> Finding:
+def _rejection(first: WriteDenied) -> Finding:
     said = f"the API server refuses {first.kind} {first.name}: {first.message}"
     if QUOTA_WORDS in first.message:
         return finding(Reason.QUOTA_EXCEEDED, said)
@@ -135,7 +122,7 @@ def _rejection(first: Rejected) -> Finding:
 _SMALLER: Final = "put large golden requests into the bundle, not into model.verification.requests"
 
 
-def _failure(first: Failed) -> str:
+def _failure(first: WriteFailed) -> str:
     said = f"{first.kind} {first.name} cannot be written: {first.message}"
     if _UNDECLARED.search(first.message):
         return f"{said}; the CRD of {first.kind} in this cluster is older than what is written: upgrade it"

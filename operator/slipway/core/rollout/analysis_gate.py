@@ -14,10 +14,10 @@ from slipway.api.v1alpha1.canary import AnalysisMode, CanaryStep
 from slipway.api.v1alpha1.status import CanaryStatus, RevisionRef, RolloutStatus
 from slipway.core.analysis.course import advanced
 from slipway.core.analysis.measure import Contender
-from slipway.core.analysis.samples import NO_GOLDEN
+from slipway.core.observed.evidence import NO_GOLDEN
 from slipway.core.plan import Note
+from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, Reason, finding
-from slipway.core.rollout.gates import Policy
 from slipway.core.rollout.state import Facts, State
 
 

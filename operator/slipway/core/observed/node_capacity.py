@@ -21,7 +21,7 @@ from slipway.core.children.accelerator import (
     resource_name,
     which_product,
 )
-from slipway.core.facts import NodeFacts
+from slipway.core.observed.nodes import NodeFacts
 from slipway.core.reasons import fit
 
 LONGEST: Final = 512

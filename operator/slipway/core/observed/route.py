@@ -14,9 +14,10 @@ from typing import Any, Final
 from slipway.api.v1alpha1.spec import Gateway, Traffic
 from slipway.core.body import conditions, integer, mapping, mappings, within
 from slipway.core.children.route import GRPC_ROUTE, ROUTE, for_grpc, parent_of
-from slipway.core.facts import Child, Observed, Owner
-from slipway.core.gateways import against
 from slipway.core.names import Manifest
+from slipway.core.observed.gateways import against
+from slipway.core.observed.objects import Child, Observed
+from slipway.core.owner import Owner
 from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
 from slipway.core.wait import NO_WAIT, Wait
 

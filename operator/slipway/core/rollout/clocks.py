@@ -11,7 +11,7 @@ from slipway.api.base import StoredModel
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.status import FailureStatus, RevisionStatus
-from slipway.core.rollout.resolving import RETRY_CAP
+from slipway.core.rollout.bundle_check import RETRY_CAP
 
 _Block = TypeVar("_Block", bound=StoredModel)
 

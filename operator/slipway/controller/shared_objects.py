@@ -6,9 +6,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from slipway.controller.kinds import GATEWAY, GATEWAY_CLASS, NODE, Key, Kind
-from slipway.core.facts import NodeFacts, node_facts
-from slipway.core.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_class_facts, gateway_facts
 from slipway.core.names import Manifest
+from slipway.core.observed.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_class_facts, gateway_facts
+from slipway.core.observed.nodes import NodeFacts, node_facts
 
 Specs = Iterable[tuple[Key, Mapping[str, Any]]]
 """Each ModelDeployment's spec as it is stored, whatever it holds."""

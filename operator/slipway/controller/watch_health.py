@@ -8,7 +8,7 @@ from slipway.controller.kinds import Kind
 DEAF_AFTER_SECONDS: Final = 60
 
 
-class Hearing:
+class WatchHealth:
     """What listings showed and watches have not told yet, by kind and namespace."""
 
     def __init__(self) -> None:

@@ -7,8 +7,8 @@ together with the whole pod, and what not even the kubelet can tell of, say noth
 from datetime import timedelta
 from typing import Final
 
-from slipway.core.facts import ContainerFacts, PodFacts
-from slipway.core.verdict import verdict
+from slipway.core.observed.pods import ContainerFacts, PodFacts
+from slipway.core.observed.termination_message import verdict
 
 STEADY: Final = timedelta(minutes=10)
 """A server that was ready for so long does stay up, and earlier endings are forgotten. The kubelet forgets its own

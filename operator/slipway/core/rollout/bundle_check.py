@@ -12,12 +12,13 @@ from typing import Final
 
 from slipway.api.v1alpha1.status import ResolveStatus, RolloutStatus
 from slipway.core.children.resolved import Resolved
+from slipway.core.observed.not_started import has_no_pod
+from slipway.core.observed.revision import ResolveFacts, RevisionFacts
+from slipway.core.observed.termination_message import answer, verdict
+from slipway.core.policy import Policy
 from slipway.core.reasons import About, Finding, Reason, finding, found_before
-from slipway.core.rollout.facts import ResolveFacts, RevisionFacts
-from slipway.core.rollout.gates import Policy, first_finding
+from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.state import Allocation, Outcome, State
-from slipway.core.rollout.unstarted import has_no_pod
-from slipway.core.verdict import answer, verdict
 from slipway.core.wait import NO_WAIT, Wait
 
 RETRY_FIRST: Final = timedelta(seconds=10)

@@ -4,40 +4,19 @@ Neither object says why: that a Secret cannot be mounted, or that the API server
 Events alone. They are read when something takes unusually long, and are not watched: a busy cluster has thousands.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from typing import Final
 
-from slipway.core.analysis.samples import Told
-from slipway.core.analysis.wanted import Wanted
-from slipway.core.facts import Child, Observed, Owner, PodFacts
+from slipway.core.observed.evidence import Told
+from slipway.core.observed.objects import Child, Observed
+from slipway.core.observed.pods import PodFacts
 from slipway.core.reasons import QUOTA_WORDS, Finding, Reason, finding
 
-UNSTARTED_AFTER: Final = timedelta(seconds=30)
-"""Volumes are mounted and networks set up in seconds, and attaching a disk takes tens of them. By then kubelet and
-controllers have tried more than once, and told of it."""
-LOOK_AGAIN: Final = timedelta(minutes=1)
-MOST: Final = 3
-"""Objects that are looked at; the others wait for the same, as a rule."""
 TOPIC: Final = "unstarted"
 """What the looks are kept under."""
 
 _MISSING: Final = ("not found", "non-existent")
-_ENDED: Final = frozenset({"Failed", "Complete"})
 _MADE: Final = "SuccessfulCreate"
-
-
-def wanted(observed: Observed, owner: Owner, now: datetime, *, rolls: bool) -> Wanted | None:
-    """The look at what Kubernetes tells of those that do not start; None where everything has. While nothing `rolls` no
-    Job is waited for."""
-    waiting = sorted((*(_jobs(observed, owner) if rolls else ()), *_pods(observed)))
-    if not waiting:
-        return None
-    seen = observed.evidence.get(TOPIC)
-    due = waiting[0][0] + UNSTARTED_AFTER
-    at = max(due, seen.after.at + LOOK_AGAIN) if seen else due
-    late = [uid for since, uid in waiting if since + UNSTARTED_AFTER <= max(at, now)]
-    return Wanted(topic=TOPIC, at=at, told_of=tuple(late[:MOST]))
 
 
 def told(observed: Observed) -> Mapping[str, Told]:
@@ -91,20 +70,3 @@ def is_of(pod: PodFacts, job: Child) -> bool:
     """Whether a pod was made by this Job, and not by an earlier one of its name, which garbage collection has not
     reached yet."""
     return pod.job == job.name and pod.job_uid == job.uid
-
-
-def _jobs(observed: Observed, owner: Owner) -> Iterator[tuple[datetime, str]]:
-    """Jobs of ours without a pod, and since when they have waited for it."""
-    for (kind, _), job in observed.children.items():
-        awaited = kind == "Job" and job.owner_uid == owner.uid and not job.deleting
-        if awaited and not any(is_of(pod, job) for pod in observed.pods):
-            body = job.body
-            conditions = (body.get("status") or {}).get("conditions") or ()
-            if not any(c["type"] in _ENDED and c["status"] == "True" for c in conditions):
-                yield datetime.fromisoformat(body["metadata"]["creationTimestamp"]), job.uid
-
-
-def _pods(observed: Observed) -> Iterator[tuple[datetime, str]]:
-    for pod in observed.pods:
-        if pod.unstarted_since and not pod.deleting:
-            yield pod.unstarted_since, pod.uid

@@ -18,8 +18,8 @@ from slipway.controller.kube import ABSENT, ConflictError, ForbiddenError, Kube,
 from slipway.controller.obstacles import Obstacle, Obstacles, Place
 from slipway.controller.store import Store
 from slipway.core.drift import difference
-from slipway.core.facts import Failed, Foreign, Rejected, Unkept, is_orphan
 from slipway.core.names import APPLIED, REVISION, Manifest
+from slipway.core.observed.objects import NameTaken, WriteDenied, WriteFailed, WriteNotKept, is_orphan
 from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Actor:
             if obstacle is None:
                 findings.gone |= self._passed(key, action)
                 continue
-            if not isinstance(obstacle.found, Unkept):
+            if not isinstance(obstacle.found, WriteNotKept):
                 failed.append(action)
             if self._obstacles.add(key, obstacle):
                 log.warning("%s", obstacle.words)
@@ -87,7 +87,7 @@ class Actor:
         place, now = place_of(action), self._now()
         known = self._obstacles.at(key, place)
         until = self._obstacles.undone_until(key, place, asked=_asked(action), now=now)
-        if known and until and isinstance(known.found, Unkept):
+        if known and until and isinstance(known.found, WriteNotKept):
             self._obstacles.add(key, replace(known, until=until))
             return False
         return self._obstacles.clear(key, place)
@@ -102,23 +102,23 @@ class Actor:
         if until is None or isinstance(action, Delete):
             return None
         before = self._obstacles.at(key, place)
-        found = before.found if before and isinstance(before.found, Unkept) else self._lack(key, action)
+        found = before.found if before and isinstance(before.found, WriteNotKept) else self._lack(key, action)
         return Obstacle(found=found, until=until, asked=asked) if found else None
 
     def _changed_since(self, key: Key, action: Action, known: Obstacle) -> bool:
         """Whether somebody has changed what did not stay as written, so that it may stay now."""
-        if not isinstance(known.found, Unkept) or not isinstance(action, Apply):
+        if not isinstance(known.found, WriteNotKept) or not isinstance(action, Apply):
             return False
         if action.first and known.found.field.startswith("metadata.labels"):
             return False  # without its label it is not seen
         return self._lack(key, action) != known.found
 
-    def _lack(self, key: Key, action: Action) -> Unkept | None:
+    def _lack(self, key: Key, action: Action) -> WriteNotKept | None:
         """How what is there differs from what an action would make of it."""
         kind, name = place_of(action)
         child = self._store.observed(key).child(kind, name)
         if child is None:
-            return Unkept(kind=kind, name=name, field="", asked="", got="")
+            return WriteNotKept(kind=kind, name=name, field="", asked="", got="")
         match action:
             case Apply(manifest=manifest):
                 return _unkept(action, child.body, manifest)
@@ -148,9 +148,9 @@ class Actor:
             raise error
         if error.status in _REFUSED:
             forbidden = isinstance(error, ForbiddenError)
-            found = Rejected(kind=kind, name=name, message=error.message, forbidden=forbidden)
+            found = WriteDenied(kind=kind, name=name, message=error.message, forbidden=forbidden)
             return Obstacle(found=found, until=now + HINDERED_FOR, asked=asked)
-        failed = Failed(kind=kind, name=name, message=_words(error), since=began)
+        failed = WriteFailed(kind=kind, name=name, message=_words(error), since=began)
         # A call that took long is not made again before as much time has passed: there are other objects.
         at_least = max(now - began, timedelta(seconds=error.retry_after_seconds))
         return self._obstacles.failed(key, failed, asked=asked, now=now, at_least=at_least)
@@ -214,7 +214,7 @@ class Actor:
             return await self._taken_up(key, action, kind, live)
         predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
         until = self._now() + (PREDECESSOR_FOR if predecessor else HINDERED_FOR)
-        found = Foreign(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
+        found = NameTaken(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
         return Obstacle(found=found, until=until, asked="")
 
     async def _taken_up(self, key: Key, action: Apply, kind: Kind, live: Manifest) -> Obstacle | None:
@@ -255,12 +255,12 @@ def _words(error: KubeError) -> str:
     return error.message if error.status else f"the API server gave no answer ({error.message})"
 
 
-def _unkept(action: Action, live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Unkept | None:
+def _unkept(action: Action, live: Mapping[str, Any], wanted: Mapping[str, Any]) -> WriteNotKept | None:
     kind, name = place_of(action)
     lack = difference(live, wanted)
     if lack is None:
         return None
-    return Unkept(kind=kind, name=name, field=lack.field, asked=lack.asked, got=lack.got)
+    return WriteNotKept(kind=kind, name=name, field=lack.field, asked=lack.asked, got=lack.got)
 
 
 def _as_it_is(manifest: Manifest, live: Manifest) -> Manifest:

@@ -10,9 +10,9 @@ from slipway.api.v1alpha1.spec import RolloutType, Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.analysis.drain import last_counted
 from slipway.core.children.revision import RevisionRecord
-from slipway.core.rollout.shares import Traffic
 from slipway.core.rollout.state import State
-from slipway.core.scene import Scene
+from slipway.core.shares import Traffic
+from slipway.core.snapshot import Snapshot
 
 DRAIN_AT_LEAST: Final = timedelta(seconds=30)
 """A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer (design §5)."""
@@ -22,7 +22,7 @@ RETIRING_AT_MOST: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lineup:
+class RevisionRoles:
     """Revisions with pods that are neither stable nor candidate. Those in none of these go at once."""
 
     superseded: tuple[RevisionStatus, ...] = ()
@@ -40,15 +40,17 @@ class Lineup:
         return min((known.retire_at for known in self.all if known.retire_at), default=None)
 
 
-def line_up(scene: Scene, state: State, *, traffic: Traffic | None = None, ends_standby: bool = False) -> Lineup:
+def roles_of(
+    snapshot: Snapshot, state: State, *, traffic: Traffic | None = None, ends_standby: bool = False
+) -> RevisionRoles:
     """What becomes of the revisions that status knows, with the stable one and the candidate of `state`. `traffic`: who
     answers clients from now on, where that was decided already."""
-    others = list(_others(scene, state, traffic or scene.traffic, ends_standby=ends_standby))
+    others = list(_others(snapshot, state, traffic or snapshot.traffic, ends_standby=ends_standby))
     standby = sorted(_in(others, RevisionState.STANDBY), key=lambda known: known.number)
-    replaced = (_retired(scene, known) for known in standby[:-1])  # a newer one stands by in its place
-    leaving = [known for known in replaced if known.retire_at and known.retire_at > scene.now]
+    replaced = (_retired(snapshot, known) for known in standby[:-1])  # a newer one stands by in its place
+    leaving = [known for known in replaced if known.retire_at and known.retire_at > snapshot.now]
     retiring = [*_in(others, RevisionState.RETIRING), *leaving]
-    return Lineup(
+    return RevisionRoles(
         superseded=tuple(_in(others, RevisionState.SUPERSEDED)),
         standby=standby[-1] if standby else None,
         retiring=tuple(sorted(retiring, key=lambda known: known.number)[-RETIRING_AT_MOST:]),
@@ -59,39 +61,39 @@ def _in(others: Sequence[RevisionStatus], state: RevisionState) -> Iterator[Revi
     return (known for known in others if known.state is state)
 
 
-def _retired(scene: Scene, known: RevisionStatus) -> RevisionStatus:
+def _retired(snapshot: Snapshot, known: RevisionStatus) -> RevisionStatus:
     """A version in standby whose place another one has taken: its pods stay for their drain."""
-    at = _retires_at(scene, known, (known.traffic_ended_at or scene.now) + drain_time(scene))
-    return known.evolve(state=RevisionState.RETIRING, retire_at=at, retire_by=at + drain_time(scene))
+    at = _retires_at(snapshot, known, (known.traffic_ended_at or snapshot.now) + drain_time(snapshot))
+    return known.evolve(state=RevisionState.RETIRING, retire_at=at, retire_by=at + drain_time(snapshot))
 
 
-def _others(scene: Scene, state: State, traffic: Traffic, *, ends_standby: bool) -> Iterator[RevisionStatus]:
+def _others(snapshot: Snapshot, state: State, traffic: Traffic, *, ends_standby: bool) -> Iterator[RevisionStatus]:
     taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
-    for known in (*scene.before.revisions, *_unlisted(scene)):
+    for known in (*snapshot.before.revisions, *_unlisted(snapshot)):
         if known.revision in taken:
             continue
-        facts = scene.facts(known)
-        role = _role(scene, state, known, traffic, ends_standby=ends_standby)
+        facts = snapshot.facts(known)
+        role = _role(snapshot, state, known, traffic, ends_standby=ends_standby)
         gone = role is not None and role.state is RevisionState.RETIRING and not facts.count
-        if role is not None and not gone and (role.until is None or role.until > scene.now):
+        if role is not None and not gone and (role.until is None or role.until > snapshot.now):
             yield known.evolve(
                 state=role.state,
                 traffic_ended_at=role.ended,
                 retire_at=role.until,
-                retire_by=_retires_by(scene, known, role.until) if role.state is RevisionState.RETIRING else None,
+                retire_by=_retires_by(snapshot, known, role.until) if role.state is RevisionState.RETIRING else None,
                 available=facts.available,
                 replicas=facts.count,
             )
 
 
-def _unlisted(scene: Scene) -> Iterator[RevisionStatus]:
+def _unlisted(snapshot: Snapshot) -> Iterator[RevisionStatus]:
     """Revisions that status does not list: those with traffic, and where the whole list was lost those with pods as
     well, which may have had traffic until just now."""
-    listed, stable = {known.revision for known in scene.before.revisions}, scene.before.stable
-    for entry in scene.past:
-        reached = entry.revision in scene.traffic.reaches
-        left = not listed and scene.available(entry.revision) > 0
-        record = scene.record(entry.revision) if entry.revision not in listed and (reached or left) else None
+    listed, stable = {known.revision for known in snapshot.before.revisions}, snapshot.before.stable
+    for entry in snapshot.past:
+        reached = entry.revision in snapshot.traffic.reaches
+        left = not listed and snapshot.available(entry.revision) > 0
+        record = snapshot.record(entry.revision) if entry.revision not in listed and (reached or left) else None
         if record is None:
             continue
         was = RevisionState.CANDIDATE if reached else RevisionState.RETIRING
@@ -125,67 +127,73 @@ class _Role:
     """When it lost its traffic."""
 
 
-def _role(scene: Scene, state: State, known: RevisionStatus, traffic: Traffic, *, ends_standby: bool) -> _Role | None:
+def _role(
+    snapshot: Snapshot, state: State, known: RevisionStatus, traffic: Traffic, *, ends_standby: bool
+) -> _Role | None:
     """What a revision is from now on, and until when; None: it is of no use any more."""
-    if known.revision in traffic.reaches and (state.stable or scene.available(known.revision)):
+    if known.revision in traffic.reaches and (state.stable or snapshot.available(known.revision)):
         return _Role(state=RevisionState.SUPERSEDED)
-    still_reached = _still_reached(scene, known.revision, traffic)
-    ended = scene.now if still_reached or known.traffic_ended_at is None else known.traffic_ended_at
-    drained = ended + drain_time(scene)
+    still_reached = _still_reached(snapshot, known.revision, traffic)
+    ended = snapshot.now if still_reached or known.traffic_ended_at is None else known.traffic_ended_at
+    drained = ended + drain_time(snapshot)
     match known.state:
         case RevisionState.STANDBY:
-            return _after_standby(scene, state, known, ended, ends_standby=ends_standby)
+            return _after_standby(snapshot, state, known, ended, ends_standby=ends_standby)
         case RevisionState.STABLE if state.rollout and state.rollout.phase is RolloutPhase.SOAKING:
-            return _Role(state=RevisionState.STANDBY, until=scene.now + scene.policy.standby, ended=ended)
+            return _Role(state=RevisionState.STANDBY, until=snapshot.now + snapshot.policy.standby, ended=ended)
         case RevisionState.RETIRING:
             at = drained if still_reached else known.retire_at or drained
-            return _Role(state=RevisionState.RETIRING, until=_retires_at(scene, known, at), ended=ended)
-        case RevisionState.CANDIDATE if not (known.share or _had_traffic(scene, known) or known.traffic_ended_at):
+            return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, known, at), ended=ended)
+        case RevisionState.CANDIDATE if not (known.share or _had_traffic(snapshot, known) or known.traffic_ended_at):
             return None
     return _Role(state=RevisionState.RETIRING, until=drained, ended=ended)
 
 
-def _still_reached(scene: Scene, revision: str, traffic: Traffic) -> bool:
+def _still_reached(snapshot: Snapshot, revision: str, traffic: Traffic) -> bool:
     """Whether clients reach a revision although the traffic is not its own any more. A Service that goes on spanning
     several reaches every pod: what leaves it then does so pod by pod."""
-    selected = revision in scene.selected and len(traffic.service) < 2
-    return selected or (scene.route is not None and revision in scene.route.reaches)
+    selected = revision in snapshot.selected and len(traffic.service) < 2
+    return selected or (snapshot.route is not None and revision in snapshot.route.reaches)
 
 
-def traffic_ended_at(scene: Scene, revision: str, traffic: Traffic) -> datetime | None:
+def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> datetime | None:
     """When stable or the candidate last lost its traffic, as far as anybody can tell; None where it has some, or never
     had any."""
     if revision in traffic.reaches:
         return None
-    if _still_reached(scene, revision, traffic):
-        return scene.now
-    if not scene.before.revisions:  # the list was lost: traffic may have left any of them just now
-        return scene.now if revision in scene.deployed else None
-    return next((known.traffic_ended_at for known in scene.before.revisions if known.revision == revision), None)
+    if _still_reached(snapshot, revision, traffic):
+        return snapshot.now
+    if not snapshot.before.revisions:  # the list was lost: traffic may have left any of them just now
+        return snapshot.now if revision in snapshot.deployed else None
+    return next((known.traffic_ended_at for known in snapshot.before.revisions if known.revision == revision), None)
 
 
-def _after_standby(scene: Scene, state: State, known: RevisionStatus, ended: datetime, *, ends_standby: bool) -> _Role:
+def _after_standby(
+    snapshot: Snapshot, state: State, known: RevisionStatus, ended: datetime, *, ends_standby: bool
+) -> _Role:
     """It stands by until its time is over or has to end; its pods stay for their drain."""
-    latest, drained = scene.now + scene.policy.standby, ended + drain_time(scene)
+    latest, drained = snapshot.now + snapshot.policy.standby, ended + drain_time(snapshot)
     end = min(known.retire_at or latest, latest)
-    if ends_standby or _has_to_go(scene, state):
-        return _Role(state=RevisionState.RETIRING, until=_retires_at(scene, known, drained), ended=ended)
-    if scene.now < end:
+    if ends_standby or _has_to_go(snapshot, state):
+        return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, known, drained), ended=ended)
+    if snapshot.now < end:
         return _Role(state=RevisionState.STANDBY, until=end, ended=ended)
-    return _Role(state=RevisionState.RETIRING, until=_retires_at(scene, known, max(drained, end)), ended=ended)
+    return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, known, max(drained, end)), ended=ended)
 
 
-def _has_to_go(scene: Scene, state: State) -> bool:
+def _has_to_go(snapshot: Snapshot, state: State) -> bool:
     """Whether a version in standby has to go before its time: a Service that spans versions would reach it, too."""
     moving = state.candidate is not None and state.candidate.revision is not None
     # Of a canary the Service spans too, but where a gateway has the shares.
-    alone = scene.policy.type is RolloutType.BLUE_GREEN or (scene.policy.type is RolloutType.CANARY and scene.route)
+    alone = snapshot.policy.type is RolloutType.BLUE_GREEN or (
+        snapshot.policy.type is RolloutType.CANARY and snapshot.route
+    )
     return moving and not alone
 
 
-def drain_time(scene: Scene) -> timedelta:
+def drain_time(snapshot: Snapshot) -> timedelta:
     """How long a revision has to be without requests before its pods go."""
-    return max(DRAIN_AT_LEAST, duration((scene.spec.server or Server()).request_timeout))
+    return max(DRAIN_AT_LEAST, duration((snapshot.spec.server or Server()).request_timeout))
 
 
 def drain_topic(revision: str) -> str:
@@ -193,54 +201,54 @@ def drain_topic(revision: str) -> str:
     return f"{revision}/drain"
 
 
-def _retires_by(scene: Scene, known: RevisionStatus, until: datetime | None) -> datetime | None:
+def _retires_by(snapshot: Snapshot, known: RevisionStatus, until: datetime | None) -> datetime | None:
     """The drain time twice: a connection that is kept alive through the Service leaves no pod before that pod ends."""
     retires = known.state is RevisionState.RETIRING and known.retire_by
-    return retires or (until + drain_time(scene) if until else None)
+    return retires or (until + drain_time(snapshot) if until else None)
 
 
-def _retires_at(scene: Scene, known: RevisionStatus, at: datetime) -> datetime:
+def _retires_at(snapshot: Snapshot, known: RevisionStatus, at: datetime) -> datetime:
     """Later than planned, where its pods have counted requests within the drain time, or nobody has looked for as long
     as that; but not for ever."""
-    if scene.now < at:
+    if snapshot.now < at:
         return at
-    watched = scene.observed.watched_since
-    quiet = max(filter(None, (_last_asked(scene, known), watched)), default=None)
+    watched = snapshot.observed.watched_since
+    quiet = max(filter(None, (_last_asked(snapshot, known), watched)), default=None)
     if quiet is None:
         return at
     latest = known.retire_by or at
     if watched and latest < watched:  # its time was up while nobody could look
-        latest = watched + drain_time(scene)
-    return max(at, min(quiet + drain_time(scene), latest))
+        latest = watched + drain_time(snapshot)
+    return max(at, min(quiet + drain_time(snapshot), latest))
 
 
-def cut_off(scene: Scene, lineup: Lineup) -> Iterator[RevisionStatus]:
+def cut_off(snapshot: Snapshot, roles: RevisionRoles) -> Iterator[RevisionStatus]:
     """Those whose time is up, so that their pods go although requests still reach them."""
-    stay = {known.revision for known in lineup.all}
-    for known in scene.before.revisions:
-        late = known.retire_by is not None and known.retire_by <= scene.now
-        if late and known.revision not in stay and scene.count(known.revision):
-            last = _last_asked(scene, known)
-            if last and last + drain_time(scene) > scene.now:
+    stay = {known.revision for known in roles.all}
+    for known in snapshot.before.revisions:
+        late = known.retire_by is not None and known.retire_by <= snapshot.now
+        if late and known.revision not in stay and snapshot.count(known.revision):
+            last = _last_asked(snapshot, known)
+            if last and last + drain_time(snapshot) > snapshot.now:
                 yield known
 
 
-def _last_asked(scene: Scene, known: RevisionStatus) -> datetime | None:
+def _last_asked(snapshot: Snapshot, known: RevisionStatus) -> datetime | None:
     """When its pods were last seen to have counted a request."""
-    seen = scene.observed.evidence.get(drain_topic(known.revision))
+    seen = snapshot.observed.evidence.get(drain_topic(known.revision))
     if seen is None:
         return None
-    pods = {pod.uid for pod in scene.observed.pods_of(known.revision) if not pod.deleting}
-    return last_counted(seen.history, pods, scene.golden(known.revision))
+    pods = {pod.uid for pod in snapshot.observed.pods_of(known.revision) if not pod.deleting}
+    return last_counted(seen.history, pods, snapshot.golden(known.revision))
 
 
-def _had_traffic(scene: Scene, known: RevisionStatus) -> bool:
+def _had_traffic(snapshot: Snapshot, known: RevisionStatus) -> bool:
     """Whether clients may have connections to it: it had a share that no status tells of any more, or a header led to
     it."""
-    if known.revision in scene.traffic.reaches and scene.available(known.revision):
+    if known.revision in snapshot.traffic.reaches and snapshot.available(known.revision):
         return True
-    rollout, candidate = scene.before.rollout, scene.before.candidate
+    rollout, candidate = snapshot.before.rollout, snapshot.before.candidate
     was = candidate is not None and candidate.revision == known.revision
     moved = rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
-    header = scene.spec.traffic is not None and scene.spec.traffic.candidate_header is not None
-    return was and (moved or (header and bool(scene.available(known.revision))))
+    header = snapshot.spec.traffic is not None and snapshot.spec.traffic.candidate_header is not None
+    return was and (moved or (header and bool(snapshot.available(known.revision))))

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
-from slipway.core.analysis.samples import Told
-from slipway.core.facts import Child, NodeFacts, Observed, Owner, PodFacts
 from slipway.core.names import of_resolve_job
-from slipway.core.rollout.unstarted import is_of, told
+from slipway.core.observed.evidence import Told
+from slipway.core.observed.nodes import NodeFacts
+from slipway.core.observed.not_started import is_of, told
+from slipway.core.observed.objects import Child, Observed
+from slipway.core.observed.pods import PodFacts
+from slipway.core.owner import Owner
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ class Exam:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Look:
     """One topic to look at."""
 
     topic: str

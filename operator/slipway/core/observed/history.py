@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 from slipway.core.body import integer, within
 from slipway.core.children.record import RECORD, unpacked
 from slipway.core.children.revision import RevisionRecord
-from slipway.core.facts import Child, Observed, Owner
 from slipway.core.names import of_revision
+from slipway.core.observed.objects import Child, Observed
+from slipway.core.owner import Owner
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,22 +11,23 @@ from typing import Final
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import CanaryStatus, RolloutPhase, RolloutStatus
+from slipway.core.observed.revision import RevisionFacts
 from slipway.core.plan import Note
+from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, Reason, fit
 from slipway.core.rollout import canary
 from slipway.core.rollout.allocation import ExactStep
 from slipway.core.rollout.capacity import Limits
-from slipway.core.rollout.facts import RevisionFacts
-from slipway.core.rollout.gates import Policy, first_finding
-from slipway.core.rollout.shares import WHOLE
+from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.state import Facts, State
+from slipway.core.shares import WHOLE
 from slipway.core.wait import NO_WAIT, Wait
 
 NO_PLACE: Final = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.QUOTA_EXCEEDED})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class Strategy:
     """The limits that hold now."""
 
     rollout: RolloutStatus
@@ -49,7 +50,7 @@ def as_its_type(rollout: RolloutStatus, policy: Policy) -> RolloutStatus:
     return canary.forgotten(rollout).evolve(strategy=strategy)
 
 
-def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
+def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Strategy:
     """The limits for the next step."""
     match policy.type:
         case RolloutType.RECREATE:
@@ -58,14 +59,14 @@ def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
             return _canary(rollout, facts, state, policy, now)
         case RolloutType.BLUE_GREEN:
             rollout = _explained(rollout, RolloutType.BLUE_GREEN, None)
-            return Planned(rollout=rollout, limits=Limits(needed=facts.needed, surge=facts.needed, spans=False))
+            return Strategy(rollout=rollout, limits=Limits(needed=facts.needed, surge=facts.needed, spans=False))
         case _:
             return _rolling(rollout, facts, state, policy, now)
 
 
-def _canary(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
+def _canary(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Strategy:
     going = canary.progressed(rollout, facts, state.candidate, policy, now)
-    return Planned(
+    return Strategy(
         rollout=_explained(going.rollout, policy.type, _shares_by_pods(going.status, facts, policy)),
         limits=canary.limits_of(going.status, facts, policy),
         exact=canary.exact_step(going.status, facts, policy),
@@ -84,18 +85,18 @@ def _shares_by_pods(status: CanaryStatus, facts: Facts, policy: Policy) -> str |
     return f"{why}; weight: {status.weight} is {wanted} of {pods}, {WHOLE * wanted // pods} %"
 
 
-def _recreate(rollout: RolloutStatus, facts: Facts, state: State) -> Planned:
+def _recreate(rollout: RolloutStatus, facts: Facts, state: State) -> Strategy:
     old = facts.of(state.stable)
     why = f"rollout.type is Recreate: {state.stable.version} stops before the next starts" if state.stable else None
     serves = old is not None and old.available > 0 and rollout.phase is not RolloutPhase.ROLLING_BACK
-    return Planned(
+    return Strategy(
         rollout=_explained(rollout, RolloutType.RECREATE, why),
         limits=Limits(needed=facts.needed, unavailable=facts.needed, spans=not facts.bystanders, apart=True),
         needs_proof=serves and not rollout.strategy.bundles_verified,
     )
 
 
-def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Planned:
+def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Strategy:
     back = rollout.phase is RolloutPhase.ROLLING_BACK
     leads, gives = (
         facts.of(state.stable if back else state.candidate),
@@ -107,7 +108,7 @@ def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy,
     rollout = rollout.evolve(strategy=rollout.strategy.evolve(unschedulable_since=since))
     if not rollout.strategy.type and state.stable:  # a first version takes nobody's place
         rollout = _explained(rollout, RolloutType.ROLLING_UPDATE, None)
-    surging = Planned(rollout=rollout, limits=_limits(rollout, facts, policy, leads))
+    surging = Strategy(rollout=rollout, limits=_limits(rollout, facts, policy, leads))
     if rollout.strategy.making_room or not (found and no_place and _may_yield(facts, policy)):
         return surging
     due = (since or now) + policy.unschedulable_grace
@@ -122,8 +123,8 @@ def _may_yield(facts: Facts, policy: Policy) -> bool:
 
 
 def _yielding(
-    surging: Planned, facts: Facts, state: State, policy: Policy, found: Finding, *, carries: bool
-) -> Planned:
+    surging: Strategy, facts: Facts, state: State, policy: Policy, found: Finding, *, carries: bool
+) -> Strategy:
     single = facts.needed == 1
     old = state.stable.version if state.stable else "the old version"
     way = f"{old} stops before the next starts" if single else f"one pod of {old} at a time makes room"
@@ -134,7 +135,7 @@ def _yielding(
     rollout = rollout.evolve(strategy=rollout.strategy.evolve(making_room=True))
     note = Note(reason=Reason.MAKING_ROOM, message=why)
     leads = facts.of(state.candidate)
-    return Planned(rollout=rollout, limits=_limits(rollout, facts, policy, leads), notes=(note,))
+    return Strategy(rollout=rollout, limits=_limits(rollout, facts, policy, leads), notes=(note,))
 
 
 def _limits(rollout: RolloutStatus, facts: Facts, policy: Policy, leads: RevisionFacts | None) -> Limits:

@@ -12,8 +12,7 @@ import aiohttp
 from slipway.controller import health
 from slipway.controller.election import Election
 from slipway.controller.fence import FencedKube
-from slipway.controller.handlers import Intake, registry_for
-from slipway.controller.hearing import Hearing
+from slipway.controller.handlers import EventSink, registry_for
 from slipway.controller.http import client
 from slipway.controller.kinds import MODEL_DEPLOYMENT, WATCHED, Key
 from slipway.controller.kube import Kube, connect
@@ -24,6 +23,7 @@ from slipway.controller.sampling import Sampling
 from slipway.controller.settings import Settings
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
+from slipway.controller.watch_health import WatchHealth
 from slipway.controller.watching import watch
 from slipway.controller.working import work
 
@@ -37,7 +37,7 @@ FIRST_PASS_SECONDS: Final = 5
 
 async def run(settings: Settings, decide: Decide, stop: asyncio.Event) -> None:
     """Run until `stop` is set. Raises when it must end for another reason; Kubernetes starts it again."""
-    telemetry, store, hearing = Telemetry(), Store(), Hearing()
+    telemetry, store, hearing = Telemetry(), Store(), WatchHealth()
     telemetry.watch(store, hearing, platform_version=settings.platform.version)
     async with (
         client() as session,
@@ -68,7 +68,7 @@ class Operator:
         session: aiohttp.ClientSession,
         telemetry: Telemetry,
         store: Store,
-        hearing: Hearing,
+        hearing: WatchHealth,
     ) -> None:
         clock = asyncio.get_running_loop().time
         self._settings, self._telemetry, self._store, self._hearing = settings, telemetry, store, hearing
@@ -123,7 +123,7 @@ class Operator:
                 group.create_task(self._resync.close_gaps(), name="gaps")
                 group.create_task(self._resync.look_elsewhere(), name="elsewhere")
                 kinds = self._resync.kinds
-                intake = Intake(store=self._store, queue=self._queue, hearing=self._hearing)
+                intake = EventSink(store=self._store, queue=self._queue, hearing=self._hearing)
                 await watch(registry_for(kinds, intake), kinds, self._settings.namespaces, intake.relisted, stop)
 
     async def _pass(self, key: Key) -> datetime | None:
@@ -180,7 +180,7 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
     return outcome is None
 
 
-def alive(hearing: Hearing) -> str | None:
+def alive(hearing: WatchHealth) -> str | None:
     """What liveness says: only a restart cures a deaf watch."""
     deaf = hearing.deaf()
     return f"The watch of {', '.join(deaf)} has gone deaf" if deaf else None

@@ -1,0 +1,32 @@
+"""manifest"""
+
+import hashlib
+
+import orjson
+
+from slipway.core.names import APPLIED, Manifest
+from slipway.core.owner import Owner
+
+
+def applied_hash(manifest: Manifest) -> str:
+    """Names what a manifest asks for. `finished` does not change it: whose and where it is says nothing of that."""
+    bare = {k: v for k, v in manifest["metadata"].items() if k not in ("namespace", "ownerReferences")}
+    annotations = {k: v for k, v in (bare.pop("annotations", None) or {}).items() if k != APPLIED}
+    if annotations:
+        bare["annotations"] = annotations
+    said = orjson.dumps({**manifest, "metadata": bare}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(said).hexdigest()[:16]
+
+
+def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -> Manifest:
+    """The manifest as it is applied: in its namespace, owned, and marked with its hash. `kind` is the owner's."""
+    meta = manifest["metadata"]
+    return {
+        **manifest,
+        "metadata": {
+            **meta,
+            "namespace": owner.namespace,
+            "ownerReferences": [owner.reference(api_version, kind), *(meta.get("ownerReferences") or ())],
+            "annotations": {**(meta.get("annotations") or {}), APPLIED: applied_hash(manifest)},
+        },
+    }

@@ -1,0 +1,62 @@
+"""guarded_route"""
+
+from slipway.core.body import within
+from slipway.core.children.route import ROUTE
+from slipway.core.children.security_policy import SECURITY_POLICY
+from slipway.core.names import Manifest
+from slipway.core.observed.objects import Child, Observed
+from slipway.core.observed.traffic_policies import PolicyFacts, _addresses, _is_open, _own, _parents
+from slipway.core.owner import Owner
+
+
+def beside(policies: PolicyFacts, wanted: Manifest, observed: Observed, owner: Owner) -> Manifest | None:
+    """The route that may be written now; None: what is there, if anything, stays as it is.
+
+    A share may move at any time, but nobody gets an address that is not guarded. An open route cannot always wait where
+    it is: another Gateway or listener accepts nothing before it is named. Then it closes on the way.
+    """
+    if not policies.guards:
+        return wanted
+    child = _own(observed, ROUTE, owner)
+    body = child.body if child else None
+    live = body if body and _is_open(body) else None
+    if live and policies.exchanged:
+        return _closed(wanted)
+    if policies.guarded:
+        further = live and _reaches_further(live, wanted, observed, owner)
+        return _closed(wanted) if further else wanted
+    if live and _addresses(live) == _addresses(wanted):
+        return wanted
+    if live and _parents(live) == _parents(wanted):
+        return None
+    return _closed(wanted) if policies.known else None
+
+
+def guard_of(policies: PolicyFacts, route: Manifest, observed: Observed, owner: Owner) -> Child | None:
+    """The guard that has to be in force still when this route is written; None where the write opens nothing."""
+    live = _own(observed, ROUTE, owner)
+    opens = _is_open(route) and not (live and _is_open(live.body) and _addresses(live.body) == _addresses(route))
+    return _own(observed, SECURITY_POLICY, owner) if policies.guards and opens else None
+
+
+def _reaches_further(live: Manifest, wanted: Manifest, observed: Observed, owner: Owner) -> bool:
+    """Whether new hostnames bring listeners along that have no guard of this route yet. The policy is accepted as it
+    stands, so nothing more would be waited for."""
+    [ref] = wanted["spec"]["parentRefs"]
+    before, after = (within(route, "spec").get("hostnames") or () for route in (live, wanted))
+    narrows = not before or (after and set(after) <= set(before))
+    if narrows or ref.get("sectionName") or _parents(live) != _parents(wanted):
+        return False
+    gateway = (observed.gateways.gateways or {}).get((ref.get("namespace", owner.namespace), ref["name"]))
+    if gateway is None:
+        return True
+    return any(listener.fits(after) and not listener.fits(before) for listener in gateway.listeners)
+
+
+def _closed(route: Manifest) -> Manifest:
+    """The same addresses, and nothing behind them."""
+    rules = [
+        {name: part for name, part in rule.items() if name not in ("backendRefs", "filters")}
+        for rule in route["spec"]["rules"]
+    ]
+    return {**route, "spec": {**route["spec"], "rules": rules}}

@@ -1,0 +1,116 @@
+"""What is to be looked at beside the passes, from where the rollout stands: pods' counters, answers, Prometheus."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from slipway.api.scalars import duration
+from slipway.api.v1alpha1.analysis import Analysis, AnalysisStatus
+from slipway.api.v1alpha1.spec import Server
+from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus
+from slipway.core.analysis.course import looks_at
+from slipway.core.analysis.drain import look_due
+from slipway.core.analysis.look import Look, Target, exams, questions
+from slipway.core.analysis.query import Subject
+from slipway.core.children.pod import model_name
+from slipway.core.looks.not_started import wanted
+from slipway.core.rollout import mirroring
+from slipway.core.rollout.analysis_gate import topic
+from slipway.core.rollout.roles import RevisionRoles, drain_time, drain_topic
+from slipway.core.rollout.state import State
+from slipway.core.snapshot import Snapshot
+
+LOOKS_WITHIN: Final = timedelta(minutes=1)
+"""A look that is due has come by then, and brings a pass itself."""
+
+
+def looks_of(snapshot: Snapshot, state: State, roles: RevisionRoles) -> tuple[Look, ...]:
+    """The topics of one ModelDeployment. One that is not named any more is forgotten. Nothing is looked at whose
+    numbers nobody reads: of a rollout that stands still, or where no server is."""
+    unstarted = wanted(snapshot.observed, snapshot.owner, snapshot.now, rolls=state.rollout is not None)
+    retiring = (_of_retiring(snapshot, known) for known in roles.retiring)
+    return (
+        *_of_rollout(snapshot, state),
+        *(each for each in retiring if each.targets),
+        *((unstarted,) if unstarted else ()),
+    )
+
+
+def wakes_at(looks: Sequence[Look], now: datetime) -> datetime | None:
+    """When the first look is due; of one that is under way, when it must have been lost."""
+    return min((each.at if each.at > now else now + LOOKS_WITHIN for each in looks), default=None)
+
+
+def _of_retiring(snapshot: Snapshot, known: RevisionStatus) -> Look:
+    """Whether its pods still get requests."""
+    about, drain = drain_topic(known.revision), drain_time(snapshot)
+    seen = snapshot.observed.evidence.get(about)
+    return Look(
+        topic=about,
+        at=look_due(seen.history if seen else (), drain, snapshot.now),
+        model=model_name(snapshot.owner, snapshot.spec),
+        targets=tuple(_targets(snapshot, known.revision)),
+        remembers=drain,
+    )
+
+
+def _of_rollout(snapshot: Snapshot, state: State) -> Iterator[Look]:
+    rollout, analysis = state.rollout, snapshot.policy.analysis
+    seen = rollout.canary.analysis if rollout and rollout.canary else None
+    if rollout is None or snapshot.suspended or rollout.clock.paused_at or rollout.clock.waiting_since:
+        return
+    if seen and analysis and state.candidate and state.stable:
+        yield from _of_analysis(snapshot, analysis, seen, state.candidate, state.stable)
+    if state.candidate and mirroring.is_measured(rollout):
+        yield _of_shadow(snapshot, state.candidate.revision or "")
+
+
+def _of_shadow(snapshot: Snapshot, revision: str) -> Look:
+    """What becomes of the requests that are mirrored."""
+    about = mirroring.topic(revision)
+    return Look(
+        topic=about,
+        at=mirroring.look_due(snapshot.observed.evidence.get(about), snapshot.now),
+        model=model_name(snapshot.owner, snapshot.spec),
+        targets=tuple(_targets(snapshot, revision)),
+    )
+
+
+def _of_analysis(
+    snapshot: Snapshot, analysis: Analysis, seen: AnalysisStatus, candidate: RevisionRef, stable: RevisionRef
+) -> Iterator[Look]:
+    about = topic(candidate.revision or "", seen)
+    at = looks_at(seen, snapshot.observed.evidence.get(about))
+    if at is None:
+        return
+    yield Look(
+        topic=about,
+        at=at,
+        model=model_name(snapshot.owner, snapshot.spec),
+        targets=(*_targets(snapshot, candidate.revision or ""), *_targets(snapshot, stable.revision or "")),
+        candidate=candidate.revision or "",
+        stable=stable.revision or "",
+        questions=questions(analysis, _subject(snapshot, candidate), _subject(snapshot, stable)),
+        exams=exams(analysis, _golden(snapshot, candidate)),
+        request_timeout=duration((snapshot.spec.server or Server()).request_timeout),
+    )
+
+
+def _golden(snapshot: Snapshot, candidate: RevisionRef) -> Sequence[Mapping[str, Any]]:
+    """The golden requests that are known here: those of the spec, else what was told of the candidate's bundle."""
+    verification = snapshot.spec.model.verification
+    if verification and verification.requests:
+        return [request.to_dict() for request in verification.requests]
+    record = snapshot.record(candidate.revision or "")
+    return (record and record.resolved.asks) or ()
+
+
+def _targets(snapshot: Snapshot, revision: str) -> Iterator[Target]:
+    """The servers of a revision that may get traffic."""
+    for pod in snapshot.observed.pods_of(revision):
+        if pod.ready and pod.ip and not pod.deleting:
+            yield Target(pod=pod.uid, name=pod.name, revision=revision, ip=pod.ip, restarts=pod.server.restarts)
+
+
+def _subject(snapshot: Snapshot, ref: RevisionRef) -> Subject:
+    return Subject(namespace=snapshot.owner.namespace, name=snapshot.owner.name, revision=ref.revision or "")

@@ -1,0 +1,28 @@
+"""owner"""
+
+from dataclasses import dataclass
+
+from slipway.core.names import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """The ModelDeployment that children belong to."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int = 1
+    request: str | None = None
+    """What somebody asks for by annotation, as it stands there: VERB/REVISION[@nonce]."""
+
+    def reference(self, api_version: str, kind: str) -> Manifest:
+        """The controller owner reference that makes Kubernetes clean up behind us."""
+        return {
+            "apiVersion": api_version,
+            "kind": kind,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
