@@ -1,4 +1,4 @@
-"""owner"""
+"""The owner of what is made: one ModelDeployment."""
 
 from dataclasses import dataclass
 

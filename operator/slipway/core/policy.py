@@ -1,9 +1,22 @@
-"""policy"""
+"""Policy: what the spec says about how versions change, with its defaults as times and numbers."""
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
-from slipway.api.v1alpha1.spec import Accelerator, Analysis, AnalysisMode, CanaryStep, Rollout, RolloutType
+from slipway.api.scalars import duration
+from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.api.v1alpha1.spec import (
+    Accelerator,
+    Analysis,
+    AnalysisMode,
+    BlueGreen,
+    CanaryStep,
+    RollingUpdate,
+    Rollout,
+    RolloutType,
+    Server,
+)
 from slipway.core.shares import WHOLE
 
 
@@ -49,3 +62,28 @@ def steps_of(rollout: Rollout) -> tuple[CanaryStep, ...]:
     )
     # Without a check after it, the switch is the taking over itself.
     return (CanaryStep(weight=0), *before, *([CanaryStep(weight=WHOLE), *after] if after else ()))
+
+
+STARTUP_SLACK: Final = timedelta(seconds=30)
+"""Between a pod's start and its startup probe's last try."""
+
+
+def policy_of(spec: ModelDeploymentSpec) -> Policy:
+    """What a spec says. Starting may take as long as the server is given for it."""
+    rollout, server = spec.rollout or Rollout(), spec.server or Server()
+    rolling, canary = rollout.rolling_update or RollingUpdate(), rollout.canary
+    stays = canary.standby_duration if canary else (rollout.blue_green or BlueGreen()).standby_duration
+    return Policy(
+        fetch_timeout=duration(rollout.fetch_timeout),
+        progress_deadline=max(duration(rollout.progress_deadline), duration(server.startup_timeout) + STARTUP_SLACK),
+        accelerator=spec.accelerator,
+        type=rollout.type,
+        max_surge=rolling.max_surge,
+        max_unavailable=rolling.max_unavailable,
+        standby=duration(stays),
+        unschedulable_grace=duration(rollout.unschedulable_grace),
+        automatic_rollback=rollout.automatic_rollback,
+        canary_steps=steps_of(rollout),
+        canary_full_size=canary is None or canary.full_size,
+        analysis=rollout.analysis,
+    )

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.spec import BlueGreen, RollingUpdate, Rollout, Server, Verification
+from slipway.api.v1alpha1.spec import Verification
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutPhase, RolloutStatus
 from slipway.core import autoscaling
 from slipway.core.body import integer, mappings, within
@@ -23,10 +22,8 @@ from slipway.core.observed.route import RouteFacts, route_facts
 from slipway.core.observed.traffic_policies import PolicyFacts, policy_facts, with_policies
 from slipway.core.owner import Owner
 from slipway.core.platform import Platform
-from slipway.core.policy import Policy, steps_of
+from slipway.core.policy import Policy, policy_of
 from slipway.core.shares import Traffic, all_to
-
-STARTUP_SLACK: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,26 +172,8 @@ class Snapshot:
 
     @cached_property
     def policy(self) -> Policy:
-        """How long waits may be. Starting may take as long as the server is given for it."""
-        rollout, server = self.spec.rollout or Rollout(), self.spec.server or Server()
-        rolling, canary = rollout.rolling_update or RollingUpdate(), rollout.canary
-        stays = canary.standby_duration if canary else (rollout.blue_green or BlueGreen()).standby_duration
-        return Policy(
-            fetch_timeout=duration(rollout.fetch_timeout),
-            progress_deadline=max(
-                duration(rollout.progress_deadline), duration(server.startup_timeout) + STARTUP_SLACK
-            ),
-            accelerator=self.spec.accelerator,
-            type=rollout.type,
-            max_surge=rolling.max_surge,
-            max_unavailable=rolling.max_unavailable,
-            standby=duration(stays),
-            unschedulable_grace=duration(rollout.unschedulable_grace),
-            automatic_rollback=rollout.automatic_rollback,
-            canary_steps=steps_of(rollout),
-            canary_full_size=canary is None or canary.full_size,
-            analysis=rollout.analysis,
-        )
+        """What the spec says about how versions change."""
+        return policy_of(self.spec)
 
     @cached_property
     def _deployments(self) -> Mapping[str, Manifest]:

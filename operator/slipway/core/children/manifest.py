@@ -1,4 +1,4 @@
-"""manifest"""
+"""A manifest as it is applied: in its namespace, owned, and marked with a hash of what it asks for."""
 
 import hashlib
 

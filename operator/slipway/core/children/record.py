@@ -4,14 +4,11 @@ import base64
 import zlib
 from contextlib import suppress
 from typing import Final
-from weakref import WeakKeyDictionary
 
 import orjson
 
-from slipway.core.body import within
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.names import DOMAIN, Manifest
-from slipway.core.observed.objects import Child
 from slipway.core.owner import Owner
 
 RECORD: Final = f"{DOMAIN}/record"
@@ -35,9 +32,9 @@ def unpacked(text: str) -> RevisionRecord:
         raise ValueError(f"not a packed revision: {error}") from error
 
 
-def with_record(config_map: Manifest, record: RevisionRecord, owner: Owner, live: Child | None) -> Manifest:
-    """A revision's ConfigMap with its record. `live`: the ConfigMap in the cluster."""
-    text = _packed_again(live, record, owner)
+def with_record(config_map: Manifest, record: RevisionRecord, owner: Owner, before: str) -> Manifest:
+    """A revision's ConfigMap with its record. `before`: the record that the ConfigMap in the cluster has."""
+    text = _packed_again(before, record, owner)
     if len(text) > RECORD_FITS:
         return config_map
     meta = config_map["metadata"]
@@ -45,22 +42,11 @@ def with_record(config_map: Manifest, record: RevisionRecord, owner: Owner, live
     return {**config_map, "metadata": {**meta, "annotations": annotations}}
 
 
-def _packed_again(live: Child | None, record: RevisionRecord, owner: Owner) -> str:
+def _packed_again(before: str, record: RevisionRecord, owner: Owner) -> str:
     """As the annotation has it where that says the same: no two builds of zlib write the same bytes."""
     text = packed(record, owner)
-    before = _annotated(live) if live else ""
     if before and before != text:
         with suppress(ValueError):
             if packed(unpacked(before), owner) == text:
                 return before
     return text
-
-
-_ANNOTATED: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()
-"""The record's text on each ConfigMap. A Child never changes, so it need not be unpacked again for that."""
-
-
-def _annotated(live: Child) -> str:
-    if live not in _ANNOTATED:
-        _ANNOTATED[live] = str(within(live.body, "metadata", "annotations").get(RECORD, ""))
-    return _ANNOTATED[live]

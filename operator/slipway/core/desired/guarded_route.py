@@ -1,15 +1,15 @@
-"""guarded_route"""
+"""The route as it may be written now: nobody gets an address that is not guarded."""
 
 from slipway.core.body import within
 from slipway.core.children.route import ROUTE
 from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.names import Manifest
 from slipway.core.observed.objects import Child, Observed
-from slipway.core.observed.traffic_policies import PolicyFacts, _addresses, _is_open, _own, _parents
+from slipway.core.observed.traffic_policies import PolicyFacts, addresses_of, is_open, own_child, parents_of
 from slipway.core.owner import Owner
 
 
-def beside(policies: PolicyFacts, wanted: Manifest, observed: Observed, owner: Owner) -> Manifest | None:
+def guarded_route(policies: PolicyFacts, wanted: Manifest, observed: Observed, owner: Owner) -> Manifest | None:
     """The route that may be written now; None: what is there, if anything, stays as it is.
 
     A share may move at any time, but nobody gets an address that is not guarded. An open route cannot always wait where
@@ -17,26 +17,26 @@ def beside(policies: PolicyFacts, wanted: Manifest, observed: Observed, owner: O
     """
     if not policies.guards:
         return wanted
-    child = _own(observed, ROUTE, owner)
+    child = own_child(observed, ROUTE, owner)
     body = child.body if child else None
-    live = body if body and _is_open(body) else None
+    live = body if body and is_open(body) else None
     if live and policies.exchanged:
         return _closed(wanted)
     if policies.guarded:
         further = live and _reaches_further(live, wanted, observed, owner)
         return _closed(wanted) if further else wanted
-    if live and _addresses(live) == _addresses(wanted):
+    if live and addresses_of(live) == addresses_of(wanted):
         return wanted
-    if live and _parents(live) == _parents(wanted):
+    if live and parents_of(live) == parents_of(wanted):
         return None
     return _closed(wanted) if policies.known else None
 
 
 def guard_of(policies: PolicyFacts, route: Manifest, observed: Observed, owner: Owner) -> Child | None:
     """The guard that has to be in force still when this route is written; None where the write opens nothing."""
-    live = _own(observed, ROUTE, owner)
-    opens = _is_open(route) and not (live and _is_open(live.body) and _addresses(live.body) == _addresses(route))
-    return _own(observed, SECURITY_POLICY, owner) if policies.guards and opens else None
+    live = own_child(observed, ROUTE, owner)
+    opens = is_open(route) and not (live and is_open(live.body) and addresses_of(live.body) == addresses_of(route))
+    return own_child(observed, SECURITY_POLICY, owner) if policies.guards and opens else None
 
 
 def _reaches_further(live: Manifest, wanted: Manifest, observed: Observed, owner: Owner) -> bool:
@@ -45,7 +45,7 @@ def _reaches_further(live: Manifest, wanted: Manifest, observed: Observed, owner
     [ref] = wanted["spec"]["parentRefs"]
     before, after = (within(route, "spec").get("hostnames") or () for route in (live, wanted))
     narrows = not before or (after and set(after) <= set(before))
-    if narrows or ref.get("sectionName") or _parents(live) != _parents(wanted):
+    if narrows or ref.get("sectionName") or parents_of(live) != parents_of(wanted):
         return False
     gateway = (observed.gateways.gateways or {}).get((ref.get("namespace", owner.namespace), ref["name"]))
     if gateway is None:

@@ -10,6 +10,7 @@ from slipway.core.children.record import with_record
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.desired.objects import LEFTOVERS_GO, DesiredObject, DesiredRevision, Replicas, left_alone
 from slipway.core.names import of_revision
+from slipway.core.observed import history
 from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import Outcome
 from slipway.core.snapshot import Snapshot
@@ -102,8 +103,8 @@ def _of_record(snapshot: Snapshot, desired: DesiredRevision, record: RevisionRec
     for child in record.children:
         match child["kind"]:
             case "ConfigMap":
-                live = snapshot.observed.child("ConfigMap", child["metadata"]["name"])
-                yield DesiredObject(manifest=with_record(child, record, snapshot.owner, live))
+                before = history.packed_record(snapshot.observed, child["metadata"]["name"])
+                yield DesiredObject(manifest=with_record(child, record, snapshot.owner, before))
             case "Deployment":
                 yield DesiredObject(manifest=child, replicas=desired.replicas)
             case _:

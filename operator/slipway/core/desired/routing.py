@@ -9,7 +9,7 @@ from slipway.core.children.network_policy import network_policy
 from slipway.core.children.route import GRPC_ROUTE, ROUTE, Backend, Routing, grpc_route, http_route
 from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.children.service import root_service
-from slipway.core.desired.guarded_route import beside
+from slipway.core.desired.guarded_route import guarded_route
 from slipway.core.desired.objects import DesiredObject, DesiredRevision, Write, left_alone, written
 from slipway.core.names import Manifest
 from slipway.core.rollout.canary import mirrored
@@ -75,7 +75,7 @@ def objects(
             root_service(owner=snapshot.owner, revision=alone), always=moves and was.service != traffic.service
         )
     http, grpc = _routes(snapshot, state, weights, revisions)
-    guarded = beside(snapshot.policies, http, snapshot.observed, snapshot.owner) if http else None
+    guarded = guarded_route(snapshot.policies, http, snapshot.observed, snapshot.owner) if http else None
     if http:
         yield from written(snapshot.policies.manifests)
         if guarded is None:

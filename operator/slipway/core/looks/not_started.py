@@ -1,4 +1,4 @@
-"""not_started"""
+"""The look at Kubernetes' Events of Jobs and pods that take unusually long to start."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

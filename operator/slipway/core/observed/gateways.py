@@ -132,7 +132,7 @@ def _meet(one: str, other: str) -> bool:
     return one == other or any(a.startswith("*.") and b.endswith(a[1:]) for a, b in ((one, other), (other, one)))
 
 
-def against(
+def gateway_problem(
     seen: Gateways, *, namespace: str, name: str, section: str | None, hostnames: Sequence[str], field: str
 ) -> Finding | None:
     """What speaks against a Gateway, or that listener of it: the first, causes before what follows from them. `field`

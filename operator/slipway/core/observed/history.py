@@ -52,11 +52,24 @@ def record_of(observed: Observed, owner: Owner, revision: str) -> RevisionRecord
     if stored is not None and stored.owner_uid == owner.uid:
         with suppress(ValueError):
             return RevisionRecord.from_controller_revision(stored.body)
-    config = observed.child("ConfigMap", name)
-    annotations = within(config.body, "metadata", "annotations") if config else {}
+    text = packed_record(observed, name)
     with suppress(ValueError):
-        return unpacked(annotations[RECORD]) if RECORD in annotations else None
+        return unpacked(text) if text else None
     return None
+
+
+_PACKED: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()
+"""The record's text on each ConfigMap. A Child never changes, so it need not be unpacked again for that."""
+
+
+def packed_record(observed: Observed, config_map: str) -> str:
+    """The packed record on a revision's ConfigMap; "" where there is none."""
+    child = observed.child("ConfigMap", config_map)
+    if child is None:
+        return ""
+    if child not in _PACKED:
+        _PACKED[child] = str(within(child.body, "metadata", "annotations").get(RECORD, ""))
+    return _PACKED[child]
 
 
 def is_lost(observed: Observed, owner: Owner, revision: str) -> bool:

@@ -1,4 +1,4 @@
-"""nodes"""
+"""What nodes offer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

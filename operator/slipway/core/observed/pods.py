@@ -1,4 +1,4 @@
-"""pods"""
+"""Pods and their containers, slim."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from slipway.api.v1alpha1.spec import Gateway, Traffic
 from slipway.core.body import conditions, integer, mapping, mappings, within
 from slipway.core.children.route import GRPC_ROUTE, ROUTE, for_grpc, parent_of
 from slipway.core.names import Manifest
-from slipway.core.observed.gateways import against
+from slipway.core.observed.gateways import gateway_problem
 from slipway.core.observed.objects import Child, Observed
 from slipway.core.owner import Owner
 from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
@@ -99,7 +99,7 @@ def _facts(
     if missing := _missing(observed, kind):
         return RouteFacts(weights=shares if kind in observed.unlisted else {}, wait=Wait(finding=missing))
     namespace = gateway.namespace or owner.namespace
-    unfit = against(
+    unfit = gateway_problem(
         observed.gateways,
         namespace=namespace,
         name=gateway.name,

@@ -65,14 +65,14 @@ class PolicyFacts:
 
 def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway: Gateway, now: datetime) -> PolicyFacts:
     """Read what there is of the policies."""
-    route = _own(observed, ROUTE, owner)
+    route = own_child(observed, ROUTE, owner)
     made = [
         security_policy(owner=owner, traffic=traffic, route_uid=route.uid if route else None),
         backend_traffic_policy(owner=owner, traffic=traffic),
     ]
     wanted = tuple(manifest for manifest in made if manifest)
     asked = http_route(owner=owner, traffic=traffic, gateway=gateway, routing=Routing(backends=()), timeout="0s")
-    in_place = route is not None and _addresses(route.body) == _addresses(asked)
+    in_place = route is not None and addresses_of(route.body) == addresses_of(asked)
     if not wanted:
         return PolicyFacts(in_place=in_place)
     guards = wanted[0]["kind"] == SECURITY_POLICY
@@ -83,10 +83,10 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
         )
     parent = parent_of(gateway, owner)
     answers = [
-        _answer(_own(observed, each["kind"], owner), each, traffic=traffic, parent=parent, route=route, now=now)
+        _answer(own_child(observed, each["kind"], owner), each, traffic=traffic, parent=parent, route=route, now=now)
         for each in wanted
     ]
-    exchanged = guards and _is_exchanged(_own(observed, SECURITY_POLICY, owner), wanted[0], route)
+    exchanged = guards and _is_exchanged(own_child(observed, SECURITY_POLICY, owner), wanted[0], route)
     return PolicyFacts(
         manifests=wanted[1:] if exchanged else wanted,
         in_place=in_place,
@@ -152,7 +152,7 @@ def _followed_at(current: Sequence[Mapping[str, Any]], route: Child, now: dateti
     body = route.body
     said = [condition.get("lastTransitionTime") for condition in current]
     times = [instant(at) or now for at in (*said, body["metadata"].get("creationTimestamp"))]
-    if route.written and not _is_open(body):
+    if route.written and not is_open(body):
         times.append(route.written)
     return max(times) + IN_FORCE_AFTER
 
@@ -169,13 +169,13 @@ def _accepted(body: Manifest, parent: Manifest) -> Iterator[Mapping[str, Any]]:
 
 def _is_exchanged(live: Child | None, wanted: Manifest, route: Child | None) -> bool:
     """Whether what protects an open route now is taken out for what its proxies do not have yet."""
-    if live is None or route is None or not _is_open(route.body):
+    if live is None or route is None or not is_open(route.body):
         return False
     before, after = ({"apiKeyAuth", "jwt"} & spec.keys() for spec in (within(live.body, "spec"), wanted["spec"]))
     return bool(before - after) and bool(after - before)
 
 
-def _own(observed: Observed, kind: str, owner: Owner) -> Child | None:
+def own_child(observed: Observed, kind: str, owner: Owner) -> Child | None:
     """The child of our name, if it is ours and there to stay."""
     child = observed.child(kind, owner.name)
     return child if child and child.owner_uid == owner.uid and not child.deleting else None
@@ -232,19 +232,20 @@ def _silent(child: Child, traffic: Traffic, where: str) -> str:
 # -- the route beside them
 
 
-def _is_open(route: Manifest) -> bool:
+def is_open(route: Manifest) -> bool:
     """Whether it leads anywhere."""
     return any(rule.get("backendRefs") for rule in mappings(within(route, "spec").get("rules")))
 
 
-def _parents(route: Manifest) -> frozenset[tuple[str, ...]]:
+def parents_of(route: Manifest) -> frozenset[tuple[str, ...]]:
+    """Name, namespace and listener of every Gateway that a route names."""
     refs = mappings(within(route, "spec").get("parentRefs"))
     return frozenset((ref.get("name", ""), ref.get("namespace", ""), ref.get("sectionName", "")) for ref in refs)
 
 
-def _addresses(route: Manifest) -> tuple[frozenset[Any], ...]:
+def addresses_of(route: Manifest) -> tuple[frozenset[Any], ...]:
     """Under which requests come to it."""
     spec = within(route, "spec")
     matches = (match for rule in mappings(spec.get("rules")) for match in mappings(rule.get("matches")))
     paths = frozenset(within(match, "path").get("value", "/") for match in matches)
-    return _parents(route), frozenset(spec.get("hostnames") or ()), paths
+    return parents_of(route), frozenset(spec.get("hostnames") or ()), paths

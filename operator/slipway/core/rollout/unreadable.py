@@ -1,4 +1,4 @@
-"""unreadable"""
+"""A revision that no pods can be made of: this operator cannot read what is stored of it."""
 
 from slipway.core.observed import history
 from slipway.core.observed.blocked_writes import BlockedWrite
