@@ -14,9 +14,9 @@ OWNERS = {
     "started_at": {"rollout/target.py"},
     "phase_started_at": {"rollout/target.py"},
     "clock": {"rollout/progress.py"},
-    "strategy": {"rollout/limits.py"},
-    "resolve": {"rollout/resolving.py"},
-    "canary": {"rollout/canary.py", "rollout/analysing.py", "rollout/mirroring.py"},
+    "strategy": {"rollout/strategy.py"},
+    "resolve": {"rollout/bundle_check.py"},
+    "canary": {"rollout/canary.py", "rollout/analysis_gate.py", "rollout/mirroring.py"},
     "failure": {"rollout/failure.py"},
     "command": {"rollout/target.py", "rollout/requests.py"},
     "desired_replicas": {"rollout/target.py", "decide.py"},
@@ -42,5 +42,5 @@ def _writes(call: ast.Call) -> bool:
 @pytest.mark.parametrize("field", RolloutStatus.model_fields)
 def test_a_block_is_written_by_its_owner_alone(field: str) -> None:
     modules = {path.relative_to(CORE).as_posix() for path in CORE.rglob("*.py") if field in writes(path)}
-    others = {"phase": {"decide.py", "rollout/analysing.py"}}.get(field, set())  # of the object, and of an analysis
+    others = {"phase": {"decide.py", "rollout/analysis_gate.py"}}.get(field, set())  # of the object, and of an analysis
     assert modules - others == OWNERS[field]

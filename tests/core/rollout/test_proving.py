@@ -9,7 +9,7 @@ from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.observed.objects import Child
 from slipway.core.observed.revision import ResolveFacts
 from slipway.core.reasons import Reason
-from slipway.core.rollout.proving import unproved
+from slipway.core.rollout.bundle_check import unproved
 from slipway.core.rollout.state import Allocation, Outcome, Proof, State
 from slipway.core.shares import all_to
 from tests.core.cluster.kubelet import says

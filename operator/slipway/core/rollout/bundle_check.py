@@ -1,4 +1,5 @@
-"""Resolving a source by a Job, again and again: one try, what came of it, and when the next one is.
+"""The bundle check: a Job looks at a source, again and again, until it has an answer; and, before capacity is taken
+away, proof that both bundles can be had: one to go on with, one to go back to.
 
 Resolving costs no GPU, so it is tried for ever, ever slower: a bundle that is put right in the store is picked up
 without an edit.
@@ -18,7 +19,7 @@ from slipway.core.observed.termination_message import answer, verdict
 from slipway.core.policy import Policy
 from slipway.core.reasons import About, Finding, Reason, finding, found_before
 from slipway.core.rollout.gates import first_finding
-from slipway.core.rollout.state import Allocation, Outcome, State
+from slipway.core.rollout.state import Allocation, Outcome, Proof, State
 from slipway.core.wait import NO_WAIT, Wait
 
 RETRY_FIRST: Final = timedelta(seconds=10)
@@ -140,3 +141,34 @@ def _wait_to_retry(rollout: RolloutStatus, facts: ResolveFacts, now: datetime) -
     elif facts.job is not None:
         again = BundleCheck(rollout=rollout, job=ResolveJob.GOES)
     return _blocked(again, _last_failure(rollout), now)
+
+
+# -- before capacity is taken away
+
+
+def unproved(
+    state: State, rollout: RolloutStatus, proofs: tuple[Proof, ...], held: Allocation, now: datetime
+) -> Outcome | None:
+    """What is done, with the pods and traffic of `held`, while a bundle is not proved to be there; None once both are.
+    One bundle is looked at after the other: what failed, and when it is tried again, is about the first without an
+    answer."""
+    for proof in proofs:
+        resolved = answered(proof.resolve)
+        if resolved is None:
+            check = check_bundle(rollout, proof.resolve, version=proof.version, now=now)
+            outcome = check.outcome(state, proof.ask, held)
+            looking = f"{proof.version}: its bundle has to be there before capacity is taken away; looking"
+            return replace(outcome, wait=outcome.wait | Wait(finding=finding(Reason.PROVING, looking)))
+        if resolved.digest != proof.digest:
+            wait = Wait(finding=_changed(proof, resolved.digest), stalled=True)
+            return Outcome(state=replace(state, rollout=rollout), allocation=held, wait=wait)
+    return None
+
+
+def _changed(proof: Proof, digest: str) -> Finding:
+    """Its address holds other bytes now: a pod of that revision would never start again."""
+    message = (
+        f"{proof.version}: its source now holds {digest}, not {proof.digest}: no capacity is taken away from what "
+        "serves; put the bundle back"
+    )
+    return finding(Reason.SOURCE_CHANGED, message)

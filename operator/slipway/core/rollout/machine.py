@@ -18,7 +18,7 @@ from slipway.core.observed.revision import RevisionFacts
 from slipway.core.plan import Note
 from slipway.core.policy import Policy
 from slipway.core.reasons import About, Finding, Reason, finding
-from slipway.core.rollout import analysis_gate, bundle_check, canary, failure, mirroring, proving, stopping, strategy
+from slipway.core.rollout import analysis_gate, bundle_check, canary, failure, mirroring, stopping, strategy
 from slipway.core.rollout.allocation import back, standing_still, towards
 from slipway.core.rollout.gates import at_fault, first_finding, is_certain, objection, pod_was_lost
 from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted, unpaused, wait_ended, waits
@@ -235,7 +235,7 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
     rollout, state = planned.rollout, replace(state, rollout=planned.rollout)
     if planned.needs_proof:
         held = planned.before_proof and towards(state, facts, planned.before_proof)
-        unproved = proving.unproved(state, rollout, facts.proofs, held or standing_still(state, facts), now)
+        unproved = bundle_check.unproved(state, rollout, facts.proofs, held or standing_still(state, facts), now)
         if unproved:
             return replace(unproved, wait=unproved.wait | Wait(until=planned.wait.until))
         rollout = time_restarted(strategy.bundles_verified(bundle_check.settled(rollout)), now)
