@@ -1,0 +1,79 @@
+"""When to decide again: what is waited for, and what only our own writes permit, which bring no event."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from slipway.core.analysis.look import Look
+from slipway.core.children.route import ROUTES
+from slipway.core.desired.objects import DesiredState
+from slipway.core.diff import Changes
+from slipway.core.looks.due import wakes_at
+from slipway.core.observed.blocked_writes import BlockedWrite, hindered, told_at
+from slipway.core.plan import Action, Apply, Delete, place_of
+from slipway.core.rollout import refusals
+from slipway.core.rollout.recovery import HEARD_WITHIN, is_fresh
+from slipway.core.rollout.roles import RevisionRoles
+from slipway.core.rollout.state import Outcome
+from slipway.core.snapshot import Snapshot
+
+
+def wake_at(
+    snapshot: Snapshot,
+    *,
+    outcome: Outcome,
+    roles: RevisionRoles,
+    desired: DesiredState,
+    changes: Changes,
+    looks: Sequence[Look],
+    blocked: BlockedWrite | None,
+) -> datetime | None:
+    """The earliest time of all that is waited for; None where an event will bring the next pass."""
+    before, now = snapshot.before, snapshot.now
+    routed_at = snapshot.route.wait.until if snapshot.route else None
+    times = [outcome.wait.until, roles.ends_at, routed_at, snapshot.policies.wait.until, wakes_at(looks, now)]
+    if is_fresh(snapshot) and before.rollout and any(each.record is None for each in desired.revisions):
+        times.append(before.rollout.phase_started_at + HEARD_WITHIN)
+    times += told_at(snapshot.observed, now, snapshot.policy.progress_deadline)
+    if blocked is None and _goes_on(snapshot, outcome, _unhindered(snapshot, changes)):
+        times.append(now)
+    return min((at for at in times if at), default=None)
+
+
+def _goes_on(snapshot: Snapshot, outcome: Outcome, actions: Sequence[Action]) -> bool:
+    """Whether the next step waits for nothing but our own writes, which bring no event."""
+    before, rollout = snapshot.before.rollout, outcome.state.rollout
+    stepped = rollout is not None and (before is None or before.phase is not rollout.phase)
+    ended = before is not None and rollout is None  # from here on an autoscaler's own count is the one that counts
+    verified = rollout is not None and bool(rollout.strategy.bundles_verified)
+    proved = verified and not (before and before.strategy.bundles_verified)
+    dropped = rollout is not None and any(isinstance(a, Delete) and a.kind == "Deployment" for a in actions)
+    forgets = bool(refusals.to_forget(outcome.state.also_refused))
+    permits = bool(outcome.discard) or outcome.resolved is not None or dropped
+    return (
+        stepped
+        or ended
+        or proved
+        or ((permits or forgets) and bool(actions))
+        or _moves_traffic(snapshot, outcome, actions)
+        or _writes_route(actions)
+    )
+
+
+def _writes_route(actions: Sequence[Action]) -> bool:
+    """What a gateway had said of a route is no longer said of it, and its silence will count; a new one is an owner of
+    what guards it."""
+    return any(isinstance(a, Apply) and a.manifest["kind"] in ROUTES for a in actions)
+
+
+def _moves_traffic(snapshot: Snapshot, outcome: Outcome, actions: Sequence[Action]) -> bool:
+    """Whether the root Service is written anew for what was decided: the next step follows from it."""
+    roots = (a for a in actions if isinstance(a, Apply) and a.manifest["kind"] == "Service")
+    written = [a for a in roots if a.manifest["metadata"]["name"] == snapshot.owner.name]
+    to_come = outcome.state.stable is None and not any(map(snapshot.available, snapshot.deployed))
+    return any(not apply.first or not to_come for apply in written)
+
+
+def _unhindered(snapshot: Snapshot, changes: Changes) -> list[Action]:
+    """The actions that will be carried out: no other can be what the next step waits for."""
+    places = hindered(snapshot.observed)
+    return [action for action in changes.actions if place_of(action) not in places]

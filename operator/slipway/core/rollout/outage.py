@@ -1,0 +1,36 @@
+"""Outage: nobody answers, or no gateway takes the route, while nothing is on its way. That too has a deadline."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from slipway.api.v1alpha1.status import RolloutPhase
+from slipway.core.rollout.state import Outcome
+from slipway.core.snapshot import Snapshot
+from slipway.core.wait import Wait
+
+
+def with_outage(snapshot: Snapshot, outcome: Outcome) -> Outcome:
+    """No pod of what serves is available and nothing is on its way: that too is waited for with a deadline."""
+    stable, rollout = outcome.state.stable, outcome.state.rollout
+    moving = rollout is not None and rollout.phase is not RolloutPhase.SOAKING
+    if moving or stable is None or snapshot.suspended:
+        return outcome
+    if snapshot.facts(stable).available:
+        return _unroutable(snapshot, outcome)
+    since = snapshot.before.outage_since if snapshot.before.outage_since and not snapshot.slept else snapshot.now
+    return _patient(snapshot, replace(outcome, outage_since=since), since)
+
+
+def _unroutable(snapshot: Snapshot, outcome: Outcome) -> Outcome:
+    """It serves, and no gateway takes its route."""
+    if snapshot.route is None or snapshot.route.wait.finding is None:
+        return outcome
+    ready = next((c for c in snapshot.before.conditions if c.type == "Ready"), None)
+    since = ready.last_transition_time if ready and ready.status == "False" and not snapshot.slept else snapshot.now
+    return _patient(snapshot, outcome, since)
+
+
+def _patient(snapshot: Snapshot, outcome: Outcome, since: datetime) -> Outcome:
+    deadline = since + snapshot.policy.progress_deadline
+    patience = Wait(until=deadline) if snapshot.now < deadline else Wait(stalled=True)
+    return replace(outcome, wait=outcome.wait | patience)
