@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
+from tests.core.cluster import clients
 from tests.core.cluster.torn import TornMachine
 
 
@@ -173,4 +174,26 @@ def test_a_candidate_that_a_hand_gave_traffic_keeps_its_pods_for_the_drain() -> 
     machine.edits_the_route("candidate")
     machine.a_pass()
     machine.a_rollout_comes_so_far(version="4", rounds=1)
+    machine.teardown()
+
+
+def test_where_nobody_answers_after_a_switch_the_version_before_takes_the_traffic_back() -> None:
+    machine = begun({"type": "BlueGreen"}, routed=True, replicas=2)
+    machine.a_rollout_comes_so_far(version="5", rounds=3)
+    machine.a_stranger_takes_a_name(data=chosen(("Deployment", deployment(machine, "5"))))
+    machine.changes_the_type({"type": "RollingUpdate"})
+    machine.gets_better()
+    machine.settles()
+    assert machine.world.status["stable"]["version"] == "3"
+    assert len(machine.world.active(deployment(machine, "3"))) == 2
+    assert sum(clients.service_answers(machine.world).values()) == 2
+    machine.teardown()
+
+
+def test_on_the_way_back_behind_a_gateway_the_share_goes_before_the_last_pod() -> None:
+    machine = begun({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}, routed=True)
+    machine.scales(2)
+    machine.time_is_calm(rounds=2)
+    machine.a_rollout_comes_so_far(version="4", rounds=4)
+    machine.asks_for_a_version("3")
     machine.teardown()

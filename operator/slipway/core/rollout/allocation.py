@@ -59,7 +59,7 @@ def towards(
     if facts.route and not step:
         wanted = _traffic_first(wanted, sides, within, leads)
     returned = _returned(facts, stable, spans=within.spans)
-    if returned and stable and leads.revision not in wanted.traffic.reaches:
+    if returned and stable and not (leads.carries and leads.revision in wanted.traffic.reaches):
         wanted = Allocation(counts={**wanted.counts, stable.revision: stable.count}, traffic=returned)
     if facts.route and facts.traffic.service and not leads.addressable:
         # A gateway would send its share to nobody of ours.
@@ -77,6 +77,10 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
         return standing_still(state, facts)
     down = _giving(facts, candidate, back=True)
     wanted = _as_allocation(allocate(side(stable), down, within, facts.traffic.reaches))
+    if facts.route and not facts.traffic.shares:
+        wanted = _traffic_first(wanted, [side(stable), *down], within, stable)
+        if not stable.addressable:  # a gateway would send its share to nobody of ours
+            wanted = replace(wanted, traffic=facts.traffic)
     if facts.traffic.shares and wanted.traffic.reaches != {stable.revision}:
         shares = _shares(facts, stable, candidate, 0)
         wanted = replace(wanted, traffic=Traffic(service=facts.traffic.service, shares=shares))
@@ -146,16 +150,20 @@ def _no_larger(state: State, facts: Facts) -> Traffic:
 
 
 def _returned(facts: Facts, stable: RevisionFacts | None, *, spans: bool = False) -> Traffic | None:
-    """What is superseded had all of the traffic: stable takes it back once it can carry as much. Where the Service may
-    span both, it takes its part from its first pod on: there may be no room for more before the others give some up."""
+    """Stable takes the traffic back where nobody else answers, and from what is superseded once it can carry as much.
+    Where the Service may span both, it takes its part of that from its first pod on: there may be no room for more
+    before the others give some up."""
     service = facts.traffic.service
-    if stable is None or not service or not service <= set(facts.superseded):
+    if stable is None or not service or not stable.carries or stable.revision in service:
         return None
-    carries = sum(known.carries for name, known in facts.revisions.items() if name in service)
-    can = stable.carries
-    if can and can >= min(facts.needed, carries):
+    carries, can = sum(known.carries for name, known in facts.revisions.items() if name in service), stable.carries
+    if not carries:
         return all_to(stable.revision)
-    return Traffic(service=service | {stable.revision}) if can and spans else None
+    if not service <= set(facts.superseded):
+        return None
+    if can >= min(facts.needed, carries):
+        return all_to(stable.revision)
+    return Traffic(service=service | {stable.revision}) if spans else None
 
 
 def _shares(
