@@ -38,7 +38,11 @@ def served(story: Story, operator: OperatorProcess) -> None:
 
 
 def test_a_ready_model_has_exactly_the_children_that_the_design_names(story: Story) -> None:
+    # given: a model that is Ready (`served`)
     revision = f"churn-{story.revision('churn')}"
+
+    # when: its children are listed
+    # then: it has these children and no others
     assert {key for key in story.children("churn") if key[0] not in ("pods", "jobs")} == {
         ("deployments", revision),
         ("services", revision),
@@ -53,10 +57,14 @@ def test_a_ready_model_has_exactly_the_children_that_the_design_names(story: Sto
 
 @pytest.mark.parametrize("plural", STANDING)
 def test_a_child_that_was_deleted_is_made_again_as_it_was(story: Story, plural: str) -> None:
+    # given: the children of one kind
     before = story.children("churn", (plural,))
+
+    # when: they are deleted
     for _, name in before:
         story.api.delete(plural, story.namespace, name)
 
+    # then: they are made again, as they were
     def back() -> bool:
         now = story.children("churn", (plural,))
         return now.keys() == before.keys() and all(
@@ -70,12 +78,16 @@ def test_a_child_that_was_deleted_is_made_again_as_it_was(story: Story, plural: 
 
 @pytest.mark.parametrize("plural", STANDING)
 def test_a_child_that_was_edited_is_put_right_and_keeps_a_users_label(story: Story, plural: str) -> None:
+    # given: the children of one kind
     before = story.children("churn", (plural,))
+
+    # when: a user puts a label on them, and somebody edits what is ours
     labelled = {"metadata": {"labels": {"team": "risk"}}}
     for _, name in before:
         story.api.patch(plural, story.namespace, name, labelled)
         story.api.patch(plural, story.namespace, name, EDITS[plural])
 
+    # then: what is ours is put right, and the user's label stays
     def right() -> bool:
         now = story.children("churn", (plural,))
         return now.keys() == before.keys() and all(_asked(now[key]) == _asked(before[key]) for key in now)
@@ -86,25 +98,33 @@ def test_a_child_that_was_edited_is_put_right_and_keeps_a_users_label(story: Sto
 
 
 def test_the_count_that_an_autoscaler_owns_is_left_alone(story: Story, operator: OperatorProcess) -> None:
+    # given: an autoscaler has set another count
     deployment = f"churn-{story.revision('churn')}"
     story.kubectl("scale", "deployment", deployment, "--replicas=5")
     story.until("the autoscaler's pods are available", lambda: story.available(deployment) == 5)
-    # Something else to repair, so that a pass has surely looked at the Deployment since.
+
+    # when: there is something else to repair, so that a pass has surely looked at the Deployment since
     story.api.delete("services", story.namespace, "churn")
     story.until("the Service is back", lambda: story.api.get("services", story.namespace, "churn"))
+
+    # then: the count is as the autoscaler set it
     assert story.get("deployments", deployment)["spec"]["replicas"] == 5
 
 
 def test_a_child_whose_labels_were_taken_off_gets_them_back_and_is_then_left_in_peace(
     story: Story, operator: OperatorProcess
 ) -> None:
+    # given: a Service with our labels (`served`)
     mark = story.plane.audit.mark()
+
+    # when: they are taken off
     story.kubectl("label", "service", "churn", "app.kubernetes.io/managed-by-", f"{REVISION}-")
 
     def labelled() -> bool:
         labels: dict[str, str] = story.get("services", "churn")["metadata"]["labels"]
         return labels.get("app.kubernetes.io/managed-by") == "slipway"
 
+    # then: they come back with a single write
     story.until("the label is back", labelled)
     for _ in range(2):  # two repairs elsewhere: passes in which a write that repeats itself would show
         budget = f"churn-{story.revision('churn')}"

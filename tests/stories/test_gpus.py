@@ -107,7 +107,11 @@ def equipped(story_plane: Plane, story: Story) -> None:
 
 
 def test_without_a_gpu_anywhere_it_waits_and_says_what_the_nodes_have(story: Story) -> None:
+    # given: no node has a GPU (`asked`)
+    # when: a model asks for one
     message = story.until_says("any", "InsufficientCapacity", "no node has a GPU")
+
+    # then: it waits, and says what the nodes have
     assert "2 nodes without a GPU" in message
     assert story.condition("any", "Reconciling")["status"] == "True"
 
@@ -115,8 +119,12 @@ def test_without_a_gpu_anywhere_it_waits_and_says_what_the_nodes_have(story: Sto
 @pytest.mark.usefixtures("equipped")
 @pytest.mark.parametrize("name", FITTING)
 def test_an_ask_lands_on_the_one_kind_of_node_that_offers_it_with_the_right_limits(story: Story, name: str) -> None:
+    # given: nodes of each kind (`equipped`)
+    # when: a model asks for what one of them offers
     _, resource, node = FITTING[name]
     story.until(f"{name} is scheduled", lambda: _node(story, name))
+
+    # then: its pod runs there, with the right limits
     assert _node(story, name) == f"{node}-0"
     (container,) = _pod(story, name)["spec"]["containers"]
     assert container["resources"]["limits"][resource] == "1"
@@ -127,14 +135,22 @@ def test_an_ask_lands_on_the_one_kind_of_node_that_offers_it_with_the_right_limi
 @pytest.mark.usefixtures("equipped")
 @pytest.mark.parametrize("name", WANTING)
 def test_an_ask_that_no_node_can_meet_says_what_is_asked_and_what_is_there(story: Story, name: str) -> None:
+    # given: nodes of each kind (`equipped`)
+    # when: a model asks for what none of them offers
     message = story.until_says(name, "InsufficientCapacity", WANTING[name][1])
+
+    # then: it says what is asked and what is there, and has no node
     assert f"with 2 x nvidia.com/gpu ({H100}, 81559 MiB)" in message
     assert not _node(story, name)
 
 
 @pytest.mark.usefixtures("equipped")
 def test_an_exclusive_ask_waits_although_shared_devices_are_free(story: Story) -> None:
+    # given: nodes whose whole devices are taken, and others with shared devices to spare (`equipped`)
+    # when: a model asks for a whole device
     story.until_says("crowd", "InsufficientCapacity")
+
+    # then: it waits, and there is room on the shared ones
     assert not _node(story, "crowd")
     for name in ("sliced", "mps", "single"):
         there = [pod for pod in story.api.list("pods") if pod["spec"].get("nodeName") == f"{name}-0"]
@@ -144,10 +160,15 @@ def test_an_exclusive_ask_waits_although_shared_devices_are_free(story: Story) -
 
 @pytest.mark.usefixtures("equipped")
 def test_every_wait_heals_when_a_fitting_node_appears(story_plane: Plane, story: Story) -> None:
+    # given: models that wait for a node
     for name in WANTING:
         story.until_says(name, "InsufficientCapacity")
+
+    # when: nodes that fit them appear
     for name, what in LATER.items():
         story_plane.add_nodes(1, name, **what)
+
+    # then: each runs on the one that fits
     story.until_ready(*WANTING)
     assert {name: _node(story, name) for name in WANTING} == {
         name: f"{node}-0" for name, (_, _, node) in WANTING.items()
@@ -156,11 +177,18 @@ def test_every_wait_heals_when_a_fitting_node_appears(story_plane: Plane, story:
 
 @pytest.mark.usefixtures("equipped")
 def test_a_full_quota_is_said_in_its_own_words_and_heals_when_it_is_raised(limited: Story) -> None:
+    # given: a namespace whose quota allows one GPU, and a model that asks for two
     limited.apply(model_deployment("sliced", replicas=2, accelerator={"sharing": "TimeSlicing"}))
+
+    # then: it repeats what admission says
     message = limited.until_says("sliced", "QuotaExceeded", "exceeded quota: gpus")
     assert f"limited: requests.{GPU}=1" in message
+
+    # when: the quota is raised
     hard = {"spec": {"hard": {f"requests.{GPU}": "2"}}}
     limited.api.patch("resourcequotas", limited.namespace, "gpus", hard)
+
+    # then: the model gets Ready
     limited.until_ready("sliced", seconds=120)
 
 

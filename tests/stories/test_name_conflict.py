@@ -77,8 +77,13 @@ def busy(story_plane: Plane, occupied: dict[str, tuple[Story, str]]) -> Any:
 def test_a_stranger_with_a_childs_name_is_named_and_left_alone(
     plural: str, occupied: dict[str, tuple[Story, str]], names: dict[str, str]
 ) -> None:
+    # given: a stranger that has a child's name (`occupied`)
     story, uid = occupied[plural]
+
+    # when: a model needs that name (`busy`)
     message = story.until_says("churn", "NameConflict")
+
+    # then: it says whose name it is, and the stranger is as it was
     assert message.startswith(f"{STRANGERS[plural][0]} {names[plural]} exists and is not ours")
     assert story.condition("churn", "Stalled")["status"] == "True"
     stranger = story.get(plural, names[plural])
@@ -89,7 +94,12 @@ def test_a_stranger_with_a_childs_name_is_named_and_left_alone(
 def test_once_the_stranger_has_gone_the_model_becomes_ready(
     occupied: dict[str, tuple[Story, str]], names: dict[str, str]
 ) -> None:
+    # given: a model whose child's name is taken
     story, _ = occupied["configmaps"]
     story.until_says("churn", "NameConflict")
+
+    # when: the stranger goes
     story.kubectl("delete", "configmap", names["configmaps"])
+
+    # then: the model is Ready
     story.until_ready("churn", seconds=120)

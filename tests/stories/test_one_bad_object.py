@@ -24,15 +24,22 @@ POLL_SECONDS: Final = 2
 def test_among_two_hundred_two_broken_ones_say_so_and_all_others_are_reconciled_at_once(
     story_plane: Plane, story: Story
 ) -> None:
+    # given: two hundred models, one without its bundle, and one whose spec the schema forbids
     good = [f"good-{number:03d}" for number in range(MANY)]
     missing = model_deployment("missing")
     missing["spec"]["model"]["source"]["uri"] = "s3://refused/SourceNotFound/missing"
     _store_unreadable(story, "unreadable")
     story.apply(*(model_deployment(name) for name in good), missing)
+
+    # when: an operator starts
     with OperatorProcess(story_plane, namespaces=[story.namespace]):
+        # then: all others get Ready
         story.until("all good ones are Ready", lambda: _ready(story) == set(good), 300, POLL_SECONDS)
+
+    # when: their Services are deleted, and another operator starts
     story.kubectl("delete", "services", *good)
     with OperatorProcess(story_plane, namespaces=[story.namespace]):
+        # then: all are put back in a minute, and the two bad ones say what is wrong with them
         story.until(
             "every deleted Service is back", lambda: _services(story) >= set(good), RESTORED_SECONDS, POLL_SECONDS
         )

@@ -35,11 +35,15 @@ def undisturbed(story_plane: Plane, story: Story) -> dict[str, Any]:
 def test_killed_after_every_single_write_it_ends_where_it_would_have_ended(
     story_plane: Plane, undisturbed: dict[str, Any], story: Story
 ) -> None:
+    # given: the end that nobody disturbed (`undisturbed`)
+    # when: the operator dies after each write of a first version and of a second
     other = Story(story_plane, story.api).begin()
     other.apply(_first())
     lives = _live(other, lambda: other.is_ready("churn", "1"))
     other.edit("churn", model=SECOND)
     lives += _live(other, lambda: other.is_ready("churn", "2") and drained(other, "churn"))
+
+    # then: it ends the same
     assert lives > LIVES // 10  # it was really killed, and more than once
     assert end_of(other, "churn") == undisturbed
     other.kubectl("delete", "modeldeployment", "churn", "--wait=false")

@@ -15,14 +15,19 @@ RESYNCS = 15
 def test_a_steady_state_sees_no_write_no_event_and_no_growth_through_many_resyncs(
     story_plane: Plane, story: Story
 ) -> None:
+    # given: models of which each is as it should be
     story.apply(whole("scaled"), model_deployment("plain", replicas=2), model_deployment("sleeps", suspend=True))
     with OperatorProcess(story_plane, namespaces=[story.namespace], resync_seconds=1) as operator:
         story.until_ready("scaled", "plain")
         story.until("it is suspended", lambda: story.status("sleeps")["phase"] == "Suspended")
         _resyncs(story, 2)  # what the end of the rollout still brings
         before = _counts(story, operator)
+
+        # when: the operator lists everything anew, many times
         mark = story_plane.audit.mark()
         _resyncs(story, RESYNCS)
+
+        # then: it has looked, written nothing, and not grown
         assert operator.total("slipway_reconcile_duration_seconds_count") > before["passes"]
         writes = [call for call in _of_the_operator(story, mark) if call.writes and call.resource != "leases"]
         assert writes == []

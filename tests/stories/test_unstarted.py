@@ -63,20 +63,40 @@ def _quota(**hard: int) -> dict[str, Any]:
 
 
 def test_what_admission_has_against_a_pod_is_said_before_there_is_any_and_healed_by_itself(story: Story) -> None:
+    # given: a namespace where no container may have as much memory as a server needs
+    # when: a model asks for a server (`all_at_once`)
     said = story.until_says("large", "PodRefused", "maximum memory usage per Container is 64Mi, but limit is 512Mi")
+
+    # then: it repeats what the API server says before there is a pod
     assert said.startswith("1: the API server refuses its pods: ")
     assert story.status("large")["phase"] == "Waiting"
+
+    # when: the limit goes
     story.kubectl("delete", "limitrange", "tiny")
+
+    # then: the model gets Ready
     story.until_ready("large", seconds=HEALED_SECONDS)
 
 
 def test_a_full_quota_is_named_before_there_is_any_pod_and_raising_it_is_enough(full: Story) -> None:
+    # given: a namespace whose quota has no room for a pod
+    # then: a model there names the quota
     full.until_says("crowded", "QuotaExceeded", "exceeded quota: small")
+
+    # when: the quota is raised
     full.apply(_quota(pods=9))
+
+    # then: the model gets Ready
     full.until_ready("crowded", seconds=HEALED_SECONDS)
 
 
 def test_a_quota_on_the_number_of_jobs_is_named_and_raising_it_is_enough(jobless: Story) -> None:
+    # given: a namespace whose quota has no room for a Job
+    # then: a model there names the quota
     jobless.until_says("unasked", "QuotaExceeded", "exceeded quota: small, requested: count/jobs.batch=1")
+
+    # when: the quota is raised
     jobless.apply(_quota(**{"count/jobs.batch": 9}))
+
+    # then: the model gets Ready
     jobless.until_ready("unasked", seconds=HEALED_SECONDS)

@@ -35,13 +35,21 @@ def _row(story: Story, name: str, *wide: str) -> dict[str, str]:
 
 
 def test_get_shows_version_phase_and_readiness(story: Story) -> None:
+    # given: a model that serves (`four`)
+    # when: somebody gets it
     row = _row(story, "healthy")
+
+    # then: there are its version, its phase and its readiness
     assert (row["VERSION"], row["PHASE"], row["READY"]) == ("3", "Ready", "2/2")
     assert row["STABLE"] == "3"
 
 
 def test_get_wide_shows_the_reason_of_each_that_is_broken(story: Story) -> None:
+    # given: one model that serves and three that do not (`four`)
+    # when: somebody gets them with `-o wide`
     reasons = {name: _row(story, name, "-o", "wide")["REASON"] for name in ("healthy", "missing", "wrong", "waiting")}
+
+    # then: each has its reason
     assert reasons == {
         "healthy": "Ready",
         "missing": "SourceNotFound",
@@ -51,8 +59,12 @@ def test_get_wide_shows_the_reason_of_each_that_is_broken(story: Story) -> None:
 
 
 def test_describe_tells_the_whole_sentence_and_the_events(story: Story) -> None:
+    # given: one model that serves and three that do not (`four`)
+    # when: somebody describes them
     assert "Promoted" in story.kubectl("describe", "md", "healthy")
     told = story.kubectl("describe", "md", "wrong")
+
+    # then: there are the whole sentence and one Event
     assert "golden/one.json: output y[0] is 8, expected 7 within 0.001; check the export" in told
     (event,) = [
         event
@@ -64,4 +76,7 @@ def test_describe_tells_the_whole_sentence_and_the_events(story: Story) -> None:
 
 
 def test_kubectl_wait_ends_for_the_one_that_is_ready(story: Story) -> None:
+    # given: a model that serves (`four`)
+    # when: somebody waits for it
+    # then: that ends
     assert "condition met" in story.kubectl("wait", "md/healthy", "--for=condition=Ready", "--timeout=10s")

@@ -60,13 +60,19 @@ def refused(story: Story, plural: str) -> bool:
 def test_a_webhook_that_is_down_is_told_in_its_words_and_heals_by_itself(
     story_plane: Plane, stories: dict[str, Story], down: list[dict[str, Any]], plural: str
 ) -> None:
+    # given: a webhook whose server is down, and a model whose child it looks at (`down`)
     story = stories[plural]
+
+    # then: the model says so in the API server's words, and does not give up
     message = story.until_says("churn", "WriteFailed", "failed calling webhook", seconds=HALF_A_MINUTE)
     assert "cannot be written" in message
     assert story.condition("churn", "Stalled")["status"] == "False"
 
+    # when: the webhook goes
     webhook = next(each for each in down if each["metadata"]["name"].startswith(f"{story.namespace}-{plural}"))
     story_plane.kubectl()("delete", webhook["kind"].lower(), webhook["metadata"]["name"])
+
+    # then: the model is Ready
     story.until_ready("churn")
 
 
@@ -92,9 +98,14 @@ def owned(story: Story) -> bool:
 
 @pytest.mark.parametrize("plural", ["deployments", "services"])
 def test_a_label_that_was_taken_off_comes_back_and_no_pod_goes(lost: Story, plural: str) -> None:
+    # given: a model that is Ready (`lost`)
     before = pods(lost)
     name = next(name for kind, name in lost.children("churn") if kind == plural)
+
+    # when: a child loses our label
     lost.kubectl("label", plural, name, f"{OWNER}-")
+
+    # then: it gets it back, and the pods are the same
     lost.until("the label is back", lambda: (plural, name) in lost.children("churn"))
     lost.until_ready("churn")
     assert pods(lost) == before
@@ -102,23 +113,32 @@ def test_a_label_that_was_taken_off_comes_back_and_no_pod_goes(lost: Story, plur
 
 @pytest.mark.parametrize("plural", ["deployments", "services", "configmaps", "controllerrevisions"])
 def test_owner_references_that_were_stripped_come_back_and_no_pod_goes(lost: Story, plural: str) -> None:
+    # given: a model that is Ready (`lost`)
     before = pods(lost)
+
+    # when: children lose their owner
     for name in [name for kind, name in lost.children("churn") if kind == plural]:
         lost.api.patch(plural, lost.namespace, name, {"metadata": {"ownerReferences": None}})
+
+    # then: they are owned again, and the pods are the same
     lost.until("they are owned again", lambda: owned(lost))
     lost.until_ready("churn")
     assert pods(lost) == before
 
 
 def test_what_cascade_orphan_left_is_taken_up_again_and_no_pod_goes(lost: Story) -> None:
+    # given: a model that is Ready (`lost`)
     before = pods(lost)
     revision = lost.revision("churn")
+
+    # when: it is deleted without its children, and made again
     lost.kubectl("delete", "md", "churn", "--cascade=orphan")
     lost.until("it is gone", lambda: lost.api.get("modeldeployments", lost.namespace, "churn") is None)
     assert pods(lost) == before
 
     lost.apply(whole("churn"))
 
+    # then: it takes up the children, and the pods are the same
     lost.until_ready("churn")
     lost.until("all is owned again", lambda: owned(lost))
     assert lost.revision("churn") == revision

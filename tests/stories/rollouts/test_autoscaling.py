@@ -38,6 +38,7 @@ def _bounds(model: Model) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize("kind", ["RollingUpdate", "BlueGreen"])
 def test_six_of_two_to_eight_are_never_fewer_while_versions_change(story: Story, kind: str) -> None:
+    # given: version 1 serves with six pods, as its autoscaler decided
     rollout: dict[str, Any] = {"type": kind}
     if kind == "BlueGreen":
         rollout["blueGreen"] = {"standbyDuration": "20s"}
@@ -46,12 +47,16 @@ def test_six_of_two_to_eight_are_never_fewer_while_versions_change(story: Story,
     model.until("its autoscaler is there", lambda: _bounds(model) == {old: (2, 8)})
     _load_asks_for(model, old, 6)
     model.until("six serve", lambda: model.status["ready"] == "6/6")
+
+    # when: version 2 is asked for
     with model.history() as history:
         model.moves("2")
         model.serves("2")
         new = model.stable()
         model.until("its autoscaler is free again", lambda: _bounds(model) == {new: (2, 8)})
         model.alone(new)
+
+    # then: six pods serve at every moment, and nobody fights over the count
     assert history.fewest_reached() == 6, str(history)
     assert max(moment.counts().get(new, 0) for moment in history.moments()) == 6
     news = [moment.counts().get(new, 0) for moment in history.moments()]
@@ -60,8 +65,11 @@ def test_six_of_two_to_eight_are_never_fewer_while_versions_change(story: Story,
 
 
 def test_load_that_rises_in_the_middle_raises_the_count_for_good(story: Story) -> None:
+    # given: three pods serve
     model = Model(story, "rises").begin(replicas=3, autoscaling=SCALING, rollout={"type": "RollingUpdate"})
     old = model.stable()
+
+    # when: in the middle of a rollout the new version's autoscaler asks for two pods more
     with model.history() as history:
         model.moves("2")
         new = model.shifts()
@@ -70,6 +78,8 @@ def test_load_that_rises_in_the_middle_raises_the_count_for_good(story: Story) -
         assert low == high  # what gives up its pods stays where it was put
         _load_asks_for(model, new, model.count(new) + 2)
         model.serves("2").alone(new)
+
+    # then: never fewer than three serve, and the higher count stays
     assert history.fewest_reached() == 3, str(history)
     pods = len(model.pods())
     assert pods in (4, 5)  # one of the two may have been the rollout's own next step
@@ -77,8 +87,11 @@ def test_load_that_rises_in_the_middle_raises_the_count_for_good(story: Story) -
 
 
 def test_a_version_that_fails_hands_the_count_back(story: Story) -> None:
+    # given: four pods serve under an autoscaler
     model = Model(story, "hands-back").begin(replicas=4, autoscaling=SCALING, rollout={"type": "RollingUpdate"})
     old = model.stable()
+
+    # when: a version that shifts already is aborted
     with model.history() as history:
         model.moves("2")
         new = model.shifts()
@@ -86,5 +99,7 @@ def test_a_version_that_fails_hands_the_count_back(story: Story) -> None:
         model.refuses("2", "Aborted")
         model.alone(old)
         model.until("its autoscaler is free again", lambda: _bounds(model) == {old: (2, 8)})
+
+    # then: four serve at every moment and in the end, and the autoscaler has its bounds back
     assert history.fewest_reached() == 4, str(history)
     assert len(model.pods()) == 4

@@ -32,13 +32,19 @@ def _matrix(story: Story, k_max: int, *tale: Any) -> None:
 
 
 def test_a_rollout_ends_the_same_whichever_write_was_the_operators_last(story: Story) -> None:
+    # given: version 1 serves, with an operator for each k, and each operator dies after its k-th write
     def done(model: Model) -> bool:
         return model.story.is_ready(model.name, "2")
 
+    # when: version 2 is asked for
+    # then: it serves, and every end is the undisturbed one
     _matrix(story, 32, lambda _: None, lambda model: model.moves("2"), done)
 
 
 def test_a_rollback_ends_the_same_whichever_write_was_the_operators_last(story: Story) -> None:
+    # given: version 2 has two of three pods, with an operator for each k, and each operator dies after its k-th write
+    # when: all servers of version 2 crash
+    # then: version 1 is back, and every end is the undisturbed one
     _matrix(story, 22, _half_way, _fails, _is_back)
 
 

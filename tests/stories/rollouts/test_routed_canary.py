@@ -35,14 +35,22 @@ def gateway(story: Story) -> Iterator[None]:
 
 
 def test_killed_after_every_write_a_canary_goes_on_from_where_it_was_and_ends_the_same(story: Story) -> None:
+    # given: a canary with two steps behind a gateway
+    # when: version 2 is asked for, and the operator dies after every write
     history, lives = _told(story, TO_THE_END, _nothing, _moves, _has_moved, k=1, again=True)
+
+    # then: each step is made once, no client is let down, and it ends as undisturbed
     assert lives > LIVES
     assert _only_grew(_shares(history))[-1] == 100
     assert _steps(history) == [0, 1, 2]
 
 
 def test_two_that_lead_take_a_canary_to_each_step_once(story: Story) -> None:
+    # given: a canary with two steps behind a gateway
+    # when: version 2 is asked for, and two operators lead
     history, _ = _told(story, TO_THE_END, _nothing, _moves, _has_moved, leaders=2)
+
+    # then: each step is made once, under one number, and it ends as undisturbed
     assert _only_grew(_shares(history))[-1] == 100
     assert _steps(history) == [0, 1, 2]
     numbers = [moment.model["status"]["lastNumber"] for moment in history.moments()]
@@ -51,14 +59,22 @@ def test_two_that_lead_take_a_canary_to_each_step_once(story: Story) -> None:
 
 
 def test_killed_after_every_write_an_aborted_canary_gives_its_share_back_once_and_for_all(story: Story) -> None:
+    # given: a canary that pauses at half
+    # when: it is aborted, and the operator dies after every write
     history, lives = _told(story, HALF, _half_way, _aborts, _is_back, k=1, again=True)
+
+    # then: the share goes back once, no client is let down, and it ends as undisturbed
     assert lives > LIVES // 3
     *shares, last = _shares(history)
     assert (_only_grew(shares)[-1], last) == (50, 0)
 
 
 def test_two_that_lead_take_an_aborted_canary_back_once(story: Story) -> None:
+    # given: a canary that pauses at half
+    # when: it is aborted, and two operators lead
     history, _ = _told(story, HALF, _half_way, _aborts, _is_back, leaders=2)
+
+    # then: the share goes back once, and it ends as undisturbed
     *shares, last = _shares(history)
     assert (_only_grew(shares)[-1], last) == (50, 0)
     assert _steps(history) == [0, 1, 2]

@@ -44,6 +44,7 @@ def _ends_as_always(model: Model, new: str) -> None:
 
 
 def test_two_that_lead_from_beginning_to_end(story: Story) -> None:
+    # given: two operators that both believe that they lead
     other = Story(story.plane, story.api).begin()
     model = Model(other, "both")
     with (
@@ -51,15 +52,20 @@ def test_two_that_lead_from_beginning_to_end(story: Story) -> None:
         OperatorProcess(story.plane, namespaces=[other.namespace], user="operator-2"),
     ):
         old = model.begin(replicas=PODS, rollout=ROLLING).stable()
+
+        # when: version 2 is asked for
         with model.history() as history:
             model.moves("2")
             new = model.shifts()
             _ends_as_always(model, new)
+
+        # then: each step was made once, and it ended as always
         _each_step_once(history, old, new)
         other.kubectl("delete", "modeldeployments", "--all", "--wait=false")
 
 
 def test_a_leader_that_was_paused_until_another_had_taken_over_does_no_harm(story: Story) -> None:
+    # given: two operators with one Lease
     other = Story(story.plane, story.api).begin()
     model = Model(other, "paused")
     paused = OperatorProcess(story.plane, namespaces=[other.namespace], lease=other.namespace)
@@ -68,6 +74,8 @@ def test_a_leader_that_was_paused_until_another_had_taken_over_does_no_harm(stor
         old = model.begin(replicas=PODS, rollout=ROLLING).stable()
         first = next(operator for operator in (paused, second) if operator.leads())
         (next_one,) = {paused, second} - {first}
+
+        # when: the leader is paused in the middle of a rollout until the other has taken over
         with model.history() as history:
             model.moves("2")
             new = model.shifts()
@@ -77,5 +85,7 @@ def test_a_leader_that_was_paused_until_another_had_taken_over_does_no_harm(stor
             os.kill(first.pid, signal.SIGCONT)
             model.until("the first has seen that it does not lead any more", lambda: first.ended() is not None)
             _ends_as_always(model, new)
+
+        # then: the first gives up, each step was made once, and it ended as always
         _each_step_once(history, old, new)
         other.kubectl("delete", "modeldeployments", "--all", "--wait=false")
