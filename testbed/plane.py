@@ -27,6 +27,8 @@ from testbed.tools import assets, find
 
 HERE = Path(__file__).parent
 TICK: Final = os.sysconf("SC_CLK_TCK")
+GARBAGE: Final = {"GOGC": "300"}
+"""By default a quarter of an API server's work is to collect garbage; here it has memory to spare, and few cores."""
 ADMINS: Final = "testbed:admins"
 # Every client has a user of its own: the audit log tells them apart, and so does priority-and-fairness (which is why
 # only `admin` is in system:masters, whom it lets pass). `tenant` may do nothing until a test gives it rights.
@@ -259,7 +261,7 @@ class Plane:
 
     def _spawn(self, name: str, *arguments: str) -> None:
         self._argv[name] = [name, *arguments]
-        self._running[name] = spawn([find(name), *arguments], self.dir / f"{name}.log")
+        self._running[name] = spawn([find(name), *arguments], self.dir / f"{name}.log", env=GARBAGE)
 
 
 def default_stages() -> list[Path]:
