@@ -1,5 +1,5 @@
-"""K6 and K9 with a whole operator: writes that fail are told and heal by themselves, and what has lost its marks or its
-owner is taken up again while its pods go on."""
+"""K6 and K9 with a whole operator: writes that fail are told and heal by themselves, and what has lost its owner is
+taken up again while its pods go on."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +11,7 @@ from testbed.api import Api
 from testbed.operating import OperatorProcess
 from testbed.plane import Plane, free_port
 from tests.controller.webhooks import configuration
-from tests.stories.story import OWNER, Story, model_deployment, whole
+from tests.stories.story import Story, model_deployment, whole
 
 pytestmark = pytest.mark.plane
 
@@ -94,21 +94,6 @@ def owned(story: Story) -> bool:
     rest = [found for (plural, _), found in story.children("churn").items() if plural not in ("pods", "jobs")]
     owners = [[owner["uid"] for owner in found["metadata"].get("ownerReferences", ())] for found in rest]
     return bool(owners) and all(each == [uid] for each in owners)
-
-
-@pytest.mark.parametrize("plural", ["deployments", "services"])
-def test_a_label_that_was_taken_off_comes_back_and_no_pod_goes(lost: Story, plural: str) -> None:
-    # given: a model that is Ready (`lost`)
-    before = pods(lost)
-    name = next(name for kind, name in lost.children("churn") if kind == plural)
-
-    # when: a child loses our label
-    lost.kubectl("label", plural, name, f"{OWNER}-")
-
-    # then: it gets it back, and the pods are the same
-    lost.until("the label is back", lambda: (plural, name) in lost.children("churn"))
-    lost.until_ready("churn")
-    assert pods(lost) == before
 
 
 @pytest.mark.parametrize("plural", ["deployments", "services", "configmaps", "controllerrevisions"])
