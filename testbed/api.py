@@ -38,7 +38,11 @@ class Api:
     def __init__(self, plane: Plane, user: str = "admin") -> None:
         trust = ssl.create_default_context(cafile=str(plane.dir / "certs" / "apiserver.crt"))
         self._http = httpx.Client(
-            base_url=plane.url, verify=trust, timeout=30, headers={"Authorization": f"Bearer token-{user}"}
+            base_url=plane.url,
+            verify=trust,
+            timeout=30,
+            headers={"Authorization": f"Bearer token-{user}"},
+            limits=httpx.Limits(max_connections=None),  # a watch keeps one, and there are many
         )
 
     def __enter__(self) -> Self:

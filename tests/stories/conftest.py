@@ -45,11 +45,13 @@ def operator(story_plane: Plane, story: Story) -> Iterator[OperatorProcess]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A story that fails shows what its operators said last."""
+    """A story that fails shows what its operator said last, and the two that spoke last."""
     report = yield
-    plane = getattr(item, "funcargs", {}).get("story_plane")
+    found = getattr(item, "funcargs", {})
+    plane, own = found.get("story_plane"), found.get("operator")
     if report.failed and isinstance(plane, Plane):
-        for log in sorted(plane.dir.glob("slipway-*.log"), key=lambda path: path.stat().st_mtime)[-2:]:
+        latest = sorted(plane.dir.glob("slipway-*.log"), key=lambda path: path.stat().st_mtime)[-2:]
+        for log in {*latest, own.log_path} if isinstance(own, OperatorProcess) else latest:
             said = log.read_text(errors="replace").splitlines()[-LINES_SHOWN:]
             report.sections.append((log.name, "\n".join(said)))
     return report

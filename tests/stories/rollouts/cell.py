@@ -16,19 +16,16 @@ from testbed.operating import until
 from testbed.plane import free_port
 from tests.stories.dying import NEVER, Countdown, Life
 from tests.stories.ending import drained, end_of
-from tests.stories.rollouts.model import Model
+from tests.stories.rollouts.model import BEGINNING, Model
 from tests.stories.story import Story
 
 PODS: Final = 3
 PATIENCE: Final = 480
-POLL_SECONDS: Final = 1
+POLL_SECONDS: Final = 2
 FORKING: Final = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(["pytest", "tests.stories.dying"])
 STARTING: Final = threading.Lock()
 """multiprocessing keeps a list of children that threads must not change at once."""
-
-BEGINNING: Final = threading.BoundedSemaphore(6)
-"""An API server hands out few addresses of Services a second: all at once would only wait for each other."""
 
 Disturbance = Callable[[Model], None]
 Ended = Callable[[Model], bool]

@@ -6,7 +6,9 @@ their order by it.
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, Final, Self
 
 import httpx
@@ -14,9 +16,10 @@ import httpx
 from testbed.api import Api, Manifest
 from tests.stories.story import OWNER, REVISION
 
-ROUND_SECONDS: Final = 4
+ROUND_SECONDS: Final = 30
 """One watch lasts so long; then the next goes on from where it ended."""
-LATEST_SECONDS: Final = 60
+LAST_SECONDS: Final = 2
+"""The watch at the end, which has to tell of nothing but what there was already."""
 
 
 @dataclass
@@ -79,10 +82,9 @@ class History:
             "pods": owned,
         }
         self._api, self._namespace = api, namespace
-        self._seen: list[tuple[int, str, Manifest]] = []
+        self._seen: dict[tuple[int, str], Manifest] = {}
         self._before = Moment()
         self._since: dict[str, str] = {}
-        self._end: dict[str, int] = {}
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._follow, args=(plural,), daemon=True) for plural in self._asked]
         self._failed: list[httpx.HTTPError] = []
@@ -98,30 +100,36 @@ class History:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with ThreadPoolExecutor(len(self._asked)) as last:
+            list(last.map(self._round, self._asked, repeat(LAST_SECONDS)))
         self._over.set()
-        for thread in self._threads:
-            thread.join(LATEST_SECONDS)
         if self._failed:
             raise self._failed[0]
 
     def _follow(self, plural: str) -> None:
         try:
             while not self._over.is_set():
-                for event in self._api.watch(
-                    plural, self._namespace, self._asked[plural], since=self._since[plural], seconds=ROUND_SECONDS
-                ):
-                    self._since[plural] = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        self._seen.append((int(self._since[plural]), plural, event))
+                self._round(plural, ROUND_SECONDS)
         except httpx.HTTPError as error:
             self._failed.append(error)
+
+    def _round(self, plural: str, seconds: int) -> None:
+        """Keep what one watch tells of. Two at once keep the same."""
+        asked, since = self._asked[plural], self._since[plural]
+        for event in self._api.watch(plural, self._namespace, asked, since=since, seconds=seconds):
+            version = event["object"]["metadata"]["resourceVersion"]
+            if self._over.is_set():
+                return
+            if event["type"] != "BOOKMARK":
+                self._seen[int(version), plural] = event
+            self._since[plural] = version
 
     def moments(self) -> Iterator[Moment]:
         """What there was at the beginning, and after each change. The same object each time, moved on."""
         first = self._before
         now = Moment(first.model, dict(first.deployments), dict(first.pods), first.selector, first.route)
         yield now
-        for _, plural, event in sorted(self._seen, key=lambda seen: seen[0]):
+        for (_, plural), event in sorted(self._seen.items(), key=lambda seen: seen[0]):
             _put(now, plural, event)
             yield now
 

@@ -1,6 +1,7 @@
 """One ModelDeployment in a story of rollouts, and what its user and its cluster do to it."""
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -12,8 +13,11 @@ from tests.stories.rollouts.history import History, is_ready
 from tests.stories.story import OWNER, REVISION, Story, model_deployment
 
 PATIENCE: Final = 240
-"""Seconds. Each pod is counted as available after 10 s, and thirty stories share the machine."""
-POLL_SECONDS: Final = 0.4
+"""Seconds. Each pod is counted as available after 10 s, and sixty stories share the machine."""
+POLL_SECONDS: Final = 1.5
+BEGINNING: Final = threading.BoundedSemaphore(6)
+"""An API server hands out few addresses of Services a second: all at once would only wait for each other, and some
+would miss their deadlines."""
 
 
 @dataclass
@@ -25,7 +29,9 @@ class Model:
 
     def begin(self, **spec: Any) -> Self:
         """Version 1, Ready."""
-        self.apply("1", **spec)
+        with BEGINNING:
+            self.apply("1", **spec)
+            self.until("it has a Service", lambda: self.story.api.get("services", self.story.namespace, self.name))
         return self.serves("1")
 
     # -- what its user does

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
 
 from testbed.api import Manifest
-from testbed.plane import Plane
 from tests.stories.rollouts.history import History
 from tests.stories.rollouts.model import Model
 from tests.stories.story import OWNER, Story
@@ -34,11 +34,11 @@ RESOLVED: Final = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pools(story_plane: Plane, story: Story) -> Iterator[None]:
+@contextmanager
+def world(story: Story) -> Iterator[None]:
     """A node for each story, with so many GPUs."""
     for name, count in POOLS.items():
-        story_plane.add_nodes(1, _node(name), labels={"pool": name}, allocatable={GPU: str(count)})
+        story.plane.add_nodes(1, _node(name), labels={"pool": name}, allocatable={GPU: str(count)})
     yield
     story.kubectl("delete", "nodes", *(f"{_node(name)}-0" for name in POOLS))
 
@@ -69,7 +69,8 @@ def _says_before_it_takes(history: History, old: str, replicas: int) -> str:
 
 def test_with_a_free_gpu_it_surges(story: Story) -> None:
     # given: four pods on five GPUs
-    model = Model(story, "five").begin(**_asking("five", 4))
+    # A GPU is free when the old pod on it is gone, and that takes a while on a busy machine.
+    model = Model(story, "five").begin(**_asking("five", 4, unschedulableGrace="2m"))
 
     # when: version 2 is asked for
     with model.history() as history:

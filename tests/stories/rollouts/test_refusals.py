@@ -1,11 +1,11 @@
 """A version that fails is refused with its reason; what serves keeps its pods, and the next edit is tried."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
 
-from testbed.plane import Plane
 from tests.gitops.kstatus import KStatus
 from tests.stories.rollouts.model import Model
 from tests.stories.story import Story, model_deployment, verdict
@@ -22,10 +22,10 @@ BAD: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_gpu(story_plane: Plane, story: Story) -> Iterator[None]:
+@contextmanager
+def world(story: Story) -> Iterator[None]:
     """A node with a single GPU, for those that ask for it by its label."""
-    story_plane.add_nodes(1, "refusal", labels={"pool": "refusal"}, allocatable={"nvidia.com/gpu": "1"})
+    story.plane.add_nodes(1, "refusal", labels={"pool": "refusal"}, allocatable={"nvidia.com/gpu": "1"})
     yield
     story.kubectl("delete", "node", "refusal-0")
 

@@ -4,7 +4,6 @@ every moment, and all ends as it does undisturbed.
 The gateway is a fake (fake_gateway.py). That a real one follows what it is told is shown in e2e.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any, Final
@@ -27,11 +26,8 @@ LIVES: Final = 20
 """A canary that dies after every write has more than so many; one that is aborted more than a third."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def gateway(story: Story) -> Iterator[None]:
-    """For all stories of this file."""
-    with FakeGateway(story):
-        yield
+world: Final = FakeGateway
+"""One gateway for all stories of this file."""
 
 
 def test_killed_after_every_write_a_canary_goes_on_from_where_it_was_and_ends_the_same(story: Story) -> None:
