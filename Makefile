@@ -14,7 +14,7 @@ TESTBED := $(PYTHON) -m testbed
 # More arguments for pytest, e.g. PYTEST='-k gpu -x'
 PYTEST ?=
 # Tests, and stories, at once: they wait more than they work.
-WORKERS ?= 3
+WORKERS ?= 5
 STORIES ?= 3
 # What `make bench` measures: scale, fetch or gateway.
 BENCH ?= scale
@@ -47,7 +47,7 @@ lint: $(READY) ## Style, types and the layers' rules
 	lint-imports
 
 unit: $(READY) ## Tests without a cluster
-	@pytest tests --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=25 $(PYTEST)
+	@pytest tests --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=25 $(PYTEST)
 
 explore: $(READY) ## Tear at the core for MINUTES (60) on examples that nobody has seen
 	@$(PYTHON) -m tests.core.cluster.explore $(or $(MINUTES),60)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -9,6 +10,7 @@ from hypothesis import settings
 from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
+from tests.workers import ByControlPlane, place_of
 
 # Their assertions explain themselves like a test's.
 pytest.register_assert_rewrite("tests.core.cluster")
@@ -19,10 +21,14 @@ settings.register_profile("explore", max_examples=1500, print_blob=True)
 settings.load_profile("repeatable")
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByControlPlane:
+    """Whatever `--dist` says: what shares a control plane shares workers."""
+    return ByControlPlane(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a `cluster_plane` come first: they wait long, and other workers' files fill the gaps."""
-    files = {item.path for item in items if "cluster_plane" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: item.path not in files)
+    """What waits longest comes first."""
+    items.sort(key=lambda item: place_of(item.nodeid.split("::", 1)[0]))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,38 @@
+"""Workers take files so that few control planes are started, and nobody is idle while there is work."""
+
+import pytest
+
+from tests.workers import HOLDERS, ROLLOUTS, cost, place_of, plane_of
+
+
+@pytest.mark.parametrize(
+    ("file", "plane"),
+    [
+        (f"{ROLLOUTS}test_gpus.py", "cluster"),
+        ("tests/stories/test_gpus.py", "cluster"),
+        ("tests/charts/test_rights.py", "cluster"),
+        ("tests/controller/test_running.py", "cluster"),
+        ("tests/controller/test_election.py", "plane"),
+        ("tests/guard/test_start.py", ""),
+        ("tests/core/test_decide.py", ""),
+    ],
+)
+def test_a_file_says_which_control_plane_it_needs(file: str, plane: str) -> None:
+    assert plane_of(file) == plane
+
+
+def test_what_waits_longest_comes_first() -> None:
+    files = ["tests/core/test_decide.py", "tests/guard/test_start.py", f"{ROLLOUTS}test_gpus.py"]
+    assert sorted(files, key=place_of) == files[::-1]
+
+
+@pytest.mark.parametrize("plane", HOLDERS)
+def test_a_control_plane_that_is_there_is_used_and_one_more_is_started_rather_than_that_somebody_is_idle(
+    plane: str,
+) -> None:
+    some, enough = HOLDERS[plane] - 1, HOLDERS[plane]
+    there = cost(plane, has_it=True, holders=enough)
+    first = cost(plane, has_it=False, holders=some)
+    none = cost("", has_it=False, holders=0)
+    one_more = cost(plane, has_it=False, holders=enough)
+    assert there < first < none < one_more

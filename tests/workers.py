@@ -1,0 +1,67 @@
+"""Which worker takes which files.
+
+Tests wait more than they work, so there are more workers than cores. A control plane costs ten seconds of a core to
+start and a tenth of one to keep, so files that need one go to workers that have it, and few workers have one.
+"""
+
+from functools import cache
+from typing import Any, Final
+
+from xdist.scheduler import LoadFileScheduling
+
+from testbed.shell import ROOT
+
+ROLLOUTS: Final = "tests/stories/rollouts/"
+"""Told at once, so they go to one worker."""
+HOLDERS: Final = {"cluster": 3, "plane": 1}
+"""How many workers may have a control plane with controllers, and a bare one, while there is something else to do."""
+
+
+class ByControlPlane(LoadFileScheduling):  # type: ignore[misc]
+    """A worker takes a file at a time, one for which it need not start a control plane if there is such a file."""
+
+    def __init__(self, *of_xdist: Any) -> None:
+        super().__init__(*of_xdist)
+        self._holders: dict[str, set[Any]] = {plane: set() for plane in HOLDERS}
+
+    def _split_scope(self, nodeid: str) -> str:
+        return ROLLOUTS if nodeid.startswith(ROLLOUTS) else nodeid.split("::", 1)[0]
+
+    def _assign_work_unit(self, node: Any) -> None:
+        file = min(self.workqueue, key=lambda file: self._cost(node, plane_of(file)))
+        if plane := plane_of(file):
+            self._holders[plane].add(node)
+        self.workqueue.move_to_end(file, last=False)
+        super()._assign_work_unit(node)
+
+    def _cost(self, node: Any, plane: str) -> int:
+        holders = self._holders.get(plane, set())
+        return cost(plane, has_it=node in holders, holders=len(holders))
+
+
+def cost(plane: str, *, has_it: bool, holders: int) -> int:
+    """What it costs that a worker takes a file. Of those that cost the same, the first in the queue is taken."""
+    if not plane:
+        return 2
+    if has_it:
+        return 0
+    return 1 if holders < HOLDERS[plane] else 3
+
+
+def place_of(file: str) -> int:
+    """Where a file stands in the queue: what waits longest comes first, so that other work can go beside it."""
+    return 0 if file.startswith(ROLLOUTS) else 1 if "mark.triton" in _text(file) else 2
+
+
+@cache
+def plane_of(file: str) -> str:
+    """The control plane that a file's tests need; empty for none."""
+    if file.startswith("tests/stories/"):
+        return "cluster"
+    text = _text(file)
+    return "cluster" if "cluster_plane" in text else "plane" if "mark.plane" in text else ""
+
+
+@cache
+def _text(file: str) -> str:
+    return (ROOT / file).read_text()
