@@ -26,7 +26,7 @@ PART_SUFFIX: Final = ".part"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Wanted:
     """One file to get; without a hash it is only counted."""
 
     entry: Entry
@@ -36,7 +36,7 @@ class Look:
 class _Landing:
     """One file on its way to disk, as `NAME.part` until it is verified."""
 
-    def __init__(self, wanted: Look, target: Path, part_bytes: int) -> None:
+    def __init__(self, wanted: Wanted, target: Path, part_bytes: int) -> None:
         self.wanted = wanted
         self._final = target / wanted.entry.path
         self._part = self._final.with_name(self._final.name + PART_SUFFIX)
@@ -140,7 +140,7 @@ class Download:
         self._next = threading.Lock()
         self._stopped = threading.Event()
 
-    def run(self, files: Iterable[Look]) -> None:
+    def run(self, files: Iterable[Wanted]) -> None:
         """Get all of them, the largest first, so that no long file is left for the end."""
         jobs = self._jobs(sorted(files, key=lambda wanted: wanted.entry.size, reverse=True))
         try:
@@ -154,7 +154,7 @@ class Download:
         if errors := [error for stream in streams if (error := stream.exception())]:
             raise min(errors, key=_transient)
 
-    def _jobs(self, files: list[Look]) -> Iterator[tuple[_Landing, int | None]]:
+    def _jobs(self, files: list[Wanted]) -> Iterator[tuple[_Landing, int | None]]:
         """The ranges to get, file by file; a file of which all is here already is only to be hashed."""
         for wanted in files:
             landing = self._begin(wanted)
@@ -163,7 +163,7 @@ class Download:
             if not missing:
                 yield landing, None
 
-    def _begin(self, wanted: Look) -> _Landing:
+    def _begin(self, wanted: Wanted) -> _Landing:
         landing = _Landing(wanted, self._target, self._policy.part_bytes)
         self._landings.add(landing)
         self._progress.had(landing.inherited)

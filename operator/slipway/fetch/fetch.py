@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from slipway.fetch import archive, layout, model, repository, sums, verify
-from slipway.fetch.download import PART_SUFFIX, Download, Look
+from slipway.fetch.download import PART_SUFFIX, Download, Wanted
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.resolve import stream_archive
@@ -89,7 +89,7 @@ def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -
     there = verify.matching(directory, found.hashes)
     progress.had(sum(found.entries[path].size for path in there))
     wanted = [
-        Look(entry=entry, sha256=found.hashes.get(path)) for path, entry in found.entries.items() if path not in there
+        Wanted(entry=entry, sha256=found.hashes.get(path)) for path, entry in found.entries.items() if path not in there
     ]
     _clear(directory, found.entries.keys())
     _check_room(settings, sum(_missing_bytes(directory, each) for each in wanted))
@@ -149,7 +149,7 @@ def _clear(directory: Path, wanted: Iterable[str]) -> None:
             path.unlink()
 
 
-def _missing_bytes(directory: Path, wanted: Look) -> int:
+def _missing_bytes(directory: Path, wanted: Wanted) -> int:
     part = directory / f"{wanted.entry.path}{PART_SUFFIX}"
     there = part.stat().st_blocks * 512 if part.exists() else 0
     return max(wanted.entry.size - there, 0)

@@ -40,7 +40,7 @@ def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> C
 
 
 def _merged(parsed: ModelConfig, overlay: Mapping[str, Any]) -> ModelConfig:
-    from slipway.triton.overlay import merge
+    from slipway.triton.overlay import merge  # see there
 
     try:
         return merge(parsed, overlay)
