@@ -22,7 +22,7 @@ RAISED = (
     f"{STAMP} E 7009 model_lifecycle.cc:642] \"failed to load 'm' version 1: Internal: ValueError: no weights"
     '\\nin sight\\n\\nAt:\\n  /m/1/model.py(3): initialize\\n"'
 )
-INSTANCE = f'{STAMP} E 7009 backend_model.cc:692] "ERROR: WriteFailed to create instance: ValueError: no weights"'
+INSTANCE = f'{STAMP} E 7009 backend_model.cc:692] "ERROR: Failed to create instance: ValueError: no weights"'
 DEFAULT_FORMAT = "E0131 10:20:30.123456 7009 model_lifecycle.cc:642] failed to load 'm' version 1: Not found: a b"
 PARSED = '[libprotobuf ERROR /tmp/text_format.cc:337] Error parsing text-format inference.ModelConfig: 6:4: no "f".'
 POLL = f"{STAMP} E 6960 model_repository_manager.cc:1460] \"Poll failed for model directory 'm': failed to read\""
