@@ -2,6 +2,10 @@
 
 import contextlib
 import math
+import os
+import re
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +23,7 @@ from tests.triton import models
 from tests.triton.installation import Installation
 
 SAVED = Path(__file__).parent / "metrics"
+ROOT = Path(__file__).parents[2]
 COUNTED = 'nv_inference_request_success{model="m",version="1"} 7\n'
 
 
@@ -70,11 +75,37 @@ def test_failures_of_a_server_that_gives_no_reasons_are_counted() -> None:
         ('nv_inference_request_success{model="m"} -1', "nv_inference_request_success is -1"),
         ('nv_inference_request_success{model="m"} NaN', "nv_inference_request_success is nan"),
         (COUNTED + 'nv_inference_request_summary_us{model="m",quantile="most"} 1', "quantile"),
+        (COUNTED + 'nv_inference_request_failure{model="m",reason="' + "x" * 4096 + '"} 1', "longer than 4096"),
+        (COUNTED + "# nothing\n" * 20_000, "longer than 128 KiB"),
+        ('nv_inference_request_success{model="m"} ' + "9" * 400, "nv_inference_request_success is inf"),
+        ('nv_inference_request_success{model="m"} 1 now', "no number at its end"),
     ],
 )
 def test_text_that_says_nothing_of_the_model_is_an_error_in_words(text: str, says: str) -> None:
     with pytest.raises(MetricsError, match=says):
         parse(text, "m")
+
+
+def test_labels_are_read_with_their_escapes_and_a_timestamp_is_passed_over() -> None:
+    line = 'nv_inference_request_success{model="a\\"b\\\\c\\n,}",version="1"} 7 ' + "9" * 400
+    assert parse(line, 'a"b\\c\n,}').succeeded == 7
+
+
+def test_no_text_takes_longer_than_a_look_can_spare_in_the_images_own_environment() -> None:
+    """With its malloc settings a reader that copies what is left, at each quote, needs minutes in place of seconds."""
+    image = (ROOT / "images" / "operator" / "Dockerfile").read_text()
+    malloc = dict(re.findall(r"^ENV (MALLOC_\w+)=(\S+)$", image, re.MULTILINE))
+    assert malloc
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.triton.hostile_metrics"],
+        env={**os.environ, **malloc},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds, _, text = done.stdout.partition(" ")
+    assert float(seconds) < 0.25, text
 
 
 @given(st.text(max_size=60))
