@@ -70,8 +70,9 @@ async def test_ranges_of_an_earlier_run_that_are_not_right_are_fetched_anew(orde
     async with fake(BUNDLE) as server:
         settings = _order(order, server)
         await _broken_off(settings, policy, server)
-        with (settings.root / f".bundle/{MODEL}.part").open("r+b") as part:
-            part.write(b"rotten")
+        (part,) = [path for path in (settings.root / ".parts").iterdir() if path.stat().st_size == len(bundles.MODEL)]
+        with part.open("r+b") as file:
+            file.write(b"rotten")
         await fetch(settings, policy)
     assert (settings.root / "repository/churn" / MODEL).read_bytes() == bundles.MODEL
 
@@ -83,6 +84,7 @@ async def test_a_corrupt_download_leaves_nothing_to_go_on_with(order: Order, pol
         with pytest.raises(FetchError, match="SHA-256 is"):
             await fetch(settings, policy)
         assert not list(settings.root.rglob("model.onnx*"))
+        assert len(bundles.MODEL) not in {path.stat().st_size for path in (settings.root / ".parts").iterdir()}
         server.faults.clear()
         await fetch(settings, policy)
     assert (settings.root / "repository/churn" / MODEL).read_bytes() == bundles.MODEL
@@ -91,7 +93,8 @@ async def test_a_corrupt_download_leaves_nothing_to_go_on_with(order: Order, pol
 async def test_files_of_another_bundle_on_the_volume_are_removed(order: Order, policy: Policy) -> None:
     async with fake(BUNDLE) as server:
         settings = _order(order, server)
-        bundles.write(settings.root / ".bundle", {"1/old.bin": b"old", "1/older.bin.part": b"older"})
+        bundles.write(settings.root / ".bundle", {"1/old.bin": b"old", f"{MODEL}/1": b"a directory of that name"})
+        bundles.write(settings.root / ".parts", {"0" * 64: b"older", "2/3": b"oldest"})
         await fetch(settings, policy)
     assert _names(settings.root / ".bundle") == sorted(BUNDLE)
 

@@ -4,6 +4,9 @@ Each stream is a thread that asks, writes and hashes: what it handles is still i
 below and hashlib let other threads run meanwhile. SHA-256 runs over a file in order. A chunk that is the next one is
 hashed as it comes; one that lies behind a gap is read back from the page cache by the stream that closes the gap. So
 memory stays at a chunk for each.
+
+What is not verified yet lies in a directory apart, under names made of hashes: whatever a bundle calls its files, none
+of them is another's part.
 """
 
 import hashlib
@@ -14,15 +17,12 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from slipway.fetch import resume, verify
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.stores import Entry, Store
 from slipway.fetch.verdict import FetchError
-
-PART_SUFFIX: Final = ".part"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +33,18 @@ class Wanted:
     sha256: str | None
 
 
-class _Landing:
-    """One file on its way to disk, as `NAME.part` until it is verified."""
+def part_name(path: str) -> str:
+    """What a file of the bundle is called until it is verified."""
+    return hashlib.sha256(path.encode()).hexdigest()
 
-    def __init__(self, wanted: Wanted, target: Path, part_bytes: int) -> None:
+
+class _Landing:
+    """One file on its way to disk, among the parts until it is verified."""
+
+    def __init__(self, wanted: Wanted, target: Path, parts: Path, part_bytes: int) -> None:
         self.wanted = wanted
         self._final = target / wanted.entry.path
-        self._part = self._final.with_name(self._final.name + PART_SUFFIX)
+        self._part = parts / part_name(wanted.entry.path)
         size = wanted.entry.size
         self._step = part_bytes if wanted.entry.ranges else max(size, 1)
         self.ranges = [(start, min(start + self._step, size)) for start in range(0, size, self._step)]
@@ -47,7 +52,7 @@ class _Landing:
         self._digest, self._hashed = hashlib.sha256(), 0
         self._hashing = threading.Lock()
         self._final.parent.mkdir(parents=True, exist_ok=True)
-        self.fd = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        self.fd = _opened(self._part)
         self.inherited = self._inherit() if wanted.sha256 else 0
         if not self.inherited and os.fstat(self.fd).st_size:  # ext4 flushes a file on close that was ever emptied
             os.ftruncate(self.fd, 0)
@@ -128,12 +133,21 @@ class _Landing:
         return sum(self._landed)
 
 
-class Download:
-    """Gets files into a directory."""
+def _opened(part: Path) -> int:
+    """What an earlier run left, or a new file that nobody else has."""
+    try:
+        return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return os.open(part, os.O_RDWR | os.O_NOFOLLOW)
 
-    def __init__(self, store: Store, target: Path, policy: Policy, progress: Progress) -> None:
+
+class Download:
+    """Gets files into `target`, by way of `parts` on the same file system."""
+
+    def __init__(self, store: Store, target: Path, parts: Path, policy: Policy, progress: Progress) -> None:
         self._store = store
         self._target = target
+        self._parts = parts
         self._policy = policy
         self._progress = progress
         self._landings: set[_Landing] = set()
@@ -164,7 +178,7 @@ class Download:
                 yield landing, None
 
     def _begin(self, wanted: Wanted) -> _Landing:
-        landing = _Landing(wanted, self._target, self._policy.part_bytes)
+        landing = _Landing(wanted, self._target, self._parts, self._policy.part_bytes)
         self._landings.add(landing)
         self._progress.had(landing.inherited)
         return landing

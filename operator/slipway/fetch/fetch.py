@@ -8,13 +8,14 @@ the bundle is not fsynced: what a crash of the node lost is found and fetched, a
 import errno
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from slipway.fetch import archive, layout, model, repository, sums, verify
-from slipway.fetch.download import PART_SUFFIX, Download, Wanted
+from slipway.fetch.download import Download, Wanted, part_name
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.resolve import stream_archive
@@ -26,6 +27,7 @@ from slipway.fetch.survey import Survey, check_unchanged, survey
 from slipway.fetch.verdict import FetchError, Reason
 
 BUNDLE: Final = ".bundle"
+_PARTS: Final = ".parts"
 _UNPACKED: Final = ".unpacked"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -81,10 +83,12 @@ def _get(settings: Settings, policy: Policy) -> _Bundle:
 
 
 def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
-    directory = settings.root / BUNDLE
+    directory, parts = settings.root / BUNDLE, settings.root / _PARTS
     if found.unverified:  # no hash could tell whether what is there is right
         shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(parts, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
+    parts.mkdir(exist_ok=True)
     progress = Progress(settings.model, found.size)
     there = verify.matching(directory, found.hashes)
     progress.had(sum(found.entries[path].size for path in there))
@@ -92,9 +96,11 @@ def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -
         Wanted(entry=entry, sha256=found.hashes.get(path)) for path, entry in found.entries.items() if path not in there
     ]
     _clear(directory, found.entries.keys())
-    _check_room(settings, sum(_missing_bytes(directory, each) for each in wanted))
+    _clear(parts, {part_name(each.entry.path) for each in wanted})
+    _check_room(settings, sum(_missing_bytes(parts, each) for each in wanted))
     with progress.reported(policy.report_seconds):
-        Download(store, directory, policy, progress).run(wanted)
+        Download(store, directory, parts, policy, progress).run(wanted)
+    shutil.rmtree(parts, ignore_errors=True)
     return _complete(directory, found)
 
 
@@ -141,16 +147,18 @@ def _serve(settings: Settings, bundle: _Bundle) -> None:
     )
 
 
-def _clear(directory: Path, wanted: Iterable[str]) -> None:
-    """Remove what an earlier run left of another bundle."""
-    keep = set(wanted)
-    for path in [path for path in directory.rglob("*") if path.is_file()]:
-        if path.relative_to(directory).as_posix().removesuffix(PART_SUFFIX) not in keep:
+def _clear(directory: Path, wanted: Collection[str]) -> None:
+    """Remove what an earlier run left of another bundle: what this one calls a file may be a directory of that one."""
+    for path in sorted(directory.rglob("*"), reverse=True):  # what is in a directory before itself
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):  # something is left in it
+                path.rmdir()
+        elif path.relative_to(directory).as_posix() not in wanted:
             path.unlink()
 
 
-def _missing_bytes(directory: Path, wanted: Wanted) -> int:
-    part = directory / f"{wanted.entry.path}{PART_SUFFIX}"
+def _missing_bytes(parts: Path, wanted: Wanted) -> int:
+    part = parts / part_name(wanted.entry.path)
     there = part.stat().st_blocks * 512 if part.exists() else 0
     return max(wanted.entry.size - there, 0)
 

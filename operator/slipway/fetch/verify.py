@@ -59,7 +59,7 @@ def _sha256(path: Path, progress: Progress | None) -> str | None:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.sha256()
             feed(digest, file.fileno(), 0, size)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     if progress:
         progress.add(size)
