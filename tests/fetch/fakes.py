@@ -21,6 +21,8 @@ class Fault:
     then: str = "close"  # or "stall"
     claims: int | None = None
     """The Content-Length that it claims."""
+    overflows: int = 0
+    """Bytes that follow each range, within the Content-Length."""
     body: bytes | None = None
     """Other bytes than the listing speaks of."""
     tag: str | None = None
@@ -124,6 +126,7 @@ class Fake:
                 return await _reply(writer, 416, b"", {"Content-Range": f"bytes */{total}"})
             status, body = 206, body[start : end + 1]
             extra["Content-Range"] = f"bytes {start}-{end}/{total}"
+            body += bytes(fault.overflows)
         if fault.chunked:
             extra["Transfer-Encoding"] = "chunked"
         else:

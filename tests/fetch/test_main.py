@@ -50,7 +50,7 @@ def test_resolve_leaves_its_answer(tmp_path: Path) -> None:
 
 
 def test_fetch_leaves_a_repository_and_no_message(tmp_path: Path) -> None:
-    resolved = {"digest": bundles.digest(BUNDLE), "size": 1, "unverified": False}
+    resolved = {"digest": bundles.digest(BUNDLE), "size": sum(map(len, BUNDLE.values())), "unverified": False}
     order = {"source": {"uri": "pvc://models/churn"}, "model": "churn", "resolved": resolved}
     code, said, log = _run(tmp_path, "fetch", order)
     assert (code, said) == (0, None)
@@ -76,6 +76,8 @@ def test_a_failure_is_a_verdict_and_exit_code_1(tmp_path: Path) -> None:
         ({"source": {"uri": "ftp://x/y"}, "model": "churn"}, "source.uri"),
         ({"source": {"uri": "s3://x/y", "digest": "md5:1"}, "model": "churn"}, "source.digest"),
         ({"source": {"uri": "s3://x/y"}, "model": "../churn"}, "model"),
+        ({"source": {"uri": "s3://x/y"}, "model": "churn", "storage": "8Gi"}, "storage"),
+        ({"source": {"uri": "s3://x/y"}, "model": "churn", "resolved": {"size": -1}}, "resolved.size"),
     ],
 )
 def test_an_order_that_cannot_be_read_is_refused_with_its_field(tmp_path: Path, order: object, said: str) -> None:
@@ -92,11 +94,13 @@ def test_all_that_an_order_may_say_is_read(tmp_path: Path) -> None:
         "source": {"uri": "s3://models/churn", "digest": digest, "s3": s3},
         "model": "churn",
         "resolved": {"digest": digest, "size": 7, "unverified": True},
+        "storage": 8,
     }
     settings = Settings.from_environment(_environment(tmp_path, order))
     own = S3(endpoint="http://minio:9000", region="eu-1", force_path_style=False, anonymous=True)
     assert settings.source == Source(uri="s3://models/churn", digest=digest, s3=own)
     assert settings.resolved == Resolved(digest=digest, size=7, unverified=True)
+    assert settings.storage == 8
 
 
 def test_without_an_order_there_is_a_verdict_all_the_same(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -
     ]
     _clear(directory, found.entries.keys())
     _clear(parts, {part_name(each.entry.path) for each in wanted})
-    _check_room(settings, sum(_missing_bytes(parts, each) for each in wanted))
+    _check_room(settings, found.size, sum(_missing_bytes(parts, each) for each in wanted))
     with progress.reported(policy.report_seconds):
         Download(store, directory, parts, policy, progress).run(wanted)
     shutil.rmtree(parts, ignore_errors=True)
@@ -119,7 +119,7 @@ def _unpack(store: Store, settings: Settings, policy: Policy) -> _Bundle:
     shutil.rmtree(target, ignore_errors=True)
     shutil.rmtree(settings.root / BUNDLE, ignore_errors=True)
     limit = settings.resolved.size if settings.resolved else None
-    _check_room(settings, limit or 0)
+    _check_room(settings, limit or 0, limit or 0)
     try:
         members = stream_archive(store, settings, policy, archive.Directory(target), most_bytes=limit)
         contents = {path: (target / path).read_bytes() for path in members if path.rpartition("/")[2] == sums.NAME}
@@ -163,9 +163,13 @@ def _missing_bytes(parts: Path, wanted: Wanted) -> int:
     return max(wanted.entry.size - there, 0)
 
 
-def _check_room(settings: Settings, needed: int) -> None:
-    if needed > shutil.disk_usage(settings.root).free:
-        raise _full(settings, needed)
+def _check_room(settings: Settings, size: int, missing: int) -> None:
+    """StorageFull where the bundle is larger than the volume may become, or what is missing than what is free."""
+    if settings.storage is not None and size > settings.storage:
+        message = f"{settings.root}: the volume holds {settings.storage} bytes and the bundle has {size}"
+        raise FetchError(Reason.STORAGE_FULL, f"{message}; raise spec.model.storage.size")
+    if missing > shutil.disk_usage(settings.root).free:
+        raise _full(settings, missing)
 
 
 def _full(settings: Settings, needed: int | None) -> FetchError:

@@ -45,15 +45,21 @@ def persist(ask: Callable[[], Answer], where: str, policy: Policy) -> Answer:
 
 
 def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> Generator[bytes]:
-    """The bytes from `start` to `end` (UNKNOWN_END: until the server ends), over as many connections as it takes."""
+    """The bytes from `start` to `end` (UNKNOWN_END: until the server ends), over as many connections as it takes.
+
+    Never more than was asked for, whatever the source sends.
+    """
     patience = Patience(policy)
     position = start
     while position != end:
         try:
             with closing(store.stream(entry, position, end)) as chunks:
-                for chunk in chunks:
+                for sent in chunks:
+                    chunk = sent if end == UNKNOWN_END else sent[: end - position]
                     position += len(chunk)
                     yield chunk
+                    if len(chunk) < len(sent):
+                        return
                     patience.progressed()  # the time that the taker needs is no silence of the source
             if end in {position, UNKNOWN_END}:
                 return

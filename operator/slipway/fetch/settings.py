@@ -78,6 +78,8 @@ class Settings:
     source: Source
     model: str
     resolved: Resolved | None
+    storage: int | None = None
+    """What the volume may grow to, in bytes, where no file system holds it to that: an emptyDir."""
     root: Path
     source_root: Path
     credentials: Path
@@ -92,6 +94,7 @@ class Settings:
             source=_source(_object(order, "source")),
             model=_text(order, "model", _MODEL),
             resolved=_resolved(_object(order, "resolved")) if order.get("resolved") else None,
+            storage=_whole(order, "storage"),
             root=Path(env.get("SLIPWAY_ROOT", "/slipway")),
             source_root=Path(env.get("SLIPWAY_SOURCE_ROOT", "/source")),
             credentials=Path(env.get("SLIPWAY_CREDENTIALS", "/var/run/slipway/credentials")),
@@ -145,9 +148,16 @@ def _s3(told: Mapping[str, Any]) -> S3:
 def _resolved(told: Mapping[str, Any]) -> Resolved:
     return Resolved(
         digest=str(told.get("digest", "")),
-        size=told.get("size", 0),
+        size=_whole(told, "size", "resolved.") or 0,
         unverified=told.get("unverified", False),
     )
+
+
+def _whole(told: Mapping[str, Any], name: str, where: str = "") -> int | None:
+    found = told.get(name)
+    if found is not None and (not isinstance(found, int) or found < 0):
+        raise _unreadable(f"{where}{name}", "is no number of bytes")
+    return found
 
 
 def _object(told: Mapping[str, Any], name: str, where: str = "") -> Mapping[str, Any]:

@@ -79,12 +79,18 @@ def made_of(entries: Mapping[str, Entry], content: bytes | None, source: Source)
 
 
 def check_unchanged(found: Survey, resolved: Resolved | None, source: Source) -> None:
-    """SourceChanged unless the source still has what the revision was made of."""
+    """SourceChanged unless the source still has what the revision was made of: these bytes, and as many of them."""
     if resolved and found.digest != resolved.digest:
         what = "the listing" if resolved.unverified else sums.NAME
         message = (
             f"{source.shown}: {what} is {_short(found.digest)} now and was {_short(resolved.digest)} "
             "when the revision was made; put the old bytes back, or change the spec's version to take the new ones"
+        )
+        raise FetchError(Reason.SOURCE_CHANGED, message)
+    if resolved and resolved.size and found.size != resolved.size:
+        message = (
+            f"{source.shown}: has {found.size} bytes now and had {resolved.size} when the revision was made; "
+            "put the old files back, or change the spec's version to take the new ones"
         )
         raise FetchError(Reason.SOURCE_CHANGED, message)
 

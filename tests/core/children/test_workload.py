@@ -124,7 +124,44 @@ def test_the_fetcher_is_told_the_source_and_the_bytes_that_the_revision_was_made
         "source": {"uri": "s3://m/c/3", "s3": {"endpoint": "http://minio:9000"}},
         "model": "churn",
         "resolved": {"digest": resolved().digest, "size": 10_000_000, "unverified": False},
+        "storage": 75 * MIB,
     }
+
+
+def test_the_fetcher_is_told_a_volumes_size_where_no_file_system_has_it() -> None:
+    assert source(model={"storage": {"size": "1.5Gi"}})["storage"] == 3 * 2**29
+    assert "storage" not in source(model={"storage": {"volume": "Ephemeral", "size": "1.5Gi"}})
+
+
+DISK = "ephemeral-storage"
+
+
+@pytest.mark.parametrize(
+    ("storage", "given", "request_", "limit"),
+    [
+        (None, None, "75Mi", f"{75 + 1024 + 39 + 1024}Mi"),
+        ({"size": "20Gi"}, None, "20Gi", f"{20 * 1024 + 1024 + 39 + 1024}Mi"),
+        ({"volume": "Ephemeral"}, None, "1Mi", f"{1024 + 39 + 1024}Mi"),
+        (None, {"limits": {DISK: "9Gi"}}, "75Mi", "9Gi"),
+        (None, {"limits": {DISK: "50Mi"}}, "50Mi", "50Mi"),
+        (None, {"requests": {DISK: "10Mi"}}, "10Mi", f"{75 + 1024 + 39 + 1024}Mi"),
+    ],
+    ids=[
+        "by the resolved size",
+        "by the user's volume",
+        "on a claim",
+        "a larger limit",
+        "a smaller limit",
+        "a request",
+    ],
+)
+def test_what_the_fetcher_may_write_is_limited_to_what_the_pods_volumes_and_logs_take(
+    storage: dict[str, Any] | None, given: dict[str, Any] | None, request_: str, limit: str
+) -> None:
+    """The kubelet holds a pod with all its volumes to the largest limit of a container."""
+    found = fetch(model={"storage": storage}, server={"resources": given})["resources"]
+
+    assert (found["requests"][DISK], found["limits"][DISK]) == (request_, limit)
 
 
 def test_credentials_are_mounted_into_the_fetcher_only_and_readable_by_its_group() -> None:
@@ -359,4 +396,5 @@ def test_pull_secrets_are_the_users_and_the_installations_each_once() -> None:
 
 def test_where_a_quota_wants_a_limit_on_processors_the_fetcher_has_one() -> None:
     assert "cpu" not in fetch()["resources"]["limits"]
-    assert fetch(settings={"fetcher_cpu_limit": "500m"})["resources"]["limits"] == {"cpu": "500m", "memory": "1Gi"}
+    limits = fetch(settings={"fetcher_cpu_limit": "500m"})["resources"]["limits"]
+    assert (limits["cpu"], limits["memory"]) == ("500m", "1Gi")

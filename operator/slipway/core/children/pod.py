@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from slipway.api.scalars import quantity
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.api.v1alpha1.spec import Model, Scheduling, Server
 from slipway.core.children.resolved import Resolved
@@ -77,13 +78,20 @@ def container_security() -> dict[str, Any]:
     }
 
 
-def source_environment(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved | None) -> list[dict[str, str]]:
-    """SLIPWAY_SOURCE for the fetcher (docs/contracts.md). With `resolved`, those bytes and no others will do."""
+def source_environment(
+    *, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved | None = None, storage: str | None = None
+) -> list[dict[str, str]]:
+    """SLIPWAY_SOURCE for the fetcher (docs/contracts.md). With `resolved`, those bytes and no others will do.
+
+    `storage`: what a volume on the node's own file system may grow to.
+    """
     source = spec.model.source.to_dict()
     source.pop("secretName", None)
     asked: dict[str, Any] = {"source": source, "model": model_name(owner, spec)}
     if resolved:
         asked["resolved"] = {"digest": resolved.digest, "size": resolved.size, "unverified": resolved.unverified}
+    if storage:
+        asked["storage"] = int(quantity(storage))
     return [{"name": "SLIPWAY_SOURCE", "value": compact(asked)}]
 
 

@@ -45,7 +45,7 @@ def _pod(*, owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> Mani
         "name": RESOLVE_CONTAINER,
         "image": platform.fetcher_image,
         "args": ["resolve"],
-        "env": source_environment(owner=owner, spec=spec, resolved=None),
+        "env": source_environment(owner=owner, spec=spec),
         "resources": fetcher_resources(platform, requested="128Mi", limit="512Mi"),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any, Final
 
-from slipway.api.scalars import duration
+from slipway.api.scalars import duration, quantity
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.api.v1alpha1.spec import VolumeType
 from slipway.core.children import accelerator as gpu
@@ -40,7 +40,7 @@ from slipway.core.names import (
 )
 from slipway.core.owner import Owner
 from slipway.core.platform import Platform
-from slipway.triton.memory import MIB, PRE_STOP, bundle_storage, temporary_storage
+from slipway.triton.memory import GIB, MIB, PRE_STOP, bundle_storage, temporary_storage
 
 BUNDLE: Final = "/slipway"
 CONFIG: Final = "/etc/slipway"
@@ -49,6 +49,7 @@ VERIFIED: Final = "/tmp/slipway-verified"  # noqa: S108
 GUARD: Final = "SLIPWAY_GUARD"
 POD_IP: Final = "SLIPWAY_POD_IP"
 
+DISK: Final = "ephemeral-storage"
 MIN_READY_SECONDS: Final = 10
 _NO_DEADLINE: Final = 2**31 - 1
 """Kubernetes reads this as none: deadlines are the operator's, which knows what a pod is waiting for."""
@@ -170,9 +171,8 @@ def _fetch(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platf
         "name": FETCH_CONTAINER,
         "image": platform.fetcher_image,
         "args": ["fetch"],
-        "env": source_environment(owner=owner, spec=spec, resolved=resolved),
-        # A request that a small node can spare: the pod keeps it for life, the fetch is over in minutes.
-        "resources": fetcher_resources(platform, requested="256Mi", limit="1Gi"),
+        "env": source_environment(owner=owner, spec=spec, resolved=resolved, storage=_on_node(spec, resolved)),
+        "resources": _fetch_resources(spec, resolved, platform),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -196,7 +196,7 @@ def _triton(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, plat
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
-        "resources": memory.server_resources(spec, resolved, ephemeral=_ephemeral_request(spec, resolved)),
+        "resources": memory.server_resources(spec, resolved, ephemeral=_on_node(spec, resolved)),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **_probes(model_name(owner, spec), _seconds(server.startup_timeout)),
@@ -212,8 +212,26 @@ def _triton(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, plat
     }
 
 
-def _ephemeral_request(spec: ModelDeploymentSpec, resolved: Resolved) -> str | None:
-    """Disk of the node that the scheduler sets aside: the bundle's, where that is an emptyDir."""
+def _fetch_resources(spec: ModelDeploymentSpec, resolved: Resolved, platform: Platform) -> Manifest:
+    """Memory requested that a small node can spare: the pod keeps it for life, the fetch is over in minutes.
+
+    The largest limit on disk of any container is that of the pod with all its volumes: this one has room for those, and
+    for logs. A limit of the user on the server is the pod's instead.
+    """
+    found = fetcher_resources(platform, requested="256Mi", limit="1Gi")
+    given, bundle = server_of(spec).resources, _on_node(spec, resolved)
+    room = (int(quantity(bundle)) if bundle else 0) + temporary_storage(size=resolved.size) + GIB
+    limit = ((given and given.limits) or {}).get(DISK, size(room))
+    # Without a request Kubernetes would take the limit for one.
+    request = ((given and given.requests) or {}).get(DISK, bundle or size(MIB))
+    return {
+        "requests": {**found["requests"], DISK: str(min(request, limit, key=quantity))},
+        "limits": {**found["limits"], DISK: str(limit)},
+    }
+
+
+def _on_node(spec: ModelDeploymentSpec, resolved: Resolved) -> str | None:
+    """Disk of the node that the bundle may take, where it lies in an emptyDir."""
     on_node = spec.model.storage is None or spec.model.storage.volume is VolumeType.EMPTY_DIR
     return _bundle_size(spec, resolved) if on_node else None
 
