@@ -28,6 +28,8 @@ class Fault:
     tag: str | None = None
     ranges: bool = True
     redirect: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Said in place of the right ones."""
     chunked: bool = False
     times: int = 1_000_000
 
@@ -51,6 +53,8 @@ class Fake:
         """Faults once the file was looked at: after a listing, or, on the web, the request that asks for its size."""
         self.break_ranges_from: dict[str, int] = {}
         """Ranges of these paths from that byte on never come: the connection closes."""
+        self.endless: dict[str, int] = {}
+        """Listings of these buckets never end: so many objects a page."""
         self.listed = 0
         self.requests: list[Request] = []
         self._stalled = asyncio.Event()
@@ -127,6 +131,7 @@ class Fake:
             status, body = 206, body[start : end + 1]
             extra["Content-Range"] = f"bytes {start}-{end}/{total}"
             body += bytes(fault.overflows)
+        extra |= fault.headers
         if fault.chunked:
             extra["Transfer-Encoding"] = "chunked"
         else:
@@ -162,6 +167,14 @@ class Fake:
 
     def _listing(self, bucket: str, prefix: str) -> bytes:
         keys = {path.removeprefix(f"{bucket}/"): path for path in self.files if path.startswith(f"{bucket}/{prefix}")}
+        if count := self.endless.get(bucket):
+            page = "".join(
+                f"<Contents><Key>{prefix}{self.listed}-{n}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+                f"<Size>1</Size></Contents>"
+                for n in range(count)
+            )
+            more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{self.listed}</NextContinuationToken>"
+            return f"<ListBucketResult>{more}{page}</ListBucketResult>".encode()
         found = "".join(
             f"<Contents><Key>{escape(key)}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
             f'<ETag>"{md5(self.files[path]).hexdigest()}"</ETag><Size>{len(self.files[path])}</Size></Contents>'

@@ -109,12 +109,14 @@ def test_without_an_order_there_is_a_verdict_all_the_same(tmp_path: Path) -> Non
     assert said["reason"] == "SpecInvalid"
 
 
-def test_a_crash_leaves_its_trace_and_no_verdict(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["resolve", "fetch"])
+def test_what_nobody_foresaw_is_a_verdict_too_and_leaves_its_trace(tmp_path: Path, command: str) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config/overlay.json").mkdir()  # a directory where a file belongs: nothing that we foresee
-    code, said, log = _run(tmp_path, "resolve", {"source": {"uri": "pvc://models/churn"}, "model": "churn"})
-    assert code != 0
-    assert said is None
+    code, said, log = _run(tmp_path, command, {"source": {"uri": "pvc://models/churn"}, "model": "churn"})
+    assert code == 1
+    assert said["reason"] == "FetchFailed"
+    assert "the fetcher broke off (IsADirectoryError: " in said["message"]
     assert "Traceback" in log
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slipway.core.reasons import Reason as Core
@@ -17,7 +17,8 @@ def test_every_reason_is_one_that_the_operator_knows() -> None:
     assert {reason.value for reason in Reason} <= {reason.value for reason in Core}
 
 
-@given(st.text())
+@given(st.text(st.characters(codec=None)))
+@example("1/\udcff.bin: a link")
 def test_a_verdict_fits_whatever_it_quotes(message: str) -> None:
     text = verdict.verdict_text(FetchError(Reason.FETCH_FAILED, message * 100))
     assert len(text.encode()) <= verdict.LIMIT_BYTES

@@ -22,7 +22,6 @@ from slipway.fetch.verdict import FetchError, Reason, invalid
 
 _BLOCK_BYTES: Final = MIB
 _MOST_HEADER_BYTES: Final = MIB
-_MOST_SMALL_BYTES: Final = 64 * MIB
 _ZSTD_WINDOW_BYTES: Final = 128 * MIB
 _HEADERS_WITH_CONTENT: Final = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
@@ -71,7 +70,7 @@ class SmallFiles:
         """Add to a file; BundleInvalid when small files grow large."""
         self._total += len(block)
         content = self.contents.get(path, b"") + block
-        if len(content) > golden.LIMIT_BYTES or self._total > _MOST_SMALL_BYTES:
+        if len(content) > golden.LIMIT_BYTES or self._total > golden.MOST_BYTES:
             raise invalid(f"{path}: {golden.LIMIT_BYTES} bytes are the most for this file; shorten it")
         self.contents[path] = content
 
@@ -132,8 +131,10 @@ def unpack(reader: Reader, source: Source, sink: Sink, most_bytes: int | None) -
     with _archive_errors(source), _decompressed(reader, source) as raw:
         with tarfile.open(fileobj=raw, mode="r|", tarinfo=_BoundedHeader, bufsize=_BLOCK_BYTES) as tar:
             left = most_bytes
-            for header in tar:
+            for number, header in enumerate(tar):
                 tar.members = []  # type: ignore[attr-defined]  # else tarfile remembers every header
+                if number > layout.MAX_ENTRIES:
+                    raise layout.too_many("the archive")
                 if header.isdir():
                     continue
                 path = _path(header, members)
@@ -180,7 +181,7 @@ def _path(header: tarfile.TarInfo, members: Mapping[str, Member]) -> str:
     if path in members:
         raise invalid(f"{path}: twice in the archive; write the archive anew")
     if len(members) >= layout.MAX_FILES:
-        raise invalid(f"the archive has more than {layout.MAX_FILES} files; pack the small ones together")
+        raise layout.too_many("the archive")
     return path
 
 
@@ -238,3 +239,9 @@ def _archive_errors(source: Source) -> Iterator[None]:
     except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, tarfile.TarError) as error:
         message = f"{source.shown}: cannot be unpacked ({error}); write it again, zstd with a window of at most 128 MiB"
         raise FetchError(Reason.BUNDLE_CORRUPT, message) from None
+    except (OSError, FetchError):
+        raise
+    # tarfile has no error of its own for what it does not expect: on odd headers it fails wherever it happens to.
+    except Exception as error:
+        found = f"a header that cannot be read ({type(error).__name__})"
+        raise invalid(f"{source.shown}: {found}; write it with an ordinary tar") from error

@@ -13,6 +13,10 @@ from slipway.guard.tensors import Tensor as GoldenTensor
 from slipway.triton.config import Declared, Tensor
 
 LIMIT_BYTES: Final = 16 * 1024 * 1024
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of all of them."""
+MOST_VALUES: Final = 2_000_000
+"""Of one. Parsed, 16 MiB of two-byte elements took 900 MiB; this many take 330."""
 
 
 def check(path: str, content: bytes, model: Declared, optional_inputs: frozenset[str]) -> None:
@@ -33,6 +37,8 @@ def check(path: str, content: bytes, model: Declared, optional_inputs: frozenset
 
 
 def _read(path: str, content: bytes) -> GoldenRequest:
+    if content.count(b",") + content.count(b"[") > MOST_VALUES:
+        raise invalid(f"{path}: more than {MOST_VALUES} values; ask for smaller tensors, and write SHA256SUMS anew")
     try:
         return parse(json.loads(content), path)
     except GoldenError as error:

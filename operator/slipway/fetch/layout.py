@@ -9,11 +9,15 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from slipway.fetch import sums
+from slipway.fetch.stores import Entry
 from slipway.fetch.verdict import FetchError, Reason, invalid, shown
 
 CONFIG: Final = "config.pbtxt"
 GOLDEN: Final = "golden"
 MAX_FILES: Final = 10_000
+MAX_ENTRIES: Final = 2 * MAX_FILES
+"""With what stands for directories."""
+MAX_BYTES: Final = 2**50
 _MAX_PATH_BYTES: Final = 1024
 _MAX_NAME_BYTES: Final = 255
 
@@ -48,9 +52,11 @@ def check_path(path: str) -> None:
 def check(paths: Collection[str]) -> None:
     """BundleInvalid unless these files, and no others, are one Triton model directory."""
     if len(paths) > MAX_FILES:
-        raise invalid(f"the bundle has {len(paths)} files and {MAX_FILES} are the most; pack the small ones together")
+        raise too_many("the bundle")
     for path in paths:
         check_path(path)
+    if any(path.startswith(f"{sums.NAME}/") for path in paths):
+        raise invalid(f"{sums.NAME}/: a directory where the list of files belongs; rename it")
     _check_no_file_is_a_directory(set(paths))
     _check_config(paths)
     _check_versions({path.split("/")[0] for path in paths if "/" in path})
@@ -72,6 +78,21 @@ def without_markers(sizes: Mapping[str, int]) -> set[str]:
     """The paths without the empty objects that S3 browsers leave to stand for a directory."""
     directories = {parent for path in sizes for parent in _parents(path)}
     return {path for path, size in sizes.items() if not (size == 0 and path in directories)}
+
+
+def too_many(what: str) -> FetchError:
+    """More files than a bundle may have."""
+    return invalid(f"{what} has more than {MAX_FILES} files; pack the small ones together")
+
+
+def bounded(entries: Iterable[Entry], what: str) -> list[Entry]:
+    """The entries of a listing; BundleInvalid where it goes on and on."""
+    found = []
+    for entry in entries:
+        found.append(entry)
+        if len(found) > MAX_ENTRIES:
+            raise too_many(what)
+    return found
 
 
 def is_version(name: str) -> bool:

@@ -1,6 +1,6 @@
 """The commands `slipway-fetch resolve` and `slipway-fetch fetch`.
 
-Exit codes: 0 done; 1 not done, and a verdict was written. A crash ends with its trace in the log and no verdict.
+Exit codes: 0 done; 1 not done, and a verdict was written. What nobody foresaw is one too, with its trace in the log.
 """
 
 import argparse
@@ -9,12 +9,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NoReturn
 
 from slipway.fetch import verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Settings, termination_log
-from slipway.fetch.verdict import FetchError
+from slipway.fetch.verdict import FetchError, Reason
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,18 @@ def _run(command: Callable[[Settings], None]) -> None:
         command(Settings.from_environment(os.environ))
     except FetchError as error:
         log.error("%s: %s", error.reason, error.message)  # noqa: TRY400  a verdict needs no trace
-        verdict.write(termination_log(os.environ), verdict.verdict_text(error))
-        sys.exit(1)
+        _end(error)
+    # The boundary to whatever bundles and stores bring about: without a word of ours nobody knew where to look.
+    except Exception as error:
+        log.exception("The fetcher broke off")
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        message = f"the fetcher broke off ({said}); its log has the place, report it and check the bundle meanwhile"
+        _end(FetchError(Reason.FETCH_FAILED, message))
+
+
+def _end(error: FetchError) -> NoReturn:
+    verdict.write(termination_log(os.environ), verdict.verdict_text(error))
+    sys.exit(1)
 
 
 _COMMANDS: Final[Mapping[str, Callable[[Settings], None]]] = {"resolve": _resolve, "fetch": _fetch}

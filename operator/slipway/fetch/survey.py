@@ -50,7 +50,7 @@ def survey(store: Store, source: Source, policy: Policy) -> Survey:
     listing = persist(store.list, source.shown, policy)
     if listing is None:
         return _by_sums(store, source, policy)
-    sizes = {entry.path: entry.size for entry in listing}
+    sizes = {entry.path: entry.size for entry in listing if entry.path}
     present = layout.without_markers(sizes)
     entries = {entry.path: entry for entry in listing if entry.path in present}
     if not entries:
@@ -61,6 +61,8 @@ def survey(store: Store, source: Source, policy: Policy) -> Survey:
 
 def made_of(entries: Mapping[str, Entry], content: bytes | None, source: Source) -> Survey:
     """The survey of these files, with SHA256SUMS' content if there is one; the first broken rule is raised."""
+    if (size := sum(entry.size for entry in entries.values())) > layout.MAX_BYTES:
+        raise invalid(f"{source.shown}: {size} bytes, and {layout.MAX_BYTES} are the most; check the source")
     if content is None:
         if source.digest:
             message = (
@@ -103,6 +105,8 @@ def read_small(store: Store, found: Survey, policy: Policy) -> dict[str, bytes]:
         content = persist(lambda path=path, limit=limit: store.read(path, limit), store.where(path), policy)  # type: ignore[misc]
         verify.check(path, content, found.hashes)
         contents[path] = content
+        if sum(map(len, contents.values())) > golden.MOST_BYTES:
+            raise invalid(f"{layout.GOLDEN}/: more than {golden.MOST_BYTES} bytes; keep the telling requests")
     return contents
 
 

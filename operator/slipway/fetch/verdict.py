@@ -90,7 +90,7 @@ def answer_text(resolved: Mapping[str, Any]) -> str:
 def write(path: Path, text: str) -> None:
     """Leave the message where the kubelet looks; by hand, outside a pod, there may be no such place."""
     try:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         log.warning("the termination message cannot be written to %s: %s", path, error.strerror)
 
@@ -104,4 +104,5 @@ def _shortened(resolved: Mapping[str, Any], asks: Sequence[Any], most: int) -> d
 
 
 def _compact(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    # A name out of an archive need not be UTF-8.
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")

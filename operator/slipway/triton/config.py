@@ -4,6 +4,7 @@ Triton runs with --disable-auto-complete-config, so what the file does not say, 
 named and typed inputs and outputs is refused here, before a server is started for it.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Final, Literal, NotRequired, TypedDict
@@ -21,6 +22,11 @@ _BACKEND_OF_PLATFORM: Final = {
     "tensorflow_graphdef": "tensorflow",
     "tensorflow_savedmodel": "tensorflow",
 }
+_LONGEST_BACKEND: Final = 128
+_LARGEST_BATCH: Final = 65_536
+_MOST_INSTANCES: Final = 1024
+_MOST_DIMS: Final = 64
+_MOST_ELEMENTS: Final = 2**40
 _AT: Final = re.compile(r"^(?P<line>\d+):(?P<column>\d+) ?: ?(?P<what>.*)$", re.DOTALL)
 
 Tensor = tuple[str, str, list[int]]
@@ -53,6 +59,11 @@ def parse(text: str) -> pb.ModelConfig:
     _require_tensors("output", config.output)
     if not _backend(config):
         raise ConfigError('backend: not set; name what runs the model, such as backend: "onnxruntime"')
+    if len(_backend(config)) > _LONGEST_BACKEND:
+        raise ConfigError(f"backend: {len(_backend(config))} characters, and {_LONGEST_BACKEND} are the most")
+    if not 0 <= config.max_batch_size <= _LARGEST_BATCH:
+        raise ConfigError(f"max_batch_size: {config.max_batch_size} is not between 0 and {_LARGEST_BATCH}")
+    _require_instances(config)
     return config
 
 
@@ -99,11 +110,25 @@ def _require_tensors(field: str, tensors: "Iterable[pb.ModelInput | pb.ModelOutp
             raise ConfigError(f"{at}: {tensor.name!r} is declared twice")
         if tensor.data_type == pb.TYPE_INVALID:
             raise ConfigError(f"{at}: {tensor.name!r} has no data_type")
+        if tensor.data_type not in pb.DataType.values():
+            raise ConfigError(f"{at}: {tensor.name!r} has data_type {tensor.data_type}, which is none of Triton's")
         if not tensor.dims:
             raise ConfigError(f"{at}: {tensor.name!r} has no dims")
+        if odd := [size for size in tensor.dims if size < 1 and size != -1]:
+            raise ConfigError(f"{at}: {tensor.name!r} has dims of {odd[0]}; write 1 or more, or -1 for any")
+        if len(tensor.dims) > _MOST_DIMS or math.prod(abs(size) for size in tensor.dims) > _MOST_ELEMENTS:
+            raise ConfigError(f"{at}: {tensor.name!r} has more dims, or elements, than any server holds")
         seen.add(tensor.name)
     if not seen:
         raise ConfigError(f"{field}: none declared; config.pbtxt must name and type every {field}")
+
+
+def _require_instances(config: pb.ModelConfig) -> None:
+    for index, group in enumerate(config.instance_group):
+        if group.count < 0:
+            raise ConfigError(f"instance_group[{index}]: count is {group.count}; write how many, or leave it out")
+    if sum(map(_instances, config.instance_group)) > _MOST_INSTANCES:
+        raise ConfigError(f"instance_group: more than {_MOST_INSTANCES} instances")
 
 
 def _backend(config: pb.ModelConfig) -> str:

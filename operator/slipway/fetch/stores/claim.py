@@ -24,7 +24,7 @@ class ClaimStore:
 
     def list(self) -> list[Entry]:
         """Every file below the directory; links and empty version directories are refused."""
-        return list(self._walk(self.directory))
+        return layout.bounded(self._walk(self.directory), self._address)
 
     def stat(self, path: str) -> Entry:
         """One file."""
@@ -48,6 +48,8 @@ class ClaimStore:
     def _walk(self, directory: Path) -> Iterator[Entry]:
         children = sorted(directory.iterdir())
         name = directory.relative_to(self.directory).as_posix()
+        if name != ".":
+            layout.check_path(name)
         if not children and layout.is_version(name):
             raise invalid(f"{name}/: an empty version directory, on which Triton hangs; put the model in or remove it")
         for child in children:

@@ -1,8 +1,10 @@
 """s3://, gs:// and az:// through obstore. Retries are ours (resume.py), so that every source has the same."""
 
+import itertools
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +20,7 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from slipway.fetch import layout
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import S3, Source
 from slipway.fetch.stores import Entry
@@ -59,16 +62,12 @@ class ObjectStore:
     def list(self) -> list[Entry]:
         """Every object under the prefix."""
         with self._explained(self._address):
-            found = [meta for chunk in obstore.list(self._store) for meta in chunk]
-        return [
-            Entry(path=meta["path"], size=meta["size"], tag=meta["e_tag"] or None) for meta in found if meta["path"]
-        ]
+            return layout.bounded(map(_entry, itertools.chain.from_iterable(obstore.list(self._store))), self._address)
 
     def stat(self, path: str) -> Entry:
         """One object."""
         with self._explained(self.where(path)):
-            meta = obstore.head(self._store, path)
-        return Entry(path=path, size=meta["size"], tag=meta["e_tag"] or None)
+            return replace(_entry(obstore.head(self._store, path)), path=path)
 
     def read(self, path: str, limit_bytes: int) -> bytes:
         """A small object, whole."""
@@ -110,6 +109,10 @@ class ObjectStore:
             raise invalid(f"{where}: a name that is no path: {_first(str(error))}; rename the object") from None
         except BaseError as error:
             raise _explain(where, str(error), broken=broken) from None
+
+
+def _entry(meta: "obstore.ObjectMeta") -> Entry:
+    return Entry(path=meta["path"], size=meta["size"], tag=meta["e_tag"] or None)
 
 
 def changed(where: str, how: str) -> FetchError:

@@ -15,7 +15,8 @@ from slipway.fetch.stores import Entry
 from slipway.fetch.stores.objects import changed, of_status
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
-_CONTENT_RANGE: Final = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_CONTENT_RANGE: Final = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)")
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _CHUNK_BYTES: Final = 256 * 1024
 
 
@@ -41,8 +42,8 @@ class WebStore:
                 return Entry(path=path, size=0, tag=_tag(response))
             ranges = response.status_code == 206
             total = _total(response) if ranges else response.headers.get("Content-Length")
-            if total is None:
-                if path:
+            if total is None or not _LENGTH.fullmatch(total):
+                if path or total:
                     message = f"{self.where(path)}: the server does not say its size; let it send Content-Length"
                     raise FetchError(Reason.FETCH_FAILED, message)
                 total = -1
