@@ -16,6 +16,10 @@ class Fault:
     """What goes wrong with one path, and how many times."""
 
     status: int | None = None
+    phrase: str | None = None
+    """The status in words of its own."""
+    raw: bytes | None = None
+    """All that it sends."""
     sends: int | None = None
     """Only so many bytes of the body, then `then`."""
     then: str = "close"  # or "stall"
@@ -112,10 +116,14 @@ class Fake:
         self.requests.append(Request(path, int(span[0]) if span[0] else None, headers))
         if path in self.break_ranges_from and int(span[0] or 0) >= self.break_ranges_from[path]:
             return False
+        if fault.raw is not None:
+            writer.write(fault.raw)
+            await writer.drain()
+            return False
         if fault.redirect:
             return await _reply(writer, 302, b"", {"Location": fault.redirect})
         if fault.status:
-            return await _reply(writer, fault.status, b"")
+            return await _reply(writer, fault.status, b"", phrase=fault.phrase)
         if path not in self.files:
             return await _reply(writer, 404, b"")
         return await self._send(writer, path, fault, span)
@@ -131,11 +139,11 @@ class Fake:
             status, body = 206, body[start : end + 1]
             extra["Content-Range"] = f"bytes {start}-{end}/{total}"
             body += bytes(fault.overflows)
-        extra |= fault.headers
         if fault.chunked:
             extra["Transfer-Encoding"] = "chunked"
         else:
             extra["Content-Length"] = str(fault.claims if fault.claims is not None else len(body))
+        extra |= fault.headers
         writer.write(_head(status, extra))
         cut = (fault.sends is not None and fault.sends < len(body)) or fault.claims is not None
         sent = body[: fault.sends] if fault.sends is not None else body
@@ -186,13 +194,19 @@ class Fake:
 _LONG_AGO = "Thu, 01 Jan 2026 00:00:00 GMT"
 
 
-def _head(status: int, headers: dict[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status} Said", *(f"{key}: {value}" for key, value in headers.items())]
+def _head(status: int, headers: dict[str, str], phrase: str | None = None) -> bytes:
+    lines = [f"HTTP/1.1 {status} {phrase or 'Said'}", *(f"{key}: {value}" for key, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-async def _reply(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[str, str] | None = None) -> bool:
-    writer.write(_head(status, {"Content-Length": str(len(body)), **(headers or {})}) + body)
+async def _reply(
+    writer: asyncio.StreamWriter,
+    status: int,
+    body: bytes,
+    headers: dict[str, str] | None = None,
+    phrase: str | None = None,
+) -> bool:
+    writer.write(_head(status, {"Content-Length": str(len(body)), **(headers or {})}, phrase) + body)
     await writer.drain()
     return True
 

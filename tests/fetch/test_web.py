@@ -3,14 +3,19 @@
 import base64
 from pathlib import Path
 
+import httpx
 import pytest
 
 from slipway.fetch.policy import Policy
+from slipway.fetch.settings import Source
+from slipway.fetch.stores import web
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
 from tests.fetch.calls import resolve
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import Fault, fake
+
+SECRET = "hunter2"
 
 BUNDLE = bundles.listed(bundles.files())
 
@@ -84,3 +89,71 @@ async def test_a_signed_addresss_query_stays_on_every_request_and_out_of_message
         with pytest.raises(FetchError, match=r"labels\.txt") as refused:
             await resolve(order(f"{server.address}/models/churn?signature=s3cret"), policy)
     assert "s3cret" not in refused.value.message
+
+
+PAGE = f"db password is {SECRET}\n".encode()
+RANGES = {"Content-Range": f"bytes {SECRET}"}
+LEAKS = {
+    "a page where the list belongs": ("SHA256SUMS", Fault(body=PAGE)),
+    "a page of many lines": ("SHA256SUMS", Fault(body=b"\n" + PAGE * 100)),
+    "a status in words of its own": ("labels.txt", Fault(status=500, phrase=SECRET)),
+    "a status that nobody knows": ("labels.txt", Fault(status=599, phrase=SECRET)),
+    "a range that is none": ("labels.txt", Fault(headers=RANGES)),
+    "a length that is none": ("labels.txt", Fault(ranges=False, headers={"Content-Length": SECRET})),
+    "no HTTP at all": ("labels.txt", Fault(raw=f"SSH-2.0-{SECRET}\r\n".encode())),
+    "a header that is none": ("labels.txt", Fault(raw=f"HTTP/1.1 200 OK\r\n{SECRET}\r\n\r\n".encode())),
+    "a chunk that is none": (
+        "labels.txt",
+        Fault(raw=f"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\n\r\n{SECRET}\r\n".encode()),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LEAKS)
+async def test_nothing_of_where_a_source_leads_to_is_repeated(order: Order, policy: Policy, what: str) -> None:
+    """A redirect may lead to any service that the fetcher reaches, and messages stand in status for many to read."""
+    path, fault = LEAKS[what]
+    async with fake(BUNDLE, {path: fault}, prefix="internal") as internal, fake(BUNDLE) as server:
+        server.faults[f"models/churn/{path}"] = Fault(redirect=f"{internal.address}/internal/{path}")
+        with pytest.raises(FetchError) as refused:
+            await resolve(order(f"{server.address}/models/churn"), policy)
+    assert SECRET not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("begun", "leads", "refused"),
+    [
+        ("https://models.example/b", "https://cdn.example/b", None),
+        ("https://models.example/b", "https://models.example/c", None),
+        ("http://10.0.0.1/b", "http://10.0.0.2/b", None),
+        ("http://models.example/b", "https://models.example/b", None),
+        ("http://127.0.0.1:1/b", "http://127.0.0.1:2/b", None),
+        ("https://models.example/b", "http://models.example/b", "not encrypted"),
+        ("https://10.0.0.1/b", "http://10.0.0.2/b", "not encrypted"),
+        ("http://10.0.0.1/b", "http://169.254.169.254/latest/meta-data", "cloud's metadata"),
+        ("http://10.0.0.1/b", "http://[fe80::1]/b", "of the node"),
+        ("http://10.0.0.1/b", "http://[::ffff:127.0.0.1]/b", "of the node"),
+        ("https://10.0.0.1/b", "https://localhost/b", "of the node"),
+        ("https://10.0.0.1/b", "https://0.0.0.0/b", "of the node"),
+        ("https://10.0.0.1/b", "https://2130706433/b", "of the node"),
+    ],
+)
+def test_a_redirect_leads_neither_to_plain_text_nor_to_the_node(begun: str, leads: str, refused: str | None) -> None:
+    if refused is None:
+        web.check_way(httpx.URL(leads), Source(uri=begun))
+        return
+    with pytest.raises(FetchError, match=refused) as error:
+        web.check_way(httpx.URL(leads), Source(uri=begun))
+    assert error.value.reason is Reason.FETCH_FAILED
+
+
+def test_every_step_of_a_way_is_looked_at(policy: Policy, tmp_path: Path) -> None:
+    def redirected(request: httpx.Request) -> httpx.Response:
+        steps = {"/b": "https://cdn.example/c", "/c": "http://cdn.example/d"}
+        return httpx.Response(302, headers={"Location": steps[request.url.path]})
+
+    source = Source(uri="https://models.example/b")
+    with web.client(source, tmp_path, policy) as client:
+        client._transport = httpx.MockTransport(redirected)
+        with pytest.raises(FetchError, match=r"models\.example/b: is redirected to http://, which is not encrypted"):
+            client.get(source.uri)

@@ -52,7 +52,7 @@ def check_path(path: str) -> None:
 def check(paths: Collection[str]) -> None:
     """BundleInvalid unless these files, and no others, are one Triton model directory."""
     if len(paths) > MAX_FILES:
-        raise too_many("the bundle")
+        raise invalid(f"the bundle has {len(paths)} files and {MAX_FILES} are the most; pack the small ones together")
     for path in paths:
         check_path(path)
     if any(path.startswith(f"{sums.NAME}/") for path in paths):

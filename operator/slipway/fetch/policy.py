@@ -20,6 +20,9 @@ class Policy:
     """Without a byte for this long, reconnecting included, a stream is given up."""
     read_seconds: float = 20.0
     """Without a byte for this long, one connection is given up and the stream goes on over a new one."""
+    least_bytes_per_second: float = 1024
+    """A stream that is slower than this over the stall time counts as one without a byte. Of 8 streams over one line of
+    64 kbit/s each is as fast."""
     attempts: int = 5
     """Tries in a row that bring no byte."""
     first_backoff_seconds: float = 0.5

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TypeVar
 
+from slipway.fetch.pace import Pace
 from slipway.fetch.policy import Policy
 from slipway.fetch.stores import Entry, Store
 from slipway.fetch.verdict import FetchError, Reason
@@ -41,7 +42,7 @@ def persist(ask: Callable[[], Answer], where: str, policy: Policy) -> Answer:
         try:
             return ask()
         except FetchError as error:
-            patience.failed(_stalled(where, policy, "") if error.reason is Reason.FETCH_STALLED else error)
+            patience.failed(_stalled(where, policy, "") if _silent(error) else error)
 
 
 def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> Generator[bytes]:
@@ -49,12 +50,12 @@ def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> 
 
     Never more than was asked for, whatever the source sends.
     """
-    patience = Patience(policy)
+    patience, pace = Patience(policy), Pace(policy, store.where(entry.path))
     position = start
     while position != end:
         try:
             with closing(store.stream(entry, position, end)) as chunks:
-                for sent in chunks:
+                for sent in pace.kept(chunks):
                     chunk = sent if end == UNKNOWN_END else sent[: end - position]
                     position += len(chunk)
                     yield chunk
@@ -72,9 +73,14 @@ def _placed(store: Store, entry: Entry, position: int, error: FetchError, policy
     """The failure with the byte that it happened at."""
     if error.reason is Reason.BUNDLE_TRUNCATED:
         return _truncated(store, entry, position, error.message.partition(": ")[2])
-    if error.reason is Reason.FETCH_STALLED:
+    if _silent(error):
         return _stalled(store.where(entry.path), policy, f" at byte {position} of {_size(entry)}")
     return error
+
+
+def _silent(error: FetchError) -> bool:
+    """No byte came, as against too few."""
+    return error.reason is Reason.FETCH_STALLED and error.transient
 
 
 def _stalled(where: str, policy: Policy, at: str) -> FetchError:

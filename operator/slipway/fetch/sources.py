@@ -19,8 +19,8 @@ def open_store(settings: Settings, policy: Policy) -> Iterator[Store]:
     elif source.scheme in {"http", "https"}:
         from slipway.fetch.stores import web
 
-        with web.client(settings.credentials, policy) as client:
-            yield web.WebStore(source, client)
+        with web.client(source, settings.credentials, policy) as client:
+            yield web.WebStore(source, client, policy)
     else:
         from slipway.fetch.stores import objects
 

@@ -48,7 +48,10 @@ def _read(line: str, number: int) -> tuple[str, str]:
         raise invalid(f"{NAME}: line {number}: names a file with a backslash or a line break in it; rename the file")
     match = _LINE.fullmatch(line)
     if not match:
-        raise invalid(f"{NAME}: line {number}: {line[:80]!r} is not `HASH  PATH`; write the list with sha256sum")
+        # Not quoted: where a source leads to is the source's to say, and what is there may be for nobody's eyes.
+        raise invalid(
+            f"{NAME}: line {number}: {len(line)} characters that are not `HASH  PATH`; write it with sha256sum"
+        )
     path = match["path"].removeprefix("./")
     if path == NAME:
         raise invalid(f"{NAME}: line {number}: lists itself, and its own hash can never be right; take the line out")

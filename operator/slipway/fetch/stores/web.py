@@ -1,14 +1,18 @@
 """https:// and http://: a plain web directory, or one archive."""
 
+import ipaddress
 import re
+import socket
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx
 
+from slipway.fetch.pace import Pace
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Source
 from slipway.fetch.stores import Entry
@@ -17,15 +21,17 @@ from slipway.fetch.verdict import FetchError, Reason, invalid
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
-_CHUNK_BYTES: Final = 256 * 1024
+# Of httpx's and h11's words those that quote nothing of what came.
+_PLAIN: Final = re.compile(r"peer closed connection .*|Server disconnected .*")
 
 
 class WebStore:
     """A web directory whose index is SHA256SUMS, or, under the empty path, the address itself."""
 
-    def __init__(self, source: Source, client: httpx.Client) -> None:
+    def __init__(self, source: Source, client: httpx.Client, policy: Policy) -> None:
         self._source = source
         self._client = client
+        self._policy = policy
 
     def where(self, path: str) -> str:
         """The file's address without its query, for messages."""
@@ -53,7 +59,7 @@ class WebStore:
         """A small file, whole."""
         content = bytearray()
         with self._get(path, {}, allowed=(200,)) as response:
-            for chunk in response.iter_raw(_CHUNK_BYTES):
+            for chunk in Pace(self._policy, self.where(path)).kept(response.iter_raw()):
                 content += chunk
                 if len(content) > limit_bytes:
                     raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
@@ -81,13 +87,12 @@ class WebStore:
         where = self.where(entry.path)
         tag = _tag(response)
         if entry.tag and tag and tag != entry.tag:
-            raise changed(where, f"its entity tag is {tag} now, {entry.tag} before")
+            raise changed(where, "its entity tag is another one than before")
         if response.status_code != 206:
             return
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if not match or match[1] is None or int(match[1]) != start:
-            got = response.headers.get("Content-Range")
-            message = f"{where}: asked for bytes from {start} and got {got!r}; mend the server"
+            message = f"{where}: asked for bytes from {start} and got others; mend the server"
             raise FetchError(Reason.FETCH_FAILED, message)
         if entry.size >= 0 and match[3] != "*" and int(match[3]) != entry.size:
             raise changed(where, f"{match[3]} bytes now, {entry.size} before")
@@ -105,7 +110,7 @@ class WebStore:
         try:
             with self._client.stream("GET", self._url(path), headers=headers) as response:
                 if response.status_code not in allowed:
-                    raise of_status(where, response.status_code, response.reason_phrase)
+                    raise of_status(where, response.status_code, _phrase(response.status_code))
                 begun = True
                 yield response
         except httpx.TimeoutException as error:
@@ -124,11 +129,22 @@ def _timed_out(where: str, error: httpx.TimeoutException) -> FetchError:
 
 
 def _broken(where: str, error: httpx.TransportError, *, begun: bool) -> FetchError:
-    said = str(error) or type(error).__name__
+    said = _said(error)
     if begun:
         return FetchError(Reason.BUNDLE_TRUNCATED, f"{where}: the connection broke: {said}", transient=True)
     message = f"{where}: no connection: {said}; check the address and that the server is up"
     return FetchError(Reason.SOURCE_UNAVAILABLE, message, transient=True)
+
+
+def _said(error: httpx.TransportError) -> str:
+    """An error in words that hold nothing of what a service said: a source may lead to any, HTTP or not."""
+    if isinstance(error, httpx.RemoteProtocolError) and not _PLAIN.fullmatch(str(error)):
+        return "what is there does not speak HTTP"
+    return str(error) or type(error).__name__
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in list(HTTPStatus) else ""
 
 
 def _tag(response: httpx.Response) -> str | None:
@@ -141,16 +157,44 @@ def _total(response: httpx.Response) -> str | None:
     return match[3] if match and match[3] != "*" else None
 
 
-def client(credentials: Path, policy: Policy) -> httpx.Client:
+def client(source: Source, credentials: Path, policy: Policy) -> httpx.Client:
     """The client for an https:// or http:// address. httpx drops the credentials when it is sent to another host."""
     auth, headers = _login(credentials)
     return httpx.Client(
         auth=auth,
         headers={"Accept-Encoding": "identity", "User-Agent": "slipway-fetch", **headers},
         follow_redirects=True,
+        event_hooks={"request": [lambda request: check_way(request.url, source)]},
         timeout=httpx.Timeout(policy.read_seconds, connect=min(10.0, policy.read_seconds), pool=None),
         limits=httpx.Limits(max_connections=policy.streams * 2),
     )
+
+
+def check_way(url: httpx.URL, source: Source) -> None:
+    """FetchFailed where a redirect leads from https to http, or to the node itself and what stands beside it."""
+    begun = httpx.URL(source.uri)
+    if url.host == begun.host and url.scheme == begun.scheme:
+        return
+    if begun.scheme == "https" and url.scheme == "http":
+        raise _leads(source, "http://, which is not encrypted")
+    if _is_near(url.host) and not _is_near(begun.host):
+        raise _leads(source, "an address of the node or of its cloud's metadata")
+
+
+def _leads(source: Source, where: str) -> FetchError:
+    message = f"{source.shown}: is redirected to {where}; let the source answer itself, or name its new address"
+    return FetchError(Reason.FETCH_FAILED, message)
+
+
+def _is_near(host: str) -> bool:
+    """Whether a name is of an address that no source has: loopback, link-local, none."""
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):  # the connection will say so
+        return False
+    near = (ipaddress.ip_address(str(address).partition("%")[0]) for address in found)
+    plain = (getattr(address, "ipv4_mapped", None) or address for address in near)
+    return any(address.is_loopback or address.is_link_local or address.is_unspecified for address in plain)
 
 
 def _login(credentials: Path) -> tuple[httpx.BasicAuth | None, dict[str, str]]:

@@ -1,0 +1,90 @@
+"""A source that sends too little to ever be done has stalled, whoever waits and however it drips."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from slipway.fetch.pace import Pace
+from slipway.fetch.policy import Policy
+from slipway.fetch.settings import S3
+from slipway.fetch.verdict import FetchError, Reason
+from tests.fetch.calls import resolve
+from tests.fetch.conftest import Order
+
+POLICY = Policy(stall_seconds=60, least_bytes_per_second=1024)
+
+
+class FakeSource:
+    """Sends chunks of a size, each after a time; the clock is its own."""
+
+    def __init__(self, size: int, seconds: float, chunks: int) -> None:
+        self.now = 0.0
+        self._size, self._seconds, self._chunks = size, seconds, chunks
+
+    def chunks(self) -> Iterator[bytes]:
+        for _ in range(self._chunks):
+            self.now += self._seconds
+            yield bytes(self._size)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "slow"),
+    [(1, 5, True), (1, 0.01, True), (5000, 5, True), (5200, 5, False), (256 * 1024, 19, False), (0, 5, True)],
+)
+def test_a_stream_below_the_least_rate_over_the_stall_time_is_given_up(
+    size: int, seconds: float, *, slow: bool
+) -> None:
+    source = FakeSource(size, seconds, 20_000)
+    chunks = Pace(POLICY, "s3://m/x", lambda: source.now).kept(source.chunks())
+    if not slow:
+        assert sum(map(len, chunks)) == 20_000 * size
+        return
+    with pytest.raises(FetchError, match=r"s3://m/x: \d+ bytes in \d+ s") as refused:
+        list(chunks)
+    assert (refused.value.reason, refused.value.transient) == (Reason.FETCH_STALLED, False)
+    assert source.now < 70
+
+
+def test_connections_that_break_after_a_byte_each_are_one_slow_stream() -> None:
+    source = FakeSource(1, 19, 1)
+    pace = Pace(POLICY, "s3://m/x", lambda: source.now)
+    for _ in range(3):
+        list(pace.kept(source.chunks()))
+    with pytest.raises(FetchError, match="4 bytes in 76 s"):
+        list(pace.kept(source.chunks()))
+
+
+def test_the_time_that_the_taker_needs_is_not_the_sources() -> None:
+    source = FakeSource(1, 1, 50)
+    for _ in Pace(POLICY, "s3://m/x", lambda: source.now).kept(source.chunks()):
+        source.now += 1000
+
+
+@pytest.mark.parametrize("scheme", ["s3", "http"])
+async def test_a_source_that_drips_has_stalled(order: Order, policy: Policy, scheme: str) -> None:
+    """A byte comes again and again, so no connection is ever silent."""
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nETag: "1"\r\nLast-Modified: ')
+        writer.write(b"Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n")
+        while not ended.is_set():
+            writer.write(b" ")
+            await asyncio.wait([stopped], timeout=0.02)
+        writer.close()
+
+    ended = asyncio.Event()
+    stopped = asyncio.ensure_future(ended.wait())
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        if scheme == "s3":
+            settings = order("s3://models/churn", s3=S3(endpoint=address, anonymous=True))
+        else:
+            settings = order(f"{address}/churn")
+        with pytest.raises(FetchError) as refused:
+            await resolve(settings, replace(policy, stall_seconds=0.5, read_seconds=1, attempts=2))
+        ended.set()
+        await stopped
+    assert refused.value.reason is Reason.FETCH_STALLED
