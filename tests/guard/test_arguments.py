@@ -1,14 +1,19 @@
 """Which arguments a server of which version gets, and which of the user's are refused."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slipway.guard import arguments, settings
+from slipway.guard import allowed, arguments, settings
 from slipway.guard.settings import Settings
 from slipway.guard.verdict import Verdict
+from tests.triton.installation import Installation
+
+SINCE: dict[str, list[str]] = json.loads((Path(__file__).parent / "flags" / "since.json").read_text())
+"""Triton's flags by the version that brought them, from its sources. None has ever gone."""
 
 TOLD: dict[str, Any] = {
     "model": "m",
@@ -117,6 +122,13 @@ def test_the_version_is_what_the_image_states(
         (["--strict-model-config=false"], "--strict-model-config"),
         (["--allow-http=false"], "--allow-http"),
         (["--log-file=/tmp/x"], "--log-file"),
+        (["--allow-vertex-ai=true"], "--allow-vertex-ai"),
+        (["--allow-sage=true"], "--allow-sagemaker"),
+        (["--id", "x", "--vertex-ai-port=8080"], "--vertex-ai-port"),
+        (["--id", "--allow-vertex-ai=true"], "--allow-vertex-ai"),
+        (["--allow-client-shm=true"], "--allow-client-shm"),
+        (["--pinned-memory-pool-byte-size=1"], "--pinned-memory-pool-byte-size"),
+        (["--"], "--allow-client-shm"),
     ],
 )
 def test_what_slipway_sets_is_not_the_users_to_set_by_any_beginning_of_its_name(args: list[str], flag: str) -> None:
@@ -169,3 +181,66 @@ def test_metrics_may_be_configured_further() -> None:
         "--metrics-config=summary_latencies=true",
         "--metrics-config=histogram_latencies=true",
     ]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--open-everything=true"], "--open-everything=true: not one that is known to be harmless; take it out"),
+        (["--http-thread=2"], "write --http-thread-count in full"),
+        (["log-verbose=1"], "log-verbose=1: is no argument, and no value of one"),
+        (["--log-verbose=1", "2"], "2: is no argument"),
+        (["-x"], "-x: is no argument"),
+        (["--grpc-infer-thread-count=2"], "Triton 2.51 does not have it, 2.57 does"),
+        (["---id=x"], "not one that is known"),
+        (["--id\n=x"], "not one that is known"),
+    ],
+)
+def test_an_argument_that_nobody_has_looked_at_is_refused(args: list[str], says: str) -> None:
+    with pytest.raises(Verdict) as refused:
+        arguments.build(_settings(serverArgs=args), "KEY", (2, 51))
+    assert refused.value.reason == "SpecInvalid"
+    assert says in refused.value.message
+
+
+def test_values_may_stand_by_themselves() -> None:
+    args = ["--log-verbose", "1", "--id", "-x", "--backend-config=python,x=y"]
+    assert arguments.build(_settings(serverArgs=args), "KEY", (2, 51))[-5:] == args
+
+
+def _kinds(flag: str, *, gpu: bool) -> set[str]:
+    ours = {each.name for each in arguments.flags(_settings(gpu=gpu), "KEY") if not each.shared}
+    lists = {"ours": ours, "allowed": allowed.ALLOWED.keys() - ours, "refused": allowed.REFUSED}
+    return {kind for kind, flags in lists.items() if flag in flags}
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+@pytest.mark.parametrize("flag", [flag for flags in SINCE.values() for flag in flags] + ["--help"])
+def test_every_flag_of_every_triton_is_ours_or_allowed_or_refused(flag: str, *, gpu: bool) -> None:
+    """A new one fails here until somebody has looked at it."""
+    assert len(_kinds(flag, gpu=gpu)) == 1
+
+
+@pytest.mark.parametrize(("version", "flags"), SINCE.items())
+def test_what_is_allowed_and_what_is_ours_is_given_to_servers_that_have_it(version: str, flags: list[str]) -> None:
+    since = {each.name: each.since for each in arguments.flags(_settings(), "KEY")} | allowed.ALLOWED
+    brought = tuple(map(int, version.split(".")))
+    for flag in since.keys() & set(flags):
+        assert since[flag] == brought[:2] or brought == (2, 40, 0) >= since[flag], flag
+
+
+@pytest.mark.triton
+def test_the_real_server_has_no_flag_that_is_not_in_the_table(tritonserver: Installation) -> None:
+    command = [str(tritonserver.root / "rootfs/opt/tritonserver/bin/tritonserver"), "--help"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, env=tritonserver.environment)
+    listed = arguments.listed_flags(said.stdout + said.stderr)
+    of_then = {
+        f for version, flags in SINCE.items() if tuple(map(int, version.split("."))) <= (2, 51, 0) for f in flags
+    }
+    assert listed == of_then | {"--help"}
+
+
+def test_the_environment_opens_no_server_beside_the_locked_one() -> None:
+    given = {"AIP_MODE": "PREDICTION", "AIP_HTTP_PORT": "8080", "SAGEMAKER_BIND_TO_PORT": "8080", "PATH": "/bin"}
+    assert allowed.without_other_doors(given) == {"PATH": "/bin"}
+    assert allowed.other_doors(given) == ["AIP_HTTP_PORT", "AIP_MODE", "SAGEMAKER_BIND_TO_PORT"]

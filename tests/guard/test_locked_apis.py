@@ -10,6 +10,7 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
+from testbed.plane import free_port
 from tests.guard.pod import Container, container
 from tests.triton import models
 from tests.triton.installation import Installation
@@ -103,3 +104,23 @@ def test_inference_metadata_health_configuration_and_statistics_are_open(serving
 def test_a_grpc_channel_is_told_to_reconnect(serving: Container) -> None:
     (server,) = serving.processes("tritonserver")
     assert "--grpc-max-connection-age=5000" in server.cmdline()
+
+
+def test_no_variable_opens_a_server_beside_the_locked_one(tmp_path: Path, tritonserver: Installation) -> None:
+    """AIP_MODE alone starts Vertex AI's, whose redirects know no lock, and stops HTTP."""
+    beside = free_port()
+    made = container(tmp_path, tritonserver)
+    models.linear(made.repository)
+    made.start(
+        AIP_MODE="PREDICTION",
+        AIP_HTTP_PORT=str(beside),
+        AIP_PREDICT_ROUTE="/predict",
+        AIP_HEALTH_ROUTE="/health",
+    )
+    try:
+        made.until_verified()
+        with pytest.raises(ConnectionRefusedError):
+            http.client.HTTPConnection("127.0.0.1", beside, timeout=5).request("GET", "/health")
+        assert "the server does not get AIP_HEALTH_ROUTE, AIP_HTTP_PORT, AIP_MODE, AIP_PREDICT_ROUTE" in made.log
+    finally:
+        made.remove()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Mapping, NamedTuple, Sequence
+from typing import Mapping, NamedTuple
 
+from . import allowed
 from .settings import Settings
 from .verdict import SPEC_INVALID, Verdict
 
@@ -31,28 +32,6 @@ VERSION_FILE = Path("/opt/tritonserver/TRITON_VERSION")
 
 # 25.10. Before it, an HTTP JSON body of a few MB ends the server (#5840, CVE-2025-23310).
 _TAKES_BIG_JSON = (2, 62)
-
-# What a user's argument could undo although it is not one of ours by name.
-_OPPOSED = frozenset(
-    {
-        "--allow-http",
-        "--allow-grpc",
-        "--allow-metrics",
-        "--allow-client-shm",
-        "--http-address",
-        "--grpc-address",
-        "--metrics-address",
-        "--load-model",
-        "--log-file",
-        "--model-config-name",
-        "--model-namespacing",
-        "--model-store",
-        "--repository-poll-secs",
-        "--reuse-grpc-port",
-        "--reuse-http-port",
-        "--strict-model-config",
-    }
-)
 
 
 class Flag(NamedTuple):
@@ -128,27 +107,16 @@ def build(
     settings: Settings, key: str, version: tuple[int, int] | None, listed: frozenset[str] = frozenset()
 ) -> list[str]:
     """All arguments, the user's last; SpecInvalid for one that Slipway sets, or a server too old to be locked."""
-    refuse_ours(settings.server_args, settings, key)
+    ours = flags(settings, key)
+    allowed.check(settings.server_args, [flag.name for flag in ours if not flag.shared], version)
     arguments = []
-    for flag in flags(settings, key):
+    for flag in ours:
         known = version >= flag.since if version else flag.name in listed
         if known:
             arguments.append(flag.name if flag.value is None else f"{flag.name}={flag.value}")
         elif flag.required:
             raise Verdict(SPEC_INVALID, f"server.image: {_named(version)} has no {flag.name}; use Triton 2.40 or later")
     return arguments + list(settings.server_args)
-
-
-def refuse_ours(given: Sequence[str], settings: Settings, key: str) -> None:
-    """No argument of the user may set what Slipway sets. Triton takes any unambiguous beginning of a flag's name."""
-    ours = _OPPOSED | {flag.name for flag in flags(settings, key) if not flag.shared}
-    for argument in given:
-        name = argument.split("=", 1)[0]
-        if not name.startswith("--"):
-            continue
-        for flag in sorted(ours):
-            if flag.startswith(name):
-                raise Verdict(SPEC_INVALID, f"server.args: {argument}: {flag} is Slipway's to set; take it out")
 
 
 def _named(version: tuple[int, int] | None) -> str:

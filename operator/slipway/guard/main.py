@@ -17,7 +17,7 @@ import threading
 import time
 from typing import Mapping
 
-from . import arguments, golden, memory, settings
+from . import allowed, arguments, golden, memory, settings
 from . import verdict as verdicts
 from .golden import GoldenRequest
 from .output import Output
@@ -61,6 +61,9 @@ class Guard:
         known = arguments.warning(version)
         if known is not None:
             log.warning(known)
+        taken = allowed.other_doors(dict(environment))
+        if taken:
+            log.warning("the server does not get %s: they open servers beside the locked one", ", ".join(taken))
         listed = arguments.listed_flags(help_text()) if version is None else frozenset()
         self._arguments = arguments.build(told, key, version, listed)
         self._requests = golden.load(told.root, told.config)

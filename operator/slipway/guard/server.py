@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Sequence
 
+from . import allowed
 from .output import Output
 from .verdict import SPEC_INVALID, Verdict
 
@@ -70,6 +71,7 @@ class Server:
         self._output = output
         self._process = subprocess.Popen(
             [binary(), *arguments],
+            env=allowed.without_other_doors(dict(os.environ)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
