@@ -50,6 +50,7 @@ def install_charts(cluster: Cluster, installed: Installation, *settings: str) ->
         *_image_values("image", installed.operator),
         *_image_values("fetcher.image", installed.fetcher),
         *_image_values("server.image", installed.server),
+        "server.leastVersion=2.51.0",
         *settings,
     ]
     common = ["upgrade", "--install", "--create-namespace", f"--namespace={NAMESPACE}", "--wait", WAIT]

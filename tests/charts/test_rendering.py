@@ -26,6 +26,11 @@ def environment(*values: str) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in container(*values)["env"]}
 
 
+def test_the_least_server_is_the_guards_own_until_somebody_lowers_it() -> None:
+    assert environment()["SLIPWAY_LEAST_SERVER_VERSION"] == ""
+    assert environment("server.leastVersion=2.51.0")["SLIPWAY_LEAST_SERVER_VERSION"] == "2.51.0"
+
+
 @pytest.mark.parametrize("chart", ["slipway", "slipway-crds"])
 def test_lint_finds_nothing(chart: str) -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", f"--kube-version={KUBERNETES_VERSION}", chart)

@@ -80,6 +80,7 @@ class Container:
             "intervalSeconds": interval,
             "gpu": False,
             "serverArgs": [*self.installation.arguments, *args],
+            "leastServerVersion": "2.40",
         }
         zipapp = self.root / "slipway" / "guard.pyz"
         archive.write(zipapp)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slipway.guard import allowed, arguments, settings
+from slipway.guard import allowed, arguments, settings, versions
 from slipway.guard.settings import Settings
 from slipway.guard.verdict import Verdict
 from tests.triton.installation import Installation
@@ -23,6 +23,7 @@ TOLD: dict[str, Any] = {
     "intervalSeconds": 60,
     "gpu": False,
     "serverArgs": [],
+    "leastServerVersion": "2.0",
 }
 
 
@@ -93,21 +94,24 @@ def test_the_exit_timeout_is_whole_seconds_that_cover_the_request_timeout(second
 @pytest.mark.parametrize(
     ("environment", "file", "version"),
     [
-        ({"TRITON_SERVER_VERSION": "2.51.0"}, None, (2, 51)),
-        ({"TRITON_SERVER_VERSION": "2.51.0", "NVIDIA_TRITON_SERVER_VERSION": "24.10"}, None, (2, 51)),
-        ({"NVIDIA_TRITON_SERVER_VERSION": "24.10"}, "2.51.0\n", (2, 51)),
+        ({"TRITON_SERVER_VERSION": "2.51.0"}, None, (2, 51, 0)),
+        ({"TRITON_SERVER_VERSION": "2.51.0", "NVIDIA_TRITON_SERVER_VERSION": "24.10"}, None, (2, 51, 0)),
+        ({"NVIDIA_TRITON_SERVER_VERSION": "24.10"}, "2.51.0\n", (2, 51, 0)),
         ({"NVIDIA_TRITON_SERVER_VERSION": "24.10"}, None, None),
-        ({"TRITON_SERVER_VERSION": "2.73.0dev"}, None, (2, 73)),
+        ({"TRITON_SERVER_VERSION": "2.73.0dev"}, None, (2, 73, 0)),
+        ({"TRITON_SERVER_VERSION": "2.59.1"}, None, (2, 59, 1)),
+        ({"TRITON_SERVER_VERSION": "2.59"}, None, (2, 59, 0)),
+        ({"TRITON_SERVER_VERSION": "2.99.0"}, "2.51.0\n", (2, 51, 0)),
         ({}, "garbage", None),
     ],
 )
 def test_the_version_is_what_the_image_states(
-    tmp_path: Path, environment: dict[str, str], file: str | None, version: tuple[int, int] | None
+    tmp_path: Path, environment: dict[str, str], file: str | None, version: tuple[int, ...] | None
 ) -> None:
     stated = tmp_path / "TRITON_VERSION"
     if file is not None:
         stated.write_text(file)
-    assert arguments.server_version(environment, stated) == version
+    assert versions.of_image(environment, stated) == version
 
 
 @pytest.mark.parametrize(
@@ -170,9 +174,9 @@ def test_places_and_ports_have_the_contracts_defaults() -> None:
 
 
 def test_a_server_that_big_json_ends_is_warned_of() -> None:
-    assert "dies on HTTP JSON bodies" in str(arguments.warning((2, 61)))
-    assert arguments.warning((2, 62)) is None
-    assert arguments.warning(None) is None
+    assert "dies on HTTP JSON bodies" in str(versions.warning((2, 61)))
+    assert versions.warning((2, 62)) is None
+    assert versions.warning(None) is None
 
 
 def test_metrics_may_be_configured_further() -> None:
@@ -244,3 +248,70 @@ def test_the_environment_opens_no_server_beside_the_locked_one() -> None:
     given = {"AIP_MODE": "PREDICTION", "AIP_HTTP_PORT": "8080", "SAGEMAKER_BIND_TO_PORT": "8080", "PATH": "/bin"}
     assert allowed.without_other_doors(given) == {"PATH": "/bin"}
     assert allowed.other_doors(given) == ["AIP_HTTP_PORT", "AIP_MODE", "SAGEMAKER_BIND_TO_PORT"]
+
+
+@pytest.mark.parametrize(
+    ("version", "least", "let"),
+    [
+        ((2, 59, 0), None, False),
+        ((2, 59, 1), None, True),
+        ((2, 51, 0), None, False),
+        ((2, 51, 0), "2.51.0", True),
+        ((2, 51, 0), "2.51", True),
+        ((2, 67, 0), "2.68.0", False),
+        ((2, 100, 0), None, True),
+    ],
+)
+def test_no_server_below_the_least_version_is_started(
+    version: tuple[int, ...], least: str | None, *, let: bool
+) -> None:
+    told = {name: value for name, value in TOLD.items() if name != "leastServerVersion"}
+    given = settings.read({"SLIPWAY_GUARD": json.dumps(told | ({"leastServerVersion": least} if least else {}))})
+    if let:
+        assert arguments.build(given, "KEY", version)
+        return
+    with pytest.raises(Verdict, match="is below 2") as refused:
+        arguments.build(given, "KEY", version)
+    assert refused.value.reason == "SpecInvalid"
+    assert "server.leastVersion" in refused.value.message
+
+
+@pytest.mark.parametrize(("of", "let"), [("2.51.0", False), ("2.59.0", False), ("2.68.0", True)])
+def test_a_server_that_states_no_version_is_as_old_as_its_arguments_show(of: str, *, let: bool) -> None:
+    listed = frozenset(flag for version, flags in SINCE.items() if version <= of for flag in flags)
+    told = _settings(leastServerVersion="2.59.1")
+    if let:
+        assert arguments.build(told, "KEY", None, listed)
+        return
+    with pytest.raises(Verdict, match="states no version"):
+        arguments.build(told, "KEY", None, listed)
+
+
+@pytest.mark.parametrize("least", ["", "2", "3.1", "2.59.x", "2.59.1.1", "2." + "9" * 5000])
+def test_a_least_version_that_is_none_is_refused(least: str) -> None:
+    with pytest.raises(Verdict, match=r"leastServerVersion is .* like 2\.59\.1"):
+        _settings(leastServerVersion=least)
+
+
+def test_bodies_are_limited_where_a_server_can_and_users_may_say_how_far() -> None:
+    assert "--http-max-input-size=67108864" in arguments.build(_settings(), "KEY", (2, 59, 0))
+    assert not [each for each in arguments.build(_settings(), "KEY", (2, 58, 0)) if "max-input" in each]
+    own = arguments.build(_settings(serverArgs=["--http-max-input-size=9"]), "KEY", (2, 59, 0))
+    assert own[-1] == "--http-max-input-size=9"  # the last one counts
+
+
+@pytest.mark.parametrize(
+    ("version", "signal", "memory"),
+    [
+        ((2, 51, 0), "one large or chunked HTTP body ends Triton 2.51.0 so", "Triton 2.51.0 limits no body"),
+        ((2, 59, 1), "one large or chunked HTTP body ends Triton 2.59.1 so", "--http-max-input-size in server.args"),
+        ((2, 62, 0), None, "--http-max-input-size in server.args limits the body"),
+        (None, None, "--http-max-input-size in server.args limits the body"),
+    ],
+)
+def test_what_a_request_can_do_to_a_server_is_said_by_its_version(
+    version: tuple[int, ...] | None, signal: str | None, memory: str
+) -> None:
+    said = versions.by_a_request(version)
+    assert said is None if signal is None else said is not None and signal in said
+    assert memory in versions.of_bodies(version)

@@ -15,6 +15,7 @@ TOLD = {
     "requestTimeoutSeconds": 30,
     "startupTimeoutSeconds": 600,
     "intervalSeconds": 60,
+    "leastServerVersion": "2.51.0",
 }
 
 
@@ -50,3 +51,24 @@ def test_a_process_killed_for_memory_since_the_start_is_told_as_that(
     found = guard._for_memory(Verdict(reason, "the words"))
     assert found.reason == told_as
     assert found.message.endswith("the words")
+
+
+def test_out_of_memory_while_it_serves_names_the_request_as_a_cause(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment = {
+        "SLIPWAY_GUARD": json.dumps(TOLD),
+        "SLIPWAY_ROOT": str(tmp_path),
+        "SLIPWAY_CONFIG": str(tmp_path),
+        "TRITON_SERVER_VERSION": "2.51.0",
+    }
+    monkeypatch.setattr(memory, "kills", lambda: 0)
+    guard = Guard(settings.read(environment), environment)
+    monkeypatch.setattr(memory, "kills", lambda: 1)
+    guard._verified = True
+    found = guard._for_memory(Verdict("CrashLoop", "the words"))
+    assert found.message == (
+        "the kernel killed a process for memory (one request can do it, as JSON takes many times its size in memory "
+        "and Triton 2.51.0 limits no body: limit it at the gateway, or use Triton 2.59 or later; where all requests "
+        "are of a usual size, raise resources.limits): the words"
+    )

@@ -2,6 +2,8 @@
 
 import re
 import signal
+import socket
+from contextlib import suppress
 
 import pytest
 
@@ -106,7 +108,8 @@ def test_a_server_that_dies_by_a_signal_is_a_crash_and_leaves_no_process(
     pod.processes("tritonserver")[0].send_signal(deadly)
     assert pod.until_ended(seconds=8) == 1
     assert pod.verdict["reason"] == "CrashLoop"
-    assert f"died by signal {deadly.name} while it served; its last words: " in pod.verdict["message"]
+    cause = "one large or chunked HTTP body ends Triton 2.51.0 so: see who sends what, or use 2.62 (25.10) or later"
+    assert f"died by signal {deadly.name} while it served ({cause}); its last words: " in pod.verdict["message"]
     assert not any(stub.is_running() for stub in stubs)
 
 
@@ -119,3 +122,18 @@ def test_a_server_that_stops_by_itself_is_a_crash_whatever_its_exit_code(pod: Co
     assert pod.until_ended() == 1
     assert pod.verdict["reason"] == "CrashLoop"
     assert "died by exit code" in pod.verdict["message"]
+
+
+def test_one_request_ends_the_server_that_is_for_trying_and_the_verdict_says_so(pod: Container) -> None:
+    """CVE-2025-23310: why no server below the least version is started unless the platform lowers it."""
+    models.linear(pod.repository)
+    pod.start()
+    pod.until_verified()
+    body = b"1\r\nx\r\n" * 1_000_000
+    head = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", pod.ports[0])) as stranger, suppress(OSError):
+        stranger.sendall(head + body + b"0\r\n\r\n")
+        stranger.recv(1)
+    assert pod.until_ended() == 1
+    assert pod.verdict["reason"] == "CrashLoop"
+    assert "(one large or chunked HTTP body ends Triton 2.51.0 so: see who sends what" in pod.verdict["message"]

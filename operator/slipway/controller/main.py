@@ -58,6 +58,12 @@ def main() -> None:
     "--server-image", envvar="SLIPWAY_SERVER_IMAGE", required=True, help="Used when spec.server.image is absent."
 )
 @click.option(
+    "--least-server-version",
+    envvar="SLIPWAY_LEAST_SERVER_VERSION",
+    default="",
+    help="No older Triton is let serve. Default: the first without a known critical CVE.",
+)
+@click.option(
     "--image-pull-secrets", envvar="SLIPWAY_IMAGE_PULL_SECRETS", type=Listed(), default="", help="For both images."
 )
 @click.option("--cluster-domain", envvar="SLIPWAY_CLUSTER_DOMAIN", default="cluster.local")
@@ -80,6 +86,7 @@ def run(
     fetcher_image: str,
     fetcher_cpu_limit: str,
     server_image: str,
+    least_server_version: str,
     image_pull_secrets: tuple[str, ...],
     cluster_domain: str,
     log_level: str,
@@ -99,6 +106,7 @@ def run(
         fetcher_image=fetcher_image,
         fetcher_cpu_limit=fetcher_cpu_limit or None,
         server_image=server_image,
+        least_server_version=least_server_version or None,
         image_pull_secrets=image_pull_secrets,
         cluster_domain=cluster_domain,
         namespace=lease_namespace,

@@ -12,6 +12,8 @@ class Platform:
     fetcher_image: str
     server_image: str
     """Used when spec.server.image is absent."""
+    least_server_version: str | None = None
+    """No older Triton is let serve; when absent, the guard's own least one."""
     image_pull_secrets: tuple[str, ...] = ()
     fetcher_cpu_limit: str | None = None
     """Where a quota on limits.cpu wants one of every container."""

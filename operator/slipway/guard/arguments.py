@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
-from typing import Mapping, NamedTuple
+from typing import NamedTuple
 
-from . import allowed
+from . import allowed, versions
 from .settings import Settings
 from .verdict import SPEC_INVALID, Verdict
+from .versions import Version
 
 # Load and unload run code, tracing and logging write files, shared memory reads the host's: nobody but the pod's own
 # configuration may ask for them. Inference, health, metadata, configuration and statistics stay open.
@@ -28,10 +28,8 @@ GRPC_CONNECTION_AGE_MS = 5_000
 # IPv4 address.
 HTTP_ON_IPV6 = "ipv6:::"
 
-VERSION_FILE = Path("/opt/tritonserver/TRITON_VERSION")
-
-# 25.10. Before it, an HTTP JSON body of a few MB ends the server (#5840, CVE-2025-23310).
-_TAKES_BIG_JSON = (2, 62)
+# Triton's own default since it has one; a request may fill that much memory, and JSON several times as much.
+HTTP_BODY_BYTES = 64 << 20
 
 
 class Flag(NamedTuple):
@@ -42,7 +40,7 @@ class Flag(NamedTuple):
     since: tuple[int, int] = (2, 0)
     required: bool = True
     shared: bool = False
-    """Given more than once, each adds to it: users have it too."""
+    """Users have it too: given more than once each adds to it, or the last one counts."""
 
 
 def flags(settings: Settings, key: str) -> list[Flag]:
@@ -63,6 +61,7 @@ def flags(settings: Settings, key: str) -> list[Flag]:
         Flag("--log-format", "ISO8601", (2, 24), required=False),
         # The collector inside Triton fails under MIG and meets the node's own (#5324, #7597).
         Flag("--allow-gpu-metrics", "false"),
+        Flag("--http-max-input-size", str(HTTP_BODY_BYTES), (2, 59), required=False, shared=True),
         # What analyses and dashboards read: quantiles of latency, which no server keeps by itself.
         Flag("--metrics-config", "summary_latencies=true", (2, 29), required=False, shared=True),
     ]
@@ -78,35 +77,14 @@ def exit_timeout_seconds(settings: Settings) -> int:
     return max(1, math.ceil(settings.request_timeout_seconds))
 
 
-def server_version(environment: Mapping[str, str], file: Path = VERSION_FILE) -> tuple[int, int] | None:
-    """The version that the image states (2.51 of `2.51.0`), or None when it states none."""
-    stated = [environment.get("TRITON_SERVER_VERSION", ""), environment.get("NVIDIA_TRITON_SERVER_VERSION", "")]
-    if file.is_file():
-        stated.append(file.read_text(encoding="utf-8"))
-    for text in stated:
-        # NVIDIA_TRITON_SERVER_VERSION is the container's (24.10), not the server's: servers are 2.x.
-        found = re.match(r"\s*(2)\.(\d+)", text)
-        if found:
-            return int(found[1]), int(found[2])
-    return None
-
-
-def warning(version: tuple[int, int] | None) -> str | None:
-    """What one should know of a server of that version."""
-    if version is None or version >= _TAKES_BIG_JSON:
-        return None
-    return f"{_named(version)} dies on HTTP JSON bodies of a few MB: use binary tensors, gRPC or Triton 2.62 (25.10)"
-
-
 def listed_flags(help_text: str) -> frozenset[str]:
     """The flags that `tritonserver --help` lists, for an image that does not state its version."""
     return frozenset(re.findall(r"^\s*(?:-\w, )?(--[a-z0-9-]+)", help_text, re.MULTILINE))
 
 
-def build(
-    settings: Settings, key: str, version: tuple[int, int] | None, listed: frozenset[str] = frozenset()
-) -> list[str]:
-    """All arguments, the user's last; SpecInvalid for one that Slipway sets, or a server too old to be locked."""
+def build(settings: Settings, key: str, version: Version | None, listed: frozenset[str] = frozenset()) -> list[str]:
+    """All arguments, the user's last; SpecInvalid for one that is not allowed, or a server too old."""
+    versions.require(version, listed, settings.least_version)
     ours = flags(settings, key)
     allowed.check(settings.server_args, [flag.name for flag in ours if not flag.shared], version)
     arguments = []
@@ -115,9 +93,7 @@ def build(
         if known:
             arguments.append(flag.name if flag.value is None else f"{flag.name}={flag.value}")
         elif flag.required:
-            raise Verdict(SPEC_INVALID, f"server.image: {_named(version)} has no {flag.name}; use Triton 2.40 or later")
+            raise Verdict(
+                SPEC_INVALID, f"server.image: {versions.named(version)} has no {flag.name}; use Triton 2.40 or later"
+            )
     return arguments + list(settings.server_args)
-
-
-def _named(version: tuple[int, int] | None) -> str:
-    return f"Triton {version[0]}.{version[1]}" if version else "this tritonserver"

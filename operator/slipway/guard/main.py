@@ -17,7 +17,7 @@ import threading
 import time
 from typing import Mapping
 
-from . import allowed, arguments, golden, memory, settings
+from . import allowed, arguments, golden, memory, settings, versions
 from . import verdict as verdicts
 from .golden import GoldenRequest
 from .output import Output
@@ -57,8 +57,8 @@ class Guard:
     def __init__(self, told: Settings, environment: Mapping[str, str]) -> None:
         self._told = told
         key = secrets.token_hex(32)
-        version = arguments.server_version(environment)
-        known = arguments.warning(version)
+        version = self._version = versions.of_image(environment)
+        known = versions.warning(version)
         if known is not None:
             log.warning(known)
         taken = allowed.other_doors(dict(environment))
@@ -155,10 +155,9 @@ class Guard:
             return Verdict(verdicts.LOAD_FAILED, why + self._what_there_is())
         how = f"signal {_signal_name(-code)}" if code < 0 else f"exit code {code}"
         when = "while it served" if self._verified else "before it had answered"
-        found = Verdict(
-            verdicts.CRASH_LOOP, f"the server died by {how} {when}; its last words: {self._output.last_words()}"
-        )
-        return self._for_memory(found)
+        cause = versions.by_a_request(self._version) if self._verified and code < 0 else None
+        died = f"the server died by {how} {when}{f' ({cause})' if cause else ''}"
+        return self._for_memory(Verdict(verdicts.CRASH_LOOP, f"{died}; its last words: {self._output.last_words()}"))
 
     def _what_there_is(self) -> str:
         missing = self._output.missing_backend()
@@ -178,10 +177,10 @@ class Guard:
         """A server or stub that the kernel killed for memory is that, whatever it looks like from here."""
         if verdict.reason not in {verdicts.CRASH_LOOP, verdicts.BACKEND_DEAD} or memory.kills() <= self._kills_before:
             return verdict
-        return Verdict(
-            verdicts.OUT_OF_MEMORY,
-            f"the kernel killed a process for memory (raise resources.limits): {verdict.message}",
-        )
+        advice = "raise resources.limits"
+        if self._verified:
+            advice = f"{versions.of_bodies(self._version)}; where all requests are of a usual size, {advice}"
+        return Verdict(verdicts.OUT_OF_MEMORY, f"the kernel killed a process for memory ({advice}): {verdict.message}")
 
 
 def _write_whole(file: os.PathLike[str], text: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
+from . import versions
 from .verdict import SPEC_INVALID, Verdict
+from .versions import LEAST, Version
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Settings:
     http_port: int
     grpc_port: int
     metrics_port: int
+    least_version: Version = LEAST
+    """No older server is started."""
     ipv6: bool = False
     """The pod's own address is one of IPv6: there the kubelet and the Services look for the server."""
 
@@ -60,8 +65,15 @@ def read(environment: Mapping[str, str]) -> Settings:
         http_port=int(environment.get("SLIPWAY_HTTP_PORT", "8000")),
         grpc_port=int(environment.get("SLIPWAY_GRPC_PORT", "8001")),
         metrics_port=int(environment.get("SLIPWAY_METRICS_PORT", "8002")),
+        least_version=_version(_field(told, "leastServerVersion", str, versions.shown(LEAST))),
         ipv6=":" in environment.get("SLIPWAY_POD_IP", ""),
     )
+
+
+def _version(text: str) -> Version:
+    if not re.fullmatch(r"2\.\d{1,4}(\.\d{1,4})?", text):
+        raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD: leastServerVersion is {text!r}, and is written like 2.59.1")
+    return versions.parsed(text)
 
 
 def termination_log(environment: Mapping[str, str]) -> Path:

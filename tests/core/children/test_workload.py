@@ -105,6 +105,11 @@ def test_the_guard_is_told_the_model_the_deadlines_and_the_arguments() -> None:
     }
 
 
+def test_the_guard_is_told_the_platforms_least_server_where_it_has_one() -> None:
+    assert guard(settings={"least_server_version": "2.51.0"})["leastServerVersion"] == "2.51.0"
+    assert "leastServerVersion" not in guard()
+
+
 def test_the_guard_is_told_defaults_where_the_user_says_nothing() -> None:
     assert guard(accelerator={}) == {
         "model": "churn",

@@ -190,7 +190,7 @@ def _triton(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, plat
         "name": SERVER_CONTAINER,
         "image": server.image or platform.server_image,
         "command": ["python3", f"{BUNDLE}/guard.pyz"],
-        "env": _environment(owner, spec),
+        "env": _environment(owner, spec, platform),
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
@@ -236,13 +236,13 @@ def _on_node(spec: ModelDeploymentSpec, resolved: Resolved) -> str | None:
     return _bundle_size(spec, resolved) if on_node else None
 
 
-def _environment(owner: Owner, spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
+def _environment(owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> list[dict[str, Any]]:
     given = [variable.to_dict() for variable in server_of(spec).env or ()]
     names = {variable["name"] for variable in given}
     if ours := sorted(name for name in names if name.startswith("SLIPWAY_")):
         raise ValueError(f"server.env sets {', '.join(ours)}: names under SLIPWAY_ are Slipway's own, take them out")
     told: list[dict[str, Any]] = [
-        {"name": GUARD, "value": compact(_guard(owner, spec))},
+        {"name": GUARD, "value": compact(_guard(owner, spec, platform))},
         {"name": POD_IP, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
     ]
     if not spec.accelerator and "NVIDIA_VISIBLE_DEVICES" not in names:
@@ -251,7 +251,7 @@ def _environment(owner: Owner, spec: ModelDeploymentSpec) -> list[dict[str, Any]
     return [*told, *given]
 
 
-def _guard(owner: Owner, spec: ModelDeploymentSpec) -> dict[str, Any]:
+def _guard(owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> dict[str, Any]:
     server, verification = server_of(spec), spec.model.verification
     interval = verification.interval if verification else "60s"
     return {
@@ -262,6 +262,7 @@ def _guard(owner: Owner, spec: ModelDeploymentSpec) -> dict[str, Any]:
         "intervalSeconds": _seconds(interval),
         "gpu": spec.accelerator is not None,
         "serverArgs": server.args or [],
+        **present({"leastServerVersion": platform.least_server_version}),
     }
 
 
