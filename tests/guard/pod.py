@@ -33,6 +33,7 @@ class Container:
     root: Path
     installation: Installation
     ports: tuple[int, int, int] = field(default_factory=free_ports)
+    guard_port: int = field(default_factory=free_port)
     model: str = "m"
     process: subprocess.Popen[bytes] | None = None
 
@@ -99,6 +100,7 @@ class Container:
                     "SLIPWAY_HTTP_PORT": http,
                     "SLIPWAY_GRPC_PORT": grpc,
                     "SLIPWAY_METRICS_PORT": metrics,
+                    "SLIPWAY_GUARD_PORT": str(self.guard_port),
                     **environment,
                 },
                 stdout=log,

@@ -170,7 +170,7 @@ def test_places_and_ports_have_the_contracts_defaults() -> None:
         "/dev/termination-log",
         "/tmp/slipway-verified",
     ]
-    assert (told.http_port, told.grpc_port, told.metrics_port) == (8000, 8001, 8002)
+    assert (told.http_port, told.grpc_port, told.metrics_port, told.guard_port) == (8000, 8001, 8002, 8003)
 
 
 def test_a_server_that_big_json_ends_is_warned_of() -> None:

@@ -22,6 +22,8 @@ RESTART: Final = f"{DOMAIN}/restart"
 HTTP_PORT: Final = 8000
 GRPC_PORT: Final = 8001
 METRICS_PORT: Final = 8002
+GUARD_PORT: Final = 8003
+"""Held by the guard from before the server starts; the startup probe asks there, and nobody else."""
 
 SERVER_CONTAINER: Final = "triton"
 FETCH_CONTAINER: Final = "fetch"

@@ -19,6 +19,7 @@ from typing import Mapping
 
 from . import allowed, arguments, golden, memory, settings, versions
 from . import verdict as verdicts
+from .answering import Answering, keep_others_out
 from .golden import GoldenRequest
 from .output import Output
 from .prober import Prober, Stopped
@@ -78,13 +79,16 @@ class Guard:
         """Start the server and stay until it has ended. Raises the verdict, once nobody of the server is left."""
         deadline = time.monotonic() + self._told.startup_timeout_seconds
         log.info("starting %s, version %s", self._told.model, self._told.model_version)
+        self._answering = Answering(self._told.guard_port, ipv6=self._told.ipv6)
         server = Server(self._arguments, self._output)
+        keep_others_out()
         threading.Thread(target=self._prove, args=(deadline, self._requests), name="prober", daemon=True).start()
         try:
             self._until_end(server, deadline)
         finally:
             self._stopped.set()
             server.end()
+            self._answering.close()
         log.info("the server has ended")
         return _DONE
 
@@ -137,6 +141,7 @@ class Guard:
             self._output.loaded()
             log.info("verified: %s", shown)
             _write_whole(self._told.verified, shown + "\n")
+            self._answering.verified()
             if self._told.interval_seconds > 0:
                 prober.watch(self._told.interval_seconds, self._told.request_timeout_seconds)
         except Stopped:

@@ -32,6 +32,8 @@ class Settings:
     http_port: int
     grpc_port: int
     metrics_port: int
+    guard_port: int
+    """Where the startup probe asks."""
     least_version: Version = LEAST
     """No older server is started."""
     ipv6: bool = False
@@ -65,6 +67,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         http_port=int(environment.get("SLIPWAY_HTTP_PORT", "8000")),
         grpc_port=int(environment.get("SLIPWAY_GRPC_PORT", "8001")),
         metrics_port=int(environment.get("SLIPWAY_METRICS_PORT", "8002")),
+        guard_port=int(environment.get("SLIPWAY_GUARD_PORT", "8003")),
         least_version=_version(_field(told, "leastServerVersion", str, versions.shown(LEAST))),
         ipv6=":" in environment.get("SLIPWAY_POD_IP", ""),
     )

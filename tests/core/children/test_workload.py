@@ -249,7 +249,7 @@ def test_every_container_is_restricted() -> None:
 def test_probes_ask_for_the_verdict_then_the_model_then_the_server_and_say_how_long_they_wait() -> None:
     server = triton(model={"name": "M"}, server={"startupTimeout": "30m"})
 
-    assert server["startupProbe"]["exec"] == {"command": ["cat", "/tmp/slipway-verified"]}
+    assert server["startupProbe"]["httpGet"] == {"path": "/verified", "port": 8003}
     assert server["readinessProbe"]["httpGet"] == {"path": "/v2/models/M/ready", "port": "http"}
     assert server["livenessProbe"]["httpGet"] == {"path": "/v2/health/live", "port": "http"}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):

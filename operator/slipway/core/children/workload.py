@@ -29,6 +29,7 @@ from slipway.core.children.resolved import Resolved
 from slipway.core.names import (
     FETCH_CONTAINER,
     GRPC_PORT,
+    GUARD_PORT,
     HTTP_PORT,
     METRICS_PORT,
     RESTART,
@@ -45,7 +46,6 @@ from slipway.triton.memory import GIB, MIB, PRE_STOP, bundle_storage, temporary_
 BUNDLE: Final = "/slipway"
 CONFIG: Final = "/etc/slipway"
 TEMPORARY: Final = "/tmp"  # noqa: S108
-VERIFIED: Final = "/tmp/slipway-verified"  # noqa: S108
 GUARD: Final = "SLIPWAY_GUARD"
 POD_IP: Final = "SLIPWAY_POD_IP"
 
@@ -275,9 +275,8 @@ def _probes(model: str, startup_seconds: int) -> dict[str, Any]:
     """Started = verified; ready = the model, never the server, whose word lies in many cases; slow is not dead."""
     return {
         "startupProbe": {
-            "exec": {"command": ["cat", VERIFIED]},
-            # /tmp outlives the container: the guard needs a moment to clear what its last life left there.
-            "initialDelaySeconds": 1,
+            # Not a file: a bundle is code, and could write it. The guard has the port before that code runs.
+            "httpGet": {"path": "/verified", "port": GUARD_PORT},
             "periodSeconds": _STARTUP_PERIOD_SECONDS,
             "timeoutSeconds": 10,
             "failureThreshold": ceil((startup_seconds + _STARTUP_SLACK_SECONDS) / _STARTUP_PERIOD_SECONDS),
