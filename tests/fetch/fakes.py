@@ -175,7 +175,7 @@ class Fake:
 
     def _listing(self, bucket: str, prefix: str) -> bytes:
         keys = {path.removeprefix(f"{bucket}/"): path for path in self.files if path.startswith(f"{bucket}/{prefix}")}
-        if count := self.endless.get(bucket):
+        if (count := self.endless.get(bucket)) is not None:
             page = "".join(
                 f"<Contents><Key>{prefix}{self.listed}-{n}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
                 f"<Size>1</Size></Contents>"

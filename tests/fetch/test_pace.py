@@ -12,6 +12,7 @@ from slipway.fetch.settings import S3
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch.calls import resolve
 from tests.fetch.conftest import Order
+from tests.fetch.fakes import fake
 
 POLICY = Policy(stall_seconds=60, least_bytes_per_second=1024)
 
@@ -85,6 +86,36 @@ async def test_a_source_that_drips_has_stalled(order: Order, policy: Policy, sch
             settings = order(f"{address}/churn")
         with pytest.raises(FetchError) as refused:
             await resolve(settings, replace(policy, stall_seconds=0.5, read_seconds=1, attempts=2))
+        ended.set()
+        await stopped
+    assert refused.value.reason is Reason.FETCH_STALLED
+
+
+async def test_a_listing_of_empty_pages_without_an_end_has_stalled(order: Order, policy: Policy) -> None:
+    """Each page comes at once, and with the address of the next."""
+    async with fake({}) as server:
+        server.endless = {"models": 0}
+        settings = order("s3://models/churn", s3=S3(endpoint=server.address, anonymous=True))
+        with pytest.raises(FetchError, match="its answer has no end after 1 s") as refused:
+            await resolve(settings, replace(policy, answer_seconds=1))
+    assert refused.value.reason is Reason.FETCH_STALLED
+
+
+async def test_a_head_that_drips_has_stalled(order: Order, policy: Policy) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not ended.is_set():
+            writer.write(b"x")
+            await asyncio.wait([stopped], timeout=0.02)
+        writer.close()
+
+    ended = asyncio.Event()
+    stopped = asyncio.ensure_future(ended.wait())
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(FetchError, match="its answer has no end after 1 s") as refused:
+            await resolve(order(f"http://127.0.0.1:{port}/churn"), replace(policy, answer_seconds=1, read_seconds=1))
         ended.set()
         await stopped
     assert refused.value.reason is Reason.FETCH_STALLED

@@ -64,7 +64,8 @@ def _run(command: Callable[[Settings], None]) -> None:
 
 def _end(error: FetchError) -> NoReturn:
     verdict.write(termination_log(os.environ), verdict.verdict_text(error))
-    sys.exit(1)
+    logging.shutdown()
+    os._exit(1)  # a thread may still wait for an answer without an end: nobody waits for it
 
 
 _COMMANDS: Final[Mapping[str, Callable[[Settings], None]]] = {"resolve": _resolve, "fetch": _fetch}

@@ -23,6 +23,8 @@ class Policy:
     least_bytes_per_second: float = 1024
     """A stream that is slower than this over the stall time counts as one without a byte. Of 8 streams over one line of
     64 kbit/s each is as fast."""
+    answer_seconds: float = 300.0
+    """For the answer to one small question: a size, a listing, a list of files."""
     attempts: int = 5
     """Tries in a row that bring no byte."""
     first_backoff_seconds: float = 0.5

@@ -1,7 +1,9 @@
 """Streams that survive broken connections: what has come is kept, and the rest is asked for from that byte on."""
 
+import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, wait
 from contextlib import closing
 from typing import TypeVar
 
@@ -40,9 +42,26 @@ def persist(ask: Callable[[], Answer], where: str, policy: Policy) -> Answer:
     patience = Patience(policy)
     while True:
         try:
-            return ask()
+            return _within(ask, where, policy)
         except FetchError as error:
             patience.failed(_stalled(where, policy, "") if _silent(error) else error)
+
+
+def _within(ask: Callable[[], Answer], where: str, policy: Policy) -> Answer:
+    """The answer, or FetchStalled where it goes on and on. The thread that still waits for it ends with the process."""
+    outcome: Future[Answer] = Future()
+
+    def answer() -> None:
+        try:
+            outcome.set_result(ask())
+        except BaseException as error:  # noqa: BLE001  it is the caller's
+            outcome.set_exception(error)
+
+    threading.Thread(target=answer, name="question", daemon=True).start()
+    if not wait([outcome], policy.answer_seconds).done:
+        message = f"{where}: its answer has no end after {policy.answer_seconds:g} s; see to the store or the network"
+        raise FetchError(Reason.FETCH_STALLED, message)
+    return outcome.result()
 
 
 def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> Generator[bytes]:
