@@ -11,7 +11,7 @@ from tests.workers import HOLDERS, ROLLOUTS, cost, place_of, plane_of
         (f"{ROLLOUTS}test_gpus.py", "cluster"),
         ("tests/stories/test_gpus.py", "cluster"),
         ("tests/charts/test_rights.py", "cluster"),
-        ("tests/controller/test_running.py", "cluster"),
+        ("tests/controller/test_process.py", "cluster"),
         ("tests/controller/test_election.py", "plane"),
         ("tests/guard/test_start.py", ""),
         ("tests/core/test_decide.py", ""),

@@ -109,7 +109,7 @@ class Snapshot:
         return revision in self.deployed or self.record(revision) is not None
 
     @property
-    def landed(self) -> bool:
+    def traffic_as_decided(self) -> bool:
         """Whether the root Service and the route are as they were decided, as far as they can be seen."""
         if not self.traffic.service or self.selector != root_selector(self.owner.name, self.traffic.alone):
             return False

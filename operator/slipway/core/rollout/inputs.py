@@ -29,7 +29,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         sources=_sources(snapshot, state),
         needed=snapshot.needed,
         traffic=snapshot.traffic,
-        landed=snapshot.landed and (snapshot.route is None or snapshot.route.settled),
+        landed=snapshot.traffic_as_decided and (snapshot.route is None or snapshot.route.settled),
         live_service=snapshot.selected & revisions.keys(),
         live_shares=_live_shares(snapshot, revisions),
         surge=_surge(snapshot),

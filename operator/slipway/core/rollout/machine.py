@@ -133,7 +133,7 @@ def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> boo
     if state.stable is None:  # nobody else answers, whatever a gateway may say
         return whole and facts.live_service == {candidate.revision}
     alone = facts.traffic.reaches == {candidate.revision} and facts.landed
-    return shifted and whole and alone and facts.settled
+    return shifted and whole and alone
 
 
 def _promote(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
@@ -275,7 +275,7 @@ def _refusal(found: Finding) -> Note:
 def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     """No steps, no analysis: the stable revision gets whole and takes its share back, then the other goes."""
     stable = facts.of(state.stable)
-    if stable is None or (facts.protected == {stable.revision} and facts.landed and facts.settled):
+    if stable is None or (facts.protected == {stable.revision} and facts.landed):
         done = replace(state, candidate=None, rollout=None)
         note = Note(reason=Reason.ROLLED_BACK, message=f"{state.stable.version} serves again") if state.stable else None
         return replace(_steady(done, facts), notes=(note,) if note else ())

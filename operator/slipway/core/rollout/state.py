@@ -114,11 +114,6 @@ class Facts:
         carries = {name: known.carries for name, known in self.revisions.items() if name in service}
         return by_pods(carries) or dict.fromkeys(service, WHOLE // max(1, len(service)))
 
-    @property
-    def settled(self) -> bool:
-        """Whether what was last written of the traffic is what there is, as far as anybody can tell."""
-        return self.route is None or self.route.settled
-
     def of(self, ref: RevisionRef | None) -> RevisionFacts | None:
         """The facts of a revision, by its reference."""
         return self.revisions.get(ref.revision) if ref and ref.revision else None

@@ -64,8 +64,7 @@ def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, bloc
         moving=_moving(snapshot, state, desired) if candidate and candidate.revision else None,
         finding=readiness(snapshot, outcome, blocked),
         waits=snapshot.policies.waits,
-        stalled=outcome.wait.stalled
-        or (blocked is not None and blocked.stalls(snapshot.now, snapshot.policy.progress_deadline)),
+        stalled=outcome.wait.stalled or _stays_blocked(snapshot, blocked),
     )
 
 
