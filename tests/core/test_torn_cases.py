@@ -197,3 +197,13 @@ def test_on_the_way_back_behind_a_gateway_the_share_goes_before_the_last_pod() -
     machine.a_rollout_comes_so_far(version="4", rounds=4)
     machine.asks_for_a_version("3")
     machine.teardown()
+
+
+def test_a_stable_version_without_pods_that_status_lost_gives_the_candidate_no_more_than_its_step() -> None:
+    machine = begun(canary({"weight": 34}, {"pause": {}}, fullSize=True), routed=True, replicas=1)
+    machine.servers_answer_wrongly(data=chosen(deployment(machine, "3")), restarts=0)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.loses_status("stable")
+    machine.settles()
+    assert machine.world.status["stable"]["version"] == "3"
+    machine.teardown()

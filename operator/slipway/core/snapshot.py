@@ -8,7 +8,7 @@ from functools import cached_property
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import Verification
-from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutPhase, RolloutStatus
+from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutPhase, RolloutStatus
 from slipway.core import autoscaling
 from slipway.core.body import integer, mappings, within
 from slipway.core.children.revision import RevisionRecord
@@ -80,7 +80,7 @@ class Snapshot:
     def _counts(self, revision: str) -> bool:
         """Whether it has ever carried anything, as far as can be told: a first version has to show it."""
         before = self.before
-        first = before.stable is None and (before.candidate is not None or before.rollout is not None)
+        first = self._stable is None and (before.candidate is not None or before.rollout is not None)
         alone = before.candidate is not None and before.candidate.revision == revision
         return not first or alone or bool(self.available(revision))
 
@@ -88,15 +88,23 @@ class Snapshot:
     def _adopted(self) -> Traffic:
         """Status that was lost, or that an earlier operator wrote: what serves is seen from where clients are sent."""
         before, seen = self.before, frozenset(filter(self._counts, self.selected & self.deployed))
-        if before.stable is None or before.stable.revision is None:
+        stable = self._stable
+        if stable is None:
             alone = before.candidate and before.candidate.revision
             return Traffic(service=seen or self._best or frozenset({alone} if alone and self.exists(alone) else ()))
-        stable = before.stable.revision
         if before.rollout is None or before.rollout.phase in (RolloutPhase.RESOLVING, RolloutPhase.SOAKING):
             return all_to(stable)
         shares = {name: self.route.share(name) for name in self.route.weights} if self.route else {}
         exact = self.route is not None and len(self.route.reaches) > 1 and len(seen) == 1
         return Traffic(service=seen or frozenset({stable}), shares=shares if exact else None)
+
+    @property
+    def _stable(self) -> str | None:
+        """The stable revision; by the list of revisions, where the reference to it was lost."""
+        if self.before.stable is not None:
+            return self.before.stable.revision
+        listed = (known.revision for known in self.before.revisions if known.state is RevisionState.STABLE)
+        return next(listed, None)
 
     @property
     def _best(self) -> frozenset[str]:

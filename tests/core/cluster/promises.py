@@ -38,6 +38,8 @@ class Clients:
     """Revisions that the root Service selected when the operator last wrote it."""
     left: dict[str, datetime] = field(default_factory=dict)
     """When a revision last lost all of its traffic."""
+    pods: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The pods that it had then. Those that come later never had traffic."""
     routes: dict[str, dict[str, float]] = field(default_factory=dict)
     """Percent by revision in each kind of route, as the operator last wrote it."""
 
@@ -51,6 +53,8 @@ class Torn(World):
     """Version by revision."""
     established: bool = False
     """Some version has served: from then on there are clients to lose."""
+    served: str | None = None
+    """The revision that was last said to be stable."""
     home: set[str] = field(default_factory=set)
     """Revisions that were sent home, by a person or for a failure."""
     home_versions: set[str] = field(default_factory=set)
@@ -175,6 +179,7 @@ class Torn(World):
 
     def learn(self, plan: Plan) -> None:
         """Which version a revision is, and what has become of it."""
+        self.served = plan.status.stable.revision if plan.status.stable else self.served
         for revision in plan.status.revisions:
             self.versions[revision.revision] = revision.version
         for note in plan.notes:
@@ -191,6 +196,9 @@ class Torn(World):
         had, ways = self.capacity(self.felt.service), clients.routed(self) if self.routed else []
         carried = {revision: clients.staying(self, revision) for revision in self.revisions()}
         counts = {name: int(m["spec"].get("replicas", 1)) for name, m in self.deployments().items()}
+        for revision, pods in self.felt.pods.items():
+            if pods.isdisjoint(self.active(f"churn-{revision}")):
+                self.felt.left.pop(revision, None)
         parts = {k: parts_of(self.objects[k, "churn"]) for k in ROUTES if (k, "churn") in self.objects}
         try:
             self.write(action)
@@ -226,8 +234,12 @@ class Torn(World):
         newly = after - before - {r for r in after if clients.staying(self, r)}
         assert not newly or self.capacity(after) or had == 0, f"the Service reaches {newly}, where nothing is ready"
         for gone in before - after:
-            self.felt.left[gone] = self.now
+            self.leaves(gone)
         self.felt.service = after
+
+    def leaves(self, revision: str) -> None:
+        self.felt.left[revision] = self.now
+        self.felt.pods[revision] = frozenset(self.active(f"churn-{revision}"))
 
     def gateway_loses_nothing(self, where: str, ways: list[dict[str, float]], carried: Mapping[str, int]) -> None:
         """A share keeps the pods that it has, up to those that it needs."""
@@ -268,7 +280,7 @@ class Torn(World):
             if self.is_candidate(revision) and self.rollout.type is RolloutType.CANARY:
                 assert share <= self.ceiling(revision) + 1, f"{where}: {share:.0f} % > {self.ceiling(revision)} %"
         for revision in was.keys() - now.keys():
-            self.felt.left[revision] = self.now
+            self.leaves(revision)
 
     def pods_written(self, where: str, revision: str, counts: Mapping[str, int], carried: Mapping[str, int]) -> None:
         """Pods of a revision that leaves stay until connections to them have ended; what was sent home gets no more.
@@ -281,14 +293,13 @@ class Torn(World):
         reached = revision in self.felt.service or any(revision in way for way in ways)
         left = self.felt.left.get(revision)
         rolling = self.rollout.rolling_update
-        makes_room = rolling is not None and rolling.max_surge == 0  # its last pods have to go for the new one's
+        # Its last pods have to go for the new one's.
+        makes_room = self.rollout.type is RolloutType.RECREATE or (rolling is not None and rolling.max_surge == 0)
         leaves = left is not None and not reached and not self.comes_back(revision)
         if has < had and left is not None and leaves and not (self.asleep or makes_room):
             assert self.now >= left + DRAIN, f"{where}: {had} → {has} pods, {self.now - left} after its traffic left"
         deployment = self.objects.get(("Deployment", f"churn-{revision}"))
         before = counts.get(f"churn-{revision}", 0)
-        if deployment is None or not deployment["spec"]["replicas"]:  # pods that come later never had traffic
-            self.felt.left.pop(revision, None)
         if deployment and int(deployment["spec"]["replicas"]) > max(before, 0) and self.is_candidate(revision):
             version = self.versions.get(revision)
             assert revision not in self.home or reached, f"{where}: {revision} ({version}) was sent home and comes back"
@@ -309,8 +320,9 @@ class Torn(World):
         return self.versions.get(revision) == self.spec["model"]["version"] and revision not in self.home
 
     def is_candidate(self, revision: str) -> bool:
-        """Not what served when this began; by the operator's own word, which names revisions and nothing else."""
-        return revision != (self.status.get("stable") or {}).get("revision")
+        """Not what served when this began; by the operator's own word, which names revisions and nothing else, or by
+        its last one where status was lost."""
+        return revision != (self.status.get("stable") or {}).get("revision", self.served)
 
     # -- where a pass may end
 

@@ -325,6 +325,8 @@ class TornMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([-20, 1, 6, 31, 61, 700, 8_000]))
     def time_passes(self, seconds: int) -> None:
         self.world.now += timedelta(seconds=seconds)
+        if seconds < 0:  # the clock was put right: nobody's time has passed
+            self.world.felt.left = {name: at + timedelta(seconds=seconds) for name, at in self.world.felt.left.items()}
         self.world.rejected = ()
 
     # The operator

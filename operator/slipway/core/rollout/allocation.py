@@ -156,6 +156,8 @@ def _returned(facts: Facts, stable: RevisionFacts | None, *, spans: bool = False
     service = facts.traffic.service
     if stable is None or not service or not stable.carries or stable.revision in service:
         return None
+    if facts.route and not stable.addressable:
+        return None
     carries, can = sum(known.carries for name, known in facts.revisions.items() if name in service), stable.carries
     if not carries:
         return all_to(stable.revision)
