@@ -19,8 +19,8 @@ OWNERS = {
     "canary": {"rollout/canary.py", "rollout/analysis_gate.py", "rollout/mirroring.py"},
     "failure": {"rollout/failure.py"},
     "command": {"rollout/target.py", "rollout/requests.py"},
-    "desired_replicas": {"rollout/target.py", "decide.py"},
-    "reported_reasons": {"decide.py"},
+    "desired_replicas": {"rollout/target.py", "rollout/turn.py"},
+    "reported_reasons": {"status/events.py"},
 }
 
 
