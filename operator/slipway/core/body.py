@@ -34,10 +34,10 @@ def integer(value: Any, default: int) -> int:
 def instant(value: Any) -> datetime | None:
     """The time, as Kubernetes writes one with its zone."""
     try:
-        found = datetime.fromisoformat(value)
+        parsed = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo else None
+    return parsed if parsed.tzinfo else None
 
 
 def conditions(value: Any) -> Sequence[Mapping[str, Any]]:

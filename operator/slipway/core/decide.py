@@ -56,21 +56,23 @@ def decide(
     except ValidationError as error:
         return _unreadable(before, error, owner, now)
     ask = ask_of(parsed)
-    seen, known = observed.adopted(owner), bounded(before, parsed, now)
-    return _decide(Snapshot(owner=owner, spec=parsed, ask=ask, observed=seen, before=known, platform=platform, now=now))
+    adopted, stored = observed.adopted(owner), bounded(before, parsed, now)
+    return _decide(
+        Snapshot(owner=owner, spec=parsed, ask=ask, observed=adopted, before=stored, platform=platform, now=now)
+    )
 
 
 def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Owner, now: datetime) -> Plan:
     """A spec that this version cannot read. What serves is left exactly as it is."""
     first = error.errors(include_url=False)[0]
     path = ".".join(("spec", *(str(part) for part in first["loc"])))
-    found = finding(Reason.SPEC_INVALID, f"{path}: {first['msg']}; correct the field and apply again")
+    invalid = finding(Reason.SPEC_INVALID, f"{path}: {first['msg']}; correct the field and apply again")
     serving = next((r for r in before.revisions if r.state is RevisionState.STABLE), None)
     summary = Summary(
         serving=serving.version if serving else None,
         available=serving.available if serving else 0,
         wanted=serving.replicas if serving else 0,
-        finding=found,
+        finding=invalid,
         stalled=True,
     )
     status = before.evolve(
@@ -89,13 +91,13 @@ def _decide(snapshot: Snapshot) -> Plan:
     changes = diff(desired, snapshot.observed, snapshot.owner)
     blocked = blocked_write(snapshot.observed, snapshot.now, changes.conflicts) or unreadable(snapshot, state)
     summary = summary_of(snapshot, outcome, desired, blocked)
-    told = news(snapshot.before, summary) if not outcome.notes else ()
-    outcome = replace(outcome, state=remembering(state, told))
+    events = news(snapshot.before, summary) if not outcome.notes else ()
+    outcome = replace(outcome, state=remembering(state, events))
     looks = looks_of(snapshot, outcome.state, roles)
     return Plan(
         status=status_of(snapshot=snapshot, outcome=outcome, roles=roles, desired=desired, summary=summary),
         actions=tuple(changes.actions),
-        notes=(*outcome.notes, *told, *(cut_off_note(snapshot, known) for known in cut_off(snapshot, roles))),
+        notes=(*outcome.notes, *events, *(cut_off_note(snapshot, entry) for entry in cut_off(snapshot, roles))),
         relies_on=pods_relied_on(snapshot, desired, changes) if state.stable else {},
         relies_on_guards=guards_relied_on(snapshot, changes),
         looks=looks,

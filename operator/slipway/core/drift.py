@@ -95,8 +95,8 @@ _SHORT: Final = 120
 def _short(value: Any) -> str:
     if value is None:
         return "nothing"
-    said = json.dumps(value, ensure_ascii=False)
-    return said if len(said) <= _SHORT else f"{said[: _SHORT - 1]}…"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
 
 
 def _holds(live: Any, desired: Any, path: _Path) -> bool:

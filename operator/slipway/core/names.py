@@ -35,14 +35,14 @@ SHORT: Final = 8
 
 def labels(model_deployment: str, *, component: str, revision: str | None = None) -> dict[str, str]:
     """Labels of a child. `component`: server for what belongs to a revision's pods, resolver for the resolve Job."""
-    found = {
+    marks = {
         "app.kubernetes.io/name": "slipway-model",
         "app.kubernetes.io/instance": model_deployment,
         COMPONENT: component,
         MANAGED_BY: FIELD_MANAGER,
         MODEL_DEPLOYMENT: model_deployment,
     }
-    return found | ({REVISION: revision} if revision else {})
+    return marks | ({REVISION: revision} if revision else {})
 
 
 def revision_selector(model_deployment: str, revision: str) -> dict[str, str]:

@@ -527,5 +527,5 @@ def finding(reason: Reason, message: str) -> Finding:
 
 def found_before(reason: str, message: str) -> Finding:
     """A finding out of status. An operator of another version may have known reasons that this one does not."""
-    known = Reason(reason) if reason in Reason.__members__.values() else Reason.UNAVAILABLE
-    return finding(known, message)
+    current = Reason(reason) if reason in Reason.__members__.values() else Reason.UNAVAILABLE
+    return finding(current, message)

@@ -87,23 +87,23 @@ class Snapshot:
     @cached_property
     def _adopted(self) -> Traffic:
         """Status that was lost, or that an earlier operator wrote: what serves is seen from where clients are sent."""
-        before, seen = self.before, frozenset(filter(self._counts, self.selected & self.deployed))
+        before, visible = self.before, frozenset(filter(self._counts, self.selected & self.deployed))
         stable = self._stable
         if stable is None:
             alone = before.candidate and before.candidate.revision
-            return Traffic(service=seen or self._best or frozenset({alone} if alone and self.exists(alone) else ()))
+            return Traffic(service=visible or self._best or frozenset({alone} if alone and self.exists(alone) else ()))
         if before.rollout is None or before.rollout.phase in (RolloutPhase.RESOLVING, RolloutPhase.SOAKING):
             return all_to(stable)
         shares = {name: self.route.share(name) for name in self.route.weights} if self.route else {}
-        exact = self.route is not None and len(self.route.reaches) > 1 and len(seen) == 1
-        return Traffic(service=seen or frozenset({stable}), shares=shares if exact else None)
+        exact = self.route is not None and len(self.route.reaches) > 1 and len(visible) == 1
+        return Traffic(service=visible or frozenset({stable}), shares=shares if exact else None)
 
     @property
     def _stable(self) -> str | None:
         """The stable revision; by the list of revisions, where the reference to it was lost."""
         if self.before.stable is not None:
             return self.before.stable.revision
-        listed = (known.revision for known in self.before.revisions if known.state is RevisionState.STABLE)
+        listed = (entry.revision for entry in self.before.revisions if entry.state is RevisionState.STABLE)
         return next(listed, None)
 
     @property
@@ -138,9 +138,9 @@ class Snapshot:
     @cached_property
     def route(self) -> RouteFacts | None:
         """The route, or both, where a gateway is asked for."""
-        shares = {known.revision: known.share for known in self.before.revisions}
-        found = route_facts(self.observed, owner=self.owner, traffic=self.spec.traffic, shares=shares, now=self.now)
-        return with_policies(found, self.policies) if found else None
+        shares = {entry.revision: entry.share for entry in self.before.revisions}
+        facts = route_facts(self.observed, owner=self.owner, traffic=self.spec.traffic, shares=shares, now=self.now)
+        return with_policies(facts, self.policies) if facts else None
 
     @cached_property
     def policies(self) -> PolicyFacts:
@@ -207,7 +207,7 @@ class Snapshot:
 
     def count_before(self, revision: str) -> int:
         """Pods that a revision was last said to want: what its autoscaler had come to, where the Deployment is gone."""
-        return next((known.replicas for known in self.before.revisions if known.revision == revision), 0)
+        return next((entry.replicas for entry in self.before.revisions if entry.revision == revision), 0)
 
     @cached_property
     def needed(self) -> int:

@@ -32,9 +32,9 @@ def compare(trial: Trial, tolerance: float) -> Comparison:
         if not answer.answered:
             return Comparison(unknown=f"{trial.request}: stable's {answer.pod}: {answer.trouble}")
     if not trial.candidate.answered:
-        said = f"{trial.request}: the candidate's {trial.candidate.pod}: {trial.candidate.trouble}"
+        message = f"{trial.request}: the candidate's {trial.candidate.pod}: {trial.candidate.trouble}"
         # No answer at all may be the network's fault or a pod's end, which gates judge; an error is an answer.
-        return Comparison(differs=said) if trial.candidate.status else Comparison(unknown=said)
+        return Comparison(differs=message) if trial.candidate.status else Comparison(unknown=message)
     got, again = _by_name(trial.candidate), _by_name(trial.again)
     if not trial.stable.outputs:
         return Comparison(unknown=f"{trial.request}: stable's answer has no outputs")
@@ -42,9 +42,9 @@ def compare(trial: Trial, tolerance: float) -> Comparison:
         noise = _noise(expected, again.get(expected.name))
         if noise is None:
             return Comparison(unknown=f"{trial.request}: {expected.name}: stable does not agree with itself")
-        found = _difference(expected, got.get(expected.name), tolerance, noise)
-        if found:
-            return Comparison(differs=f"{trial.request}: {found}")
+        difference = _difference(expected, got.get(expected.name), tolerance, noise)
+        if difference:
+            return Comparison(differs=f"{trial.request}: {difference}")
     return Comparison()
 
 
@@ -77,17 +77,17 @@ def _difference(expected: Output, got: Output | None, tolerance: float, noise: f
     if got.shape != expected.shape or len(got.data) != len(expected.data):
         return f"{name}: shape {list(got.shape)}, stable's is {list(expected.shape)}"
     exact = expected.datatype not in FLOATS
-    for index, right, found in _pairs(expected, got):
+    for index, right, difference in _pairs(expected, got):
         allowed = 0.0 if exact else _allowed(right, tolerance) + noise
-        if found != right if exact else not _distance(right, found) <= allowed:
+        if difference != right if exact else not _distance(right, difference) <= allowed:
             beyond = "" if exact else f", more than {allowed:g} off (tolerance {tolerance:g}, stable's noise {noise:g})"
-            return f"{name}[{index}] is {_shown(found)}, stable's {_shown(right)}{beyond}"
+            return f"{name}[{index}] is {_shown(difference)}, stable's {_shown(right)}{beyond}"
     return ""
 
 
 def _pairs(expected: Output, got: Output) -> Iterator[tuple[int, Element, Element]]:
-    for index, (right, found) in enumerate(zip(expected.data, got.data, strict=True)):
-        yield index, right, found
+    for index, (right, difference) in enumerate(zip(expected.data, got.data, strict=True)):
+        yield index, right, difference
 
 
 def _allowed(right: Element, tolerance: float) -> float:

@@ -52,8 +52,8 @@ def last_counted(history: Sequence[Scrape], pods: Set[str], golden: Golden = NO_
 
     `history`: looks at them, oldest first. A pod that cannot be looked at says nothing: others may be in the way.
     """
-    seen = (
+    totals = (
         flat_since([(look.at, sample) for look in history for sample in look.pods if sample.pod == uid], golden)
         for uid in pods
     )
-    return max((since for since in seen if since and since > history[0].at), default=None)
+    return max((since for since in totals if since and since > history[0].at), default=None)

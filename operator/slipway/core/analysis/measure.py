@@ -67,8 +67,8 @@ def told(evidence: Evidence, of: Contender, *asked: BuiltIn) -> str:
     """When numbers of one revision were seen, and they in words, held to nothing. What keeps several from being known
     is said once."""
     numbers = [_counted(built_in, evidence, of, probed=True) for built_in in asked]
-    said = (words for number in numbers for words in (number.trouble or number.shown, number.doubt) if words)
-    return fit(f"at {evidence.after.at:%H:%M:%S} UTC: {'; '.join(dict.fromkeys(said))}", LONGEST)
+    notes = (words for number in numbers for words in (number.trouble or number.shown, number.doubt) if words)
+    return fit(f"at {evidence.after.at:%H:%M:%S} UTC: {'; '.join(dict.fromkeys(notes))}", LONGEST)
 
 
 # -- conditions
@@ -87,8 +87,8 @@ def _verdict(metric: Metric, pair: Pair, version: str, stable: str) -> _Check:
     if number.trouble:
         return MeasurementOutcome.INCONCLUSIVE, f"{version}: {number.trouble}"
     checks = list(_checks(metric, pair, stable))
-    outcome = worst([found for found, _ in checks])
-    words = ", ".join(words for found, words in checks if found is outcome)
+    outcome = worst([each for each, _ in checks])
+    words = ", ".join(words for each, words in checks if each is outcome)
     return outcome, f"{version}: {number.shown}; {words}"
 
 
@@ -153,12 +153,12 @@ def _read(reading: Reading) -> Number:
 def _differing(trials: Trials, tolerance: float) -> Number:
     if trials.trouble or not trials.trials:
         return Number(trouble=trials.trouble or "no requests were asked")
-    seen = [compare(trial, tolerance) for trial in trials.trials]
-    differ = [each.differs for each in seen if each.differs]
-    unknown = [each.unknown for each in seen if each.unknown]
-    if len(unknown) == len(seen):
+    comparisons = [compare(trial, tolerance) for trial in trials.trials]
+    differ = [each.differs for each in comparisons if each.differs]
+    unknown = [each.unknown for each in comparisons if each.unknown]
+    if len(unknown) == len(comparisons):
         return Number(trouble=unknown[0])
-    compared = len(seen) - len(unknown)
+    compared = len(comparisons) - len(unknown)
     shown = f"{len(differ)} of {compared} answers differ from stable's" + (f" ({differ[0]})" if differ else "")
     return Number(value=len(differ) / compared, shown=shown, doubt=unknown[0] if unknown else "")
 
@@ -166,58 +166,58 @@ def _differing(trials: Trials, tolerance: float) -> Number:
 def _counted(built_in: BuiltIn, evidence: Evidence, of: Contender, *, probed: bool) -> Number:
     if evidence.before is None:
         return Number(trouble="counters have been read once so far, and it takes two looks")
-    seen = window(evidence.before, evidence.after, of.revision, golden=of.golden, asked=evidence.asked)
-    if not seen.pods:
-        return Number(trouble=seen.missing[0] if seen.missing else "no pod was there at both looks")
-    number = _number(built_in, seen, evidence.trials if probed else {})
+    totals = window(evidence.before, evidence.after, of.revision, golden=of.golden, asked=evidence.asked)
+    if not totals.pods:
+        return Number(trouble=totals.missing[0] if totals.missing else "no pod was there at both looks")
+    number = _number(built_in, totals, evidence.trials if probed else {})
     # Pods that could not be looked at may be the bad ones.
-    return replace(number, doubt=f"not measured: {', '.join(seen.missing)}") if seen.missing else number
+    return replace(number, doubt=f"not measured: {', '.join(totals.missing)}") if totals.missing else number
 
 
-def _number(built_in: BuiltIn, seen: Window, trials: Mapping[str, Trials]) -> Number:
+def _number(built_in: BuiltIn, totals: Window, trials: Mapping[str, Trials]) -> Number:
     if built_in is BuiltIn.REQUESTS:
-        return Number(value=seen.requests, shown=f"{seen.requests:g} requests in {_seconds(seen)}")
-    if not seen.requests:
-        own = " but Slipway's own" if seen.own else ""
-        return Number(trouble=f"no requests{own} in {_seconds(seen)}")
+        return Number(value=totals.requests, shown=f"{totals.requests:g} requests in {_seconds(totals)}")
+    if not totals.requests:
+        own = " but Slipway's own" if totals.own else ""
+        return Number(trouble=f"no requests{own} in {_seconds(totals)}")
     if built_in is BuiltIn.ERROR_RATE:
-        return _error_rate(seen, trials)
-    return _queue_time(seen) if built_in is BuiltIn.QUEUE_TIME else _latency(seen, _QUANTILES[built_in])
+        return _error_rate(totals, trials)
+    return _queue_time(totals) if built_in is BuiltIn.QUEUE_TIME else _latency(totals, _QUANTILES[built_in])
 
 
-def _error_rate(seen: Window, trials: Mapping[str, Trials]) -> Number:
+def _error_rate(totals: Window, trials: Mapping[str, Trials]) -> Number:
     """Of what Triton counted, the failed part; and of what is left, the part that our own requests saw answered 5xx:
     not every failure is in a counter (triton/metrics.py)."""
-    counted = seen.failures / seen.requests
-    shown = f"{seen.failures:g} of {seen.requests:g} requests failed in {_seconds(seen)}"
-    if seen.failed:
-        shown += " (" + ", ".join(f"{reason} {count:g}" for reason, count in seen.failed.items()) + ")"
+    counted = totals.failures / totals.requests
+    shown = f"{totals.failures:g} of {totals.requests:g} requests failed in {_seconds(totals)}"
+    if totals.failed:
+        shown += " (" + ", ".join(f"{reason} {count:g}" for reason, count in totals.failed.items()) + ")"
     failing, asked = refused([trial for each in trials.values() for trial in each.trials])
     rate = counted
     if failing:
         rate = counted + (1 - counted) * failing / asked
         shown += f" and {failing} of {asked} of Slipway's own were answered 5xx"
-    counts = None if failing else (seen.failures, seen.requests)
+    counts = None if failing else (totals.failures, totals.requests)
     return Number(value=rate, shown=f"{shown}, {rate:.2%}", counts=counts)
 
 
-def _queue_time(seen: Window) -> Number:
-    answered = seen.succeeded + seen.own
+def _queue_time(totals: Window) -> Number:
+    answered = totals.succeeded + totals.own
     if not answered:
         return Number(trouble="no request was answered, so none has a time in the queue")
-    mean = seen.queue_milliseconds / answered
+    mean = totals.queue_milliseconds / answered
     return Number(value=mean, shown=f"{mean:.3g} ms in the queue over {answered:g} requests")
 
 
-def _latency(seen: Window, quantile: float) -> Number:
-    if not seen.keeps_quantiles:
+def _latency(totals: Window, quantile: float) -> Number:
+    if not totals.keeps_quantiles:
         return Number(trouble=f"its servers keep no latencies: they run without {KEEP_LATENCIES}")
-    worst = seen.slowest.get(quantile)
+    worst = totals.slowest.get(quantile)
     if worst is None:
         return Number(trouble=f"no pod has a p{quantile * 100:g} of the last {QUANTILE_SECONDS} s")
     shown = f"p{quantile * 100:g} {worst.milliseconds:.3g} ms on its slowest pod {worst.pod}"
     return Number(value=worst.milliseconds, shown=shown)
 
 
-def _seconds(seen: Window) -> str:
-    return f"{round(seen.length.total_seconds(), 1):g} s"
+def _seconds(totals: Window) -> str:
+    return f"{round(totals.length.total_seconds(), 1):g} s"

@@ -36,7 +36,7 @@ class Subject:
             "revision": self.revision,
             "pods": self._pods,
         }
-        return _PLACEHOLDER.sub(lambda found: values[found[1]], query)
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], query)
 
     @property
     def _pods(self) -> str:

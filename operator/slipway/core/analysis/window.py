@@ -119,7 +119,7 @@ def _slowest(samples: list[PodSample]) -> dict[float, Slowest]:
     worst: dict[float, Slowest] = {}
     for sample in samples:
         for quantile, microseconds in (sample.metrics.quantiles_us if sample.metrics else {}).items():
-            known = worst.get(quantile)
-            if microseconds >= 0 and (known is None or microseconds / 1000 > known.milliseconds):
+            slowest = worst.get(quantile)
+            if microseconds >= 0 and (slowest is None or microseconds / 1000 > slowest.milliseconds):
                 worst[quantile] = Slowest(milliseconds=microseconds / 1000, pod=sample.name)
     return worst

@@ -35,11 +35,11 @@ def away_from_gpus(affinity: Mapping[str, Any]) -> dict[str, Any]:
 
 def _narrowed(term: Any, ours: list[dict[str, Any]]) -> dict[str, Any]:
     """An empty term matches no node and must go on doing so."""
-    found = _object(term, f"nodeAffinity.{_REQUIRED}.nodeSelectorTerms[]")
-    if not found.get("matchExpressions") and not found.get("matchFields"):
-        return found
-    theirs = _list(found.get("matchExpressions") or [], "nodeSelectorTerms[].matchExpressions")
-    return {**found, "matchExpressions": [*theirs, *ours]}
+    fields = _object(term, f"nodeAffinity.{_REQUIRED}.nodeSelectorTerms[]")
+    if not fields.get("matchExpressions") and not fields.get("matchFields"):
+        return fields
+    theirs = _list(fields.get("matchExpressions") or [], "nodeSelectorTerms[].matchExpressions")
+    return {**fields, "matchExpressions": [*theirs, *ours]}
 
 
 def _object(value: Any, path: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ def applied_hash(manifest: Manifest) -> str:
     annotations = {k: v for k, v in (bare.pop("annotations", None) or {}).items() if k != APPLIED}
     if annotations:
         bare["annotations"] = annotations
-    said = orjson.dumps({**manifest, "metadata": bare}, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(said).hexdigest()[:16]
+    text = orjson.dumps({**manifest, "metadata": bare}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -> Manifest:

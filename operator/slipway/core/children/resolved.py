@@ -39,6 +39,6 @@ class Resolved(StoredModel):
     model: ResolvedModel | None = None
 
     @classmethod
-    def parse(cls, found: Mapping[str, Any]) -> Self:
+    def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read it back from JSON values; ValueError when it is not one."""
-        return cls.model_validate(found)
+        return cls.model_validate(body)

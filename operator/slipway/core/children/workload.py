@@ -218,15 +218,15 @@ def _fetch_resources(spec: ModelDeploymentSpec, resolved: Resolved, platform: Pl
     The largest limit on disk of any container is that of the pod with all its volumes: this one has room for those, and
     for logs. A limit of the user on the server is the pod's instead.
     """
-    found = fetcher_resources(platform, requested="256Mi", limit="1Gi")
+    resources = fetcher_resources(platform, requested="256Mi", limit="1Gi")
     given, bundle = server_of(spec).resources, _on_node(spec, resolved)
     room = (int(quantity(bundle)) if bundle else 0) + temporary_storage(size=resolved.size) + GIB
     limit = ((given and given.limits) or {}).get(DISK, size(room))
     # Without a request Kubernetes would take the limit for one.
     request = ((given and given.requests) or {}).get(DISK, bundle or size(MIB))
     return {
-        "requests": {**found["requests"], DISK: str(min(request, limit, key=quantity))},
-        "limits": {**found["limits"], DISK: str(limit)},
+        "requests": {**resources["requests"], DISK: str(min(request, limit, key=quantity))},
+        "limits": {**resources["limits"], DISK: str(limit)},
     }
 
 
@@ -241,14 +241,14 @@ def _environment(owner: Owner, spec: ModelDeploymentSpec, platform: Platform) ->
     names = {variable["name"] for variable in given}
     if ours := sorted(name for name in names if name.startswith("SLIPWAY_")):
         raise ValueError(f"server.env sets {', '.join(ours)}: names under SLIPWAY_ are Slipway's own, take them out")
-    told: list[dict[str, Any]] = [
+    settings: list[dict[str, Any]] = [
         {"name": GUARD, "value": compact(_guard(owner, spec, platform))},
         {"name": POD_IP, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
     ]
     if not spec.accelerator and "NVIDIA_VISIBLE_DEVICES" not in names:
         # NVIDIA's images say `all`: on a node whose default runtime is NVIDIA's, a CPU pod would see every GPU.
-        told.append({"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"})
-    return [*told, *given]
+        settings.append({"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"})
+    return [*settings, *given]
 
 
 def _guard(owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def _aside(snapshot: Snapshot, roles: RevisionRoles) -> Iterator[DesiredRevision
     if roles.standby:
         count = max(snapshot.count(roles.standby.revision), snapshot.needed) if snapshot.needed else 0
         yield _desired(snapshot, roles.standby, Replicas(count=count), serves=False)
-    for known in roles.retiring:
-        yield _desired(snapshot, known, Replicas(count=snapshot.count(known.revision)), serves=False)
+    for entry in roles.retiring:
+        yield _desired(snapshot, entry, Replicas(count=snapshot.count(entry.revision)), serves=False)
 
 
 def _desired(

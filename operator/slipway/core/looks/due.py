@@ -28,7 +28,7 @@ def looks_of(snapshot: Snapshot, state: State, roles: RevisionRoles) -> tuple[Lo
     """The topics of one ModelDeployment. One that is not named any more is forgotten. Nothing is looked at whose
     numbers nobody reads: of a rollout that stands still, or where no server is."""
     unstarted = wanted(snapshot.observed, snapshot.owner, snapshot.now, rolls=state.rollout is not None)
-    retiring = (_of_retiring(snapshot, known) for known in roles.retiring)
+    retiring = (_of_retiring(snapshot, entry) for entry in roles.retiring)
     return (
         *_of_rollout(snapshot, state),
         *(each for each in retiring if each.targets),
@@ -41,26 +41,26 @@ def wakes_at(looks: Sequence[Look], now: datetime) -> datetime | None:
     return min((each.at if each.at > now else now + LOOKS_WITHIN for each in looks), default=None)
 
 
-def _of_retiring(snapshot: Snapshot, known: RevisionStatus) -> Look:
+def _of_retiring(snapshot: Snapshot, entry: RevisionStatus) -> Look:
     """Whether its pods still get requests."""
-    about, drain = drain_topic(known.revision), drain_time(snapshot)
-    seen = snapshot.observed.evidence.get(about)
+    about, drain = drain_topic(entry.revision), drain_time(snapshot)
+    evidence = snapshot.observed.evidence.get(about)
     return Look(
         topic=about,
-        at=look_due(seen.history if seen else (), drain, snapshot.now),
+        at=look_due(evidence.history if evidence else (), drain, snapshot.now),
         model=model_name(snapshot.owner, snapshot.spec),
-        targets=tuple(_targets(snapshot, known.revision)),
+        targets=tuple(_targets(snapshot, entry.revision)),
         remembers=drain,
     )
 
 
 def _of_rollout(snapshot: Snapshot, state: State) -> Iterator[Look]:
     rollout, analysis = state.rollout, snapshot.policy.analysis
-    seen = rollout.canary.analysis if rollout and rollout.canary else None
+    run = rollout.canary.analysis if rollout and rollout.canary else None
     if rollout is None or snapshot.suspended or rollout.clock.paused_at or rollout.clock.waiting_since:
         return
-    if seen and analysis and state.candidate and state.stable:
-        yield from _of_analysis(snapshot, analysis, seen, state.candidate, state.stable)
+    if run and analysis and state.candidate and state.stable:
+        yield from _of_analysis(snapshot, analysis, run, state.candidate, state.stable)
     if state.candidate and mirroring.is_measured(rollout):
         yield _of_shadow(snapshot, state.candidate.revision or "")
 
@@ -77,10 +77,10 @@ def _of_shadow(snapshot: Snapshot, revision: str) -> Look:
 
 
 def _of_analysis(
-    snapshot: Snapshot, analysis: Analysis, seen: AnalysisStatus, candidate: RevisionRef, stable: RevisionRef
+    snapshot: Snapshot, analysis: Analysis, run: AnalysisStatus, candidate: RevisionRef, stable: RevisionRef
 ) -> Iterator[Look]:
-    about = topic(candidate.revision or "", seen)
-    at = looks_at(seen, snapshot.observed.evidence.get(about))
+    about = topic(candidate.revision or "", run)
+    at = looks_at(run, snapshot.observed.evidence.get(about))
     if at is None:
         return
     yield Look(

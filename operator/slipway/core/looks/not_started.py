@@ -30,9 +30,9 @@ def wanted(observed: Observed, owner: Owner, now: datetime, *, rolls: bool) -> L
     waiting = sorted((*(_jobs(observed, owner) if rolls else ()), *_pods(observed)))
     if not waiting:
         return None
-    seen = observed.evidence.get(TOPIC)
+    evidence = observed.evidence.get(TOPIC)
     due = waiting[0][0] + UNSTARTED_AFTER
-    at = max(due, seen.after.at + LOOK_AGAIN) if seen else due
+    at = max(due, evidence.after.at + LOOK_AGAIN) if evidence else due
     late = [uid for since, uid in waiting if since + UNSTARTED_AFTER <= max(at, now)]
     return Look(topic=TOPIC, at=at, told_of=tuple(late[:MOST]))
 

@@ -95,37 +95,37 @@ def _since(failed: WriteFailed) -> datetime:
 
 def _conflict(taken: Sequence[NameTaken]) -> Finding:
     first, others = taken[0], taken[1:]
-    said = f"{first.kind} {first.name} exists and is not ours (owner: {first.owned_by})"
+    message = f"{first.kind} {first.name} exists and is not ours (owner: {first.owned_by})"
     if not others:
-        return finding(Reason.NAME_CONFLICT, f"{said}: rename it or this ModelDeployment")
+        return finding(Reason.NAME_CONFLICT, f"{message}: rename it or this ModelDeployment")
     names = [f"{each.kind} {each.name}" for each in others[: _NAMED - 1]]
     more = len(others) - len(names)
     listed = ", ".join(names) + (f" and {more} more" if more else "")
     return finding(
         Reason.NAME_CONFLICT,
-        f"{said}, nor are {listed}; {len(taken)} names are taken: rename or delete these objects, or give this "
+        f"{message}, nor are {listed}; {len(taken)} names are taken: rename or delete these objects, or give this "
         "ModelDeployment another name",
     )
 
 
 def _rejection(first: WriteDenied) -> Finding:
-    said = f"the API server refuses {first.kind} {first.name}: {first.message}"
+    message = f"the API server refuses {first.kind} {first.name}: {first.message}"
     if QUOTA_WORDS in first.message:
-        return finding(Reason.QUOTA_EXCEEDED, said)
+        return finding(Reason.QUOTA_EXCEEDED, message)
     if first.forbidden and not _DENIED.search(first.message):
-        return finding(Reason.FORBIDDEN, f"{said}; {NOT_GRANTED}" if " cannot " in first.message else said)
+        return finding(Reason.FORBIDDEN, f"{message}; {NOT_GRANTED}" if " cannot " in first.message else message)
     if _TOO_LARGE.search(first.message):
-        return finding(Reason.SPEC_INVALID, f"{said}; {_SMALLER}")
-    return finding(Reason.SPEC_INVALID, f"{said}; correct the field in the spec")
+        return finding(Reason.SPEC_INVALID, f"{message}; {_SMALLER}")
+    return finding(Reason.SPEC_INVALID, f"{message}; correct the field in the spec")
 
 
 _SMALLER: Final = "put large golden requests into the bundle, not into model.verification.requests"
 
 
 def _failure(first: WriteFailed) -> str:
-    said = f"{first.kind} {first.name} cannot be written: {first.message}"
+    message = f"{first.kind} {first.name} cannot be written: {first.message}"
     if _UNDECLARED.search(first.message):
-        return f"{said}; the CRD of {first.kind} in this cluster is older than what is written: upgrade it"
+        return f"{message}; the CRD of {first.kind} in this cluster is older than what is written: upgrade it"
     if _TOO_LARGE.search(first.message):
-        return f"{said}; {_SMALLER}"
-    return f"{said}; it is tried again until it passes"
+        return f"{message}; {_SMALLER}"
+    return f"{message}; it is tried again until it passes"

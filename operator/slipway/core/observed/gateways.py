@@ -72,15 +72,15 @@ class Gateways:
     def controller(self, namespace: str, name: str) -> str | None:
         """Who has to answer for a Gateway, if that can be told."""
         gateway = (self.gateways or {}).get((namespace, name))
-        known = (self.classes or {}).get(gateway.class_name) if gateway else None
-        return known.controller if known else None
+        gateway_class = (self.classes or {}).get(gateway.class_name) if gateway else None
+        return gateway_class.controller if gateway_class else None
 
 
 def gateway_facts(manifest: Mapping[str, Any]) -> GatewayFacts:
     """Project a live Gateway."""
     meta, spec, status = manifest["metadata"], within(manifest, "spec"), within(manifest, "status")
     generation = meta.get("generation")
-    said = {each.get("name"): each.get("conditions") for each in mappings(status.get("listeners"))}
+    conditions_of = {each.get("name"): each.get("conditions") for each in mappings(status.get("listeners"))}
     return GatewayFacts(
         namespace=meta["namespace"],
         name=meta["name"],
@@ -91,7 +91,7 @@ def gateway_facts(manifest: Mapping[str, Any]) -> GatewayFacts:
             ListenerFacts(
                 name=each.get("name", ""),
                 hostname=each.get("hostname") or None,
-                complaint=_complaint(said.get(each.get("name")), generation),
+                complaint=_complaint(conditions_of.get(each.get("name")), generation),
             )
             for each in mappings(spec.get("listeners"))
         ),
@@ -115,8 +115,8 @@ _NO_ADDRESS: Final = "AddressNotAssigned"
 """Where no load balancer hands out addresses a Gateway waits for one for ever, and its proxies serve all the same."""
 
 
-def _complaint(said: Any, generation: int | None) -> Complaint | None:
-    current = {c["type"]: c for c in conditions(said) if c.get("observedGeneration", generation) == generation}
+def _complaint(condition: Any, generation: int | None) -> Complaint | None:
+    current = {c["type"]: c for c in conditions(condition) if c.get("observedGeneration", generation) == generation}
     if (current.get("Programmed") or {}).get("status") == "True":
         current.pop("ResolvedRefs", None)  # some of what it names is there, and that is served
     wrong = (current[kind] for kind, status in _WRONG.items() if current.get(kind, {}).get("status") == status)
@@ -133,14 +133,14 @@ def _meet(one: str, other: str) -> bool:
 
 
 def gateway_problem(
-    seen: Gateways, *, namespace: str, name: str, section: str | None, hostnames: Sequence[str], field: str
+    among: Gateways, *, namespace: str, name: str, section: str | None, hostnames: Sequence[str], field: str
 ) -> Finding | None:
     """What speaks against a Gateway, or that listener of it: the first, causes before what follows from them. `field`
     names the listener, for messages."""
-    if seen.gateways is None:
+    if among.gateways is None:
         return None
     where = f"Gateway {namespace}/{name}"
-    gateway = seen.gateways.get((namespace, name))
+    gateway = among.gateways.get((namespace, name))
     if gateway is None:
         return finding(Reason.GATEWAY_NOT_FOUND, f"{where} is not there: create it, or correct traffic.gateway")
     if gateway.deleting:
@@ -149,18 +149,18 @@ def gateway_problem(
     if section is not None and section not in names:
         message = f"{where} has no listener {section}: it has {', '.join(names) or 'none'}"
         return finding(Reason.GATEWAY_NOT_FOUND, f"{message}; correct {field}, or take it out")
-    if seen.classes is not None and gateway.class_name not in seen.classes:
+    if among.classes is not None and gateway.class_name not in among.classes:
         message = f"GatewayClass {gateway.class_name}, which {where} names, is not there: create it"
         return finding(Reason.GATEWAY_NOT_FOUND, message)
-    complaint = next(_complaints(seen, gateway, section, hostnames), None)
+    complaint = next(_complaints(among, gateway, section, hostnames), None)
     return finding(Reason.GATEWAY_NOT_READY, complaint) if complaint else None
 
 
-def _complaints(seen: Gateways, gateway: GatewayFacts, section: str | None, hostnames: Sequence[str]) -> Iterator[str]:
+def _complaints(among: Gateways, gateway: GatewayFacts, section: str | None, hostnames: Sequence[str]) -> Iterator[str]:
     where = f"Gateway {gateway.namespace}/{gateway.name}"
-    known = (seen.classes or {}).get(gateway.class_name)
-    if known and known.complaint:
-        yield f"GatewayClass {known.name} of {where}: {known.complaint}"
+    gateway_class = (among.classes or {}).get(gateway.class_name)
+    if gateway_class and gateway_class.complaint:
+        yield f"GatewayClass {gateway_class.name} of {where}: {gateway_class.complaint}"
     if gateway.complaint:
         yield f"{where}: {gateway.complaint}"
     asked = [listener for listener in gateway.listeners if listener.name == section or section is None]

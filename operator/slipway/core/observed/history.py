@@ -30,8 +30,8 @@ _READ: Final[WeakKeyDictionary[Child, Entry | None]] = WeakKeyDictionary()
 def entries(observed: Observed, owner: Owner) -> list[Entry]:
     """Every readable revision, newest first. One that cannot be read is left alone."""
     stored = (child for (kind, _), child in observed.children.items() if kind == "ControllerRevision")
-    found = (_entry(child) for child in stored if child.owner_uid == owner.uid and not child.deleting)
-    return sorted((entry for entry in found if entry), key=lambda entry: entry.number, reverse=True)
+    readable = (_entry(child) for child in stored if child.owner_uid == owner.uid and not child.deleting)
+    return sorted((entry for entry in readable if entry), key=lambda entry: entry.number, reverse=True)
 
 
 def _entry(child: Child) -> Entry | None:
@@ -90,13 +90,13 @@ def unreadable(observed: Observed, owner: Owner, revision: str) -> str | None:
     return f"ControllerRevision {stored.name} exists and is not ours: delete it"
 
 
-def newest_of(found: list[Entry], ask: str) -> Entry | None:
+def newest_of(past: list[Entry], ask: str) -> Entry | None:
     """The newest revision of an ask."""
-    return next((entry for entry in found if entry.ask == ask), None)
+    return next((entry for entry in past if entry.ask == ask), None)
 
 
-def surplus(found: list[Entry], *, in_use: Set[str], aside: Set[str], limit: int) -> list[str]:
+def surplus(past: list[Entry], *, in_use: Set[str], aside: Set[str], limit: int) -> list[str]:
     """Retired revisions beyond the limit, oldest last; those in use are never among them. What was sent home is no way
     back: it stands `aside`, and takes no other's place."""
-    retired = [entry.revision for entry in found if entry.revision not in in_use | aside]
+    retired = [entry.revision for entry in past if entry.revision not in in_use | aside]
     return retired[limit:]

@@ -109,9 +109,9 @@ def _seen(nodes: _Nodes, resource: str) -> str:
         return "no node at all"
     kinds = Counter(_kind(node, resource) for node in nodes)
     ordered = sorted(kinds.items(), key=lambda kind: (kind[0] == _WITHOUT, -kind[1], kind[0]))
-    told = [f"{count} {'node' if count == 1 else 'nodes'} {kind}" for kind, count in ordered[:_KINDS_TOLD]]
+    parts = [f"{count} {'node' if count == 1 else 'nodes'} {kind}" for kind, count in ordered[:_KINDS_TOLD]]
     rest = sum(count for _, count in ordered[_KINDS_TOLD:])
-    return ", ".join(told) + (f", and {rest} more" if rest else "")
+    return ", ".join(parts) + (f", and {rest} more" if rest else "")
 
 
 _WITHOUT: Final = "without a GPU"

@@ -21,27 +21,27 @@ _MADE: Final = "SuccessfulCreate"
 
 def told(observed: Observed) -> Mapping[str, Told]:
     """What the last look has brought, by uid."""
-    seen = observed.evidence.get(TOPIC)
-    return seen.told if seen else {}
+    evidence = observed.evidence.get(TOPIC)
+    return evidence.told if evidence else {}
 
 
-def pods_refused(version: str, said: str) -> Finding:
+def pods_refused(version: str, message: str) -> Finding:
     """A ResourceQuota or an admission rule keeps a controller from making pods."""
-    reason = Reason.QUOTA_EXCEEDED if QUOTA_WORDS in said else Reason.POD_REFUSED
-    return finding(reason, f"{version}: the API server refuses its pods: {said}")
+    reason = Reason.QUOTA_EXCEEDED if QUOTA_WORDS in message else Reason.POD_REFUSED
+    return finding(reason, f"{version}: the API server refuses its pods: {message}")
 
 
 def has_no_pod(job: Child, told: Mapping[str, Told], version: str) -> Finding | None:
     """A Job that should have its pod by now."""
     if job.uid not in told:
         return None
-    said, spec = told[job.uid], job.body["spec"]
+    event, spec = told[job.uid], job.body["spec"]
     if spec.get("suspend"):
         message = f"{version}: Job {job.name} is suspended, by a queue or by hand: it goes on when it is let go"
         return finding(Reason.POD_REFUSED, message)
-    if said.warning:
-        return pods_refused(version, said.message)
-    if said.reason == _MADE:
+    if event.warning:
+        return pods_refused(version, event.message)
+    if event.reason == _MADE:
         return None
     account = spec["template"]["spec"].get("serviceAccountName") or "default"
     message = (
@@ -51,16 +51,16 @@ def has_no_pod(job: Child, told: Mapping[str, Told], version: str) -> Finding | 
     return finding(Reason.POD_REFUSED, message)
 
 
-def has_not_started(pod: PodFacts, said: Told, version: str) -> Finding | None:
+def has_not_started(pod: PodFacts, event: Told, version: str) -> Finding | None:
     """A pod that should have a container by now. One that pulls an image is told of as well, and not as a warning."""
     if pod.unstarted_since is None:
         return None
-    if said.warning and any(words in said.message for words in _MISSING):
-        message = f"{version}: {pod.name}: {said.message}; create it, or correct source.secretName"
+    if event.warning and any(words in event.message for words in _MISSING):
+        message = f"{version}: {pod.name}: {event.message}; create it, or correct source.secretName"
         return finding(Reason.CONFIGURATION_MISSING, message)
-    if said.warning:
-        return finding(Reason.POD_NOT_STARTED, f"{version}: {pod.name}: {said.reason}: {said.message}")
-    if said.reason or not pod.lacks:
+    if event.warning:
+        return finding(Reason.POD_NOT_STARTED, f"{version}: {pod.name}: {event.reason}: {event.message}")
+    if event.reason or not pod.lacks:
         return None
     message = f"{version}: {pod.name} has no container yet: see whether {' and '.join(pod.lacks)} can be mounted"
     return finding(Reason.POD_NOT_STARTED, f"{message}, with: kubectl describe pod {pod.name}")

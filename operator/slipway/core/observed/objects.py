@@ -67,8 +67,8 @@ class Child:
     @property
     def body(self) -> Manifest:
         """The object as it was last seen, without managedFields."""
-        found: Manifest = orjson.loads(zlib.decompress(self.text) if self.kind == PACKED else self.text)
-        return found
+        body: Manifest = orjson.loads(zlib.decompress(self.text) if self.kind == PACKED else self.text)
+        return body
 
 
 def is_orphan(meta: Mapping[str, Any], model_deployment: str) -> bool:

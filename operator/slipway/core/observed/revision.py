@@ -117,22 +117,22 @@ class RevisionFacts:
 def available(deployment: Mapping[str, Any], pods: Iterable[PodFacts], now: datetime) -> int:
     """Pods that are available and stay. A Deployment's own count goes on counting one that was told to end: while one
     ends, those that are ready count for it only once they have been so for minReadySeconds."""
-    said = int((deployment.get("status") or {}).get("availableReplicas", 0))
-    if not said:
+    reported = int((deployment.get("status") or {}).get("availableReplicas", 0))
+    if not reported:
         return 0
     pods = tuple(pods)
     ready = [pod for pod in pods if pod.ready and not pod.deleting]
     ending = sum(pod.deleting for pod in pods)
     if not ending:
-        return min(said, len(ready))
+        return min(reported, len(ready))
     since = now - timedelta(seconds=int(deployment["spec"].get("minReadySeconds", 0)))
     sure = sum(pod.ready_at is None or pod.ready_at <= since for pod in ready)
-    return min(said, len(ready), max(sure, said - ending))
+    return min(reported, len(ready), max(sure, reported - ending))
 
 
 def _replica_failure(status: Mapping[str, Any]) -> str | None:
-    found = (c for c in status.get("conditions") or () if c["type"] == "ReplicaFailure" and c["status"] == "True")
-    return next((str(c.get("message", "")) for c in found), None)
+    failures = (c for c in status.get("conditions") or () if c["type"] == "ReplicaFailure" and c["status"] == "True")
+    return next((str(c.get("message", "")) for c in failures), None)
 
 
 @dataclass(frozen=True, kw_only=True)

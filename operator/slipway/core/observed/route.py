@@ -209,8 +209,8 @@ def _answer(child: Child, generation: int, parent: _Parent, now: datetime) -> tu
     taken = next((c for c in current if c["type"] == _OVERLAPS and c["status"] == "True"), None)
     if taken is not None:
         return finding(Reason.HOSTNAME_TAKEN, f"{parent.place}: {taken.get('message', '')}; the older one wins"), None
-    said = {c["type"] for c in current if c["status"] == "True"}
-    if said >= _MUST_HOLD.keys():
+    met = {c["type"] for c in current if c["status"] == "True"}
+    if met >= _MUST_HOLD.keys():
         return None, None
     if child.written and now < child.written + ANSWERED_WITHIN:
         return None, child.written + ANSWERED_WITHIN
@@ -236,8 +236,8 @@ _WITHOUT_TIMEOUTS: Final = "; if the gateway takes no timeouts, leave them out o
 
 def _is_of_timeouts(condition: Mapping[str, Any]) -> bool:
     """Whether a gateway may be saying that it does not take the field that we always write."""
-    said = str(condition.get("message", "")).lower()
-    return condition.get("reason") == "UnsupportedValue" or "timeout" in said
+    message = str(condition.get("message", "")).lower()
+    return condition.get("reason") == "UnsupportedValue" or "timeout" in message
 
 
 _OVERLAPS: Final = "RouteRulesOverlap"
@@ -246,12 +246,14 @@ _OVERLAPS: Final = "RouteRulesOverlap"
 
 def _parent(body: Manifest, gateway: Gateway, owner: Owner, controller: str | None) -> _Parent:
     ours = parent_of(gateway, owner)
-    said: Mapping[str, Any] = next((p for p in _parents(body) if _refers_to(within(p, "parentRef"), owner) == ours), {})
+    status: Mapping[str, Any] = next(
+        (p for p in _parents(body) if _refers_to(within(p, "parentRef"), owner) == ours), {}
+    )
     return _Parent(
         where=f"Gateway {ours['namespace']}/{gateway.name}",
         section=gateway.section_name,
-        controller=controller or said.get("controllerName"),
-        conditions=conditions(said.get("conditions")),
+        controller=controller or status.get("controllerName"),
+        conditions=conditions(status.get("conditions")),
     )
 
 

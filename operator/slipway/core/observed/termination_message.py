@@ -14,12 +14,12 @@ def answer(message: str | None) -> Mapping[str, Any] | None:
     if not message:
         return None
     try:
-        found = json.loads(message)
+        value = json.loads(message)
         if _LONE_SURROGATE.search(message):  # JSON lets those through as escapes; nothing that it goes to does
-            found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):  # the latter for brackets in brackets, thousands deep
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 _LONE_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -28,7 +28,7 @@ _LONE_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 def verdict(message: str | None) -> Finding | None:
     """The finding in a termination message, if it is one of ours."""
-    said = answer(message) or {}
+    reply = answer(message) or {}
     with suppress(ValueError):
-        return finding(Reason(str(said.get("reason"))), str(said.get("message", "")))
+        return finding(Reason(str(reply.get("reason"))), str(reply.get("message", "")))
     return None

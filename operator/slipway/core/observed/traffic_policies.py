@@ -77,9 +77,14 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
         return PolicyFacts(in_place=in_place)
     guards = wanted[0]["kind"] == SECURITY_POLICY
     if not observed.knows(*_ASKED_BY):
-        found = _unknown(wanted, traffic) if observed.unknown & _ASKED_BY.keys() else _unlisted(wanted, traffic)
+        problem = _unknown(wanted, traffic) if observed.unknown & _ASKED_BY.keys() else _unlisted(wanted, traffic)
         return PolicyFacts(
-            known=False, in_place=in_place, accepted=False, guards=guards, guarded=not guards, wait=Wait(finding=found)
+            known=False,
+            in_place=in_place,
+            accepted=False,
+            guards=guards,
+            guarded=not guards,
+            wait=Wait(finding=problem),
         )
     parent = parent_of(gateway, owner)
     answers = [
@@ -133,8 +138,8 @@ def _answer(
     current = [c for c in said_of_it if c.get("observedGeneration") == body["metadata"].get("generation", 0)]
     bad = next((c for c in current if c["status"] == "False"), None)
     if bad is not None:
-        said = f"{where}: {child.kind} {child.name}: {bad.get('reason', '')}: {bad.get('message', '')}"
-        return _Answer(wait=Wait(finding=finding(Reason.POLICY_NOT_ACCEPTED, said)))
+        message = f"{where}: {child.kind} {child.name}: {bad.get('reason', '')}: {bad.get('message', '')}"
+        return _Answer(wait=Wait(finding=finding(Reason.POLICY_NOT_ACCEPTED, message)))
     if current and len(current) == len(said_of_it):
         if child.kind == SECURITY_POLICY and now < (at := _followed_at(current, route, now)):
             what = _said(wanted, traffic)
@@ -150,8 +155,8 @@ def _followed_at(current: Sequence[Mapping[str, Any]], route: Child, now: dateti
     """When proxies are sure to have what was accepted. What was said before the route was made is about another one,
     and of one that is closed what it was when it closed. What says no time was said just now."""
     body = route.body
-    said = [condition.get("lastTransitionTime") for condition in current]
-    times = [instant(at) or now for at in (*said, body["metadata"].get("creationTimestamp"))]
+    transitions = [condition.get("lastTransitionTime") for condition in current]
+    times = [instant(at) or now for at in (*transitions, body["metadata"].get("creationTimestamp"))]
     if route.written and not is_open(body):
         times.append(route.written)
     return max(times) + IN_FORCE_AFTER
@@ -205,20 +210,20 @@ def _asked(wanted: tuple[Manifest, ...], traffic: Traffic) -> tuple[str, str]:
 
 def _unknown(wanted: tuple[Manifest, ...], traffic: Traffic) -> Finding:
     fields, kinds = _asked(wanted, traffic)
-    said = (
+    message = (
         f"only Envoy Gateway reads {fields}, and the cluster knows no {kinds} ({GROUP_VERSION}): install it, or take "
         "out what it reads; what is routed stays as it is"
     )
-    return finding(Reason.ENVOY_GATEWAY_MISSING, said)
+    return finding(Reason.ENVOY_GATEWAY_MISSING, message)
 
 
 def _unlisted(wanted: tuple[Manifest, ...], traffic: Traffic) -> Finding:
     fields, kinds = _asked(wanted, traffic)
-    said = (
+    message = (
         f"the operator may not list {kinds} ({GROUP_VERSION}), so nothing is done for {fields}, and what is routed "
         f"stays as it is: {NOT_GRANTED}"
     )
-    return finding(Reason.FORBIDDEN, said)
+    return finding(Reason.FORBIDDEN, message)
 
 
 def _silent(child: Child, traffic: Traffic, where: str) -> str:

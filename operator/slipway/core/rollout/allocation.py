@@ -26,7 +26,7 @@ class ExactStep:
 
 def standing_still(state: State, facts: Facts) -> Allocation:
     """Pods and traffic stay as they were decided; what serves has as many pods as are needed."""
-    counts = {name: known.count for name, known in facts.revisions.items()}
+    counts = {name: revision.count for name, revision in facts.revisions.items()}
     stable = facts.of(state.stable)
     if facts.needed == 0:
         return Allocation(counts=dict.fromkeys(counts, 0), traffic=_asleep(facts, stable))
@@ -37,7 +37,7 @@ def standing_still(state: State, facts: Facts) -> Allocation:
         counts |= _resized(facts, stable)
     traffic = _returned(facts, stable) or _no_larger(state, facts)
     still = Limits(needed=facts.needed)
-    return _safe(counts, traffic, [side(known) for known in facts.revisions.values()], still, facts)
+    return _safe(counts, traffic, [side(revision) for revision in facts.revisions.values()], still, facts)
 
 
 def towards(
@@ -93,7 +93,7 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
 
 def _asleep(facts: Facts, stable: RevisionFacts | None) -> Traffic:
     """Nobody answers: what is waked up first is what has proven itself."""
-    carries = any(known.available for known in facts.revisions.values())
+    carries = any(revision.available for revision in facts.revisions.values())
     return all_to(stable.revision) if stable and not carries else facts.traffic
 
 
@@ -101,7 +101,7 @@ def _resized(facts: Facts, stable: RevisionFacts) -> dict[str, int]:
     """Scaling counts although nothing moves: what is lacking goes to stable, what is too much each side gives."""
     if facts.traffic.shares is not None:
         return {stable.revision: facts.needed}
-    sharing = {name: known.count for name, known in facts.revisions.items() if name in facts.traffic.service}
+    sharing = {name: revision.count for name, revision in facts.revisions.items() if name in facts.traffic.service}
     lacking = facts.needed - sum(sharing.values())
     if lacking > 0:
         grows = stable.revision if stable.revision in sharing else max(sharing, key=lambda name: sharing[name])
@@ -158,7 +158,10 @@ def _returned(facts: Facts, stable: RevisionFacts | None, *, spans: bool = False
         return None
     if facts.route and not stable.addressable:
         return None
-    carries, can = sum(known.carries for name, known in facts.revisions.items() if name in service), stable.carries
+    carries, can = (
+        sum(revision.carries for name, revision in facts.revisions.items() if name in service),
+        stable.carries,
+    )
     if not carries:
         return all_to(stable.revision)
     if not service <= set(facts.superseded):
@@ -174,8 +177,8 @@ def _shares(
     """Percent by revision. With `keep`, those that are superseded keep what they have as well, as they can carry it."""
     now = facts.shares
     can = {
-        name: can_carry(known.carries, facts.needed) if known.addressable else 0
-        for name, known in facts.revisions.items()
+        name: can_carry(revision.carries, facts.needed) if revision.addressable else 0
+        for name, revision in facts.revisions.items()
     }
     names = [name for name in facts.revisions if name != stable.revision]
     if keep:
@@ -220,10 +223,10 @@ def _safe(
         traffic = replace(traffic, service=move.root) if traffic.shares else decided
     held = dict(move.counts)
     for name, share in _owed(facts, traffic).items():
-        known = next((each for each in sides if each.revision == name), None)
-        if known:
+        holder = next((each for each in sides if each.revision == name), None)
+        if holder:
             least = max(1, share * within.floor // WHOLE) if share and within.floor else 0
-            held[name] = max(held.get(name, 0), min(known.carries, least))
+            held[name] = max(held.get(name, 0), min(holder.carries, least))
     if not facts.landed:
         held |= {each.revision: max(held.get(each.revision, 0), each.carries) for each in sides}
     return Allocation(counts=_within_surge(held, sides, within), traffic=traffic)

@@ -58,11 +58,11 @@ def share(status: CanaryStatus, candidate: RevisionRef, facts: Facts) -> str:
 
 def failure(rollout: RolloutStatus, candidate: RevisionRef | None, facts: Facts) -> Finding | None:
     """An analysis that failed, as a finding about the revision."""
-    seen = rollout.canary.analysis if rollout.canary else None
-    if candidate is None or seen is None or seen.phase is not AnalysisPhase.FAILED:
+    run = rollout.canary.analysis if rollout.canary else None
+    if candidate is None or run is None or run.phase is not AnalysisPhase.FAILED:
         return None
     at = share(rollout.canary, candidate, facts) if rollout.canary else "0 %"
-    return finding(Reason.ANALYSIS_FAILED, f"{candidate.version}: at {at}: {seen.message}")
+    return finding(Reason.ANALYSIS_FAILED, f"{candidate.version}: at {at}: {run.message}")
 
 
 def is_to_begin(status: CanaryStatus, policy: Policy) -> bool:
@@ -77,12 +77,12 @@ def is_to_begin(status: CanaryStatus, policy: Policy) -> bool:
 
 def holds(status: CanaryStatus, policy: Policy) -> bool:
     """Whether the step that is being made has to wait for the analysis."""
-    seen, analysis = status.analysis, policy.analysis
-    if analysis is None or (seen and seen.phase in (AnalysisPhase.PASSED, AnalysisPhase.ENDED)):
+    run, analysis = status.analysis, policy.analysis
+    if analysis is None or (run and run.phase in (AnalysisPhase.PASSED, AnalysisPhase.ENDED)):
         return False
-    if policy.in_background and (seen is None or seen.phase is AnalysisPhase.RUNNING):
-        return _is_last(status, policy) and (seen is None or seen.runs - seen.inconclusives < analysis.count)
-    return seen is not None or is_to_begin(status, policy)
+    if policy.in_background and (run is None or run.phase is AnalysisPhase.RUNNING):
+        return _is_last(status, policy) and (run is None or run.runs - run.inconclusives < analysis.count)
+    return run is not None or is_to_begin(status, policy)
 
 
 def _step(status: CanaryStatus, policy: Policy) -> CanaryStep:
@@ -94,24 +94,24 @@ def _is_last(status: CanaryStatus, policy: Policy) -> bool:
     return status.step == len(policy.canary_steps) - 1
 
 
-def ended(seen: AnalysisStatus | None, policy: Policy) -> AnalysisStatus | None:
+def ended(run: AnalysisStatus | None, policy: Policy) -> AnalysisStatus | None:
     """The analysis once nobody waits for its verdict any more: it asks for no further round."""
-    if seen is None or seen.phase not in (AnalysisPhase.RUNNING, AnalysisPhase.INCONCLUSIVE):
-        return seen
-    enough = policy.in_background and policy.analysis and seen.runs - seen.inconclusives >= policy.analysis.count
+    if run is None or run.phase not in (AnalysisPhase.RUNNING, AnalysisPhase.INCONCLUSIVE):
+        return run
+    enough = policy.in_background and policy.analysis and run.runs - run.inconclusives >= policy.analysis.count
     phase = AnalysisPhase.PASSED if enough else AnalysisPhase.ENDED
-    return seen.evolve(phase=phase, next_at=None)
+    return run.evolve(phase=phase, next_at=None)
 
 
-def rested(seen: AnalysisStatus | None) -> AnalysisStatus | None:
+def rested(run: AnalysisStatus | None) -> AnalysisStatus | None:
     """The analysis with no round due: what was counted until now is not of the time that comes."""
-    return seen.evolve(next_at=None) if seen and seen.phase is AnalysisPhase.RUNNING else seen
+    return run.evolve(next_at=None) if run and run.phase is AnalysisPhase.RUNNING else run
 
 
-def gone_on(seen: AnalysisStatus, policy: Policy, now: datetime) -> AnalysisStatus:
+def gone_on(run: AnalysisStatus, policy: Policy, now: datetime) -> AnalysisStatus:
     """The analysis that stood still, and is measured again from now on."""
-    rests = seen.phase is AnalysisPhase.RUNNING and seen.next_at is None
-    return seen.evolve(next_at=now + duration(policy.analysis.interval)) if rests and policy.analysis else seen
+    rests = run.phase is AnalysisPhase.RUNNING and run.next_at is None
+    return run.evolve(next_at=now + duration(policy.analysis.interval)) if rests and policy.analysis else run
 
 
 def accepted(rollout: RolloutStatus) -> RolloutStatus:
@@ -137,15 +137,15 @@ def of_rollout(rollout: RolloutStatus | None) -> AnalysisStatus | None:
 
 def wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef, facts: Facts) -> Finding | None:
     """What is waited for, in words."""
-    seen = status.analysis
-    if seen is None or not holds(status, policy):
+    run = status.analysis
+    if run is None or not holds(status, policy):
         return None
     place = f"step {status.step + 1} of {len(policy.canary_steps)}"
-    said = f"{candidate.version}: {place}: analysis at {share(status, candidate, facts)}"
-    if seen.phase is AnalysisPhase.INCONCLUSIVE:
+    message = f"{candidate.version}: {place}: analysis at {share(status, candidate, facts)}"
+    if run.phase is AnalysisPhase.INCONCLUSIVE:
         ways = f"promote/{candidate.revision} goes on, abort/{candidate.revision} sends it home"
-        return finding(Reason.ANALYSIS_INCONCLUSIVE, f"{said}: {seen.message}; {ways}")
-    return finding(Reason.ANALYSIS_RUNNING, f"{said}: {seen.message}")
+        return finding(Reason.ANALYSIS_INCONCLUSIVE, f"{message}: {run.message}; {ways}")
+    return finding(Reason.ANALYSIS_RUNNING, f"{message}: {run.message}")
 
 
 def contender(ref: RevisionRef, facts: Facts) -> Contender:

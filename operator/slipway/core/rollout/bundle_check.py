@@ -81,13 +81,13 @@ def retry_due(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
     return rollout.evolve(resolve=rollout.resolve.evolve(retry_at=now))
 
 
-def _blocked(check: BundleCheck, found: Finding | None, now: datetime) -> BundleCheck:
+def _blocked(check: BundleCheck, problem: Finding | None, now: datetime) -> BundleCheck:
     """With what is in its way, stalled at once where only an edit helps, and after a while otherwise."""
-    if found is None:
+    if problem is None:
         return check
     patience = check.rollout.phase_started_at + STALLED_AFTER
-    stalled = found.about is About.REVISION or now >= patience
-    blocked = Wait(finding=found, stalled=stalled, until=None if stalled else patience)
+    stalled = problem.about is About.REVISION or now >= patience
+    blocked = Wait(finding=problem, stalled=stalled, until=None if stalled else patience)
     return replace(check, wait=blocked | check.wait)
 
 
@@ -99,9 +99,9 @@ def _last_failure(rollout: RolloutStatus) -> Finding | None:
 
 def answered(facts: ResolveFacts) -> Resolved | None:
     """What the Job found, if it has."""
-    said = answer(facts.pod.fetch.termination_message) if facts.pod and facts.pod.fetch.finished else None
+    reply = answer(facts.pod.fetch.termination_message) if facts.pod and facts.pod.fetch.finished else None
     with suppress(ValueError):
-        return Resolved.parse(said["resolved"]) if said and "resolved" in said else None
+        return Resolved.parse(reply["resolved"]) if reply and "resolved" in reply else None
     return None
 
 
@@ -115,11 +115,11 @@ def _waits(facts: ResolveFacts, version: str) -> Finding | None:
 
 
 def _failed(rollout: RolloutStatus, facts: ResolveFacts, version: str, now: datetime) -> BundleCheck:
-    said = (facts.pod and verdict(facts.pod.fetch.termination_message)) or _without_verdict(facts)
-    found = finding(said.reason, f"{version}: {said.message}")
+    problem = (facts.pod and verdict(facts.pod.fetch.termination_message)) or _without_verdict(facts)
+    failure = finding(problem.reason, f"{version}: {problem.message}")
     attempts = rollout.resolve.attempts + 1
     delay: timedelta = min(RETRY_FIRST * 2 ** min(attempts - 1, 10), RETRY_CAP)
-    failed = ResolveStatus(attempts=attempts, retry_at=now + delay, reason=str(found.reason), message=found.message)
+    failed = ResolveStatus(attempts=attempts, retry_at=now + delay, reason=str(failure.reason), message=failure.message)
     return _wait_to_retry(rollout.evolve(resolve=failed), facts, now)
 
 

@@ -147,8 +147,8 @@ def limits_of(status: CanaryStatus, facts: Facts, policy: Policy) -> Limits:
 
 def _named(policy: Policy) -> str:
     """A name for these steps and their analysis, to see when they change."""
-    said = (*policy.canary_steps, *filter(None, [policy.analysis]))
-    text = "".join(each.model_dump_json(by_alias=True, exclude_none=True) for each in said)
+    parts = (*policy.canary_steps, *filter(None, [policy.analysis]))
+    text = "".join(each.model_dump_json(by_alias=True, exclude_none=True) for each in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -225,8 +225,8 @@ def _wait(status: CanaryStatus, policy: Policy, candidate: RevisionRef | None, f
     until = status.since + duration(pause.duration) if pause.duration else None
     ends = f"until {until:%H:%M:%S} UTC" if until else f"until promote/{candidate.revision} is asked for"
     place = f"step {status.step + 1} of {len(policy.canary_steps)}"
-    said = f"{candidate.version}: {place}: pauses at {analysis_gate.share(status, candidate, facts)} {ends}"
-    return Wait(finding=finding(Reason.PAUSED, said), until=until)
+    message = f"{candidate.version}: {place}: pauses at {analysis_gate.share(status, candidate, facts)} {ends}"
+    return Wait(finding=finding(Reason.PAUSED, message), until=until)
 
 
 def _nearest(weight: int, facts: Facts) -> int:

@@ -47,14 +47,14 @@ def _value(block: StoredModel, name: str, value: object, now: datetime, ahead: d
     return value
 
 
-def _shifted(known: RevisionStatus, now: datetime) -> RevisionStatus:
+def _shifted(entry: RevisionStatus, now: datetime) -> RevisionStatus:
     """A revision's times belong together: it was without traffic from the first on, and goes so long after it."""
-    ended = known.traffic_ended_at
+    ended = entry.traffic_ended_at
     if ended is None or ended <= now:
-        return known
+        return entry
     early = ended - now
-    return known.evolve(
+    return entry.evolve(
         traffic_ended_at=now,
-        retire_at=known.retire_at - early if known.retire_at else None,
-        retire_by=known.retire_by - early if known.retire_by else None,
+        retire_at=entry.retire_at - early if entry.retire_at else None,
+        retire_by=entry.retire_by - early if entry.retire_by else None,
     )

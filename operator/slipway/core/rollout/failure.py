@@ -23,13 +23,13 @@ def standing(rollout: RolloutStatus) -> Finding | None:
     return found_before(failure.reason, failure.message)
 
 
-def noted(rollout: RolloutStatus, found: Finding, revision: str, now: datetime) -> RolloutStatus:
+def noted(rollout: RolloutStatus, problem: Finding, revision: str, now: datetime) -> RolloutStatus:
     """The rollout with a failure; the first one stays, and one that somebody has accepted is no news."""
     if standing(rollout) or (rollout.failure and rollout.failure.accepted):
         return rollout
     ways = f"promote/{revision} accepts it, retry/{revision} tries it anew, abort/{revision} sends it home"
-    message = fit(f"{found.message}; {ways}")
-    return rollout.evolve(failure=FailureStatus(reason=found.reason, message=message, at=now))
+    message = fit(f"{problem.message}; {ways}")
+    return rollout.evolve(failure=FailureStatus(reason=problem.reason, message=message, at=now))
 
 
 def accepted(rollout: RolloutStatus) -> RolloutStatus:

@@ -57,15 +57,15 @@ def configuration_is_missing(facts: RevisionFacts, policy: Policy) -> Finding | 
 
 def pod_does_not_start(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """It has a node, and for unusually long no container: a volume, or its network, is missing."""
-    found = (has_not_started(pod, facts.told[pod.uid], facts.version) for pod in facts.pods if pod.uid in facts.told)
-    return next(filter(None, found), None)
+    problems = (has_not_started(pod, facts.told[pod.uid], facts.version) for pod in facts.pods if pod.uid in facts.told)
+    return next(filter(None, problems), None)
 
 
 def fetch_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The fetcher ended with a verdict. Its kubelet starts it again, and it resumes."""
     for pod in facts.pods:
         if pod.fetched_at is None and pod.fetch.exit_code:
-            return _said(facts, pod, pod.fetch) or finding(
+            return _verdict_of(facts, pod, pod.fetch) or finding(
                 Reason.FETCH_FAILED, f"{facts.version}: {pod.name}: the fetcher ended with {pod.fetch.exit_code}"
             )
     return None
@@ -74,8 +74,8 @@ def fetch_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
 def server_failed(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The guard ended the server with a verdict: it cannot load, answers wrongly, or its backend is dead."""
     for pod in _ended(facts):
-        if (found := _said(facts, pod, pod.server)) is not None:
-            return found
+        if (problem := _verdict_of(facts, pod, pod.server)) is not None:
+            return problem
     return None
 
 
@@ -101,9 +101,11 @@ def somebody_elses_container_fails(facts: RevisionFacts, policy: Policy) -> Find
     for pod in _not_ready(facts):
         for other in pod.others:
             if other.waiting_reason and other.waiting_reason not in STARTING_REASONS:
-                said = other.waiting_message or other.waiting_reason
+                message = other.waiting_message or other.waiting_reason
                 ended = f" (its last exit code: {other.exit_code})" if other.exit_code is not None else ""
-                message = f"{facts.version}: {pod.name}: container {other.name}, which is not Slipway's: {said}{ended}"
+                message = (
+                    f"{facts.version}: {pod.name}: container {other.name}, which is not Slipway's: {message}{ended}"
+                )
                 return finding(Reason.SIDECAR_FAILED, message)
     return None
 
@@ -114,9 +116,9 @@ def pod_is_held_back(facts: RevisionFacts, policy: Policy) -> Finding | None:
         if not pod.server.ready:
             continue
         unready = [other.name for other in pod.others if other.running and not other.ready]
-        said = f"container {unready[0]}, which is not Slipway's, is not ready" if unready else pod.held
-        if said:
-            message = f"{facts.version}: {pod.name}: the server is ready and the pod is not: {said}"
+        message = f"container {unready[0]}, which is not Slipway's, is not ready" if unready else pod.held
+        if message:
+            message = f"{facts.version}: {pod.name}: the server is ready and the pod is not: {message}"
             return finding(Reason.POD_NOT_READY, message)
     return None
 
@@ -169,7 +171,7 @@ GATES: Final[tuple[Gate, ...]] = (
 
 def objection(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The first thing that a gate has against the revision."""
-    return next((found for gate in GATES if (found := gate(facts, policy))), None)
+    return next((problem for gate in GATES if (problem := gate(facts, policy))), None)
 
 
 def first_finding(facts: RevisionFacts, policy: Policy) -> Finding | None:
@@ -177,10 +179,10 @@ def first_finding(facts: RevisionFacts, policy: Policy) -> Finding | None:
     return objection(facts, policy) or pod_was_lost(facts)
 
 
-def is_certain(found: Finding, facts: RevisionFacts) -> bool:
+def is_certain(problem: Finding, facts: RevisionFacts) -> bool:
     """Whether the finding is the revision's own, and not a single pod's or node's: seen twice, and on two nodes where
     its pods are on two."""
-    if found.about is not About.REVISION or (found.reason in OF_ONE_POD and _verified(facts)):
+    if problem.about is not About.REVISION or (problem.reason in OF_ONE_POD and _verified(facts)):
         return False
     failing = [(pod, ends) for pod in _not_ready(facts) if (ends := endings(pod))]
     nodes, failing_nodes = _nodes(facts.pods), _nodes(pod for pod, _ in failing)
@@ -198,8 +200,8 @@ def at_fault(facts: RevisionFacts) -> tuple[PodFacts, ...]:
     if not _verified(facts):
         return ()
     wrong = (pod for pod in _not_ready(facts) if of_server(pod) >= SEEN_TWICE)
-    said = ((pod, verdict(pod.server.termination_message)) for pod in wrong)
-    return tuple(pod for pod, found in said if found and found.reason in OF_ONE_POD)
+    verdicts = ((pod, verdict(pod.server.termination_message)) for pod in wrong)
+    return tuple(pod for pod, problem in verdicts if problem and problem.reason in OF_ONE_POD)
 
 
 def _verified(facts: RevisionFacts) -> bool:
@@ -211,9 +213,9 @@ def _waiting(facts: RevisionFacts, reasons: Set[str], reason: Reason) -> Finding
     for pod in facts.pods:
         for container in (pod.fetch, pod.server, *pod.others):
             if container.waiting_reason in reasons:
-                said = container.waiting_message or container.waiting_reason
+                message = container.waiting_message or container.waiting_reason
                 whose = f"container {container.name}, which is not Slipway's: " if container in pod.others else ""
-                return finding(reason, f"{facts.version}: {pod.name}: {whose}{said}")
+                return finding(reason, f"{facts.version}: {pod.name}: {whose}{message}")
     return None
 
 
@@ -227,6 +229,6 @@ def _ended(facts: RevisionFacts) -> Iterator[PodFacts]:
     return (pod for pod in _not_ready(facts) if of_server(pod))
 
 
-def _said(facts: RevisionFacts, pod: PodFacts, container: ContainerFacts) -> Finding | None:
-    found = verdict(container.termination_message)
-    return found and finding(found.reason, f"{facts.version}: {pod.name}: {found.message}")
+def _verdict_of(facts: RevisionFacts, pod: PodFacts, container: ContainerFacts) -> Finding | None:
+    problem = verdict(container.termination_message)
+    return problem and finding(problem.reason, f"{facts.version}: {pod.name}: {problem.message}")

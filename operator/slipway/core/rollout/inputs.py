@@ -22,7 +22,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
     roles = roles_of(snapshot, state)
     refs = [ref for ref in (state.stable, state.candidate) if ref and ref.revision]
     revisions = {ref.revision or "": snapshot.facts(ref) for ref in refs}
-    revisions |= {known.revision: snapshot.facts(known) for known in roles.superseded}
+    revisions |= {entry.revision: snapshot.facts(entry) for entry in roles.superseded}
     return Facts(
         asked=snapshot.ask,
         asked_version=snapshot.spec.model.version,
@@ -34,7 +34,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         live_shares=_live_shares(snapshot, revisions),
         surge=_surge(snapshot),
         revisions=revisions,
-        superseded=tuple(known.revision for known in roles.superseded),
+        superseded=tuple(entry.revision for entry in roles.superseded),
         standby=_standby(snapshot, roles),
         previous=_previous(snapshot, state),
         bystanders=any(snapshot.count(revision) for revision in snapshot.deployed - revisions.keys()),
@@ -97,13 +97,13 @@ def _sources(snapshot: Snapshot, state: State) -> dict[str, str]:
 
 
 def _standby(snapshot: Snapshot, roles: RevisionRoles) -> RevisionRef | None:
-    known = roles.standby
-    if known is None:
+    entry = roles.standby
+    if entry is None:
         return None
-    record = snapshot.record(known.revision)
+    record = snapshot.record(entry.revision)
     if record is None:
         return None
-    return RevisionRef(revision=known.revision, ask=record.ask, number=known.number, version=known.version)
+    return RevisionRef(revision=entry.revision, ask=record.ask, number=entry.number, version=entry.version)
 
 
 def _previous(snapshot: Snapshot, state: State) -> RevisionRef | None:

@@ -93,24 +93,26 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         or stopping.drains(rollout, facts, candidate, policy)
         or _old_side_lacks(state, facts, candidate)
     )
-    rollout, found, late = _judged(rollout, candidate, outside, policy, now)
+    rollout, problem, late = _judged(rollout, candidate, outside, policy, now)
     state = mirroring.measured(replace(state, rollout=rollout), facts)
-    state, told = analysis_gate.analysed(state, facts, policy, now)
+    state, events = analysis_gate.analysed(state, facts, policy, now)
     rollout = state.rollout or rollout
-    certain = found if found and is_certain(found, candidate) else None
+    certain = problem if problem and is_certain(problem, candidate) else None
     failed = late or certain or analysis_gate.failure(rollout, state.candidate, facts) or failure.standing(rollout)
     if failed and policy.automatic_rollback:
-        return refuse(state, found if found and found.about is About.REVISION else failed, facts, now)
+        return refuse(state, problem if problem and problem.about is About.REVISION else failed, facts, now)
     if failed:
         rollout = failure.noted(rollout, failed, candidate.revision, now)
         state = replace(state, rollout=rollout)
     if stands := failure.standing(rollout):
         evict = (*at_fault(candidate), *_stable_faults(state, facts))
         still = standing_still(state, facts)
-        return Outcome(state=state, allocation=still, wait=Wait(finding=stands, stalled=True), evict=evict, notes=told)
+        return Outcome(
+            state=state, allocation=still, wait=Wait(finding=stands, stalled=True), evict=evict, notes=events
+        )
     outcome = _moved(state, rollout, facts, policy, now)
     moves = replace(outcome.wait, finding=None) if unrouted else outcome.wait  # a pause is not what is waited for then
-    wait = Wait(finding=failed, stalled=bool(failed)) | moves | Wait(finding=found)
+    wait = Wait(finding=failed, stalled=bool(failed)) | moves | Wait(finding=problem)
     wait |= _patience(rollout, candidate, policy, now)
     idle = wait.until is None and not rollout.clock.paused_at
     if wait.finding is None and (idle or _is_unlanded(facts)):
@@ -120,7 +122,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         outcome,
         evict=(*at_fault(candidate), *retried, *_stable_faults(state, facts)),
         wait=wait,
-        notes=(*told, *outcome.notes),
+        notes=(*events, *outcome.notes),
     )
 
 
@@ -148,8 +150,8 @@ def _unrouted(state: State, facts: Facts) -> Finding | None:
 
 def _hindered(facts: Facts) -> Finding | None:
     """A child whose name is taken, or that a quota or RBAC is against, is not a matter of the candidate's time."""
-    found = facts.blocked_write
-    return found if found and found.about is About.WORLD else None
+    problem = facts.blocked_write
+    return problem if problem and problem.about is About.WORLD else None
 
 
 def _old_side_lacks(state: State, facts: Facts, candidate: RevisionFacts) -> Finding | None:
@@ -171,7 +173,7 @@ def _overdue(rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime
     since = rollout.clock.deadline_from or rollout.phase_started_at
     unlanded = _is_unlanded(facts)
     if not unlanded:
-        since = max((known.progressed_at(since) for known in facts.revisions.values()), default=since)
+        since = max((revision.progressed_at(since) for revision in facts.revisions.values()), default=since)
     until = since + policy.progress_deadline
     if now < until:
         return Wait(until=until)
@@ -198,14 +200,14 @@ def _judged(
     way or somebody has paused, the time does not count."""
     trouble = objection(candidate, policy)
     rollout = noted(rollout, candidate, policy, now, trouble=trouble is not None)
-    found = trouble or outside
-    world = found is not None and found.about is About.WORLD
+    problem = trouble or outside
+    world = problem is not None and problem.about is About.WORLD
     if world:
-        return waits(rollout, now), found, None
+        return waits(rollout, now), problem, None
     if rollout.clock.waiting_since:
         rollout = wait_ended(canary.stood_still(rollout, rollout.clock.waiting_since, now), now)
     late = None if _idle(rollout, candidate) else missed_deadline(rollout, candidate, policy, now)
-    return rollout, found, late
+    return rollout, problem, late
 
 
 def _idle(rollout: RolloutStatus, candidate: RevisionFacts) -> bool:
@@ -255,21 +257,21 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
 # -- back
 
 
-def refuse(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome:
+def refuse(state: State, problem: Finding, facts: Facts, now: datetime) -> Outcome:
     """Send the candidate home. Where it has traffic, what was there before takes that back first."""
     candidate = state.candidate
     if candidate is None:
         return Outcome(state=state, allocation=standing_still(state, facts))
-    state = with_refusal(state, refused_as(candidate, found, facts, now), facts)
+    state = with_refusal(state, refused_as(candidate, problem, facts, now), facts)
     if state.rollout and state.stable and (facts.protected - {state.stable.revision}):
         state = replace(state, rollout=unpaused(at_phase(state.rollout, RolloutPhase.ROLLING_BACK, now)))
     else:
         state = replace(state, candidate=None, rollout=None)
-    return Outcome(state=state, allocation=standing_still(state, facts), notes=(_refusal(found),))
+    return Outcome(state=state, allocation=standing_still(state, facts), notes=(_refusal(problem),))
 
 
-def _refusal(found: Finding) -> Note:
-    return Note(reason=found.reason, message=f"refused: {found.message}", warning=True, refuses=True)
+def _refusal(problem: Finding) -> Note:
+    return Note(reason=problem.reason, message=f"refused: {problem.message}", warning=True, refuses=True)
 
 
 def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
@@ -282,13 +284,13 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
     if facts.needed == 0:  # asleep: there is nothing to carry
         none = dict.fromkeys(facts.revisions, 0)
         return Outcome(state=state, allocation=Allocation(counts=none, traffic=all_to(stable.revision)))
-    found = (
+    problem = (
         first_finding(stable, policy) or _unrouted(state, facts) or stopping.awaits_end(rollout, facts, stable, policy)
     )
     until = rollout.phase_started_at + policy.progress_deadline
     planned = strategy.planned(rollout, facts, state, policy, now)
-    wait = Wait(finding=found, until=planned.wait.until)
-    if found is None:
+    wait = Wait(finding=problem, until=planned.wait.until)
+    if problem is None:
         wait |= _overdue(rollout, facts, policy, now)
     else:
         wait |= Wait(until=until) if now < until else Wait(stalled=True)
@@ -306,18 +308,18 @@ def _soak(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     stable = facts.of(state.stable)
     if facts.standby is None:
         return _steady(replace(state, rollout=None), facts)
-    found = first_finding(stable, policy) if stable and not stable.whole else None
-    if found and stable and policy.automatic_rollback and is_certain(found, stable):
-        return sent_home(state, found, facts, now)
-    return replace(_steady(state, facts), wait=Wait(finding=found))
+    problem = first_finding(stable, policy) if stable and not stable.whole else None
+    if problem and stable and policy.automatic_rollback and is_certain(problem, stable):
+        return sent_home(state, problem, facts, now)
+    return replace(_steady(state, facts), wait=Wait(finding=problem))
 
 
-def sent_home(state: State, found: Finding, facts: Facts, now: datetime) -> Outcome:
+def sent_home(state: State, problem: Finding, facts: Facts, now: datetime) -> Outcome:
     """What soaks goes, and the version in standby serves again."""
     if facts.standby is None:
         return _steady(state, facts)
-    state = fallen_back(state, found, facts.standby, facts, now)
-    return Outcome(state=state, allocation=standing_still(state, facts), notes=(_refusal(found),))
+    state = fallen_back(state, problem, facts.standby, facts, now)
+    return Outcome(state=state, allocation=standing_still(state, facts), notes=(_refusal(problem),))
 
 
 def _stable_faults(state: State, facts: Facts) -> tuple[PodFacts, ...]:

@@ -31,9 +31,9 @@ def is_measured(rollout: RolloutStatus) -> bool:
     return canary.analysis is None or canary.analysis.next_at is None
 
 
-def look_due(seen: Evidence | None, now: datetime) -> datetime:
+def look_due(evidence: Evidence | None, now: datetime) -> datetime:
     """When to look at the candidate's counters again."""
-    return seen.after.at + LOOK_EVERY if seen else now
+    return evidence.after.at + LOOK_EVERY if evidence else now
 
 
 def measured(state: State, facts: Facts) -> State:
@@ -45,10 +45,10 @@ def measured(state: State, facts: Facts) -> State:
         return state
     if not is_measured(rollout):
         return _telling(state, rollout, canary, None)
-    seen = facts.evidence.get(topic(candidate.revision or ""))
-    if seen is None or seen.before is None:
+    evidence = facts.evidence.get(topic(candidate.revision or ""))
+    if evidence is None or evidence.before is None:
         return state
-    return _telling(state, rollout, canary, told(seen, contender(candidate, facts), *_MEASURED))
+    return _telling(state, rollout, canary, told(evidence, contender(candidate, facts), *_MEASURED))
 
 
 def _telling(state: State, rollout: RolloutStatus, canary: CanaryStatus, words: str | None) -> State:

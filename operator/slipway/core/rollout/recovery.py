@@ -53,7 +53,7 @@ def _is_first(snapshot: Snapshot, serving: str) -> bool:
     if snapshot.before.rollout is None and snapshot.before.candidate is None:
         return False
     return any(
-        known.revision == serving and known.state is not RevisionState.STABLE for known in snapshot.before.revisions
+        entry.revision == serving and entry.state is not RevisionState.STABLE for entry in snapshot.before.revisions
     )
 
 
@@ -71,7 +71,7 @@ def _repaired(state: State, now: datetime) -> State:
 
 def _listed_as_stable(snapshot: Snapshot) -> RevisionRef | None:
     """The stable revision by the list of revisions, where the reference to it cannot be read."""
-    listed = next((known for known in snapshot.before.revisions if known.state is RevisionState.STABLE), None)
+    listed = next((entry for entry in snapshot.before.revisions if entry.state is RevisionState.STABLE), None)
     if listed is None:
         return None
     record = snapshot.record(listed.revision)

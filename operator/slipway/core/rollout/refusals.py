@@ -32,16 +32,16 @@ class Asked:
     source: str = ""
 
 
-def refused_as(ref: RevisionRef, found: Finding, facts: Facts, now: datetime) -> Refused:
+def refused_as(ref: RevisionRef, problem: Finding, facts: Facts, now: datetime) -> Refused:
     """The record of a version that is sent home."""
-    source = facts.sources.get(ref.ask) if found.reason in _BY_A_PERSON else None
+    source = facts.sources.get(ref.ask) if problem.reason in _BY_A_PERSON else None
     return Refused(
         ask=ref.ask,
         revision=ref.revision,
         version=ref.version,
         source=fit(source, 1024) if source else None,
-        reason=found.reason,
-        message=found.message,
+        reason=problem.reason,
+        message=problem.message,
         at=now,
     )
 
@@ -104,14 +104,14 @@ def lifted(state: State, refusal: Refused, *, keeps_revision: bool = False) -> S
 
 def named(state: State, name: str) -> Refused | None:
     """The refusal that a request means by a revision, or by the beginning of an ask."""
-    known = [*([state.refused] if state.refused else ()), *reversed(state.also_refused)]
-    return next((each for each in known if name in (each.revision, each.ask[:8])), None)
+    before = [*([state.refused] if state.refused else ()), *reversed(state.also_refused)]
+    return next((each for each in before if name in (each.revision, each.ask[:8])), None)
 
 
 def revisions(state: State) -> frozenset[str]:
     """Those that were sent home."""
-    known = (*state.also_refused, *((state.refused,) if state.refused else ()))
-    return frozenset(each.revision for each in known if each.revision)
+    before = (*state.also_refused, *((state.refused,) if state.refused else ()))
+    return frozenset(each.revision for each in before if each.revision)
 
 
 def to_forget(others: Sequence[Refused]) -> frozenset[str]:

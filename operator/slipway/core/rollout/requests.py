@@ -59,11 +59,11 @@ class Request:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read the annotation; ValueError with what is wrong with it."""
-        found = _FORM.fullmatch(text)
-        if found is None or found["verb"] not in set(Verb):
+        match = _FORM.fullmatch(text)
+        if match is None or match["verb"] not in set(Verb):
             verbs = ", ".join(Verb)
             raise ValueError(f"not a request: write VERB/REVISION[@nonce], with VERB one of {verbs}")
-        return cls(text=text, verb=Verb(found["verb"]), revision=found["revision"])
+        return cls(text=text, verb=Verb(match["verb"]), revision=match["revision"])
 
 
 def is_new(text: str | None, handled: list[HandledRequest]) -> bool:
@@ -111,8 +111,8 @@ def carry_out(state: State, request: Request, facts: Facts, policy: Policy, now:
 
 
 def _stale(state: State, request: Request) -> str:
-    known = [("stable", state.stable), ("candidate", state.candidate)]
-    there = [f"{what} {_name(ref)}" for what, ref in known if ref]
+    named = [("stable", state.stable), ("candidate", state.candidate)]
+    there = [f"{what} {_name(ref)}" for what, ref in named if ref]
     if state.refused:
         there.append(f"refused {state.refused.revision or state.refused.ask[:8]}")
     return (
@@ -142,8 +142,10 @@ def _soaking(state: State, request: Request, facts: Facts) -> bool:
 def _abort(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     if not (_moving(state, request) or _soaking(state, request, facts)):
         return None
-    found = finding(Reason.ABORTED, f"aborted as asked for by {request.text}; retry/{request.revision} tries it again")
-    return Answer(state=state, outcome="aborted", send_home=found)
+    problem = finding(
+        Reason.ABORTED, f"aborted as asked for by {request.text}; retry/{request.revision} tries it again"
+    )
+    return Answer(state=state, outcome="aborted", send_home=problem)
 
 
 def _pause(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
@@ -203,18 +205,18 @@ def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: da
 
 def _rollback(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     stable = state.stable
-    found = finding(
+    problem = finding(
         Reason.ROLLED_BACK, f"rolled back as asked for by {request.text}; retry/{request.revision} undoes it"
     )
     if _moving(state, request) or _soaking(state, request, facts):
-        return Answer(state=state, outcome="rolled back", send_home=found)
+        return Answer(state=state, outcome="rolled back", send_home=problem)
     if stable is None or stable.revision != request.revision or state.candidate or facts.previous is None:
         return None
     state = begun(state, facts.previous.evolve(revision=None, number=None), now)
     state = started(state, revision=facts.previous.revision or "", now=now)
     rollout = state.rollout
     back = rollout.evolve(command=rollout.command.evolve(rollback=True)) if rollout else None
-    refusal = refusals.refused_as(stable, found, facts, now)
+    refusal = refusals.refused_as(stable, problem, facts, now)
     return Answer(
         state=replace(refusals.with_refusal(state, refusal, facts), rollout=back),
         outcome=f"going back to {facts.previous.version} (revision {facts.previous.revision})",

@@ -37,7 +37,7 @@ class RevisionRoles:
     @property
     def ends_at(self) -> datetime | None:
         """When the next of them goes."""
-        return min((known.retire_at for known in self.all if known.retire_at), default=None)
+        return min((entry.retire_at for entry in self.all if entry.retire_at), default=None)
 
 
 def roles_of(
@@ -46,41 +46,41 @@ def roles_of(
     """What becomes of the revisions that status knows, with the stable one and the candidate of `state`. `traffic`: who
     answers clients from now on, where that was decided already."""
     others = list(_others(snapshot, state, traffic or snapshot.traffic, ends_standby=ends_standby))
-    standby = sorted(_in(others, RevisionState.STANDBY), key=lambda known: known.number)
-    replaced = (_retired(snapshot, known) for known in standby[:-1])  # a newer one stands by in its place
-    leaving = [known for known in replaced if known.retire_at and known.retire_at > snapshot.now]
+    standby = sorted(_in(others, RevisionState.STANDBY), key=lambda entry: entry.number)
+    replaced = (_retired(snapshot, entry) for entry in standby[:-1])  # a newer one stands by in its place
+    leaving = [entry for entry in replaced if entry.retire_at and entry.retire_at > snapshot.now]
     retiring = [*_in(others, RevisionState.RETIRING), *leaving]
     return RevisionRoles(
         superseded=tuple(_in(others, RevisionState.SUPERSEDED)),
         standby=standby[-1] if standby else None,
-        retiring=tuple(sorted(retiring, key=lambda known: known.number)[-RETIRING_AT_MOST:]),
+        retiring=tuple(sorted(retiring, key=lambda entry: entry.number)[-RETIRING_AT_MOST:]),
     )
 
 
 def _in(others: Sequence[RevisionStatus], state: RevisionState) -> Iterator[RevisionStatus]:
-    return (known for known in others if known.state is state)
+    return (entry for entry in others if entry.state is state)
 
 
-def _retired(snapshot: Snapshot, known: RevisionStatus) -> RevisionStatus:
+def _retired(snapshot: Snapshot, entry: RevisionStatus) -> RevisionStatus:
     """A version in standby whose place another one has taken: its pods stay for their drain."""
-    at = _retires_at(snapshot, known, (known.traffic_ended_at or snapshot.now) + drain_time(snapshot))
-    return known.evolve(state=RevisionState.RETIRING, retire_at=at, retire_by=at + drain_time(snapshot))
+    at = _retires_at(snapshot, entry, (entry.traffic_ended_at or snapshot.now) + drain_time(snapshot))
+    return entry.evolve(state=RevisionState.RETIRING, retire_at=at, retire_by=at + drain_time(snapshot))
 
 
 def _others(snapshot: Snapshot, state: State, traffic: Traffic, *, ends_standby: bool) -> Iterator[RevisionStatus]:
     taken = {ref.revision for ref in (state.stable, state.candidate) if ref}
-    for known in (*snapshot.before.revisions, *_unlisted(snapshot)):
-        if known.revision in taken:
+    for entry in (*snapshot.before.revisions, *_unlisted(snapshot)):
+        if entry.revision in taken:
             continue
-        facts = snapshot.facts(known)
-        role = _role(snapshot, state, known, traffic, ends_standby=ends_standby)
+        facts = snapshot.facts(entry)
+        role = _role(snapshot, state, entry, traffic, ends_standby=ends_standby)
         gone = role is not None and role.state is RevisionState.RETIRING and not facts.count
         if role is not None and not gone and (role.until is None or role.until > snapshot.now):
-            yield known.evolve(
+            yield entry.evolve(
                 state=role.state,
                 traffic_ended_at=role.ended,
                 retire_at=role.until,
-                retire_by=_retires_by(snapshot, known, role.until) if role.state is RevisionState.RETIRING else None,
+                retire_by=_retires_by(snapshot, entry, role.until) if role.state is RevisionState.RETIRING else None,
                 available=facts.available,
                 replicas=facts.count,
             )
@@ -89,7 +89,7 @@ def _others(snapshot: Snapshot, state: State, traffic: Traffic, *, ends_standby:
 def _unlisted(snapshot: Snapshot) -> Iterator[RevisionStatus]:
     """Revisions that status does not list: those with traffic, and where the whole list was lost those with pods as
     well, which may have had traffic until just now."""
-    listed, stable = {known.revision for known in snapshot.before.revisions}, snapshot.before.stable
+    listed, stable = {entry.revision for entry in snapshot.before.revisions}, snapshot.before.stable
     for entry in snapshot.past:
         reached = entry.revision in snapshot.traffic.reaches
         left = not listed and snapshot.available(entry.revision) > 0
@@ -128,23 +128,23 @@ class _Role:
 
 
 def _role(
-    snapshot: Snapshot, state: State, known: RevisionStatus, traffic: Traffic, *, ends_standby: bool
+    snapshot: Snapshot, state: State, entry: RevisionStatus, traffic: Traffic, *, ends_standby: bool
 ) -> _Role | None:
     """What a revision is from now on, and until when; None: it is of no use any more."""
-    if known.revision in traffic.reaches and (state.stable or snapshot.available(known.revision)):
+    if entry.revision in traffic.reaches and (state.stable or snapshot.available(entry.revision)):
         return _Role(state=RevisionState.SUPERSEDED)
-    still_reached = _still_reached(snapshot, known.revision, traffic)
-    ended = snapshot.now if still_reached or known.traffic_ended_at is None else known.traffic_ended_at
+    still_reached = _still_reached(snapshot, entry.revision, traffic)
+    ended = snapshot.now if still_reached or entry.traffic_ended_at is None else entry.traffic_ended_at
     drained = ended + drain_time(snapshot)
-    match known.state:
+    match entry.state:
         case RevisionState.STANDBY:
-            return _after_standby(snapshot, state, known, ended, ends_standby=ends_standby)
+            return _after_standby(snapshot, state, entry, ended, ends_standby=ends_standby)
         case RevisionState.STABLE if state.rollout and state.rollout.phase is RolloutPhase.SOAKING:
             return _Role(state=RevisionState.STANDBY, until=snapshot.now + snapshot.policy.standby, ended=ended)
         case RevisionState.RETIRING:
-            at = drained if still_reached else known.retire_at or drained
-            return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, known, at), ended=ended)
-        case RevisionState.CANDIDATE if not (known.share or _had_traffic(snapshot, known) or known.traffic_ended_at):
+            at = drained if still_reached else entry.retire_at or drained
+            return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, entry, at), ended=ended)
+        case RevisionState.CANDIDATE if not (entry.share or _had_traffic(snapshot, entry) or entry.traffic_ended_at):
             return None
     return _Role(state=RevisionState.RETIRING, until=drained, ended=ended)
 
@@ -165,20 +165,20 @@ def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> dat
         return snapshot.now
     if not snapshot.before.revisions:  # the list was lost: traffic may have left any of them just now
         return snapshot.now if revision in snapshot.deployed else None
-    return next((known.traffic_ended_at for known in snapshot.before.revisions if known.revision == revision), None)
+    return next((entry.traffic_ended_at for entry in snapshot.before.revisions if entry.revision == revision), None)
 
 
 def _after_standby(
-    snapshot: Snapshot, state: State, known: RevisionStatus, ended: datetime, *, ends_standby: bool
+    snapshot: Snapshot, state: State, entry: RevisionStatus, ended: datetime, *, ends_standby: bool
 ) -> _Role:
     """It stands by until its time is over or has to end; its pods stay for their drain."""
     latest, drained = snapshot.now + snapshot.policy.standby, ended + drain_time(snapshot)
-    end = min(known.retire_at or latest, latest)
+    end = min(entry.retire_at or latest, latest)
     if ends_standby or _has_to_go(snapshot, state):
-        return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, known, drained), ended=ended)
+        return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, entry, drained), ended=ended)
     if snapshot.now < end:
         return _Role(state=RevisionState.STANDBY, until=end, ended=ended)
-    return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, known, max(drained, end)), ended=ended)
+    return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, entry, max(drained, end)), ended=ended)
 
 
 def _has_to_go(snapshot: Snapshot, state: State) -> bool:
@@ -201,22 +201,22 @@ def drain_topic(revision: str) -> str:
     return f"{revision}/drain"
 
 
-def _retires_by(snapshot: Snapshot, known: RevisionStatus, until: datetime | None) -> datetime | None:
+def _retires_by(snapshot: Snapshot, entry: RevisionStatus, until: datetime | None) -> datetime | None:
     """The drain time twice: a connection that is kept alive through the Service leaves no pod before that pod ends."""
-    retires = known.state is RevisionState.RETIRING and known.retire_by
+    retires = entry.state is RevisionState.RETIRING and entry.retire_by
     return retires or (until + drain_time(snapshot) if until else None)
 
 
-def _retires_at(snapshot: Snapshot, known: RevisionStatus, at: datetime) -> datetime:
+def _retires_at(snapshot: Snapshot, entry: RevisionStatus, at: datetime) -> datetime:
     """Later than planned, where its pods have counted requests within the drain time, or nobody has looked for as long
     as that; but not for ever."""
     if snapshot.now < at:
         return at
     watched = snapshot.observed.watched_since
-    quiet = max(filter(None, (_last_asked(snapshot, known), watched)), default=None)
+    quiet = max(filter(None, (_last_asked(snapshot, entry), watched)), default=None)
     if quiet is None:
         return at
-    latest = known.retire_by or at
+    latest = entry.retire_by or at
     if watched and latest < watched:  # its time was up while nobody could look
         latest = watched + drain_time(snapshot)
     return max(at, min(quiet + drain_time(snapshot), latest))
@@ -224,31 +224,31 @@ def _retires_at(snapshot: Snapshot, known: RevisionStatus, at: datetime) -> date
 
 def cut_off(snapshot: Snapshot, roles: RevisionRoles) -> Iterator[RevisionStatus]:
     """Those whose time is up, so that their pods go although requests still reach them."""
-    stay = {known.revision for known in roles.all}
-    for known in snapshot.before.revisions:
-        late = known.retire_by is not None and known.retire_by <= snapshot.now
-        if late and known.revision not in stay and snapshot.count(known.revision):
-            last = _last_asked(snapshot, known)
+    stay = {entry.revision for entry in roles.all}
+    for entry in snapshot.before.revisions:
+        late = entry.retire_by is not None and entry.retire_by <= snapshot.now
+        if late and entry.revision not in stay and snapshot.count(entry.revision):
+            last = _last_asked(snapshot, entry)
             if last and last + drain_time(snapshot) > snapshot.now:
-                yield known
+                yield entry
 
 
-def _last_asked(snapshot: Snapshot, known: RevisionStatus) -> datetime | None:
+def _last_asked(snapshot: Snapshot, entry: RevisionStatus) -> datetime | None:
     """When its pods were last seen to have counted a request."""
-    seen = snapshot.observed.evidence.get(drain_topic(known.revision))
-    if seen is None:
+    evidence = snapshot.observed.evidence.get(drain_topic(entry.revision))
+    if evidence is None:
         return None
-    pods = {pod.uid for pod in snapshot.observed.pods_of(known.revision) if not pod.deleting}
-    return last_counted(seen.history, pods, snapshot.golden(known.revision))
+    pods = {pod.uid for pod in snapshot.observed.pods_of(entry.revision) if not pod.deleting}
+    return last_counted(evidence.history, pods, snapshot.golden(entry.revision))
 
 
-def _had_traffic(snapshot: Snapshot, known: RevisionStatus) -> bool:
+def _had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:
     """Whether clients may have connections to it: it had a share that no status tells of any more, or a header led to
     it."""
-    if known.revision in snapshot.traffic.reaches and snapshot.available(known.revision):
+    if entry.revision in snapshot.traffic.reaches and snapshot.available(entry.revision):
         return True
     rollout, candidate = snapshot.before.rollout, snapshot.before.candidate
-    was = candidate is not None and candidate.revision == known.revision
+    was = candidate is not None and candidate.revision == entry.revision
     moved = rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
     header = snapshot.spec.traffic is not None and snapshot.spec.traffic.candidate_header is not None
-    return was and (moved or (header and bool(snapshot.available(known.revision))))
+    return was and (moved or (header and bool(snapshot.available(entry.revision))))

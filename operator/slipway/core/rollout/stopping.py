@@ -31,10 +31,10 @@ def may_not_stop(facts: Facts, candidate: RevisionFacts, policy: Policy) -> Find
     is there, what serves is not stopped."""
     if policy.type is not RolloutType.RECREATE or candidate.count:
         return None
-    for known in facts.revisions.values():
-        stuck = next((pod for pod in (*known.ending, *known.pods) if known.lost_node(pod)), None)
-        if stuck and known.count and known is not candidate:
-            message = f"{candidate.version}: {known.version} is not stopped while {_unheard(known, stuck)}"
+    for revision in facts.revisions.values():
+        stuck = next((pod for pod in (*revision.ending, *revision.pods) if revision.lost_node(pod)), None)
+        if stuck and revision.count and revision is not candidate:
+            message = f"{candidate.version}: {revision.version} is not stopped while {_unheard(revision, stuck)}"
             return finding(Reason.POD_LOST, message)
     return None
 
@@ -42,13 +42,13 @@ def may_not_stop(facts: Facts, candidate: RevisionFacts, policy: Policy) -> Find
 def awaits_end(rollout: RolloutStatus, facts: Facts, leads: RevisionFacts, policy: Policy) -> Finding | None:
     """It may not have pods before others' have ended, which have been told to."""
     proved = rollout.strategy.bundles_verified
-    stopped = proved or not any(known.count for known in facts.revisions.values())
+    stopped = proved or not any(revision.count for revision in facts.revisions.values())
     if leads.count or not stopped or not (proved or policy.type is RolloutType.RECREATE):
         return None
     lingering = list(_lingering(facts, leads))
-    for known, pod in lingering:
-        if known.lost_node(pod):
-            return finding(Reason.POD_LOST, f"{leads.version}: starts no pod while {_unheard(known, pod)}")
+    for revision, pod in lingering:
+        if revision.lost_node(pod):
+            return finding(Reason.POD_LOST, f"{leads.version}: starts no pod while {_unheard(revision, pod)}")
     if not lingering:
         return None
     pod = lingering[0][1]
@@ -58,11 +58,11 @@ def awaits_end(rollout: RolloutStatus, facts: Facts, leads: RevisionFacts, polic
     return finding(Reason.DRAINING, message)
 
 
-def _unheard(known: RevisionFacts, pod: PodFacts) -> str:
+def _unheard(revision: RevisionFacts, pod: PodFacts) -> str:
     """That a pod has ended nobody can tell, and what helps."""
     force = f"kubectl delete pod {pod.name} --grace-period=0 --force"
     remedy = f"delete Node {pod.node} if its machine is off, or the pod: {force}"
-    return f"nobody can tell whether {pod.name} of {known.version} has ended: {known.lost_node(pod)}; {remedy}"
+    return f"nobody can tell whether {pod.name} of {revision.version} has ended: {revision.lost_node(pod)}; {remedy}"
 
 
 def lingers(facts: Facts, leads: RevisionFacts) -> bool:
@@ -72,7 +72,7 @@ def lingers(facts: Facts, leads: RevisionFacts) -> bool:
 
 def _lingering(facts: Facts, leads: RevisionFacts) -> Iterator[tuple[RevisionFacts, PodFacts]]:
     """Pods of other revisions that may still run. One whose Node is not there any more does not."""
-    for known in facts.revisions.values():
-        for pod in (*known.ending, *known.pods):
-            if known is not leads and not known.has_no_node(pod):
-                yield known, pod
+    for revision in facts.revisions.values():
+        for pod in (*revision.ending, *revision.pods):
+            if revision is not leads and not revision.has_no_node(pod):
+                yield revision, pod

@@ -102,20 +102,20 @@ def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy,
         facts.of(state.stable if back else state.candidate),
         facts.of(state.candidate if back else state.stable),
     )
-    found = first_finding(leads, policy) if leads else None
-    no_place = found is not None and found.reason in NO_PLACE
+    problem = first_finding(leads, policy) if leads else None
+    no_place = problem is not None and problem.reason in NO_PLACE
     since = (rollout.strategy.unschedulable_since or now) if no_place else None
     rollout = rollout.evolve(strategy=rollout.strategy.evolve(unschedulable_since=since))
     if not rollout.strategy.type and state.stable:  # a first version takes nobody's place
         rollout = _explained(rollout, RolloutType.ROLLING_UPDATE, None)
     surging = Strategy(rollout=rollout, limits=_limits(rollout, facts, policy, leads))
-    if rollout.strategy.making_room or not (found and no_place and _may_yield(facts, policy)):
+    if rollout.strategy.making_room or not (problem and no_place and _may_yield(facts, policy)):
         return surging
     due = (since or now) + policy.unschedulable_grace
     carries = gives is not None and gives.available > 0
     if now < due and carries:
         return replace(surging, wait=Wait(until=due))
-    return _yielding(surging, facts, state, policy, found, carries=carries and not back)
+    return _yielding(surging, facts, state, policy, problem, carries=carries and not back)
 
 
 def _may_yield(facts: Facts, policy: Policy) -> bool:
@@ -123,12 +123,12 @@ def _may_yield(facts: Facts, policy: Policy) -> bool:
 
 
 def _yielding(
-    surging: Strategy, facts: Facts, state: State, policy: Policy, found: Finding, *, carries: bool
+    surging: Strategy, facts: Facts, state: State, policy: Policy, problem: Finding, *, carries: bool
 ) -> Strategy:
     single = facts.needed == 1
     old = state.stable.version if state.stable else "the old version"
     way = f"{old} stops before the next starts" if single else f"one pod of {old} at a time makes room"
-    why = fit(f"no place for a surge pod for {policy.unschedulable_grace}, so {way}: {found.message}")
+    why = fit(f"no place for a surge pod for {policy.unschedulable_grace}, so {way}: {problem.message}")
     rollout = _explained(surging.rollout, RolloutType.RECREATE if single else RolloutType.ROLLING_UPDATE, why)
     if carries and not rollout.strategy.bundles_verified:
         return replace(surging, rollout=rollout, needs_proof=True, before_proof=surging.limits)

@@ -139,14 +139,14 @@ def promoted(state: State, now: datetime, *, soaks: bool) -> tuple[State, tuple[
     return replace(state, stable=candidate, candidate=None, rollout=left), (note,)
 
 
-def fallen_back(state: State, found: Finding, standby: RevisionRef, facts: Facts, now: datetime) -> State:
+def fallen_back(state: State, problem: Finding, standby: RevisionRef, facts: Facts, now: datetime) -> State:
     """What has just taken over is sent home: the version before, whose pods are still there, is stable again."""
     if state.stable is None or state.rollout is None:
         return state
     number, sent_home, rollout = state.last_number + 1, state.stable, state.rollout
     state = replace(state, stable=standby.evolve(number=number))
     return replace(
-        refusals.with_refusal(state, refusals.refused_as(sent_home, found, facts, now), facts),
+        refusals.with_refusal(state, refusals.refused_as(sent_home, problem, facts, now), facts),
         candidate=sent_home,
         rollout=at_phase(rollout, RolloutPhase.ROLLING_BACK, now),
         last_number=number,

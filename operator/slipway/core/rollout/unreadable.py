@@ -13,5 +13,5 @@ def unreadable(snapshot: Snapshot, state: State) -> BlockedWrite | None:
     if snapshot.suspended or ref is None or ref.revision is None or ref.revision in snapshot.deployed:
         return None
     why = history.unreadable(snapshot.observed, snapshot.owner, ref.revision)
-    said = f"{ref.version}: no pods can be made of revision {ref.revision}: {why}, or ask for another version"
-    return BlockedWrite(finding=finding(Reason.REVISION_UNREADABLE, said)) if why else None
+    message = f"{ref.version}: no pods can be made of revision {ref.revision}: {why}, or ask for another version"
+    return BlockedWrite(finding=finding(Reason.REVISION_UNREADABLE, message)) if why else None

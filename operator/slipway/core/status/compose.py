@@ -76,7 +76,7 @@ def _revisions(snapshot: Snapshot, state: State, roles: RevisionRoles, desired: 
         for ref, what in leading
         if ref and ref.revision
     ]
-    others = (known.evolve(share=by_revision.get(known.revision, 0)) for known in roles.all)
+    others = (entry.evolve(share=by_revision.get(entry.revision, 0)) for entry in roles.all)
     return [*shown, *others]
 
 

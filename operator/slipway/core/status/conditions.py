@@ -52,7 +52,7 @@ def conditions(summary: Summary, before: list[Condition], *, generation: int, no
     stalled = summary.stalled or (summary.refused and not summary.moving_back)
     reconciling = not (ready or stalled or summary.suspended)
     available = summary.available > 0
-    said = [
+    states = [
         ("Ready", ready, reason, message),
         ("Available", available, Reason.AVAILABLE if available else Reason.UNAVAILABLE, _availability(summary)),
         ("Reconciling", reconciling, reason, message if reconciling else ""),
@@ -61,7 +61,7 @@ def conditions(summary: Summary, before: list[Condition], *, generation: int, no
     kept = {condition.type: condition for condition in before}
     return [
         _condition(kept.get(kind), kind, true, reason=str(why), message=words, generation=generation, now=now)
-        for kind, true, why, words in said
+        for kind, true, why, words in states
     ]
 
 
@@ -83,8 +83,8 @@ def _why(summary: Summary) -> tuple[Reason, str]:
         Phase.PAUSED: (Reason.PAUSED, f"{summary.candidate}: paused as somebody asked; resume lets it go on{moved}"),
         Phase.ROLLING_BACK: (Reason.ROLLING_BACK, f"{summary.serving}: takes its share back{moved}"),
     }
-    said = [_availability(summary), summary.waits if summary.serving else None]
-    return words.get(current, (Reason.UNAVAILABLE, "; ".join(filter(None, said))))
+    parts = [_availability(summary), summary.waits if summary.serving else None]
+    return words.get(current, (Reason.UNAVAILABLE, "; ".join(filter(None, parts))))
 
 
 def _availability(summary: Summary) -> str:

@@ -17,14 +17,18 @@ from slipway.core.status.summary import Summary
 def news(before: ModelDeploymentStatus, summary: Summary) -> tuple[Note, ...]:
     """An Event when a finding is new; the condition goes on saying it. What may yet prove to be a version's own fault
     is told when it is refused for it."""
-    found = summary.finding
+    problem = summary.finding
     on_its_way = summary.candidate is not None and not summary.stalled
-    if found is None or (found.about is About.REVISION and on_its_way):
+    if problem is None or (problem.about is About.REVISION and on_its_way):
         return ()
-    known = {condition.reason for condition in before.conditions if condition.type == "Ready"}
-    known |= set(before.rollout.reported_reasons) if before.rollout else set()
-    warns = found.reason not in _NO_WARNING
-    return () if str(found.reason) in known else (Note(reason=found.reason, message=found.message, warning=warns),)
+    reported = {condition.reason for condition in before.conditions if condition.type == "Ready"}
+    reported |= set(before.rollout.reported_reasons) if before.rollout else set()
+    warns = problem.reason not in _NO_WARNING
+    return (
+        ()
+        if str(problem.reason) in reported
+        else (Note(reason=problem.reason, message=problem.message, warning=warns),)
+    )
 
 
 _NO_WARNING: Final = frozenset(
@@ -33,19 +37,19 @@ _NO_WARNING: Final = frozenset(
 """What goes by in most rollouts that have it."""
 
 
-def cut_off_note(snapshot: Snapshot, known: RevisionStatus) -> Note:
+def cut_off_note(snapshot: Snapshot, entry: RevisionStatus) -> Note:
     """The Event for pods that go although requests still reach them."""
     longest = int(2 * drain_time(snapshot).total_seconds())
     message = (
-        f"{known.version} (revision {known.revision}): its pods go although requests still reach them, {longest} s "
+        f"{entry.version} (revision {entry.revision}): its pods go although requests still reach them, {longest} s "
         "after its traffic moved: a client keeps its connection for longer, or a proxy has not followed"
     )
     return Note(reason=Reason.DRAINING, message=message, warning=True)
 
 
-def remembering(state: State, told: Sequence[Note]) -> State:
+def remembering(state: State, events: Sequence[Note]) -> State:
     """Reasons may come and go in turns: each is told once in a rollout."""
-    if state.rollout is None or not told:
+    if state.rollout is None or not events:
         return state
-    reasons = [*state.rollout.reported_reasons, *(str(note.reason) for note in told)][:32]
+    reasons = [*state.rollout.reported_reasons, *(str(note.reason) for note in events)][:32]
     return replace(state, rollout=state.rollout.evolve(reported_reasons=reasons))
