@@ -5,7 +5,7 @@ from typing import Any, cast
 from hypothesis import strategies as st
 
 from tests.core.cluster import clients
-from tests.core.cluster.torn import TornMachine
+from tests.core.cluster.torn import GATEWAY, TornMachine
 
 
 class Chosen:
@@ -206,4 +206,17 @@ def test_a_stable_version_without_pods_that_status_lost_gives_the_candidate_no_m
     machine.loses_status("stable")
     machine.settles()
     assert machine.world.status["stable"]["version"] == "3"
+    machine.teardown()
+
+
+def test_requests_with_the_candidates_header_go_to_no_service_that_is_somebody_elses() -> None:
+    machine = begun(canary({"weight": 34}, {"pause": {}}), routed=True)
+    machine.edit(traffic={**GATEWAY, "candidateHeader": {"name": "x-candidate", "value": "1"}})
+    machine.a_rollout_comes_so_far(version="4", rounds=5)
+    name = deployment(machine, "4")
+    machine.a_stranger_takes_a_name(data=chosen(("Service", name)))
+    machine.settles()
+    rules = machine.world.objects["HTTPRoute", "churn"]["spec"]["rules"]
+    refs = [ref for rule in rules for ref in rule["backendRefs"] if ref["name"] == name]
+    assert not any(ref.get("weight", 1) for ref in refs)
     machine.teardown()

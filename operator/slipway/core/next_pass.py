@@ -8,6 +8,7 @@ from slipway.core.children.route import ROUTES
 from slipway.core.desired.objects import DesiredState
 from slipway.core.diff import Changes
 from slipway.core.looks.due import wakes_at
+from slipway.core.names import of_revision
 from slipway.core.observed.blocked_writes import BlockedWrite, hindered, told_at
 from slipway.core.plan import Action, Apply, Delete, place_of
 from slipway.core.rollout import refusals
@@ -56,6 +57,7 @@ def _goes_on(snapshot: Snapshot, outcome: Outcome, actions: Sequence[Action]) ->
         or ((permits or forgets) and bool(actions))
         or _moves_traffic(snapshot, outcome, actions)
         or _writes_route(actions)
+        or _makes_addressable(snapshot, actions)
     )
 
 
@@ -63,6 +65,13 @@ def _writes_route(actions: Sequence[Action]) -> bool:
     """What a gateway had said of a route is no longer said of it, and its silence will count; a new one is an owner of
     what guards it."""
     return any(isinstance(a, Apply) and a.manifest["kind"] in ROUTES for a in actions)
+
+
+def _makes_addressable(snapshot: Snapshot, actions: Sequence[Action]) -> bool:
+    """Whether pods that could answer get a Service of their own back, to which a gateway can send their share."""
+    made = {a.manifest["metadata"]["name"] for a in actions if isinstance(a, Apply) and a.manifest["kind"] == "Service"}
+    ready = (of_revision(snapshot.owner.name, name) for name in snapshot.deployed if snapshot.available(name))
+    return snapshot.route is not None and not made.isdisjoint(ready)
 
 
 def _moves_traffic(snapshot: Snapshot, outcome: Outcome, actions: Sequence[Action]) -> bool:

@@ -243,7 +243,9 @@ class Disturbed(Simulator):
         if (kind, "churn") in self.taken:
             return  # nothing was written
         route, candidate, needed = self.objects[kind, "churn"], plan.status.candidate, plan.status.replicas
-        named = {ref["name"] for rule in route["spec"]["rules"] for ref in rule.get("backendRefs", ())}
+        refs = [ref for rule in route["spec"]["rules"] for ref in rule.get("backendRefs", ())]
+        # A Service whose name is taken is there, and somebody else's: no request may go to it.
+        named = {ref["name"] for ref in refs if ref.get("weight", 1) or ("Service", ref["name"]) not in self.taken}
         assert {("Service", name) for name in named} <= self.objects.keys(), "requests to these would be answered 500"
         revision = candidate.revision or "" if candidate and plan.status.stable else ""
         share, rolls = (

@@ -110,7 +110,7 @@ def _routing(
 ) -> Routing:
     named = sorted(revisions, key=lambda entry: (not weights.get(entry.revision), entry.number))
     candidate = state.candidate.revision if state.candidate else None
-    answers = candidate if candidate and snapshot.available(candidate) else None
+    answers = candidate if candidate and snapshot.available(candidate) and snapshot.addressable(candidate) else None
     status = state.rollout.canary if state.rollout else None
     copies = mirrored(status, snapshot.available(answers), snapshot.needed) if status and answers else 0
     return Routing(
