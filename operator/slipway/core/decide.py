@@ -27,7 +27,8 @@ from slipway.core.platform import Platform
 from slipway.core.preconditions import guards_relied_on, pods_relied_on
 from slipway.core.reasons import Reason, finding
 from slipway.core.rollout.clocks import bounded
-from slipway.core.rollout.roles import cut_off, roles_of
+from slipway.core.rollout.draining import cut_off
+from slipway.core.rollout.roles import roles_of
 from slipway.core.rollout.turn import outcome_of
 from slipway.core.rollout.unreadable import unreadable
 from slipway.core.snapshot import Snapshot
@@ -97,7 +98,11 @@ def _decide(snapshot: Snapshot) -> Plan:
     return Plan(
         status=status_of(snapshot=snapshot, outcome=outcome, roles=roles, desired=desired, summary=summary),
         actions=tuple(changes.actions),
-        notes=(*outcome.notes, *events, *(cut_off_note(snapshot, entry) for entry in cut_off(snapshot, roles))),
+        notes=(
+            *outcome.notes,
+            *events,
+            *(cut_off_note(snapshot, entry) for entry in cut_off(snapshot, roles.revisions)),
+        ),
         relies_on=pods_relied_on(snapshot, desired, changes) if state.stable else {},
         relies_on_guards=guards_relied_on(snapshot, changes),
         looks=looks,

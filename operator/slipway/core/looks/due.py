@@ -16,7 +16,8 @@ from slipway.core.children.pod import model_name
 from slipway.core.looks.not_started import wanted
 from slipway.core.rollout import mirroring
 from slipway.core.rollout.analysis_gate import topic
-from slipway.core.rollout.roles import RevisionRoles, drain_time, drain_topic
+from slipway.core.rollout.draining import drain_time, drain_topic
+from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import State
 from slipway.core.snapshot import Snapshot
 

@@ -1,21 +1,17 @@
-"""Lineup: what each revision that still has pods is for, beside the stable one and the candidate."""
+"""Roles: what each revision that still has pods is for, beside the stable one and the candidate."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from slipway.api.scalars import duration
-from slipway.api.v1alpha1.spec import RolloutType, Server
+from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutPhase
-from slipway.core.analysis.drain import last_counted
 from slipway.core.children.revision import RevisionRecord
+from slipway.core.rollout.draining import drain_time, had_traffic, retires_at, retires_by, still_reached
 from slipway.core.rollout.state import State
 from slipway.core.shares import Traffic
 from slipway.core.snapshot import Snapshot
-
-DRAIN_AT_LEAST: Final = timedelta(seconds=30)
-"""A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer (design §5)."""
 
 RETIRING_AT_MOST: Final = 8
 """The newest of them: under a requestTimeout of hours, versions may come faster than old ones go."""
@@ -33,6 +29,11 @@ class RevisionRoles:
     def all(self) -> tuple[RevisionStatus, ...]:
         """All of them, as status lists them."""
         return (*self.superseded, *((self.standby,) if self.standby else ()), *self.retiring)
+
+    @property
+    def revisions(self) -> frozenset[str]:
+        """Their names."""
+        return frozenset(entry.revision for entry in self.all)
 
     @property
     def ends_at(self) -> datetime | None:
@@ -63,7 +64,7 @@ def _in(others: Sequence[RevisionStatus], state: RevisionState) -> Iterator[Revi
 
 def _retired(snapshot: Snapshot, entry: RevisionStatus) -> RevisionStatus:
     """A version in standby whose place another one has taken: its pods stay for their drain."""
-    at = _retires_at(snapshot, entry, (entry.traffic_ended_at or snapshot.now) + drain_time(snapshot))
+    at = retires_at(snapshot, entry, (entry.traffic_ended_at or snapshot.now) + drain_time(snapshot))
     return entry.evolve(state=RevisionState.RETIRING, retire_at=at, retire_by=at + drain_time(snapshot))
 
 
@@ -80,7 +81,7 @@ def _others(snapshot: Snapshot, state: State, traffic: Traffic, *, ends_standby:
                 state=role.state,
                 traffic_ended_at=role.ended,
                 retire_at=role.until,
-                retire_by=_retires_by(snapshot, entry, role.until) if role.state is RevisionState.RETIRING else None,
+                retire_by=retires_by(snapshot, entry, role.until) if role.state is RevisionState.RETIRING else None,
                 available=facts.available,
                 replicas=facts.count,
             )
@@ -133,7 +134,7 @@ def _role(
     """What a revision is from now on, and until when; None: it is of no use any more."""
     if entry.revision in traffic.reaches and (state.stable or snapshot.available(entry.revision)):
         return _Role(state=RevisionState.SUPERSEDED)
-    still_reached = _still_reached(snapshot, entry.revision, traffic)
+    still_reached = still_reached(snapshot, entry.revision, traffic)
     ended = snapshot.now if still_reached or entry.traffic_ended_at is None else entry.traffic_ended_at
     drained = ended + drain_time(snapshot)
     match entry.state:
@@ -143,29 +144,10 @@ def _role(
             return _Role(state=RevisionState.STANDBY, until=snapshot.now + snapshot.policy.standby, ended=ended)
         case RevisionState.RETIRING:
             at = drained if still_reached else entry.retire_at or drained
-            return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, entry, at), ended=ended)
-        case RevisionState.CANDIDATE if not (entry.share or _had_traffic(snapshot, entry) or entry.traffic_ended_at):
+            return _Role(state=RevisionState.RETIRING, until=retires_at(snapshot, entry, at), ended=ended)
+        case RevisionState.CANDIDATE if not (entry.share or had_traffic(snapshot, entry) or entry.traffic_ended_at):
             return None
     return _Role(state=RevisionState.RETIRING, until=drained, ended=ended)
-
-
-def _still_reached(snapshot: Snapshot, revision: str, traffic: Traffic) -> bool:
-    """Whether clients reach a revision although the traffic is not its own any more. A Service that goes on spanning
-    several reaches every pod: what leaves it then does so pod by pod."""
-    selected = revision in snapshot.selected and len(traffic.service) < 2
-    return selected or (snapshot.route is not None and revision in snapshot.route.reaches)
-
-
-def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> datetime | None:
-    """When stable or the candidate last lost its traffic, as far as anybody can tell; None where it has some, or never
-    had any."""
-    if revision in traffic.reaches:
-        return None
-    if _still_reached(snapshot, revision, traffic):
-        return snapshot.now
-    if not snapshot.before.revisions:  # the list was lost: traffic may have left any of them just now
-        return snapshot.now if revision in snapshot.deployed else None
-    return next((entry.traffic_ended_at for entry in snapshot.before.revisions if entry.revision == revision), None)
 
 
 def _after_standby(
@@ -175,10 +157,10 @@ def _after_standby(
     latest, drained = snapshot.now + snapshot.policy.standby, ended + drain_time(snapshot)
     end = min(entry.retire_at or latest, latest)
     if ends_standby or _has_to_go(snapshot, state):
-        return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, entry, drained), ended=ended)
+        return _Role(state=RevisionState.RETIRING, until=retires_at(snapshot, entry, drained), ended=ended)
     if snapshot.now < end:
         return _Role(state=RevisionState.STANDBY, until=end, ended=ended)
-    return _Role(state=RevisionState.RETIRING, until=_retires_at(snapshot, entry, max(drained, end)), ended=ended)
+    return _Role(state=RevisionState.RETIRING, until=retires_at(snapshot, entry, max(drained, end)), ended=ended)
 
 
 def _has_to_go(snapshot: Snapshot, state: State) -> bool:
@@ -189,66 +171,3 @@ def _has_to_go(snapshot: Snapshot, state: State) -> bool:
         snapshot.policy.type is RolloutType.CANARY and snapshot.route
     )
     return moving and not alone
-
-
-def drain_time(snapshot: Snapshot) -> timedelta:
-    """How long a revision has to be without requests before its pods go."""
-    return max(DRAIN_AT_LEAST, duration((snapshot.spec.server or Server()).request_timeout))
-
-
-def drain_topic(revision: str) -> str:
-    """What the looks for it are kept under."""
-    return f"{revision}/drain"
-
-
-def _retires_by(snapshot: Snapshot, entry: RevisionStatus, until: datetime | None) -> datetime | None:
-    """The drain time twice: a connection that is kept alive through the Service leaves no pod before that pod ends."""
-    retires = entry.state is RevisionState.RETIRING and entry.retire_by
-    return retires or (until + drain_time(snapshot) if until else None)
-
-
-def _retires_at(snapshot: Snapshot, entry: RevisionStatus, at: datetime) -> datetime:
-    """Later than planned, where its pods have counted requests within the drain time, or nobody has looked for as long
-    as that; but not for ever."""
-    if snapshot.now < at:
-        return at
-    watched = snapshot.observed.watched_since
-    quiet = max(filter(None, (_last_asked(snapshot, entry), watched)), default=None)
-    if quiet is None:
-        return at
-    latest = entry.retire_by or at
-    if watched and latest < watched:  # its time was up while nobody could look
-        latest = watched + drain_time(snapshot)
-    return max(at, min(quiet + drain_time(snapshot), latest))
-
-
-def cut_off(snapshot: Snapshot, roles: RevisionRoles) -> Iterator[RevisionStatus]:
-    """Those whose time is up, so that their pods go although requests still reach them."""
-    stay = {entry.revision for entry in roles.all}
-    for entry in snapshot.before.revisions:
-        late = entry.retire_by is not None and entry.retire_by <= snapshot.now
-        if late and entry.revision not in stay and snapshot.count(entry.revision):
-            last = _last_asked(snapshot, entry)
-            if last and last + drain_time(snapshot) > snapshot.now:
-                yield entry
-
-
-def _last_asked(snapshot: Snapshot, entry: RevisionStatus) -> datetime | None:
-    """When its pods were last seen to have counted a request."""
-    evidence = snapshot.observed.evidence.get(drain_topic(entry.revision))
-    if evidence is None:
-        return None
-    pods = {pod.uid for pod in snapshot.observed.pods_of(entry.revision) if not pod.deleting}
-    return last_counted(evidence.history, pods, snapshot.golden(entry.revision))
-
-
-def _had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:
-    """Whether clients may have connections to it: it had a share that no status tells of any more, or a header led to
-    it."""
-    if entry.revision in snapshot.traffic.reaches and snapshot.available(entry.revision):
-        return True
-    rollout, candidate = snapshot.before.rollout, snapshot.before.candidate
-    was = candidate is not None and candidate.revision == entry.revision
-    moved = rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
-    header = snapshot.spec.traffic is not None and snapshot.spec.traffic.candidate_header is not None
-    return was and (moved or (header and bool(snapshot.available(entry.revision))))

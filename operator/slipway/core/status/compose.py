@@ -6,7 +6,8 @@ from slipway.core.autoscaling import shown_count
 from slipway.core.desired.objects import DesiredRevision, DesiredState
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
 from slipway.core.rollout.analysis_gate import ended, of_rollout
-from slipway.core.rollout.roles import RevisionRoles, described, traffic_ended_at
+from slipway.core.rollout.draining import traffic_ended_at
+from slipway.core.rollout.roles import RevisionRoles, described
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.conditions import conditions, phase

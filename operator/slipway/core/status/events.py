@@ -8,7 +8,7 @@ from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.status import RevisionStatus
 from slipway.core.plan import Note
 from slipway.core.reasons import About, Reason
-from slipway.core.rollout.roles import drain_time
+from slipway.core.rollout.draining import drain_time
 from slipway.core.rollout.state import State
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.summary import Summary

@@ -1,0 +1,96 @@
+"""Draining: when a revision lost its traffic, and how long its pods stay after that."""
+
+from collections.abc import Iterator, Set
+from datetime import datetime, timedelta
+from typing import Final
+
+from slipway.api.scalars import duration
+from slipway.api.v1alpha1.spec import Server
+from slipway.api.v1alpha1.status import RevisionState, RevisionStatus, RolloutPhase
+from slipway.core.analysis.drain import last_counted
+from slipway.core.shares import Traffic
+from slipway.core.snapshot import Snapshot
+
+DRAIN_AT_LEAST: Final = timedelta(seconds=30)
+"""A revision that lost its traffic keeps its pods this long, or requestTimeout if that is longer."""
+
+
+def drain_time(snapshot: Snapshot) -> timedelta:
+    """How long a revision has to be without requests before its pods go."""
+    return max(DRAIN_AT_LEAST, duration((snapshot.spec.server or Server()).request_timeout))
+
+
+def drain_topic(revision: str) -> str:
+    """What the looks for it are kept under."""
+    return f"{revision}/drain"
+
+
+def still_reached(snapshot: Snapshot, revision: str, traffic: Traffic) -> bool:
+    """Whether clients reach a revision although the traffic is not its own any more. A Service that goes on spanning
+    several reaches every pod: what leaves it then does so pod by pod."""
+    selected = revision in snapshot.selected and len(traffic.service) < 2
+    return selected or (snapshot.route is not None and revision in snapshot.route.reaches)
+
+
+def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> datetime | None:
+    """When stable or the candidate last lost its traffic, as far as anybody can tell; None where it has some, or never
+    had any."""
+    if revision in traffic.reaches:
+        return None
+    if still_reached(snapshot, revision, traffic):
+        return snapshot.now
+    if not snapshot.before.revisions:  # the list was lost: traffic may have left any of them just now
+        return snapshot.now if revision in snapshot.deployed else None
+    return next((entry.traffic_ended_at for entry in snapshot.before.revisions if entry.revision == revision), None)
+
+
+def had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:
+    """Whether clients may have connections to it: it had a share that no status tells of any more, or a header led to
+    it."""
+    if entry.revision in snapshot.traffic.reaches and snapshot.available(entry.revision):
+        return True
+    rollout, candidate = snapshot.before.rollout, snapshot.before.candidate
+    was = candidate is not None and candidate.revision == entry.revision
+    moved = rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
+    header = snapshot.spec.traffic is not None and snapshot.spec.traffic.candidate_header is not None
+    return was and (moved or (header and bool(snapshot.available(entry.revision))))
+
+
+def retires_at(snapshot: Snapshot, entry: RevisionStatus, at: datetime) -> datetime:
+    """Later than planned, where its pods have counted requests within the drain time, or nobody has looked for as long
+    as that; but not for ever."""
+    if snapshot.now < at:
+        return at
+    watched = snapshot.observed.watched_since
+    quiet = max(filter(None, (_last_asked(snapshot, entry), watched)), default=None)
+    if quiet is None:
+        return at
+    latest = entry.retire_by or at
+    if watched and latest < watched:  # its time was up while nobody could look
+        latest = watched + drain_time(snapshot)
+    return max(at, min(quiet + drain_time(snapshot), latest))
+
+
+def retires_by(snapshot: Snapshot, entry: RevisionStatus, until: datetime | None) -> datetime | None:
+    """The drain time twice: a connection that is kept alive through the Service leaves no pod before that pod ends."""
+    retires = entry.state is RevisionState.RETIRING and entry.retire_by
+    return retires or (until + drain_time(snapshot) if until else None)
+
+
+def cut_off(snapshot: Snapshot, stay: Set[str]) -> Iterator[RevisionStatus]:
+    """Those that do not stay: their time is up, so that their pods go although requests still reach them."""
+    for entry in snapshot.before.revisions:
+        late = entry.retire_by is not None and entry.retire_by <= snapshot.now
+        if late and entry.revision not in stay and snapshot.count(entry.revision):
+            last = _last_asked(snapshot, entry)
+            if last and last + drain_time(snapshot) > snapshot.now:
+                yield entry
+
+
+def _last_asked(snapshot: Snapshot, entry: RevisionStatus) -> datetime | None:
+    """When its pods were last seen to have counted a request."""
+    evidence = snapshot.observed.evidence.get(drain_topic(entry.revision))
+    if evidence is None:
+        return None
+    pods = {pod.uid for pod in snapshot.observed.pods_of(entry.revision) if not pod.deleting}
+    return last_counted(evidence.history, pods, snapshot.golden(entry.revision))
