@@ -30,7 +30,7 @@ from slipway.core.rollout.clocks import bounded
 from slipway.core.rollout.draining import cut_off
 from slipway.core.rollout.roles import roles_of
 from slipway.core.rollout.turn import outcome_of
-from slipway.core.rollout.unreadable import unreadable
+from slipway.core.rollout.unreadable_revision import unreadable_revision
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.compose import status_of
 from slipway.core.status.conditions import conditions, phase
@@ -55,7 +55,7 @@ def decide(
     try:
         parsed = ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
-        return _unreadable(before, error, owner, now)
+        return _spec_invalid(before, error, owner, now)
     ask = ask_of(parsed)
     adopted, stored = observed.adopted(owner), bounded(before, parsed, now)
     return _decide(
@@ -63,7 +63,7 @@ def decide(
     )
 
 
-def _unreadable(before: ModelDeploymentStatus, error: ValidationError, owner: Owner, now: datetime) -> Plan:
+def _spec_invalid(before: ModelDeploymentStatus, error: ValidationError, owner: Owner, now: datetime) -> Plan:
     """A spec that this version cannot read. What serves is left exactly as it is."""
     first = error.errors(include_url=False)[0]
     path = ".".join(("spec", *(str(part) for part in first["loc"])))
@@ -90,7 +90,7 @@ def _decide(snapshot: Snapshot) -> Plan:
     roles = roles_of(snapshot, state, traffic=traffic_of(snapshot, outcome), ends_standby=outcome.ends_standby)
     desired = desired_state(snapshot, outcome, roles, record)
     changes = diff(desired, snapshot.observed, snapshot.owner)
-    blocked = blocked_write(snapshot.observed, snapshot.now, changes.conflicts) or unreadable(snapshot, state)
+    blocked = blocked_write(snapshot.observed, snapshot.now, changes.conflicts) or unreadable_revision(snapshot, state)
     summary = summary_of(snapshot, outcome, desired, blocked)
     events = news(snapshot.before, summary) if not outcome.notes else ()
     outcome = replace(outcome, state=remembering(state, events))

@@ -1,4 +1,4 @@
-"""What a desired object is."""
+"""A desired object: its manifest, its pods, when it is written, and in which order what is not desired is deleted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Hindrance: why a child cannot be written, in words.
+"""Blocked writes: why a child cannot be written, in words.
 
 Its name is taken, the API server refuses it, a write fails, or what was written does not stay. What may pass by itself
 is told once it has lasted for some seconds, and stalls once it has lasted for as long as any progress may take.

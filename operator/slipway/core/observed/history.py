@@ -78,7 +78,7 @@ def is_lost(observed: Observed, owner: Owner, revision: str) -> bool:
     return stored is None and record_of(observed, owner, revision) is None
 
 
-def unreadable(observed: Observed, owner: Owner, revision: str) -> str | None:
+def why_unreadable(observed: Observed, owner: Owner, revision: str) -> str | None:
     """Why nothing can be made of a revision that is stored; None where it can be, or where it is lost."""
     stored = observed.child("ControllerRevision", of_revision(owner.name, revision))
     if stored is None or record_of(observed, owner, revision) is not None:

@@ -1,4 +1,4 @@
-"""Inventory: what the nodes offer now, in one sentence beside a wait for capacity.
+"""Node capacity: what the nodes offer now, in one sentence beside a wait for capacity.
 
 Never a verdict: a pool that is scaled to zero has no node to look at, and still serves the ask once it has grown.
 """

@@ -1,4 +1,4 @@
-"""Unstarted: a Job without its pod, and a pod without its first container.
+"""Not started: a Job without its pod, and a pod without its first container.
 
 Neither object says why: that a Secret cannot be mounted, or that the API server refuses a pod, is told by Kubernetes'
 Events alone. They are read when something takes unusually long, and are not watched: a busy cluster has thousands.

@@ -13,7 +13,7 @@ from slipway.core.rollout import refusals
 from slipway.core.rollout.canary import splits_requests
 from slipway.core.rollout.roles import RevisionRoles, roles_of
 from slipway.core.rollout.state import Facts, Proof, State
-from slipway.core.rollout.unreadable import unreadable
+from slipway.core.rollout.unreadable_revision import unreadable_revision
 from slipway.core.snapshot import Snapshot
 
 
@@ -51,7 +51,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
 
 
 def _blocked(snapshot: Snapshot, state: State) -> BlockedWrite | None:
-    return blocked_write(snapshot.observed, snapshot.now) or unreadable(snapshot, state)
+    return blocked_write(snapshot.observed, snapshot.now) or unreadable_revision(snapshot, state)
 
 
 def _live_shares(snapshot: Snapshot, revisions: Mapping[str, RevisionFacts]) -> dict[str, int]:

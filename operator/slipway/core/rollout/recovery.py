@@ -1,4 +1,4 @@
-"""Recall: the machine's state out of status, as far as history and the cluster bear it out, aimed at what is asked."""
+"""Recovery: the machine's state out of status, as far as history and the cluster bear it out."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -134,8 +134,8 @@ def _role(
     """What a revision is from now on, and until when; None: it is of no use any more."""
     if entry.revision in traffic.reaches and (state.stable or snapshot.available(entry.revision)):
         return _Role(state=RevisionState.SUPERSEDED)
-    still_reached = still_reached(snapshot, entry.revision, traffic)
-    ended = snapshot.now if still_reached or entry.traffic_ended_at is None else entry.traffic_ended_at
+    reached = still_reached(snapshot, entry.revision, traffic)
+    ended = snapshot.now if reached or entry.traffic_ended_at is None else entry.traffic_ended_at
     drained = ended + drain_time(snapshot)
     match entry.state:
         case RevisionState.STANDBY:
@@ -143,7 +143,7 @@ def _role(
         case RevisionState.STABLE if state.rollout and state.rollout.phase is RolloutPhase.SOAKING:
             return _Role(state=RevisionState.STANDBY, until=snapshot.now + snapshot.policy.standby, ended=ended)
         case RevisionState.RETIRING:
-            at = drained if still_reached else entry.retire_at or drained
+            at = drained if reached else entry.retire_at or drained
             return _Role(state=RevisionState.RETIRING, until=retires_at(snapshot, entry, at), ended=ended)
         case RevisionState.CANDIDATE if not (entry.share or had_traffic(snapshot, entry) or entry.traffic_ended_at):
             return None
