@@ -349,12 +349,16 @@ class TornMachine(RuleBasedStateMachine):
 
     @rule()
     def another_operator_decides(self) -> None:
-        self.plan_of_another = self.world.status, self.world.decide(self.world.observed())
+        self.plan_of_another = self.as_written(), self.world.decide(self.world.observed())
+
+    def as_written(self) -> tuple[Any, ...]:
+        """What gives the object another resourceVersion when it changes."""
+        return self.world.status, self.world.generation, self.world.request
 
     @rule()
     def another_operator_acts(self) -> None:
-        """Its status is fenced: it gets no further where that has changed since."""
-        if self.plan_of_another and self.plan_of_another[0] == self.world.status:
+        """Its status is written first, to the object that it saw: it gets no further where that has changed since."""
+        if self.plan_of_another and self.plan_of_another[0] == self.as_written():
             self.world.one_pass(plan=self.plan_of_another[1])
         self.plan_of_another = None
 
