@@ -179,6 +179,21 @@ def test_a_version_whose_drain_was_over_while_no_operator_looked_goes_once_one_h
     assert counts(cluster) == {"4": 2}
 
 
+def test_an_operator_that_starts_again_and_again_writes_nothing_by_it_while_a_version_drains() -> None:
+    cluster = ready(replicas=2)
+    cluster.starts("4")
+    cluster.rolls_on()
+    for _ in range(10):
+        cluster.pass_time(seconds=7)
+        cluster.watched_since, cluster.evidence = cluster.now, {}
+        before = cluster.status
+        cluster.settle()
+        assert cluster.status == before, "one that dies at each write would never get any further"
+    cluster.pass_time(seconds=31)
+    cluster.settle()
+    assert counts(cluster) == {"4": 2}
+
+
 def test_a_type_that_changes_in_the_middle_leaves_callers_the_pods_that_they_have() -> None:
     cluster = ready(replicas=4, rollout={"type": "RollingUpdate"}, traffic=GATEWAY)
     cluster.gateway_answers()

@@ -57,24 +57,30 @@ def had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:
 
 
 def retires_at(snapshot: Snapshot, entry: RevisionStatus, at: datetime) -> datetime:
-    """Later than planned, where its pods have counted requests within the drain time, or nobody has looked for as long
-    as that; but not for ever."""
-    if snapshot.now < at:
+    """Later than planned, where its pods have counted requests within the drain time; but not for ever. What passed
+    while nobody could look counts for nothing."""
+    last = _last_asked(snapshot, entry) if snapshot.now >= at else None
+    if last is None:
         return at
-    watched = snapshot.observed.watched_since
-    quiet = max(filter(None, (_last_asked(snapshot, entry), watched)), default=None)
-    if quiet is None:
-        return at
-    latest = entry.retire_by or at
-    if watched and latest < watched:  # its time was up while nobody could look
+    latest, watched = entry.retire_by or at, snapshot.observed.watched_since
+    if watched and latest < watched:
         latest = watched + drain_time(snapshot)
-    return max(at, min(quiet + drain_time(snapshot), latest))
+    return max(at, min(last + drain_time(snapshot), latest))
 
 
 def retires_by(snapshot: Snapshot, entry: RevisionStatus, until: datetime | None) -> datetime | None:
     """The drain time twice: a connection that is kept alive through the Service leaves no pod before that pod ends."""
     retires = entry.state is RevisionState.RETIRING and entry.retire_by
     return retires or (until + drain_time(snapshot) if until else None)
+
+
+def watched_at(snapshot: Snapshot) -> datetime | None:
+    """When somebody will have looked at counters for one drain time; None where that is so. An operator that has just
+    started has seen none, and takes nobody's pods by that. The time is not kept in status: one that starts again and
+    again would write a new one each time, and never get any further."""
+    watched = snapshot.observed.watched_since
+    at = watched + drain_time(snapshot) if watched else None
+    return at if at and snapshot.now < at else None
 
 
 def cut_off(snapshot: Snapshot, stay: Set[str]) -> Iterator[RevisionStatus]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.children.revision import RevisionRecord
-from slipway.core.rollout.draining import drain_time, had_traffic, retires_at, retires_by, still_reached
+from slipway.core.rollout.draining import drain_time, had_traffic, retires_at, retires_by, still_reached, watched_at
 from slipway.core.rollout.state import State
 from slipway.core.shares import Traffic
 from slipway.core.snapshot import Snapshot
@@ -24,6 +24,8 @@ class RevisionRoles:
     superseded: tuple[RevisionStatus, ...] = ()
     standby: RevisionStatus | None = None
     retiring: tuple[RevisionStatus, ...] = ()
+    watched_at: datetime | None = None
+    """When somebody will have looked at counters for long enough; until then nobody retires."""
 
     @property
     def all(self) -> tuple[RevisionStatus, ...]:
@@ -38,7 +40,9 @@ class RevisionRoles:
     @property
     def ends_at(self) -> datetime | None:
         """When the next of them goes."""
-        return min((entry.retire_at for entry in self.all if entry.retire_at), default=None)
+        ends = [entry.retire_at for entry in (*self.superseded, self.standby) if entry and entry.retire_at]
+        ends += [max(entry.retire_at, self.watched_at or entry.retire_at) for entry in self.retiring if entry.retire_at]
+        return min(ends, default=None)
 
 
 def roles_of(
@@ -55,6 +59,7 @@ def roles_of(
         superseded=tuple(_in(others, RevisionState.SUPERSEDED)),
         standby=standby[-1] if standby else None,
         retiring=tuple(sorted(retiring, key=lambda entry: entry.number)[-RETIRING_AT_MOST:]),
+        watched_at=watched_at(snapshot),
     )
 
 
@@ -75,8 +80,9 @@ def _others(snapshot: Snapshot, state: State, traffic: Traffic, *, ends_standby:
             continue
         facts = snapshot.facts(entry)
         role = _role(snapshot, state, entry, traffic, ends_standby=ends_standby)
-        gone = role is not None and role.state is RevisionState.RETIRING and not facts.count
-        if role is not None and not gone and (role.until is None or role.until > snapshot.now):
+        retires = role is not None and role.state is RevisionState.RETIRING
+        stays = role is not None and (role.until is None or role.until > snapshot.now)
+        if role is not None and (bool(facts.count) and (stays or watched_at(snapshot)) if retires else stays):
             yield entry.evolve(
                 state=role.state,
                 traffic_ended_at=role.ended,
