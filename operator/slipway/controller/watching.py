@@ -1,6 +1,7 @@
 """kopf, tamed: it brings raw watch events and does nothing else. This file and `handlers` are all that knows it.
 
-Every setting has its reason in numbers or in an outage: reference/kopf-and-clients.md §3.
+By kopf's own settings the process ends after an outage of 54 s, each object is kept in memory, and half of the time
+goes into what only change handlers need.
 """
 
 import asyncio

@@ -30,7 +30,7 @@ FETCH_CONTAINER: Final = "fetch"
 RESOLVE_CONTAINER: Final = "resolve"
 
 SHORT: Final = 8
-"""Hex digits of an ask or revision that go into names: with the dash they take nine characters (design §2)."""
+"""Hex digits of an ask or revision that go into names: with the dash they take nine characters."""
 
 
 def labels(model_deployment: str, *, component: str, revision: str | None = None) -> dict[str, str]:

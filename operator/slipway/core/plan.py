@@ -69,7 +69,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The outcome of one decision. The status is persisted before any action is taken (design §6)."""
+    """The outcome of one decision. The status is persisted before any action is taken."""
 
     status: ModelDeploymentStatus
     actions: tuple[Action, ...] = ()

@@ -1,4 +1,4 @@
-"""A wait: what is waited for, until when nobody worries, and whether that time is up (design rule 5)."""
+"""A wait: what is waited for, until when nobody worries, and whether that time is up. Nothing waits without both."""
 
 from dataclasses import dataclass
 from datetime import datetime

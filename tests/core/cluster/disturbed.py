@@ -282,7 +282,7 @@ class Disturbed(Simulator):
         return sum(self.available(f"churn-{revision}") for revision in self.reached())
 
     def floor(self, plan: Plan, before: Manifest) -> int:
-        """Available pods that must stay in the traffic's reach (design rule 4), as the user has it."""
+        """Available pods that must stay in the traffic's reach, as the user has it."""
         needed, rollout = plan.status.replicas or 0, self.rollout
         rolling = rollout.rolling_update or RollingUpdate()
         now, was = plan.status.rollout, before.get("rollout") or {}

@@ -95,7 +95,7 @@ class Torn(World):
 
     @property
     def floor(self) -> int:
-        """Ready pods that no write may take from the traffic (design rule 4)."""
+        """Ready pods that no write may take from the traffic."""
         rollout, needed = self.rollout, self.needed
         if rollout.type is RolloutType.RECREATE or not self.established:
             return 0

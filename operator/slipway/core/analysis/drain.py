@@ -1,4 +1,4 @@
-"""Draining: whether an old revision's pods still get requests (design §5; no proxy's progress can be asked).
+"""Draining: whether an old revision's pods still get requests, by their own counters: no proxy's progress can be asked.
 
 A revision has drained when none of its pods has counted anything over the drain time but what Slipway's own golden
 requests may be.

@@ -1,7 +1,8 @@
 """Allocation: how many pods each revision has next, and who answers clients, in every direction of a rollout.
 
 Towards a candidate, back to stable, or standing still: each way says what it wants, and `_safe` lets none of it take
-capacity from clients (design rule 4). Nothing goes forward before what was decided last can be seen to have landed.
+capacity from clients: a revision keeps the available pods that its share needs. Nothing goes forward before what was
+decided last can be seen to have landed.
 """
 
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
 """A canary's analysis: judged with each look that has come in, and what follows from it for the rollout.
 
 It belongs to the steps: rollout/canary.py begins it, and goes no further while it has not passed. What is to be looked
-at for it says core/looks.py.
+at for it says core/looks/due.py.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """Capacity: how many pods each revision should have, and which revisions the traffic reaches.
 
 Two steps. `allocate` says where a change of versions should go next; every type of rollout is one set of `Limits` for
-it. `hold` lets no scale-down and no change of share through that would leave less capacity than the traffic needs
-(design rule 4); nothing else may take either away.
+it. `hold` lets no scale-down and no change of share through that would leave less capacity than the traffic needs:
+available pods are never fewer than the share of the traffic that they get. Nothing else may take either away.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -17,9 +17,9 @@ from slipway.core.policy import Policy
 from slipway.core.reasons import About, Finding, Reason, finding
 
 OF_ONE_POD: Final = frozenset({Reason.WRONG_ANSWER, Reason.LOAD_FAILED})
-"""Once another pod of the revision has answered correctly, these speak of a pod and the GPU under it (design §5)."""
+"""Once another pod of the revision has answered correctly, these speak of a pod and the GPU under it."""
 SEEN_TWICE: Final = 2
-"""One failure may be a node's; the second is the revision's (design §5)."""
+"""One failure may be a node's; the second is the revision's."""
 
 IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError"})

@@ -46,7 +46,7 @@ def _step_phase(summary: Summary, rollout: RolloutStatus) -> Phase:
 
 
 def conditions(summary: Summary, before: list[Condition], *, generation: int, now: datetime) -> list[Condition]:
-    """Ready, Available, Reconciling and Stalled; the last two are abnormal-true and never both (design §7)."""
+    """Ready, Available, Reconciling and Stalled; the last two are abnormal-true and never both."""
     reason, message = _why(summary)
     ready = summary.asked_serves and summary.available > 0 and not summary.suspended
     stalled = summary.stalled or (summary.refused and not summary.moving_back)
