@@ -1,6 +1,7 @@
 """Where a rule is: every file that pages and the code's own comments name is there, with what it is named for."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,14 @@ def test_the_table_of_rules_names_files_that_exist_and_what_is_in_them(name: str
     for part in re.findall(r"[\w.]+", parts):
         for word in part.split("."):
             assert re.search(rf"^ *(?:def|class) {word}\b|^{word}\b.* = ", text, re.MULTILINE), part
+
+
+def test_the_layers_inside_the_core_are_those_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    checked = next(each["layers"] for each in contracts if each.get("containers") == ["slipway.core"])
+    table = ARCHITECTURE.split("| in `core/` |", 1)[1].split("\n\n", 1)[0]
+    shown = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    assert shown == [re.findall(r"\w+", line) for line in checked]
 
 
 def test_the_table_of_rules_names_every_module_of_the_rollout() -> None:
