@@ -53,6 +53,12 @@ def test_the_table_of_rules_names_every_module_of_the_rollout() -> None:
     assert {Path(name).name for name, _ in NAMED if name.startswith("rollout/")} == modules
 
 
+def test_the_simulators_page_names_each_of_its_files() -> None:
+    page = (ROOT / "tests" / "core" / "README.md").read_text()
+    files = [path.name for path in (ROOT / "tests" / "core" / "cluster").glob("*.py")]
+    assert not [name for name in files if f"`cluster/{name}`" not in page]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_each_file_that_a_page_names_is_there(page: Path) -> None:
     named = re.findall(r"`((?:[\w-]+/)*\w+\.py)(?:::\w+)?`", page.read_text())
