@@ -33,15 +33,17 @@ def still_reached(snapshot: Snapshot, revision: str, traffic: Traffic) -> bool:
 
 
 def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> datetime | None:
-    """When stable or the candidate last lost its traffic, as far as anybody can tell; None where it has some, or never
-    had any."""
-    if revision in traffic.reaches:
+    """When stable or the candidate last lost its traffic, as far as anybody can tell; None where clients reach it, or
+    never did. A time is written once, and not with each pass: one that dies at each write would get no further."""
+    if revision in traffic.reaches or still_reached(snapshot, revision, traffic):
         return None
-    if still_reached(snapshot, revision, traffic):
-        return snapshot.now
     if not snapshot.before.revisions:  # the list was lost: traffic may have left any of them just now
         return snapshot.now if revision in snapshot.deployed else None
-    return next((entry.traffic_ended_at for entry in snapshot.before.revisions if entry.revision == revision), None)
+    entry = next((entry for entry in snapshot.before.revisions if entry.revision == revision), None)
+    if entry is None or entry.traffic_ended_at:
+        return entry.traffic_ended_at if entry else None
+    had = entry.state is RevisionState.STABLE or bool(entry.share) or had_traffic(snapshot, entry)
+    return snapshot.now if had else None
 
 
 def had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:

@@ -141,32 +141,40 @@ def _role(
     if entry.revision in traffic.reaches and (state.stable or snapshot.available(entry.revision)):
         return _Role(state=RevisionState.SUPERSEDED)
     reached = still_reached(snapshot, entry.revision, traffic)
-    ended = snapshot.now if reached or entry.traffic_ended_at is None else entry.traffic_ended_at
-    drained = ended + drain_time(snapshot)
+    ended = None if reached else entry.traffic_ended_at or snapshot.now
     match entry.state:
         case RevisionState.STANDBY:
             return _after_standby(snapshot, state, entry, ended, ends_standby=ends_standby)
         case RevisionState.STABLE if state.rollout and state.rollout.phase is RolloutPhase.SOAKING:
             return _Role(state=RevisionState.STANDBY, until=snapshot.now + snapshot.policy.standby, ended=ended)
         case RevisionState.RETIRING:
-            at = drained if reached else entry.retire_at or drained
-            return _Role(state=RevisionState.RETIRING, until=retires_at(snapshot, entry, at), ended=ended)
-        case RevisionState.CANDIDATE if not (entry.share or had_traffic(snapshot, entry) or entry.traffic_ended_at):
-            return None
-    return _Role(state=RevisionState.RETIRING, until=drained, ended=ended)
+            return _retiring(snapshot, entry, ended, at=entry.retire_at)
+    answers = reached and snapshot.available(entry.revision)
+    unused = not (answers or entry.share or entry.traffic_ended_at or had_traffic(snapshot, entry))
+    return None if entry.state is RevisionState.CANDIDATE and unused else _retiring(snapshot, entry, ended)
+
+
+def _retiring(
+    snapshot: Snapshot, entry: RevisionStatus, ended: datetime | None, *, at: datetime | None = None
+) -> _Role:
+    """It goes when it has drained, but not before `at`. The drain begins once nobody reaches it: `ended`."""
+    if ended is None:
+        return _Role(state=RevisionState.RETIRING)
+    until = retires_at(snapshot, entry, at or ended + drain_time(snapshot))
+    return _Role(state=RevisionState.RETIRING, until=until, ended=ended)
 
 
 def _after_standby(
-    snapshot: Snapshot, state: State, entry: RevisionStatus, ended: datetime, *, ends_standby: bool
+    snapshot: Snapshot, state: State, entry: RevisionStatus, ended: datetime | None, *, ends_standby: bool
 ) -> _Role:
     """It stands by until its time is over or has to end; its pods stay for their drain."""
-    latest, drained = snapshot.now + snapshot.policy.standby, ended + drain_time(snapshot)
+    latest = snapshot.now + snapshot.policy.standby
     end = min(entry.retire_at or latest, latest)
     if ends_standby or _has_to_go(snapshot, state):
-        return _Role(state=RevisionState.RETIRING, until=retires_at(snapshot, entry, drained), ended=ended)
+        return _retiring(snapshot, entry, ended)
     if snapshot.now < end:
         return _Role(state=RevisionState.STANDBY, until=end, ended=ended)
-    return _Role(state=RevisionState.RETIRING, until=retires_at(snapshot, entry, max(drained, end)), ended=ended)
+    return _retiring(snapshot, entry, ended, at=max(ended + drain_time(snapshot), end) if ended else None)
 
 
 def _has_to_go(snapshot: Snapshot, state: State) -> bool:
