@@ -1,5 +1,6 @@
 """What is torn in the middle of a rollout: who answers clients stays what was decided, until it can safely move."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -256,3 +257,58 @@ def test_woken_after_a_long_sleep_it_is_given_its_time() -> None:
     cluster.spec["suspend"] = False
     cluster.settle()
     assert cluster.condition("Stalled")["status"] == "False"
+
+
+HEADER = {**GATEWAY, "candidateHeader": {"name": "x-candidate", "value": "1"}}
+
+
+def _reverts(cluster: Simulator) -> None:
+    cluster.edit(version="3")
+
+
+def _reverts_without_header(cluster: Simulator) -> None:
+    cluster.spec["traffic"] = GATEWAY
+    cluster.edit(version="3")
+
+
+def _reverts_without_gateway(cluster: Simulator) -> None:
+    cluster.spec.pop("traffic")
+    cluster.edit(version="3")
+
+
+def _asks_for_another_without_header(cluster: Simulator) -> None:
+    cluster.spec["traffic"] = GATEWAY
+    cluster.edit(version="5")
+
+
+def _takes_the_header_off_first(cluster: Simulator) -> None:
+    cluster.spec["traffic"] = GATEWAY
+    cluster.generation += 1
+    goes_on(cluster)
+    cluster.pass_time(seconds=1)
+    cluster.edit(version="3")
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        _reverts,
+        _reverts_without_header,
+        _reverts_without_gateway,
+        _asks_for_another_without_header,
+        _takes_the_header_off_first,
+    ],
+)
+def test_a_candidate_that_a_header_led_to_drains_however_that_ends(ends: Callable[[Simulator], None]) -> None:
+    cluster = canary({"weight": 0}, {"pause": {}}, traffic=HEADER)
+    for _ in range(4):
+        pods_come(cluster)
+    name = cluster.revision_named("4")
+    ends(cluster)
+    goes_on(cluster)
+    deployment = cluster.deployments().get(name, {"spec": {"replicas": 0}})
+    assert deployment["spec"]["replicas"] > 0, "requests with the header may be under way still"
+    for _ in range(3):
+        cluster.pass_time(seconds=31)
+        goes_on(cluster)
+    assert name not in cluster.deployments()

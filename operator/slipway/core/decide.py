@@ -106,7 +106,5 @@ def _decide(snapshot: Snapshot) -> Plan:
         relies_on=pods_relied_on(snapshot, desired, changes) if state.stable else {},
         relies_on_guards=guards_relied_on(snapshot, changes),
         looks=looks,
-        wake_at=wake_at(
-            snapshot, outcome=outcome, roles=roles, desired=desired, changes=changes, looks=looks, blocked=blocked
-        ),
+        wake_at=wake_at(snapshot, outcome=outcome, roles=roles, desired=desired, changes=changes, looks=looks),
     )

@@ -9,7 +9,7 @@ from slipway.core.desired.objects import DesiredState
 from slipway.core.diff import Changes
 from slipway.core.looks.due import wakes_at
 from slipway.core.names import of_revision
-from slipway.core.observed.blocked_writes import BlockedWrite, hindered, told_at
+from slipway.core.observed.blocked_writes import hindered, told_at
 from slipway.core.plan import Action, Apply, Delete, place_of
 from slipway.core.rollout import refusals
 from slipway.core.rollout.recovery import HEARD_WITHIN, is_fresh
@@ -26,7 +26,6 @@ def wake_at(
     desired: DesiredState,
     changes: Changes,
     looks: Sequence[Look],
-    blocked: BlockedWrite | None,
 ) -> datetime | None:
     """The earliest time of all that is waited for; None where an event will bring the next pass."""
     before, now = snapshot.before, snapshot.now
@@ -35,7 +34,7 @@ def wake_at(
     if is_fresh(snapshot) and before.rollout and any(each.record is None for each in desired.revisions):
         times.append(before.rollout.phase_started_at + HEARD_WITHIN)
     times += told_at(snapshot.observed, now, snapshot.policy.progress_deadline)
-    if blocked is None and _goes_on(snapshot, outcome, _unhindered(snapshot, changes)):
+    if _goes_on(snapshot, outcome, _unhindered(snapshot, changes)):
         times.append(now)
     return min((at for at in times if at), default=None)
 

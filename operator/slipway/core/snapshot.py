@@ -18,7 +18,7 @@ from slipway.core.observed import history
 from slipway.core.observed.evidence import NO_GOLDEN, Golden
 from slipway.core.observed.objects import Observed
 from slipway.core.observed.revision import RevisionFacts, available
-from slipway.core.observed.route import RouteFacts, route_facts
+from slipway.core.observed.route import RouteFacts, led_by_header, route_facts
 from slipway.core.observed.traffic_policies import PolicyFacts, policy_facts, with_policies
 from slipway.core.owner import Owner
 from slipway.core.platform import Platform
@@ -141,6 +141,11 @@ class Snapshot:
         shares = {entry.revision: entry.share for entry in self.before.revisions}
         facts = route_facts(self.observed, owner=self.owner, traffic=self.spec.traffic, shares=shares, now=self.now)
         return with_policies(facts, self.policies) if facts else None
+
+    @cached_property
+    def led_by_header(self) -> frozenset[str]:
+        """The revisions that requests with a header reach just now."""
+        return led_by_header(self.observed, self.owner)
 
     @cached_property
     def policies(self) -> PolicyFacts:

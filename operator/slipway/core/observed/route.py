@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import Gateway, Traffic
 from slipway.core.body import conditions, integer, mapping, mappings, within
-from slipway.core.children.route import GRPC_ROUTE, ROUTE, for_grpc, parent_of
+from slipway.core.children.route import GRPC_ROUTE, ROUTE, ROUTES, for_grpc, parent_of
 from slipway.core.names import Manifest
 from slipway.core.observed.gateways import gateway_problem
 from slipway.core.observed.objects import Child, Observed
@@ -155,6 +155,14 @@ def _of_header(rule: Mapping[str, Any]) -> bool:
     """Whether only requests with a header go by it."""
     matches = mappings(rule.get("matches"))
     return bool(matches) and all(match.get("headers") for match in matches)
+
+
+def led_by_header(observed: Observed, owner: Owner) -> frozenset[str]:
+    """The revisions that requests with a header reach by a route of ours, whatever the spec asks for by now."""
+    routes = (observed.child(kind, owner.name) for kind in ROUTES)
+    bodies = [route.body for route in routes if route and route.owner_uid == owner.uid]
+    rules = (rule for body in bodies for rule in mappings(within(body, "spec").get("rules")) if _of_header(rule))
+    return frozenset(revision for rule in rules for revision, weight in _split(rule, owner).items() if weight)
 
 
 def _split(rule: Mapping[str, Any], owner: Owner) -> Mapping[str, int]:

@@ -29,33 +29,45 @@ def still_reached(snapshot: Snapshot, revision: str, traffic: Traffic) -> bool:
     """Whether clients reach a revision although the traffic is not its own any more. A Service that goes on spanning
     several reaches every pod: what leaves it then does so pod by pod."""
     selected = revision in snapshot.selected and len(traffic.service) < 2
-    return selected or (snapshot.route is not None and revision in snapshot.route.reaches)
+    routed = snapshot.route is not None and revision in snapshot.route.reaches
+    return selected or routed or revision in snapshot.led_by_header
 
 
 def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> datetime | None:
     """When stable or the candidate last lost its traffic, as far as anybody can tell; None where clients reach it, or
     never did. A time is written once, and not with each pass: one that dies at each write would get no further."""
+    entry = next((entry for entry in snapshot.before.revisions if entry.revision == revision), None)
+    stored = entry.traffic_ended_at if entry else None
+    if revision in snapshot.led_by_header - traffic.reaches and not _asks_for_header(snapshot):
+        return stored or snapshot.now  # by the next pass nothing tells of the header any more
     if revision in traffic.reaches or still_reached(snapshot, revision, traffic):
         return None
     if not snapshot.before.revisions:  # the list was lost: traffic may have left any of them just now
         return snapshot.now if revision in snapshot.deployed else None
-    entry = next((entry for entry in snapshot.before.revisions if entry.revision == revision), None)
-    if entry is None or entry.traffic_ended_at:
-        return entry.traffic_ended_at if entry else None
-    had = entry.state is RevisionState.STABLE or bool(entry.share) or had_traffic(snapshot, entry)
-    return snapshot.now if had else None
+    had = entry is not None and (
+        entry.state is RevisionState.STABLE or bool(entry.share) or _had_share(snapshot, entry)
+    )
+    return stored or (snapshot.now if had else None)
 
 
 def had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:
-    """Whether clients may have connections to it: it had a share that no status tells of any more, or a header led to
-    it."""
+    """Whether clients may have connections to a former candidate: it had a share that no status tells of any more, or a
+    header led to it."""
+    was = snapshot.before.candidate is not None and snapshot.before.candidate.revision == entry.revision
+    by_header = was and _asks_for_header(snapshot) and bool(snapshot.available(entry.revision))
+    return _had_share(snapshot, entry) or by_header or entry.revision in snapshot.led_by_header
+
+
+def _had_share(snapshot: Snapshot, entry: RevisionStatus) -> bool:
     if entry.revision in snapshot.traffic.reaches and snapshot.available(entry.revision):
         return True
     rollout, candidate = snapshot.before.rollout, snapshot.before.candidate
     was = candidate is not None and candidate.revision == entry.revision
-    moved = rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
-    header = snapshot.spec.traffic is not None and snapshot.spec.traffic.candidate_header is not None
-    return was and (moved or (header and bool(snapshot.available(entry.revision))))
+    return was and rollout is not None and rollout.phase in (RolloutPhase.SHIFTING, RolloutPhase.ROLLING_BACK)
+
+
+def _asks_for_header(snapshot: Snapshot) -> bool:
+    return snapshot.spec.traffic is not None and snapshot.spec.traffic.candidate_header is not None
 
 
 def retires_at(snapshot: Snapshot, entry: RevisionStatus, at: datetime) -> datetime:
