@@ -63,11 +63,11 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
 def operator() -> Iterator[int]:
     """The port of an operator's metrics that has seen a version refused, a pass fail, a kind that it may not list, and
     a status that it could not write."""
-    telemetry, store, hearing = Telemetry(), Store(), WatchHealth()
-    telemetry.watch(store, hearing, platform_version="0")
+    telemetry, store, watch_health = Telemetry(), Store(), WatchHealth()
+    telemetry.watch(store, watch_health, platform_version="0")
     telemetry.reconcile_seconds.labels("failed").observe(0.1)
     telemetry.status_unwritten(Key("shop", "churn"), stuck=True)
-    hearing.listed(MODEL_DEPLOYMENT, {}, {}, 0)
+    watch_health.listed(MODEL_DEPLOYMENT, {}, {}, 0)
     store.coverage.failed(NODE, None, ForbiddenError(403, "Forbidden", "nodes is forbidden", call="GET nodes"), 0)
     sample = yaml.safe_load((ROOT / "gitops" / "argocd" / "testdata" / "rolling-back.yaml").read_text())
     sample["metadata"] |= {"uid": "u", "resourceVersion": "1"}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
-from slipway.controller.executor import HINDERED_FOR
+from slipway.controller.executor import BLOCKED_FOR
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, HTTP_ROUTE
 from slipway.controller.kube import ApiKube, KubeError
 from slipway.controller.obstacles import BURST
@@ -377,7 +377,7 @@ async def test_a_status_that_an_older_crd_does_not_know_is_told_by_an_event_a_me
     assert stage.telemetry.registry.get_sample_value("slipway_status_unwritten", labels) == 1
 
     await eventually_older(plane, stage, older=False)
-    stage.now += HINDERED_FOR
+    stage.now += BLOCKED_FOR
     await reconciler.reconcile(stage.key)
     assert stage.telemetry.registry.get_sample_value("slipway_status_unwritten", labels) is None
     assert stage.store.observed(stage.key).child("ConfigMap", "churn-1")

@@ -49,7 +49,7 @@ async def test_a_gateway_of_a_namespace_that_is_not_served_is_seen_and_no_watch_
         model = a_model_deployment(cluster_namespace, traffic=behind("default"))
         watcher = Watcher(kube, cluster_namespace, kinds=KINDS)
         made = await kube.create(MODEL_DEPLOYMENT, model)
-        watcher.intake.take(MODEL_DEPLOYMENT, {"type": "ADDED", "object": cast("Any", made)})
+        watcher.event_sink.take(MODEL_DEPLOYMENT, {"type": "ADDED", "object": cast("Any", made)})
         await watcher.resync.first()
         await watcher.due()
         looking = asyncio.create_task(watcher.resync.look_elsewhere())

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
-from slipway.controller.executor import HINDERED_FOR, PREDECESSOR_FOR
+from slipway.controller.executor import BLOCKED_FOR, PREDECESSOR_FOR
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube, ForbiddenError, KubeError
 from slipway.controller.queue import Backoff, WorkQueue
@@ -194,14 +194,14 @@ async def test_a_strangers_object_is_left_alone_named_to_the_core_and_looked_at_
     wake_at = await reconciler.reconcile(stage.key)
 
     assert [(found.kind, found.name) for found in decision.seen[-1].foreign] == [("ConfigMap", "churn-1")]
-    assert wake_at == NOW + HINDERED_FOR
+    assert wake_at == NOW + BLOCKED_FOR
     assert [call[0] for call in calls.calls] == ["apply_status", "apply", "get"]
     await reconciler.reconcile(stage.key)
     assert [call[0] for call in calls.calls] == ["apply_status", "apply", "get"]
     assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["data"] == {"theirs": "yes"}
 
     kubectl("delete", "configmap", "churn-1")
-    stage.now = NOW + HINDERED_FOR
+    stage.now = NOW + BLOCKED_FOR
     assert await reconciler.reconcile(stage.key) is None
     assert decision.seen[-1].foreign == ()
     assert stage.store.observed(stage.key).child("ConfigMap", "churn-1")
@@ -216,7 +216,7 @@ async def test_a_name_that_stays_taken_is_never_called_free_while_it_is_tried_ag
     await reconciler.reconcile(stage.key)
     decision.seen.clear()
     calls.calls.clear()
-    stage.now = NOW + HINDERED_FOR
+    stage.now = NOW + BLOCKED_FOR
 
     await reconciler.reconcile(stage.key)
 
@@ -231,7 +231,7 @@ async def test_an_obstacle_is_forgotten_when_its_child_is_no_longer_asked_for(st
     reconciler = stage.reconciler(decision)
     await reconciler.reconcile(stage.key)
     wanted = False
-    stage.now = NOW + HINDERED_FOR
+    stage.now = NOW + BLOCKED_FOR
 
     assert await reconciler.reconcile(stage.key) is None
     assert decision.seen[-1].foreign == ()
@@ -314,7 +314,7 @@ async def test_a_child_that_the_server_refuses_is_told_to_the_core_and_tried_aga
 
     (rejected,) = decision.seen[-1].rejected
     assert "a valid config key must consist of" in rejected.message
-    assert wake_at == NOW + HINDERED_FOR
+    assert wake_at == NOW + BLOCKED_FOR
     assert [call for call in calls.calls if call[0] == "apply"] == [("apply", "ConfigMap", 422)]
     data.clear()
     await reconciler.reconcile(stage.key)
@@ -354,9 +354,9 @@ async def test_a_write_that_rbac_forbids_is_told_to_the_core_and_tried_again(har
     assert rejected.forbidden
     assert " cannot " in rejected.message
     assert rejected.name == "churn-1"
-    assert wake_at == NOW + HINDERED_FOR
+    assert wake_at == NOW + BLOCKED_FOR
 
-    stage.now, asks = NOW + HINDERED_FOR, False
+    stage.now, asks = NOW + BLOCKED_FOR, False
     await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
     assert decision.seen[-1].rejected == ()

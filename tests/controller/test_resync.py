@@ -83,7 +83,7 @@ async def test_a_watch_that_keeps_quiet_for_a_minute_about_what_listings_show_tu
     async with health.serve(
         health_port=port,
         metrics_port=free_port(),
-        alive=lambda: alive(watcher.hearing),
+        alive=lambda: alive(watcher.watch_health),
         ready=lambda: None,
         metrics=CollectorRegistry(),
     ):
@@ -109,10 +109,10 @@ async def test_a_watch_that_tells_late_is_not_deaf(kube: ApiKube, namespace: str
     child = await kube.apply(CONFIG, a_child(namespace))
     watcher = Watcher(kube, namespace)
     await watcher.listed_after(0)
-    watcher.intake.take(CONFIG, {"type": "ADDED", "object": cast("Any", child)})
+    watcher.event_sink.take(CONFIG, {"type": "ADDED", "object": cast("Any", child)})
 
     assert await watcher.listed_after(DEAF_AFTER_SECONDS + 1) == []
-    assert not watcher.hearing.waiting()
+    assert not watcher.watch_health.waiting()
 
 
 @pytest.mark.plane

@@ -15,7 +15,7 @@ from slipway.controller.kinds import (
     NODE,
     POD,
     SERVICE,
-    SURROUNDINGS,
+    SHARED_OBJECTS,
     Key,
     Kind,
 )
@@ -255,7 +255,7 @@ def test_a_class_concerns_those_whose_gateways_name_it() -> None:
     assert store.put(GATEWAY_CLASS, a_class(14)) == set()
 
 
-@pytest.mark.parametrize("kind", SURROUNDINGS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", SHARED_OBJECTS, ids=lambda kind: kind.name)
 def test_a_late_word_of_the_end_of_one_that_belongs_to_nobody_does_not_take_its_successor(kind: Kind) -> None:
     store = Store()
     spec = {"gatewayClassName": "envoy", "controllerName": "c"}

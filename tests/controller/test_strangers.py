@@ -36,11 +36,11 @@ async def test_no_watch_owes_word_of_what_strangers_label(
     watcher = Watcher(kube, namespace)
     await watcher.resync.first()
     made = await kube.apply(CONFIG, a_strangers(namespace, "x", data, labels))
-    watcher.intake.take(CONFIG, {"type": "ADDED", "object": cast("Any", made)})
+    watcher.event_sink.take(CONFIG, {"type": "ADDED", "object": cast("Any", made)})
 
     for _ in range(4):
         assert await watcher.listed_after(DEAF_AFTER_SECONDS) == []
-        assert not watcher.hearing.waiting()
+        assert not watcher.watch_health.waiting()
         await kube.apply(CONFIG, a_strangers(namespace, "y", data, labels))  # the watch has not told of this one
 
 
@@ -49,17 +49,17 @@ async def test_a_label_that_comes_and_goes_makes_no_watch_deaf(kube: ApiKube, na
     await watcher.resync.first()
     kubectl = plane.kubectl().within(namespace)
     ours = await kube.apply(CONFIG, a_child(namespace))
-    watcher.intake.take(CONFIG, {"type": "ADDED", "object": cast("Any", ours)})
+    watcher.event_sink.take(CONFIG, {"type": "ADDED", "object": cast("Any", ours)})
     await watcher.listed_after(1)
     for _ in range(3):
         kubectl("label", "configmap", "c", f"{OWNER_LABEL}-")
         bare = await kube.get(CONFIG, namespace, "c")
-        watcher.intake.take(CONFIG, {"type": "DELETED", "object": cast("Any", bare)})
+        watcher.event_sink.take(CONFIG, {"type": "DELETED", "object": cast("Any", bare)})
         assert await watcher.listed_after(DEAF_AFTER_SECONDS) == []
         kubectl("label", "configmap", "c", f"{OWNER_LABEL}=churn")
         assert await watcher.listed_after(1) == []
         back = await kube.get(CONFIG, namespace, "c")
-        watcher.intake.take(CONFIG, {"type": "ADDED", "object": cast("Any", back)})
+        watcher.event_sink.take(CONFIG, {"type": "ADDED", "object": cast("Any", back)})
         assert await watcher.listed_after(DEAF_AFTER_SECONDS) == []
 
     assert watcher.store.observed(Key(namespace, "churn")).child("ConfigMap", "c")

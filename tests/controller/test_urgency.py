@@ -38,12 +38,12 @@ class Watched:
 
     def __init__(self, *before: tuple[Kind, Any], status: Any) -> None:
         self.store, self.queue = Store(), WorkQueue[Key](coalesce_seconds=0)
-        self.intake = EventSink(store=self.store, queue=self.queue, hearing=WatchHealth())
+        self.event_sink = EventSink(store=self.store, queue=self.queue, watch_health=WatchHealth())
         for kind, manifest in ((MODEL_DEPLOYMENT, a_model(1, status)), *before):
             self.store.put(kind, manifest)
 
     async def told(self, kind: Kind, manifest: Any, event: str = "MODIFIED") -> Taken[Key]:
-        self.intake.take(kind, cast("Any", {"type": event, "object": manifest}))
+        self.event_sink.take(kind, cast("Any", {"type": event, "object": manifest}))
         taken = await self.queue.get()
         assert taken
         assert taken.key == CHURN

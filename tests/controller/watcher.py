@@ -23,14 +23,19 @@ class Watcher:
     """A store with its resync on a real API server, and no watch but what a test says."""
 
     def __init__(self, kube: ApiKube, *namespaces: str, kinds: tuple[Kind, ...] = (MODEL_DEPLOYMENT, CONFIG)) -> None:
-        self.store, self.queue, self.hearing, self.now = Store(), WorkQueue[Key](coalesce_seconds=0), WatchHealth(), 0.0
+        self.store, self.queue, self.watch_health, self.now = (
+            Store(),
+            WorkQueue[Key](coalesce_seconds=0),
+            WatchHealth(),
+            0.0,
+        )
         self.started = 0.0
-        self.intake = EventSink(store=self.store, queue=self.queue, hearing=self.hearing)
+        self.event_sink = EventSink(store=self.store, queue=self.queue, watch_health=self.watch_health)
         self.resync = Resync(
             kube=kube,
             store=self.store,
             queue=self.queue,
-            hearing=self.hearing,
+            watch_health=self.watch_health,
             kinds=kinds,
             namespaces=namespaces,
             clock=self.clock,
@@ -39,7 +44,7 @@ class Watcher:
     async def listed_after(self, seconds: float) -> list[str]:
         self.now += seconds
         await self.resync.once()
-        return self.hearing.deaf()
+        return self.watch_health.deaf()
 
     def in_real_time(self, monkeypatch: pytest.MonkeyPatch) -> "Watcher":
         """What cannot be listed is tried again soon."""

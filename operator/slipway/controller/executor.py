@@ -24,7 +24,7 @@ from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 
 log = logging.getLogger(__name__)
 
-HINDERED_FOR: Final = timedelta(seconds=60)
+BLOCKED_FOR: Final = timedelta(seconds=60)
 """How long a name counts as taken, or a child as refused, before it is tried again."""
 PREDECESSOR_FOR: Final = timedelta(seconds=2)
 """The same for a child of a deleted ModelDeployment of our name: garbage collection is about to take it."""
@@ -57,7 +57,7 @@ class Findings:
         return bool(self.met) or self.gone
 
 
-class Actor:
+class Executor:
     """Carries out what was planned."""
 
     def __init__(self, *, kube: Kube, store: Store, obstacles: Obstacles, now: Callable[[], datetime]) -> None:
@@ -95,7 +95,7 @@ class Actor:
     def _vain(self, key: Key, action: Action) -> Obstacle | None:
         """What makes it vain to try now: it is known to be in the way, or was done and undone again and again."""
         place, asked, now = place_of(action), _asked(action), self._now()
-        known = self._obstacles.hinders(key, place, asked=asked, now=now)
+        known = self._obstacles.blocks(key, place, asked=asked, now=now)
         if known and not self._changed_since(key, action, known):
             return known
         until = self._obstacles.undone_until(key, place, asked=asked, now=now)
@@ -149,7 +149,7 @@ class Actor:
         if error.status in _REFUSED:
             forbidden = isinstance(error, ForbiddenError)
             found = WriteDenied(kind=kind, name=name, message=error.message, forbidden=forbidden)
-            return Obstacle(found=found, until=now + HINDERED_FOR, asked=asked)
+            return Obstacle(found=found, until=now + BLOCKED_FOR, asked=asked)
         failed = WriteFailed(kind=kind, name=name, message=_words(error), since=began)
         # A call that took long is not made again before as much time has passed: there are other objects.
         at_least = max(now - began, timedelta(seconds=error.retry_after_seconds))
@@ -213,7 +213,7 @@ class Actor:
         if (holder and holder["uid"] == owner.uid) or is_orphan(live["metadata"], key.name):
             return await self._taken_up(key, action, kind, live)
         predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
-        until = self._now() + (PREDECESSOR_FOR if predecessor else HINDERED_FOR)
+        until = self._now() + (PREDECESSOR_FOR if predecessor else BLOCKED_FOR)
         found = NameTaken(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
         return Obstacle(found=found, until=until, asked="")
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from slipway.api.v1alpha1 import GROUP
-from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SURROUNDINGS, Key, Kind
+from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SHARED_OBJECTS, Key, Kind
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest
 from slipway.core.observed.objects import Child
@@ -52,7 +52,7 @@ class Belonging(NamedTuple):
 def belonging_of(kind: Kind, meta: Mapping[str, Any]) -> Belonging:
     """A child belongs to the ModelDeployment that controls it, whatever its labels say; else to the one that its label
     names. Pods are controlled by what our children are."""
-    if kind in SURROUNDINGS:
+    if kind in SHARED_OBJECTS:
         return Belonging(None, stranger=False)
     if kind is MODEL_DEPLOYMENT:
         return Belonging(Key(meta["namespace"], meta["name"]), stranger=False)

@@ -18,7 +18,7 @@ class EventSink:
 
     store: Store
     queue: WorkQueue[Key]
-    hearing: WatchHealth
+    watch_health: WatchHealth
 
     def take(self, kind: Kind, event: kopf.RawEvent) -> None:
         """Learn from one raw event of a watch."""
@@ -26,10 +26,10 @@ class EventSink:
         uid, version = manifest["metadata"]["uid"], int(manifest["metadata"]["resourceVersion"])
         before = self.store.vital(kind, uid)
         if event["type"] == "DELETED":
-            self.hearing.gone(kind, uid)
+            self.watch_health.gone(kind, uid)
             concerned = self.store.remove(kind, uid, version)
         else:
-            self.hearing.heard(kind, uid, version)
+            self.watch_health.heard(kind, uid, version)
             concerned = self.store.put(kind, manifest)
         urgent = before is not None and before != self.store.vital(kind, uid)
         for key in concerned:
@@ -44,16 +44,16 @@ class EventSink:
             self.queue.notice(key)
 
 
-def registry_for(kinds: Sequence[Kind], intake: EventSink) -> kopf.OperatorRegistry:
+def registry_for(kinds: Sequence[Kind], event_sink: EventSink) -> kopf.OperatorRegistry:
     """kopf's registry: one event handler a kind, and the login."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry, errors=kopf.ErrorsMode.TEMPORARY, backoff=1.0)(kopf.login_via_client)
     for kind in kinds:
-        _watch(registry, kind, intake)
+        _watch(registry, kind, event_sink)
     return registry
 
 
-def _watch(registry: kopf.OperatorRegistry, kind: Kind, intake: EventSink) -> None:
+def _watch(registry: kopf.OperatorRegistry, kind: Kind, event_sink: EventSink) -> None:
     @kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)
     async def changed(event: kopf.RawEvent, **_: object) -> None:
-        intake.take(kind, event)
+        event_sink.take(kind, event)

@@ -119,8 +119,8 @@ CHILDREN: Final = (
 
 ROUTING: Final = frozenset({SERVICE, HTTP_ROUTE, GRPC_ROUTE})
 """They say which pods the traffic reaches."""
-SURROUNDINGS: Final = (NODE, GATEWAY, GATEWAY_CLASS)
+SHARED_OBJECTS: Final = (NODE, GATEWAY, GATEWAY_CLASS)
 """They belong to no ModelDeployment, and are only read."""
 
-WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, *SURROUNDINGS)
+WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, *SHARED_OBJECTS)
 BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, LEASE, EVENT)}

@@ -85,7 +85,7 @@ class Obstacles:
         """What stands in the way of one child."""
         return self._by_key.get(key, {}).get(place)
 
-    def hinders(self, key: Key, place: Place, *, asked: str, now: datetime) -> Obstacle | None:
+    def blocks(self, key: Key, place: Place, *, asked: str, now: datetime) -> Obstacle | None:
         """What makes it vain to write that now."""
         obstacle = self.at(key, place)
         if obstacle is None or obstacle.until <= now:

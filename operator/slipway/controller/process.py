@@ -37,21 +37,27 @@ FIRST_PASS_SECONDS: Final = 5
 
 async def run(settings: Settings, decide: Decide, stop: asyncio.Event) -> None:
     """Run until `stop` is set. Raises when it must end for another reason; Kubernetes starts it again."""
-    telemetry, store, hearing = Telemetry(), Store(), WatchHealth()
-    telemetry.watch(store, hearing, platform_version=settings.platform.version)
+    telemetry, store, watch_health = Telemetry(), Store(), WatchHealth()
+    telemetry.watch(store, watch_health, platform_version=settings.platform.version)
     async with (
         client() as session,
         connect(telemetry.called, f"slipway/{settings.platform.version}") as kube,
         health.serve(
             health_port=settings.health_port,
             metrics_port=settings.metrics_port,
-            alive=lambda: alive(hearing),
+            alive=lambda: alive(watch_health),
             ready=lambda: _ready(store, telemetry),
             metrics=telemetry.registry,
         ),
     ):
         operator = Operator(
-            settings, decide=decide, kube=kube, session=session, telemetry=telemetry, store=store, hearing=hearing
+            settings,
+            decide=decide,
+            kube=kube,
+            session=session,
+            telemetry=telemetry,
+            store=store,
+            watch_health=watch_health,
         )
         await operator.run(stop)
 
@@ -68,10 +74,10 @@ class Operator:
         session: aiohttp.ClientSession,
         telemetry: Telemetry,
         store: Store,
-        hearing: WatchHealth,
+        watch_health: WatchHealth,
     ) -> None:
         clock = asyncio.get_running_loop().time
-        self._settings, self._telemetry, self._store, self._hearing = settings, telemetry, store, hearing
+        self._settings, self._telemetry, self._store, self._watch_health = settings, telemetry, store, watch_health
         self._queue: WorkQueue[Key] = WorkQueue()
         telemetry.queue_depth.set_function(lambda: len(self._queue))
         self._election = Election(
@@ -95,7 +101,7 @@ class Operator:
             kube=kube,
             store=store,
             queue=self._queue,
-            hearing=hearing,
+            watch_health=watch_health,
             kinds=WATCHED,
             namespaces=settings.namespaces,
             clock=clock,
@@ -123,8 +129,10 @@ class Operator:
                 group.create_task(self._resync.close_gaps(), name="gaps")
                 group.create_task(self._resync.look_elsewhere(), name="elsewhere")
                 kinds = self._resync.kinds
-                intake = EventSink(store=self._store, queue=self._queue, hearing=self._hearing)
-                await watch(registry_for(kinds, intake), kinds, self._settings.namespaces, intake.relisted, stop)
+                event_sink = EventSink(store=self._store, queue=self._queue, watch_health=self._watch_health)
+                await watch(
+                    registry_for(kinds, event_sink), kinds, self._settings.namespaces, event_sink.relisted, stop
+                )
 
     async def _pass(self, key: Key) -> datetime | None:
         """One pass, where everything that it decides from is known, and as the one who leads."""
@@ -180,9 +188,9 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
     return outcome is None
 
 
-def alive(hearing: WatchHealth) -> str | None:
+def alive(watch_health: WatchHealth) -> str | None:
     """What liveness says: only a restart cures a deaf watch."""
-    deaf = hearing.deaf()
+    deaf = watch_health.deaf()
     return f"The watch of {', '.join(deaf)} has gone deaf" if deaf else None
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
 from slipway.controller.events import event_of
-from slipway.controller.executor import Actor, Findings, StaleError
+from slipway.controller.executor import Executor, Findings, StaleError
 from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
@@ -77,7 +77,7 @@ class Reconciler:
         self._telemetry, self._sampling, self._now = telemetry, sampling, now
         self._obstacles, self._unwritten = Obstacles(), Unwritten(telemetry)
         self._watched_since: datetime | None = None
-        self._actor = Actor(kube=kube, store=store, obstacles=self._obstacles, now=self._second)
+        self._executor = Executor(kube=kube, store=store, obstacles=self._obstacles, now=self._second)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Bring one ModelDeployment closer to what it asks for. Answers when to look again at the latest."""
@@ -158,12 +158,12 @@ class Reconciler:
             try:
                 live = await self._read_live(key, place)
             except KubeError as error:
-                found = self._actor.obstructed(key, place, error, asked="", began=began)
+                found = self._executor.obstructed(key, place, error, asked="", began=began)
                 return Findings(met=[found] if self._obstacles.add(key, found) else [])
             if not holds(live):
                 log.info("%s %s is not by now what the plan relies on: deciding again", *place)
                 raise LearntError
-        return await self._actor.carry_out(key, owner, plan.actions)
+        return await self._executor.carry_out(key, owner, plan.actions)
 
     async def _read_live(self, key: Key, place: tuple[str, str]) -> Manifest:
         kind, name = BY_NAME[place[0]], place[1]
@@ -230,7 +230,7 @@ class Reconciler:
         owner = self._store.owner(key)
         if stale.kind is not MODEL_DEPLOYMENT:
             place = stale.kind.name, stale.name
-            self._obstacles.add(key, self._actor.obstructed(key, place, cause, asked=stale.asked, began=began))
+            self._obstacles.add(key, self._executor.obstructed(key, place, cause, asked=stale.asked, began=began))
         elif owner:
             await self._not_written(key, owner, cause, began, status=None)
 

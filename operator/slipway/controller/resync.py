@@ -47,12 +47,12 @@ class Resync:
         kube: Kube,
         store: Store,
         queue: WorkQueue[Key],
-        hearing: WatchHealth,
+        watch_health: WatchHealth,
         kinds: Sequence[Kind],
         namespaces: Sequence[str],
         clock: Callable[[], float],
     ) -> None:
-        self._kube, self._store, self._queue, self._hearing, self._clock = kube, store, queue, hearing, clock
+        self._kube, self._store, self._queue, self._watch_health, self._clock = kube, store, queue, watch_health, clock
         self._coverage = store.coverage
         self.kinds = tuple(kinds)
         """Those that are watched: after the start all but what is done without everywhere."""
@@ -78,7 +78,7 @@ class Resync:
         while True:
             await asyncio.sleep(delay)
             await self.once()
-            delay = min(interval_seconds, DEAF_AFTER_SECONDS + 1) if self._hearing.waiting() else interval_seconds
+            delay = min(interval_seconds, DEAF_AFTER_SECONDS + 1) if self._watch_health.waiting() else interval_seconds
 
     async def once(self) -> None:
         """List every kind, and have every ModelDeployment looked at. An optional kind that went ends it all: watches
@@ -142,7 +142,7 @@ class Resync:
                 concerned |= self._store.put(kind, manifest)
             del page  # other kinds are listed meanwhile: their pages need the memory
         concerned |= self._store.evict(kind, place, listed, version)
-        self._hearing.listed(kind, ours, news, self._clock(), namespace=place)
+        self._watch_health.listed(kind, ours, news, self._clock(), namespace=place)
 
     def _is_owed(self, kind: Kind, meta: dict[str, object]) -> bool:
         """Whether a watch owes word of an object: in namespaces that are watched, of all that strangers do not make."""

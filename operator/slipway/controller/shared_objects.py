@@ -22,7 +22,7 @@ _PROJECTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 }
 
 
-class Surroundings:
+class SharedObjects:
     """Projections of these objects. What does not change a projection is no news: kubelets write their node's status
     every few minutes, and a Gateway's says how many routes it has."""
 

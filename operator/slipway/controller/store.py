@@ -16,7 +16,7 @@ from typing import Any, Final
 from slipway.controller.coverage import Coverage
 from slipway.controller.family import Belonging, Family, LiveOwner, belonging_of, is_small
 from slipway.controller.kinds import DEPLOYMENT, Key, Kind
-from slipway.controller.shared_objects import Surroundings
+from slipway.controller.shared_objects import SharedObjects
 from slipway.core.names import Manifest
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.observed.objects import Observed
@@ -47,7 +47,7 @@ class Store:
         """Whether the first full listing is in. Before that absence means nothing."""
         self.coverage = Coverage()
         self._families: dict[Key, Family] = {}
-        self._surroundings = Surroundings()
+        self._shared_objects = SharedObjects()
         self._places: dict[str, dict[str, _Place]] = {}
         self._strangers: Counter[str | None] = Counter()
         self._buried: dict[str, float] = {}
@@ -71,10 +71,10 @@ class Store:
         return Observed(
             children=MappingProxyType(family.children),
             pods=tuple(family.pods.values()),
-            nodes=self._surroundings.nodes,
+            nodes=self._shared_objects.nodes,
             unknown=unknown,
             unlisted=unlisted,
-            gateways=self._surroundings.gateways(unknown | unlisted),
+            gateways=self._shared_objects.gateways(unknown | unlisted),
         )
 
     def vital(self, kind: Kind, uid: str) -> tuple[Any, ...] | None:
@@ -168,10 +168,10 @@ class Store:
 
     def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> frozenset[Key]:
         """Project it. Answers whom it concerns. What cannot be read is passed over: its writer may be anybody."""
-        nodes = self._surroundings.nodes
+        nodes = self._shared_objects.nodes
         try:
             if key is None:
-                return self._surroundings.keep(kind, manifest, self._specs()) | self._wait_for_a_node(nodes)
+                return self._shared_objects.keep(kind, manifest, self._specs()) | self._wait_for_a_node(nodes)
             self._families.setdefault(key, Family()).keep(kind, manifest)
         # The boundary to whatever an API server may store.
         except Exception as error:  # noqa: BLE001
@@ -181,7 +181,7 @@ class Store:
 
     def _wait_for_a_node(self, before: tuple[NodeFacts, ...]) -> frozenset[Key]:
         """Those with a pod that no node fits, where nodes have changed: their message says what the nodes have."""
-        if self._surroundings.nodes is before:
+        if self._shared_objects.nodes is before:
             return frozenset()
         waiting = ((key, family.pods.values()) for key, family in self._families.items())
         return frozenset(key for key, pods in waiting if any(pod.unschedulable is not None for pod in pods))
@@ -192,7 +192,7 @@ class Store:
     def _incumbent(self, kind: Kind, key: Key | None, meta: Mapping[str, Any]) -> str | None:
         """The uid of the object that has this name now."""
         if key is None:
-            return self._surroundings.uid(kind, meta.get("namespace"), meta["name"])
+            return self._shared_objects.uid(kind, meta.get("namespace"), meta["name"])
         family = self._families.get(key)
         return family.uid(kind, meta["name"]) if family else None
 
@@ -213,8 +213,8 @@ class Store:
             return frozenset()
         key = place.belonging.key
         if key is None:
-            nodes = self._surroundings.nodes
-            concerned = self._surroundings.drop(kind, place.namespace, place.name, self._specs())
+            nodes = self._shared_objects.nodes
+            concerned = self._shared_objects.drop(kind, place.namespace, place.name, self._specs())
             return concerned | self._wait_for_a_node(nodes)
         family = self._families[key]
         if family.uid(kind, place.name) == uid:  # not where it could not be read and another has its name

@@ -86,16 +86,16 @@ class Telemetry:
         elif note.refuses:
             self.rollouts.labels("refused", note.reason).inc()
 
-    def watch(self, store: Store, hearing: WatchHealth, *, platform_version: str) -> None:
+    def watch(self, store: Store, watch_health: WatchHealth, *, platform_version: str) -> None:
         """Report on a store whenever somebody scrapes."""
-        self.registry.register(_StoreCollector(store, hearing, platform_version))
+        self.registry.register(_StoreCollector(store, watch_health, platform_version))
 
 
 class _StoreCollector(Collector):
     """Counts what the store holds at the moment of the scrape: nothing to keep in step, nothing to leak."""
 
-    def __init__(self, store: Store, hearing: WatchHealth, platform_version: str) -> None:
-        self._store, self._hearing, self._version = store, hearing, platform_version
+    def __init__(self, store: Store, watch_health: WatchHealth, platform_version: str) -> None:
+        self._store, self._watch_health, self._version = store, watch_health, platform_version
 
     def collect(self) -> Iterable[Metric]:
         """See prometheus_client."""
@@ -108,7 +108,7 @@ class _StoreCollector(Collector):
             "How long the watch of a kind had kept quiet about something that the last listing showed.",
             labels=["kind"],
         )
-        for name, seconds in self._hearing.lag_seconds().items():
+        for name, seconds in self._watch_health.lag_seconds().items():
             lag.add_metric([name], seconds)
         yield lag
         yield self._unlisted()
