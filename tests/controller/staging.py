@@ -33,12 +33,12 @@ class Pass:
     """What a decision was made from, and how often one was made."""
 
     rule: Rule
-    seen: list[Observed] = field(default_factory=list)
+    observations: list[Observed] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
     """Happens while the decision is made, that is, after it was gathered for."""
 
     def __call__(self, *, owner: Owner, observed: Observed, **_: Any) -> Plan:
-        self.seen.append(replace(observed, children=dict(observed.children)))
+        self.observations.append(replace(observed, children=dict(observed.children)))
         plan = self.rule(owner, observed)
         self.before()
         return plan

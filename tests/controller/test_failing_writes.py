@@ -98,7 +98,7 @@ async def test_a_webhook_that_is_down_is_told_within_half_a_minute_and_heals_by_
     async with down(plane, namespace, group, plural, manifest):
         calls.calls.clear()
         wake_at = await reconciler.reconcile(stage.key)
-        assert blocked_write(decision.seen[-1], stage.now) is None, "it may be back in a moment"
+        assert blocked_write(decision.observations[-1], stage.now) is None, "it may be back in a moment"
         assert stage.store.observed(stage.key).child("ConfigMap", "churn-1"), "nothing relies on the other"
         while stage.now < NOW + HALF_A_MINUTE:
             assert wake_at
@@ -106,25 +106,27 @@ async def test_a_webhook_that_is_down_is_told_within_half_a_minute_and_heals_by_
             wake_at = await reconciler.reconcile(stage.key)
             await reconciler.reconcile(stage.key)  # an event in between
 
-        found = blocked_write(decision.seen[-1], stage.now)
-        assert found
-        assert found.finding.reason is Reason.WRITE_FAILED
-        assert found.finding.message.startswith(f"{manifest['kind']} {manifest['metadata']['name']} cannot be written")
-        assert "failed calling webhook" in found.finding.message
+        blocked = blocked_write(decision.observations[-1], stage.now)
+        assert blocked
+        assert blocked.finding.reason is Reason.WRITE_FAILED
+        assert blocked.finding.message.startswith(
+            f"{manifest['kind']} {manifest['metadata']['name']} cannot be written"
+        )
+        assert "failed calling webhook" in blocked.finding.message
         assert writes(calls, manifest["kind"]) == [500] * 5  # at 0, 1, 3, 7 and 15 s
 
     stage.now = wake_at or NOW
     await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
-    assert blocked_write(decision.seen[-1], stage.now) is None
+    assert blocked_write(decision.observations[-1], stage.now) is None
     assert stage.store.observed(stage.key).child(manifest["kind"], manifest["metadata"]["name"])
 
 
 def renames(label: str) -> Any:
     pointer = label.replace("~", "~0").replace("/", "~1")
 
-    def patch(found: Manifest) -> Patch:
-        has = label in (found["metadata"].get("labels") or {})
+    def patch(manifest: Manifest) -> Patch:
+        has = label in (manifest["metadata"].get("labels") or {})
         return [{"op": "add", "path": f"/metadata/labels/{pointer}", "value": "platform"}] if has else []
 
     return patch
@@ -145,11 +147,11 @@ async def test_a_write_that_a_webhook_rewrites_is_told_once_and_not_made_again_a
             await reconciler.reconcile(stage.key)
         assert len(writes(calls, "Service")) == 1
 
-        (unkept,) = decision.seen[-1].unkept
+        (unkept,) = decision.observations[-1].unkept
         assert (unkept.kind, unkept.name, unkept.field) == ("Service", "churn", f"metadata.labels[{label}]")
         assert (unkept.asked, unkept.got) == ('"slipway-model"', '"platform"')
-        assert blocked_write(decision.seen[-1], stage.now) is None
-        assert await told(plane, stage) == ["WriteNotKept"]
+        assert blocked_write(decision.observations[-1], stage.now) is None
+        assert await event_reasons(plane, stage) == ["WriteNotKept"]
 
         await asyncio.to_thread(plane.kubectl().within(stage.key.namespace), "label", "svc", "churn", "x=y")
         stage.store.put(SERVICE, await kube.get(SERVICE, stage.key.namespace, "churn"))
@@ -160,7 +162,7 @@ async def test_a_write_that_a_webhook_rewrites_is_told_once_and_not_made_again_a
     await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
     assert len(writes(calls, "Service")) == 2
-    assert decision.seen[-1].unkept == ()
+    assert decision.observations[-1].unkept == ()
 
 
 @pytest.mark.parametrize("label", [MANAGED_BY, MODEL_DEPLOYMENT])
@@ -176,11 +178,11 @@ async def test_a_label_that_we_find_it_by_and_that_a_webhook_rewrites_is_a_findi
         for _ in range(10):
             await reconciler.reconcile(stage.key)
 
-    found = blocked_write(decision.seen[-1], stage.now)
-    assert found
-    assert found.finding.reason is Reason.WRITE_NOT_KEPT
+    blocked = blocked_write(decision.observations[-1], stage.now)
+    assert blocked
+    assert blocked.finding.reason is Reason.WRITE_NOT_KEPT
     assert f'Service churn does not keep what is written: metadata.labels[{label}] is "platform"' in (
-        found.finding.message
+        blocked.finding.message
     )
     assert len(writes(calls, "Service")) <= BURST
 
@@ -191,8 +193,8 @@ async def test_a_field_that_the_schema_prunes_is_told_and_not_written_again_at_o
     """A webhook stands in for a CRD that prunes: an apply of an undeclared field is refused, one of an older
     structural schema with `x-kubernetes-preserve-unknown-fields` above it is not."""
 
-    def prunes(found: Manifest) -> Patch:
-        return [{"op": "remove", "path": "/data/b"}] if "b" in (found.get("data") or {}) else []
+    def prunes(manifest: Manifest) -> Patch:
+        return [{"op": "remove", "path": "/data/b"}] if "b" in (manifest.get("data") or {}) else []
 
     def make(owner: Owner) -> Manifest:
         return a_config(owner, a="1", b="2")
@@ -205,9 +207,9 @@ async def test_a_field_that_the_schema_prunes_is_told_and_not_written_again_at_o
         for _ in range(10):
             await reconciler.reconcile(stage.key)
 
-    found = blocked_write(decision.seen[-1], stage.now)
-    assert found
-    assert 'data[b] is nothing where "2" was asked for' in found.finding.message
+    blocked = blocked_write(decision.observations[-1], stage.now)
+    assert blocked
+    assert 'data[b] is nothing where "2" was asked for' in blocked.finding.message
     assert writes(calls, "ConfigMap") == [201]
 
 
@@ -227,23 +229,23 @@ async def test_what_another_controller_changes_back_each_time_is_repaired_ever_m
         if live["data"]["a"] != "theirs":
             stage.store.put(CONFIG, await kube.replace(CONFIG, live | {"data": {"a": "theirs"}}))
 
-    told: list[bool] = []
+    was_blocked: list[bool] = []
     for _ in range(60):
         await another()
         await reconciler.reconcile(stage.key)
-        told.append(blocked_write(decision.seen[-1], stage.now) is not None)
+        was_blocked.append(blocked_write(decision.observations[-1], stage.now) is not None)
         stage.now += timedelta(seconds=1)
 
-    assert told == sorted(told), "it is not told and taken back in turns"
-    found = blocked_write(decision.seen[-1], stage.now)
-    assert found
-    assert 'data[a] is "theirs" where "ours" was asked for' in found.finding.message
+    assert was_blocked == sorted(was_blocked), "it is not told and taken back in turns"
+    blocked = blocked_write(decision.observations[-1], stage.now)
+    assert blocked
+    assert 'data[a] is "theirs" where "ours" was asked for' in blocked.finding.message
     assert len(writes(calls, "ConfigMap")) <= 2 + BURST + 5
 
     for _ in range(10):  # the other one gives up
         stage.now += timedelta(minutes=1)
         await reconciler.reconcile(stage.key)
-    assert decision.seen[-1].unkept == ()
+    assert decision.observations[-1].unkept == ()
     assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["data"] == {"a": "ours"}
 
 
@@ -261,9 +263,9 @@ async def test_what_is_deleted_each_time_is_made_again_ever_more_slowly(
             stage.store.remove(CONFIG, child.uid)
         stage.now += timedelta(seconds=1)
 
-    found = blocked_write(decision.seen[-1], stage.now)
-    assert found
-    assert found.finding.message.startswith("ConfigMap churn-1 is deleted again each time that it is made")
+    blocked = blocked_write(decision.observations[-1], stage.now)
+    assert blocked
+    assert blocked.finding.message.startswith("ConfigMap churn-1 is deleted again each time that it is made")
     assert writes(calls, "ConfigMap").count(201) <= 1 + BURST + 6
 
 
@@ -303,9 +305,9 @@ async def test_what_somebody_changes_all_the_time_is_told_as_well(stage: Stage, 
     stage.now += TOLD_AFTER
     with pytest.raises(KubeError):
         await reconciler.reconcile(stage.key)
-    found = blocked_write(decision.seen[-1], stage.now)
-    assert found
-    assert found.finding.message.startswith("ConfigMap churn-1 cannot be written: it kept changing under 4 decisions")
+    blocked = blocked_write(decision.observations[-1], stage.now)
+    assert blocked
+    assert blocked.finding.message.startswith("ConfigMap churn-1 cannot be written: it kept changing under 4 decisions")
 
 
 async def test_what_was_orphaned_is_seen_as_an_orphan_and_not_as_a_strangers(
@@ -320,8 +322,8 @@ async def test_what_was_orphaned_is_seen_as_an_orphan_and_not_as_a_strangers(
     decision = Pass(wants(a_config))
     await fresh.reconciler(decision).reconcile(stage.key)
 
-    assert decision.seen[-1].foreign == ()
-    child = decision.seen[-1].child("ConfigMap", "churn-1")
+    assert decision.observations[-1].foreign == ()
+    child = decision.observations[-1].child("ConfigMap", "churn-1")
     assert child
     assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["metadata"]["ownerReferences"][0]["kind"] == KIND
 
@@ -343,10 +345,10 @@ async def test_a_route_that_an_older_gateway_api_does_not_know_names_its_crd(
     finally:
         plane.kubectl().apply(next(crd for crd in crds(gateway_api_crds()) if crd["metadata"]["name"] == name))
 
-    found = blocked_write(decision.seen[-1], stage.now)
-    assert found
-    assert ".spec.rules[0].timeouts: field not declared in schema" in found.finding.message
-    assert found.finding.message.endswith(
+    blocked = blocked_write(decision.observations[-1], stage.now)
+    assert blocked
+    assert ".spec.rules[0].timeouts: field not declared in schema" in blocked.finding.message
+    assert blocked.finding.message.endswith(
         "the CRD of HTTPRoute in this cluster is older than what is written: upgrade it"
     )
 
@@ -371,7 +373,7 @@ async def test_a_status_that_an_older_crd_does_not_know_is_told_by_an_event_a_me
 
     assert [call for call in calls.calls if call[0] == "apply_status"] == [("apply_status", KIND, 500)]
     assert writes(calls, "ConfigMap") == [], "the status permits every effect"
-    assert await told(plane, stage) == ["StatusNotWritten"]
+    assert await event_reasons(plane, stage) == ["StatusNotWritten"]
     assert "upgrade the chart slipway-crds" in caplog.text
     labels = {"namespace": stage.key.namespace, "model_deployment": "churn"}
     assert stage.telemetry.registry.get_sample_value("slipway_status_unwritten", labels) == 1
@@ -383,7 +385,7 @@ async def test_a_status_that_an_older_crd_does_not_know_is_told_by_an_event_a_me
     assert stage.store.observed(stage.key).child("ConfigMap", "churn-1")
 
 
-async def told(plane: Plane, stage: Stage) -> list[str]:
+async def event_reasons(plane: Plane, stage: Stage) -> list[str]:
     kubectl = plane.kubectl().within(stage.key.namespace)
     return [event["reason"] for event in (await asyncio.to_thread(kubectl.json, "events"))["items"]]
 
@@ -401,7 +403,7 @@ def crds(folder: Any) -> list[Manifest]:
 
 def without_field(folder: Any, plural: str, field: str) -> Manifest:
     """A CRD as it was before a field came."""
-    found = copy.deepcopy(next(crd for crd in crds(folder) if crd["spec"]["names"]["plural"] == plural))
+    crd = copy.deepcopy(next(crd for crd in crds(folder) if crd["spec"]["names"]["plural"] == plural))
 
     def prune(node: Any) -> None:
         if isinstance(node, dict):
@@ -416,9 +418,9 @@ def without_field(folder: Any, plural: str, field: str) -> Manifest:
             for value in node:
                 prune(value)
 
-    prune(found)
-    found["spec"]["versions"] = [prune_columns(version, field) for version in found["spec"]["versions"]]
-    return found
+    prune(crd)
+    crd["spec"]["versions"] = [prune_columns(version, field) for version in crd["spec"]["versions"]]
+    return crd
 
 
 def prune_columns(version: Manifest, field: str) -> Manifest:

@@ -54,8 +54,8 @@ async def test_a_kind_that_may_not_be_listed_yet_is_waited_for_and_named(
         )
         await asyncio.wait_for(first, 10)
 
-    said = [record.message for record in caplog.records if "Not allowed to list configmaps" in record.message]
-    assert len(said) == 1
+    messages = [record.message for record in caplog.records if "Not allowed to list configmaps" in record.message]
+    assert len(messages) == 1
 
 
 # -- kinds that come and go
@@ -72,9 +72,9 @@ GADGET = Kind(
 
 @pytest.fixture
 async def gadgets(plane: Plane) -> AsyncIterator["Gadgets"]:
-    found = Gadgets(plane)
-    yield found
-    await asyncio.to_thread(found.forget)
+    crd = Gadgets(plane)
+    yield crd
+    await asyncio.to_thread(crd.forget)
 
 
 @dataclass
@@ -267,8 +267,8 @@ async def test_a_namespace_that_may_not_be_listed_at_the_start_keeps_nobody_else
         await eventually("it is whole", lambda: not watcher.store.coverage.blind(refused))
         closing.cancel()
 
-    said = [record.message for record in caplog.records if f"configmaps in namespace {refused}" in record.message]
-    assert len([message for message in said if "Not allowed to list" in message]) == 1
+    messages = [record.message for record in caplog.records if f"configmaps in namespace {refused}" in record.message]
+    assert len([message for message in messages if "Not allowed to list" in message]) == 1
 
 
 @pytest.mark.plane

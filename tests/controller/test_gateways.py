@@ -78,10 +78,10 @@ async def test_gateways_that_rbac_refuses_are_gone_on_without_and_said_once(
         await watcher.resync.once()
 
     assert watcher.resync.kinds == ()
-    seen = watcher.store.observed(Key(cluster_namespace, "churn")).gateways
-    assert (seen.gateways, seen.classes) == (None, None)
-    said = [record.message for record in caplog.records if "may not be listed" in record.message]
-    assert sorted(message.split()[0] for message in said) == ["gatewayclasses", "gateways"]
+    gateways = watcher.store.observed(Key(cluster_namespace, "churn")).gateways
+    assert (gateways.gateways, gateways.classes) == (None, None)
+    messages = [record.message for record in caplog.records if "may not be listed" in record.message]
+    assert sorted(message.split()[0] for message in messages) == ["gatewayclasses", "gateways"]
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["everywhere", "one namespace"])
@@ -91,21 +91,21 @@ def test_what_becomes_of_the_gateway_and_its_class_is_said_of_the_models_behind_
     kubectl = cluster_plane.kubectl()
     path = "jsonpath={.status.conditions[?(@.type=='Ready')].message}"
 
-    def said(words: str) -> bool:
+    def status_says(words: str) -> bool:
         return words in kubectl.within(cluster_namespace)("get", "md", "churn", "--output", path)
 
     gateways = f"{cluster_namespace}-gateways"
     kubectl("create", "namespace", gateways)
     kubectl.apply(a_model_deployment(cluster_namespace, traffic=behind(gateways)))
     with OperatorProcess(cluster_plane, namespaces=[] if everywhere else [cluster_namespace], lease=cluster_namespace):
-        until("the Gateway is missed", lambda: said(f"Gateway {gateways}/inference is not there"), 120)
+        until("the Gateway is missed", lambda: status_says(f"Gateway {gateways}/inference is not there"), 120)
         kubectl.apply(a_gateway(gateways, class_name=cluster_namespace))
-        until("its class is missed", lambda: said(f"GatewayClass {cluster_namespace}, which Gateway"), 30)
+        until("its class is missed", lambda: status_says(f"GatewayClass {cluster_namespace}, which Gateway"), 30)
         kubectl.apply(a_class(cluster_namespace))
         try:
-            until("nobody answers", lambda: said("its controller example.com/nobody has not answered"), 30)
+            until("nobody answers", lambda: status_says("its controller example.com/nobody has not answered"), 30)
             kubectl("delete", "gateway", "inference", f"--namespace={gateways}")
-            until("the Gateway is missed again", lambda: said(f"Gateway {gateways}/inference is not there"), 30)
+            until("the Gateway is missed again", lambda: status_says(f"Gateway {gateways}/inference is not there"), 30)
         finally:
             kubectl("delete", "gatewayclass", cluster_namespace)
             kubectl("delete", "namespace", gateways, "--wait=false")

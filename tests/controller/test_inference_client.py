@@ -35,9 +35,9 @@ async def answer(answering: Answering, timeout_seconds: float = 5) -> Answer:
 
 
 async def test_an_answer_is_read_as_tensors() -> None:
-    found = await answer(reply(b"\x00\x00\xe0\x40"))
-    assert found == Answer(pod="churn-1", outputs=(Output(name="y", datatype="FP32", shape=(1, 1), data=(7.0,)),))
-    assert found.answered
+    result = await answer(reply(b"\x00\x00\xe0\x40"))
+    assert result == Answer(pod="churn-1", outputs=(Output(name="y", datatype="FP32", shape=(1, 1), data=(7.0,)),))
+    assert result.answered
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ async def test_an_answer_is_read_as_tensors() -> None:
     ],
 )
 async def test_anything_else_is_said_in_words(answering: Answering, status: int, trouble: str) -> None:
-    found = await answer(answering)
-    assert (found.status, found.answered, found.outputs) == (status, False, ())
-    assert trouble in found.trouble
+    result = await answer(answering)
+    assert (result.status, result.answered, result.outputs) == (status, False, ())
+    assert trouble in result.trouble
 
 
 @settings(max_examples=50, deadline=None)
@@ -91,10 +91,10 @@ async def test_a_pod_that_takes_too_long_is_given_up() -> None:
 
 async def test_a_pod_that_is_not_there_cannot_be_reached() -> None:
     async with client() as session:
-        found = await inference_client.ask(
+        result = await inference_client.ask(
             session, POD, "m", inference_client.encoded(REQUEST), timeout_seconds=5, port=free_port()
         )
-    assert (found.status, found.trouble[:17]) == (0, "cannot be reached")
+    assert (result.status, result.trouble[:17]) == (0, "cannot be reached")
 
 
 async def test_no_connection_is_kept() -> None:
@@ -149,14 +149,14 @@ async def test_the_real_triton_answers_every_type(pod: Container) -> None:
     inputs = [{"name": f"in_{kind}", "datatype": kind, "shape": [1, 3], "data": data} for kind, data in types.items()]
     async with client() as session:
         request = inference_client.encoded({"inputs": inputs})
-        found = await inference_client.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
+        result = await inference_client.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
         again = await inference_client.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
-    assert found.trouble == ""
-    by_name = {output.name: output.data for output in found.outputs}
+    assert result.trouble == ""
+    by_name = {output.name: output.data for output in result.outputs}
     assert by_name["out_INT64"] == (1, 2, 3)
     assert by_name["out_BYTES"] == (b"a", "ü".encode(), b"")
     assert repr(by_name["out_FP32"]) == repr((1.5, nan, float("-inf")))
-    assert compare(Trial(request="r", candidate=found, stable=again, again=found), 0).differs == ""
+    assert compare(Trial(request="r", candidate=result, stable=again, again=result), 0).differs == ""
 
 
 @pytest.mark.triton
@@ -166,8 +166,8 @@ async def test_the_real_tritons_error_is_quoted(pod: Container) -> None:
     pod.until_verified()
     wrong = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
     async with client() as session:
-        found = await inference_client.ask(
+        result = await inference_client.ask(
             session, POD, "m", inference_client.encoded(wrong), timeout_seconds=10, port=pod.ports[0]
         )
-    assert found.status == 400
-    assert "z" in found.trouble
+    assert result.status == 400
+    assert "z" in result.trouble

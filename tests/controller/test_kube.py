@@ -82,15 +82,15 @@ async def test_a_status_is_never_written_to_a_successor_of_the_same_name(
 
 
 async def test_scale_sets_the_count_of_the_deployment_that_was_looked_at(kube: ApiKube, namespace: str) -> None:
-    seen = (await kube.apply(DEPLOYMENT, a_deployment(namespace)))["metadata"]["resourceVersion"]
+    version = (await kube.apply(DEPLOYMENT, a_deployment(namespace)))["metadata"]["resourceVersion"]
 
-    scale = await kube.scale(namespace, "d", 3, seen)
+    scale = await kube.scale(namespace, "d", 3, version)
 
     live = await kube.get(DEPLOYMENT, namespace, "d")
     assert live["spec"]["replicas"] == scale["spec"]["replicas"] == 3
     assert scale["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
     with pytest.raises(ConflictError):
-        await kube.scale(namespace, "d", 0, seen)
+        await kube.scale(namespace, "d", 0, version)
     assert (await kube.get(DEPLOYMENT, namespace, "d"))["spec"]["replicas"] == 3
 
 

@@ -46,9 +46,9 @@ async def test_one_number_is_read(body: str, value: float) -> None:
 
 
 async def test_a_nan_is_read_as_it_is() -> None:
-    found = await reading(says(result("vector", series("NaN"))))
-    assert found.value is not None
-    assert isnan(found.value)
+    outcome = await reading(says(result("vector", series("NaN"))))
+    assert outcome.value is not None
+    assert isnan(outcome.value)
 
 
 BAD = json.dumps({"status": "error", "errorType": "bad_data", "error": "parse error: unexpected )" + "." * 500})
@@ -72,11 +72,11 @@ BAD = json.dumps({"status": "error", "errorType": "bad_data", "error": "parse er
     ],
 )
 async def test_everything_else_is_said_in_words(answer: Answering, says_so: str) -> None:
-    found = await reading(answer)
-    assert found.value is None
-    assert says_so in found.trouble
-    assert "secret" not in found.trouble
-    assert len(found.trouble) < 300
+    outcome = await reading(answer)
+    assert outcome.value is None
+    assert says_so in outcome.trouble
+    assert "secret" not in outcome.trouble
+    assert len(outcome.trouble) < 300
 
 
 async def test_a_prometheus_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,9 +88,9 @@ async def test_a_prometheus_that_takes_too_long_is_given_up(monkeypatch: pytest.
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "http://nowhere.invalid", "http://a:99999999"])
 async def test_a_prometheus_that_is_not_there_cannot_be_reached(address: str) -> None:
     async with client() as session:
-        found = await prometheus.ask(session, address, "up")
-    assert found.value is None
-    assert found.trouble.startswith("Prometheus cannot be reached: ")
+        outcome = await prometheus.ask(session, address, "up")
+    assert outcome.value is None
+    assert outcome.trouble.startswith("Prometheus cannot be reached: ")
 
 
 async def test_the_query_is_sent_whole_and_below_the_addresss_path() -> None:
@@ -147,6 +147,6 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 )
 async def test_a_real_prometheus_is_understood(real: str, query: str, value: float | None, trouble: str) -> None:
     async with client() as session:
-        found = await prometheus.ask(session, real, query)
-    assert found.value == value
-    assert trouble in found.trouble
+        outcome = await prometheus.ask(session, real, query)
+    assert outcome.value == value
+    assert trouble in outcome.trouble

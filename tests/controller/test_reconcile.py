@@ -76,7 +76,7 @@ async def test_no_effect_comes_before_the_status_that_permits_it(stage: Stage, p
         ("get", "ModelDeployment", 200),
         ("apply_status", "ModelDeployment", 200),
     ]
-    assert len(decision.seen) == 2
+    assert len(decision.observations) == 2
 
 
 async def test_a_model_deployment_that_is_gone_or_going_is_no_work(stage: Stage, calls: CallLog, plane: Plane) -> None:
@@ -101,16 +101,17 @@ async def test_an_action_on_a_child_that_has_moved_on_is_decided_again_from_what
     await kube.apply(CONFIG, a_config(owner, moved="on"))
 
     def guarded(owner: Owner, observed: Observed) -> Plan:
-        seen = observed.children["ConfigMap", "churn-1"]
-        if seen.body.get("data") == {"it": "is"}:
+        config = observed.children["ConfigMap", "churn-1"]
+        if config.body.get("data") == {"it": "is"}:
             return Plan(status=DONE)
-        write = Apply(manifest=a_config(owner, it="is"), resource_version=seen.resource_version)
+        write = Apply(manifest=a_config(owner, it="is"), resource_version=config.resource_version)
         return Plan(status=DONE, actions=(write,))
 
     decision = Pass(guarded)
     await stage.reconciler(decision).reconcile(stage.key)
 
-    assert [seen.children["ConfigMap", "churn-1"].body.get("data") for seen in decision.seen] == [None, {"moved": "on"}]
+    configs = [observed.children["ConfigMap", "churn-1"] for observed in decision.observations]
+    assert [config.body.get("data") for config in configs] == [None, {"moved": "on"}]
     assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["data"] == {"it": "is"}
 
 
@@ -153,18 +154,18 @@ async def test_what_guards_a_route_is_read_live_before_it_opens(stage: Stage, ku
     named = Owner(namespace=stage.key.namespace, name=stage.key.name, uid=owner.uid)
     stage.store.put(CONFIG, await kube.apply(CONFIG, a_config(named, "guard", accepted="yes")))  # any kind will do
     await kube.apply(CONFIG, a_config(named, "guard", accepted="no"))  # no watch has told of that yet
-    seen = []
+    accepted = []
 
     def opens_what_is_guarded(owner: Owner, observed: Observed) -> Plan:
         guard = observed.children["ConfigMap", "guard"]
-        seen.append(guard.body["data"]["accepted"])
-        if seen[-1] == "no":
+        accepted.append(guard.body["data"]["accepted"])
+        if accepted[-1] == "no":
             return Plan(status=DONE)
         opens = Apply(manifest=a_config(owner), first=True)
         return Plan(status=DONE, actions=(opens,), relies_on_guards={("ConfigMap", "guard"): guard.resource_version})
 
     await stage.run(opens_what_is_guarded)
-    assert seen == ["yes", "no"]
+    assert accepted == ["yes", "no"]
     assert stage.store.observed(stage.key).child("ConfigMap", "churn-1") is None
 
 
@@ -193,7 +194,7 @@ async def test_a_strangers_object_is_left_alone_named_to_the_core_and_looked_at_
 
     wake_at = await reconciler.reconcile(stage.key)
 
-    assert [(found.kind, found.name) for found in decision.seen[-1].foreign] == [("ConfigMap", "churn-1")]
+    assert [(taken.kind, taken.name) for taken in decision.observations[-1].foreign] == [("ConfigMap", "churn-1")]
     assert wake_at == NOW + BLOCKED_FOR
     assert [call[0] for call in calls.calls] == ["apply_status", "apply", "get"]
     await reconciler.reconcile(stage.key)
@@ -203,7 +204,7 @@ async def test_a_strangers_object_is_left_alone_named_to_the_core_and_looked_at_
     kubectl("delete", "configmap", "churn-1")
     stage.now = NOW + BLOCKED_FOR
     assert await reconciler.reconcile(stage.key) is None
-    assert decision.seen[-1].foreign == ()
+    assert decision.observations[-1].foreign == ()
     assert stage.store.observed(stage.key).child("ConfigMap", "churn-1")
 
 
@@ -214,27 +215,27 @@ async def test_a_name_that_stays_taken_is_never_called_free_while_it_is_tried_ag
     decision = Pass(wants_a_config)
     reconciler = stage.reconciler(decision)
     await reconciler.reconcile(stage.key)
-    decision.seen.clear()
+    decision.observations.clear()
     calls.calls.clear()
     stage.now = NOW + BLOCKED_FOR
 
     await reconciler.reconcile(stage.key)
 
-    assert [len(seen.foreign) for seen in decision.seen] == [1]
+    assert [len(observed.foreign) for observed in decision.observations] == [1]
     assert calls.calls == [("apply", "ConfigMap", 409), ("get", "ConfigMap", 200)]
 
 
 async def test_an_obstacle_is_forgotten_when_its_child_is_no_longer_asked_for(stage: Stage, plane: Plane) -> None:
     plane.kubectl().within(stage.key.namespace)("create", "configmap", "churn-1")
     wanted = True
-    decision = Pass(lambda owner, seen: wants_a_config(owner, seen) if wanted else Plan(status=DONE))
+    decision = Pass(lambda owner, observed: wants_a_config(owner, observed) if wanted else Plan(status=DONE))
     reconciler = stage.reconciler(decision)
     await reconciler.reconcile(stage.key)
     wanted = False
     stage.now = NOW + BLOCKED_FOR
 
     assert await reconciler.reconcile(stage.key) is None
-    assert decision.seen[-1].foreign == ()
+    assert decision.observations[-1].foreign == ()
 
 
 async def test_several_taken_names_are_found_in_one_pass_and_the_free_ones_are_used(stage: Stage, plane: Plane) -> None:
@@ -249,8 +250,8 @@ async def test_several_taken_names_are_found_in_one_pass_and_the_free_ones_are_u
     decision = Pass(many)
     await stage.reconciler(decision).reconcile(stage.key)
 
-    assert {found.name for found in decision.seen[-1].foreign} == set(names[:-1])
-    assert len(decision.seen) == 2
+    assert {taken.name for taken in decision.observations[-1].foreign} == set(names[:-1])
+    assert len(decision.observations) == 2
     assert stage.store.observed(stage.key).child("ConfigMap", names[-1])
 
 
@@ -312,14 +313,14 @@ async def test_a_child_that_the_server_refuses_is_told_to_the_core_and_tried_aga
     wake_at = await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
 
-    (rejected,) = decision.seen[-1].rejected
+    (rejected,) = decision.observations[-1].rejected
     assert "a valid config key must consist of" in rejected.message
     assert wake_at == NOW + BLOCKED_FOR
     assert [call for call in calls.calls if call[0] == "apply"] == [("apply", "ConfigMap", 422)]
     data.clear()
     await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
-    assert decision.seen[-1].rejected == ()
+    assert decision.observations[-1].rejected == ()
 
 
 @pytest.fixture
@@ -350,7 +351,7 @@ async def test_a_write_that_rbac_forbids_is_told_to_the_core_and_tried_again(har
     asks, decision = True, Pass(rule)
     reconciler = stage.reconciler(decision)
     wake_at = await reconciler.reconcile(stage.key)
-    (rejected,) = decision.seen[-1].rejected
+    (rejected,) = decision.observations[-1].rejected
     assert rejected.forbidden
     assert " cannot " in rejected.message
     assert rejected.name == "churn-1"
@@ -359,7 +360,7 @@ async def test_a_write_that_rbac_forbids_is_told_to_the_core_and_tried_again(har
     stage.now, asks = NOW + BLOCKED_FOR, False
     await reconciler.reconcile(stage.key)
     await reconciler.reconcile(stage.key)
-    assert decision.seen[-1].rejected == ()
+    assert decision.observations[-1].rejected == ()
 
 
 async def test_what_capacity_relies_on_and_may_not_be_read_is_told_and_nothing_is_taken(hardly_allowed: Stage) -> None:
@@ -369,7 +370,7 @@ async def test_what_capacity_relies_on_and_may_not_be_read_is_told_and_nothing_i
 
     await stage.reconciler(decision).reconcile(stage.key)
 
-    (rejected,) = decision.seen[-1].rejected
+    (rejected,) = decision.observations[-1].rejected
     assert (rejected.kind, rejected.name) == ("Deployment", "churn-1")
     assert "cannot get resource" in rejected.message
 
@@ -379,7 +380,7 @@ async def test_of_a_namespace_that_is_being_terminated_nothing_is_said(stage: St
     decision = Pass(wants_a_config)
     with pytest.raises(ForbiddenError, match="being terminated"):
         await stage.reconciler(decision).reconcile(stage.key)
-    assert len(decision.seen) == 1
+    assert len(decision.observations) == 1
 
 
 async def test_what_goes_wrong_with_one_object_harms_no_other(stage: Stage, kube: ApiKube, namespace: str) -> None:
@@ -419,7 +420,7 @@ async def test_a_worker_looks_again_when_the_plan_says_so(stage: Stage) -> None:
     queue: WorkQueue[Key] = WorkQueue()
     worker = asyncio.create_task(work(queue, stage.reconciler(decision).reconcile, stage.telemetry))
     queue.add(stage.key)
-    await eventually("there is a second pass", lambda: len(decision.seen) >= 2)
+    await eventually("there is a second pass", lambda: len(decision.observations) >= 2)
     queue.close()
     await worker
 
@@ -432,9 +433,9 @@ async def test_what_a_pass_wants_looked_at_is_evidence_for_the_next_and_forgotte
     await eventually("it was looked at", lambda: look.topic in stage.sampling.evidence(stage.key))
 
     await stage.reconciler(looks).reconcile(stage.key)
-    assert not looks.seen[0].evidence
-    (seen,) = looks.seen[1].evidence[look.topic].after.pods
-    assert "cannot be had" in seen.missing
+    assert not looks.observations[0].evidence
+    (sample,) = looks.observations[1].evidence[look.topic].after.pods
+    assert "cannot be had" in sample.missing
 
     stage.store.remove(MODEL_DEPLOYMENT, owner.uid) if (owner := stage.store.owner(stage.key)) else None
     await stage.reconciler(looks).reconcile(stage.key)

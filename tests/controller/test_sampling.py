@@ -71,7 +71,7 @@ class Cluster:
         await asyncio.wait_for(self.passed.wait(), 10)
         self.passed.clear()
 
-    def seen(self, topic: str = "t") -> Evidence:
+    def evidence(self, topic: str = "t") -> Evidence:
         return self.sampling.evidence(KEY)[topic]
 
 
@@ -148,16 +148,16 @@ async def test_both_versions_are_asked_the_same_and_what_was_asked_is_counted(cl
     asked = wanted(new, *olds, exams=(exam,))
     cluster.sampling.want(KEY, [asked])
     await cluster.next_pass()
-    trials = cluster.seen().trials["a"].trials
+    trials = cluster.evidence().trials["a"].trials
     assert [trial.request for trial in trials] == ["requests[0]", "requests[1]", "requests[2]"]
     assert [trial.stable.pod for trial in trials] == ["pod-21", "pod-22", "pod-21"]
     assert [trial.again.pod for trial in trials] == ["pod-22", "pod-21", "pod-22"]
     assert all(trial.candidate.outputs[0].data == (7.0,) for trial in trials)
-    assert cluster.seen().asked == {}, "they were asked after this look at the counters"
+    assert cluster.evidence().asked == {}, "they were asked after this look at the counters"
     cluster.now += timedelta(minutes=1)
     cluster.sampling.want(KEY, [replace(asked, at=cluster.now)])
     await cluster.next_pass()
-    assert cluster.seen().asked == {"uid-11": 3, "uid-21": 3, "uid-22": 3}
+    assert cluster.evidence().asked == {"uid-11": 3, "uid-21": 3, "uid-22": 3}
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ async def test_requests_that_cannot_be_asked_say_why(
     cluster: Cluster, requests: tuple[dict[str, object], ...], revisions: tuple[str, ...], says_so: str
 ) -> None:
     pods = [target(90 + n, revision) for n, revision in enumerate(revisions)]
-    seen = await cluster.sampling.look(wanted(*pods, exams=(Exam(metric="a", requests=requests),)))
-    assert says_so in seen.trials["a"].trouble
+    evidence = await cluster.sampling.look(wanted(*pods, exams=(Exam(metric="a", requests=requests),)))
+    assert says_so in evidence.trials["a"].trouble
 
 
 async def test_requests_for_which_there_is_no_time_left_are_not_asked(
@@ -218,7 +218,7 @@ async def test_a_look_is_made_when_it_is_due_and_brings_a_pass(cluster: Cluster)
     cluster.now += timedelta(seconds=1)
     cluster.sampling.want(KEY, [wanted(pod, at=NOON + timedelta(seconds=1))])
     await cluster.next_pass()
-    assert cluster.seen().after.at == NOON + timedelta(seconds=1)
+    assert cluster.evidence().after.at == NOON + timedelta(seconds=1)
     assert cluster.passes == [KEY]
 
 
@@ -245,7 +245,7 @@ async def test_looks_are_remembered_for_as_long_as_they_matter(cluster: Cluster,
         cluster.sampling.want(KEY, [wanted(pod, at=cluster.now, remembers=timedelta(seconds=remembers))])
         await cluster.next_pass()
         cluster.now += timedelta(minutes=1)
-    history = cluster.seen().history
+    history = cluster.evidence().history
     assert len(history) == kept
     assert history[-1].at == NOON + timedelta(minutes=4)
 
@@ -262,8 +262,8 @@ def _wants_another(looks: Sampling) -> None:
 async def test_what_nobody_wants_any_more_is_forgotten_and_stopped(
     cluster: Cluster, change: Callable[[Sampling], None]
 ) -> None:
-    seen, under_way = await cluster.pod(11, metrics=counted(1)), await cluster.pod(12, metrics=never)
-    both = [wanted(seen, topic="seen"), wanted(under_way, topic="under way")]
+    answering, under_way = await cluster.pod(11, metrics=counted(1)), await cluster.pod(12, metrics=never)
+    both = [wanted(answering, topic="seen"), wanted(under_way, topic="under way")]
     cluster.sampling.want(KEY, both)
     await cluster.next_pass()
     assert set(cluster.sampling.evidence(KEY)) == {"seen"}

@@ -263,10 +263,11 @@ def test_a_late_word_of_the_end_of_one_that_belongs_to_nobody_does_not_take_its_
     store.put(kind, an_object(kind, "one", 7, uid="second", owner=None, spec=spec))
     store.remove(kind, "first")
 
-    seen = store.observed(CHURN)
+    observed = store.observed(CHURN)
+    gateways, classes = observed.gateways.gateways or (), observed.gateways.classes or ()
 
     assert store.count(kind) == 1
-    assert [len(seen.nodes), len(seen.gateways.gateways or ()), len(seen.gateways.classes or ())].count(1) == 1
+    assert [len(observed.nodes), len(gateways), len(classes)].count(1) == 1
 
 
 def test_gateways_that_may_not_be_read_are_not_said_to_be_missing() -> None:
@@ -274,8 +275,8 @@ def test_gateways_that_may_not_be_read_are_not_said_to_be_missing() -> None:
     assert store.observed(CHURN).gateways.gateways == {}
     store.coverage.failed(GATEWAY, None, ForbiddenError(403, "Forbidden", ""), now=0)
     store.coverage.failed(GATEWAY_CLASS, None, NotFoundError(404, "NotFound", ""), now=0)
-    seen = store.observed(CHURN).gateways
-    assert (seen.gateways, seen.classes) == (None, None)
+    gateways = store.observed(CHURN).gateways
+    assert (gateways.gateways, gateways.classes) == (None, None)
 
 
 def test_our_own_scale_is_seen_at_once_and_its_deployments_status_no_longer_passes_for_current() -> None:
@@ -308,12 +309,12 @@ def test_kinds_that_cannot_be_seen_are_told_of() -> None:
     assert store.observed(CHURN).knows("SecurityPolicy", "HTTPRoute")
     store.coverage.failed(BY_NAME["SecurityPolicy"], None, NotFoundError(404, "NotFound", ""), now=0)
     store.coverage.failed(BY_NAME["GRPCRoute"], None, ForbiddenError(403, "Forbidden", ""), now=0)
-    seen = store.observed(CHURN)
-    assert seen.unknown == {"SecurityPolicy"}
-    assert seen.unlisted == {"GRPCRoute"}
-    assert seen.knows("HTTPRoute")
-    assert not seen.knows("HTTPRoute", "SecurityPolicy")
-    assert not seen.knows("GRPCRoute")
+    observed = store.observed(CHURN)
+    assert observed.unknown == {"SecurityPolicy"}
+    assert observed.unlisted == {"GRPCRoute"}
+    assert observed.knows("HTTPRoute")
+    assert not observed.knows("HTTPRoute", "SecurityPolicy")
+    assert not observed.knows("GRPCRoute")
 
 
 # -- to whom an object belongs

@@ -24,9 +24,9 @@ NOON = 1767614400.0  # 2026-01-05T12:00:00Z, when everything happens in them
 
 
 def state(name: str, version: int = 1) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(STATES[name].read_text())
-    found["metadata"] |= {"uid": "u", "resourceVersion": str(version)}
-    return found
+    manifest: dict[str, Any] = yaml.safe_load(STATES[name].read_text())
+    manifest["metadata"] |= {"uid": "u", "resourceVersion": str(version)}
+    return manifest
 
 
 def telemetry(store: Store) -> Telemetry:
@@ -41,19 +41,19 @@ def holding(name: str) -> Telemetry:
     return telemetry(store)
 
 
-def series(told: Telemetry, family: str, *labels: str) -> dict[tuple[str, ...], float]:
+def series(metrics: Telemetry, family: str, *labels: str) -> dict[tuple[str, ...], float]:
     """The values of a family by the labels named; every one is churn's, in shop."""
-    found: Metric = next(metric for metric in told.registry.collect() if metric.name == family)
-    assert all((s.labels["namespace"], s.labels["model_deployment"]) == ("shop", "churn") for s in found.samples)
-    return {tuple(sample.labels[label] for label in labels): sample.value for sample in found.samples}
+    metric: Metric = next(metric for metric in metrics.registry.collect() if metric.name == family)
+    assert all((s.labels["namespace"], s.labels["model_deployment"]) == ("shop", "churn") for s in metric.samples)
+    return {tuple(sample.labels[label] for label in labels): sample.value for sample in metric.samples}
 
 
-def phases(told: Telemetry) -> dict[tuple[str, ...], float]:
-    return series(told, "slipway_model_deployment_phase", "phase", "reason")
+def phases(metrics: Telemetry) -> dict[tuple[str, ...], float]:
+    return series(metrics, "slipway_model_deployment_phase", "phase", "reason")
 
 
-def decisions(told: Telemetry) -> dict[tuple[str, ...], float]:
-    return series(told, "slipway_decision_timestamp_seconds", "decision", "revision", "version", "reason")
+def decisions(metrics: Telemetry) -> dict[tuple[str, ...], float]:
+    return series(metrics, "slipway_decision_timestamp_seconds", "decision", "revision", "version", "reason")
 
 
 @pytest.mark.parametrize("name", sorted(STATES))
@@ -65,19 +65,19 @@ def test_in_each_state_there_is_one_phase_with_its_reason(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(STATES))
 def test_in_each_state_the_revisions_are_those_in_status(name: str) -> None:
-    told, revisions = holding(name), (state(name).get("status") or {}).get("revisions", ())
+    metrics, revisions = holding(name), (state(name).get("status") or {}).get("revisions", ())
     for family, field in (
         ("slipway_revision_share_percent", "share"),
         ("slipway_revision_replicas", "replicas"),
         ("slipway_revision_available_replicas", "available"),
     ):
-        assert series(told, family, "revision", "version") == {
+        assert series(metrics, family, "revision", "version") == {
             (r["revision"], r["version"]): r[field] for r in revisions
         }
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "expected"),
     [
         ("fresh", {}),
         ("resolving", {("Resolving", "", "3", ""): NOON}),
@@ -90,9 +90,9 @@ def test_in_each_state_the_revisions_are_those_in_status(name: str) -> None:
     ],
 )
 def test_what_was_decided_stands_beside_the_revision_that_it_is_about(
-    name: str, found: dict[tuple[str, ...], float]
+    name: str, expected: dict[tuple[str, ...], float]
 ) -> None:
-    assert decisions(holding(name)) == found
+    assert decisions(holding(name)) == expected
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -100,18 +100,18 @@ def test_each_step_of_a_canary_is_a_decision_of_its_own_although_the_share_stays
     store, canary = Store(), state("shifting")
     canary["status"]["rollout"]["canary"] = {"steps": "a", "step": step, "weight": 10, "since": "2026-01-05T12:01:00Z"}
     store.put(MODEL_DEPLOYMENT, canary)
-    found = {("Canary", "22222222", "4", f"step {step + 1} at 10 %"): NOON + 60}
-    assert decisions(telemetry(store)) == {("Shifting", "22222222", "4", ""): NOON, **found}
+    step_decision = {("Canary", "22222222", "4", f"step {step + 1} at 10 %"): NOON + 60}
+    assert decisions(telemetry(store)) == {("Shifting", "22222222", "4", ""): NOON, **step_decision}
 
 
 def test_what_was_said_of_a_state_ends_with_it() -> None:
     store = Store()
-    told = telemetry(store)
+    metrics = telemetry(store)
     store.put(MODEL_DEPLOYMENT, state("ready"))
     store.put(MODEL_DEPLOYMENT, state("suspended", version=2))
-    assert phases(told) == {("Suspended", "Suspended"): 1}
+    assert phases(metrics) == {("Suspended", "Suspended"): 1}
     store.remove(MODEL_DEPLOYMENT, "u")
-    assert phases(told) == decisions(told) == {}
+    assert phases(metrics) == decisions(metrics) == {}
 
 
 def test_names_and_help_are_as_prometheus_wants_them(tmp_path: Path) -> None:
@@ -123,35 +123,35 @@ def test_names_and_help_are_as_prometheus_wants_them(tmp_path: Path) -> None:
 # -- how rollouts end
 
 
-def ended(told: Telemetry) -> dict[tuple[str, ...], float]:
+def ended(metrics: Telemetry) -> dict[tuple[str, ...], float]:
     """Rollouts by outcome and reason."""
-    (family,) = (metric for metric in told.registry.collect() if metric.name == "slipway_rollouts")
+    (family,) = (metric for metric in metrics.registry.collect() if metric.name == "slipway_rollouts")
     counts = (sample for sample in family.samples if sample.name == "slipway_rollouts_total")
     return {(sample.labels["outcome"], sample.labels["reason"]): sample.value for sample in counts}
 
 
-def passes(cluster: Simulator, told: Telemetry) -> None:
+def passes(cluster: Simulator, metrics: Telemetry) -> None:
     for note in (note for _ in range(4) for note in cluster.reconcile().notes):
-        told.told(note)
+        metrics.told(note)
 
 
 def test_only_a_version_that_was_sent_home_counts_as_refused() -> None:
-    cluster, told = simulator(), Telemetry()
+    cluster, metrics = simulator(), Telemetry()
     cluster.becomes_ready()
     wrong = cluster.server_ended(says("WrongAnswer", "y[0] is 5, expected 7"))
 
     cluster.kubelet(cluster.revision_named("3"), status=wrong)
-    passes(cluster, told)
+    passes(cluster, metrics)
     assert "WrongAnswer" in [reason for reason, _ in cluster.events]
     assert "refused" not in cluster.status
-    assert ended(told) == {}
+    assert ended(metrics) == {}
 
     cluster.kubelet(cluster.revision_named("3"))
     cluster.starts("4")
     cluster.kubelet(cluster.revision_named("4"), status=wrong)
-    passes(cluster, told)
+    passes(cluster, metrics)
     assert cluster.status["refused"]["reason"] == "WrongAnswer"
-    assert ended(told) == {("refused", "WrongAnswer"): 1}
+    assert ended(metrics) == {("refused", "WrongAnswer"): 1}
 
 
 def test_what_cannot_be_listed_has_a_series_with_its_reason_and_what_the_cluster_need_not_know_has_none() -> None:
@@ -161,9 +161,9 @@ def test_what_cannot_be_listed_has_a_series_with_its_reason_and_what_the_cluster
     coverage.failed(BY_NAME["Pod"], "b", ForbiddenError(403, "Forbidden", ""), now=0)
     coverage.failed(BY_NAME["GRPCRoute"], None, KubeError(500, "InternalError", ""), now=0)
     coverage.failed(BY_NAME["HTTPRoute"], None, NotFoundError(404, "NotFound", ""), now=0)
-    found = next(metric for metric in made.registry.collect() if metric.name == "slipway_unlisted")
+    unlisted = next(metric for metric in made.registry.collect() if metric.name == "slipway_unlisted")
 
-    assert {tuple(sample.labels.values()): sample.value for sample in found.samples} == {
+    assert {tuple(sample.labels.values()): sample.value for sample in unlisted.samples} == {
         ("Pod", "b", "Forbidden"): 1,
         ("GRPCRoute", "*", "InternalError"): 1,
     }

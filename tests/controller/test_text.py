@@ -49,18 +49,18 @@ def test_half_a_character_is_sent_as_the_sign_for_one_that_cannot_be_read() -> N
 
 @pytest.mark.parametrize("text", SAMPLES.values(), ids=SAMPLES)
 def test_a_verdict_is_told_in_its_own_words(text: str) -> None:
-    said = json.dumps({"reason": "LoadFailed", "message": text})
+    termination_message = json.dumps({"reason": "LoadFailed", "message": text})
 
-    found = verdict(said)
+    read = verdict(termination_message)
 
-    assert found
-    assert found.message == text
+    assert read
+    assert read.message == text
 
 
 def test_half_a_character_in_a_termination_message_is_none_by_the_time_that_it_is_kept() -> None:
-    said = answer(json.dumps({"message": LONE, "resolved": {"asks": [LONE, {LONE: ["😀"]}]}}))
+    kept = answer(json.dumps({"message": LONE, "resolved": {"asks": [LONE, {LONE: ["😀"]}]}}))
 
-    assert said == {"message": "a?b?c", "resolved": {"asks": ["a?b?c", {"a?b?c": ["😀"]}]}}
+    assert kept == {"message": "a?b?c", "resolved": {"asks": ["a?b?c", {"a?b?c": ["😀"]}]}}
 
 
 @pytest.mark.plane
@@ -103,14 +103,14 @@ async def test_each_kind_of_write_keeps_its_text(kube: ApiKube, namespace: str, 
     kept = await kube.apply(BY_NAME["ControllerRevision"], revision)
     pods = await kube.apply(DEPLOYMENT, deployment)
     tried = await kube.apply(BY_NAME["Job"], job)
-    said = await kube.apply_status(MODEL_DEPLOYMENT, whole)
+    written = await kube.apply_status(MODEL_DEPLOYMENT, whole)
     await kube.create_event(event_of(Key(namespace, "churn"), meta["uid"], note, datetime.now(UTC)))
 
     assert kept["data"] == revision["data"]
     assert kept["metadata"]["annotations"] == {"said": text}
     assert pods["spec"]["template"]["metadata"]["annotations"] == {"said": text}
     assert tried["spec"]["template"]["spec"]["containers"][0]["args"] == [text]
-    assert said["status"]["conditions"][0]["message"] == text
+    assert written["status"]["conditions"][0]["message"] == text
     (event,) = plane.kubectl().within(namespace).json("events")["items"]
     assert event["message"] == text
 

@@ -20,9 +20,9 @@ ENDED = {"name": "triton", "restartCount": 1, "state": {"running": {}}, "lastSta
 
 
 def a_model(version: int, status: Any, *, generation: int = 1, request: str = "") -> Any:
-    found = an_object(MODEL_DEPLOYMENT, "churn", version, spec={}, status=status)
-    found["metadata"] |= {"generation": generation, "annotations": {REQUEST: request} if request else {}}
-    return found
+    manifest = an_object(MODEL_DEPLOYMENT, "churn", version, spec={}, status=status)
+    manifest["metadata"] |= {"generation": generation, "annotations": {REQUEST: request} if request else {}}
+    return manifest
 
 
 def a_pod(version: int, **status: Any) -> Any:
@@ -42,7 +42,7 @@ class Watched:
         for kind, manifest in ((MODEL_DEPLOYMENT, a_model(1, status)), *before):
             self.store.put(kind, manifest)
 
-    async def told(self, kind: Kind, manifest: Any, event: str = "MODIFIED") -> Taken[Key]:
+    async def pass_after(self, kind: Kind, manifest: Any, event: str = "MODIFIED") -> Taken[Key]:
         self.event_sink.take(kind, cast("Any", {"type": event, "object": manifest}))
         taken = await self.queue.get()
         assert taken
@@ -75,7 +75,7 @@ async def test_what_happens_to_pods_and_traffic_is_urgent_for_what_serves_and_no
     kind, before, after, event = CHANGES[change]
     watched = Watched((kind, before), status=status)
 
-    assert (await watched.told(kind, after, event)).urgent == (status is SERVES)
+    assert (await watched.pass_after(kind, after, event)).urgent == (status is SERVES)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ async def test_what_happens_to_pods_and_traffic_is_urgent_for_what_serves_and_no
     ],
 )
 async def test_what_changes_nothing_about_that_is_not_urgent(kind: Kind, before: Any, after: Any) -> None:
-    assert not (await Watched((kind, before), status=SERVES).told(kind, after)).urgent
+    assert not (await Watched((kind, before), status=SERVES).pass_after(kind, after)).urgent
 
 
 @pytest.mark.parametrize("status", [SERVES, STARTS, None], ids=["serves", "starts", "new"])
@@ -99,19 +99,19 @@ async def test_what_somebody_asks_for_is_urgent_and_ends_the_back_off(change: di
     watched.queue.retry(CHURN)
     watched.queue.done(CHURN)
 
-    assert (await watched.told(MODEL_DEPLOYMENT, a_model(2, status, **change))).urgent
+    assert (await watched.pass_after(MODEL_DEPLOYMENT, a_model(2, status, **change))).urgent
     assert watched.queue.backoff.attempt(CHURN) == 1
 
 
 async def test_a_status_that_we_wrote_ourselves_is_not_urgent() -> None:
-    assert not (await Watched(status=STARTS).told(MODEL_DEPLOYMENT, a_model(2, SERVES))).urgent
+    assert not (await Watched(status=STARTS).pass_after(MODEL_DEPLOYMENT, a_model(2, SERVES))).urgent
 
 
 async def test_a_model_deployment_that_is_new_stands_in_line_with_the_crowd() -> None:
     watched = Watched(status=SERVES)
     watched.store.remove(MODEL_DEPLOYMENT, "uid-churn", 1)
 
-    assert not (await watched.told(MODEL_DEPLOYMENT, a_model(2, None), "ADDED")).urgent
+    assert not (await watched.pass_after(MODEL_DEPLOYMENT, a_model(2, None), "ADDED")).urgent
 
 
 @pytest.mark.parametrize(

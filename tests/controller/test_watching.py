@@ -41,17 +41,17 @@ async def test_what_a_watch_lists_as_it_begins_is_told_once_it_is_whole(monkeypa
         yield [{"metadata": {"uid": "a", "resourceVersion": "3"}}], "9"
         yield [{"metadata": {"uid": "b", "resourceVersion": "4"}}], "9"
 
-    told: list[tuple[Kind, str | None, Mapping[str, int], int]] = []
+    lists: list[tuple[Kind, str | None, Mapping[str, int], int]] = []
     monkeypatch.setattr(watching, "_fetch_objs", fake_lists)
     monkeypatch.setattr(fetching, "fetch_objs", fetching.fetch_objs)
-    tell_of_lists([POD, DEPLOYMENT], lambda *what: told.append(what))
+    tell_of_lists([POD, DEPLOYMENT], lambda *what: lists.append(what))
     for group, plural in (("", "pods"), ("", "secrets")):
         resource: Any = SimpleNamespace(group=group, version="v1", plural=plural)
         more: Any = {"settings": None, "logger": None, "namespace": "shop"}
         chunks = [chunk async for chunk, _ in fetching.fetch_objs(resource=resource, **more)]
         assert len(chunks) == 2
 
-    assert told == [(POD, "shop", {"a": 3, "b": 4}, 9)]
+    assert lists == [(POD, "shop", {"a": 3, "b": 4}, 9)]
 
 
 def test_of_all_tries_of_a_request_that_fails_the_first_is_logged() -> None:
@@ -62,6 +62,6 @@ def test_of_all_tries_of_a_request_that_fails_the_first_is_logged() -> None:
     def is_told(message: str) -> bool:
         return first_tries(logging.LogRecord("kopf", logging.ERROR, "", 0, message, (), None))
 
-    said = "failed; will retry: GET https://api/pods -> APIForbiddenError"
-    assert [is_told(f"Request attempt #{number} {said}") for number in (1, 2, 10, 11)] == [True, False, False, False]
+    failure = "failed; will retry: GET https://api/pods -> APIForbiddenError"
+    assert [is_told(f"Request attempt #{number} {failure}") for number in (1, 2, 10, 11)] == [True, False, False, False]
     assert is_told("Something else")

@@ -35,11 +35,11 @@ async def rewriting(
     probe: dict[str, Any],
 ) -> AsyncIterator[None]:
     """Every write of that resource is changed by a JSON patch."""
-    seen: list[str] = []
+    reviewed_names: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
         asked = orjson.loads(await request.read())["request"]
-        seen.append(asked["name"])
+        reviewed_names.append(asked["name"])
         answer = {
             "uid": asked["uid"],
             "allowed": True,
@@ -64,7 +64,7 @@ async def rewriting(
 
             def asked() -> bool:
                 _dry_run(plane, namespace, probe)
-                return bool(seen)
+                return bool(reviewed_names)
 
             await eventually("the webhook is asked", asked)
             yield

@@ -55,7 +55,7 @@ class Election:
         self._kube, self._namespace, self._name = kube, namespace, name
         self._identity, self._clock, self._terms = identity, clock, terms or Terms()
         self._held: Manifest | None = None
-        self._seen: tuple[str, float] = ("", 0.0)
+        self._last_version: tuple[str, float] = ("", 0.0)
         self._sent = 0.0
         """When the last renewal that succeeded was sent."""
         self._renewed = asyncio.Event()
@@ -73,7 +73,7 @@ class Election:
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
-        said = ""
+        logged_holder = ""
         while True:
             try:
                 holder = await self._try()
@@ -82,13 +82,13 @@ class Election:
             if not holder:
                 log.info("Leading as %s", self._identity)
                 return
-            if said != (said := holder):
+            if logged_holder != (logged_holder := holder):
                 log.info("Standing by; the holder of the Lease is %s", holder)
             await asyncio.sleep(self._terms.poll * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def hold(self) -> None:
         """Renew for ever, also after a time when that was not possible. LeaseLostError once somebody else has it."""
-        pause, told = self._terms.renew, False
+        pause, warned = self._terms.renew, False
         while True:
             await asyncio.sleep(pause)
             try:
@@ -96,13 +96,13 @@ class Election:
                     await self._renew()
             except (KubeError, TimeoutError) as error:
                 pause = self._terms.poll
-                if not self.vouched and not told:
+                if not self.vouched and not warned:
                     log.warning("The Lease cannot be renewed, and nothing is written until it is: %r", error)
-                    told = True
+                    warned = True
             else:
-                if told:
+                if warned:
                     log.info("The Lease is still ours: leading again")
-                pause, told = self._terms.renew, False
+                pause, warned = self._terms.renew, False
 
     async def release(self) -> None:
         """Give the Lease back, so that a standby need not wait for it to expire."""
@@ -129,9 +129,9 @@ class Election:
         return ""
 
     async def _write(self, lease: Manifest) -> None:
-        known, sent = "resourceVersion" in lease["metadata"], self._clock()
-        self._held = await (self._kube.replace(LEASE, lease) if known else self._kube.create(LEASE, lease))
-        self._sent = sent
+        exists, sent_at = "resourceVersion" in lease["metadata"], self._clock()
+        self._held = await (self._kube.replace(LEASE, lease) if exists else self._kube.create(LEASE, lease))
+        self._sent = sent_at
         self._renewed.set()
 
     async def _renew(self) -> None:
@@ -157,10 +157,10 @@ class Election:
         if live is None:
             return True
         version = live["metadata"]["resourceVersion"]
-        if version != self._seen[0]:
-            self._seen = (version, self._clock())
+        if version != self._last_version[0]:
+            self._last_version = (version, self._clock())
         duration = live["spec"].get("leaseDurationSeconds") or self._terms.duration
-        return self._clock() - self._seen[1] > duration
+        return self._clock() - self._last_version[1] > duration
 
     def _lease(self, live: Manifest | None, *, taking: bool = False) -> Manifest:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -37,9 +37,9 @@ DECIDED_FROM: Final = frozenset({"Deployment", "Service"})
 class StaleError(Exception):
     """What was decided from is not what is there."""
 
-    def __init__(self, *, kind: Kind, name: str, asked: str = "", message: str = "") -> None:
+    def __init__(self, *, kind: Kind, name: str, fingerprint: str = "", message: str = "") -> None:
         super().__init__(f"{kind.name} {name} is not what it was: {message}")
-        self.kind, self.name, self.asked, self.message = kind, name, asked, message
+        self.kind, self.name, self.fingerprint, self.message = kind, name, fingerprint, message
 
 
 @dataclass(kw_only=True)
@@ -74,7 +74,7 @@ class Executor:
             if obstacle is None:
                 findings.gone |= self._passed(key, action)
                 continue
-            if not isinstance(obstacle.found, WriteNotKept):
+            if not isinstance(obstacle.problem, WriteNotKept):
                 failed.append(action)
             if self._obstacles.add(key, obstacle):
                 log.warning("%s", obstacle.words)
@@ -85,33 +85,35 @@ class Executor:
         """It could be written. Answers whether something is no longer in the way; what was undone again and again is
         not gone before it has stayed for a while."""
         place, now = place_of(action), self._now()
-        known = self._obstacles.at(key, place)
-        until = self._obstacles.undone_until(key, place, asked=_asked(action), now=now)
-        if known and until and isinstance(known.found, WriteNotKept):
-            self._obstacles.add(key, replace(known, until=until))
+        obstacle = self._obstacles.at(key, place)
+        until = self._obstacles.undone_until(key, place, fingerprint=_fingerprint(action), now=now)
+        if obstacle and until and isinstance(obstacle.problem, WriteNotKept):
+            self._obstacles.add(key, replace(obstacle, until=until))
             return False
         return self._obstacles.clear(key, place)
 
     def _vain(self, key: Key, action: Action) -> Obstacle | None:
         """What makes it vain to try now: it is known to be in the way, or was done and undone again and again."""
-        place, asked, now = place_of(action), _asked(action), self._now()
-        known = self._obstacles.blocks(key, place, asked=asked, now=now)
-        if known and not self._changed_since(key, action, known):
-            return known
-        until = self._obstacles.undone_until(key, place, asked=asked, now=now)
+        place, fingerprint, now = place_of(action), _fingerprint(action), self._now()
+        obstacle = self._obstacles.blocks(key, place, fingerprint=fingerprint, now=now)
+        if obstacle and not self._changed_since(key, action, obstacle):
+            return obstacle
+        until = self._obstacles.undone_until(key, place, fingerprint=fingerprint, now=now)
         if until is None or isinstance(action, Delete):
             return None
-        before = self._obstacles.at(key, place)
-        found = before.found if before and isinstance(before.found, WriteNotKept) else self._lack(key, action)
-        return Obstacle(found=found, until=until, asked=asked) if found else None
+        previous = self._obstacles.at(key, place)
+        problem = (
+            previous.problem if previous and isinstance(previous.problem, WriteNotKept) else self._lack(key, action)
+        )
+        return Obstacle(problem=problem, until=until, fingerprint=fingerprint) if problem else None
 
-    def _changed_since(self, key: Key, action: Action, known: Obstacle) -> bool:
+    def _changed_since(self, key: Key, action: Action, obstacle: Obstacle) -> bool:
         """Whether somebody has changed what did not stay as written, so that it may stay now."""
-        if not isinstance(known.found, WriteNotKept) or not isinstance(action, Apply):
+        if not isinstance(obstacle.problem, WriteNotKept) or not isinstance(action, Apply):
             return False
-        if action.first and known.found.field.startswith("metadata.labels"):
+        if action.first and obstacle.problem.field.startswith("metadata.labels"):
             return False  # without its label it is not seen
-        return self._lack(key, action) != known.found
+        return self._lack(key, action) != obstacle.problem
 
     def _lack(self, key: Key, action: Action) -> WriteNotKept | None:
         """How what is there differs from what an action would make of it."""
@@ -128,32 +130,32 @@ class Executor:
 
     async def _tried(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
         """Carry out one action. Answers what is in its way."""
-        place, asked, began = place_of(action), _asked(action), self._now()
+        place, fingerprint, began = place_of(action), _fingerprint(action), self._now()
         kind, name = BY_NAME[place[0]], place[1]
         meta = action.manifest["metadata"] if isinstance(action, Apply) else {}
         with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
             try:
                 obstacle = await self._done(key, owner, action)
             except (ConflictError, NotFoundError) as error:
-                raise StaleError(kind=kind, name=name, asked=asked, message=error.message) from error
+                raise StaleError(kind=kind, name=name, fingerprint=fingerprint, message=error.message) from error
             except KubeError as error:
-                return self.obstructed(key, place, error, asked=asked, began=began)
-            self._obstacles.wrote(key, place, asked=asked, now=self._now())
+                return self.obstructed(key, place, error, fingerprint=fingerprint, began=began)
+            self._obstacles.wrote(key, place, fingerprint=fingerprint, now=self._now())
             return obstacle
 
-    def obstructed(self, key: Key, place: Place, error: KubeError, *, asked: str, began: datetime) -> Obstacle:
+    def obstructed(self, key: Key, place: Place, error: KubeError, *, fingerprint: str, began: datetime) -> Obstacle:
         """What an error of the API server means for a child; raises it where there is nobody left to be told."""
         (kind, name), now = place, self._now()
         if _ENDS in error.message:
             raise error
         if error.status in _REFUSED:
             forbidden = isinstance(error, ForbiddenError)
-            found = WriteDenied(kind=kind, name=name, message=error.message, forbidden=forbidden)
-            return Obstacle(found=found, until=now + BLOCKED_FOR, asked=asked)
+            denied = WriteDenied(kind=kind, name=name, message=error.message, forbidden=forbidden)
+            return Obstacle(problem=denied, until=now + BLOCKED_FOR, fingerprint=fingerprint)
         failed = WriteFailed(kind=kind, name=name, message=_words(error), since=began)
         # A call that took long is not made again before as much time has passed: there are other objects.
         at_least = max(now - began, timedelta(seconds=error.retry_after_seconds))
-        return self._obstacles.failed(key, failed, asked=asked, now=now, at_least=at_least)
+        return self._obstacles.failed(key, failed, fingerprint=fingerprint, now=now, at_least=at_least)
 
     async def _done(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
         match action:
@@ -180,10 +182,10 @@ class Executor:
 
     def _stays(self, key: Key, action: Action, live: Manifest, wanted: Mapping[str, Any]) -> Obstacle | None:
         """Whether the answer to a write holds what was written."""
-        found = _unkept(action, live, wanted)
-        if found is None:
+        unkept = _unkept(action, live, wanted)
+        if unkept is None:
             return None
-        return self._obstacles.unkept(key, found, asked=_asked(action), now=self._now())
+        return self._obstacles.unkept(key, unkept, fingerprint=_fingerprint(action), now=self._now())
 
     async def _scale(self, key: Key, action: Scale) -> Obstacle | None:
         scale = await self._kube.scale(key.namespace, action.name, action.replicas, action.resource_version)
@@ -214,8 +216,8 @@ class Executor:
             return await self._taken_up(key, action, kind, live)
         predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
         until = self._now() + (PREDECESSOR_FOR if predecessor else BLOCKED_FOR)
-        found = NameTaken(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
-        return Obstacle(found=found, until=until, asked="")
+        taken = NameTaken(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
+        return Obstacle(problem=taken, until=until, fingerprint="")
 
     async def _taken_up(self, key: Key, action: Apply, kind: Kind, live: Manifest) -> Obstacle | None:
         """One of ours that the store did not have: decide again from it. Where the store does not take it, since its
@@ -231,7 +233,7 @@ class Executor:
                 return obstacle
             if kind.name not in DECIDED_FROM:
                 return None
-        raise StaleError(kind=kind, name=name, asked=_asked(action), message="it was not known of")
+        raise StaleError(kind=kind, name=name, fingerprint=_fingerprint(action), message="it was not known of")
 
 
 _REFUSED: Final = frozenset({400, 403, 413, 422})
@@ -240,8 +242,8 @@ _ENDS: Final = "because it is being terminated"
 """Of the namespace: the ModelDeployment goes with it, and there is nobody left to be told."""
 
 
-def _asked(action: Action) -> str:
-    """Names what an action asks for, so that the same one is known again."""
+def _fingerprint(action: Action) -> str:
+    """Identifies what an action writes: the applied hash, the count, or the uid that is deleted."""
     match action:
         case Apply(manifest=manifest):
             return str((manifest["metadata"].get("annotations") or {}).get(APPLIED, ""))

@@ -74,14 +74,14 @@ async def ask(
 
 
 def _outputs(content: bytes, header: int) -> tuple[Output, ...]:
-    at, found = header, []
+    offset, outputs = header, []
     for described in json.loads(content[:header])["outputs"]:
         size = described["parameters"]["binary_data_size"]
-        data = tensors.decode(described["datatype"], content[at : at + size])
+        data = tensors.decode(described["datatype"], content[offset : offset + size])
         name, shape = _plain(str(described["name"])), tuple(int(length) for length in described["shape"])
-        found.append(Output(name=name, datatype=described["datatype"], shape=shape, data=data))
-        at += size
-    return tuple(found)
+        outputs.append(Output(name=name, datatype=described["datatype"], shape=shape, data=data))
+        offset += size
+    return tuple(outputs)
 
 
 def _error(content: bytes) -> str:

@@ -222,8 +222,8 @@ class ApiKube:
         """See Kube."""
         query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(PAGE)}
         answer = await self._call("list", EVENT, method="GET", path=EVENT.path(namespace), query=query)
-        found: list[Manifest] = answer.get("items") or []
-        return found
+        events: list[Manifest] = answer.get("items") or []
+        return events
 
     async def _call(
         self,
@@ -273,8 +273,8 @@ def yaml_text(body: Any) -> str:
 _ESCAPED: Final = re.compile(r"[\x7f-\uffff]")
 
 
-def _escape(found: re.Match[str]) -> str:
-    point = ord(found[0])
+def _escape(match: re.Match[str]) -> str:
+    point = ord(match[0])
     return "\\ufffd" if 0xD800 <= point <= 0xDFFF else f"\\u{point:04x}"
 
 
@@ -298,15 +298,15 @@ def _error(code: int, headers: Mapping[str, str], text: bytes, call: str) -> Kub
 
 async def configuration() -> Configuration:
     """How to reach the API server: as the pod's service account inside a cluster, else by KUBECONFIG."""
-    found = Configuration()
+    config = Configuration()
     try:  # in this order, as kopf does
-        load_incluster_config(client_configuration=found)  # reads the token again every minute
+        load_incluster_config(client_configuration=config)  # reads the token again every minute
     except ConfigException:
-        await load_kube_config(client_configuration=found)
-    found.connection_pool_maxsize = IN_FLIGHT
+        await load_kube_config(client_configuration=config)
+    config.connection_pool_maxsize = IN_FLIGHT
     # Else aiohttp looks for a ~/.netrc, in a thread, before every call. kopf knows no proxy's variables either.
-    found.client_session_kwargs = {"trust_env": False}
-    return found
+    config.client_session_kwargs = {"trust_env": False}
+    return config
 
 
 @asynccontextmanager

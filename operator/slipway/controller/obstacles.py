@@ -29,18 +29,18 @@ LONGEST_WAIT: Final = timedelta(seconds=30)
 class Obstacle:
     """One child that could not be written, or does not stay as written."""
 
-    found: NameTaken | WriteDenied | WriteFailed | WriteNotKept
+    problem: NameTaken | WriteDenied | WriteFailed | WriteNotKept
     until: datetime
     """When it is tried again."""
-    asked: str
-    """Names what was asked for: another manifest may pass. A taken name is taken for any."""
+    fingerprint: str
+    """Identifies what was to be written: another manifest may pass. A taken name is taken for any."""
     tries: int = 1
 
     @property
     def words(self) -> str:
         """What it is, for the log."""
-        found, what = self.found, " ".join(self.place)
-        match found:
+        problem, what = self.problem, " ".join(self.place)
+        match problem:
             case NameTaken(owned_by=owner):
                 return f"{what} is owned by {owner} and stays as it is"
             case WriteDenied(message=message):
@@ -48,17 +48,17 @@ class Obstacle:
             case WriteFailed(message=message):
                 return f"{what} could not be written: {message}"
             case WriteNotKept():
-                return not_kept(found)
+                return not_kept(problem)
 
     @property
     def place(self) -> Place:
         """What it stands in the way of."""
-        return self.found.kind, self.found.name
+        return self.problem.kind, self.problem.name
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Write:
-    asked: str
+    fingerprint: str
     times: int
     at: datetime
 
@@ -72,10 +72,10 @@ class Obstacles:
 
     def add(self, key: Key, obstacle: Obstacle) -> bool:
         """Remember one. Answers whether it is news."""
-        known = self._by_key.setdefault(key, {})
-        news = obstacle.place not in known or known[obstacle.place].found != obstacle.found
-        known[obstacle.place] = obstacle
-        return news
+        obstacles = self._by_key.setdefault(key, {})
+        is_news = obstacle.place not in obstacles or obstacles[obstacle.place].problem != obstacle.problem
+        obstacles[obstacle.place] = obstacle
+        return is_news
 
     def standing(self, key: Key) -> tuple[Obstacle, ...]:
         """Those that are known, also while they are tried again: what is not known to have gone still stands."""
@@ -85,12 +85,12 @@ class Obstacles:
         """What stands in the way of one child."""
         return self._by_key.get(key, {}).get(place)
 
-    def blocks(self, key: Key, place: Place, *, asked: str, now: datetime) -> Obstacle | None:
+    def blocks(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> Obstacle | None:
         """What makes it vain to write that now."""
         obstacle = self.at(key, place)
         if obstacle is None or obstacle.until <= now:
             return None
-        return obstacle if isinstance(obstacle.found, NameTaken) or obstacle.asked == asked else None
+        return obstacle if isinstance(obstacle.problem, NameTaken) or obstacle.fingerprint == fingerprint else None
 
     def clear(self, key: Key, place: Place) -> bool:
         """It could be written. Answers whether something had been in the way before."""
@@ -98,11 +98,11 @@ class Obstacles:
 
     def drop_expired(self, key: Key, now: datetime) -> bool:
         """After a pass: what was due and was not met again is no longer asked for. Answers whether there was any."""
-        known = self._by_key.pop(key, {})
-        still = {at: obstacle for at, obstacle in known.items() if obstacle.until > now}
-        if still:
-            self._by_key[key] = still
-        return len(still) < len(known)
+        obstacles = self._by_key.pop(key, {})
+        remaining = {place: obstacle for place, obstacle in obstacles.items() if obstacle.until > now}
+        if remaining:
+            self._by_key[key] = remaining
+        return len(remaining) < len(obstacles)
 
     def forget(self, key: Key) -> None:
         """The ModelDeployment is gone."""
@@ -111,33 +111,35 @@ class Obstacles:
 
     # -- how often, and when again
 
-    def failed(self, key: Key, found: WriteFailed, *, asked: str, now: datetime, at_least: timedelta) -> Obstacle:
+    def failed(
+        self, key: Key, problem: WriteFailed, *, fingerprint: str, now: datetime, at_least: timedelta
+    ) -> Obstacle:
         """The obstacle for a write that failed: it has lasted since it first did, and is tried ever more slowly."""
-        before = self.at(key, (found.kind, found.name))
+        before = self.at(key, (problem.kind, problem.name))
         tries = 1
-        if before and isinstance(before.found, WriteFailed):
-            tries, found = before.tries + 1, replace(found, since=before.found.since)
+        if before and isinstance(before.problem, WriteFailed):
+            tries, problem = before.tries + 1, replace(problem, since=before.problem.since)
         wait = max(min(LONGEST_WAIT, timedelta(seconds=2 ** min(tries - 1, 16))), at_least)
-        return Obstacle(found=found, until=now + wait, asked=asked, tries=tries)
+        return Obstacle(problem=problem, until=now + wait, fingerprint=fingerprint, tries=tries)
 
-    def unkept(self, key: Key, found: WriteNotKept, *, asked: str, now: datetime) -> Obstacle:
+    def unkept(self, key: Key, problem: WriteNotKept, *, fingerprint: str, now: datetime) -> Obstacle:
         """The obstacle for a write whose own answer shows that it did not stay."""
-        before = self.at(key, (found.kind, found.name))
-        tries = before.tries + 1 if before and isinstance(before.found, WriteNotKept) else 1
+        before = self.at(key, (problem.kind, problem.name))
+        tries = before.tries + 1 if before and isinstance(before.problem, WriteNotKept) else 1
         wait = min(LONGEST_PAUSE, timedelta(minutes=2 ** min(tries - 1, 16)))
-        return Obstacle(found=found, until=now + wait, asked=asked, tries=tries)
+        return Obstacle(problem=problem, until=now + wait, fingerprint=fingerprint, tries=tries)
 
-    def wrote(self, key: Key, place: Place, *, asked: str, now: datetime) -> None:
+    def wrote(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> None:
         """Count a write that was taken."""
         writes = self._writes.setdefault(key, {})
         before = writes.get(place)
-        again = before is not None and before.asked == asked and now < before.at + QUIET_FOR
-        writes[place] = _Write(asked=asked, times=before.times + 1 if before and again else 1, at=now)
+        again = before is not None and before.fingerprint == fingerprint and now < before.at + QUIET_FOR
+        writes[place] = _Write(fingerprint=fingerprint, times=before.times + 1 if before and again else 1, at=now)
 
-    def undone_until(self, key: Key, place: Place, *, asked: str, now: datetime) -> datetime | None:
+    def undone_until(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> datetime | None:
         """When a write may be made once more that has been undone again and again; None when that is now."""
         before = self._writes.get(key, {}).get(place)
-        if before is None or before.asked != asked or before.times <= BURST or now >= before.at + QUIET_FOR:
+        if before is None or before.fingerprint != fingerprint or before.times <= BURST or now >= before.at + QUIET_FOR:
             return None
         pause = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(before.times - BURST, 16)))
         return before.at + pause if now < before.at + pause else None

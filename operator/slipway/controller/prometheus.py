@@ -51,8 +51,8 @@ def _value(kind: str, result: Any) -> Reading:
     if kind == "scalar":
         return Reading(value=float(result[1]))
     if kind != "vector":
-        said = {"string": "text", "matrix": "a range of values"}.get(kind, kind)
-        return Reading(trouble=f"the query gives {said}, not one number")
+        result_type = {"string": "text", "matrix": "a range of values"}.get(kind, kind)
+        return Reading(trouble=f"the query gives {result_type}, not one number")
     if not result:
         return Reading(trouble="the query gives no series: nothing matches it yet, or its labels are wrong")
     if len(result) > 1:

@@ -117,13 +117,13 @@ class Reconciler:
         )
         if until := self._unwritten.until(key, plan.status, now):
             return until
-        told = await self._persist(key, owner, plan)
+        notes = await self._persist(key, owner, plan)
         self._sampling.want(key, plan.looks)
         findings = Findings()
         try:
             findings = await self._carry_out(key, owner, plan)
         finally:
-            await self._tell(key, owner, (*told, *_notes(findings)), now)
+            await self._tell(key, owner, (*notes, *_notes(findings)), now)
         if self._obstacles.drop_expired(key, now) or findings.news:
             raise LearntError
         retries = (obstacle.until for obstacle in self._obstacles.standing(key))
@@ -139,13 +139,13 @@ class Reconciler:
         self._sampling.forget(key)
 
     def _observed(self, key: Key) -> Observed:
-        found = [obstacle.found for obstacle in self._obstacles.standing(key)]
+        problems = [obstacle.problem for obstacle in self._obstacles.standing(key)]
         return replace(
             self._store.observed(key),
-            foreign=tuple(each for each in found if isinstance(each, NameTaken)),
-            rejected=tuple(each for each in found if isinstance(each, WriteDenied)),
-            failed=tuple(each for each in found if isinstance(each, WriteFailed)),
-            unkept=tuple(each for each in found if isinstance(each, WriteNotKept)),
+            foreign=tuple(each for each in problems if isinstance(each, NameTaken)),
+            rejected=tuple(each for each in problems if isinstance(each, WriteDenied)),
+            failed=tuple(each for each in problems if isinstance(each, WriteFailed)),
+            unkept=tuple(each for each in problems if isinstance(each, WriteNotKept)),
             evidence=self._sampling.evidence(key),
             watched_since=self._watched_since,
         )
@@ -158,8 +158,8 @@ class Reconciler:
             try:
                 live = await self._read_live(key, place)
             except KubeError as error:
-                found = self._executor.obstructed(key, place, error, asked="", began=began)
-                return Findings(met=[found] if self._obstacles.add(key, found) else [])
+                obstacle = self._executor.obstructed(key, place, error, fingerprint="", began=began)
+                return Findings(met=[obstacle] if self._obstacles.add(key, obstacle) else [])
             if not holds(live):
                 log.info("%s %s is not by now what the plan relies on: deciding again", *place)
                 raise LearntError
@@ -230,7 +230,9 @@ class Reconciler:
         owner = self._store.owner(key)
         if stale.kind is not MODEL_DEPLOYMENT:
             place = stale.kind.name, stale.name
-            self._obstacles.add(key, self._executor.obstructed(key, place, cause, asked=stale.asked, began=began))
+            self._obstacles.add(
+                key, self._executor.obstructed(key, place, cause, fingerprint=stale.fingerprint, began=began)
+            )
         elif owner:
             await self._not_written(key, owner, cause, began, status=None)
 
@@ -269,7 +271,7 @@ def _is_at(version: str, live: Manifest) -> bool:
 
 def _notes(findings: Findings) -> tuple[Note, ...]:
     """Of writes that do not stay and on which nothing hangs no condition speaks: an Event does, once."""
-    unkept = (obstacle.found for obstacle in findings.met if isinstance(obstacle.found, WriteNotKept))
+    unkept = (obstacle.problem for obstacle in findings.met if isinstance(obstacle.problem, WriteNotKept))
     return tuple(
         Note(reason=Reason.WRITE_NOT_KEPT, message=not_kept(each), warning=True) for each in unkept if not matters(each)
     )

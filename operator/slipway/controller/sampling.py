@@ -69,16 +69,16 @@ class Sampling:
     def want(self, key: Key, wanted: Sequence[Look]) -> None:
         """What a pass wants looked at: what is due is looked at now, unless it is under way; other topics of that
         ModelDeployment are forgotten. When a look has ended, the ModelDeployment gets a pass again."""
-        known = self._topics.pop(key, {})
-        topics = {each.topic: known.pop(each.topic) if each.topic in known else _Topic() for each in wanted}
-        for topic in known.values():
+        previous = self._topics.pop(key, {})
+        topics = {each.topic: previous.pop(each.topic) if each.topic in previous else _Topic() for each in wanted}
+        for topic in previous.values():
             topic.cancel()
         if topics:
             self._topics[key] = topics
         for each in wanted:
             topic = topics[each.topic]
-            seen = topic.evidence.after.at if topic.evidence else None
-            if topic.task is None and each.at <= self._now() and (seen is None or seen < each.at):
+            last_look = topic.evidence.after.at if topic.evidence else None
+            if topic.task is None and each.at <= self._now() and (last_look is None or last_look < each.at):
                 topic.task = asyncio.create_task(self._look(key, each, topic), name=f"look at {key}: {each.topic}")
 
     def forget(self, key: Key) -> None:
@@ -94,26 +94,26 @@ class Sampling:
 
     async def _look(self, key: Key, wanted: Look, topic: "_Topic") -> None:
         try:
-            seen = await self.look(wanted, topic.evidence, topic.asked)
-            topic.evidence = replace(seen, told=await self._told(key.namespace, wanted.told_of))
-            topic.asked = _asked(topic.evidence, wanted)
+            evidence = await self.look(wanted, topic.evidence, topic.sent_requests)
+            topic.evidence = replace(evidence, told=await self._told(key.namespace, wanted.told_of))
+            topic.sent_requests = _sent_requests(topic.evidence, wanted)
         finally:
             topic.task = None
         log.debug("Looked at %s: %s", key, wanted.topic)
         self._again(key)
 
     async def look(
-        self, wanted: Look, known: Evidence | None = None, asked: Mapping[str, int] | None = None
+        self, wanted: Look, previous: Evidence | None = None, sent_requests: Mapping[str, int] | None = None
     ) -> Evidence:
-        """One look, added to what is known. `asked`: requests of ours by pod since the look before."""
+        """One look, added to what is known. `sent_requests`: ours by pod since the look before."""
         deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
         scrape = await self.scrape(wanted.model, wanted.targets)
         readings, trials = await asyncio.gather(
             self._readings(wanted.questions), self._trials(wanted, wanted.exams, deadline)
         )
         return Evidence(
-            history=_remembered(known, scrape, wanted.remembers),
-            asked=asked or {},
+            history=_remembered(previous, scrape, wanted.remembers),
+            asked=sent_requests or {},
             readings=readings,
             trials=trials,
         )
@@ -132,11 +132,11 @@ class Sampling:
         return Scrape(at=at, pods=tuple(samples))
 
     async def _sample(self, model: str, target: Target) -> PodSample:
-        found: metrics.ModelMetrics | None = None
+        counters: metrics.ModelMetrics | None = None
         missing = ""
         try:
             async with self._slots:
-                found = metrics.parse(await self._text(target.ip), model)
+                counters = metrics.parse(await self._text(target.ip), model)
         except TimeoutError:
             missing = f"its metrics did not come within {SCRAPE_SECONDS} s"
         except AnswerTooLargeError:
@@ -150,7 +150,7 @@ class Sampling:
             pod=target.pod,
             name=target.name,
             revision=target.revision,
-            metrics=found,
+            metrics=counters,
             missing=missing,
             restarts=target.restarts,
         )
@@ -167,8 +167,8 @@ class Sampling:
     # -- Prometheus
 
     async def _readings(self, questions: Sequence[Question]) -> dict[str, Readings]:
-        found = await asyncio.gather(*(self._reading(question) for question in questions))
-        return {question.metric: readings for question, readings in zip(questions, found, strict=True)}
+        all_readings = await asyncio.gather(*(self._reading(question) for question in questions))
+        return {question.metric: readings for question, readings in zip(questions, all_readings, strict=True)}
 
     async def _reading(self, question: Question) -> Readings:
         candidate = await prometheus.ask(self._session, question.address, question.candidate)
@@ -190,7 +190,7 @@ class Sampling:
             return Trials(trouble=NO_REQUESTS)
         if not (candidates and stables):
             return Trials(trouble="it takes a pod of each of the two versions to compare them")
-        found = []
+        trials = []
         for index, request in enumerate(exam.requests):
             name = f"requests[{index}]"
             try:
@@ -199,8 +199,8 @@ class Sampling:
                 return Trials(trouble=f"{name}.{error}")
             of = (candidates[index % len(candidates)], *(stables[(index + i) % len(stables)] for i in (0, 1)))
             answers = await self._answers(wanted, of, encoded, deadline)
-            found.append(Trial(request=name, candidate=answers[0], stable=answers[1], again=answers[2]))
-        return Trials(trials=tuple(found))
+            trials.append(Trial(request=name, candidate=answers[0], stable=answers[1], again=answers[2]))
+        return Trials(trials=tuple(trials))
 
     async def _answers(
         self, wanted: Look, targets: Sequence[Target], request: tuple[bytes, dict[str, str]], deadline: float
@@ -210,19 +210,19 @@ class Sampling:
             trouble = f"not asked: the requests before took more than {LOOK_SECONDS} s"
             return [Answer(pod=target.name, status=0, trouble=trouble) for target in targets]
         limit = min(left, wanted.request_timeout.total_seconds())
-        asked = (
+        answers = (
             inference_client.ask(
                 self._session, target, wanted.model, request, timeout_seconds=limit, port=self._ports.http
             )
             for target in targets
         )
-        return await asyncio.gather(*asked)
+        return await asyncio.gather(*answers)
 
 
 @dataclass(kw_only=True)
 class _Topic:
     evidence: Evidence | None = None
-    asked: dict[str, int] = field(default_factory=dict)
+    sent_requests: dict[str, int] = field(default_factory=dict)
     """Requests of ours by pod, since the last look at the counters."""
     task: asyncio.Task[None] | None = None
 
@@ -231,16 +231,16 @@ class _Topic:
             self.task.cancel()
 
 
-def _remembered(known: Evidence | None, scrape: Scrape, remembers: timedelta) -> tuple[Scrape, ...]:
-    history = (*known.history, scrape) if known else (scrape,)
+def _remembered(evidence: Evidence | None, scrape: Scrape, remembers: timedelta) -> tuple[Scrape, ...]:
+    history = (*evidence.history, scrape) if evidence else (scrape,)
     return kept(history, remembers) if remembers else history[-2:]
 
 
-def _asked(evidence: Evidence, wanted: Look) -> dict[str, int]:
+def _sent_requests(evidence: Evidence, wanted: Look) -> dict[str, int]:
     """How many requests each pod may have counted of those that this look asked."""
     uids = {target.name: target.pod for target in wanted.targets}
-    asked: Counter[str] = Counter()
+    sent: Counter[str] = Counter()
     for each in evidence.trials.values():
         for trial in each.trials:
-            asked.update(uids[answer.pod] for answer in (trial.candidate, trial.stable, trial.again))
-    return dict(asked)
+            sent.update(uids[answer.pod] for answer in (trial.candidate, trial.stable, trial.again))
+    return dict(sent)

@@ -32,7 +32,7 @@ class SharedObjects:
         self._nodes: dict[str, NodeFacts] = {}
         self._gateways: dict[Address, GatewayFacts] = {}
         self._classes: dict[str, GatewayClassFacts] = {}
-        self._known: Mapping[str, dict[Any, Any]] = {
+        self._facts: Mapping[str, dict[Any, Any]] = {
             NODE.name: self._nodes,
             GATEWAY.name: self._gateways,
             GATEWAY_CLASS.name: self._classes,
@@ -61,18 +61,18 @@ class SharedObjects:
         return self._put(kind, namespace, name, None, specs)
 
     def _put(self, kind: Kind, namespace: str | None, name: str, facts: Any, specs: Specs) -> frozenset[Key]:
-        known, at = self._known[kind.name], (namespace, name) if kind is GATEWAY else name
-        if known.get(at) == facts:
+        by_address, address = self._facts[kind.name], (namespace, name) if kind is GATEWAY else name
+        if by_address.get(address) == facts:
             return frozenset()
         if facts is None:
-            del known[at]
+            del by_address[address]
         else:
-            known[at] = facts
+            by_address[address] = facts
         if kind is NODE:
             self.nodes = tuple(self._nodes.values())
             return frozenset()
         changed = (
-            {at} if kind is GATEWAY else {k for k, gateway in self._gateways.items() if gateway.class_name == name}
+            {address} if kind is GATEWAY else {k for k, gateway in self._gateways.items() if gateway.class_name == name}
         )
         return frozenset(key for key, spec in specs if _named(key, spec) in changed)
 

@@ -99,15 +99,15 @@ class Store:
         meta = manifest["metadata"]
         uid, version = meta["uid"], int(meta["resourceVersion"])
         places = self._places.setdefault(kind.name, {})
-        known = places.get(uid)
+        kept = places.get(uid)
         # The version at which an object lost the label that a watch selects by is one that it still has.
-        if version < self._gone_at(uid) or (known and known.version >= version):
+        if version < self._gone_at(uid) or (kept and kept.version >= version):
             return frozenset()
         belonging = belonging_of(kind, meta)
-        moved = known is not None and known.belonging != belonging  # somebody changed our label, or whose it is
+        moved = kept is not None and kept.belonging != belonging  # somebody changed our label, or whose it is
         concerned = self._take_out(kind, uid) if moved else frozenset()
-        if not self._has_room(kind, belonging, manifest, known=known is not None and not moved):
-            return concerned | (self.remove(kind, uid, version) if known else frozenset())
+        if not self._has_room(kind, belonging, manifest, is_kept=kept is not None and not moved):
+            return concerned | (self.remove(kind, uid, version) if kept else frozenset())
         incumbent = self._incumbent(kind, belonging.key, meta)
         if incumbent not in (None, uid):  # of two objects of one name the newer is the successor
             if places[str(incumbent)].version > version:
@@ -159,11 +159,11 @@ class Store:
     def _gone_at(self, uid: str) -> float:
         return max(self._buried.get(uid, -1), self._buried_before.get(uid, -1))
 
-    def _has_room(self, kind: Kind, belonging: Belonging, manifest: Manifest, *, known: bool) -> bool:
+    def _has_room(self, kind: Kind, belonging: Belonging, manifest: Manifest, *, is_kept: bool) -> bool:
         """Whether an object is kept: what is ours always, a stranger's while it is small and one of few."""
         if not belonging.stranger:
             return True
-        few = known or self._strangers[manifest["metadata"].get("namespace")] < MOST_STRANGERS
+        few = is_kept or self._strangers[manifest["metadata"].get("namespace")] < MOST_STRANGERS
         return belonging.key is not None and few and is_small(manifest)
 
     def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> frozenset[Key]:

@@ -26,7 +26,7 @@ class _Stuck:
     tries: int
     status: ModelDeploymentStatus | None
     """What could not be written; None where none was tried for being written over again and again."""
-    told: str = ""
+    reported: str = ""
     """The API server's words, once people were told of them."""
 
 
@@ -51,12 +51,12 @@ class Unwritten:
         before = self._stuck.get(key)
         since, tries = (before.since, before.tries + 1) if before else (began, 1)
         wait = min(LONGEST_WAIT, timedelta(seconds=2 ** min(tries - 1, 16)))
-        told = before.told if before else ""
+        reported = before.reported if before else ""
         undeclared = bool(_UNDECLARED.search(error.message))
         lasts = undeclared or error.status in _AT_ONCE or now >= since + TOLD_AFTER
-        tells = error.status != 0 and error.message != told and lasts  # without an API server nobody can be told
+        tells = error.status != 0 and error.message != reported and lasts  # without an API server nobody can be told
         self._stuck[key] = _Stuck(
-            since=since, until=now + wait, tries=tries, status=status, told=error.message if tells else told
+            since=since, until=now + wait, tries=tries, status=status, reported=error.message if tells else reported
         )
         if tells:
             self._telemetry.status_unwritten(key, stuck=True)
@@ -65,14 +65,13 @@ class Unwritten:
     def forget(self, key: Key) -> None:
         """Its status was written, or it is gone."""
         stuck = self._stuck.pop(key, None)
-        if stuck and stuck.told:
+        if stuck and stuck.reported:
             self._telemetry.status_unwritten(key, stuck=False)
 
 
 def _message(error: KubeError, *, undeclared: bool) -> str:
-    said = f"the status cannot be written, and nothing is done until it can: {error.message or error.reason}"
+    message = f"the status cannot be written, and nothing is done until it can: {error.message or error.reason}"
     if undeclared:
-        return (
-            f"{said}; the CRD {PLURAL}.{GROUP} is of another version than the operator: upgrade the chart slipway-crds"
-        )
-    return f"{said}; it is tried again until it passes"
+        crd = f"{PLURAL}.{GROUP}"
+        return f"{message}; the CRD {crd} is of another version than the operator: upgrade the chart slipway-crds"
+    return f"{message}; it is tried again until it passes"
