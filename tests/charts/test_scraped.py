@@ -66,9 +66,11 @@ def operator() -> Iterator[int]:
     telemetry, store, watch_health = Telemetry(), Store(), WatchHealth()
     telemetry.watch(store, watch_health, platform_version="0")
     telemetry.reconcile_seconds.labels("failed").observe(0.1)
-    telemetry.status_unwritten(Key("shop", "churn"), stuck=True)
-    watch_health.listed(MODEL_DEPLOYMENT, {}, {}, 0)
-    store.coverage.failed(NODE, None, ForbiddenError(403, "Forbidden", "nodes is forbidden", call="GET nodes"), 0)
+    telemetry.set_status_unwritten(Key("shop", "churn"), stuck=True)
+    watch_health.record_listing(MODEL_DEPLOYMENT, {}, {}, 0)
+    store.coverage.record_failure(
+        NODE, None, ForbiddenError(403, "Forbidden", "nodes is forbidden", call="GET nodes"), 0
+    )
     sample = yaml.safe_load((ROOT / "gitops" / "argocd" / "testdata" / "rolling-back.yaml").read_text())
     sample["metadata"] |= {"uid": "u", "resourceVersion": "1"}
     store.put(MODEL_DEPLOYMENT, sample)

@@ -14,7 +14,7 @@ NOTHING = (set[str](), set[str](), False)
 
 def said_of(coverage: Coverage, namespace: str) -> tuple[set[str], set[str], bool]:
     """Unknown and unlisted kinds, and whether decisions have to wait."""
-    return set(coverage.unknown), set(coverage.unlisted(namespace)), coverage.blind(namespace)
+    return set(coverage.unknown_kinds), set(coverage.unlisted_kinds(namespace)), coverage.is_blind(namespace)
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,10 @@ def test_what_was_never_listed_is_not_known_and_decisions_wait_for_what_they_nee
     kind: Kind, error: KubeError, unknown: set[str], unlisted: set[str], blind: bool
 ) -> None:
     coverage = Coverage()
-    coverage.failed(kind, None, error, now=0)
+    coverage.record_failure(kind, None, error, now=0)
 
     assert said_of(coverage, "a") == (unknown, unlisted, blind)
-    coverage.listed(kind, None)
+    coverage.record_listing(kind, None)
     assert said_of(coverage, "a") == NOTHING
 
 
@@ -44,8 +44,8 @@ def test_what_was_never_listed_is_not_known_and_decisions_wait_for_what_they_nee
 @pytest.mark.parametrize("kind", [DEPLOYMENT, HTTP_ROUTE])
 def test_what_was_listed_once_is_known_as_it_was_last_seen(kind: Kind, error: KubeError) -> None:
     coverage = Coverage()
-    coverage.listed(kind, "a")
-    coverage.failed(kind, "a", error, now=0)
+    coverage.record_listing(kind, "a")
+    coverage.record_failure(kind, "a", error, now=0)
 
     assert coverage.has_gap(kind, "a")
     assert said_of(coverage, "a") == NOTHING
@@ -53,31 +53,31 @@ def test_what_was_listed_once_is_known_as_it_was_last_seen(kind: Kind, error: Ku
 
 def test_a_namespace_that_cannot_be_listed_says_nothing_of_another() -> None:
     coverage = Coverage()
-    coverage.failed(HTTP_ROUTE, "b", FORBIDDEN, now=0)
-    coverage.failed(DEPLOYMENT, "b", FORBIDDEN, now=0)
+    coverage.record_failure(HTTP_ROUTE, "b", FORBIDDEN, now=0)
+    coverage.record_failure(DEPLOYMENT, "b", FORBIDDEN, now=0)
 
-    assert coverage.unlisted("b") == {"HTTPRoute", "Deployment"}
+    assert coverage.unlisted_kinds("b") == {"HTTPRoute", "Deployment"}
     assert said_of(coverage, "a") == NOTHING
 
 
 def test_a_gap_is_news_once_and_again_for_another_reason() -> None:
     coverage = Coverage()
 
-    assert coverage.failed(DEPLOYMENT, None, BROKEN, now=0)
-    assert not coverage.failed(DEPLOYMENT, None, BROKEN, now=5)
-    assert coverage.failed(DEPLOYMENT, None, FORBIDDEN, now=15)
-    assert coverage.listed(DEPLOYMENT, None)
-    assert not coverage.listed(DEPLOYMENT, None)
-    assert coverage.failed(DEPLOYMENT, None, FORBIDDEN, now=20)
+    assert coverage.record_failure(DEPLOYMENT, None, BROKEN, now=0)
+    assert not coverage.record_failure(DEPLOYMENT, None, BROKEN, now=5)
+    assert coverage.record_failure(DEPLOYMENT, None, FORBIDDEN, now=15)
+    assert coverage.record_listing(DEPLOYMENT, None)
+    assert not coverage.record_listing(DEPLOYMENT, None)
+    assert coverage.record_failure(DEPLOYMENT, None, FORBIDDEN, now=20)
 
 
 def test_that_the_cluster_knows_no_such_kind_is_news_once_for_all_namespaces() -> None:
     coverage = Coverage()
 
-    assert coverage.failed(HTTP_ROUTE, "a", GONE, now=0)
-    assert not coverage.failed(HTTP_ROUTE, "b", GONE, now=0)
-    assert coverage.failed(DEPLOYMENT, "a", GONE, now=0)
-    assert coverage.failed(DEPLOYMENT, "b", GONE, now=0)
+    assert coverage.record_failure(HTTP_ROUTE, "a", GONE, now=0)
+    assert not coverage.record_failure(HTTP_ROUTE, "b", GONE, now=0)
+    assert coverage.record_failure(DEPLOYMENT, "a", GONE, now=0)
+    assert coverage.record_failure(DEPLOYMENT, "b", GONE, now=0)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_that_the_cluster_knows_no_such_kind_is_news_once_for_all_namespaces() -
 def test_it_is_tried_again_ever_more_slowly_but_for_what_may_be_installed(error: KubeError, waits: list[int]) -> None:
     coverage, now = Coverage(), 100.0
     for wait in waits:
-        coverage.failed(HTTP_ROUTE, None, error, now)
+        coverage.record_failure(HTTP_ROUTE, None, error, now)
         (gap,) = coverage.gaps()
         assert gap.next_at - now == wait
         now = gap.next_at

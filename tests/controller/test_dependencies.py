@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipway.controller.dependencies import waits
+from slipway.controller.dependencies import must_wait
 from slipway.core.plan import Action, Apply, Delete, Scale
 
 
@@ -57,4 +57,4 @@ LOWER = Scale(name="churn-1", replicas=1, resource_version="1", lowers=True)
     ids=str,
 )
 def test_an_action_waits_for_what_it_relies_on_and_for_nothing_else(failed: Action, action: Action, held: bool) -> None:
-    assert waits(action, [failed], owner="churn") is held
+    assert must_wait(action, [failed], owner="churn") is held

@@ -29,8 +29,8 @@ async def test_nodes_that_rbac_refuses_are_gone_on_without_and_said_once(
     kubectl("create", "rolebinding", "reader", "--role=reader", f"--user={plane.user('tenant')}")
     async with client_of(plane, "tenant", calls) as kube:
         watcher = Watcher(kube, namespace, kinds=(CONFIG, NODE))
-        await watcher.resync.first()
-        await watcher.resync.once()
+        await watcher.resync.fill_store()
+        await watcher.resync.list_all()
 
     assert watcher.resync.kinds == (CONFIG,)
     assert [record.message for record in caplog.records if "nodes may not be listed" in record.message] != []
@@ -45,7 +45,7 @@ async def test_a_kind_that_may_not_be_listed_yet_is_waited_for_and_named(
     kubectl = plane.kubectl().within(namespace)
     async with client_of(plane, "tenant", calls) as kube:
         watcher = Watcher(kube, namespace, kinds=(CONFIG,))
-        first = asyncio.create_task(watcher.resync.first())
+        first = asyncio.create_task(watcher.resync.fill_store())
         await eventually("it asked three times", lambda: len(calls.calls) >= 3)
         assert not first.done()
         await asyncio.to_thread(kubectl, "create", "role", "reader", "--verb=list", "--resource=configmaps")
@@ -131,12 +131,12 @@ async def test_a_kind_that_the_cluster_may_not_know_is_gone_on_without_until_it_
     kube: ApiKube, namespace: str, gadgets: Gadgets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watcher = Watcher(kube, namespace, kinds=(CONFIG, GADGET)).in_real_time(monkeypatch)
-    await watcher.resync.first()
+    await watcher.resync.fill_store()
     assert watcher.resync.kinds == (CONFIG,)
-    assert watcher.store.coverage.unknown == {"Gadget"}
+    assert watcher.store.coverage.unknown_kinds == {"Gadget"}
 
     looking = asyncio.create_task(watcher.resync.close_gaps())
-    await watcher.resync.once()
+    await watcher.resync.list_all()
     assert not looking.done()
     await asyncio.to_thread(gadgets.define)
     with pytest.raises(KindsChangedError, match="gadgets"):
@@ -152,14 +152,14 @@ async def test_a_kind_that_the_cluster_forgets_ends_the_process_where_it_may_be_
         Watcher(kube, namespace, kinds=(CONFIG, kind)) for kind in (GADGET, replace(GADGET, optional=False))
     )
     for each in (watcher, strict):
-        await each.resync.first()
-        await each.resync.once()
+        await each.resync.fill_store()
+        await each.resync.list_all()
 
     await asyncio.to_thread(gadgets.forget)
 
     with pytest.raises(KindsChangedError, match="gadgets"):
-        await watcher.resync.once()
-    await strict.resync.once()  # and is tried again
+        await watcher.resync.list_all()
+    await strict.resync.list_all()  # and is tried again
     assert strict.store.coverage.has_gap(strict.resync.kinds[1], namespace)
 
 
@@ -178,9 +178,9 @@ async def test_a_kind_that_rbac_refuses_is_gone_on_without_and_said_once_until_i
     kubectl("create", "rolebinding", "reader", "--role=reader", f"--user={plane.user('tenant')}")
     async with client_of(plane, "tenant", calls) as kube:
         watcher = Watcher(kube, namespace, kinds=(CONFIG, GADGET)).in_real_time(monkeypatch)
-        await watcher.resync.first()
+        await watcher.resync.fill_store()
         assert watcher.resync.kinds == (CONFIG,)
-        assert watcher.store.coverage.unlisted(namespace) == {"Gadget"}
+        assert watcher.store.coverage.unlisted_kinds(namespace) == {"Gadget"}
 
         looking = asyncio.create_task(watcher.resync.close_gaps())
         await eventually("it was asked for again", lambda: calls.calls.count(("list", "Gadget", 403)) >= 3)
@@ -201,7 +201,7 @@ async def test_where_every_kind_can_be_had_nobody_looks_for_more(
 ) -> None:
     monkeypatch.setattr(resync, "RETRY_SECONDS", 0.02)
     watcher = Watcher(kube, namespace).in_real_time(monkeypatch)
-    await watcher.resync.first()
+    await watcher.resync.fill_store()
     calls.calls.clear()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(watcher.resync.close_gaps(), 0.5)
@@ -256,15 +256,15 @@ async def test_a_namespace_that_may_not_be_listed_at_the_start_keeps_nobody_else
     await tenant.may_list(served)
     async with client_of(plane, "tenant", calls) as theirs:
         watcher = Watcher(theirs, *two).in_real_time(monkeypatch)
-        await asyncio.wait_for(watcher.resync.first(), 10)
+        await asyncio.wait_for(watcher.resync.fill_store(), 10)
         assert await watcher.due() == Key(served, "churn")
-        assert [watcher.store.coverage.blind(namespace) for namespace in two] == [False, True]
+        assert [watcher.store.coverage.is_blind(namespace) for namespace in two] == [False, True]
         closing = asyncio.create_task(watcher.resync.close_gaps())
         await eventually("it is tried again", lambda: calls.calls.count(("list", "ConfigMap", 403)) >= 3)
         await tenant.may_list(refused)
 
         assert await asyncio.wait_for(watcher.due(), 20) == Key(refused, "churn")
-        await eventually("it is whole", lambda: not watcher.store.coverage.blind(refused))
+        await eventually("it is whole", lambda: not watcher.store.coverage.is_blind(refused))
         closing.cancel()
 
     messages = [record.message for record in caplog.records if f"configmaps in namespace {refused}" in record.message]
@@ -283,7 +283,7 @@ async def test_a_namespace_that_may_not_be_listed_any_more_is_kept_as_it_was_and
         await tenant.may_list(namespace)
     async with client_of(plane, "tenant", calls) as theirs:
         watcher = Watcher(theirs, refused, served)  # in this order: the one that fails comes first
-        await watcher.resync.first()
+        await watcher.resync.fill_store()
         await tenant.may_not_list(refused)
         await eventually_refused(theirs, refused)
         for namespace in two:
@@ -291,13 +291,13 @@ async def test_a_namespace_that_may_not_be_listed_any_more_is_kept_as_it_was_and
             assert gone
             await kube.delete(CONFIG, namespace, "c", gone.uid)
         for _ in range(3):
-            await watcher.resync.once()
+            await watcher.resync.list_all()
 
         assert watcher.store.observed(Key(served, "churn")).children == {}
         kept = watcher.store.observed(Key(refused, "churn"))
         assert kept.child("ConfigMap", "c")
         assert kept.knows("ConfigMap")
-        assert not watcher.store.coverage.blind(refused)
+        assert not watcher.store.coverage.is_blind(refused)
 
     assert caplog.text.count(f"configmaps cannot be listed in namespace {refused} any more") == 1
     assert [gap.namespace for gap in watcher.store.coverage.gaps()] == [refused, refused]
@@ -329,7 +329,7 @@ async def test_an_optional_kind_that_answers_500_at_the_start_is_gone_on_without
     monkeypatch.setattr(resync, "RETRY_SECONDS", 0.05)
     await asyncio.to_thread(gadgets.break_conversion, namespace)
     watcher = Watcher(kube, namespace, kinds=(CONFIG, GADGET)).in_real_time(monkeypatch)
-    await asyncio.wait_for(watcher.resync.first(), 30)
+    await asyncio.wait_for(watcher.resync.fill_store(), 30)
     assert calls.calls.count(("list", "Gadget", 500)) == TRIES_AT_START
     assert watcher.resync.kinds == (CONFIG,)
     assert watcher.store.observed(Key(namespace, "churn")).unlisted == {"Gadget"}
@@ -348,11 +348,11 @@ async def test_a_kind_that_answers_500_while_it_runs_stops_the_listing_of_no_oth
 ) -> None:
     await asyncio.to_thread(gadgets.define)
     watcher = Watcher(kube, namespace, kinds=(GADGET, CONFIG))
-    await watcher.resync.first()
+    await watcher.resync.fill_store()
     await asyncio.to_thread(gadgets.break_conversion, namespace)
     await kube.apply(CONFIG, a_child(namespace))
 
-    await watcher.resync.once()
+    await watcher.resync.list_all()
 
     assert watcher.store.coverage.has_gap(GADGET, namespace)
     assert watcher.store.count(CONFIG) == 1

@@ -50,7 +50,7 @@ async def test_a_gateway_of_a_namespace_that_is_not_served_is_seen_and_no_watch_
         watcher = Watcher(kube, cluster_namespace, kinds=KINDS)
         made = await kube.create(MODEL_DEPLOYMENT, model)
         watcher.event_sink.take(MODEL_DEPLOYMENT, {"type": "ADDED", "object": cast("Any", made)})
-        await watcher.resync.first()
+        await watcher.resync.fill_store()
         await watcher.due()
         looking = asyncio.create_task(watcher.resync.look_elsewhere())
 
@@ -74,8 +74,8 @@ async def test_gateways_that_rbac_refuses_are_gone_on_without_and_said_once(
 ) -> None:
     async with client_of(cluster_plane, "tenant", calls) as kube:
         watcher = Watcher(kube, cluster_namespace, kinds=(GATEWAY, GATEWAY_CLASS))
-        await watcher.resync.first()
-        await watcher.resync.once()
+        await watcher.resync.fill_store()
+        await watcher.resync.list_all()
 
     assert watcher.resync.kinds == ()
     gateways = watcher.store.observed(Key(cluster_namespace, "churn")).gateways

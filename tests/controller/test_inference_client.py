@@ -30,8 +30,8 @@ LENGTH = "Inference-Header-Content-Length"
 async def answer(answering: Answering, timeout_seconds: float = 5) -> Answer:
     port = free_port()
     async with serving(answering, port), client() as session:
-        request = inference_client.encoded(REQUEST)
-        return await inference_client.ask(session, POD, "m", request, timeout_seconds=timeout_seconds, port=port)
+        request = inference_client.encode_request(REQUEST)
+        return await inference_client.infer(session, POD, "m", request, timeout_seconds=timeout_seconds, port=port)
 
 
 async def test_an_answer_is_read_as_tensors() -> None:
@@ -91,8 +91,8 @@ async def test_a_pod_that_takes_too_long_is_given_up() -> None:
 
 async def test_a_pod_that_is_not_there_cannot_be_reached() -> None:
     async with client() as session:
-        result = await inference_client.ask(
-            session, POD, "m", inference_client.encoded(REQUEST), timeout_seconds=5, port=free_port()
+        result = await inference_client.infer(
+            session, POD, "m", inference_client.encode_request(REQUEST), timeout_seconds=5, port=free_port()
         )
     assert (result.status, result.trouble[:17]) == (0, "cannot be reached")
 
@@ -120,7 +120,7 @@ async def test_no_connection_is_kept() -> None:
 )
 def test_a_request_that_cannot_be_sent_names_its_field(request_: dict[str, Any], says_so: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011
-        inference_client.encoded(request_)
+        inference_client.encode_request(request_)
     assert says_so in str(raised.value)
 
 
@@ -148,9 +148,9 @@ async def test_the_real_triton_answers_every_type(pod: Container) -> None:
     pod.until_verified()
     inputs = [{"name": f"in_{kind}", "datatype": kind, "shape": [1, 3], "data": data} for kind, data in types.items()]
     async with client() as session:
-        request = inference_client.encoded({"inputs": inputs})
-        result = await inference_client.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
-        again = await inference_client.ask(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
+        request = inference_client.encode_request({"inputs": inputs})
+        result = await inference_client.infer(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
+        again = await inference_client.infer(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
     assert result.trouble == ""
     by_name = {output.name: output.data for output in result.outputs}
     assert by_name["out_INT64"] == (1, 2, 3)
@@ -166,8 +166,8 @@ async def test_the_real_tritons_error_is_quoted(pod: Container) -> None:
     pod.until_verified()
     wrong = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
     async with client() as session:
-        result = await inference_client.ask(
-            session, POD, "m", inference_client.encoded(wrong), timeout_seconds=10, port=pod.ports[0]
+        result = await inference_client.infer(
+            session, POD, "m", inference_client.encode_request(wrong), timeout_seconds=10, port=pod.ports[0]
         )
     assert result.status == 400
     assert "z" in result.trouble

@@ -30,7 +30,7 @@ def series(value: str, **labels: str) -> dict[str, Any]:
 
 async def reading(answer: Answering) -> Reading:
     async with serving(answer, free_port()) as address, client() as session:
-        return await prometheus.ask(session, address, "up")
+        return await prometheus.instant_query(session, address, "up")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def test_a_prometheus_that_takes_too_long_is_given_up(monkeypatch: pytest.
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "http://nowhere.invalid", "http://a:99999999"])
 async def test_a_prometheus_that_is_not_there_cannot_be_reached(address: str) -> None:
     async with client() as session:
-        outcome = await prometheus.ask(session, address, "up")
+        outcome = await prometheus.instant_query(session, address, "up")
     assert outcome.value is None
     assert outcome.trouble.startswith("Prometheus cannot be reached: ")
 
@@ -102,7 +102,7 @@ async def test_the_query_is_sent_whole_and_below_the_addresss_path() -> None:
 
     query = 'sum(rate(x{pod=~"churn-1.+",a!="ü&b"}[1m])) / 2'
     async with serving(remember, free_port()) as address, client() as session:
-        await prometheus.ask(session, f"{address}/select/0/", query)
+        await prometheus.instant_query(session, f"{address}/select/0/", query)
     assert asked == [("/select/0/api/v1/query", query)]
 
 
@@ -147,6 +147,6 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 )
 async def test_a_real_prometheus_is_understood(real: str, query: str, value: float | None, trouble: str) -> None:
     async with client() as session:
-        outcome = await prometheus.ask(session, real, query)
+        outcome = await prometheus.instant_query(session, real, query)
     assert outcome.value == value
     assert trouble in outcome.trouble

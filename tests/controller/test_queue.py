@@ -147,19 +147,19 @@ def test_no_key_is_ever_held_twice_and_no_wish_is_lost(operations: list[tuple[st
 def test_backoff_doubles_to_its_cap_within_its_jitter(jitter: float, expected: list[float]) -> None:
     backoff: Backoff[str] = Backoff(base_seconds=1, cap_seconds=10, jitter=lambda: jitter)
 
-    assert [backoff.failed("a") for _ in expected] == expected
+    assert [backoff.record_failure("a") for _ in expected] == expected
     assert backoff.attempt("a") == len(expected) + 1
 
 
 def test_backoff_is_per_key_and_starts_again_after_a_success() -> None:
     backoff: Backoff[str] = Backoff(base_seconds=1, jitter=lambda: 1.0)
-    backoff.failed("a")
-    backoff.failed("a")
+    backoff.record_failure("a")
+    backoff.record_failure("a")
 
-    assert backoff.failed("b") == 1
+    assert backoff.record_failure("b") == 1
     backoff.forget("a")
     assert backoff.attempt("a") == 1
-    assert backoff.failed("a") == 1
+    assert backoff.record_failure("a") == 1
 
 
 class FakeTime:
@@ -291,7 +291,7 @@ async def test_settled_means_that_all_that_was_due_was_worked_on_once(in_no_time
     queue.add("a")
     queue.add("b")
     queue.add("later", delay_seconds=1000)
-    settled = asyncio.create_task(queue.settled())
+    settled = asyncio.create_task(queue.until_settled())
     for _ in range(2):
         assert not settled.done()
         queue.done(await _take(queue))
@@ -335,7 +335,7 @@ async def test_who_asks_for_something_else_waits_for_no_back_off_but_for_what_th
     await _take(failing)
     failing.retry("a", retry_after_seconds=retry_after)
     failing.done("a")
-    failing.asked("a")
+    failing.notice_request("a")
 
     taken = await failing.get()
 
@@ -362,7 +362,7 @@ async def test_while_a_thousand_start_what_serves_waits_for_no_more_than_the_pas
         for _ in range(50):
             queue.notice(-1, urgent=True)
             await asyncio.sleep(0.4)
-        await queue.settled()
+        await queue.until_settled()
         queue.close()
 
     for key in range(1000):

@@ -402,7 +402,7 @@ async def test_what_goes_wrong_with_one_object_harms_no_other(stage: Stage, kube
     sample = stage.telemetry.registry.get_sample_value
     failed = partial(sample, "slipway_reconcile_duration_seconds_count", {"outcome": "failed"})
     await eventually("three passes failed", lambda: (failed() or 0) >= 3)
-    await queue.settled()
+    await queue.until_settled()
     queue.close()
     await asyncio.gather(*workers)
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from slipway.controller import health
 from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube
-from slipway.controller.process import alive
+from slipway.controller.process import liveness
 from slipway.controller.watch_health import DEAF_AFTER_SECONDS
 from testbed.plane import Plane, free_port
 from tests.controller.conftest import a_model_deployment
@@ -26,7 +26,7 @@ async def test_the_first_listing_fills_the_store_and_wants_every_model_deploymen
         await kube.create(MODEL_DEPLOYMENT, a_model_deployment(namespace, name))
     watcher = Watcher(kube, namespace)
 
-    await watcher.resync.first()
+    await watcher.resync.fill_store()
 
     assert watcher.store.synced
     assert {await watcher.due(), await watcher.due()} == {Key(namespace, "a"), Key(namespace, "b")}
@@ -36,10 +36,10 @@ async def test_the_first_listing_fills_the_store_and_wants_every_model_deploymen
 async def test_a_ghost_that_no_watch_told_of_is_evicted_and_its_owner_looked_at(kube: ApiKube, namespace: str) -> None:
     child = await kube.apply(CONFIG, a_child(namespace))
     watcher = Watcher(kube, namespace)
-    await watcher.resync.first()
+    await watcher.resync.fill_store()
     await kube.delete(CONFIG, namespace, "c", child["metadata"]["uid"])
 
-    await watcher.resync.once()
+    await watcher.resync.list_all()
 
     assert watcher.store.observed(Key(namespace, "churn")).children == {}
     assert await watcher.due() == Key(namespace, "churn")
@@ -52,8 +52,8 @@ async def test_a_listing_of_some_namespaces_says_nothing_of_others(kube: ApiKube
         await kube.apply(CONFIG, a_child(each))
     watcher = Watcher(kube, namespace, f"{namespace}-2")
 
-    await watcher.resync.first()
-    await watcher.resync.once()
+    await watcher.resync.fill_store()
+    await watcher.resync.list_all()
 
     assert watcher.store.count(CONFIG) == 2
 
@@ -62,10 +62,10 @@ async def test_a_listing_of_some_namespaces_says_nothing_of_others(kube: ApiKube
 async def test_what_a_watch_missed_is_repaired_by_the_next_listing(kube: ApiKube, namespace: str) -> None:
     await kube.apply(CONFIG, a_child(namespace, a="1"))
     watcher = Watcher(kube, namespace)
-    await watcher.resync.first()
+    await watcher.resync.fill_store()
     await kube.apply(CONFIG, a_child(namespace, a="2"))
 
-    await watcher.resync.once()
+    await watcher.resync.list_all()
 
     child = watcher.store.observed(Key(namespace, "churn")).child("ConfigMap", "c")
     assert child
@@ -83,7 +83,7 @@ async def test_a_watch_that_keeps_quiet_for_a_minute_about_what_listings_show_tu
     async with health.serve(
         health_port=port,
         metrics_port=free_port(),
-        alive=lambda: alive(watcher.watch_health),
+        alive=lambda: liveness(watcher.watch_health),
         ready=lambda: None,
         metrics=CollectorRegistry(),
     ):
@@ -112,7 +112,7 @@ async def test_a_watch_that_tells_late_is_not_deaf(kube: ApiKube, namespace: str
     watcher.event_sink.take(CONFIG, {"type": "ADDED", "object": cast("Any", child)})
 
     assert await watcher.listed_after(DEAF_AFTER_SECONDS + 1) == []
-    assert not watcher.watch_health.waiting()
+    assert not watcher.watch_health.is_waiting()
 
 
 @pytest.mark.plane

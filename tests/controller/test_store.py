@@ -273,8 +273,8 @@ def test_a_late_word_of_the_end_of_one_that_belongs_to_nobody_does_not_take_its_
 def test_gateways_that_may_not_be_read_are_not_said_to_be_missing() -> None:
     store = Store()
     assert store.observed(CHURN).gateways.gateways == {}
-    store.coverage.failed(GATEWAY, None, ForbiddenError(403, "Forbidden", ""), now=0)
-    store.coverage.failed(GATEWAY_CLASS, None, NotFoundError(404, "NotFound", ""), now=0)
+    store.coverage.record_failure(GATEWAY, None, ForbiddenError(403, "Forbidden", ""), now=0)
+    store.coverage.record_failure(GATEWAY_CLASS, None, NotFoundError(404, "NotFound", ""), now=0)
     gateways = store.observed(CHURN).gateways
     assert (gateways.gateways, gateways.classes) == (None, None)
 
@@ -285,7 +285,7 @@ def test_our_own_scale_is_seen_at_once_and_its_deployments_status_no_longer_pass
     deployment["metadata"]["generation"] = 3
     store.put(DEPLOYMENT, deployment)
 
-    store.scaled(CHURN, {"metadata": {"name": "d", "resourceVersion": "8"}, "spec": {"replicas": 4}})
+    store.put_scale(CHURN, {"metadata": {"name": "d", "resourceVersion": "8"}, "spec": {"replicas": 4}})
 
     child = store.observed(CHURN).child("Deployment", "d")
     assert child
@@ -297,7 +297,7 @@ def test_a_scale_to_zero_is_seen_though_the_answer_leaves_zero_out() -> None:
     store = Store()
     store.put(DEPLOYMENT, an_object(DEPLOYMENT, "d", 5, spec={"replicas": 1}))
 
-    store.scaled(CHURN, {"metadata": {"name": "d", "resourceVersion": "8"}, "spec": {}})
+    store.put_scale(CHURN, {"metadata": {"name": "d", "resourceVersion": "8"}, "spec": {}})
 
     child = store.observed(CHURN).child("Deployment", "d")
     assert child
@@ -307,8 +307,8 @@ def test_a_scale_to_zero_is_seen_though_the_answer_leaves_zero_out() -> None:
 def test_kinds_that_cannot_be_seen_are_told_of() -> None:
     store = Store()
     assert store.observed(CHURN).knows("SecurityPolicy", "HTTPRoute")
-    store.coverage.failed(BY_NAME["SecurityPolicy"], None, NotFoundError(404, "NotFound", ""), now=0)
-    store.coverage.failed(BY_NAME["GRPCRoute"], None, ForbiddenError(403, "Forbidden", ""), now=0)
+    store.coverage.record_failure(BY_NAME["SecurityPolicy"], None, NotFoundError(404, "NotFound", ""), now=0)
+    store.coverage.record_failure(BY_NAME["GRPCRoute"], None, ForbiddenError(403, "Forbidden", ""), now=0)
     observed = store.observed(CHURN)
     assert observed.unknown == {"SecurityPolicy"}
     assert observed.unlisted == {"GRPCRoute"}

@@ -34,19 +34,19 @@ async def test_no_watch_owes_word_of_what_strangers_label(
     kube: ApiKube, namespace: str, labels: dict[str, str], data: dict[str, str]
 ) -> None:
     watcher = Watcher(kube, namespace)
-    await watcher.resync.first()
+    await watcher.resync.fill_store()
     made = await kube.apply(CONFIG, a_strangers(namespace, "x", data, labels))
     watcher.event_sink.take(CONFIG, {"type": "ADDED", "object": cast("Any", made)})
 
     for _ in range(4):
         assert await watcher.listed_after(DEAF_AFTER_SECONDS) == []
-        assert not watcher.watch_health.waiting()
+        assert not watcher.watch_health.is_waiting()
         await kube.apply(CONFIG, a_strangers(namespace, "y", data, labels))  # the watch has not told of this one
 
 
 async def test_a_label_that_comes_and_goes_makes_no_watch_deaf(kube: ApiKube, namespace: str, plane: Plane) -> None:
     watcher = Watcher(kube, namespace)
-    await watcher.resync.first()
+    await watcher.resync.fill_store()
     kubectl = plane.kubectl().within(namespace)
     ours = await kube.apply(CONFIG, a_child(namespace))
     watcher.event_sink.take(CONFIG, {"type": "ADDED", "object": cast("Any", ours)})

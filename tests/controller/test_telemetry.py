@@ -132,7 +132,7 @@ def ended(metrics: Telemetry) -> dict[tuple[str, ...], float]:
 
 def passes(cluster: Simulator, metrics: Telemetry) -> None:
     for note in (note for _ in range(4) for note in cluster.reconcile().notes):
-        metrics.told(note)
+        metrics.count_note(note)
 
 
 def test_only_a_version_that_was_sent_home_counts_as_refused() -> None:
@@ -158,9 +158,9 @@ def test_what_cannot_be_listed_has_a_series_with_its_reason_and_what_the_cluster
     store = Store()
     made = telemetry(store)
     coverage = store.coverage
-    coverage.failed(BY_NAME["Pod"], "b", ForbiddenError(403, "Forbidden", ""), now=0)
-    coverage.failed(BY_NAME["GRPCRoute"], None, KubeError(500, "InternalError", ""), now=0)
-    coverage.failed(BY_NAME["HTTPRoute"], None, NotFoundError(404, "NotFound", ""), now=0)
+    coverage.record_failure(BY_NAME["Pod"], "b", ForbiddenError(403, "Forbidden", ""), now=0)
+    coverage.record_failure(BY_NAME["GRPCRoute"], None, KubeError(500, "InternalError", ""), now=0)
+    coverage.record_failure(BY_NAME["HTTPRoute"], None, NotFoundError(404, "NotFound", ""), now=0)
     unlisted = next(metric for metric in made.registry.collect() if metric.name == "slipway_unlisted")
 
     assert {tuple(sample.labels.values()): sample.value for sample in unlisted.samples} == {

@@ -14,7 +14,7 @@ from kopf._cogs.clients import watching as kopf_watching
 
 from slipway.controller import watching
 from slipway.controller.kinds import DEPLOYMENT, POD, Kind
-from slipway.controller.watching import CANCELLING, TELLS_OF_TRIES, NoMemories, first_tries, tell_of_lists
+from slipway.controller.watching import CANCELLING, TELLS_OF_TRIES, NoMemories, is_first_try, tell_of_lists
 
 
 def test_kopf_reads_what_watches_tell_by_the_library_that_we_gave_it_and_asks_no_more_of_it() -> None:
@@ -60,7 +60,7 @@ def test_of_all_tries_of_a_request_that_fails_the_first_is_logged() -> None:
     assert kopf_watching.logger.name == TELLS_OF_TRIES
 
     def is_told(message: str) -> bool:
-        return first_tries(logging.LogRecord("kopf", logging.ERROR, "", 0, message, (), None))
+        return is_first_try(logging.LogRecord("kopf", logging.ERROR, "", 0, message, (), None))
 
     failure = "failed; will retry: GET https://api/pods -> APIForbiddenError"
     assert [is_told(f"Request attempt #{number} {failure}") for number in (1, 2, 10, 11)] == [True, False, False, False]

@@ -43,8 +43,8 @@ class Watcher:
 
     async def listed_after(self, seconds: float) -> list[str]:
         self.now += seconds
-        await self.resync.once()
-        return self.watch_health.deaf()
+        await self.resync.list_all()
+        return self.watch_health.deaf_kinds()
 
     def in_real_time(self, monkeypatch: pytest.MonkeyPatch) -> "Watcher":
         """What cannot be listed is tried again soon."""

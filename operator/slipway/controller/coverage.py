@@ -56,15 +56,15 @@ class Coverage:
         self._listed: set[tuple[str, Place]] = set()
         self._gaps: dict[tuple[str, Place], Gap] = {}
 
-    def listed(self, kind: Kind, namespace: Place) -> Gap | None:
+    def record_listing(self, kind: Kind, namespace: Place) -> Gap | None:
         """A listing succeeded. Answers the gap that it closes."""
         self._listed.add((kind.name, namespace))
         return self._gaps.pop((kind.name, namespace), None)
 
-    def failed(self, kind: Kind, namespace: Place, error: KubeError, now: float) -> Gap | None:
+    def record_failure(self, kind: Kind, namespace: Place, error: KubeError, now: float) -> Gap | None:
         """A listing failed. Answers the gap if that is news: it is new, or has another reason than before. That the
         cluster does not know a kind is so in all namespaces, and news once."""
-        unknown = self.unknown
+        unknown = self.unknown_kinds
         before = self._gaps.get((kind.name, namespace))
         tries = before.tries if before else 0
         was_listed = (kind.name, namespace) in self._listed
@@ -83,15 +83,15 @@ class Coverage:
         return (kind.name, namespace) in self._gaps
 
     @property
-    def unknown(self) -> frozenset[str]:
+    def unknown_kinds(self) -> frozenset[str]:
         """Kinds that the cluster does not know."""
         return frozenset(gap.kind.name for gap in self._gaps.values() if gap.missing)
 
-    def unlisted(self, namespace: Place) -> frozenset[str]:
+    def unlisted_kinds(self, namespace: Place) -> frozenset[str]:
         """Kinds of which it is not known what there is in a namespace, though the cluster may have them."""
         return frozenset(gap.kind.name for gap in self._never_listed(namespace) if not gap.missing)
 
-    def blind(self, namespace: Place) -> bool:
+    def is_blind(self, namespace: Place) -> bool:
         """Whether something that no decision can do without was never listed in a namespace."""
         return any(gap.kind.without is None for gap in self._never_listed(namespace))
 

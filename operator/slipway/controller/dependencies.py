@@ -13,7 +13,7 @@ from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 _GUARDS: Final = (SECURITY_POLICY, BACKEND_TRAFFIC_POLICY)
 
 
-def waits(action: Action, failed: Iterable[Action], *, owner: str) -> bool:
+def must_wait(action: Action, failed: Iterable[Action], *, owner: str) -> bool:
     """Whether an action relies on one that failed before it. `owner` is the ModelDeployment's name."""
     return any(_relies_on(action, other, owner) for other in failed)
 

@@ -43,21 +43,21 @@ def event_of(key: Key, uid: str, note: Note, now: datetime) -> Manifest:
     }
 
 
-async def newest(kube: Kube, namespace: str, uid: str) -> Told:
+async def newest_event(kube: Kube, namespace: str, uid: str) -> Told:
     """What was told of an object last. That it may not be read is no reason to stop: status then says less."""
     try:
         events = await kube.events(namespace, uid)
     except KubeError as error:
         log.info("The Events on %s cannot be read: %s", uid, error)
         return Told()
-    last = max(events, key=_told_at, default=None)
+    last = max(events, key=_last_time, default=None)
     if last is None:
         return Told()
     message = str(last.get("message") or "")
     return Told(reason=str(last.get("reason")), message=message, warning=last.get("type") == "Warning")
 
 
-def _told_at(event: Manifest) -> datetime:
+def _last_time(event: Manifest) -> datetime:
     """When it was last told. Writers differ in what they fill in."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))

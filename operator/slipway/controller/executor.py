@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from slipway.controller import logs
-from slipway.controller.dependencies import waits
+from slipway.controller.dependencies import must_wait
 from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ABSENT, ConflictError, ForbiddenError, Kube, KubeError, NotFoundError
@@ -46,15 +46,15 @@ class StaleError(Exception):
 class Findings:
     """What carrying out a plan has taught that the core did not know."""
 
-    met: list[Obstacle] = field(default_factory=list)
+    new_obstacles: list[Obstacle] = field(default_factory=list)
     """Obstacles that are new, or other than before."""
-    gone: bool = False
+    cleared: bool = False
     """Something is no longer in the way."""
 
     @property
     def news(self) -> bool:
         """Whether the core would decide otherwise now, or say something else."""
-        return bool(self.met) or self.gone
+        return bool(self.new_obstacles) or self.cleared
 
 
 class Executor:
@@ -67,41 +67,41 @@ class Executor:
         """Try every action of a plan but those that rely on one that failed."""
         findings, failed = Findings(), list[Action]()
         for action in actions:
-            if waits(action, failed, owner=key.name):
+            if must_wait(action, failed, owner=key.name):
                 failed.append(action)
                 continue
-            obstacle = self._vain(key, action) or await self._tried(key, owner, action)
+            obstacle = self._standing_obstacle(key, action) or await self._try(key, owner, action)
             if obstacle is None:
-                findings.gone |= self._passed(key, action)
+                findings.cleared |= self._clear_obstacle(key, action)
                 continue
             if not isinstance(obstacle.problem, WriteNotKept):
                 failed.append(action)
             if self._obstacles.add(key, obstacle):
                 log.warning("%s", obstacle.words)
-                findings.met.append(obstacle)
+                findings.new_obstacles.append(obstacle)
         return findings
 
-    def _passed(self, key: Key, action: Action) -> bool:
+    def _clear_obstacle(self, key: Key, action: Action) -> bool:
         """It could be written. Answers whether something is no longer in the way; what was undone again and again is
         not gone before it has stayed for a while."""
         place, now = place_of(action), self._now()
-        obstacle = self._obstacles.at(key, place)
-        until = self._obstacles.undone_until(key, place, fingerprint=_fingerprint(action), now=now)
+        obstacle = self._obstacles.get(key, place)
+        until = self._obstacles.rewrite_at(key, place, fingerprint=_fingerprint(action), now=now)
         if obstacle and until and isinstance(obstacle.problem, WriteNotKept):
             self._obstacles.add(key, replace(obstacle, until=until))
             return False
         return self._obstacles.clear(key, place)
 
-    def _vain(self, key: Key, action: Action) -> Obstacle | None:
+    def _standing_obstacle(self, key: Key, action: Action) -> Obstacle | None:
         """What makes it vain to try now: it is known to be in the way, or was done and undone again and again."""
         place, fingerprint, now = place_of(action), _fingerprint(action), self._now()
         obstacle = self._obstacles.blocks(key, place, fingerprint=fingerprint, now=now)
         if obstacle and not self._changed_since(key, action, obstacle):
             return obstacle
-        until = self._obstacles.undone_until(key, place, fingerprint=fingerprint, now=now)
+        until = self._obstacles.rewrite_at(key, place, fingerprint=fingerprint, now=now)
         if until is None or isinstance(action, Delete):
             return None
-        previous = self._obstacles.at(key, place)
+        previous = self._obstacles.get(key, place)
         problem = (
             previous.problem if previous and isinstance(previous.problem, WriteNotKept) else self._lack(key, action)
         )
@@ -128,22 +128,22 @@ class Executor:
                 return _unkept(action, child.body, {"spec": {"replicas": replicas}})
         return None
 
-    async def _tried(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
+    async def _try(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
         """Carry out one action. Answers what is in its way."""
         place, fingerprint, began = place_of(action), _fingerprint(action), self._now()
         kind, name = BY_NAME[place[0]], place[1]
         meta = action.manifest["metadata"] if isinstance(action, Apply) else {}
-        with logs.about(revision=(meta.get("labels") or {}).get(REVISION)):
+        with logs.context(revision=(meta.get("labels") or {}).get(REVISION)):
             try:
-                obstacle = await self._done(key, owner, action)
+                obstacle = await self._write(key, owner, action)
             except (ConflictError, NotFoundError) as error:
                 raise StaleError(kind=kind, name=name, fingerprint=fingerprint, message=error.message) from error
             except KubeError as error:
-                return self.obstructed(key, place, error, fingerprint=fingerprint, began=began)
-            self._obstacles.wrote(key, place, fingerprint=fingerprint, now=self._now())
+                return self.obstacle_for(key, place, error, fingerprint=fingerprint, began=began)
+            self._obstacles.count_write(key, place, fingerprint=fingerprint, now=self._now())
             return obstacle
 
-    def obstructed(self, key: Key, place: Place, error: KubeError, *, fingerprint: str, began: datetime) -> Obstacle:
+    def obstacle_for(self, key: Key, place: Place, error: KubeError, *, fingerprint: str, began: datetime) -> Obstacle:
         """What an error of the API server means for a child; raises it where there is nobody left to be told."""
         (kind, name), now = place, self._now()
         if _ENDS in error.message:
@@ -155,9 +155,9 @@ class Executor:
         failed = WriteFailed(kind=kind, name=name, message=_words(error), since=began)
         # A call that took long is not made again before as much time has passed: there are other objects.
         at_least = max(now - began, timedelta(seconds=error.retry_after_seconds))
-        return self._obstacles.failed(key, failed, fingerprint=fingerprint, now=now, at_least=at_least)
+        return self._obstacles.for_failed_write(key, failed, fingerprint=fingerprint, now=now, at_least=at_least)
 
-    async def _done(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
+    async def _write(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
         match action:
             case Apply():
                 return await self._apply(key, owner, action)
@@ -175,23 +175,23 @@ class Executor:
         except ConflictError:
             if not action.first:
                 raise
-            return await self._occupied(key, owner, action, kind, name)
+            return await self._meet_existing(key, owner, action, kind, name)
         self._store.put(kind, live)
         log.info("Applied %s %s", kind.name, name)
-        return self._stays(key, action, live, action.manifest)
+        return self._check_kept(key, action, live, action.manifest)
 
-    def _stays(self, key: Key, action: Action, live: Manifest, wanted: Mapping[str, Any]) -> Obstacle | None:
+    def _check_kept(self, key: Key, action: Action, live: Manifest, wanted: Mapping[str, Any]) -> Obstacle | None:
         """Whether the answer to a write holds what was written."""
         unkept = _unkept(action, live, wanted)
         if unkept is None:
             return None
-        return self._obstacles.unkept(key, unkept, fingerprint=_fingerprint(action), now=self._now())
+        return self._obstacles.for_unkept_write(key, unkept, fingerprint=_fingerprint(action), now=self._now())
 
     async def _scale(self, key: Key, action: Scale) -> Obstacle | None:
         scale = await self._kube.scale(key.namespace, action.name, action.replicas, action.resource_version)
-        self._store.scaled(key, scale)
+        self._store.put_scale(key, scale)
         log.info("Scaled Deployment %s to %d", action.name, action.replicas)
-        return self._stays(key, action, scale, {"spec": {"replicas": action.replicas}})
+        return self._check_kept(key, action, scale, {"spec": {"replicas": action.replicas}})
 
     async def _delete(self, key: Key, action: Delete) -> None:
         kind = BY_NAME[action.kind]
@@ -208,18 +208,18 @@ class Executor:
 
     # -- first writes that meet something
 
-    async def _occupied(self, key: Key, owner: LiveOwner, action: Apply, kind: Kind, name: str) -> Obstacle | None:
+    async def _meet_existing(self, key: Key, owner: LiveOwner, action: Apply, kind: Kind, name: str) -> Obstacle | None:
         """A first write found something of that name: ours after all, or somebody else's."""
         live = await self._kube.get(kind, key.namespace, name)
         holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
         if (holder and holder["uid"] == owner.uid) or is_orphan(live["metadata"], key.name):
-            return await self._taken_up(key, action, kind, live)
+            return await self._adopt(key, action, kind, live)
         predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)
         until = self._now() + (PREDECESSOR_FOR if predecessor else BLOCKED_FOR)
         taken = NameTaken(kind=kind.name, name=name, owned_by=_owned_by(live, holder))
         return Obstacle(problem=taken, until=until, fingerprint="")
 
-    async def _taken_up(self, key: Key, action: Apply, kind: Kind, live: Manifest) -> Obstacle | None:
+    async def _adopt(self, key: Key, action: Apply, kind: Kind, live: Manifest) -> Obstacle | None:
         """One of ours that the store did not have: decide again from it. Where the store does not take it, since its
         label is gone, it gets that back; what decisions are made from stays as it is until then."""
         name, version = live["metadata"]["name"], live["metadata"]["resourceVersion"]
@@ -229,7 +229,7 @@ class Executor:
             again = await self._kube.apply(kind, wanted, uid=live["metadata"]["uid"], resource_version=version)
             self._store.put(kind, again)
             log.info("Applied %s %s, which is ours and had lost its label", kind.name, name)
-            if obstacle := self._stays(key, action, again, wanted):
+            if obstacle := self._check_kept(key, action, again, wanted):
                 return obstacle
             if kind.name not in DECIDED_FROM:
                 return None

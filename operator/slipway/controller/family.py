@@ -113,7 +113,7 @@ class Family:
         else:
             self.children.pop((kind.name, name), None)
 
-    def vital(self, kind: Kind, name: str) -> tuple[Any, ...] | None:
+    def vital_state(self, kind: Kind, name: str) -> tuple[Any, ...] | None:
         """What may not wait when it changes: what is asked for, and of what serves whether it answers and is reached.
         None where nothing of a member is urgent."""
         member = self._member(kind, name)

@@ -24,21 +24,21 @@ class EventSink:
         """Learn from one raw event of a watch."""
         manifest: dict[str, Any] = dict(event["object"])
         uid, version = manifest["metadata"]["uid"], int(manifest["metadata"]["resourceVersion"])
-        before = self.store.vital(kind, uid)
+        before = self.store.vital_state(kind, uid)
         if event["type"] == "DELETED":
-            self.watch_health.gone(kind, uid)
+            self.watch_health.record_deletion(kind, uid)
             concerned = self.store.remove(kind, uid, version)
         else:
-            self.watch_health.heard(kind, uid, version)
+            self.watch_health.record_event(kind, uid, version)
             concerned = self.store.put(kind, manifest)
-        urgent = before is not None and before != self.store.vital(kind, uid)
+        urgent = before is not None and before != self.store.vital_state(kind, uid)
         for key in concerned:
             if urgent and kind is MODEL_DEPLOYMENT:
-                self.queue.asked(key)
+                self.queue.notice_request(key)
             else:
                 self.queue.notice(key, urgent=urgent)
 
-    def relisted(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> None:
+    def take_listing(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> None:
         """A watch had to begin anew, and listed all that there is. It tells of none that went in between."""
         for key in self.store.evict(kind, namespace, listed, version):
             self.queue.notice(key)

@@ -23,7 +23,7 @@ _LARGEST_BYTES: Final = 256 * 1024
 _LONGEST: Final = 200
 
 
-def encoded(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+def encode_request(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
     """Body and headers of a V2 request; ValueError names the field that does not fit."""
     inputs = golden.parse_tensors(request, "inputs")
     raws = [tensors.encode(tensor.datatype, tensor.data) for tensor in inputs]
@@ -40,7 +40,7 @@ def encoded(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
     return header + b"".join(raws), {"Content-Type": "application/octet-stream", _LENGTH: str(len(header))}
 
 
-async def ask(
+async def infer(
     session: aiohttp.ClientSession,
     target: Target,
     model: str,

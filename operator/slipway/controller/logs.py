@@ -10,7 +10,7 @@ from typing import Final
 from pythonjsonlogger.json import JsonFormatter
 
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
-_about: ContextVar[Mapping[str, object]] = ContextVar("about", default=_NOTHING)
+_fields: ContextVar[Mapping[str, object]] = ContextVar("about", default=_NOTHING)
 
 TEXT: Final = "%(asctime)s %(levelname)-7s %(name)s%(about)s: %(message)s"
 JSON: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -19,19 +19,19 @@ NOISY: Final = ("kopf", "aiohttp.access")
 
 
 @contextmanager
-def about(**fields: object) -> Iterator[None]:
+def context(**fields: object) -> Iterator[None]:
     """Every line logged within carries these fields: namespace, name, revision, attempt. None is left out."""
-    token = _about.set({**_about.get(), **{k: v for k, v in fields.items() if v is not None}})
+    token = _fields.set({**_fields.get(), **{k: v for k, v in fields.items() if v is not None}})
     try:
         yield
     finally:
-        _about.reset(token)
+        _fields.reset(token)
 
 
 def configure(*, level: str, form: str) -> None:
     """Set up the root logger. `form` is json or text."""
     handler = logging.StreamHandler()
-    handler.addFilter(_add_about)
+    handler.addFilter(_add_fields)
     if form == "json":
         renamed = {"asctime": "time", "levelname": "level", "name": "logger"}
         handler.setFormatter(JsonFormatter(JSON, rename_fields=renamed, reserved_attrs=[*_PLAIN, "about", "settings"]))
@@ -45,8 +45,8 @@ def configure(*, level: str, form: str) -> None:
 _PLAIN: Final = [*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"]
 
 
-def _add_about(record: logging.LogRecord) -> bool:
-    fields = _about.get()
+def _add_fields(record: logging.LogRecord) -> bool:
+    fields = _fields.get()
     for name, value in fields.items():
         setattr(record, name if name != "name" else "model_deployment", value)
     record.about = "".join(f" {name}={value}" for name, value in fields.items())

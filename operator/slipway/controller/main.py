@@ -27,7 +27,7 @@ OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
 """More than a page of a list has. With Python's 700 four fifths of reading lists went to looking for cycles in them."""
 
 
-class Listed(click.ParamType[tuple[str, ...]]):
+class NameList(click.ParamType[tuple[str, ...]]):
     """Comma-separated names."""
 
     name = "names"
@@ -64,10 +64,10 @@ def main() -> None:
     help="No older Triton is let serve. Default: the first without a known critical CVE.",
 )
 @click.option(
-    "--image-pull-secrets", envvar="SLIPWAY_IMAGE_PULL_SECRETS", type=Listed(), default="", help="For both images."
+    "--image-pull-secrets", envvar="SLIPWAY_IMAGE_PULL_SECRETS", type=NameList(), default="", help="For both images."
 )
 @click.option("--cluster-domain", envvar="SLIPWAY_CLUSTER_DOMAIN", default="cluster.local")
-@click.option("--namespaces", envvar="SLIPWAY_NAMESPACES", type=Listed(), default="", help="Only these; empty = all.")
+@click.option("--namespaces", envvar="SLIPWAY_NAMESPACES", type=NameList(), default="", help="Only these; empty = all.")
 @click.option("--lease-name", envvar="SLIPWAY_LEASE_NAME", default="slipway")
 @click.option("--lease-namespace", envvar="SLIPWAY_LEASE_NAMESPACE", default=_own_namespace, help="Default: its own.")
 @click.option("--workers", envvar="SLIPWAY_WORKERS", type=click.IntRange(1, 64), default=8, help="Passes at a time.")
@@ -122,10 +122,10 @@ def run(
         health_port=health_port,
         metrics_port=metrics_port,
     )
-    sys.exit(asyncio.run(_until_told(settings)))
+    sys.exit(asyncio.run(_run_until_signal(settings)))
 
 
-async def _until_told(settings: Settings) -> int:
+async def _run_until_signal(settings: Settings) -> int:
     """Run until a signal; answers the exit code."""
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)

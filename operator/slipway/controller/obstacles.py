@@ -77,17 +77,17 @@ class Obstacles:
         obstacles[obstacle.place] = obstacle
         return is_news
 
-    def standing(self, key: Key) -> tuple[Obstacle, ...]:
+    def all_for(self, key: Key) -> tuple[Obstacle, ...]:
         """Those that are known, also while they are tried again: what is not known to have gone still stands."""
         return tuple(self._by_key.get(key, {}).values())
 
-    def at(self, key: Key, place: Place) -> Obstacle | None:
+    def get(self, key: Key, place: Place) -> Obstacle | None:
         """What stands in the way of one child."""
         return self._by_key.get(key, {}).get(place)
 
     def blocks(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> Obstacle | None:
         """What makes it vain to write that now."""
-        obstacle = self.at(key, place)
+        obstacle = self.get(key, place)
         if obstacle is None or obstacle.until <= now:
             return None
         return obstacle if isinstance(obstacle.problem, NameTaken) or obstacle.fingerprint == fingerprint else None
@@ -111,32 +111,32 @@ class Obstacles:
 
     # -- how often, and when again
 
-    def failed(
+    def for_failed_write(
         self, key: Key, problem: WriteFailed, *, fingerprint: str, now: datetime, at_least: timedelta
     ) -> Obstacle:
         """The obstacle for a write that failed: it has lasted since it first did, and is tried ever more slowly."""
-        before = self.at(key, (problem.kind, problem.name))
+        before = self.get(key, (problem.kind, problem.name))
         tries = 1
         if before and isinstance(before.problem, WriteFailed):
             tries, problem = before.tries + 1, replace(problem, since=before.problem.since)
         wait = max(min(LONGEST_WAIT, timedelta(seconds=2 ** min(tries - 1, 16))), at_least)
         return Obstacle(problem=problem, until=now + wait, fingerprint=fingerprint, tries=tries)
 
-    def unkept(self, key: Key, problem: WriteNotKept, *, fingerprint: str, now: datetime) -> Obstacle:
+    def for_unkept_write(self, key: Key, problem: WriteNotKept, *, fingerprint: str, now: datetime) -> Obstacle:
         """The obstacle for a write whose own answer shows that it did not stay."""
-        before = self.at(key, (problem.kind, problem.name))
+        before = self.get(key, (problem.kind, problem.name))
         tries = before.tries + 1 if before and isinstance(before.problem, WriteNotKept) else 1
         wait = min(LONGEST_PAUSE, timedelta(minutes=2 ** min(tries - 1, 16)))
         return Obstacle(problem=problem, until=now + wait, fingerprint=fingerprint, tries=tries)
 
-    def wrote(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> None:
+    def count_write(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> None:
         """Count a write that was taken."""
         writes = self._writes.setdefault(key, {})
         before = writes.get(place)
         again = before is not None and before.fingerprint == fingerprint and now < before.at + QUIET_FOR
         writes[place] = _Write(fingerprint=fingerprint, times=before.times + 1 if before and again else 1, at=now)
 
-    def undone_until(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> datetime | None:
+    def rewrite_at(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> datetime | None:
         """When a write may be made once more that has been undone again and again; None when that is now."""
         before = self._writes.get(key, {}).get(place)
         if before is None or before.fingerprint != fingerprint or before.times <= BURST or now >= before.at + QUIET_FOR:

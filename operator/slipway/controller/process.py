@@ -41,12 +41,12 @@ async def run(settings: Settings, decide: Decide, stop: asyncio.Event) -> None:
     telemetry.watch(store, watch_health, platform_version=settings.platform.version)
     async with (
         client() as session,
-        connect(telemetry.called, f"slipway/{settings.platform.version}") as kube,
+        connect(telemetry.count_call, f"slipway/{settings.platform.version}") as kube,
         health.serve(
             health_port=settings.health_port,
             metrics_port=settings.metrics_port,
-            alive=lambda: alive(watch_health),
-            ready=lambda: _ready(store, telemetry),
+            alive=lambda: liveness(watch_health),
+            ready=lambda: _readiness(store, telemetry),
             metrics=telemetry.registry,
         ),
     ):
@@ -88,7 +88,7 @@ class Operator:
             clock=clock,
         )
         telemetry.leading = lambda: self._election.vouched
-        self._sampling = Sampling(session, self._looked, kube=kube)
+        self._sampling = Sampling(session, self._queue_after_look, kube=kube)
         self._reconciler = Reconciler(
             kube=FencedKube(kube, lambda: self._election.vouched),
             store=store,
@@ -109,10 +109,10 @@ class Operator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stand by, lead, and give the Lease back."""
-        if not await _unless(stop, self._election.acquire()):
+        if not await _run_unless(stop, self._election.acquire()):
             return
         try:
-            await _unless(stop, self._lead(stop))
+            await _run_unless(stop, self._lead(stop))
         finally:
             await self._election.release()
         log.info("Ended, and the Lease is free")
@@ -121,7 +121,7 @@ class Operator:
         """Everything that only the leader does. When one part of it ends, all do."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._election.hold(), name="lease")
-            await self._resync.first()
+            await self._resync.fill_store()
             log.info("Everything is listed: %d ModelDeployments", self._store.count(MODEL_DEPLOYMENT))
             async with self._workers():
                 await self._first_pass()
@@ -131,17 +131,17 @@ class Operator:
                 kinds = self._resync.kinds
                 event_sink = EventSink(store=self._store, queue=self._queue, watch_health=self._watch_health)
                 await watch(
-                    registry_for(kinds, event_sink), kinds, self._settings.namespaces, event_sink.relisted, stop
+                    registry_for(kinds, event_sink), kinds, self._settings.namespaces, event_sink.take_listing, stop
                 )
 
     async def _pass(self, key: Key) -> datetime | None:
         """One pass, where everything that it decides from is known, and as the one who leads."""
-        if self._store.coverage.blind(key.namespace):  # it is wanted again when that is over
+        if self._store.coverage.is_blind(key.namespace):  # it is wanted again when that is over
             return None
         await self._election.until_vouched()
         return await self._reconciler.reconcile(key)
 
-    def _looked(self, key: Key) -> None:
+    def _queue_after_look(self, key: Key) -> None:
         """A look has ended. What it saw of a version on its way may send a share back."""
         owner = self._store.owner(key)
         self._queue.add(key, urgent=owner is not None and owner.moves)
@@ -149,7 +149,7 @@ class Operator:
     async def _first_pass(self) -> None:
         try:
             async with asyncio.timeout(FIRST_PASS_SECONDS):
-                await self._queue.settled()
+                await self._queue.until_settled()
             log.info("Everything was looked at once")
         except TimeoutError:
             log.info("The first pass goes on while watches start")
@@ -172,7 +172,7 @@ class Operator:
             await self._sampling.close()
 
 
-async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
+async def _run_unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
     """Do the work until it ends or `stop` is set. Answers whether it ended by itself; its failure is raised."""
     task = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wait())
@@ -188,12 +188,12 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
     return outcome is None
 
 
-def alive(watch_health: WatchHealth) -> str | None:
+def liveness(watch_health: WatchHealth) -> str | None:
     """What liveness says: only a restart cures a deaf watch."""
-    deaf = watch_health.deaf()
+    deaf = watch_health.deaf_kinds()
     return f"The watch of {', '.join(deaf)} has gone deaf" if deaf else None
 
 
-def _ready(store: Store, telemetry: Telemetry) -> str | None:
+def _readiness(store: Store, telemetry: Telemetry) -> str | None:
     """A standby is ready too: it can take over at any time."""
     return "The first listing is not in yet" if telemetry.leading() and not store.synced else None

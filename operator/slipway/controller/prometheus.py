@@ -19,7 +19,7 @@ _LARGEST_BYTES: Final = 64 * 1024
 _LONGEST: Final = 200
 
 
-async def ask(session: aiohttp.ClientSession, address: str, query: str) -> Reading:
+async def instant_query(session: aiohttp.ClientSession, address: str, query: str) -> Reading:
     """One instant query."""
     url = f"{address.rstrip('/')}/api/v1/query"
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)

@@ -72,7 +72,7 @@ class Schedule(Generic[K]):
         return len(self._urgent.due.keys() | self._ordinary.due.keys())
 
     @property
-    def held(self) -> int:
+    def held_count(self) -> int:
         """How many keys are in somebody's hands."""
         return len(self._held)
 
@@ -135,7 +135,7 @@ class Backoff(Generic[K]):
         self._base, self._cap, self._jitter = base_seconds, cap_seconds, jitter
         self._failures: dict[K, int] = {}
 
-    def failed(self, key: K) -> float:
+    def record_failure(self, key: K) -> float:
         """Note a failure. Seconds to wait: between half and the whole of the step, so that a crowd spreads out."""
         before = self._failures.get(key, 0)
         self._failures[key] = before + 1
@@ -184,13 +184,13 @@ class WorkQueue(Generic[K]):
     def retry(self, key: K, *, retry_after_seconds: float = 0, urgent: bool = False) -> float:
         """Its pass failed: want it again after its back-off and what the server asked for, and no change sooner.
         Answers the seconds until then."""
-        delay = max(self.backoff.failed(key), retry_after_seconds)
+        delay = max(self.backoff.record_failure(key), retry_after_seconds)
         self._retry_after[key] = self._now() + retry_after_seconds
         self._schedule.postpone(key, self._now() + delay)
         self.add(key, delay, urgent=urgent)
         return delay
 
-    def asked(self, key: K) -> None:
+    def notice_request(self, key: K) -> None:
         """Somebody asks for something else than what failed: only what the server asked for is still waited for."""
         self.backoff.forget(key)
         self._schedule.release(key)
@@ -198,7 +198,7 @@ class WorkQueue(Generic[K]):
             self._schedule.postpone(key, until)
         self.notice(key, urgent=True)
 
-    def succeeded(self, key: K) -> None:
+    def record_success(self, key: K) -> None:
         """Its pass went through."""
         self.backoff.forget(key)
         self._retry_after.pop(key, None)
@@ -224,7 +224,7 @@ class WorkQueue(Generic[K]):
         """Let go of a key."""
         self._schedule.done(key)
         next_at = self._schedule.next_at()
-        if not self._schedule.held and (next_at is None or next_at > self._now()):
+        if not self._schedule.held_count and (next_at is None or next_at > self._now()):
             self._settled.set()
         self._arm()
 
@@ -235,7 +235,7 @@ class WorkQueue(Generic[K]):
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def settled(self) -> None:
+    async def until_settled(self) -> None:
         """Wait until all that was due has been worked on once."""
         await self._settled.wait()
 

@@ -115,7 +115,7 @@ class Reconciler:
             platform=self._platform,
             now=now,
         )
-        if until := self._unwritten.until(key, plan.status, now):
+        if until := self._unwritten.retry_at(key, plan.status, now):
             return until
         notes = await self._persist(key, owner, plan)
         self._sampling.want(key, plan.looks)
@@ -126,7 +126,7 @@ class Reconciler:
             await self._tell(key, owner, (*notes, *_notes(findings)), now)
         if self._obstacles.drop_expired(key, now) or findings.news:
             raise LearntError
-        retries = (obstacle.until for obstacle in self._obstacles.standing(key))
+        retries = (obstacle.until for obstacle in self._obstacles.all_for(key))
         return min((at for at in (plan.wake_at, *retries) if at), default=None)
 
     def _second(self) -> datetime:
@@ -139,7 +139,7 @@ class Reconciler:
         self._sampling.forget(key)
 
     def _observed(self, key: Key) -> Observed:
-        problems = [obstacle.problem for obstacle in self._obstacles.standing(key)]
+        problems = [obstacle.problem for obstacle in self._obstacles.all_for(key)]
         return replace(
             self._store.observed(key),
             foreign=tuple(each for each in problems if isinstance(each, NameTaken)),
@@ -158,8 +158,8 @@ class Reconciler:
             try:
                 live = await self._read_live(key, place)
             except KubeError as error:
-                obstacle = self._executor.obstructed(key, place, error, fingerprint="", began=began)
-                return Findings(met=[obstacle] if self._obstacles.add(key, obstacle) else [])
+                obstacle = self._executor.obstacle_for(key, place, error, fingerprint="", began=began)
+                return Findings(new_obstacles=[obstacle] if self._obstacles.add(key, obstacle) else [])
             if not holds(live):
                 log.info("%s %s is not by now what the plan relies on: deciding again", *place)
                 raise LearntError
@@ -206,7 +206,7 @@ class Reconciler:
         self, key: Key, owner: LiveOwner, error: KubeError, began: datetime, *, status: ModelDeploymentStatus | None
     ) -> None:
         """Nothing may be done that the status does not permit: people have to be told in another way."""
-        message = self._unwritten.failed(key, error, began=began, now=self._second(), status=status)
+        message = self._unwritten.record_failure(key, error, began=began, now=self._second(), status=status)
         if message:
             log.error("%s", message)
             note = Note(reason=Reason.STATUS_NOT_WRITTEN, message=message, warning=True)
@@ -215,7 +215,7 @@ class Reconciler:
     async def _tell(self, key: Key, owner: LiveOwner, notes: tuple[Note, ...], now: datetime) -> None:
         """Kubernetes Events. The status has said it already: one that is lost is not worth a retry."""
         for note in notes:
-            self._telemetry.told(note)
+            self._telemetry.count_note(note)
             log.log(logging.WARNING if note.warning else logging.INFO, "%s: %s", note.reason, note.message)
             try:
                 await self._kube.create_event(event_of(key, owner.uid, note, now))
@@ -231,7 +231,7 @@ class Reconciler:
         if stale.kind is not MODEL_DEPLOYMENT:
             place = stale.kind.name, stale.name
             self._obstacles.add(
-                key, self._executor.obstructed(key, place, cause, fingerprint=stale.fingerprint, began=began)
+                key, self._executor.obstacle_for(key, place, cause, fingerprint=stale.fingerprint, began=began)
             )
         elif owner:
             await self._not_written(key, owner, cause, began, status=None)
@@ -271,7 +271,7 @@ def _is_at(version: str, live: Manifest) -> bool:
 
 def _notes(findings: Findings) -> tuple[Note, ...]:
     """Of writes that do not stay and on which nothing hangs no condition speaks: an Event does, once."""
-    unkept = (obstacle.problem for obstacle in findings.met if isinstance(obstacle.problem, WriteNotKept))
+    unkept = (obstacle.problem for obstacle in findings.new_obstacles if isinstance(obstacle.problem, WriteNotKept))
     return tuple(
         Note(reason=Reason.WRITE_NOT_KEPT, message=not_kept(each), warning=True) for each in unkept if not matters(each)
     )

@@ -58,7 +58,7 @@ class Resync:
         """Those that are watched: after the start all but what is done without everywhere."""
         self._namespaces: tuple[Place, ...] = tuple(namespaces) or (None,)
 
-    async def first(self) -> None:
+    async def fill_store(self) -> None:
         """Fill the store, waiting until everything that decisions need is listed in one namespace at least."""
         async with asyncio.TaskGroup() as group:  # while we read one kind's page the API server writes another's
             for kind in self.kinds:
@@ -77,10 +77,12 @@ class Resync:
         delay: float = min(SECOND_LOOK_SECONDS, interval_seconds)
         while True:
             await asyncio.sleep(delay)
-            await self.once()
-            delay = min(interval_seconds, DEAF_AFTER_SECONDS + 1) if self._watch_health.waiting() else interval_seconds
+            await self.list_all()
+            delay = interval_seconds
+            if self._watch_health.is_waiting():
+                delay = min(interval_seconds, DEAF_AFTER_SECONDS + 1)
 
-    async def once(self) -> None:
+    async def list_all(self) -> None:
         """List every kind, and have every ModelDeployment looked at. An optional kind that went ends it all: watches
         are made at the start, and a start costs no pod anything."""
         for kind in self.kinds:
@@ -121,7 +123,7 @@ class Resync:
         except KubeError as error:
             self._failed(kind, place, error)
         else:
-            if self._coverage.listed(kind, place):
+            if self._coverage.record_listing(kind, place):
                 log.info("%s can be listed%s now", kind.plural, _in(place))
         for key in concerned:
             self._queue.notice(key)
@@ -142,7 +144,7 @@ class Resync:
                 concerned |= self._store.put(kind, manifest)
             del page  # other kinds are listed meanwhile: their pages need the memory
         concerned |= self._store.evict(kind, place, listed, version)
-        self._watch_health.listed(kind, ours, news, self._clock(), namespace=place)
+        self._watch_health.record_listing(kind, ours, news, self._clock(), namespace=place)
 
     def _is_owed(self, kind: Kind, meta: dict[str, object]) -> bool:
         """Whether a watch owes word of an object: in namespaces that are watched, of all that strangers do not make."""
@@ -156,7 +158,7 @@ class Resync:
     # -- what cannot be listed
 
     def _failed(self, kind: Kind, place: Place, error: KubeError) -> None:
-        gap = self._coverage.failed(kind, place, error, self._clock())
+        gap = self._coverage.record_failure(kind, place, error, self._clock())
         if gap and gap.was_listed and kind.optional and isinstance(error, NotFoundError):
             raise KindsChangedError(f"The cluster knows no {kind.plural} any more") from error
         if gap:
@@ -171,7 +173,7 @@ class Resync:
 
     def _may_begin(self) -> bool:
         hasty = (gap for gap in self._coverage.gaps() if not gap.lasting and gap.tries < TRIES_AT_START)
-        return any(not self._coverage.blind(place) for place in self._namespaces) and not any(hasty)
+        return any(not self._coverage.is_blind(place) for place in self._namespaces) and not any(hasty)
 
     def _is_listed(self, kind: Kind) -> bool:
         return any(not self._coverage.has_gap(kind, place) for place in self._places(kind))

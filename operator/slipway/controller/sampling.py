@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 
 from slipway.controller import inference_client, prometheus
-from slipway.controller.events import newest
+from slipway.controller.events import newest_event
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.controller.kinds import Key
 from slipway.controller.kube import Kube
@@ -95,7 +95,7 @@ class Sampling:
     async def _look(self, key: Key, wanted: Look, topic: "_Topic") -> None:
         try:
             evidence = await self.look(wanted, topic.evidence, topic.sent_requests)
-            topic.evidence = replace(evidence, told=await self._told(key.namespace, wanted.told_of))
+            topic.evidence = replace(evidence, told=await self._newest_events(key.namespace, wanted.told_of))
             topic.sent_requests = _sent_requests(topic.evidence, wanted)
         finally:
             topic.task = None
@@ -112,7 +112,7 @@ class Sampling:
             self._readings(wanted.questions), self._trials(wanted, wanted.exams, deadline)
         )
         return Evidence(
-            history=_remembered(previous, scrape, wanted.remembers),
+            history=_history(previous, scrape, wanted.remembers),
             asked=sent_requests or {},
             readings=readings,
             trials=trials,
@@ -120,8 +120,8 @@ class Sampling:
 
     # -- Events
 
-    async def _told(self, namespace: str, uids: Sequence[str]) -> dict[str, Told]:
-        return {uid: await newest(self._kube, namespace, uid) for uid in uids}
+    async def _newest_events(self, namespace: str, uids: Sequence[str]) -> dict[str, Told]:
+        return {uid: await newest_event(self._kube, namespace, uid) for uid in uids}
 
     # -- metrics
 
@@ -171,10 +171,10 @@ class Sampling:
         return {question.metric: readings for question, readings in zip(questions, all_readings, strict=True)}
 
     async def _reading(self, question: Question) -> Readings:
-        candidate = await prometheus.ask(self._session, question.address, question.candidate)
+        candidate = await prometheus.instant_query(self._session, question.address, question.candidate)
         if question.stable is None:
             return Readings(candidate=candidate)
-        stable = await prometheus.ask(self._session, question.address, question.stable)
+        stable = await prometheus.instant_query(self._session, question.address, question.stable)
         return Readings(candidate=candidate, stable=stable)
 
     # -- answers
@@ -194,7 +194,7 @@ class Sampling:
         for index, request in enumerate(exam.requests):
             name = f"requests[{index}]"
             try:
-                encoded = inference_client.encoded(request)
+                encoded = inference_client.encode_request(request)
             except ValueError as error:
                 return Trials(trouble=f"{name}.{error}")
             of = (candidates[index % len(candidates)], *(stables[(index + i) % len(stables)] for i in (0, 1)))
@@ -211,7 +211,7 @@ class Sampling:
             return [Answer(pod=target.name, status=0, trouble=trouble) for target in targets]
         limit = min(left, wanted.request_timeout.total_seconds())
         answers = (
-            inference_client.ask(
+            inference_client.infer(
                 self._session, target, wanted.model, request, timeout_seconds=limit, port=self._ports.http
             )
             for target in targets
@@ -231,7 +231,7 @@ class _Topic:
             self.task.cancel()
 
 
-def _remembered(evidence: Evidence | None, scrape: Scrape, remembers: timedelta) -> tuple[Scrape, ...]:
+def _history(evidence: Evidence | None, scrape: Scrape, remembers: timedelta) -> tuple[Scrape, ...]:
     history = (*evidence.history, scrape) if evidence else (scrape,)
     return kept(history, remembers) if remembers else history[-2:]
 

@@ -67,7 +67,7 @@ class Store:
     def observed(self, key: Key) -> Observed:
         """What there is around one ModelDeployment. The mapping is live: use it before the next await."""
         family = self._families.get(key) or Family()
-        unknown, unlisted = self.coverage.unknown, self.coverage.unlisted(key.namespace)
+        unknown, unlisted = self.coverage.unknown_kinds, self.coverage.unlisted_kinds(key.namespace)
         return Observed(
             children=MappingProxyType(family.children),
             pods=tuple(family.pods.values()),
@@ -77,11 +77,11 @@ class Store:
             gateways=self._shared_objects.gateways(unknown | unlisted),
         )
 
-    def vital(self, kind: Kind, uid: str) -> tuple[Any, ...] | None:
+    def vital_state(self, kind: Kind, uid: str) -> tuple[Any, ...] | None:
         """What of an object may not wait when it changes."""
         place = self._places.get(kind.name, {}).get(uid)
         family = self._families.get(place.belonging.key) if place and place.belonging.key else None
-        return family.vital(kind, place.name) if family and place else None
+        return family.vital_state(kind, place.name) if family and place else None
 
     def count(self, kind: Kind) -> int:
         """How many objects of a kind are known."""
@@ -139,7 +139,7 @@ class Store:
         """Once per resync: news does not travel for longer than that."""
         self._buried_before, self._buried = self._buried, {}
 
-    def scaled(self, key: Key, scale: Manifest) -> None:
+    def put_scale(self, key: Key, scale: Manifest) -> None:
         """Our own write through /scale answers with a Scale; carry it over to the Deployment that we know."""
         family = self._families.get(key)
         child = family.children.get(("Deployment", scale["metadata"]["name"])) if family else None

@@ -68,18 +68,18 @@ class Telemetry:
             lambda: float(self.leading())
         )
 
-    def called(self, *, verb: str, kind: str, code: int) -> None:
+    def count_call(self, *, verb: str, kind: str, code: int) -> None:
         """Count one API call."""
         self.api_calls.labels(verb, kind, str(code)).inc()
 
-    def status_unwritten(self, key: Key, *, stuck: bool) -> None:
+    def set_status_unwritten(self, key: Key, *, stuck: bool) -> None:
         """Whether a ModelDeployment's status cannot be written."""
         if stuck:
             self._unwritten.labels(*key).set(1)
         else:
             self._unwritten.remove(*key)
 
-    def told(self, note: Note) -> None:
+    def count_note(self, note: Note) -> None:
         """Count what a note says about a rollout's end."""
         if note.reason == Reason.PROMOTED:
             self.rollouts.labels("promoted", note.reason).inc()

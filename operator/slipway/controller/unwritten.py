@@ -37,14 +37,14 @@ class Unwritten:
         self._telemetry = telemetry
         self._stuck: dict[Key, _Stuck] = {}
 
-    def until(self, key: Key, status: ModelDeploymentStatus, now: datetime) -> datetime | None:
+    def retry_at(self, key: Key, status: ModelDeploymentStatus, now: datetime) -> datetime | None:
         """When that status is tried again; None when that is now."""
         stuck = self._stuck.get(key)
         if stuck is None or stuck.status != status or stuck.until <= now:
             return None
         return stuck.until
 
-    def failed(
+    def record_failure(
         self, key: Key, error: KubeError, *, began: datetime, now: datetime, status: ModelDeploymentStatus | None
     ) -> str | None:
         """Note a status that could not be written. Answers what to tell people, if it is time to, and news."""
@@ -59,14 +59,14 @@ class Unwritten:
             since=since, until=now + wait, tries=tries, status=status, reported=error.message if tells else reported
         )
         if tells:
-            self._telemetry.status_unwritten(key, stuck=True)
+            self._telemetry.set_status_unwritten(key, stuck=True)
         return _message(error, undeclared=undeclared) if tells else None
 
     def forget(self, key: Key) -> None:
         """Its status was written, or it is gone."""
         stuck = self._stuck.pop(key, None)
         if stuck and stuck.reported:
-            self._telemetry.status_unwritten(key, stuck=False)
+            self._telemetry.set_status_unwritten(key, stuck=False)
 
 
 def _message(error: KubeError, *, undeclared: bool) -> str:

@@ -15,18 +15,18 @@ class WatchHealth:
         self._missed: dict[str, dict[str | None, dict[str, tuple[int, float]]]] = {}
         self._lag: dict[tuple[str, str | None], float] = {}
 
-    def heard(self, kind: Kind, uid: str, version: int) -> None:
+    def record_event(self, kind: Kind, uid: str, version: int) -> None:
         """A watch told of an object."""
         for missed in self._missed.get(kind.name, {}).values():
             if uid in missed and version >= missed[uid][0]:
                 del missed[uid]
 
-    def gone(self, kind: Kind, uid: str) -> None:
+    def record_deletion(self, kind: Kind, uid: str) -> None:
         """A watch told that an object is gone, whatever version was missed."""
         for missed in self._missed.get(kind.name, {}).values():
             missed.pop(uid, None)
 
-    def listed(
+    def record_listing(
         self,
         kind: Kind,
         listed: Mapping[str, int],
@@ -43,7 +43,7 @@ class WatchHealth:
         self._missed[kind.name][namespace] = missed
         self._lag[kind.name, namespace] = max((now - since for _, since in missed.values()), default=0.0)
 
-    def waiting(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether a watch owes anything that a second listing could confirm."""
         return any(missed for places in self._missed.values() for missed in places.values())
 
@@ -54,6 +54,6 @@ class WatchHealth:
             lag[kind] = max(seconds, lag.get(kind, 0.0))
         return lag
 
-    def deaf(self) -> list[str]:
+    def deaf_kinds(self) -> list[str]:
         """Kinds whose watch does not tell."""
         return [kind for kind, lag in self.lag_seconds().items() if lag > DEAF_AFTER_SECONDS]

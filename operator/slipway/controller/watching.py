@@ -106,14 +106,14 @@ def settings_for(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
     return settings
 
 
-Relisted = Callable[[Kind, str | None, Mapping[str, int], int], None]
+OnListing = Callable[[Kind, str | None, Mapping[str, int], int], None]
 """Told of each list with which a watch begins: kind, namespace, version by uid, and the list's own version."""
 
 _fetch_objs = fetching.fetch_objs
 
 
-def tell_of_lists(kinds: Sequence[Kind], relisted: Relisted) -> None:
-    """Have `relisted` told what there is whenever a watch begins, at the start or after the API server's 410: kopf
+def tell_of_lists(kinds: Sequence[Kind], on_listing: OnListing) -> None:
+    """Have `on_listing` told what there is whenever a watch begins, at the start or after the API server's 410: kopf
     tells what came and changed since the last event, and not what went."""
     by_address = {(kind.group, kind.version, kind.plural): kind for kind in kinds}
 
@@ -125,7 +125,7 @@ def tell_of_lists(kinds: Sequence[Kind], relisted: Relisted) -> None:
             yield chunk, version
         kind = by_address.get((resource.group, resource.version, resource.plural))
         if kind:
-            relisted(kind, namespace, listed, int(version))
+            on_listing(kind, namespace, listed, int(version))
 
     fetching.fetch_objs = fetch_objs
 
@@ -144,7 +144,7 @@ async def watch(
     registry: kopf.OperatorRegistry,
     kinds: Sequence[Kind],
     namespaces: Sequence[str],
-    relisted: Relisted,
+    on_listing: OnListing,
     stop: asyncio.Event,
 ) -> None:
     """Run kopf until it is cancelled. Raises KindsChangedError when the cluster has forgotten one of the kinds."""
@@ -152,8 +152,8 @@ async def watch(
         raise RuntimeError("Without storages kopf can serve event handlers only")
     for name in TELL_OF_TASKS:
         logging.getLogger(name).addFilter(_tells_more_than_a_lost_kind)
-    logging.getLogger(TELLS_OF_TRIES).addFilter(first_tries)
-    tell_of_lists(kinds, relisted)
+    logging.getLogger(TELLS_OF_TRIES).addFilter(is_first_try)
+    tell_of_lists(kinds, on_listing)
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
@@ -185,7 +185,7 @@ def _tells_more_than_a_lost_kind(record: logging.LogRecord) -> bool:
     return not (lost or CANCELLING in record.getMessage())
 
 
-def first_tries(record: logging.LogRecord) -> bool:
+def is_first_try(record: logging.LogRecord) -> bool:
     """A watch that may not be had, or whose API server is away, is tried again for ever, and says so once."""
     message = record.getMessage()
     return not message.startswith("Request attempt") or message.startswith("Request attempt #1 ")

@@ -31,7 +31,7 @@ async def work(queue: WorkQueue[Key], reconcile: Pass, telemetry: Telemetry) -> 
         lane = "urgent" if taken.urgent else "ordinary"
         telemetry.queue_wait_seconds.labels(lane).observe(max(0.0, loop.time() - taken.due))
         started, outcome = time.perf_counter(), "failed"
-        with logs.about(namespace=taken.key.namespace, name=taken.key.name, attempt=queue.backoff.attempt(taken.key)):
+        with logs.context(namespace=taken.key.namespace, name=taken.key.name, attempt=queue.backoff.attempt(taken.key)):
             try:
                 wake_at = await reconcile(taken.key)
             except KubeError as error:
@@ -43,7 +43,7 @@ async def work(queue: WorkQueue[Key], reconcile: Pass, telemetry: Telemetry) -> 
                 log.exception("Tried again in %.1f s", queue.retry(taken.key))
             else:
                 outcome = "done"
-                queue.succeeded(taken.key)
+                queue.record_success(taken.key)
                 _wake(queue, taken, wake_at)
             finally:
                 telemetry.reconcile_seconds.labels(outcome).observe(time.perf_counter() - started)
