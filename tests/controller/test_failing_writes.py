@@ -1,4 +1,4 @@
-"""K6 on a real API server: a write that is refused, fails, or does not stay is told in the API server's words, is tried
+"""On a real API server: a write that is refused, fails, or does not stay is told in the API server's words, is tried
 again no more than once a back-off, holds up only what relies on it, and heals by itself."""
 
 import asyncio
@@ -272,7 +272,7 @@ async def test_what_is_deleted_each_time_is_made_again_ever_more_slowly(
 async def test_a_label_that_was_taken_off_comes_back_and_what_is_decided_from_stays_as_it_was(
     stage: Stage, plane: Plane, calls: CallLog, kube: ApiKube
 ) -> None:
-    """H9, F8. The store knows nothing of it by its label, and its autoscaler has it at 6."""
+    """The store knows nothing of it by its label, and its autoscaler has it at 6."""
     reconciler = stage.reconciler(Pass(wants(a_deployment)))
     await reconciler.reconcile(stage.key)
     kubectl = plane.kubectl().within(stage.key.namespace)
@@ -313,7 +313,7 @@ async def test_what_somebody_changes_all_the_time_is_told_as_well(stage: Stage, 
 async def test_what_was_orphaned_is_seen_as_an_orphan_and_not_as_a_strangers(
     stage: Stage, plane: Plane, kube: ApiKube
 ) -> None:
-    """F13: restored from a backup, or left by `--cascade=orphan`."""
+    """As one is after a restore from a backup, or after `--cascade=orphan`."""
     await stage.run(wants(a_config))
     kubectl = plane.kubectl().within(stage.key.namespace)
     kubectl("patch", "configmap", "churn-1", "--type=json", '-p=[{"op":"remove","path":"/metadata/ownerReferences"}]')

@@ -1,4 +1,4 @@
-"""K10: text is text. Whatever stands in a spec, a bundle or a server's last words is read back as it was written."""
+"""Text is text. Whatever stands in a spec, a bundle or a server's last words is read back as it was written."""
 
 import json
 from datetime import UTC, datetime

@@ -1,7 +1,7 @@
-"""Which kinds could not be listed where, why, and when that is tried again.
+"""Coverage: which kinds could not be listed where, why, and when that is tried again.
 
-A kind that was never listed in a namespace is not known there: absence means nothing. One that was listed before is
-kept as it was last seen. Pure: times come in as arguments.
+Where a kind was never listed in a namespace, absence means nothing. One that was listed before is kept as it was at
+the last listing. Pure: times come in as arguments.
 """
 
 from collections.abc import Iterator
@@ -40,12 +40,12 @@ class Gap:
 
     @property
     def missing(self) -> bool:
-        """The cluster does not know the kind, and need not."""
+        """Whether the cluster does not know the kind, and need not."""
         return self.kind.optional and not self.was_listed and isinstance(self.error, NotFoundError)
 
     @property
     def lasting(self) -> bool:
-        """Trying again at once would not help."""
+        """Whether a try again at once would not help."""
         return self.missing or isinstance(self.error, ForbiddenError)
 
 
@@ -57,13 +57,13 @@ class Coverage:
         self._gaps: dict[tuple[str, Place], Gap] = {}
 
     def record_listing(self, kind: Kind, namespace: Place) -> Gap | None:
-        """A listing succeeded. Answers the gap that it closes."""
+        """Record a listing that succeeded. Answers the gap that it closes."""
         self._listed.add((kind.name, namespace))
         return self._gaps.pop((kind.name, namespace), None)
 
     def record_failure(self, kind: Kind, namespace: Place, error: KubeError, now: float) -> Gap | None:
-        """A listing failed. Answers the gap if that is news: it is new, or has another reason than before. That the
-        cluster does not know a kind is so in all namespaces, and news once."""
+        """Record a listing that failed. Answers the gap to report: one that is new, or has another reason than before.
+        A kind that the cluster does not know is missing in all namespaces, and reported once."""
         unknown = self.unknown_kinds
         before = self._gaps.get((kind.name, namespace))
         tries = before.tries if before else 0

@@ -1,4 +1,4 @@
-"""Which actions of a plan wait for which others: one that failed holds up what relies on it, and nothing else."""
+"""Dependencies between the actions of a plan: one that failed holds up those that rely on it, and no other."""
 
 from collections.abc import Iterable
 from typing import Final

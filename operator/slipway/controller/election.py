@@ -66,7 +66,7 @@ class Election:
         return self._held is not None and self._clock() - self._sent < self._terms.give_up
 
     async def until_vouched(self) -> None:
-        """Wait until the Lease is known to be ours."""
+        """Wait until the Lease is vouched for."""
         while not self.vouched:
             self._renewed.clear()
             await self._renewed.wait()

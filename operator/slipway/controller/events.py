@@ -1,4 +1,4 @@
-"""Kubernetes Events: what a person would want to be told, as `kubectl describe` shows it."""
+"""Kubernetes Events, as `kubectl describe` shows them: ours for people, and those that others record on pods."""
 
 import logging
 import uuid
@@ -44,7 +44,7 @@ def event_of(key: Key, uid: str, note: Note, now: datetime) -> Manifest:
 
 
 async def newest_event(kube: Kube, namespace: str, uid: str) -> Told:
-    """What was told of an object last. That it may not be read is no reason to stop: status then says less."""
+    """The newest Event on an object. That Events may not be read is no reason to stop: status then says less."""
     try:
         events = await kube.events(namespace, uid)
     except KubeError as error:
@@ -58,7 +58,7 @@ async def newest_event(kube: Kube, namespace: str, uid: str) -> Told:
 
 
 def _last_time(event: Manifest) -> datetime:
-    """When it was last told. Writers differ in what they fill in."""
+    """When an Event was recorded last. Writers differ in the fields that they fill in."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return max((datetime.fromisoformat(at) for at in times if at), default=datetime.min.replace(tzinfo=UTC))

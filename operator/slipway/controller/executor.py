@@ -1,4 +1,4 @@
-"""Carrying out a plan: the writes themselves, what may stand in their way, and what their answers teach the store.
+"""The executor carries out a plan: it makes the writes, meets obstacles, and puts their answers into the store.
 
 Every write carries what it was decided from. The first one of a child says that there must be nothing of its name: one
 call where the name is free, and a stranger's object is never touched.
@@ -35,7 +35,7 @@ DECIDED_FROM: Final = frozenset({"Deployment", "Service"})
 
 
 class StaleError(Exception):
-    """What was decided from is not what is there."""
+    """An object is not the one that was decided from."""
 
     def __init__(self, *, kind: Kind, name: str, fingerprint: str = "", message: str = "") -> None:
         super().__init__(f"{kind.name} {name} is not what it was: {message}")
@@ -44,12 +44,12 @@ class StaleError(Exception):
 
 @dataclass(kw_only=True)
 class Findings:
-    """What carrying out a plan has taught that the core did not know."""
+    """What the execution of a plan has brought to light."""
 
     new_obstacles: list[Obstacle] = field(default_factory=list)
-    """Obstacles that are new, or other than before."""
+    """Obstacles that are new, or differ from before."""
     cleared: bool = False
-    """Something is no longer in the way."""
+    """An obstacle has gone."""
 
     @property
     def news(self) -> bool:
@@ -58,7 +58,7 @@ class Findings:
 
 
 class Executor:
-    """Carries out what was planned."""
+    """Carries out the actions of plans."""
 
     def __init__(self, *, kube: Kube, store: Store, obstacles: Obstacles, now: Callable[[], datetime]) -> None:
         self._kube, self._store, self._obstacles, self._now = kube, store, obstacles, now
@@ -82,8 +82,8 @@ class Executor:
         return findings
 
     def _clear_obstacle(self, key: Key, action: Action) -> bool:
-        """It could be written. Answers whether something is no longer in the way; what was undone again and again is
-        not gone before it has stayed for a while."""
+        """Clear the obstacle of a write that passed. Answers whether one has gone; a write that was undone again and
+        again has to stay for a while first."""
         place, now = place_of(action), self._now()
         obstacle = self._obstacles.get(key, place)
         until = self._obstacles.rewrite_at(key, place, fingerprint=_fingerprint(action), now=now)
@@ -93,7 +93,7 @@ class Executor:
         return self._obstacles.clear(key, place)
 
     def _standing_obstacle(self, key: Key, action: Action) -> Obstacle | None:
-        """What makes it vain to try now: it is known to be in the way, or was done and undone again and again."""
+        """The obstacle that makes a try useless now: one that stands, or a write that is undone again and again."""
         place, fingerprint, now = place_of(action), _fingerprint(action), self._now()
         obstacle = self._obstacles.blocks(key, place, fingerprint=fingerprint, now=now)
         if obstacle and not self._changed_since(key, action, obstacle):
@@ -116,7 +116,7 @@ class Executor:
         return self._lack(key, action) != obstacle.problem
 
     def _lack(self, key: Key, action: Action) -> WriteNotKept | None:
-        """How what is there differs from what an action would make of it."""
+        """How the stored object differs from what an action would make of it."""
         kind, name = place_of(action)
         child = self._store.observed(key).child(kind, name)
         if child is None:
@@ -129,7 +129,7 @@ class Executor:
         return None
 
     async def _try(self, key: Key, owner: LiveOwner, action: Action) -> Obstacle | None:
-        """Carry out one action. Answers what is in its way."""
+        """Carry out one action. Answers its obstacle, if it met one."""
         place, fingerprint, began = place_of(action), _fingerprint(action), self._now()
         kind, name = BY_NAME[place[0]], place[1]
         meta = action.manifest["metadata"] if isinstance(action, Apply) else {}
@@ -144,7 +144,7 @@ class Executor:
             return obstacle
 
     def obstacle_for(self, key: Key, place: Place, error: KubeError, *, fingerprint: str, began: datetime) -> Obstacle:
-        """What an error of the API server means for a child; raises it where there is nobody left to be told."""
+        """The obstacle that an error of the API server means for a child; raises the error when the namespace ends."""
         (kind, name), now = place, self._now()
         if _ENDS in error.message:
             raise error
@@ -181,7 +181,7 @@ class Executor:
         return self._check_kept(key, action, live, action.manifest)
 
     def _check_kept(self, key: Key, action: Action, live: Manifest, wanted: Mapping[str, Any]) -> Obstacle | None:
-        """Whether the answer to a write holds what was written."""
+        """The obstacle when the answer to a write does not hold what was written."""
         unkept = _unkept(action, live, wanted)
         if unkept is None:
             return None
@@ -209,7 +209,7 @@ class Executor:
     # -- first writes that meet something
 
     async def _meet_existing(self, key: Key, owner: LiveOwner, action: Apply, kind: Kind, name: str) -> Obstacle | None:
-        """A first write found something of that name: ours after all, or somebody else's."""
+        """Handle an object that a first write met under its name: adopt ours, leave anybody else's alone."""
         live = await self._kube.get(kind, key.namespace, name)
         holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
         if (holder and holder["uid"] == owner.uid) or is_orphan(live["metadata"], key.name):
@@ -220,8 +220,8 @@ class Executor:
         return Obstacle(problem=taken, until=until, fingerprint="")
 
     async def _adopt(self, key: Key, action: Apply, kind: Kind, live: Manifest) -> Obstacle | None:
-        """One of ours that the store did not have: decide again from it. Where the store does not take it, since its
-        label is gone, it gets that back; what decisions are made from stays as it is until then."""
+        """Take one of ours into the store, which did not have it, and have it decided from. One that has lost its label
+        gets that back first; fields that decisions are made from stay as they are until then."""
         name, version = live["metadata"]["name"], live["metadata"]["resourceVersion"]
         self._store.put(kind, live)
         if self._store.observed(key).child(kind.name, name) is None:
@@ -239,7 +239,7 @@ class Executor:
 _REFUSED: Final = frozenset({400, 403, 413, 422})
 """HTTP statuses that the same write would get again: validation, and what RBAC, a policy or a quota forbids."""
 _ENDS: Final = "because it is being terminated"
-"""Of the namespace: the ModelDeployment goes with it, and there is nobody left to be told."""
+"""Said of the namespace: the ModelDeployment goes with it, and nobody is left to read a status."""
 
 
 def _fingerprint(action: Action) -> str:

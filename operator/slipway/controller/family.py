@@ -1,4 +1,4 @@
-"""A ModelDeployment with everything that belongs to it, and how to tell what does."""
+"""A family: a ModelDeployment with everything that belongs to it, and the rule by which an object does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ LARGEST_STRANGER_BYTES: Final = 32 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveOwner:
-    """A ModelDeployment as it was last seen: `spec` and `status` as stored, whatever they hold."""
+    """A ModelDeployment as the API server had it last: `spec` and `status` as stored, whatever they hold."""
 
     uid: str
     generation: int
@@ -32,12 +32,12 @@ class LiveOwner:
 
     @property
     def serves(self) -> bool:
-        """Some version has taken over traffic."""
+        """Whether some version has taken over traffic."""
         return bool((self.status or {}).get("stable"))
 
     @property
     def moves(self) -> bool:
-        """Another version is on its way beside the one that serves."""
+        """Whether another version is on its way beside the one that serves."""
         return self.serves and bool((self.status or {}).get("candidate"))
 
 
@@ -86,7 +86,7 @@ class Family:
 
     @property
     def empty(self) -> bool:
-        """Nothing is left of it."""
+        """Whether nothing is left of it."""
         return self.owner is None and not self.children and not self.pods
 
     def uid(self, kind: Kind, name: str) -> str | None:
@@ -95,7 +95,7 @@ class Family:
         return member.uid if member else None
 
     def keep(self, kind: Kind, manifest: Manifest) -> None:
-        """Take a member in as it is now."""
+        """Keep a member as it is now."""
         name = manifest["metadata"]["name"]
         if kind is MODEL_DEPLOYMENT:
             self.owner = _live_owner(manifest)
@@ -114,8 +114,8 @@ class Family:
             self.children.pop((kind.name, name), None)
 
     def vital_state(self, kind: Kind, name: str) -> tuple[Any, ...] | None:
-        """What may not wait when it changes: what is asked for, and of what serves whether it answers and is reached.
-        None where nothing of a member is urgent."""
+        """The state of a member whose changes are urgent: what people ask for, and of what serves, whether it answers
+        and is reached. None where no change of it is urgent."""
         member = self._member(kind, name)
         if isinstance(member, LiveOwner):
             return member.generation, member.request

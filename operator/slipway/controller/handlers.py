@@ -1,4 +1,4 @@
-"""What watches tell goes into the store, and whom it concerns into the queue. No opinions here."""
+"""Handlers put the events of watches into the store, and the ModelDeployments that they concern into the queue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from slipway.controller.watch_health import WatchHealth
 
 @dataclass(frozen=True, kw_only=True)
 class EventSink:
-    """Where events go."""
+    """Takes the events of watches."""
 
     store: Store
     queue: WorkQueue[Key]
     watch_health: WatchHealth
 
     def take(self, kind: Kind, event: kopf.RawEvent) -> None:
-        """Learn from one raw event of a watch."""
+        """Take one raw event of a watch."""
         manifest: dict[str, Any] = dict(event["object"])
         uid, version = manifest["metadata"]["uid"], int(manifest["metadata"]["resourceVersion"])
         before = self.store.vital_state(kind, uid)
@@ -39,7 +39,7 @@ class EventSink:
                 self.queue.notice(key, urgent=urgent)
 
     def take_listing(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> None:
-        """A watch had to begin anew, and listed all that there is. It tells of none that went in between."""
+        """Take the listing with which a watch begins anew: it reports no object that went in between."""
         for key in self.store.evict(kind, namespace, listed, version):
             self.queue.notice(key)
 

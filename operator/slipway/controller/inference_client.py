@@ -1,6 +1,6 @@
-"""Inference requests to single pods, for the comparison of answers: binary tensors, as the guard asks.
+"""Inference requests to single pods, for the comparison of answers: binary tensors, as the guard sends.
 
-Whatever comes of one is an Answer: tensors, or in words why there are none.
+Every request ends in an Answer: tensors, or in words why there are none.
 """
 
 import json
@@ -24,7 +24,7 @@ _LONGEST: Final = 200
 
 
 def encode_request(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of a V2 request; ValueError names the field that does not fit."""
+    """Make body and headers of a V2 request. The message of its ValueError names the field that does not fit."""
     inputs = golden.parse_tensors(request, "inputs")
     raws = [tensors.encode(tensor.datatype, tensor.data) for tensor in inputs]
     described = [
@@ -49,7 +49,7 @@ async def infer(
     timeout_seconds: float,
     port: int = HTTP_PORT,
 ) -> Answer:
-    """One pod's answer."""
+    """Send one inference request to one pod."""
     url = f"http://{host_of(target.ip)}:{port}/v2/models/{quote(model, safe='')}/infer"
     body, headers = request
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)

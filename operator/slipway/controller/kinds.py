@@ -118,9 +118,9 @@ CHILDREN: Final = (
 )
 
 ROUTING: Final = frozenset({SERVICE, HTTP_ROUTE, GRPC_ROUTE})
-"""They say which pods the traffic reaches."""
+"""Kinds that decide which pods the traffic reaches."""
 SHARED_OBJECTS: Final = (NODE, GATEWAY, GATEWAY_CLASS)
-"""They belong to no ModelDeployment, and are only read."""
+"""Kinds that many ModelDeployments share: they belong to none, and are only read."""
 
 WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, *SHARED_OBJECTS)
 BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, LEASE, EVENT)}

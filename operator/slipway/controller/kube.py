@@ -79,7 +79,7 @@ class Page:
 
 
 class Kube(Protocol):
-    """What the controller asks of the API server. Every verb raises KubeError."""
+    """The verbs that the controller calls on the API server. Each raises KubeError."""
 
     def list(self, kind: Kind, namespace: str | None) -> AsyncIterator[Page]:
         """All objects of a kind under its label selector, in one namespace or all, page by page."""
@@ -109,7 +109,7 @@ class Kube(Protocol):
         ...
 
     async def scale(self, namespace: str, name: str, replicas: int, resource_version: str) -> Manifest:
-        """Set a Deployment's count if it is still the one that was looked at. Answers the Scale object."""
+        """Set a Deployment's count while its version is unchanged. Answers the Scale object."""
         ...
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> Manifest:
@@ -117,16 +117,16 @@ class Kube(Protocol):
         ...
 
     async def create_event(self, event: Manifest) -> None:
-        """Tell people something through a Kubernetes Event."""
+        """Record a Kubernetes Event."""
         ...
 
     async def events(self, namespace: str, uid: str) -> Sequence[Manifest]:
-        """What Kubernetes Events tell of one object."""
+        """The Kubernetes Events on one object."""
         ...
 
 
 class Calls(Protocol):
-    """Told of every call."""
+    """Called after every call."""
 
     def __call__(self, *, verb: str, kind: str, code: int) -> None:
         """`code` is the HTTP status, 0 when there was no answer."""

@@ -15,7 +15,7 @@ _fields: ContextVar[Mapping[str, object]] = ContextVar("about", default=_NOTHING
 TEXT: Final = "%(asctime)s %(levelname)-7s %(name)s%(about)s: %(message)s"
 JSON: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 NOISY: Final = ("kopf", "aiohttp.access")
-"""They tell of every event and request; their warnings still come through."""
+"""They log every event and request; their warnings still come through."""
 
 
 @contextmanager

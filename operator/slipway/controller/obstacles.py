@@ -1,7 +1,7 @@
-"""What stands in the way of writes, and when each is tried again: in this process's memory alone.
+"""Obstacles: what stands in the way of writes, and when each is tried again. This process's memory alone holds them.
 
-The core is told of it and says so in status. Nobody tells when it has gone, so each write is tried again in time, and
-no sooner: what is refused, fails or does not stay is the same a moment later.
+The core reads them and reports them in status. Nothing announces that an obstacle has gone, so each write is tried
+again in time, and no sooner: what is refused, fails or does not stay is the same a moment later.
 """
 
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class Obstacle:
 
     @property
     def words(self) -> str:
-        """What it is, for the log."""
+        """The obstacle in words, for the log."""
         problem, what = self.problem, " ".join(self.place)
         match problem:
             case NameTaken(owned_by=owner):
@@ -52,7 +52,7 @@ class Obstacle:
 
     @property
     def place(self) -> Place:
-        """What it stands in the way of."""
+        """The child that it blocks."""
         return self.problem.kind, self.problem.name
 
 
@@ -64,40 +64,40 @@ class _Write:
 
 
 class Obstacles:
-    """Obstacles by ModelDeployment: a restart tries everything again."""
+    """Keeps obstacles by ModelDeployment. A restart forgets them, and so tries everything again."""
 
     def __init__(self) -> None:
         self._by_key: dict[Key, dict[Place, Obstacle]] = {}
         self._writes: dict[Key, dict[Place, _Write]] = {}
 
     def add(self, key: Key, obstacle: Obstacle) -> bool:
-        """Remember one. Answers whether it is news."""
+        """Remember an obstacle. Answers whether it is new or differs from the one before."""
         obstacles = self._by_key.setdefault(key, {})
         is_news = obstacle.place not in obstacles or obstacles[obstacle.place].problem != obstacle.problem
         obstacles[obstacle.place] = obstacle
         return is_news
 
     def all_for(self, key: Key) -> tuple[Obstacle, ...]:
-        """Those that are known, also while they are tried again: what is not known to have gone still stands."""
+        """All obstacles, also those whose write is being tried again: one stands until that write has passed."""
         return tuple(self._by_key.get(key, {}).values())
 
     def get(self, key: Key, place: Place) -> Obstacle | None:
-        """What stands in the way of one child."""
+        """The obstacle of one child."""
         return self._by_key.get(key, {}).get(place)
 
     def blocks(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> Obstacle | None:
-        """What makes it vain to write that now."""
+        """The obstacle that makes the same write useless now."""
         obstacle = self.get(key, place)
         if obstacle is None or obstacle.until <= now:
             return None
         return obstacle if isinstance(obstacle.problem, NameTaken) or obstacle.fingerprint == fingerprint else None
 
     def clear(self, key: Key, place: Place) -> bool:
-        """It could be written. Answers whether something had been in the way before."""
+        """Forget the obstacle of a child that could be written. Answers whether there was one."""
         return self._by_key.get(key, {}).pop(place, None) is not None
 
     def drop_expired(self, key: Key, now: datetime) -> bool:
-        """After a pass: what was due and was not met again is no longer asked for. Answers whether there was any."""
+        """After a pass, forget what was due and was not met again: it is not wanted now. Answers whether any was."""
         obstacles = self._by_key.pop(key, {})
         remaining = {place: obstacle for place, obstacle in obstacles.items() if obstacle.until > now}
         if remaining:
@@ -105,7 +105,7 @@ class Obstacles:
         return len(remaining) < len(obstacles)
 
     def forget(self, key: Key) -> None:
-        """The ModelDeployment is gone."""
+        """Forget a ModelDeployment that is gone."""
         self._by_key.pop(key, None)
         self._writes.pop(key, None)
 

@@ -1,4 +1,4 @@
-"""One operator process from start to end: stand by, lead, work, give back."""
+"""One operator process from start to end: it stands by, leads, works, and gives the Lease back."""
 
 import asyncio
 import logging
@@ -135,14 +135,14 @@ class Operator:
                 )
 
     async def _pass(self, key: Key) -> datetime | None:
-        """One pass, where everything that it decides from is known, and as the one who leads."""
+        """Make one pass, as the leader, where everything that it decides from is listed."""
         if self._store.coverage.is_blind(key.namespace):  # it is wanted again when that is over
             return None
         await self._election.until_vouched()
         return await self._reconciler.reconcile(key)
 
     def _queue_after_look(self, key: Key) -> None:
-        """A look has ended. What it saw of a version on its way may send a share back."""
+        """Queue a ModelDeployment whose look has ended. Its evidence on a candidate may send a share back."""
         owner = self._store.owner(key)
         self._queue.add(key, urgent=owner is not None and owner.moves)
 
@@ -181,7 +181,7 @@ async def _run_unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
     finally:
         for each in (task, stopping):
             each.cancel()
-        # It may fail while it is told to end: that counts.
+        # The work may fail while it is being cancelled: that counts.
         outcome, _ = await asyncio.gather(task, stopping, return_exceptions=True)
     if isinstance(outcome, Exception):
         raise outcome
@@ -189,11 +189,11 @@ async def _run_unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:
 
 
 def liveness(watch_health: WatchHealth) -> str | None:
-    """What liveness says: only a restart cures a deaf watch."""
+    """Why the process is to be restarted: only that cures a deaf watch."""
     deaf = watch_health.deaf_kinds()
     return f"The watch of {', '.join(deaf)} has gone deaf" if deaf else None
 
 
 def _readiness(store: Store, telemetry: Telemetry) -> str | None:
-    """A standby is ready too: it can take over at any time."""
+    """Why the process is not ready. A standby is: it can take over at any time."""
     return "The first listing is not in yet" if telemetry.leading() and not store.synced else None

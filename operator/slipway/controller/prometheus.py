@@ -1,4 +1,4 @@
-"""Questions to a Prometheus. Whatever comes of one is a Reading: a number, or in words why there is none.
+"""Queries to a Prometheus. Every query ends in a Reading: a number, or in words why there is none.
 
 The address is the user's, so nothing of an answer is repeated but a number, or what a Prometheus says is wrong with
 the query; redirects are not followed, and no credentials are sent.
@@ -20,7 +20,7 @@ _LONGEST: Final = 200
 
 
 async def instant_query(session: aiohttp.ClientSession, address: str, query: str) -> Reading:
-    """One instant query."""
+    """Send one instant query."""
     url = f"{address.rstrip('/')}/api/v1/query"
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     try:

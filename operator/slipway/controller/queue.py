@@ -136,7 +136,7 @@ class Backoff(Generic[K]):
         self._failures: dict[K, int] = {}
 
     def record_failure(self, key: K) -> float:
-        """Note a failure. Seconds to wait: between half and the whole of the step, so that a crowd spreads out."""
+        """Record a failure. Answers the seconds to wait: half to the whole of the step, so that a crowd spreads out."""
         before = self._failures.get(key, 0)
         self._failures[key] = before + 1
         step: float = min(self._cap, self._base * 2 ** min(before, 30))
@@ -147,7 +147,7 @@ class Backoff(Generic[K]):
         return self._failures.get(key, 0) + 1
 
     def forget(self, key: K) -> None:
-        """A success: the next failure starts again from the base."""
+        """Forget a key's failures: the next one starts again from the base."""
         self._failures.pop(key, None)
 
 
@@ -171,7 +171,7 @@ class WorkQueue(Generic[K]):
     # -- wishes
 
     def notice(self, key: K, *, urgent: bool = False) -> None:
-        """Something changed. A burst of changes within the coalescing time is one piece of work."""
+        """Want a key whose objects changed. A burst of changes within the coalescing time is one piece of work."""
         self.add(key, self._coalesce, urgent=urgent)
 
     def add(self, key: K, delay_seconds: float = 0, *, urgent: bool = False) -> None:
@@ -182,7 +182,7 @@ class WorkQueue(Generic[K]):
         self._arm()
 
     def retry(self, key: K, *, retry_after_seconds: float = 0, urgent: bool = False) -> float:
-        """Its pass failed: want it again after its back-off and what the server asked for, and no change sooner.
+        """Want a key whose pass failed after its back-off and the server's Retry-After; no change makes it sooner.
         Answers the seconds until then."""
         delay = max(self.backoff.record_failure(key), retry_after_seconds)
         self._retry_after[key] = self._now() + retry_after_seconds
@@ -191,7 +191,7 @@ class WorkQueue(Generic[K]):
         return delay
 
     def notice_request(self, key: K) -> None:
-        """Somebody asks for something else than what failed: only what the server asked for is still waited for."""
+        """Want a key for which people now ask for something else than what failed: only a Retry-After still holds."""
         self.backoff.forget(key)
         self._schedule.release(key)
         if (until := self._retry_after.get(key, 0)) > self._now():
@@ -199,7 +199,7 @@ class WorkQueue(Generic[K]):
         self.notice(key, urgent=True)
 
     def record_success(self, key: K) -> None:
-        """Its pass went through."""
+        """Record a pass that went through."""
         self.backoff.forget(key)
         self._retry_after.pop(key, None)
 

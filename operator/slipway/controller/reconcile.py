@@ -39,7 +39,7 @@ TRIES: Final = 4
 
 
 class Decide(Protocol):
-    """The core. Pure, and it never raises on what a user may have written."""
+    """The core's decision. It is pure, and never raises on what a user may have written."""
 
     def __call__(
         self,
@@ -51,16 +51,21 @@ class Decide(Protocol):
         platform: Platform,
         now: datetime,
     ) -> Plan:
-        """What is to be done now."""
+        """Answer the plan for now."""
         ...
 
 
 class LearntError(Exception):
-    """An action found out something that the core should have decided from."""
+    """An action brought to light a fact that the core should have decided from."""
 
 
 class Reconciler:
-    """Makes one ModelDeployment so. Keeps nothing between passes but which names were found taken."""
+    """Brings ModelDeployments to what their specs ask for, one pass at a time.
+
+    Between passes it keeps, in memory alone: the obstacles of writes (names that are taken, writes that were refused,
+    that failed or did not stay) and how often each write was repeated, the statuses that could not be written, and when
+    its first pass began.
+    """
 
     def __init__(
         self,
@@ -151,8 +156,8 @@ class Reconciler:
         )
 
     async def _carry_out(self, key: Key, owner: LiveOwner, plan: Plan) -> Findings:
-        """Before capacity is taken away, what stays in its place is read live, and what guards a route before that
-        opens: the watch may be behind."""
+        """Act, after reading live what the actions rely on, since the watch may be behind: the capacity that stays
+        before any is taken away, and the guards of a route before it opens."""
         for place, holds in _relied_on(plan):
             began = self._second()
             try:
@@ -177,7 +182,7 @@ class Reconciler:
     # -- status
 
     async def _persist(self, key: Key, owner: LiveOwner, plan: Plan) -> tuple[Note, ...]:
-        """Write the status if it says anything new. Answers what to tell: notes speak of a change of status."""
+        """Write the status if it says anything new. Answers the notes to record: they speak of a change of status."""
         if _stored(owner.status) == plan.status:
             self._unwritten.forget(key)
             return ()
@@ -205,7 +210,7 @@ class Reconciler:
     async def _not_written(
         self, key: Key, owner: LiveOwner, error: KubeError, began: datetime, *, status: ModelDeploymentStatus | None
     ) -> None:
-        """Nothing may be done that the status does not permit: people have to be told in another way."""
+        """Record an Event in the status's place: nothing may be done that the status does not permit."""
         message = self._unwritten.record_failure(key, error, began=began, now=self._second(), status=status)
         if message:
             log.error("%s", message)
@@ -213,7 +218,7 @@ class Reconciler:
             await self._tell(key, owner, (note,), self._second())
 
     async def _tell(self, key: Key, owner: LiveOwner, notes: tuple[Note, ...], now: datetime) -> None:
-        """Kubernetes Events. The status has said it already: one that is lost is not worth a retry."""
+        """Record notes as Kubernetes Events. Status says the same already: one that is lost is not worth a retry."""
         for note in notes:
             self._telemetry.count_note(note)
             log.log(logging.WARNING if note.warning else logging.INFO, "%s: %s", note.reason, note.message)
@@ -225,7 +230,7 @@ class Reconciler:
     # -- when the world has moved on
 
     async def _kept_changing(self, key: Key, stale: StaleError, began: datetime, error: KubeError) -> None:
-        """Somebody changes an object all the time: that is told, too."""
+        """Report an object that somebody changes all the time: as an obstacle, or as a status that is not written."""
         cause = KubeError(409, "Conflict", f"it kept changing under {TRIES} decisions: {stale.message}")
         owner = self._store.owner(key)
         if stale.kind is not MODEL_DEPLOYMENT:
@@ -237,7 +242,7 @@ class Reconciler:
             await self._not_written(key, owner, cause, began, status=None)
 
     async def _look_again(self, key: Key, stale: StaleError) -> None:
-        """Read live what was stale: the watch will tell too, but when?"""
+        """Read live what was stale: the watch will bring it too, but when?"""
         try:
             self._store.put(stale.kind, await self._kube.get(stale.kind, key.namespace, stale.name))
         except NotFoundError:
@@ -254,7 +259,7 @@ class Reconciler:
 
 
 def _relied_on(plan: Plan) -> Iterator[tuple[tuple[str, str], Callable[[Manifest], bool]]]:
-    """What must be there for the actions to be right: kind and name, and whether a live one will do."""
+    """What must be there for the actions to be right: kind and name, and a test of the live object."""
     for name, count in plan.relies_on.items():
         yield (DEPLOYMENT.name, name), partial(_has_available, count)
     for place, version in plan.relies_on_guards.items():
@@ -270,7 +275,7 @@ def _is_at(version: str, live: Manifest) -> bool:
 
 
 def _notes(findings: Findings) -> tuple[Note, ...]:
-    """Of writes that do not stay and on which nothing hangs no condition speaks: an Event does, once."""
+    """An Event, once, for each write that does not stay and that matters to nothing: no condition mentions those."""
     unkept = (obstacle.problem for obstacle in findings.new_obstacles if isinstance(obstacle.problem, WriteNotKept))
     return tuple(
         Note(reason=Reason.WRITE_NOT_KEPT, message=not_kept(each), warning=True) for each in unkept if not matters(each)

@@ -1,6 +1,6 @@
-"""Listing everything now and then: watches lose things, and some go deaf.
+"""Resync lists everything now and then: watches lose events, and some go deaf.
 
-kopf never tells of what was deleted while its watch had expired (reference: nolar/kopf#698), and a watch can hang
+kopf never reports what was deleted while its watch had expired (reference: nolar/kopf#698), and a watch can hang
 without an error (nolar/kopf#1276). So every listing repairs the store, and what it shows that the watch of that kind
 then keeps quiet about for a minute is proof that the watch is deaf: liveness goes red and Kubernetes restarts us.
 
@@ -27,7 +27,7 @@ RETRY_SECONDS: Final = 5
 TRIES_AT_START: Final = 3
 """How often a kind that can be done without is tried at the start, where that may help."""
 ELSEWHERE_SECONDS: Final = 10
-"""How soon is seen what becomes of a Gateway in a namespace that is not served."""
+"""How soon a change of a Gateway is noticed in a namespace that is not served."""
 SECOND_LOOK_SECONDS: Final = 30
 """After the start: what was deleted between our first listing and the watch's own is a ghost until then."""
 SPREAD_SECONDS: Final = 60
@@ -101,8 +101,7 @@ class Resync:
                     self._closed(gap)
 
     async def look_elsewhere(self) -> None:
-        """Where only some namespaces are served, watches tell of nothing in others. What matters there is listed often:
-        it is little."""
+        """List often what matters in namespaces that are not served: no watch covers them, and it is little."""
         while elsewhere := [kind for kind in self.kinds if kind.everywhere and None not in self._namespaces]:
             await asyncio.sleep(ELSEWHERE_SECONDS)
             for kind in elsewhere:

@@ -1,7 +1,7 @@
-"""Looks at pods and Prometheus, beside the passes: a pass says what it wants looked at, and finds what was seen.
+"""Sampling looks at pods and Prometheus beside the passes: a pass orders looks, and a later one reads the evidence.
 
-Nothing here decides, and nothing raises into a pass: what could not be had is evidence too. Looks are kept in memory
-alone; a restart looks anew.
+Sampling decides nothing and raises nothing into a pass: an answer that could not be had is evidence too. Evidence is in
+memory alone; a restart looks anew.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Ports:
 
 
 class Sampling:
-    """Looks by ModelDeployment and topic."""
+    """Makes the looks that passes order, and keeps their evidence by ModelDeployment and topic."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class Sampling:
         self._topics: dict[Key, dict[str, _Topic]] = {}
 
     def evidence(self, key: Key) -> Mapping[str, Evidence]:
-        """What has been seen so far, by topic."""
+        """The evidence so far, by topic."""
         return {name: topic.evidence for name, topic in self._topics.get(key, {}).items() if topic.evidence}
 
     def want(self, key: Key, wanted: Sequence[Look]) -> None:
-        """What a pass wants looked at: what is due is looked at now, unless it is under way; other topics of that
+        """Order a pass's looks: one that is due starts now, unless it is under way; other topics of that
         ModelDeployment are forgotten. When a look has ended, the ModelDeployment gets a pass again."""
         previous = self._topics.pop(key, {})
         topics = {each.topic: previous.pop(each.topic) if each.topic in previous else _Topic() for each in wanted}
@@ -82,11 +82,11 @@ class Sampling:
                 topic.task = asyncio.create_task(self._look(key, each, topic), name=f"look at {key}: {each.topic}")
 
     def forget(self, key: Key) -> None:
-        """The ModelDeployment is gone."""
+        """Forget a ModelDeployment that is gone."""
         self.want(key, ())
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End the looks that are under way."""
         tasks = [topic.task for topics in self._topics.values() for topic in topics.values() if topic.task]
         for key in tuple(self._topics):
             self.forget(key)
@@ -105,7 +105,7 @@ class Sampling:
     async def look(
         self, wanted: Look, previous: Evidence | None = None, sent_requests: Mapping[str, int] | None = None
     ) -> Evidence:
-        """One look, added to what is known. `sent_requests`: ours by pod since the look before."""
+        """Look once, and add that to the previous evidence. `sent_requests`: ours by pod since the look before."""
         deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
         scrape = await self.scrape(wanted.model, wanted.targets)
         readings, trials = await asyncio.gather(
@@ -126,7 +126,7 @@ class Sampling:
     # -- metrics
 
     async def scrape(self, model: str, targets: Sequence[Target]) -> Scrape:
-        """All the servers' metrics, at about one moment. A pod that does not answer is there with the reason."""
+        """Read all the servers' metrics at about one moment. A pod that does not answer is there with the reason."""
         at = self._now()
         samples = await asyncio.gather(*(self._sample(model, target) for target in targets))
         return Scrape(at=at, pods=tuple(samples))
@@ -180,7 +180,7 @@ class Sampling:
     # -- answers
 
     async def _trials(self, wanted: Look, exams: Sequence[Exam], deadline: float) -> dict[str, Trials]:
-        """One exam after the other, and one request after the other: it is not to be a load."""
+        """Make one exam after the other, and one request after the other, so that they are no load."""
         return {exam.metric: await self._exam(wanted, exam, deadline) for exam in exams}
 
     async def _exam(self, wanted: Look, exam: Exam, deadline: float) -> Trials:
@@ -237,7 +237,7 @@ def _history(evidence: Evidence | None, scrape: Scrape, remembers: timedelta) ->
 
 
 def _sent_requests(evidence: Evidence, wanted: Look) -> dict[str, int]:
-    """How many requests each pod may have counted of those that this look asked."""
+    """How many of the requests that this look sent each pod may have counted."""
     uids = {target.name: target.pod for target in wanted.targets}
     sent: Counter[str] = Counter()
     for each in evidence.trials.values():

@@ -1,5 +1,7 @@
-"""What many ModelDeployments share and none owns: nodes, Gateways and their classes; and whom a change concerns. Of
-nodes the store knows that: those whose pods wait for one."""
+"""Objects that many ModelDeployments share and none owns: nodes, Gateways and their classes.
+
+A change of a Gateway or its class concerns the ModelDeployments that name it. Of nodes the store knows whom a change
+concerns: those with a pod that waits for one."""
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from types import MappingProxyType
@@ -23,8 +25,8 @@ _PROJECTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
 
 
 class SharedObjects:
-    """Projections of these objects. What does not change a projection is no news: kubelets write their node's status
-    every few minutes, and a Gateway's says how many routes it has."""
+    """Keeps projections of shared objects. A change that leaves the projection as it was concerns nobody: kubelets
+    write their node's status every few minutes, and a Gateway's status counts its routes."""
 
     def __init__(self) -> None:
         self.nodes: tuple[NodeFacts, ...] = ()
@@ -39,7 +41,7 @@ class SharedObjects:
         }
 
     def gateways(self, unseen: Set[str]) -> Gateways:
-        """Gateways and their classes, but for kinds that are not seen. The mappings are live."""
+        """Gateways and their classes, without the kinds in `unseen`. The mappings are live."""
         return Gateways(
             gateways=None if GATEWAY.name in unseen else MappingProxyType(self._gateways),
             classes=None if GATEWAY_CLASS.name in unseen else MappingProxyType(self._classes),
@@ -50,13 +52,13 @@ class SharedObjects:
         return self._uids.get((kind.name, namespace, name))
 
     def keep(self, kind: Kind, manifest: Manifest, specs: Specs) -> frozenset[Key]:
-        """Take one in. Answers whom it concerns."""
+        """Keep an object as it is now. Answers the ModelDeployments that it concerns."""
         meta = manifest["metadata"]
         self._uids[kind.name, meta.get("namespace"), meta["name"]] = meta["uid"]
         return self._put(kind, meta.get("namespace"), meta["name"], _PROJECTIONS[kind.name](manifest), specs)
 
     def drop(self, kind: Kind, namespace: str | None, name: str, specs: Specs) -> frozenset[Key]:
-        """It is gone. Answers whom that concerns."""
+        """Drop an object that is gone. Answers the ModelDeployments that it concerns."""
         del self._uids[kind.name, namespace, name]
         return self._put(kind, namespace, name, None, specs)
 

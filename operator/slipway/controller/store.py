@@ -1,8 +1,8 @@
-"""What the cluster looks like, as far as watches, listings and the answers to our own writes have told.
+"""The store: objects of the cluster, from watches, listings and the answers to our own writes.
 
 Objects are projected on the way in (thousands of pods in tens of megabytes) and grouped by the ModelDeployment that
-they belong to. Nothing older than what is known ever comes in, whoever brings it. Anybody may make objects that carry
-our label: of those only a few small ones are kept in a namespace.
+they belong to. No version older than the stored one ever comes in, whoever brings it. Anybody may make objects that
+carry our label: of those only a few small ones are kept in a namespace.
 """
 
 import logging
@@ -40,7 +40,7 @@ class _Place:
 
 
 class Store:
-    """Slim copies of every object that concerns us."""
+    """Keeps slim copies of every object that concerns us."""
 
     def __init__(self) -> None:
         self.synced = False
@@ -65,7 +65,7 @@ class Store:
         return ((key, family.owner) for key, family in self._families.items() if family.owner is not None)
 
     def observed(self, key: Key) -> Observed:
-        """What there is around one ModelDeployment. The mapping is live: use it before the next await."""
+        """The objects around one ModelDeployment. The mapping is live: use it before the next await."""
         family = self._families.get(key) or Family()
         unknown, unlisted = self.coverage.unknown_kinds, self.coverage.unlisted_kinds(key.namespace)
         return Observed(
@@ -78,24 +78,24 @@ class Store:
         )
 
     def vital_state(self, kind: Kind, uid: str) -> tuple[Any, ...] | None:
-        """What of an object may not wait when it changes."""
+        """The state of an object whose changes are urgent; None where none are."""
         place = self._places.get(kind.name, {}).get(uid)
         family = self._families.get(place.belonging.key) if place and place.belonging.key else None
         return family.vital_state(kind, place.name) if family and place else None
 
     def count(self, kind: Kind) -> int:
-        """How many objects of a kind are known."""
+        """How many objects of a kind are stored."""
         return len(self._places.get(kind.name, ()))
 
     def version(self, kind: Kind, uid: str) -> int:
-        """Which version of an object is known; -1 when none is."""
+        """The stored version of an object; -1 when none is."""
         place = self._places.get(kind.name, {}).get(uid)
         return place.version if place else -1
 
     # -- learning
 
     def put(self, kind: Kind, manifest: Manifest) -> frozenset[Key]:
-        """Take in an object as it is now. Answers whom it concerns; nobody when it is no news."""
+        """Keep an object as it is now. Answers the ModelDeployments that it concerns; none when it is not newer."""
         meta = manifest["metadata"]
         uid, version = meta["uid"], int(meta["resourceVersion"])
         places = self._places.setdefault(kind.name, {})
@@ -117,9 +117,9 @@ class Store:
         return concerned | self._keep(kind, belonging.key, manifest)
 
     def remove(self, kind: Kind, uid: str, version: float = inf) -> frozenset[Key]:
-        """An object is gone, and news of it that is not newer than `version` will not bring it back.
+        """Drop an object that is gone; events of it that are not newer than `version` will not bring it back.
 
-        Watches say the same of an object that only lost the label that they select by: that one may come back.
+        Watches report the same of an object that only lost the label that they select by: that one may come back.
         """
         self._buried[uid] = max(version, self._gone_at(uid))
         if len(self._buried) > MOST_BURIED:
@@ -127,7 +127,7 @@ class Store:
         return self._take_out(kind, uid)
 
     def evict(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> frozenset[Key]:
-        """Drop what a listing of that moment no longer has. What is newer than the listing stays."""
+        """Drop objects that a listing of that version no longer has. Newer ones stay."""
         ghosts = [
             uid
             for uid, place in self._places.get(kind.name, {}).items()
@@ -136,11 +136,11 @@ class Store:
         return frozenset().union(*(self.remove(kind, uid, version) for uid in ghosts))
 
     def forget_the_dead(self) -> None:
-        """Once per resync: news does not travel for longer than that."""
+        """Forget old deletions, once per resync: no event is on its way for longer than that."""
         self._buried_before, self._buried = self._buried, {}
 
     def put_scale(self, key: Key, scale: Manifest) -> None:
-        """Our own write through /scale answers with a Scale; carry it over to the Deployment that we know."""
+        """Carry the Scale that answers our write through /scale over to the stored Deployment."""
         family = self._families.get(key)
         child = family.children.get(("Deployment", scale["metadata"]["name"])) if family else None
         if child is None:
@@ -167,7 +167,7 @@ class Store:
         return belonging.key is not None and few and is_small(manifest)
 
     def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> frozenset[Key]:
-        """Project it. Answers whom it concerns. What cannot be read is passed over: its writer may be anybody."""
+        """Project an object. Answers whom it concerns. What cannot be read is left out: anybody may write it."""
         nodes = self._shared_objects.nodes
         try:
             if key is None:

@@ -24,7 +24,7 @@ REVISION: Final = (*OWNER, "revision", "version")
 
 
 class Telemetry:
-    """Every metric that is counted as it happens."""
+    """Counts what happens, as it happens."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -73,14 +73,14 @@ class Telemetry:
         self.api_calls.labels(verb, kind, str(code)).inc()
 
     def set_status_unwritten(self, key: Key, *, stuck: bool) -> None:
-        """Whether a ModelDeployment's status cannot be written."""
+        """Set whether a ModelDeployment's status cannot be written."""
         if stuck:
             self._unwritten.labels(*key).set(1)
         else:
             self._unwritten.remove(*key)
 
     def count_note(self, note: Note) -> None:
-        """Count what a note says about a rollout's end."""
+        """Count a rollout whose end a note reports."""
         if note.reason == Reason.PROMOTED:
             self.rollouts.labels("promoted", note.reason).inc()
         elif note.refuses:

@@ -1,4 +1,4 @@
-"""ModelDeployments whose status cannot be written: nothing is done for them, and no status can say so."""
+"""Statuses that cannot be written: the operator does nothing for such a ModelDeployment, and no status can say so."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from slipway.controller.telemetry import Telemetry
 from slipway.core.observed.blocked_writes import TOLD_AFTER
 
 _UNDECLARED: Final = re.compile(r"field not declared in schema|unknown field|Unsupported value|Invalid value")
-"""What an API server says that knows an older status than ours."""
+"""How an API server answers whose CRD has an older status than ours."""
 _AT_ONCE: Final = frozenset({400, 403, 413, 422})
 """HTTP statuses that another try would get again."""
 
@@ -25,13 +25,13 @@ class _Stuck:
     until: datetime
     tries: int
     status: ModelDeploymentStatus | None
-    """What could not be written; None where none was tried for being written over again and again."""
+    """The status; None where the object kept changing, so that no status was at fault."""
     reported: str = ""
-    """The API server's words, once people were told of them."""
+    """The API server's message, once it was reported."""
 
 
 class Unwritten:
-    """Which they are, since when, and when each is tried again."""
+    """Keeps which statuses those are, since when, and when each is tried again."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
@@ -47,7 +47,7 @@ class Unwritten:
     def record_failure(
         self, key: Key, error: KubeError, *, began: datetime, now: datetime, status: ModelDeploymentStatus | None
     ) -> str | None:
-        """Note a status that could not be written. Answers what to tell people, if it is time to, and news."""
+        """Record a status that could not be written. Answers the message to report, when one is due and new."""
         before = self._stuck.get(key)
         since, tries = (before.since, before.tries + 1) if before else (began, 1)
         wait = min(LONGEST_WAIT, timedelta(seconds=2 ** min(tries - 1, 16)))
@@ -63,7 +63,7 @@ class Unwritten:
         return _message(error, undeclared=undeclared) if tells else None
 
     def forget(self, key: Key) -> None:
-        """Its status was written, or it is gone."""
+        """Forget a ModelDeployment whose status was written, or that is gone."""
         stuck = self._stuck.pop(key, None)
         if stuck and stuck.reported:
             self._telemetry.set_status_unwritten(key, stuck=False)

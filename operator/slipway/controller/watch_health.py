@@ -1,4 +1,5 @@
-"""Whether watches tell what listings show. One that keeps quiet for a minute is deaf, and only a restart cures it."""
+"""Watch health: whether watches report what listings show. A watch that is quiet for a minute is deaf, and only a
+restart cures it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,20 +10,20 @@ DEAF_AFTER_SECONDS: Final = 60
 
 
 class WatchHealth:
-    """What listings showed and watches have not told yet, by kind and namespace."""
+    """Keeps what listings showed and watches have not reported yet, by kind and namespace."""
 
     def __init__(self) -> None:
         self._missed: dict[str, dict[str | None, dict[str, tuple[int, float]]]] = {}
         self._lag: dict[tuple[str, str | None], float] = {}
 
     def record_event(self, kind: Kind, uid: str, version: int) -> None:
-        """A watch told of an object."""
+        """Record that a watch reported an object."""
         for missed in self._missed.get(kind.name, {}).values():
             if uid in missed and version >= missed[uid][0]:
                 del missed[uid]
 
     def record_deletion(self, kind: Kind, uid: str) -> None:
-        """A watch told that an object is gone, whatever version was missed."""
+        """Record that a watch reported an object gone, whichever version was missed."""
         for missed in self._missed.get(kind.name, {}).values():
             missed.pop(uid, None)
 
@@ -35,7 +36,7 @@ class WatchHealth:
         *,
         namespace: str | None = None,
     ) -> None:
-        """A listing of all objects of a kind; `news` of it was not in the store. What is gone is owed no more."""
+        """Record the listing of all objects of a kind; `news` were not in the store. A watch owes nothing that went."""
         before = self._missed.setdefault(kind.name, {}).get(namespace, {})
         missed = {uid: entry for uid, entry in before.items() if uid in listed}
         for uid, version in news.items():
@@ -55,5 +56,5 @@ class WatchHealth:
         return lag
 
     def deaf_kinds(self) -> list[str]:
-        """Kinds whose watch does not tell."""
+        """Kinds whose watch is deaf."""
         return [kind for kind, lag in self.lag_seconds().items() if lag > DEAF_AFTER_SECONDS]

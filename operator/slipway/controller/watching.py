@@ -1,4 +1,4 @@
-"""kopf, tamed: it brings raw watch events and does nothing else. This file and `handlers` are all that knows it.
+"""kopf brings raw watch events and does nothing else. Only this file and `handlers` know it.
 
 By kopf's own settings the process ends after an outage of 54 s, each object is kept in memory, and half of the time
 goes into what only change handlers need.
@@ -23,7 +23,7 @@ from slipway.controller.resync import KindsChangedError
 from slipway.controller.store import versions
 from slipway.core.names import Manifest
 
-# By the standard library reading what watches tell is a fifth of the operator's work in a burst. `loads` is all that
+# By the standard library reading watch events is a fifth of the operator's work in a burst. `loads` is all that
 # this module of kopf's asks of it.
 api.json = orjson  # type: ignore[attr-defined]
 
@@ -95,10 +95,10 @@ def settings_for(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
-    settings.networking.request_timeout = 30
+    settings.networking.request_timeout = 30  # by kopf's default one hung list would hold its watch up for 300 s
     settings.networking.error_backoffs = EndlessBackoffs()
     settings.queueing.idle_timeout = 0.05  # a worker keeps its raw event that long: 372 → 64 MB at 8,000 pods
-    settings.queueing.worker_limit = None
+    settings.queueing.worker_limit = None  # a limit's slots are held for the idle timeout
     settings.watching.chunk_size = 100  # eleven kinds are listed at the same time, each chunk as Python objects
     for kind in kinds:
         if kind.selector:
@@ -107,14 +107,14 @@ def settings_for(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
 
 
 OnListing = Callable[[Kind, str | None, Mapping[str, int], int], None]
-"""Told of each list with which a watch begins: kind, namespace, version by uid, and the list's own version."""
+"""Called with each list with which a watch begins: kind, namespace, version by uid, and the list's own version."""
 
 _fetch_objs = fetching.fetch_objs
 
 
 def tell_of_lists(kinds: Sequence[Kind], on_listing: OnListing) -> None:
-    """Have `on_listing` told what there is whenever a watch begins, at the start or after the API server's 410: kopf
-    tells what came and changed since the last event, and not what went."""
+    """Have `on_listing` called with the list whenever a watch begins, at the start or after the API server's 410: kopf
+    reports what came and changed since the last event, and not what went."""
     by_address = {(kind.group, kind.version, kind.plural): kind for kind in kinds}
 
     async def fetch_objs(*, resource: Any, namespace: Any, **more: Any) -> AsyncIterator[tuple[Any, str]]:
