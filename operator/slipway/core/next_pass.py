@@ -9,7 +9,7 @@ from slipway.core.desired.objects import DesiredState
 from slipway.core.diff import Changes
 from slipway.core.looks.due import wakes_at
 from slipway.core.names import of_revision
-from slipway.core.observed.blocked_writes import hindered, told_at
+from slipway.core.observed.blocked_writes import blocked_children, told_at
 from slipway.core.plan import Action, Apply, Delete, place_of
 from slipway.core.rollout import refusals
 from slipway.core.rollout.recovery import HEARD_WITHIN, is_fresh
@@ -34,7 +34,7 @@ def wake_at(
     if is_fresh(snapshot) and before.rollout and any(each.record is None for each in desired.revisions):
         times.append(before.rollout.phase_started_at + HEARD_WITHIN)
     times += told_at(snapshot.observed, now, snapshot.policy.progress_deadline)
-    if _goes_on(snapshot, outcome, _unhindered(snapshot, changes)):
+    if _goes_on(snapshot, outcome, _unblocked(snapshot, changes)):
         times.append(now)
     return min((at for at in times if at), default=None)
 
@@ -81,7 +81,7 @@ def _moves_traffic(snapshot: Snapshot, outcome: Outcome, actions: Sequence[Actio
     return any(not apply.first or not to_come for apply in written)
 
 
-def _unhindered(snapshot: Snapshot, changes: Changes) -> list[Action]:
+def _unblocked(snapshot: Snapshot, changes: Changes) -> list[Action]:
     """The actions that will be carried out: no other can be what the next step waits for."""
-    places = hindered(snapshot.observed)
+    places = blocked_children(snapshot.observed)
     return [action for action in changes.actions if place_of(action) not in places]

@@ -59,7 +59,7 @@ def told_at(observed: Observed, now: datetime, deadline: timedelta) -> Iterator[
     return (at for at in times if at > now)
 
 
-def hindered(observed: Observed) -> set[tuple[str, str]]:
+def blocked_children(observed: Observed) -> set[tuple[str, str]]:
     """Kind and name of all children that something stands in the way of, told or not."""
     every: Iterable[NameTaken | WriteDenied | WriteFailed | WriteNotKept] = (
         *observed.foreign,

@@ -88,7 +88,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         return _promote(state, facts, policy, now)
     unrouted = _unrouted(state, facts)
     outside = (
-        _hindered(facts)
+        _blocked(facts)
         or unrouted
         or stopping.drains(rollout, facts, candidate, policy)
         or _old_side_lacks(state, facts, candidate)
@@ -148,7 +148,7 @@ def _unrouted(state: State, facts: Facts) -> Finding | None:
     return facts.route.wait.finding if facts.route and state.stable else None
 
 
-def _hindered(facts: Facts) -> Finding | None:
+def _blocked(facts: Facts) -> Finding | None:
     """A child whose name is taken, or that a quota or RBAC is against, is not a matter of the candidate's time."""
     problem = facts.blocked_write
     return problem if problem and problem.about is About.WORLD else None
