@@ -209,7 +209,7 @@ async def test_a_holder_vouches_from_when_it_sent_its_write_and_not_from_the_ans
     holding.cancel()
 
 
-@pytest.mark.parametrize("verb", ["create", "replace", "apply", "apply_status", "scale", "delete", "create_event"])
+@pytest.mark.parametrize("verb", ["create", "replace", "apply", "replace_status", "scale", "delete", "create_event"])
 async def test_without_a_lease_that_is_vouched_for_nothing_is_written(
     kube: ApiKube, namespace: str, calls: CallLog, verb: str
 ) -> None:

@@ -371,7 +371,7 @@ async def test_a_status_that_an_older_crd_does_not_know_is_told_by_an_event_a_me
     finally:
         plane.kubectl().apply(whole)
 
-    assert [call for call in calls.calls if call[0] == "apply_status"] == [("apply_status", KIND, 500)]
+    assert [call for call in calls.calls if call[0] == "replace_status"] == [("replace_status", KIND, 500)]
     assert writes(calls, "ConfigMap") == [], "the status permits every effect"
     assert await event_reasons(plane, stage) == ["StatusNotWritten"]
     assert "upgrade the chart slipway-crds" in caplog.text

@@ -58,12 +58,31 @@ async def test_a_status_that_was_decided_from_an_older_object_is_a_conflict(kube
         "metadata": {key: made["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")},
         "status": {"observedGeneration": 1, "phase": "Pending", "lastNumber": 0},
     }
-    written = await kube.apply_status(MODEL_DEPLOYMENT, status)
+    written = await kube.replace_status(MODEL_DEPLOYMENT, status)
 
     assert written["status"]["phase"] == "Pending"
     assert written["spec"] == made["spec"]
     with pytest.raises(ConflictError):
-        await kube.apply_status(MODEL_DEPLOYMENT, status | {"status": {"observedGeneration": 1, "phase": "Ready"}})
+        await kube.replace_status(MODEL_DEPLOYMENT, status | {"status": {"observedGeneration": 1, "phase": "Ready"}})
+
+
+async def test_what_somebody_else_owns_of_a_status_goes_when_it_is_left_out(
+    kube: ApiKube, namespace: str, plane: Plane
+) -> None:
+    made = await kube.create(MODEL_DEPLOYMENT, a_model_deployment(namespace))
+    identity = {key: made["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
+    status = {key: made[key] for key in ("apiVersion", "kind")} | {"metadata": identity}
+    first = {"observedGeneration": 1, "phase": "Pending", "lastNumber": 0, "ready": "0/1"}
+    await kube.replace_status(MODEL_DEPLOYMENT, status | {"status": first})
+    reset = '{"metadata": {"managedFields": [{}]}}'
+    plane.kubectl()("-n", namespace, "patch", "md", "churn", "--type=merge", f"--patch={reset}")
+    live = await kube.get(MODEL_DEPLOYMENT, namespace, "churn")
+    identity["resourceVersion"] = live["metadata"]["resourceVersion"]
+
+    del first["ready"]
+    written = await kube.replace_status(MODEL_DEPLOYMENT, status | {"status": first})
+
+    assert written["status"] == first
 
 
 async def test_a_status_is_never_written_to_a_successor_of_the_same_name(
@@ -75,7 +94,7 @@ async def test_a_status_is_never_written_to_a_successor_of_the_same_name(
     identity = {key: made["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
 
     with pytest.raises(ConflictError):
-        await kube.apply_status(
+        await kube.replace_status(
             MODEL_DEPLOYMENT,
             {"apiVersion": made["apiVersion"], "kind": made["kind"], "metadata": identity, "status": {}},
         )
@@ -106,11 +125,13 @@ async def test_delete_takes_that_very_object_and_no_successor(kube: ApiKube, nam
 
 
 async def test_what_is_not_there_is_said_so_for_every_verb(kube: ApiKube, namespace: str) -> None:
+    absent = a_model_deployment(namespace, "absent") | {"status": {}}
+    absent["metadata"]["resourceVersion"] = "1"
     for call in (
         kube.get(CONFIG, namespace, "absent"),
         kube.delete(CONFIG, namespace, "absent", "uid"),
         kube.scale(namespace, "absent", 1, "1"),
-        kube.apply_status(MODEL_DEPLOYMENT, a_model_deployment(namespace, "absent") | {"status": {}}),
+        kube.replace_status(MODEL_DEPLOYMENT, absent),
     ):
         with pytest.raises(NotFoundError):
             await call

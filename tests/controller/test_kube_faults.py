@@ -52,6 +52,9 @@ def a_status(code: int, reason: str, **headers: str) -> web.Response:
     ("answer", "status", "reason", "retry_after"),
     [
         (a_status(429, "TooManyRequests", Retry_After="7"), 429, "TooManyRequests", 7),
+        (a_status(429, "TooManyRequests", Retry_After="1000000"), 429, "TooManyRequests", 60),
+        (a_status(429, "TooManyRequests", Retry_After="inf"), 429, "TooManyRequests", 60),
+        (a_status(429, "TooManyRequests", Retry_After="nan"), 429, "TooManyRequests", 0),
         (
             a_status(503, "ServiceUnavailable", Retry_After="Wed, 21 Oct 2026 07:28:00 GMT"),
             503,
@@ -63,7 +66,17 @@ def a_status(code: int, reason: str, **headers: str) -> web.Response:
         (web.Response(status=500, text="[]"), 500, "Unknown", 0),
         (None, 0, "NoAnswer", 0),
     ],
-    ids=["429", "503 with a date", "500", "a proxy's page", "JSON that is no Status", "half an answer"],
+    ids=[
+        "429",
+        "429 for days",
+        "429 for ever",
+        "429 for no number",
+        "503 with a date",
+        "500",
+        "a proxy's page",
+        "JSON that is no Status",
+        "half an answer",
+    ],
 )
 async def test_every_bad_answer_is_an_error_of_ours_with_what_it_said(
     answer: web.Response | None, status: int, reason: str, retry_after: float

@@ -43,7 +43,7 @@ async def test_a_pass_persists_the_status_then_acts_and_the_next_one_writes_noth
     await stage.run(wants_a_config)
 
     assert first == [
-        ("apply_status", "ModelDeployment", 200),
+        ("replace_status", "ModelDeployment", 200),
         ("apply", "ConfigMap", 201),
     ]
     assert calls.calls == []
@@ -72,9 +72,9 @@ async def test_no_effect_comes_before_the_status_that_permits_it(stage: Stage, p
     await stage.reconciler(decision).reconcile(stage.key)
 
     assert calls.calls[:3] == [
-        ("apply_status", "ModelDeployment", 409),
+        ("replace_status", "ModelDeployment", 409),
         ("get", "ModelDeployment", 200),
-        ("apply_status", "ModelDeployment", 200),
+        ("replace_status", "ModelDeployment", 200),
     ]
     assert len(decision.observations) == 2
 
@@ -85,7 +85,7 @@ async def test_a_model_deployment_that_is_gone_or_going_is_no_work(stage: Stage,
     calls.calls.clear()
 
     assert await stage.reconciler(decision).reconcile(stage.key) is None
-    assert calls.calls == [("apply_status", "ModelDeployment", 404), ("get", "ModelDeployment", 404)]
+    assert calls.calls == [("replace_status", "ModelDeployment", 404), ("get", "ModelDeployment", 404)]
     calls.calls.clear()
     assert await stage.reconciler(decision).reconcile(stage.key) is None
     assert calls.calls == []
@@ -196,9 +196,9 @@ async def test_a_strangers_object_is_left_alone_named_to_the_core_and_looked_at_
 
     assert [(taken.kind, taken.name) for taken in decision.observations[-1].foreign] == [("ConfigMap", "churn-1")]
     assert wake_at == NOW + BLOCKED_FOR
-    assert [call[0] for call in calls.calls] == ["apply_status", "apply", "get"]
+    assert [call[0] for call in calls.calls] == ["replace_status", "apply", "get"]
     await reconciler.reconcile(stage.key)
-    assert [call[0] for call in calls.calls] == ["apply_status", "apply", "get"]
+    assert [call[0] for call in calls.calls] == ["replace_status", "apply", "get"]
     assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["data"] == {"theirs": "yes"}
 
     kubectl("delete", "configmap", "churn-1")

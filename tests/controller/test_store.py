@@ -375,6 +375,16 @@ def test_of_strangers_objects_with_our_label_a_namespace_has_few_and_small_ones(
     assert store.count(CONFIG) == MOST_STRANGERS + 2
 
 
+@pytest.mark.parametrize("depth", [300, 2000])
+def test_a_strangers_object_of_any_depth_is_passed_over(depth: int) -> None:
+    nested: Any = 1
+    for _ in range(depth):
+        nested = [nested]
+    store = Store()
+    store.put(BY_NAME["ControllerRevision"], an_object(BY_NAME["ControllerRevision"], "deep", 1, data=nested))
+    assert not store.observed(CHURN).children
+
+
 def test_a_stranger_that_changes_and_goes_leaves_its_place_to_another() -> None:
     store = Store()
     for version in range(1, 3 * MOST_STRANGERS):

@@ -103,7 +103,7 @@ async def test_each_kind_of_write_keeps_its_text(kube: ApiKube, namespace: str, 
     kept = await kube.apply(BY_NAME["ControllerRevision"], revision)
     pods = await kube.apply(DEPLOYMENT, deployment)
     tried = await kube.apply(BY_NAME["Job"], job)
-    written = await kube.apply_status(MODEL_DEPLOYMENT, whole)
+    written = await kube.replace_status(MODEL_DEPLOYMENT, whole)
     await kube.create_event(event_of(Key(namespace, "churn"), meta["uid"], note, datetime.now(UTC)))
 
     assert kept["data"] == revision["data"]

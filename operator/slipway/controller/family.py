@@ -71,9 +71,12 @@ def _is_model_deployment(reference: Mapping[str, Any]) -> bool:
 
 
 def is_small(manifest: Manifest) -> bool:
-    """Whether a stranger's object is kept."""
+    """Whether a stranger's object is kept. One that is nested so deep that nobody can write it out is not."""
     meta = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
-    return len(orjson.dumps({**manifest, "metadata": meta})) <= LARGEST_STRANGER_BYTES
+    try:
+        return len(orjson.dumps({**manifest, "metadata": meta})) <= LARGEST_STRANGER_BYTES
+    except (TypeError, RecursionError):
+        return False
 
 
 @dataclass(slots=True)

@@ -45,9 +45,9 @@ class FencedKube:
         """See Kube."""
         return await self._writer.apply(kind, manifest, uid=uid, resource_version=resource_version)
 
-    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+    async def replace_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """See Kube."""
-        return await self._writer.apply_status(kind, manifest)
+        return await self._writer.replace_status(kind, manifest)
 
     async def scale(self, namespace: str, name: str, replicas: int, resource_version: str) -> Manifest:
         """See Kube."""

@@ -36,6 +36,7 @@ PAGE: Final = 250
 
 APPLY: Final = "application/apply-patch+yaml; charset=utf-8"
 """With the charset the client library sends our own text (see `yaml_text`), and does not write one itself."""
+JSON_PATCH: Final = "application/json-patch+json"
 MERGE: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
 
@@ -104,8 +105,8 @@ class Kube(Protocol):
         with ABSENT for that only if there is none. ConflictError otherwise."""
         ...
 
-    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Server-side apply of `status`; carries the resourceVersion that it was decided from."""
+    async def replace_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Replace the whole status, whoever wrote what of it, if the object is as it was when this was decided."""
         ...
 
     async def scale(self, namespace: str, name: str, replicas: int, resource_version: str) -> Manifest:
@@ -188,12 +189,17 @@ class ApiKube:
                 raise ConflictError(409, "Conflict", error.message) from error
             raise
 
-    async def apply_status(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """See Kube."""
+    async def replace_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """See Kube. By an apply a field that somebody else owns, as after a restore or a reset of managedFields, would
+        stay where it is left out."""
         meta = manifest["metadata"]
+        patch: Sequence[Manifest] = [
+            {"op": "add", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
+            {"op": "add", "path": "/status", "value": manifest["status"]},
+        ]
         path = kind.path(meta["namespace"], meta["name"], "status")
         return await self._call(
-            "apply_status", kind, method="PATCH", path=path, body=manifest, query=_FORCE, content_type=APPLY
+            "replace_status", kind, method="PATCH", path=path, body=patch, query=_MANAGER, content_type=JSON_PATCH
         )
 
     async def scale(self, namespace: str, name: str, replicas: int, resource_version: str) -> Manifest:
@@ -232,7 +238,7 @@ class ApiKube:
         *,
         method: str,
         path: str,
-        body: Manifest | None = None,
+        body: Manifest | Sequence[Manifest] | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = JSON,
     ) -> Manifest:
@@ -250,7 +256,12 @@ class ApiKube:
         raise _error(code, headers, text, f"{method} {path}")
 
     async def _exchange(
-        self, method: str, path: str, body: Manifest | None, query: Mapping[str, str], content_type: str
+        self,
+        method: str,
+        path: str,
+        body: Manifest | Sequence[Manifest] | None,
+        query: Mapping[str, str],
+        content_type: str,
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._client.user_agent}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
@@ -278,6 +289,9 @@ def _escape(match: re.Match[str]) -> str:
     return "\\ufffd" if 0xD800 <= point <= 0xDFFF else f"\\u{point:04x}"
 
 
+LONGEST_RETRY_AFTER_SECONDS: Final = 60
+"""A webhook that is mended is asked again within a minute, whatever it said before."""
+
 _MANAGER: Final = {"fieldManager": FIELD_MANAGER}
 _FORCE: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 
@@ -293,6 +307,8 @@ def _error(code: int, headers: Mapping[str, str], text: bytes, call: str) -> Kub
         retry_after = float(headers.get("Retry-After") or 0)
     except ValueError:  # the header may also be a date
         retry_after = 0
+    # Whoever answers may ask for years, or for no number at all (`inf`, `nan`).
+    retry_after = min(retry_after, LONGEST_RETRY_AFTER_SECONDS) if retry_after > 0 else 0
     return _ERRORS.get(code, KubeError)(code, reason, message, call=call, retry_after_seconds=retry_after)
 
 

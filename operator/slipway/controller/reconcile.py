@@ -198,7 +198,7 @@ class Reconciler:
             "status": plan.status.to_dict(),
         }
         try:
-            self._store.put(MODEL_DEPLOYMENT, await self._kube.apply_status(MODEL_DEPLOYMENT, manifest))
+            self._store.put(MODEL_DEPLOYMENT, await self._kube.replace_status(MODEL_DEPLOYMENT, manifest))
         except (ConflictError, NotFoundError) as error:
             raise StaleError(kind=MODEL_DEPLOYMENT, name=key.name, message=error.message) from error
         except KubeError as error:
