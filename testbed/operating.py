@@ -120,7 +120,8 @@ class OperatorProcess:
 
     def leads(self) -> bool:
         """Whether it holds the Lease and has listed everything."""
-        return self.ready() and self.total("slipway_leading") == 1
+        # One that stands by is ready as well, and may begin to lead between two questions.
+        return self.ready() and self.total("slipway_leading") == 1 and self.ready()
 
     def scrape(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         """Its metrics: value by (name, labels)."""

@@ -55,7 +55,7 @@ def test_a_canary_that_waits_for_a_deployment_that_never_ends_is_told_of_in_time
     machine.time_passes(700)
     machine.settles()
     assert condition(machine, "Stalled")["status"] == "True"
-    assert "3 has 0 of" in condition(machine, "Stalled")["message"]
+    assert "is being deleted since" in condition(machine, "Stalled")["message"]
     machine.teardown()
 
 

@@ -315,3 +315,26 @@ def test_a_canary_does_not_go_on_while_its_route_does_not_stay() -> None:
     cluster.unkept = (WriteNotKept(kind="HTTPRoute", name="churn", field="spec.rules[0]", asked="1", got="2"),)
     goes_on(cluster)
     assert cluster.condition("Stalled")["reason"] == "WriteNotKept"
+
+
+@pytest.mark.parametrize("kind", ["Service", "Deployment"])
+def test_an_object_that_a_finalizer_holds_is_named_and_is_no_matter_of_the_candidates_time(kind: str) -> None:
+    cluster = ready(replicas=2)
+    cluster.starts("4")
+    name = cluster.revision_named("4") if kind == "Deployment" else "churn"
+    held = cluster.objects[kind, name]
+    held["metadata"] |= {"deletionTimestamp": cluster.timestamp, "finalizers": ["shop.example/keep"]}
+    cluster.pass_time(seconds=11)
+    plan = cluster.settle()
+    said = cluster.condition("Ready")
+    assert said["reason"] == "WriteFailed"
+    assert f"{kind} {name} is being deleted since" in said["message"]
+    assert "held by shop.example/keep" in said["message"]
+    assert plan.wake_at is not None
+    cluster.pass_time(hours=2)
+    cluster.settle()
+    assert cluster.condition("Stalled")["status"] == "True"
+    assert "refused" not in cluster.status
+    del held["metadata"]["deletionTimestamp"], held["metadata"]["finalizers"]
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"

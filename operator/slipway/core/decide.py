@@ -19,18 +19,17 @@ from slipway.core.diff import diff
 from slipway.core.identity import ask as ask_of
 from slipway.core.looks.due import looks_of
 from slipway.core.next_pass import wake_at
-from slipway.core.observed.blocked_writes import blocked_write
 from slipway.core.observed.objects import Observed
 from slipway.core.owner import Owner
 from slipway.core.plan import Plan
 from slipway.core.platform import Platform
 from slipway.core.preconditions import guards_relied_on, pods_relied_on
 from slipway.core.reasons import Reason, finding
+from slipway.core.rollout.blocked import blocked
 from slipway.core.rollout.clocks import bounded
 from slipway.core.rollout.draining import cut_off
 from slipway.core.rollout.roles import roles_of
 from slipway.core.rollout.turn import outcome_of
-from slipway.core.rollout.unreadable_revision import unreadable_revision
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.compose import status_of
 from slipway.core.status.conditions import conditions, phase
@@ -90,8 +89,8 @@ def _decide(snapshot: Snapshot) -> Plan:
     roles = roles_of(snapshot, state, traffic=traffic_of(snapshot, outcome), ends_standby=outcome.ends_standby)
     desired = desired_state(snapshot, outcome, roles, record)
     changes = diff(desired, snapshot.observed, snapshot.owner)
-    blocked = blocked_write(snapshot.observed, snapshot.now, changes.conflicts) or unreadable_revision(snapshot, state)
-    summary = summary_of(snapshot, outcome, desired, blocked)
+    blocks = blocked(snapshot, state, changes.conflicts)
+    summary = summary_of(snapshot, outcome, desired, blocks)
     events = news(snapshot.before, summary) if not outcome.notes else ()
     outcome = replace(outcome, state=remembering(state, events))
     looks = looks_of(snapshot, outcome.state, roles)

@@ -9,9 +9,10 @@ from slipway.core.desired.objects import DesiredState
 from slipway.core.diff import Changes
 from slipway.core.looks.due import wakes_at
 from slipway.core.names import of_revision
-from slipway.core.observed.blocked_writes import blocked_children, told_at
+from slipway.core.observed.blocked_writes import blocked_children
 from slipway.core.plan import Action, Apply, Delete, place_of
 from slipway.core.rollout import refusals
+from slipway.core.rollout.blocked import changes_at
 from slipway.core.rollout.recovery import HEARD_WITHIN, is_fresh
 from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import Outcome
@@ -33,7 +34,7 @@ def wake_at(
     times = [outcome.wait.until, roles.ends_at, routed_at, snapshot.policies.wait.until, wakes_at(looks, now)]
     if is_fresh(snapshot) and before.rollout and any(each.record is None for each in desired.revisions):
         times.append(before.rollout.phase_started_at + HEARD_WITHIN)
-    times += told_at(snapshot.observed, now, snapshot.policy.progress_deadline)
+    times += changes_at(snapshot, outcome.state)
     if _goes_on(snapshot, outcome, _unblocked(snapshot, changes)):
         times.append(now)
     return min((at for at in times if at), default=None)

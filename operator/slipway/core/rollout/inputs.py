@@ -6,14 +6,13 @@ from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core.body import within
 from slipway.core.observed import history
-from slipway.core.observed.blocked_writes import BlockedWrite, blocked_write
 from slipway.core.observed.node_capacity import could_take
 from slipway.core.observed.revision import ResolveFacts, RevisionFacts
 from slipway.core.rollout import refusals
+from slipway.core.rollout.blocked import blocked
 from slipway.core.rollout.canary import splits_requests
 from slipway.core.rollout.roles import RevisionRoles, roles_of
 from slipway.core.rollout.state import Facts, Proof, State
-from slipway.core.rollout.unreadable_revision import unreadable_revision
 from slipway.core.snapshot import Snapshot
 
 
@@ -45,13 +44,9 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         evidence=snapshot.observed.evidence,
         golden={revision: snapshot.golden(revision) for revision in revisions} if _counts_requests(snapshot) else {},
         proofs=tuple(_proofs(snapshot, state)) if state.candidate else (),
-        blocked_write=blocked.finding if (blocked := _blocked(snapshot, state)) else None,
+        blocked_write=blocks.finding if (blocks := blocked(snapshot, state)) else None,
         sequences=tuple(_sequences(snapshot, state)) if splits_requests(snapshot.policy) else (),
     )
-
-
-def _blocked(snapshot: Snapshot, state: State) -> BlockedWrite | None:
-    return blocked_write(snapshot.observed, snapshot.now) or unreadable_revision(snapshot, state)
 
 
 def _live_shares(snapshot: Snapshot, revisions: Mapping[str, RevisionFacts]) -> dict[str, int]:
