@@ -22,7 +22,7 @@ from testbed.shell import ROOT, locked, run, works
 IMAGES: Final = ROOT / "images"
 PUBLIC_BASE: Final = "python:3.11-slim-bookworm"
 CODE: Final = ROOT / "operator" / "slipway"
-OPERATOR_CODE: Final = ("__init__.py", "api", "core", "controller", "guard", "triton")
+OPERATOR_CODE: Final = ("__init__.py", "program.py", "api", "core", "controller", "guard", "triton")
 FETCHER_CODE: Final = ("__init__.py", "api", "triton", "fetch", "guard")
 
 

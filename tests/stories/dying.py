@@ -18,7 +18,7 @@ from kubernetes.config import kube_config as config
 
 from slipway.controller.kinds import EVENT, LEASE, Kind
 from slipway.controller.kube import ApiKube
-from slipway.controller.main import main
+from slipway.program import main
 
 READS: Final = frozenset({"get", "list"})
 NEVER: Final = 10**9

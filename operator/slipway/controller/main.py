@@ -1,4 +1,4 @@
-"""The command `slipway`."""
+"""The command `slipway run`: the operator."""
 
 import asyncio
 import gc
@@ -43,13 +43,7 @@ def _own_namespace() -> str:
     return OWN_NAMESPACE.read_text().strip() if OWN_NAMESPACE.exists() else "default"
 
 
-@click.group()
-@click.version_option(VERSION, prog_name="slipway")
-def main() -> None:
-    """Slipway serves models on NVIDIA Triton and moves them from version to version."""
-
-
-@main.command(context_settings={"show_default": True})
+@click.command(context_settings={"show_default": True})
 @click.option("--fetcher-image", envvar="SLIPWAY_FETCHER_IMAGE", required=True, help="Image of the fetcher.")
 @click.option(
     "--fetcher-cpu-limit", envvar="SLIPWAY_FETCHER_CPU_LIMIT", default="", help="Of the fetcher's containers."

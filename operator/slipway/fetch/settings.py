@@ -13,7 +13,7 @@ from slipway.fetch.verdict import FetchError, Reason
 # Not pydantic's: its start takes a twentieth of the processor's time for 2 GiB, and the operator has checked the spec.
 _URI: Final = re.compile(r"(s3|gs|az|https|http|pvc)://[^/]+(/.*)?")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_MODEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+MODEL_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Settings:
         order = _order(env.get("SLIPWAY_SOURCE", ""))
         return cls(
             source=_source(_object(order, "source")),
-            model=_text(order, "model", _MODEL),
+            model=_text(order, "model", MODEL_NAME),
             resolved=_resolved(_object(order, "resolved")) if order.get("resolved") else None,
             storage=_whole(order, "storage"),
             root=Path(env.get("SLIPWAY_ROOT", "/slipway")),

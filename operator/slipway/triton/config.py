@@ -92,6 +92,11 @@ def datatype(value: pb.DataType) -> str:
     return "BYTES" if name == "STRING" else name
 
 
+def data_type(datatype: str) -> pb.DataType:
+    """The configuration's data type of a V2 datatype: the inverse of `datatype`."""
+    return getattr(pb, "TYPE_" + ("STRING" if datatype == "BYTES" else datatype))  # type: ignore[no-any-return]
+
+
 def _where(message: str) -> str:
     found = _AT.match(message)
     if not found:

@@ -1,0 +1,94 @@
+"""A bundle on disk: written under a hidden name, listed in SHA256SUMS, and renamed when it is whole."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from slipway.bundle.errors import BundleError
+from slipway.fetch import layout, sums, verify
+from slipway.fetch.verdict import FetchError
+
+Content = bytes | str | Path
+"""What a file holds, or the file that it is a copy of."""
+
+
+@contextmanager
+def staged(out: Path, *, replace: bool) -> Iterator[Path]:
+    """A directory to fill, which takes the place of `out` when the block ends well."""
+    out = Path(os.path.abspath(out))  # noqa: PTH100  a link stays what it is
+    _check_place(out, replace=replace)
+    new, old = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)
+        new.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def fill(directory: Path, files: Mapping[str, Content]) -> None:
+    """Write the files of a bundle."""
+    try:
+        layout.check([path for path in files if path != sums.NAME])
+    except FetchError as error:
+        raise BundleError(error.message) from None
+    for path, content in files.items():
+        target = directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copyfile(content, target)
+        else:
+            target.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def seal(directory: Path) -> str:
+    """Write SHA256SUMS over all other files; the bundle's digest."""
+    content = "".join(f"{sha256(directory / path)}  {path}\n" for path in listed(directory)).encode()
+    (directory / sums.NAME).write_bytes(content)
+    return sums.digest_of(content)
+
+
+def listed(directory: Path) -> list[str]:
+    """The files that SHA256SUMS names, sorted."""
+    paths = (found.relative_to(directory).as_posix() for found in directory.rglob("*") if found.is_file())
+    return sorted(path for path in paths if path not in unlisted())
+
+
+def unlisted() -> frozenset[str]:
+    """The files that SHA256SUMS does not name."""
+    return frozenset({sums.NAME})
+
+
+def sha256(file: Path) -> str:
+    """The hash of a file of any size."""
+    digest = hashlib.sha256()
+    with file.open("rb", buffering=0) as opened:
+        if size := os.fstat(opened.fileno()).st_size:
+            verify.feed(digest, opened.fileno(), 0, size)
+    return digest.hexdigest()
+
+
+def size(directory: Path, paths: Iterable[str]) -> int:
+    """Bytes of some files of a bundle."""
+    return sum((directory / path).stat().st_size for path in paths)
+
+
+def _check_place(out: Path, *, replace: bool) -> None:
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise BundleError(f"{out}: a file is there; name a directory for the bundle")
+    if not any(out.iterdir()):
+        return
+    if not (out / sums.NAME).is_file():
+        raise BundleError(f"{out}: holds something that is no bundle; name another directory")
+    if not replace:
+        raise BundleError(f"{out}: a bundle is there already; name another directory, or say replace=True (--replace)")

@@ -1,0 +1,44 @@
+"""Example rows in files: what a command reads instead of arrays in memory."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from slipway.bundle.errors import BundleError
+from slipway.bundle.tensors import Array, to_array
+from slipway.guard import golden
+
+
+def read(file: Path) -> dict[str, Array] | Array:
+    """Arrays by name from .npz or a request's .json, or the one array of an .npy. Nothing pickled is read."""
+    try:
+        if file.suffix == ".json":
+            return _request(file)
+        found = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise BundleError(f"{file}: {error.strerror or 'not a file of numpy'}; give .npz, .npy or .json") from None
+    except ValueError as error:
+        raise BundleError(f"{file}: {error}; save text as numpy's str (astype('U')), and nothing pickled") from None
+    if isinstance(found, np.ndarray):
+        return to_array(found, file.name)
+    with found:
+        return {name: _member(file, found, name) for name in found.files}
+
+
+def _member(file: Path, archive: "np.lib.npyio.NpzFile", name: str) -> Array:
+    try:
+        return to_array(archive[name], name)
+    except ValueError as error:
+        raise BundleError(f"{file}: {name}: {error}; save text as numpy's str (astype('U'))") from None
+
+
+def _request(file: Path) -> dict[str, Array]:
+    """The V2 protocol's JSON: `{"inputs": [{"name", "datatype", "shape", "data"}]}`."""
+    try:
+        document = json.loads(file.read_text())
+        field = "outputs" if "inputs" not in document else "inputs"
+        tensors = golden.parse_tensors(document, field)
+    except (ValueError, TypeError) as error:
+        raise BundleError(f"{file}: {error}; write a request as docs/bundle.md shows") from None
+    return {tensor.name: to_array(list(tensor.data), tensor.name).reshape(tensor.shape) for tensor in tensors}

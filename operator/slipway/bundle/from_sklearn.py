@@ -1,0 +1,126 @@
+"""A fitted scikit-learn estimator or pipeline, through skl2onnx."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from slipway.bundle import graph
+from slipway.bundle.assemble import MODEL, Options, Packed, pack_graph, quiet, scratch
+from slipway.bundle.batches import Reference
+from slipway.bundle.errors import BundleError, need
+from slipway.bundle.tensors import Array, Arrays, Signature, by_name, datatype_of, to_array
+
+_INPUT: Final = "x"
+_GRAPH: Final = "model"
+"""Without a name each export gets another one, and the bundle another digest."""
+
+
+def pack(
+    estimator: Any, given: Any, options: Options, *, dtype: str = "FP32", names: Mapping[str, str] | None = None
+) -> Packed:
+    """See `slipway.bundle.pack.sklearn`."""
+    say = options.get("say", quiet)
+    sklearn = need("sklearn", install="scikit-learn", why="the estimator is its")
+    converter = need("skl2onnx", install="skl2onnx", why="it turns scikit-learn's estimators into ONNX")
+    columns = {name: _of_type(column, dtype) for name, column in _columns(given).items()}
+    with scratch() as folder:
+        say(f"exporting {type(estimator).__name__} with skl2onnx {converter.__version__}")
+        model = _convert(estimator, columns, sklearn, converter)
+        values = _methods(estimator, sklearn)
+        del model.graph.output[len(values) :]
+        if names:
+            graph.rename(model, names, "the export")
+        file = Path(folder) / MODEL
+        file.write_bytes(model.SerializeToString())
+        signature = graph.signature(model, file.name)
+        reference = Reference(
+            name=f"scikit-learn {sklearn.__version__}",
+            answer=lambda asked: _answers(estimator, _as_given(asked, given), values, signature),
+        )
+        facts = [
+            f"{type(estimator).__name__} of scikit-learn {sklearn.__version__}, by skl2onnx {converter.__version__}."
+        ]
+        return pack_graph(file, by_name(columns, signature.inputs), reference, options, library="sklearn", facts=facts)
+
+
+def _columns(given: Any) -> dict[str, Array]:
+    """The inputs by name: a frame's columns are one each, as ColumnTransformer takes them; an array is one."""
+    if hasattr(given, "columns"):
+        return {str(name): to_array(given[name], str(name)).reshape(-1, 1) for name in given.columns}
+    array = to_array(given, _INPUT)
+    return {_INPUT: array.reshape(-1, 1) if array.ndim == 1 else array}
+
+
+def _of_type(array: Array, dtype: str) -> Array:
+    """Floats in the datatype that the model is to take; whole numbers and booleans of a frame's column as INT64."""
+    if dtype not in {"FP32", "FP64"}:
+        raise BundleError(f"dtype: {dtype!r} is neither FP32 nor FP64; those are what skl2onnx computes in")
+    if array.dtype.kind == "f" or (array.dtype.kind in "iub" and array.shape[1] > 1):
+        return array.astype("float32" if dtype == "FP32" else "float64")
+    return array.astype("int64") if array.dtype.kind in "iub" else array
+
+
+def _convert(estimator: Any, columns: Arrays, sklearn: Any, converter: Any) -> Any:
+    types = converter.common.data_types
+    kinds = {
+        "FP32": types.FloatTensorType,
+        "FP64": types.DoubleTensorType,
+        "INT64": types.Int64TensorType,
+        "BYTES": types.StringTensorType,
+    }
+    initial = [(name, kinds[datatype_of(array, name)]([None, array.shape[1]])) for name, array in columns.items()]
+    try:
+        return converter.convert_sklearn(
+            estimator, name=_GRAPH, initial_types=initial, options=_options(estimator, sklearn)
+        )
+    except Exception as error:  # noqa: BLE001  each converter raises what it likes
+        words = " ".join(str(error).split())[:400]
+        raise BundleError(
+            f"{type(estimator).__name__}: skl2onnx cannot export it: {words}; replace that step, or "
+            "serve it from Python (slipway.bundle.pack.python)"
+        ) from None
+
+
+def _options(estimator: Any, sklearn: Any) -> dict[int, dict[str, Any]]:
+    """Tensors and no maps; and words without the locale en_US, which a server's image does not have."""
+    text = need("sklearn.feature_extraction.text", install="scikit-learn", why="the estimator is its")
+    parts = [estimator, *(estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ())]
+    options: dict[int, dict[str, Any]] = {
+        id(part): {"locale": "C"} for part in parts if isinstance(part, text.CountVectorizer)
+    }
+    if sklearn.base.is_classifier(estimator) and hasattr(estimator, "predict_proba"):
+        options[id(estimator)] = {"zipmap": False}
+    return options
+
+
+def _methods(estimator: Any, sklearn: Any) -> list[str]:
+    """The methods whose answers are the graph's first outputs, in its order."""
+    if sklearn.base.is_classifier(estimator):
+        return ["predict", "predict_proba"] if hasattr(estimator, "predict_proba") else ["predict"]
+    if hasattr(estimator, "predict"):
+        return ["predict"]
+    if hasattr(estimator, "transform"):
+        return ["transform"]
+    raise BundleError(f"{type(estimator).__name__}: neither predicts nor transforms; give a fitted estimator")
+
+
+def _as_given(asked: Arrays, given: Any) -> Any:
+    """The rows in the form that the estimator was fitted with; numbers rounded as the exported model gets them."""
+    if hasattr(given, "columns"):
+        return type(given)({name: _double(asked[str(name)][:, 0]) for name in given.columns})
+    array = asked[_INPUT]
+    return array[:, 0] if array.shape[1] == 1 and array.dtype.kind == "O" else _double(array)
+
+
+def _double(array: Array) -> Array:
+    """scikit-learn computes in double, and some of it in nothing else."""
+    return array.astype("float64") if array.dtype.kind == "f" else array
+
+
+def _answers(estimator: Any, asked: Any, methods: list[str], signature: Signature) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    for method, output in zip(methods, signature.outputs, strict=True):
+        answer = getattr(estimator, method)(asked)
+        array = to_array(answer.toarray() if hasattr(answer, "toarray") else answer, output.name)
+        found[output.name] = array.reshape(-1, 1) if array.ndim == 1 and len(output.dims or ()) == 2 else array
+    return by_name(found, signature.outputs, "scikit-learn's answers")

@@ -1,0 +1,119 @@
+"""A torch module, through torch.onnx."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from slipway.bundle import graph
+from slipway.bundle.assemble import MODEL, Options, Packed, pack_graph, quiet, scratch
+from slipway.bundle.batches import Reference
+from slipway.bundle.errors import BundleError, need
+from slipway.bundle.tensors import Array, Arrays, by_name, take, to_array
+
+_EXPORTED_ROWS: Final = 2
+"""A batch of one would let the exporter take the batch for a constant."""
+Dynamic = Mapping[str, Mapping[int, str]]
+
+
+def pack(
+    module: Any, inputs: object, options: Options, *, dynamic: Dynamic | None = None, outputs: Sequence[str] = ()
+) -> Packed:
+    """See `slipway.bundle.pack.torch`."""
+    torch = need("torch", install="torch", why="the module is its")
+    say = options.get("say", quiet)
+    rows = _rows(module, inputs)
+    batched = options.get("batch", True)
+    was_training = bool(module.training)
+    module.eval()
+    try:
+        with scratch() as folder, torch.no_grad():
+            answers = _asked(torch, module, rows)
+            names = _output_names(answers, outputs)
+            file = Path(folder) / MODEL
+            say(f"exporting {type(module).__name__} with torch {torch.__version__}")
+            asked = take(rows, max(_EXPORTED_ROWS, len(next(iter(rows.values()))))) if batched else rows
+            _export(torch, module, asked, file, _dynamic(rows, names, dynamic or {}, batched=batched))
+            signature = graph.signature(graph.load(file), file.name)
+            reference = Reference(
+                name=f"torch {torch.__version__}",
+                answer=lambda feed: by_name(
+                    dict(zip(names, _asked(torch, module, feed).values(), strict=True)),
+                    signature.outputs,
+                    "torch's answers",
+                ),
+            )
+            facts = [f"{type(module).__name__} of torch {torch.__version__}, by torch.onnx."]
+            return pack_graph(file, by_name(rows, signature.inputs), reference, options, library="pytorch", facts=facts)
+    finally:
+        module.train(was_training)
+
+
+def _rows(module: Any, inputs: object) -> dict[str, Array]:
+    """The examples by the names of forward's parameters, in its order."""
+    if isinstance(inputs, Mapping):
+        named: Mapping[str, object] = inputs
+    else:
+        values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+        parameters = list(inspect.signature(module.forward).parameters)
+        if len(values) > len(parameters):
+            raise BundleError(f"inputs: {len(values)} given, and forward takes {', '.join(parameters)}; give those")
+        named = dict(zip(parameters, values, strict=False))
+    rows = {name: to_array(value, name) for name, value in named.items()}
+    for name, array in rows.items():
+        if not array.ndim or not len(array):
+            raise BundleError(f"inputs: {name!r} has no rows; give a few that differ")
+        if array.dtype.kind == "O":
+            raise BundleError(
+                f"inputs: {name!r} is text, and torch has no tensors of it; see slipway.bundle.pack.python"
+            )
+    return rows
+
+
+def _asked(torch: Any, module: Any, rows: Arrays) -> dict[str, Array]:
+    """The module's answers, by key or by place."""
+    with torch.no_grad():
+        answer = module(*[torch.from_numpy(array.copy()) for array in rows.values()])
+    if isinstance(answer, Mapping):
+        return {str(key): to_array(value, str(key)) for key, value in answer.items()}
+    values = answer if isinstance(answer, tuple | list) else [answer]
+    return {f"output_{index}": to_array(value, f"output_{index}") for index, value in enumerate(values)}
+
+
+def _output_names(answers: Mapping[str, Array], outputs: Sequence[str]) -> list[str]:
+    if not outputs:
+        return ["output"] if list(answers) == ["output_0"] else list(answers)
+    if len(outputs) != len(answers):
+        raise BundleError(f"outputs: {len(outputs)} names, and the module gives {len(answers)} tensors; name each")
+    return list(outputs)
+
+
+def _dynamic(rows: Arrays, names: Sequence[str], dynamic: Dynamic, *, batched: bool) -> dict[str, dict[int, str]]:
+    """The free dimensions of each tensor: the batch, and those that were named."""
+    if strange := sorted(dynamic.keys() - rows.keys() - set(names)):
+        raise BundleError(f"dynamic: {strange[0]!r} is no input or output; they are {', '.join([*rows, *names])}")
+    batch = {0: "batch"} if batched else {}
+    return {name: {**batch, **dynamic.get(name, {})} for name in [*rows, *names]}
+
+
+def _export(torch: Any, module: Any, rows: Arrays, file: Path, dynamic: Mapping[str, Mapping[int, str]]) -> None:
+    arguments = tuple(torch.from_numpy(array.copy()) for array in rows.values())
+    known = inspect.signature(torch.onnx.export).parameters
+    how: dict[str, Any] = {"input_names": list(rows), "output_names": [n for n in dynamic if n not in rows]}
+    if "external_data" in known:
+        how["external_data"] = False  # one file
+    if "dynamic_shapes" in known:
+        need("onnxscript", install="onnxscript", why="torch exports by it")
+        dims = {name: torch.export.Dim(name) for name in {n for places in dynamic.values() for n in places.values()}}
+        shapes = tuple({place: dims[name] for place, name in dynamic[tensor].items()} for tensor in rows)
+        how |= {"dynamo": True, "dynamic_shapes": shapes, "verbose": False}
+    else:
+        how["dynamic_axes"] = {tensor: dict(places) for tensor, places in dynamic.items()}
+    try:
+        torch.onnx.export(module, arguments, str(file), **how)
+    except Exception as error:  # noqa: BLE001  exporters raise whatever the module's code raises
+        words, count = " ".join(str(error).split())[:600], len(arguments[0])
+        raise BundleError(
+            f"{type(module).__name__}: torch cannot export it: {words}; the examples had {count} rows: take sizes "
+            "from the tensor (x.shape[0]) where the code has a number"
+        ) from None

@@ -1,0 +1,146 @@
+"""The commands: what they print, in text and as JSON, and how they end."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from slipway.program import main
+from testbed.images import CODE, FETCHER_CODE, OPERATOR_CODE
+from tests.bundle import graphs
+from tests.triton.installation import VERSION, Installation
+
+X = np.array([[1.0], [2.0], [3.0]], np.float32)
+
+
+def slipway(*words: object, **environment: str) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], env=environment)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    np.savez(tmp_path / "rows.npz", x=X)
+    np.savez(tmp_path / "answers.npz", y=X * 2 + 1)
+    return graphs.linear(tmp_path / "m.onnx")
+
+
+@pytest.fixture
+def bundle(model: Path) -> Path:
+    out = model.parent / "bundle"
+    assert slipway("pack", "onnx", model, "--inputs", model.parent / "rows.npz", "--out", out).exit_code == 0
+    return out
+
+
+def test_pack_says_what_it_wrote_and_check_finds_the_same(model: Path) -> None:
+    rows, answers, out = (model.parent / name for name in ("rows.npz", "answers.npz", "bundle"))
+    packed = slipway("pack", "onnx", model, "--inputs", rows, "--answers", answers, "--out", out, "--metric", "r2=0.9")
+    assert packed.exit_code == 0, packed.output
+    assert "asking the training framework and ONNX Runtime" in packed.stderr
+    checked = slipway("check", out)
+    assert checked.exit_code == 0
+    assert checked.stdout.split()[:2] == packed.stdout.split()[:2]
+    assert "takes            x FP32 [1]\ngives            y FP32 [1]\n" in checked.stdout
+    assert "equal to the bit  yes\n" in packed.stdout
+
+
+def test_the_same_as_json(bundle: Path) -> None:
+    found: dict[str, Any] = json.loads(slipway("check", bundle, "-o", "json").stdout)
+    assert found["model"]["inputs"] == [["x", "FP32", [1]]]
+    assert found["golden"] == 2
+
+
+def test_rows_may_be_a_request_or_one_array(model: Path) -> None:
+    np.save(model.parent / "rows.npy", X)
+    request = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 1], "data": [1, 2]}]}
+    (model.parent / "rows.json").write_text(json.dumps(request))
+    for name in ("rows.npy", "rows.json"):
+        packed = slipway(
+            "pack", "onnx", model, "--inputs", model.parent / name, "--out", model.parent / "b", "--replace"
+        )
+        assert packed.exit_code == 0, packed.output
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda b: (b / "1" / "model.onnx").write_bytes(b"x"), "BundleCorrupt: 1/model.onnx: "),
+        (lambda b: (b / "notes.txt").touch(), "BundleInvalid: notes.txt: in the bundle but not in SHA256SUMS"),
+        (lambda b: (b / "golden" / "one.json").unlink(), "golden/one.json: SHA256SUMS names it and"),
+        (shutil.rmtree, "no such directory; name a bundle's directory or address"),
+    ],
+)
+def test_check_says_what_the_cluster_would(bundle: Path, spoil: Any, message: str) -> None:
+    spoil(bundle)
+    checked = slipway("check", bundle)
+    assert checked.exit_code == 1
+    assert message in checked.stderr
+    assert "pvc://" not in checked.stderr
+
+
+def test_an_address_that_nobody_answers_is_named() -> None:
+    checked = slipway("check", "http://127.0.0.1:1/bundle")
+    assert checked.exit_code == 1
+    assert "SourceUnavailable: http://127.0.0.1:1/bundle/SHA256SUMS" in checked.stderr
+
+
+def test_what_cannot_be_packed_is_one_sentence(model: Path) -> None:
+    fixed = graphs.linear(model.parent / "fixed.onnx", takes=(1, 1), gives=(1, 1))
+    packed = slipway("pack", "onnx", fixed, "--inputs", model.parent / "rows.npz", "--out", model.parent / "b")
+    assert packed.exit_code == 1
+    assert "Error: fixed.onnx: input 'x' [1, 1]: the batch dimension is baked in as 1" in packed.stderr
+
+
+def test_rows_that_were_pickled_are_not_read(model: Path) -> None:
+    np.save(model.parent / "rows.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    packed = slipway("pack", "onnx", model, "--inputs", model.parent / "rows.npy", "--out", model.parent / "b")
+    assert packed.exit_code == 1
+    assert "nothing pickled" in packed.stderr
+
+
+@pytest.mark.triton
+def test_check_serves_where_a_server_is_at_hand(bundle: Path, tritonserver: Installation) -> None:
+    assert "tritonserver: not on PATH" in slipway("check", bundle, "--serve", PATH="/nowhere").stderr
+    arguments = [word for argument in tritonserver.arguments for word in ("--server-arg", argument)]
+    checked = slipway(
+        "check",
+        bundle,
+        "--serve",
+        "--least-server-version",
+        VERSION,
+        *arguments,
+        "-o",
+        "json",
+        **tritonserver.environment,
+    )
+    assert checked.exit_code == 0, checked.output
+    served = json.loads(checked.stdout)["served"]
+    assert served["said"] == "2 golden requests answered rightly"
+    assert served["memory"] > 10 * 2**20
+
+
+def test_every_command_that_is_named_is_there() -> None:
+    context = click.Context(main)
+    names = main.list_commands(context)
+    assert {"run", "pack", "check"} <= set(names)
+    assert all(isinstance(main.get_command(context, name), click.Command) for name in names)
+    assert main.get_command(context, "pakc") is None
+
+
+def test_the_operators_image_has_its_own_command_and_nothing_of_packing(tmp_path: Path) -> None:
+    assert "bundle" not in {*OPERATOR_CODE, *FETCHER_CODE}
+    for part in OPERATOR_CODE:
+        copy = shutil.copytree if (CODE / part).is_dir() else shutil.copy
+        (tmp_path / "slipway").mkdir(exist_ok=True)
+        copy(CODE / part, tmp_path / "slipway" / part)
+    source = "import click, slipway.program as p; print(p.main.list_commands(click.Context(p.main)))"
+    told = subprocess.run(
+        [sys.executable, "-c", source], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "['run']"

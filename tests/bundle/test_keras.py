@@ -1,0 +1,53 @@
+"""Keras models, packed by the Python that KERAS_PYTHON names: it has keras, a backend, and what the backend exports by.
+
+python -m venv /tmp/keras && /tmp/keras/bin/pip install keras jax jax2onnx '.[bundle]'
+KERAS_PYTHON=/tmp/keras/bin/python pytest tests/bundle/test_keras.py
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.shell import ROOT
+
+MODELS = """
+import json, sys
+import keras, numpy as np
+from slipway.bundle import pack
+
+keras.utils.set_random_seed(0)
+rng = np.random.default_rng(0)
+three, two = rng.random((5, 3), np.float32), rng.random((5, 2), np.float32)
+a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
+joined = keras.layers.Dense(2)(keras.layers.Concatenate()([a, b]))
+line = keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
+out = {"out": sys.argv[2], "name": "m"}
+CASES = {
+    "never called": lambda: pack.keras(line, three, outputs=["y"], **out),
+    "by name": lambda: pack.keras(keras.Model({"a": a, "b": b}, joined), {"a": three, "b": two}, **out),
+    "by place": lambda: pack.keras(keras.Model([a, b], [joined, keras.layers.Dense(1)(b)]), [three, two], **out),
+}
+print(json.dumps(CASES[sys.argv[1]]().document()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "takes", "gives"),
+    [
+        ("never called", [3], ["y"]),
+        ("by name", ["a", "b"], None),
+        ("by place", [[3], [2]], None),
+    ],
+)
+def test_a_model_is_exported_with_a_free_batch(case: str, takes: list[Any], gives: Any, tmp_path: Path) -> None:
+    command = [os.environ["KERAS_PYTHON"], "-c", MODELS, case, str(tmp_path / "b")]
+    environment = {"PYTHONPATH": str(ROOT / "operator"), "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "jax")}
+    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    model = json.loads(told.stdout.splitlines()[-1])["model"]
+    assert model["maxBatchSize"] == 32
+    assert [part for tensor in model["inputs"] for part in tensor if part in takes or [part] == takes]
+    assert gives is None or [name for name, _, _ in model["outputs"]] == gives
