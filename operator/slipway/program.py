@@ -13,6 +13,7 @@ import click
 _COMMANDS: Final = {
     "run": "slipway.controller.main:run",
     "pack": "slipway.bundle.commands:pack",
+    "shrink": "slipway.bundle.commands:shrink",
     "check": "slipway.bundle.commands:check",
 }
 

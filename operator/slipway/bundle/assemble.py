@@ -105,7 +105,7 @@ def pack_graph(
     model = OnnxModel(file)
     both = Both(model=model, reference=reference, signature=signature, tolerance=tolerance_of(options))
     if size:
-        say(f"asking {reference.name} and {model.version} with batches of 1, 2 and 3")
+        say(f"asking {reference.name} and {model.version} with batches of 1, 2, 3 and all rows")
         exact = both.agree_by_batch(rows)
     else:
         say(f"asking {reference.name} and {model.version} with the examples")
@@ -213,7 +213,7 @@ def with_ranks(signature: Signature, rows: Arrays, answers: Arrays) -> Signature
 
 def _compared(reference: Reference, model: OnnxModel, count: int | None, *, exact: bool) -> str:
     how = "equal to the bit" if exact else "within the tolerance"
-    sizes = "" if count is None else " with batches of 1, 2 and 3"
+    sizes = "" if count is None else " with batches of 1, 2, 3 and all rows"
     return f"Answers are {reference.name}'s, for {_counted(count)}; {model.version}'s were {how}{sizes}."
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -112,6 +112,53 @@ def pack_python(file: Path, answers: Path, beside: tuple[Path, ...], form: str, 
 
 
 @click.command()
+@click.argument("bundle", type=_DIRECTORY)
+@click.option("--out", type=_DIRECTORY, required=True, help="The smaller bundle's directory.")
+@click.option("--to", type=click.Choice(["int8-dynamic", "int8", "fp16"]), default="int8-dynamic", show_default=True)
+@click.option("--calibration", type=_FILE, help="For int8: some hundred rows that are asked by no golden request.")
+@click.option("--gate", help="Such as 'f1 drop <= 0.01' or 'accuracy >= 0.9'; a scorer of scikit-learn's.")
+@click.option("--labelled", type=_FILE, help="For the gate: an .npz of rows with their labels.")
+@click.option("--label", default="y", show_default=True, help="The name of the labels in --labelled.")
+@click.option("--measure", help="The output that the gate measures. [default: the one of floats, else the first]")
+@click.option("--answers", default=0.02, show_default=True, help="How far golden answers may be from the original's.")
+@click.option(
+    "--reduce-range/--full-range", default=True, help="Seven bits, which are right without VNNI too. [default: seven]"
+)
+@click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at --out.")
+@format_option
+def shrink(
+    bundle: Path,
+    *,
+    calibration: Path | None,
+    labelled: Path | None,
+    label: str,
+    measure: str | None,
+    form: str,
+    **given: Any,
+) -> None:
+    """Make a smaller bundle that keeps BUNDLE's golden answers."""
+    with _told():
+        from slipway.bundle import examples
+        from slipway.bundle.shrink import shrink as library
+
+        rows, labels = _labelled(labelled, label) if labelled else (None, None)
+        found = library(
+            bundle,
+            calibration=examples.read(calibration) if calibration else None,
+            labelled=rows,
+            labels=labels,
+            output=measure,
+            say=_say,
+            **given,
+        )
+    if form == "json":
+        _print_json(found.document())
+        return
+    _print_columns([("", "original", found.way), *found.rows()])
+    _print_table([("digest", found.digest), ("directory", str(found.directory))])
+
+
+@click.command()
 @click.argument("bundle")
 @click.option("--serve", is_flag=True, help="Load it in the tritonserver on PATH and ask its golden requests.")
 @click.option("--timeout-seconds", type=click.FloatRange(1), default=600, show_default=True, help="With --serve.")
@@ -171,6 +218,18 @@ def _options(given: dict[str, Any]) -> Any:
     return {**{key: value for key, value in given.items() if value is not None}, "card": card, "say": _say}
 
 
+def _labelled(file: Path, label: str) -> tuple[object, object]:
+    from slipway.bundle import examples
+
+    rows = examples.read(file)
+    if not isinstance(rows, dict) or label not in rows:
+        raise BundleError(
+            f"{file}: has no {label!r}; give an .npz with the rows and their labels, or name them (--label)"
+        )
+    labels = rows.pop(label)
+    return rows, labels
+
+
 def _number(name: str, text: str) -> float:
     try:
         return float(text)
@@ -207,6 +266,12 @@ def _print_table(rows: list[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         click.echo(f"{name:<{width}}  {value}")
+
+
+def _print_columns(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _mib(count: int) -> str:

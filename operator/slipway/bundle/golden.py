@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from slipway.fetch import golden as fetched
 from slipway.fetch import layout
 from slipway.guard import golden as guard
 from slipway.guard.golden import GoldenRequest
-from slipway.guard.tensors import FLOATS, Tensor, Tolerance
+from slipway.guard.tensors import DEFAULT_TOLERANCE, FLOATS, Tensor, Tolerance
 
 MOST_ROWS: Final = 8
 
@@ -46,10 +47,67 @@ def difference(expected: Arrays, got: Arrays, signature: Signature, tolerance: T
     for part, limit in ((floats, tolerance), (exact, None)):
         if not part:
             continue
-        request = GoldenRequest("answers", (), _tensors(part, signature), limit)
-        if wrong := guard.wrong(request, _tensors(got, signature)):
-            return wrong.removeprefix("answers: ")
+        request = GoldenRequest("answers", (), tensors(part, signature, batched=False), limit)
+        if found := wrong(request, tensors(got, signature, batched=False)):
+            return found.removeprefix("answers: ")
     return None
+
+
+def wrong(request: GoldenRequest, answer: Sequence[Tensor]) -> str | None:
+    """What the guard says of an answer, and of the tensor how many elements are wrong and by how much at most."""
+    found = guard.wrong(request, answer)
+    if found is None:
+        return None
+    by_name = {tensor.name: tensor for tensor in answer}
+    for expected in request.outputs:
+        got = by_name.get(expected.name)
+        if got and found.startswith(f"{request.name}: {expected.name}[") and expected.datatype in FLOATS:
+            return f"{found}; {_how_many(expected, got, request.tolerance)}"
+    return found
+
+
+def furthest(request: GoldenRequest, answer: Sequence[Tensor]) -> float:
+    """The largest difference between expected and got floats; 1 for anything else that is not equal."""
+    by_name = {tensor.name: tensor for tensor in answer}
+    found = [0.0]
+    for expected in request.outputs:
+        pairs = zip(expected.data, by_name[expected.name].data, strict=True)
+        found += [abs(got - right) if expected.datatype in FLOATS else 1.0 for right, got in pairs if got != right]
+    return max(found)
+
+
+def loosened(request: GoldenRequest, tolerance: Tolerance) -> list[GoldenRequest]:
+    """The request with a tolerance for floats, and the rest of it without one."""
+    floats = tuple(tensor for tensor in request.outputs if tensor.datatype in FLOATS)
+    exact = tuple(tensor for tensor in request.outputs if tensor.datatype not in FLOATS)
+    parts = ((floats, tolerance), (exact, None))
+    return [GoldenRequest(request.name, request.inputs, outputs, limit) for outputs, limit in parts if outputs]
+
+
+def with_tolerance(path: str, document: Mapping[str, Any], tolerance: Tolerance) -> dict[str, bytes]:
+    """The golden files of a request's document with a tolerance for its floats."""
+    floats = [tensor for tensor in document["outputs"] if tensor["datatype"] in FLOATS]
+    exact = [tensor for tensor in document["outputs"] if tensor["datatype"] not in FLOATS]
+    loose = {"inputs": document["inputs"], "outputs": floats, "tolerance": _limits(tolerance)}
+    equal = {"inputs": document["inputs"], "outputs": exact}
+    if not exact:
+        return {path: _bytes(loose)}
+    if not floats:
+        return {path: _bytes(equal)}
+    return {path: _bytes(loose), path.removesuffix(".json") + "-exact.json": _bytes(equal)}
+
+
+def read(folder: Path, paths: Sequence[str]) -> dict[str, GoldenRequest]:
+    """The golden requests of a bundle, by their paths."""
+    return {path: guard.parse(json.loads((folder / path).read_bytes()), path) for path in sorted(paths)}
+
+
+def _how_many(expected: Tensor, got: Tensor, tolerance: Tolerance | None) -> str:
+    limit = tolerance or DEFAULT_TOLERANCE
+    pairs = list(zip(expected.data, got.data, strict=True))
+    count = sum(not (right == found or limit.allows(right, found)) for right, found in pairs)
+    apart = max(abs(found - right) for right, found in pairs if found != right)
+    return f"{count} of {len(pairs)} elements are too far, by {apart:.3g} at most"
 
 
 def _parted(answers: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -58,10 +116,10 @@ def _parted(answers: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
     return floats, {name: array for name, array in answers.items() if name not in floats}
 
 
-def _tensors(arrays: Arrays, signature: Signature) -> tuple[Tensor, ...]:
+def tensors(arrays: Arrays, signature: Signature, *, batched: bool) -> tuple[Tensor, ...]:
     """Answers as the guard has them."""
     declared = {tensor.name: tensor.datatype for tensor in signature.outputs}
-    listed = [_tensor(name, declared[name], array, batched=False) for name, array in arrays.items()]
+    listed = [_tensor(name, declared[name], array, batched=batched) for name, array in arrays.items()]
     try:
         return guard.parse_tensors({"outputs": listed}, "outputs")
     except guard.GoldenError as error:
@@ -89,11 +147,15 @@ def _content(
 ) -> bytes:
     document = _document(rows, answers, signature, batched=batched, tolerance=tolerance)
     _check_readable(path, document)
-    content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    content = _bytes(document)
     if len(content) > fetched.LIMIT_BYTES:
         most = fetched.LIMIT_BYTES >> 20
         raise BundleError(f"{path}: {len(content) >> 20} MiB, and {most} are the most; give fewer or smaller rows")
     return content
+
+
+def _bytes(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _document(
