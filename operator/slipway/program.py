@@ -14,6 +14,8 @@ _COMMANDS: Final = {
     "run": "slipway.controller.main:run",
     "pack": "slipway.bundle.commands:pack",
     "shrink": "slipway.bundle.commands:shrink",
+    "encrypt": "slipway.bundle.commands:encrypt",
+    "sign": "slipway.bundle.commands:sign",
     "check": "slipway.bundle.commands:check",
 }
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -159,11 +159,51 @@ def shrink(
 
 
 @click.command()
+@click.argument("bundle", type=_DIRECTORY)
+@click.option("--out", type=_DIRECTORY, required=True, help="The encrypted bundle's directory.")
+@click.option("-r", "--recipient", "recipients", multiple=True, help="A public key: age1… or ssh-…. May be repeated.")
+@click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at --out.")
+@format_option
+def encrypt(bundle: Path, *, form: str, **given: Any) -> None:
+    """Encrypt BUNDLE's weights with age; config.pbtxt, golden requests and card stay plain."""
+    with _told():
+        from slipway.bundle.encrypt import encrypt as library
+
+        found = library(bundle, say=_say, **given).document()
+    if form == "json":
+        _print_json(found)
+        return
+    files = ", ".join(found["files"])
+    _print_table([("digest", found["digest"]), ("encrypted", files), ("directory", found["directory"])])
+
+
+@click.command()
+@click.argument("bundle", type=_DIRECTORY)
+@click.option("--key", type=_FILE, required=True, help="A private EC key in PEM form.")
+@click.option("--password", envvar="SLIPWAY_KEY_PASSWORD", help="Of the key. Better in the environment.")
+@click.option("--replace", is_flag=True, help="Sign anew what is signed.")
+@format_option
+def sign(bundle: Path, *, key: Path, password: str | None, replace: bool, form: str) -> None:
+    """Sign BUNDLE in OpenSSF's format, as its last change: model.sig is put beside SHA256SUMS."""
+    with _told():
+        from slipway.bundle.sign import sign as library
+
+        _say("checking and signing")
+        found = library(bundle, key=key, password=password, replace=replace).document()
+    if form == "json":
+        _print_json(found)
+        return
+    _print_table([("digest", found["digest"]), ("key", found["key"]), ("files", str(found["files"]))])
+
+
+@click.command()
 @click.argument("bundle")
 @click.option("--serve", is_flag=True, help="Load it in the tritonserver on PATH and ask its golden requests.")
 @click.option("--timeout-seconds", type=click.FloatRange(1), default=600, show_default=True, help="With --serve.")
 @click.option("--least-server-version", "least", help="With --serve: what the platform lowered it to, such as 2.51.")
 @click.option("--server-arg", "server_args", multiple=True, help="With --serve: an argument more for tritonserver.")
+@click.option("--key", type=_FILE, help="A public key in PEM form: BUNDLE, a directory, must be signed with its like.")
+@click.option("--identity", type=_FILE, help="A file of age-keygen's: BUNDLE, a directory, is decrypted with it.")
 @click.option("--endpoint", envvar="AWS_ENDPOINT_URL", help="Of an S3 store that is not AWS.")
 @format_option
 def check(
@@ -173,17 +213,23 @@ def check(
     timeout_seconds: float,
     least: str | None,
     server_args: tuple[str, ...],
+    key: Path | None,
+    identity: Path | None,
     endpoint: str | None,
     form: str,
 ) -> None:
     """Say whether BUNDLE, a directory or an address, would be served: by the fetcher's own code."""
-    with _told():
+    with _told(), ExitStack() as stack:
         from slipway.bundle.check import laid_out
         from slipway.bundle.serve import serve as load
         from slipway.fetch.settings import S3
 
-        with laid_out(bundle, s3=S3(endpoint=endpoint) if endpoint else None) as (checked, root):
-            found = checked.document()
+        signed = _verified(bundle, key) if key else None
+        plain, digest = _decrypted(stack, bundle, identity) if identity else (bundle, None)
+        with laid_out(plain, s3=S3(endpoint=endpoint) if endpoint else None) as (checked, root):
+            found = {**checked.document(), **({"digest": digest} if digest else {})}
+            if signed:
+                found["signed"] = signed
             if serve:
                 _say("loading it in Triton")
                 found["served"] = load(
@@ -193,8 +239,25 @@ def check(
         _print_json(found)
         return
     _print_table(_about(found))
+    if signed:
+        click.echo(f"signed by the key {signed['key']}")
     if served := found.get("served"):
         click.echo(f"served: {served['said']}, {served['seconds']} s after its start, {_mib(served['memory'])}")
+
+
+def _verified(bundle: str, key: Path) -> dict[str, Any]:
+    from slipway.bundle.sign import verify
+
+    _say("verifying the signature")
+    return verify(bundle, key=key).document()
+
+
+def _decrypted(stack: ExitStack, bundle: str, identity: Path) -> tuple[str, str]:
+    from slipway.bundle.encrypt import decrypted
+
+    _say("decrypting")
+    plain, digest = stack.enter_context(decrypted(bundle, identity))
+    return str(plain), digest
 
 
 @contextmanager

@@ -34,10 +34,10 @@ def staged(out: Path, *, replace: bool) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def fill(directory: Path, files: Mapping[str, Content]) -> None:
-    """Write the files of a bundle."""
+def fill(directory: Path, files: Mapping[str, Content], others: Iterable[str] = ()) -> None:
+    """Write the files of a bundle; `others` are those that the caller writes."""
     try:
-        layout.check([path for path in files if path != sums.NAME])
+        layout.check([*files, *others])
     except FetchError as error:
         raise BundleError(error.message) from None
     for path, content in files.items():
@@ -59,12 +59,22 @@ def seal(directory: Path) -> str:
 def listed(directory: Path) -> list[str]:
     """The files that SHA256SUMS names, sorted."""
     paths = (found.relative_to(directory).as_posix() for found in directory.rglob("*") if found.is_file())
-    return sorted(path for path in paths if path not in unlisted())
+    return sorted(path for path in paths if path not in {sums.NAME, sums.SIGNATURE})
 
 
-def unlisted() -> frozenset[str]:
-    """The files that SHA256SUMS does not name."""
-    return frozenset({sums.NAME})
+def verified(directory: Path) -> dict[str, str]:
+    """The files with their hashes, as SHA256SUMS has them and byte for byte as they are; BundleError otherwise."""
+    try:
+        hashes = sums.parse((directory / sums.NAME).read_bytes())
+        layout.check(hashes.keys())
+        layout.check_complete(hashes, [*listed(directory), sums.NAME])
+    except OSError:
+        raise BundleError(f"{directory / sums.NAME}: not there; name a bundle's directory, packed or pulled") from None
+    except FetchError as error:
+        raise BundleError(f"{error.reason.value}: {error.message}") from None
+    if wrong := sorted(hashes.keys() - verify.matching(directory, hashes)):
+        raise BundleError(f"BundleCorrupt: {wrong[0]}: its SHA-256 is not what {sums.NAME} says; get it again")
+    return hashes
 
 
 def sha256(file: Path) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from slipway.bundle import directory, golden, graph
 from slipway.bundle.assemble import MODEL
 from slipway.bundle.check import check
+from slipway.bundle.encrypt import encrypted_in
 from slipway.bundle.errors import BundleError
 from slipway.bundle.tensors import Array, Declared, Signature, to_array
 from slipway.fetch import layout
@@ -62,7 +63,12 @@ class Original:
 
 def open_onnx(bundle: str | Path) -> Original:
     """The bundle in a directory; BundleError where it is none, or not one of an ONNX model."""
-    found, folder = check(bundle), Path(bundle)
+    folder = Path(bundle)
+    if encrypted := encrypted_in(folder):
+        raise BundleError(
+            f"{bundle}: {encrypted[0]} is encrypted; shrink the plain bundle, and encrypt what comes of it"
+        )
+    found = check(bundle)
     if found.unverified:
         raise BundleError(f"{bundle}: has no SHA256SUMS, so nobody knows which files are whole; pack it again")
     paths = directory.listed(folder)

@@ -8,6 +8,8 @@ from typing import Final
 from slipway.fetch.verdict import invalid
 
 NAME: Final = "SHA256SUMS"
+SIGNATURE: Final = "model.sig"
+"""Beside the list and not in it: it is made of the list, so that signing changes no digest. Never served."""
 LIMIT_BYTES: Final = 4 * 1024 * 1024
 
 _LINE: Final = re.compile(r"(?P<hash>[0-9a-fA-F]{64}) [ *](?P<path>.+)")
@@ -55,4 +57,6 @@ def _read(line: str, number: int) -> tuple[str, str]:
     path = match["path"].removeprefix("./")
     if path == NAME:
         raise invalid(f"{NAME}: line {number}: lists itself, and its own hash can never be right; take the line out")
+    if path == SIGNATURE:
+        raise invalid(f"{NAME}: line {number}: lists {SIGNATURE}, which is made of this list; take the line out")
     return path, match["hash"].lower()

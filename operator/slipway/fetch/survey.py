@@ -61,6 +61,7 @@ def survey(store: Store, source: Source, policy: Policy) -> Survey:
 
 def made_of(entries: Mapping[str, Entry], content: bytes | None, source: Source) -> Survey:
     """The survey of these files, with SHA256SUMS' content if there is one; the first broken rule is raised."""
+    entries = {path: entry for path, entry in entries.items() if path != sums.SIGNATURE}
     if (size := sum(entry.size for entry in entries.values())) > layout.MAX_BYTES:
         raise invalid(f"{source.shown}: {size} bytes, and {layout.MAX_BYTES} are the most; check the source")
     if content is None:
