@@ -17,6 +17,9 @@ _COMMANDS: Final = {
     "encrypt": "slipway.bundle.commands:encrypt",
     "sign": "slipway.bundle.commands:sign",
     "check": "slipway.bundle.commands:check",
+    "push": "slipway.bundle.moving:push",
+    "pull": "slipway.bundle.moving:pull",
+    "copy": "slipway.bundle.moving:copy",
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from slipway.bundle.errors import BundleError
+from slipway.bundle.place import keys_of_environment
 from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
 from slipway.fetch.resolve import resolve
@@ -52,6 +53,9 @@ def laid_out(where: str | Path, *, s3: S3 | None = None) -> Iterator[tuple[Check
     """The verified bundle, and the root of a pod's volume with the model repository made of it."""
     source, claim = _source(where, s3)
     with tempfile.TemporaryDirectory(prefix="slipway-check-") as root:
+        keys = Path(root) / "credentials"
+        keys.mkdir()
+        keys_of_environment(source.scheme, keys)
         with explained(source, where):
             answer = resolve(_settings(source, claim, Path(root), None), Policy())
             found = Resolved(digest=answer["digest"], size=answer["size"], unverified=answer["unverified"])

@@ -1,19 +1,16 @@
 """The commands that call this library."""
 
-import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from slipway.bundle.console import DIRECTORY, FILE, format_option, print_columns, print_json, say, size, told
 from slipway.bundle.errors import BundleError
 
 Command = Callable[..., Any]
-_DIRECTORY: Final = click.Path(path_type=Path)
-_FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 class Pairs(click.ParamType[tuple[str, str]]):
@@ -33,10 +30,6 @@ class Pairs(click.ParamType[tuple[str, str]]):
 
 PAIR: Final = Pairs()
 
-format_option: Final = click.option(
-    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How the result is printed."
-)
-
 
 def _packs(command: Command) -> Command:
     """The options that every way to pack has."""
@@ -46,8 +39,8 @@ def _packs(command: Command) -> Command:
 
 
 _PACK_OPTIONS: Final = (
-    click.option("--out", type=_DIRECTORY, required=True, help="The bundle's directory."),
-    click.option("--inputs", type=_FILE, required=True, help="Example rows: .npz by name, .npy, or a request's .json."),
+    click.option("--out", type=DIRECTORY, required=True, help="The bundle's directory."),
+    click.option("--inputs", type=FILE, required=True, help="Example rows: .npz by name, .npy, or a request's .json."),
     click.option("--name", help="The model's name. [default: the directory's]"),
     click.option("--batch/--no-batch", default=True, help="Whether clients may send several rows at once."),
     click.option("--max-batch-size", type=click.IntRange(1), default=32, show_default=True),
@@ -73,13 +66,13 @@ def pack() -> None:
 
 
 @pack.command("onnx")
-@click.argument("file", type=_FILE)
-@click.option("--answers", type=_FILE, help="The training framework's answers to the inputs. [default: the file's own]")
+@click.argument("file", type=FILE)
+@click.option("--answers", type=FILE, help="The training framework's answers to the inputs. [default: the file's own]")
 @click.option("--rename", type=PAIR, multiple=True, help="Another name for an input or output: old=new.")
 @_packs
 def pack_onnx(file: Path, answers: Path | None, rename: tuple[tuple[str, str], ...], form: str, **given: Any) -> None:
     """An ONNX file."""
-    with _told():
+    with told():
         from slipway.bundle import examples
         from slipway.bundle import pack as library
 
@@ -94,13 +87,13 @@ def pack_onnx(file: Path, answers: Path | None, rename: tuple[tuple[str, str], .
 
 
 @pack.command("python")
-@click.argument("file", type=_FILE)
-@click.option("--answers", type=_FILE, required=True, help="What the model must answer to the inputs.")
-@click.option("--beside", type=_FILE, multiple=True, help="A file that the model reads. May be repeated.")
+@click.argument("file", type=FILE)
+@click.option("--answers", type=FILE, required=True, help="What the model must answer to the inputs.")
+@click.option("--beside", type=FILE, multiple=True, help="A file that the model reads. May be repeated.")
 @_packs
 def pack_python(file: Path, answers: Path, beside: tuple[Path, ...], form: str, **given: Any) -> None:
     """A model.py for Triton's Python backend."""
-    with _told():
+    with told():
         from slipway.bundle import examples
         from slipway.bundle import pack as library
 
@@ -112,12 +105,12 @@ def pack_python(file: Path, answers: Path, beside: tuple[Path, ...], form: str, 
 
 
 @click.command()
-@click.argument("bundle", type=_DIRECTORY)
-@click.option("--out", type=_DIRECTORY, required=True, help="The smaller bundle's directory.")
+@click.argument("bundle", type=DIRECTORY)
+@click.option("--out", type=DIRECTORY, required=True, help="The smaller bundle's directory.")
 @click.option("--to", type=click.Choice(["int8-dynamic", "int8", "fp16"]), default="int8-dynamic", show_default=True)
-@click.option("--calibration", type=_FILE, help="For int8: some hundred rows that are asked by no golden request.")
+@click.option("--calibration", type=FILE, help="For int8: some hundred rows that are asked by no golden request.")
 @click.option("--gate", help="Such as 'f1 drop <= 0.01' or 'accuracy >= 0.9'; a scorer of scikit-learn's.")
-@click.option("--labelled", type=_FILE, help="For the gate: an .npz of rows with their labels.")
+@click.option("--labelled", type=FILE, help="For the gate: an .npz of rows with their labels.")
 @click.option("--label", default="y", show_default=True, help="The name of the labels in --labelled.")
 @click.option("--measure", help="The output that the gate measures. [default: the one of floats, else the first]")
 @click.option("--answers", default=0.02, show_default=True, help="How far golden answers may be from the original's.")
@@ -137,7 +130,7 @@ def shrink(
     **given: Any,
 ) -> None:
     """Make a smaller bundle that keeps BUNDLE's golden answers."""
-    with _told():
+    with told():
         from slipway.bundle import examples
         from slipway.bundle.shrink import shrink as library
 
@@ -148,52 +141,52 @@ def shrink(
             labelled=rows,
             labels=labels,
             output=measure,
-            say=_say,
+            say=say,
             **given,
         )
     if form == "json":
-        _print_json(found.document())
+        print_json(found.document())
         return
-    _print_columns([("", "original", found.way), *found.rows()])
-    _print_table([("digest", found.digest), ("directory", str(found.directory))])
+    print_columns([("", "original", found.way), *found.rows()])
+    print_columns([("digest", found.digest), ("directory", str(found.directory))])
 
 
 @click.command()
-@click.argument("bundle", type=_DIRECTORY)
-@click.option("--out", type=_DIRECTORY, required=True, help="The encrypted bundle's directory.")
+@click.argument("bundle", type=DIRECTORY)
+@click.option("--out", type=DIRECTORY, required=True, help="The encrypted bundle's directory.")
 @click.option("-r", "--recipient", "recipients", multiple=True, help="A public key: age1… or ssh-…. May be repeated.")
 @click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at --out.")
 @format_option
 def encrypt(bundle: Path, *, form: str, **given: Any) -> None:
     """Encrypt BUNDLE's weights with age; config.pbtxt, golden requests and card stay plain."""
-    with _told():
+    with told():
         from slipway.bundle.encrypt import encrypt as library
 
-        found = library(bundle, say=_say, **given).document()
+        found = library(bundle, say=say, **given).document()
     if form == "json":
-        _print_json(found)
+        print_json(found)
         return
     files = ", ".join(found["files"])
-    _print_table([("digest", found["digest"]), ("encrypted", files), ("directory", found["directory"])])
+    print_columns([("digest", found["digest"]), ("encrypted", files), ("directory", found["directory"])])
 
 
 @click.command()
-@click.argument("bundle", type=_DIRECTORY)
-@click.option("--key", type=_FILE, required=True, help="A private EC key in PEM form.")
+@click.argument("bundle", type=DIRECTORY)
+@click.option("--key", type=FILE, required=True, help="A private EC key in PEM form.")
 @click.option("--password", envvar="SLIPWAY_KEY_PASSWORD", help="Of the key. Better in the environment.")
 @click.option("--replace", is_flag=True, help="Sign anew what is signed.")
 @format_option
 def sign(bundle: Path, *, key: Path, password: str | None, replace: bool, form: str) -> None:
     """Sign BUNDLE in OpenSSF's format, as its last change: model.sig is put beside SHA256SUMS."""
-    with _told():
+    with told():
         from slipway.bundle.sign import sign as library
 
-        _say("checking and signing")
+        say("checking and signing")
         found = library(bundle, key=key, password=password, replace=replace).document()
     if form == "json":
-        _print_json(found)
+        print_json(found)
         return
-    _print_table([("digest", found["digest"]), ("key", found["key"]), ("files", str(found["files"]))])
+    print_columns([("digest", found["digest"]), ("key", found["key"]), ("files", str(found["files"]))])
 
 
 @click.command()
@@ -202,8 +195,8 @@ def sign(bundle: Path, *, key: Path, password: str | None, replace: bool, form: 
 @click.option("--timeout-seconds", type=click.FloatRange(1), default=600, show_default=True, help="With --serve.")
 @click.option("--least-server-version", "least", help="With --serve: what the platform lowered it to, such as 2.51.")
 @click.option("--server-arg", "server_args", multiple=True, help="With --serve: an argument more for tritonserver.")
-@click.option("--key", type=_FILE, help="A public key in PEM form: BUNDLE, a directory, must be signed with its like.")
-@click.option("--identity", type=_FILE, help="A file of age-keygen's: BUNDLE, a directory, is decrypted with it.")
+@click.option("--key", type=FILE, help="A public key in PEM form: BUNDLE, a directory, must be signed with its like.")
+@click.option("--identity", type=FILE, help="A file of age-keygen's: BUNDLE, a directory, is decrypted with it.")
 @click.option("--endpoint", envvar="AWS_ENDPOINT_URL", help="Of an S3 store that is not AWS.")
 @format_option
 def check(
@@ -219,7 +212,7 @@ def check(
     form: str,
 ) -> None:
     """Say whether BUNDLE, a directory or an address, would be served: by the fetcher's own code."""
-    with _told(), ExitStack() as stack:
+    with told(), ExitStack() as stack:
         from slipway.bundle.check import laid_out
         from slipway.bundle.serve import serve as load
         from slipway.fetch.settings import S3
@@ -231,46 +224,33 @@ def check(
             if signed:
                 found["signed"] = signed
             if serve:
-                _say("loading it in Triton")
+                say("loading it in Triton")
                 found["served"] = load(
                     root, timeout_seconds=timeout_seconds, least_version=least, arguments=server_args
                 ).document()
     if form == "json":
-        _print_json(found)
+        print_json(found)
         return
-    _print_table(_about(found))
+    print_columns(_about(found))
     if signed:
         click.echo(f"signed by the key {signed['key']}")
     if served := found.get("served"):
-        click.echo(f"served: {served['said']}, {served['seconds']} s after its start, {_mib(served['memory'])}")
+        click.echo(f"served: {served['said']}, {served['seconds']} s after its start, {size(served['memory'])}")
 
 
 def _verified(bundle: str, key: Path) -> dict[str, Any]:
     from slipway.bundle.sign import verify
 
-    _say("verifying the signature")
+    say("verifying the signature")
     return verify(bundle, key=key).document()
 
 
 def _decrypted(stack: ExitStack, bundle: str, identity: Path) -> tuple[str, str]:
     from slipway.bundle.encrypt import decrypted
 
-    _say("decrypting")
+    say("decrypting")
     plain, digest = stack.enter_context(decrypted(bundle, identity))
     return str(plain), digest
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What goes wrong, as one sentence and the exit code 1."""
-    try:
-        yield
-    except BundleError as error:
-        raise click.ClickException(str(error)) from None
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("slipway"):
-            raise
-        raise click.ClickException(f"{error.name}: not installed; pip install 'slipway[bundle]'") from None
 
 
 def _options(given: dict[str, Any]) -> Any:
@@ -278,7 +258,7 @@ def _options(given: dict[str, Any]) -> Any:
 
     words = {key: given.pop(key) for key in ("title", "description", "license", "task", "tags", "dataset")}
     card = Card(**words, metrics={name: _number(name, text) for name, text in given.pop("metrics")})
-    return {**{key: value for key, value in given.items() if value is not None}, "card": card, "say": _say}
+    return {**{key: value for key, value in given.items() if value is not None}, "card": card, "say": say}
 
 
 def _labelled(file: Path, label: str) -> tuple[object, object]:
@@ -300,42 +280,17 @@ def _number(name: str, text: str) -> float:
         raise BundleError(f"--metric {name}: {text!r} is no number") from None
 
 
-def _say(text: str) -> None:
-    click.echo(f"{text} …", err=True)
-
-
 def _print_packed(found: Mapping[str, Any], form: str) -> None:
     if form == "json":
-        _print_json(found)
+        print_json(found)
         return
     exact = {True: "yes", False: "no, within the tolerance", None: "not asked"}[found["exact"]]
-    _print_table([*_about(found), ("equal to the bit", exact), ("directory", found["directory"])])
+    print_columns([*_about(found), ("equal to the bit", exact), ("directory", found["directory"])])
 
 
 def _about(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     model = found["model"]
-    rows = [("digest", found["digest"]), ("size", _mib(found["size"])), ("golden requests", str(found["golden"]))]
+    rows = [("digest", found["digest"]), ("size", size(found["size"])), ("golden requests", str(found["golden"]))]
     rows += [("backend", model["backend"]), ("max batch size", str(model["maxBatchSize"]))]
     rows += [("takes", f"{name} {datatype} {dims}") for name, datatype, dims in model["inputs"]]
     return rows + [("gives", f"{name} {datatype} {dims}") for name, datatype, dims in model["outputs"]]
-
-
-def _print_json(found: Mapping[str, Any]) -> None:
-    json.dump(found, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
-
-
-def _print_table(rows: list[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        click.echo(f"{name:<{width}}  {value}")
-
-
-def _print_columns(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _mib(count: int) -> str:
-    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"

@@ -27,7 +27,7 @@ from slipway.fetch.stores import Entry
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
 # The names of docs/contracts.md. Others in the Secret are somebody else's business.
-_KEYS: Final = {
+KEYS: Final = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"),
     "gs": ("GOOGLE_SERVICE_ACCOUNT_KEY", "GOOGLE_SERVICE_ACCOUNT"),
     "az": (
@@ -180,7 +180,7 @@ def _first(text: str) -> str:
     return line.rsplit(" - ", 1)[-1][:300]
 
 
-def open_store(source: Source, credentials: Path, policy: Policy) -> ObjectStore:
+def open_store(source: Source, credentials: Path, policy: Policy, kind: type[ObjectStore] = ObjectStore) -> ObjectStore:
     """The store of an s3://, gs:// or az:// address."""
     keys = read_keys(source.scheme, credentials)
     prefix = source.path or None
@@ -208,12 +208,12 @@ def open_store(source: Source, credentials: Path, policy: Policy) -> ObjectStore
             f"{source.uri}: the settings or keys cannot be used: {_first(str(error))}; correct the Secret or the spec"
         )
         raise FetchError(Reason.SOURCE_DENIED, message) from None
-    return ObjectStore(store, source.uri.rstrip("/"))
+    return kind(store, source.uri.rstrip("/"))
 
 
 def read_keys(scheme: str, credentials: Path) -> dict[str, str]:
     """The store's variables in the mounted Secret: one file a key."""
-    paths = {name: credentials / name for name in _KEYS[scheme]}
+    paths = {name: credentials / name for name in KEYS[scheme]}
     return {name: path.read_text().strip() for name, path in paths.items() if path.is_file()}
 
 

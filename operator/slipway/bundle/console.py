@@ -1,0 +1,55 @@
+"""What the commands share: how a result is printed, and how a fault ends them."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from slipway.bundle.errors import BundleError
+
+DIRECTORY: Final = click.Path(path_type=Path)
+FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+format_option: Final = click.option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How the result is printed."
+)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What goes wrong, as one sentence and the exit code 1."""
+    try:
+        yield
+    except BundleError as error:
+        raise click.ClickException(str(error)) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("slipway"):
+            raise
+        raise click.ClickException(f"{error.name}: not installed; pip install 'slipway[bundle]'") from None
+
+
+def say(text: str) -> None:
+    """What is being done, to people."""
+    click.echo(f"{text} …", err=True)
+
+
+def print_json(found: Mapping[str, Any]) -> None:
+    """The result to programs."""
+    json.dump(found, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Rows of cells, aligned."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def size(count: int) -> str:
+    """A number of bytes, to people."""
+    return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"

@@ -1,0 +1,96 @@
+"""The commands that move bundles between directories and stores."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from slipway.bundle.console import DIRECTORY, format_option, print_columns, print_json, say, size, told
+
+_KEYS = "A directory of keys, a file a variable, as the fetcher's Secret. [default: the environment]"
+_ENDPOINT = "Of an S3 store that is not AWS. [default: AWS_ENDPOINT_URL]"
+_QUICK_MILLISECONDS: Final = 5000.0
+endpoint_option = click.option("--endpoint", envvar="AWS_ENDPOINT_URL", help=_ENDPOINT)
+keys_option = click.option("--keys", type=DIRECTORY, help=_KEYS)
+anonymous_option = click.option("--anonymous", is_flag=True, help="A public bucket, read without keys.")
+digest_option = click.option("--digest", help="What must be there: sha256:….")
+
+
+@click.command()
+@click.argument("bundle", type=DIRECTORY)
+@click.argument("uri")
+@endpoint_option
+@keys_option
+@format_option
+def push(bundle: Path, uri: str, *, endpoint: str | None, keys: Path | None, form: str) -> None:
+    """Put BUNDLE at URI, where nothing else is. The same bytes once more do nothing."""
+    with told():
+        from slipway.bundle.place import Place
+        from slipway.bundle.transfer import push as library
+
+        _log()
+        found = library(bundle, Place(uri=uri, endpoint=endpoint, keys=keys), say=say)
+    _print(found.document(), form)
+
+
+@click.command()
+@click.argument("uri")
+@click.argument("out", type=DIRECTORY)
+@digest_option
+@endpoint_option
+@keys_option
+@anonymous_option
+@click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at OUT.")
+@format_option
+def pull(uri: str, out: Path, *, replace: bool, form: str, **place: Any) -> None:
+    """Get the bundle at URI into the directory OUT, each file verified."""
+    with told():
+        from slipway.bundle.place import Place
+        from slipway.bundle.transfer import pull as library
+
+        _log()
+        found = library(Place(uri=uri, **place), out, replace=replace, say=say)
+    _print(found.document(), form)
+
+
+@click.command()
+@click.argument("uri")
+@click.argument("to")
+@digest_option
+@endpoint_option
+@keys_option
+@anonymous_option
+@click.option("--to-endpoint", help="Of the other store, if it is another. [default: --endpoint]")
+@click.option("--to-keys", type=DIRECTORY, help="Keys of the other store. [default: --keys]")
+@format_option
+def copy(uri: str, to: str, *, to_endpoint: str | None, to_keys: Path | None, form: str, **place: Any) -> None:
+    """Put the bundle that is at URI at the address TO as well, under the same digest."""
+    with told():
+        from slipway.bundle.place import Place
+        from slipway.bundle.transfer import copy as library
+
+        _log()
+        target = Place(uri=to, endpoint=to_endpoint or place["endpoint"], keys=to_keys or place["keys"])
+        found = library(Place(uri=uri, **place), target, say=say)
+    _print(found.document(), form)
+
+
+def _log() -> None:
+    """Progress as the fetcher logs it, of what takes longer than a few seconds."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: record.relativeCreated > _QUICK_MILLISECONDS)
+    progress = logging.getLogger("slipway.fetch.progress")
+    progress.addHandler(handler)
+    progress.setLevel(logging.INFO)
+    progress.propagate = False
+
+
+def _print(found: dict[str, Any], form: str) -> None:
+    if form == "json":
+        print_json(found)
+        return
+    moved = f"{found['files']} files, {size(found['bytes'])}" if found["files"] else "nothing: it is there already"
+    signed = "yes" if found["signed"] else "no"
+    print_columns([("digest", found["digest"]), ("where", found["where"]), ("moved", moved), ("signed", signed)])

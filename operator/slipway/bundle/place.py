@@ -1,0 +1,77 @@
+"""Where a bundle is or goes: an address with the settings and keys of its store."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from slipway.bundle.errors import BundleError
+from slipway.fetch.policy import Policy
+from slipway.fetch.settings import S3, Settings, Source
+from slipway.fetch.stores.objects import KEYS
+from slipway.fetch.verdict import FetchError
+
+PATIENT: Final = Policy(read_seconds=300.0, stall_seconds=300.0)
+"""For uploads: a whole part has to go through within one answer's time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An address, and what is needed to get there."""
+
+    uri: str
+    digest: str | None = None
+    """What must be there."""
+    endpoint: str | None = None
+    """Of an S3 store that is not AWS."""
+    region: str | None = None
+    anonymous: bool = False
+    keys: Path | None = None
+    """A directory like the fetcher's Secret, a file a variable; without one they come from the environment."""
+
+    @property
+    def source(self) -> Source:
+        """As the fetcher reads it; BundleError for what is no address."""
+        s3 = S3(endpoint=self.endpoint, region=self.region, anonymous=self.anonymous or None)
+        source = Source(uri=self.uri, digest=self.digest, s3=s3 if self.uri.startswith("s3://") else None)
+        if "://" not in self.uri or not source.container:
+            raise BundleError(f"{self.uri}: no address; write it as s3://BUCKET/PREFIX")
+        return source
+
+    @contextmanager
+    def settings(self) -> Iterator[Settings]:
+        """The fetcher's settings; keys of the environment are handed over as its Secret would be."""
+        with tempfile.TemporaryDirectory(prefix="slipway-keys-") as scratch:
+            folder = Path(scratch)
+            yield Settings(
+                source=self.source,
+                model="model",
+                resolved=None,
+                root=folder,
+                source_root=folder,
+                credentials=self.keys or keys_of_environment(self.source.scheme, folder),
+                config=folder,
+                termination_log=folder / "termination-log",
+            )
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """The fetcher's verdicts as ours."""
+    try:
+        yield
+    except FetchError as error:
+        raise BundleError(f"{error.reason.value}: {error.message}") from None
+
+
+def keys_of_environment(scheme: str, folder: Path) -> Path:
+    """The store's variables, laid out in `folder` as the fetcher's Secret is."""
+    for name in KEYS.get(scheme, ("username", "password", "token")):
+        variable = name if name.isupper() else f"SLIPWAY_{name.upper()}"
+        if value := os.environ.get(variable):
+            (folder / name).touch(mode=0o600)
+            (folder / name).write_text(value)
+    return folder

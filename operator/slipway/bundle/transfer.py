@@ -1,0 +1,224 @@
+"""Bundles to stores and back, the same bytes under the same digest everywhere.
+
+A push takes its address with SHA256SUMS, put where nothing is yet: from then on nobody can push other bytes there, a
+push that was interrupted goes on where it was, and who reads meanwhile misses files instead of taking what is there for
+a bundle without a list. The fetcher's own survey has the last word.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, NotSupportedError
+
+from slipway.bundle import directory
+from slipway.bundle.assemble import quiet
+from slipway.bundle.check import check
+from slipway.bundle.encrypt import encrypted_in
+from slipway.bundle.errors import BundleError
+from slipway.bundle.place import PATIENT, Place, explained
+from slipway.fetch import sums
+from slipway.fetch.download import Download, Wanted
+from slipway.fetch.policy import MIB, Policy
+from slipway.fetch.progress import Progress
+from slipway.fetch.resume import persist
+from slipway.fetch.sources import open_store
+from slipway.fetch.stores import Entry, Store, objects
+from slipway.fetch.survey import survey
+from slipway.fetch.verdict import FetchError, Reason
+
+_WHOLE_BYTES: Final = 64 * MIB
+"""Up to here a file is put at once, on the condition that it is not there; stores take parts without conditions."""
+_PART_BYTES: Final = 16 * MIB
+_SIGNATURE_BYTES: Final = MIB
+_STREAMS: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """A bundle that is at an address, or in a directory, now."""
+
+    where: str
+    digest: str
+    files: int
+    """How many were moved: none, where all were there."""
+    bytes: int
+    signed: bool
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "where": self.where,
+            "digest": self.digest,
+            "files": self.files,
+            "bytes": self.bytes,
+            "signed": self.signed,
+        }
+
+
+class _Writable(objects.ObjectStore):
+    """A prefix of a bucket, to put files below."""
+
+    def create(self, path: str, content: bytes | Path) -> bool:
+        """Put a file where none is; False where one is already."""
+        with self._explained(self.where(path)):
+            try:
+                obstore.put(self._store, path, content, mode="create")
+            except AlreadyExistsError:
+                return False
+            except (NotSupportedError, NotImplementedError):
+                return self._if_absent(path, content)
+        return True
+
+    def upload(self, path: str, file: Path, progress: Progress) -> None:
+        """Put a large file in parts."""
+        with self._explained(self.where(path)):
+            chunks = progress.counted(_chunks(file))
+            obstore.put(self._store, path, chunks, use_multipart=True, chunk_size=_PART_BYTES, max_concurrency=_STREAMS)
+
+    def _if_absent(self, path: str, content: bytes | Path) -> bool:
+        """For stores that know no condition: look first."""
+        try:
+            obstore.head(self._store, path)
+        except FileNotFoundError:
+            obstore.put(self._store, path, content)
+            return True
+        return False
+
+
+def push(bundle: str | Path, place: Place, *, say: Callable[[str], None] = quiet) -> Moved:
+    """Put a bundle at an address where nothing else is. The same bytes once more do nothing."""
+    folder = Path(bundle)
+    say(f"checking {bundle}")
+    hashes = directory.verified(folder)
+    if not encrypted_in(folder):
+        check(folder)
+    if place.source.scheme not in {"s3", "gs", "az"}:
+        raise BundleError(f"{place.uri}: bundles are pushed to s3://, gs:// or az://; copy the directory yourself")
+    content = (folder / sums.NAME).read_bytes()
+    with place.settings() as settings, explained():
+        store = objects.open_store(settings.source, settings.credentials, PATIENT, _Writable)
+        assert isinstance(store, _Writable)
+        there = {entry.path: entry for entry in persist(store.list, place.uri, PATIENT)}
+        _take(store, there, hashes, content)
+        missing = [path for path in hashes if not _is_there(store, folder, path, there.get(path))]
+        say(f"putting {len(missing)} of {len(hashes)} files at {place.uri}")
+        moved = _put_all(store, folder, missing, place.uri)
+        signed = _put_signature(store, folder, there)
+        found = survey(store, replace(settings.source, digest=sums.digest_of(content)), PATIENT)
+        return Moved(where=place.uri, digest=found.digest, files=len(missing), bytes=moved, signed=signed)
+
+
+def pull(place: Place, out: str | Path, *, replace: bool = False, say: Callable[[str], None] = quiet) -> Moved:
+    """Get the bundle at an address into a directory, each file verified."""
+    if place.source.is_archive or place.source.scheme == "pvc":
+        raise BundleError(f"{place.uri}: an archive or a claim; name the address of a bundle's directory")
+    policy = Policy()
+    with place.settings() as settings, explained(), open_store(settings, policy) as store:
+        say(f"looking at {place.uri}")
+        found = survey(store, settings.source, policy)
+        if found.sums is None:
+            raise BundleError(
+                f"{place.uri}: has no {sums.NAME}, so nobody could tell whether it came whole; add the list"
+            )
+        with directory.staged(Path(out), replace=replace) as new:
+            progress = Progress(place.uri, found.size)
+            wanted = [Wanted(entry=entry, sha256=found.hashes[path]) for path, entry in found.entries.items()]
+            # Beside the target: a file is renamed from one to the other.
+            parts = tempfile.TemporaryDirectory(prefix=f"{new.name}-", dir=new.parent)
+            with parts as apart, progress.reported(policy.report_seconds):
+                Download(store, new, Path(apart), policy, progress).run(wanted)
+            (new / sums.NAME).write_bytes(found.sums)
+            signature = _read_signature(store, policy)
+            if signature is not None:
+                (new / sums.SIGNATURE).write_bytes(signature)
+            directory.verified(new)
+        return Moved(
+            where=str(out), digest=found.digest, files=len(wanted), bytes=found.size, signed=signature is not None
+        )
+
+
+def copy(source: Place, target: Place, *, say: Callable[[str], None] = quiet) -> Moved:
+    """The bundle at one address, at another: the same bytes, and so the same digest."""
+    with tempfile.TemporaryDirectory(prefix="slipway-copy-") as scratch:
+        pulled = pull(source, Path(scratch) / "bundle", say=say)
+        pushed = push(Path(scratch) / "bundle", target, say=say)
+        assert pushed.digest == pulled.digest
+        return pushed
+
+
+def _take(store: _Writable, there: Mapping[str, Entry], hashes: Mapping[str, str], content: bytes) -> None:
+    """The address is ours from here on, or was; BundleError where something else is."""
+    address = store.where("").rstrip("/")
+    if there and sums.NAME not in there:
+        raise BundleError(f"{address}: holds {min(there)} and no {sums.NAME}; push to an address of its own")
+    if sums.NAME not in there and persist(lambda: store.create(sums.NAME, content), address, PATIENT):
+        return
+    found = persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), PATIENT)
+    if found != content:
+        is_there, ours = sums.digest_of(found), sums.digest_of(content)
+        raise BundleError(f"{address}: holds {is_there}, and this bundle is {ours}; push to an address of its own")
+    if strange := sorted(there.keys() - hashes.keys() - {sums.NAME, sums.SIGNATURE}):
+        raise BundleError(f"{store.where(strange[0])}: not of this bundle; delete it, or push to an address of its own")
+
+
+def _is_there(store: _Writable, folder: Path, path: str, entry: Entry | None) -> bool:
+    """Whether a push that was interrupted has put the file already: what is there is whole."""
+    if entry is None:
+        return False
+    size = (folder / path).stat().st_size
+    if entry.size != size:
+        raise BundleError(
+            f"{store.where(path)}: has {entry.size} bytes and the bundle's {size}; delete it and push again"
+        )
+    return True
+
+
+def _put_all(store: _Writable, folder: Path, paths: list[str], where: str) -> int:
+    total = directory.size(folder, paths)
+    progress = Progress(where, total)
+    with progress.reported(Policy().report_seconds), ThreadPoolExecutor(_STREAMS, "put") as threads:
+        for _ in threads.map(lambda path: _put(store, folder, path, progress), paths):
+            pass
+    return total
+
+
+def _put(store: _Writable, folder: Path, path: str, progress: Progress) -> None:
+    file = folder / path
+    if (size := file.stat().st_size) > _WHOLE_BYTES:
+        persist(lambda: store.upload(path, file, progress), store.where(path), PATIENT)
+        return
+    persist(lambda: store.create(path, file), store.where(path), PATIENT)
+    progress.add(size)
+
+
+def _put_signature(store: _Writable, folder: Path, there: Mapping[str, Entry]) -> bool:
+    """Whether the bundle is signed there. A signature comes to a bundle that was pushed before, and replaces none."""
+    file = folder / sums.SIGNATURE
+    if not file.is_file():
+        return sums.SIGNATURE in there
+    content = file.read_bytes()
+    if not persist(lambda: store.create(sums.SIGNATURE, content), store.where(sums.SIGNATURE), PATIENT):
+        found = _read_signature(store, PATIENT)
+        if found != content:
+            raise BundleError(f"{store.where(sums.SIGNATURE)}: another signature is there; delete it and push again")
+    return True
+
+
+def _read_signature(store: Store, policy: Policy) -> bytes | None:
+    try:
+        return persist(lambda: store.read(sums.SIGNATURE, _SIGNATURE_BYTES), store.where(sums.SIGNATURE), policy)
+    except FetchError as error:
+        if error.reason is Reason.SOURCE_NOT_FOUND:
+            return None
+        raise
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while chunk := opened.read(MIB):
+            yield chunk
