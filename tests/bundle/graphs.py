@@ -58,6 +58,13 @@ def same(file: Path, kinds: Sequence[str], dims: Dims = ("batch", 3)) -> Path:
     return save(file, nodes, {f"in_{k}": (k, dims) for k in kinds}, {f"out_{k}": (k, dims) for k in kinds})
 
 
+def named(file: Path, names: Sequence[str]) -> Path:
+    """An input of each name, and an output that is equal to it."""
+    nodes = [helper.make_node("Identity", [name], [f"{name} again"]) for name in names]
+    dims = ("batch", 3)
+    return save(file, nodes, dict.fromkeys(names, ("FP32", dims)), {f"{n} again": ("FP32", dims) for n in names})
+
+
 def logarithm(file: Path) -> Path:
     """NaN for what is below zero, an infinity for zero."""
     return save(file, [helper.make_node("Log", ["x"], ["y"])], {"x": ("FP32", ("n", 1))}, {"y": ("FP32", ("n", 1))})

@@ -84,12 +84,6 @@ def test_check_says_what_the_cluster_would(bundle: Path, spoil: Any, message: st
     assert "pvc://" not in checked.stderr
 
 
-def test_an_address_that_nobody_answers_is_named() -> None:
-    checked = slipway("check", "http://127.0.0.1:1/bundle")
-    assert checked.exit_code == 1
-    assert "SourceUnavailable: http://127.0.0.1:1/bundle/SHA256SUMS" in checked.stderr
-
-
 def test_what_cannot_be_packed_is_one_sentence(model: Path) -> None:
     fixed = graphs.linear(model.parent / "fixed.onnx", takes=(1, 1), gives=(1, 1))
     packed = slipway("pack", "onnx", fixed, "--inputs", model.parent / "rows.npz", "--out", model.parent / "b")

@@ -97,6 +97,11 @@ def test_an_estimator_that_has_no_converter_is_named(out: Out) -> None:
         pack.sklearn(HomeMade().fit(X, y), X, **out)
 
 
+def test_rows_of_another_width_are_named(out: Out) -> None:
+    with pytest.raises(pack.BundleError, match=r"LinearRegression: does not take the examples: X has 3 features"):
+        pack.sklearn(LinearRegression().fit(X, y), X[:, :3], **out)
+
+
 def test_what_is_no_model_is_named(out: Out) -> None:
     with pytest.raises(pack.BundleError, match=r"DataFrame: .*"):
         pack.sklearn(pandas.DataFrame({"a": [1.0]}), X, **out)

@@ -1,6 +1,8 @@
 """What goes wrong on the way to a bundle, in one sentence: file or tensor, what was found, what to do."""
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -15,3 +17,15 @@ def need(module: str, *, install: str, why: str) -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or module
         raise BundleError(f"{missing}: not installed, and {why}; pip install {install}") from None
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """A model in memory that is asked the examples: whatever its code raises, in one sentence."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except Exception as error:  # noqa: BLE001  it is the user's code
+        words = " ".join(str(error).split())[:400] or type(error).__name__
+        raise BundleError(f"{what}: does not take the examples: {words}; give rows as it was trained with") from None

@@ -7,7 +7,7 @@ from typing import Any
 from slipway.bundle import graph
 from slipway.bundle.assemble import MODEL, Options, Packed, pack_graph, quiet, renamed, scratch
 from slipway.bundle.batches import Reference
-from slipway.bundle.errors import BundleError, need
+from slipway.bundle.errors import BundleError, asking, need
 from slipway.bundle.tensors import Array, Arrays, Signature, by_name, take, to_array
 
 
@@ -56,7 +56,8 @@ def _shaped(inputs: object, rows: Mapping[str, Any]) -> Any:
 
 def _asked(model: Any, rows: Any) -> tuple[Array, ...]:
     """The model's answers, in the order of its outputs."""
-    answer = model.predict_on_batch(rows)
+    with asking(model.name):
+        answer = model.predict_on_batch(rows)
     values = answer.values() if isinstance(answer, Mapping) else answer
     listed = values if isinstance(answer, Mapping | tuple | list) else [answer]
     return tuple(to_array(value, f"output {index}") for index, value in enumerate(listed))

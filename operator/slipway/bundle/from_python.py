@@ -5,7 +5,7 @@ from pathlib import Path
 
 from slipway.bundle import golden
 from slipway.bundle.assemble import Options, Packed, max_batch_size, write
-from slipway.bundle.errors import BundleError
+from slipway.bundle.errors import BundleError, asking
 from slipway.bundle.tensors import FREE, Array, Arrays, Declared, Signature, datatype_of, rows_of, to_array
 
 FILE = "model.py"
@@ -27,7 +27,8 @@ def pack(
     rows = {name: to_array(value, name) for name, value in inputs.items()}
     batched = max_batch_size(options) > 0
     count = rows_of(rows)
-    given = answers(rows) if callable(answers) else answers
+    with asking("answers"):
+        given = answers(rows) if callable(answers) else answers
     right = {name: to_array(value, name) for name, value in given.items()}
     if not right:
         raise BundleError("answers: there are none; say what the model must answer to the examples")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from slipway.bundle import graph
 from slipway.bundle.assemble import MODEL, Options, Packed, pack_graph, quiet, scratch
 from slipway.bundle.batches import Reference
-from slipway.bundle.errors import BundleError, need
+from slipway.bundle.errors import BundleError, asking, need
 from slipway.bundle.tensors import Array, Arrays, Signature, by_name, datatype_of, to_array
 
 _INPUT: Final = "x"
@@ -120,7 +120,8 @@ def _double(array: Array) -> Array:
 def _answers(estimator: Any, asked: Any, methods: list[str], signature: Signature) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for method, output in zip(methods, signature.outputs, strict=True):
-        answer = getattr(estimator, method)(asked)
+        with asking(type(estimator).__name__):
+            answer = getattr(estimator, method)(asked)
         array = to_array(answer.toarray() if hasattr(answer, "toarray") else answer, output.name)
         found[output.name] = array.reshape(-1, 1) if array.ndim == 1 and len(output.dims or ()) == 2 else array
     return by_name(found, signature.outputs, "scikit-learn's answers")

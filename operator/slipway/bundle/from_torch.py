@@ -8,7 +8,7 @@ from typing import Any, Final
 from slipway.bundle import graph
 from slipway.bundle.assemble import MODEL, Options, Packed, pack_graph, quiet, scratch
 from slipway.bundle.batches import Reference
-from slipway.bundle.errors import BundleError, need
+from slipway.bundle.errors import BundleError, asking, need
 from slipway.bundle.tensors import Array, Arrays, by_name, take, to_array
 
 _EXPORTED_ROWS: Final = 2
@@ -72,12 +72,19 @@ def _rows(module: Any, inputs: object) -> dict[str, Array]:
 
 def _asked(torch: Any, module: Any, rows: Arrays) -> dict[str, Array]:
     """The module's answers, by key or by place."""
-    with torch.no_grad():
-        answer = module(*[torch.from_numpy(array.copy()) for array in rows.values()])
+    with torch.no_grad(), asking(type(module).__name__):
+        answer = module(*_tensors(torch, module, rows))
     if isinstance(answer, Mapping):
         return {str(key): to_array(value, str(key)) for key, value in answer.items()}
     values = answer if isinstance(answer, tuple | list) else [answer]
     return {f"output_{index}": to_array(value, f"output_{index}") for index, value in enumerate(values)}
+
+
+def _tensors(torch: Any, module: Any, rows: Arrays) -> tuple[Any, ...]:
+    """The rows where the module's weights are."""
+    weights = next(iter(module.parameters()), None)
+    device = "cpu" if weights is None else weights.device
+    return tuple(torch.from_numpy(array.copy()).to(device) for array in rows.values())
 
 
 def _output_names(answers: Mapping[str, Array], outputs: Sequence[str]) -> list[str]:
@@ -97,7 +104,7 @@ def _dynamic(rows: Arrays, names: Sequence[str], dynamic: Dynamic, *, batched: b
 
 
 def _export(torch: Any, module: Any, rows: Arrays, file: Path, dynamic: Mapping[str, Mapping[int, str]]) -> None:
-    arguments = tuple(torch.from_numpy(array.copy()) for array in rows.values())
+    arguments = _tensors(torch, module, rows)
     known = inspect.signature(torch.onnx.export).parameters
     how: dict[str, Any] = {"input_names": list(rows), "output_names": [n for n in dynamic if n not in rows]}
     if "external_data" in known:
