@@ -8,7 +8,7 @@ import pytest
 
 from slipway.core.analysis.look import Look
 from slipway.triton.metrics import ModelMetrics
-from tests.core.cluster.scenario import ERRORS, canary, goes_on, pods_come, shares
+from tests.core.cluster.scenario import ERRORS, canary, changing, counts, goes_on, pods_come, shares
 from tests.core.cluster.simulator import Simulator
 
 LONG = timedelta(hours=3)
@@ -187,3 +187,49 @@ def test_a_wait_from_before_a_sleep_is_not_told_as_if_it_had_lasted() -> None:
     cluster.settle()
     assert cluster.condition("Stalled")["status"] == "False"
     del ends
+
+
+def deleted(cluster: Simulator) -> Callable[[], None]:
+    """Somebody deletes what serves."""
+    name = cluster.revision_named("3")
+    del cluster.objects["Deployment", name]
+    cluster.pods = {pod: body for pod, body in cluster.pods.items() if not pod.startswith(name)}
+    return lambda: None
+
+
+def scaled_by_hand(cluster: Simulator) -> Callable[[], None]:
+    """Somebody takes pods off what serves."""
+    cluster.objects["Deployment", cluster.revision_named("3")]["spec"]["replicas"] = 1
+    return lambda: None
+
+
+def scaled_up(cluster: Simulator) -> Callable[[], None]:
+    """Somebody asks for twice as many."""
+    cluster.spec["replicas"] *= 2
+    return lambda: None
+
+
+@pytest.mark.parametrize("disturbed", [asleep, scaled_to_nothing, deleted, scaled_by_hand, scaled_up])
+@pytest.mark.parametrize("replicas", [1, 2, 4])
+@pytest.mark.parametrize(
+    "rollout",
+    [
+        {"type": "BlueGreen", "blueGreen": {"beforeSwitch": [{"pause": {}}]}},
+        {"type": "Canary", "canary": {"steps": [{"pause": {}}, {"weight": 50}, {"pause": {}}]}},
+        {"type": "Canary", "canary": {"steps": [{"weight": 0}, {"pause": {}}, {"weight": 50}, {"pause": {}}]}},
+    ],
+    ids=["blue-green", "pause first", "weight 0"],
+)
+def test_without_a_gateway_what_serves_is_whole_at_0_percent_whatever_happens_to_it(
+    rollout: dict[str, Any], replicas: int, disturbed: Callable[[Simulator], Callable[[], None]]
+) -> None:
+    cluster = changing(rollout, replicas=replicas, traffic=None)
+    pods_come(cluster)
+    ends = disturbed(cluster)
+    pods_come(cluster)
+    ends()
+    for _ in range(3):
+        pods_come(cluster)
+    assert cluster.status["phase"] == "Paused"
+    assert cluster.selected() == cluster.revision_named("3").removeprefix("churn-")
+    assert counts(cluster) == {"3": cluster.spec["replicas"], "4": 1}

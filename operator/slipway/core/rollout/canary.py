@@ -135,14 +135,17 @@ def exact_step(status: CanaryStatus, facts: Facts, policy: Policy) -> ExactStep 
 
 def limits_of(status: CanaryStatus, facts: Facts, policy: Policy) -> Limits:
     """With a gateway, room for two whole versions. Without one, old and new share the number of pods; of a single one
-    there are two for as long as both have to answer."""
+    there are two for as long as both have to answer. At 0 % the candidate's pods are on top of those that are needed.
+    """
     if facts.route is not None:
         return Limits(needed=facts.needed, surge=facts.needed)
     spans = not facts.bystanders
     if is_over(status, policy):
         return Limits(needed=facts.needed, surge=1, spans=spans)
-    pods = wanted_pods(status, facts, policy)
-    return Limits(needed=max(facts.needed, 2), surge=1, spans=spans and status.weight > 0, most=pods)
+    pods, shares = wanted_pods(status, facts, policy), status.weight > 0
+    several = shares or len(facts.traffic.reaches) > 1
+    needed = max(facts.needed, 2) if several else facts.needed
+    return Limits(needed=needed, surge=1, spans=spans and shares, most=pods)
 
 
 def _named(policy: Policy) -> str:

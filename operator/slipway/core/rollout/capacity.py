@@ -42,7 +42,8 @@ class Limits:
     apart: bool = False
     """The old side's pods have to be gone before the new side's start."""
     most: int | None = None
-    """Pods of the new side, as long as it may not have them all; the old side has the others."""
+    """Pods of the new side, as long as it may not have them all. The old side has the others, and all where they do not
+    share the traffic."""
 
     @property
     def floor(self) -> int:
@@ -81,13 +82,20 @@ def _target(limits: Limits) -> int:
     return limits.needed if limits.most is None else min(limits.most, limits.needed)
 
 
+def _stays(up: Side, limits: Limits, root: frozenset[str]) -> int:
+    """Pods that the old side should have at this step, none in the end. The new side's are on top for as long as no
+    traffic may reach them: they carry nothing."""
+    shares = limits.most is None or limits.spans or up.revision in root
+    return limits.needed - (_target(limits) if shares else 0)
+
+
 def _in_need(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> Iterator[tuple[Side, int]]:
     """Who may have more pods, and how many, in that order. What serves comes first for as long as nobody else does: it
     has proven itself."""
     serves_alone = [side for side in down if root == {side.revision} and not side.expendable]
     shares = limits.spans and up.carries
     if limits.most is not None:
-        yield from ((side, limits.needed - _target(limits)) for side in down[-1:])
+        yield from ((side, _stays(up, limits, root)) for side in down[-1:])
     elif not shares and limits.unavailable < limits.needed:
         yield from ((side, limits.floor) for side in serves_alone)
     yield up, _target(limits)
@@ -114,7 +122,7 @@ def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[st
     reaching = [side for side in down if side.revision in root]
     spare = reached + sum(side.carries for side in reaching) - limits.floor
     broken = max(0, reached + sum(side.count for side in reaching) - limits.floor)
-    stays = limits.needed - _target(limits)
+    stays = _stays(up, limits, root)
     way_back = limits.needed + limits.surge - _target(limits) if up.revision in root else 0
     counts = {}
     for side in down:

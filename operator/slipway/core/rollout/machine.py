@@ -157,8 +157,9 @@ def _blocked(facts: Facts) -> Finding | None:
 def _old_side_lacks(state: State, facts: Facts, candidate: RevisionFacts) -> Finding | None:
     """Without a gateway shares are numbers of pods: the candidate has its own, and the old version has lost some."""
     stable, rollout = facts.of(state.stable), state.rollout
-    by_steps = rollout is not None and rollout.canary is not None and facts.route is None
-    if stable is None or not by_steps or not 0 < candidate.count <= candidate.available < facts.needed:
+    steps = rollout.canary if rollout and facts.route is None else None
+    shares = steps is not None and (steps.weight > 0 or candidate.revision in facts.traffic.reaches)
+    if stable is None or not shares or not 0 < candidate.count <= candidate.available < facts.needed:
         return None
     if stable.available >= stable.count or stable.available + candidate.available >= facts.needed:
         return None
