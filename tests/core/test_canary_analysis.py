@@ -258,3 +258,68 @@ def test_answers_are_compared_on_the_golden_requests_of_the_bundle() -> None:
     pods_come(cluster)
     (look,) = analyses(cluster)
     assert [list(exam.requests) for exam in look.exams] == [told]
+
+
+def goes(cluster: Simulator, version: str) -> str:
+    """All pods of a version are evicted, or their nodes drained, and others load the model."""
+    name = cluster.revision_named(version)
+    cluster.objects["Deployment", name]["status"] = {}
+    loads = cluster.ready_status()["conditions"][:2]
+    cluster.kubelet(name, status={"phase": "Running", "conditions": loads})
+    renamed(cluster, name)
+    goes_on(cluster)
+    return name
+
+
+def comes_back(cluster: Simulator, name: str) -> None:
+    """They are ready."""
+    cluster.kubelet(name)
+    renamed(cluster, name)
+    goes_on(cluster)
+
+
+def renamed(cluster: Simulator, name: str) -> None:
+    """Other pods than before."""
+    for pod, body in cluster.pods.items():
+        if pod.startswith(name):
+            body["metadata"]["uid"] = f"another-{pod}"
+
+
+@pytest.mark.parametrize("on_inconclusive", ["Fail", "Pause"])
+@pytest.mark.parametrize("away", [10, 45, 200])
+@pytest.mark.parametrize("version", ["4", "3"])
+def test_pods_that_are_replaced_are_measured_anew_and_no_round_is_lost_for_it(
+    version: str, away: int, on_inconclusive: str
+) -> None:
+    cluster = analysed(onInconclusive=on_inconclusive, metrics=[{**ERRORS, "maxRatio": "2"}])
+    cluster.pass_time(seconds=10)
+    name = goes(cluster, version)
+    seen = {"3": ModelMetrics(succeeded=1000), "4": ModelMetrics(succeeded=1000)}
+    for _ in range(away // 5):
+        cluster.pass_time(seconds=5)
+        cluster.looks(metrics=seen)
+        goes_on(cluster)
+    comes_back(cluster, name)
+    for minute in range(2, 5):
+        cluster.looks(metrics=seen)
+        cluster.pass_time(minutes=1)
+        seen = dict.fromkeys(("3", "4"), ModelMetrics(succeeded=1000 * minute))
+        cluster.looks(metrics=seen)
+        goes_on(cluster)
+    assert "refused" not in cluster.status
+    assert "AnalysisInconclusive" not in told(cluster)
+    assert analysis(cluster).get("inconclusives", 0) == 0
+    for name in cluster.deployments():
+        cluster.objects["Deployment", name]["status"] = {}
+        comes_back(cluster, name)
+    assert shares(cluster) == {"3": 50, "4": 50}
+
+
+def test_a_server_that_starts_again_in_its_pod_is_measured_all_the_same() -> None:
+    cluster = analysed()
+    name = cluster.revision_named("4")
+    for pod, body in cluster.pods.items():
+        if pod.startswith(name):
+            body["status"]["containerStatuses"][0]["restartCount"] = 1
+    round_of(cluster, succeeded=100, failed=50)
+    assert cluster.status["refused"]["reason"] == "AnalysisFailed"

@@ -31,8 +31,28 @@ def advanced(
     if evidence.before is None and any(metric.built_in for metric in analysis.metrics):
         # The operator has started since, and knows no earlier look: its fault, not a round that says nothing.
         return status.evolve(next_at=evidence.after.at + duration(analysis.interval))
+    if missed := _missed(analysis, evidence, candidate, stable):
+        again = f"pods of {missed.version} were replaced since the last look; measured anew in {analysis.interval}"
+        return status.evolve(next_at=evidence.after.at + duration(analysis.interval), message=again)
     round_ = [measure(metric, evidence, candidate, stable) for metric in analysis.metrics]
     return judge(analysis, status, round_, now, endless=endless)
+
+
+def _missed(analysis: Analysis, evidence: Evidence, candidate: Contender, stable: Contender) -> Contender | None:
+    """Who has no pod that was there at both looks, for which the candidate can do nothing: its own were replaced by
+    others, as a server that ends starts again in its pod; or those that it is compared with."""
+    if evidence.before is None:
+        return None
+    earlier, later = (
+        {sample.pod: sample.revision for sample in look.pods} for look in (evidence.before, evidence.after)
+    )
+    stay = {revision for pod, revision in later.items() if pod in earlier}
+    compared = any(metric.built_in and metric.max_ratio is not None for metric in analysis.metrics)
+    if compared and stable.revision not in stay:
+        return stable
+    own = candidate.revision
+    replaced = own in earlier.values() and own in later.values() and own not in stay
+    return candidate if replaced and any(metric.built_in for metric in analysis.metrics) else None
 
 
 def looks_at(status: AnalysisStatus, evidence: Evidence | None) -> datetime | None:

@@ -91,6 +91,26 @@ def stood_still(rollout: RolloutStatus, since: datetime | None, now: datetime) -
     return rollout.evolve(canary=status.evolve(since=min(now, status.since + held), analysis=rests))
 
 
+def rested_for_pods(
+    rollout: RolloutStatus, facts: Facts, candidate: RevisionRef | None, policy: Policy
+) -> RolloutStatus:
+    """The rollout whose analysis rests while all pods that it has looked at are gone, and the step's are not there
+    again: an eviction or a drained node is nothing that the version did."""
+    status, known = rollout.canary, facts.of(candidate)
+    if (
+        status is None
+        or status.analysis is None
+        or known is None
+        or known.available >= wanted_pods(status, facts, policy)
+    ):
+        return rollout
+    evidence = facts.evidence.get(analysis_gate.topic(known.revision, status.analysis))
+    looked_at = {sample.pod for sample in evidence.after.of(known.revision)} if evidence else set()
+    if not looked_at or looked_at & {pod.uid for pod in known.pods}:
+        return rollout
+    return rollout.evolve(canary=status.evolve(analysis=analysis_gate.rested(status.analysis)))
+
+
 def skipped(rollout: RolloutStatus, policy: Policy, now: datetime) -> RolloutStatus | None:
     """Past the pause or the analysis that the canary stands in, as somebody asks; None where it stands in none."""
     status = rollout.canary

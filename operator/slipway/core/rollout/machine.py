@@ -94,6 +94,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         or _old_side_lacks(state, facts, candidate)
     )
     rollout, problem, late = _judged(rollout, candidate, outside, policy, now)
+    rollout = canary.rested_for_pods(rollout, facts, state.candidate, policy)
     state = mirroring.measured(replace(state, rollout=rollout), facts)
     state, events = analysis_gate.analysed(state, facts, policy, now)
     rollout = state.rollout or rollout
