@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.cluster.scenario import GATEWAY, canary, counts, goes_on, pods_come, ready, shares, told
+from tests.core.cluster.scenario import GATEWAY, canary, changing, counts, goes_on, pods_come, ready, shares, told
 from tests.core.cluster.simulator import Simulator
 
 
@@ -86,6 +86,58 @@ def test_a_canary_that_is_called_off_while_a_stable_pod_is_missing_gets_no_more_
     goes_on(cluster)
     assert shares(cluster).get("4", 0) <= 10
     assert cluster.selected() == cluster.status["stable"]["revision"]
+
+
+def asks_for_a_fix(cluster: Simulator) -> None:
+    cluster.edit(version="5")
+
+
+def pauses(cluster: Simulator) -> None:
+    cluster.request = f"pause/{candidate(cluster)}"
+
+
+def calls_off(cluster: Simulator) -> None:
+    cluster.request = f"abort/{candidate(cluster)}"
+
+
+def does_nothing(cluster: Simulator) -> None:
+    pass
+
+
+BLUE_GREEN: dict[str, Any] = {"type": "BlueGreen", "blueGreen": {"afterSwitch": [{"pause": {}}]}}
+HALF: dict[str, Any] = {"type": "Canary", "canary": {"steps": [{"weight": 50}, {"pause": {}}]}}
+
+
+@pytest.mark.parametrize("left", [1, 0])
+@pytest.mark.parametrize("does", [does_nothing, asks_for_a_fix, pauses, calls_off])
+@pytest.mark.parametrize("rollout", [BLUE_GREEN, HALF], ids=["blue-green", "canary"])
+def test_a_share_that_neither_can_carry_stays_where_it_is(rollout: dict[str, Any], does: Any, left: int) -> None:
+    """A candidate that loses pods hands nothing to a stable version that has none."""
+    cluster = changing(rollout)
+    for _ in range(4):
+        pods_come(cluster)
+    before = shares(cluster)
+    partly(cluster, "3", 0)
+    goes_on(cluster)
+    does(cluster)
+    goes_on(cluster)
+    partly(cluster, "4", left)
+    goes_on(cluster)
+    assert shares(cluster) == before
+
+
+def test_a_share_that_the_candidate_can_not_carry_goes_to_stable_as_far_as_that_can() -> None:
+    cluster = changing(BLUE_GREEN)
+    for _ in range(4):
+        pods_come(cluster)
+    partly(cluster, "3", 2)
+    goes_on(cluster)
+    partly(cluster, "4", 1)
+    goes_on(cluster)
+    assert shares(cluster) == {"3": 50, "4": 50}
+    partly(cluster, "4", 0)
+    goes_on(cluster)
+    assert shares(cluster) == {"3": 100}
 
 
 @pytest.mark.parametrize("full", [False, True])

@@ -4,7 +4,7 @@ What was decided of the traffic is kept in status and is what serves, as far as 
 is missing, edited or not ours is put back to it; that nobody can be seen to serve is never a reason to take pods away.
 Three rules hold on every way, forward, back and standing still:
 
-- a revision never gets a larger share than its available pods can carry, nor any without a Service of its own;
+- a revision is never given a larger share than its available pods can carry, nor any without a Service of its own;
 - a share that goes back never grows, and stable goes on carrying at least what it carries;
 - what neither can carry stays where it is.
 """
@@ -90,18 +90,18 @@ def can_carry(pods: int, needed: int) -> int:
     return min(WHOLE, WHOLE * pods // needed) if needed else 0
 
 
-def split(
-    wanted: int, *, stable: str, candidate: str, others: Sequence[str], now: Mapping[str, int], can: Mapping[str, int]
-) -> dict[str, int]:
-    """Exact shares in percent: `wanted` for the candidate, the rest for the stable revision, as far as they can carry
-    it. `now` is what each has, `can` what its pods can carry; `others` have traffic and are to lose it."""
-    shares = dict.fromkeys((stable, candidate, *others), 0)
-    shares[candidate] = min(wanted, can.get(candidate, 0))
-    lacking = WHOLE - shares[candidate] - max(can.get(stable, 0), now.get(stable, 0))
-    for revision in (*others, candidate):
-        spare = min(now.get(revision, 0), can.get(revision, 0)) - shares[revision]
-        kept = max(0, min(lacking, spare))
-        shares[revision] += kept
-        lacking -= kept
-    shares[stable] += WHOLE - sum(shares.values())
-    return shares
+def split(wanted: Mapping[str, int], *, stable: str, now: Mapping[str, int], can: Mapping[str, int]) -> dict[str, int]:
+    """Exact shares in percent: what is `wanted` for each other revision, the rest for the stable one, as far as they
+    can carry it. `now` is what each has, `can` what its pods can carry. What stable lacks the others keep of what they
+    have, in their order: first what they can carry, then, where nobody can, what they have as long as a pod of theirs
+    answers or none of stable's does."""
+    shares = {name: min(share, can.get(name, 0)) for name, share in wanted.items()}
+    lacking = WHOLE - sum(shares.values()) - max(can.get(stable, 0), now.get(stable, 0))
+    carried = {name: min(now.get(name, 0), can.get(name, 0)) for name in shares}
+    answered = {name: now.get(name, 0) if can.get(name) or not can.get(stable) else 0 for name in shares}
+    for most in (carried, answered):
+        for name, limit in most.items():
+            kept = max(0, min(lacking, limit - shares[name]))
+            shares[name] += kept
+            lacking -= kept
+    return {stable: WHOLE - sum(shares.values()), **shares}

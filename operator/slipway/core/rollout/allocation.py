@@ -142,7 +142,8 @@ def _traffic_first(wanted: Allocation, sides: list[Side], within: Limits, leads:
 
 
 def _no_larger(state: State, facts: Facts) -> Traffic:
-    """The traffic as it was decided; of exact shares what no pods are there for goes back to stable."""
+    """The traffic as it was decided; of exact shares what no pods are there for goes back to stable as it can carry
+    it."""
     stable, candidate = facts.of(state.stable), facts.of(state.candidate)
     if facts.traffic.shares is None or stable is None:
         return facts.traffic
@@ -176,26 +177,17 @@ def _shares(
     facts: Facts, stable: RevisionFacts, candidate: RevisionFacts | None, weight: int, *, keep: bool = False
 ) -> dict[str, int]:
     """Percent by revision. With `keep`, those that are superseded keep what they have as well, as they can carry it."""
-    now = facts.shares
     can = {
         name: can_carry(revision.carries, facts.needed) if revision.addressable else 0
         for name, revision in facts.revisions.items()
     }
-    names = [name for name in facts.revisions if name != stable.revision]
-    if keep:
-        kept = {name: min(now.get(name, 0), can[name]) for name in names}
-        if candidate:
-            kept[candidate.revision] = min(weight, can[candidate.revision])
-        return {stable.revision: WHOLE - sum(kept.values()), **kept}
-    first = candidate.revision if candidate else (names or [""])[0]
-    others = [name for name in facts.superseded if name != first]
-    return {
-        name: share
-        for name, share in split(
-            weight, stable=stable.revision, candidate=first, others=others, now=now, can=can
-        ).items()
-        if name
-    }
+    now = facts.shares
+    others = (*facts.superseded, *(name for name in facts.revisions if name not in facts.superseded))
+    wanted = {name: now.get(name, 0) if keep else 0 for name in others if name in can and name != stable.revision}
+    if candidate:  # the last to keep what stable lacks
+        wanted.pop(candidate.revision, None)
+        wanted[candidate.revision] = weight
+    return split(wanted, stable=stable.revision, now=now, can=can)
 
 
 def _giving(facts: Facts, other: RevisionFacts | None, *, back: bool) -> list[Side]:
