@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from slipway.core.names import REVISION
 from tests.core.cluster.scenario import GATEWAY, canary, changing, counts, goes_on, pods_come, ready, shares, told
 from tests.core.cluster.simulator import Simulator
 
@@ -364,3 +365,107 @@ def test_a_candidate_that_a_header_led_to_drains_however_that_ends(ends: Callabl
         cluster.pass_time(seconds=31)
         goes_on(cluster)
     assert name not in cluster.deployments()
+
+
+def reached(cluster: Simulator) -> dict[str, int]:
+    """Ready pods by version that the root Service selects."""
+    selector = cluster.objects["Service", "churn"]["spec"]["selector"].items()
+    versions = {f"churn-{entry['revision']}": entry["version"] for entry in cluster.status["revisions"]}
+    found: dict[str, int] = {}
+    for name, pod in cluster.pods.items():
+        ready = {"type": "Ready", "status": "True"}.items()
+        answers = any(ready <= each.items() for each in pod["status"].get("conditions", []))
+        if answers and selector <= pod["metadata"]["labels"].items():
+            version = versions.get(name.rpartition("-")[0], "unlisted")
+            found[version] = found.get(version, 0) + 1
+    return found
+
+
+def asked_for_again(rollout: dict[str, Any]) -> Simulator:
+    """4 has half of a canary without a gateway, then 5 is asked for by other rules."""
+    cluster = changing(HALF, traffic=None)
+    for _ in range(6):
+        pods_come(cluster)
+    assert reached(cluster) == {"3": 2, "4": 2}
+    cluster.spec["rollout"] = rollout
+    cluster.starts("5")
+    return cluster
+
+
+NOT_YET: dict[str, dict[str, Any]] = {
+    "pause": {"type": "Canary", "canary": {"steps": [{"pause": {}}, {"weight": 50}]}},
+    "weight 0": {"type": "Canary", "canary": {"steps": [{"weight": 0}, {"pause": {}}, {"weight": 50}]}},
+    "blue-green": {"type": "BlueGreen"},
+}
+
+
+@pytest.mark.parametrize("rollout", NOT_YET.values(), ids=NOT_YET)
+def test_a_service_that_spans_earlier_versions_reaches_no_candidate_before_its_step(rollout: dict[str, Any]) -> None:
+    """Its selector cannot leave one version out: stable takes back what it has lost, then the candidate starts."""
+    cluster = asked_for_again(rollout)
+    assert counts(cluster).get("5", 0) == 0
+    assert cluster.condition("Ready")["reason"] == "Draining"
+    for _ in range(8):
+        for name in cluster.deployments():
+            cluster.kubelet(name)
+        assert set(reached(cluster)) in ({"3", "4"}, {"3"}, {"5"})
+        assert sum(reached(cluster).values()) >= 4
+        cluster.settle()
+    assert counts(cluster)["5"] > 0
+
+
+def test_a_candidate_shut_out_by_a_stable_version_that_never_gets_whole_is_told_of_in_time() -> None:
+    cluster = asked_for_again(NOT_YET["weight 0"])
+    for _ in range(3):
+        partly(cluster, "3", 2)
+        cluster.settle()
+    assert counts(cluster).get("5", 0) == 0
+    cluster.pass_time(minutes=45)
+    cluster.settle()
+    assert cluster.condition("Stalled")["status"] == "True"
+    assert "3 has 2 of" in cluster.condition("Ready")["message"]
+
+
+def test_where_stable_has_no_pod_the_service_narrows_to_what_answers() -> None:
+    cluster = changing(HALF, traffic=None)
+    for _ in range(6):
+        pods_come(cluster)
+    partly(cluster, "3", 0)
+    cluster.settle()
+    cluster.spec["rollout"] = NOT_YET["pause"]
+    cluster.starts("5")
+    cluster.settle()
+    assert f"churn-{cluster.selected()}" == cluster.revision_named("4")
+    assert reached(cluster) == {"4": 2}
+
+
+@pytest.mark.parametrize("asked", ["4", "6"])
+def test_a_candidate_that_a_spanning_service_reached_keeps_its_pods_for_the_drain(asked: str) -> None:
+    cluster = asked_for_again(NOT_YET["pause"])
+    for _ in range(4):
+        for name in cluster.deployments():
+            cluster.kubelet(name)
+        cluster.settle()
+    name = cluster.revision_named("5")
+    pod = cluster.pods[f"{name}-0"]["metadata"]["labels"]
+    selector = {key: value for key, value in pod.items() if key != REVISION and "hash" not in key}
+    cluster.objects["Service", "churn"]["spec"]["selector"] = selector
+    assert "5" in reached(cluster)
+    cluster.edit(version=asked)
+    cluster.settle()
+    assert counts(cluster)["5"] == 1
+    cluster.pass_time(seconds=31)
+    cluster.settle()
+    assert name not in cluster.deployments()
+
+
+def test_where_nobody_answers_the_service_that_spans_keeps_no_fix_from_starting() -> None:
+    cluster = asked_for_again(NOT_YET["blue-green"])
+    for _ in range(6):
+        for name in cluster.deployments():
+            cluster.kubelet(name)
+        for version in {"3", "4"} & counts(cluster).keys():
+            partly(cluster, version, 0)
+        for _ in range(4):
+            cluster.reconcile()
+    assert cluster.status["stable"]["version"] == "5"

@@ -59,6 +59,9 @@ def towards(
         wanted = _as_allocation(allocate(sides[0], down, within, facts.traffic.reaches))
     if facts.route and not step:
         wanted = _traffic_first(wanted, sides, within, leads)
+    shut_out = is_shut_out(facts, stable, leads, within, step)
+    if shut_out and stable and not step:  # a step of exact shares narrows by itself
+        wanted = _narrowing(facts, stable, leads, within)
     returned = _returned(facts, stable, spans=within.spans)
     if returned and stable and not (leads.carries and leads.revision in wanted.traffic.reaches):
         wanted = Allocation(counts={**wanted.counts, stable.revision: stable.count}, traffic=returned)
@@ -68,7 +71,23 @@ def towards(
     if held:
         counts = standing_still(state, facts).counts if leads.revision in facts.traffic.reaches else wanted.counts
         wanted = Allocation(counts=counts, traffic=_no_larger(state, facts))
+    if shut_out:
+        stays = leads.carries if len(facts.traffic.service) > 1 else leads.count
+        wanted = replace(wanted, counts={**wanted.counts, leads.revision: min(stays, leads.count)})
     return _apart(_safe(dict(wanted.counts), wanted.traffic, sides, within, facts), within, facts, leads)
+
+
+def is_shut_out(
+    facts: Facts, stable: RevisionFacts | None, leads: RevisionFacts, within: Limits, step: ExactStep | None
+) -> bool:
+    """Whether the candidate may have no more pods yet: the Service spans earlier versions, so that it would reach them
+    before they may have traffic. Its selector cannot leave one version out. Where none of those answers, whatever comes
+    is welcome."""
+    service = facts.traffic.service
+    spans = max(len(service), len(facts.live_service)) > 1
+    may_share = (within.spans and step is None) or within.apart or leads.revision in service
+    answered = any(each.carries for name, each in facts.revisions.items() if name in service)
+    return stable is not None and spans and answered and not may_share
 
 
 def back(state: State, facts: Facts, within: Limits) -> Allocation:
@@ -114,6 +133,22 @@ def _resized(facts: Facts, stable: RevisionFacts) -> dict[str, int]:
     smaller = {name: max(min(1, count), whole * count // (whole + spare)) for name, count in sharing.items()}
     rest = whole - sum(smaller.values())
     return smaller | {stable.revision: smaller.get(stable.revision, 0) + max(0, rest)}
+
+
+def _narrowing(facts: Facts, stable: RevisionFacts, leads: RevisionFacts, within: Limits) -> Allocation:
+    """One version alone answers the clients of the Service: stable, once it is whole or the others have no pods left,
+    or what is superseded where stable carries nothing."""
+    service = facts.traffic.service
+    down = _giving(facts, None, back=False)
+    whole = replace(within, most=None, spans=True)
+    move = allocate(side(stable), [each for each in down if each.revision != stable.revision], whole, service)
+    counts = {**move.counts, leads.revision: leads.count}
+    parts = {name: facts.revisions[name] for name in service if name in facts.revisions}
+    left = {name for name, each in parts.items() if each.carries or (each.count and stable.carries)}
+    alone = frozenset(left) if len(left) == 1 else move.root
+    if facts.route and not all(parts[name].addressable for name in alone if name in parts):
+        alone = service  # a gateway would send a share to nobody of ours
+    return Allocation(counts=counts, traffic=replace(facts.traffic, service=alone))
 
 
 def _exactly(step: ExactStep, facts: Facts, stable: RevisionFacts, candidate: RevisionFacts) -> Allocation:

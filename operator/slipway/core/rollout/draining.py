@@ -40,7 +40,7 @@ def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> dat
     stored = entry.traffic_ended_at if entry else None
     if revision in snapshot.led_by_header - traffic.reaches and not _asks_for_header(snapshot):
         return stored or snapshot.now  # by the next pass nothing tells of the header any more
-    if revision in traffic.reaches or still_reached(snapshot, revision, traffic):
+    if revision in traffic.reaches | snapshot.selected or still_reached(snapshot, revision, traffic):
         return None
     if not snapshot.before.revisions:  # the list was lost: traffic may have left any of them just now
         return snapshot.now if revision in snapshot.deployed else None
@@ -51,15 +51,15 @@ def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> dat
 
 
 def had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:
-    """Whether clients may have connections to a former candidate: it had a share that no status tells of any more, or a
-    header led to it."""
+    """Whether clients may have connections to a former candidate: it had a share that no status tells of any more, a
+    Service that spans several versions reaches it, or a header led to it."""
     was = snapshot.before.candidate is not None and snapshot.before.candidate.revision == entry.revision
     by_header = was and _asks_for_header(snapshot) and bool(snapshot.available(entry.revision))
     return _had_share(snapshot, entry) or by_header or entry.revision in snapshot.led_by_header
 
 
 def _had_share(snapshot: Snapshot, entry: RevisionStatus) -> bool:
-    if entry.revision in snapshot.traffic.reaches and snapshot.available(entry.revision):
+    if entry.revision in snapshot.traffic.reaches | snapshot.selected and snapshot.available(entry.revision):
         return True
     rollout, candidate = snapshot.before.rollout, snapshot.before.candidate
     was = candidate is not None and candidate.revision == entry.revision

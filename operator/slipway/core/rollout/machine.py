@@ -19,7 +19,7 @@ from slipway.core.plan import Note
 from slipway.core.policy import Policy
 from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.rollout import analysis_gate, bundle_check, canary, failure, mirroring, stopping, strategy
-from slipway.core.rollout.allocation import back, standing_still, towards
+from slipway.core.rollout.allocation import back, is_shut_out, standing_still, towards
 from slipway.core.rollout.gates import at_fault, first_finding, is_certain, objection, pod_was_lost
 from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted, unpaused, wait_ended, waits
 from slipway.core.rollout.refusals import refused_as, with_refusal
@@ -253,7 +253,19 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
         notes = (*notes, Note(reason=Reason.SHIFTING, message=message))
     rollout = at_phase(planned.rollout, RolloutPhase.SHIFTING if moves else RolloutPhase.STARTING, now)
     state = replace(state, rollout=rollout)
-    return Outcome(state=state, allocation=allocation, notes=notes, wait=planned.wait)
+    wait = _shut_out(state, facts, planned, policy, now) | planned.wait
+    return Outcome(state=state, allocation=allocation, notes=notes, wait=wait)
+
+
+def _shut_out(state: State, facts: Facts, planned: strategy.Strategy, policy: Policy, now: datetime) -> Wait:
+    """Earlier versions that share the Service have to give back before the candidate may have pods."""
+    stable, candidate = facts.of(state.stable), facts.of(state.candidate)
+    if candidate is None or not is_shut_out(facts, stable, candidate, planned.limits, planned.exact):
+        return NO_WAIT
+    spanned = sorted(each.version for name, each in facts.revisions.items() if name in facts.traffic.service)
+    others = " and ".join(spanned) or "several versions"
+    message = f"{candidate.version}: starts no pod while the Service spans {others}: it would reach that at once"
+    return _overdue(planned.rollout, facts, policy, now) | Wait(finding=finding(Reason.DRAINING, message))
 
 
 # -- back
