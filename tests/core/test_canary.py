@@ -14,7 +14,10 @@ from tests.core.cluster.scenario import (
     ERRORS,
     GATEWAY,
     canary,
+    carried,
+    changing,
     counts,
+    forget_jobs,
     goes_on,
     pods_come,
     ready,
@@ -590,3 +593,42 @@ def test_without_a_gateway_an_analysis_speaks_of_the_share_that_the_pods_make() 
     round_of(cluster, succeeded=900, failed=100)
     assert ": at 50 % (weight: 10): " in cluster.status["refused"]["message"]
     assert ": at 50 % (weight: 10): " in next(words for reason, words in cluster.events if reason == "AnalysisFailed")
+
+
+@pytest.mark.parametrize("traffic", [GATEWAY, None], ids=["gateway", "pods"])
+@pytest.mark.parametrize(
+    "rollout",
+    [
+        {"type": "Canary", "canary": {"steps": [{"weight": 10}, {"pause": {}}], "standbyDuration": "1m"}},
+        {"type": "BlueGreen", "blueGreen": {"beforeSwitch": [{"pause": {}}], "standbyDuration": "1m"}},
+    ],
+    ids=["canary", "blue-green"],
+)
+def test_a_rollback_that_a_person_asks_for_skips_the_steps_and_keeps_what_serves_whole(
+    rollout: dict[str, Any], traffic: dict[str, Any] | None
+) -> None:
+    cluster = changing(rollout, traffic=traffic)
+    if traffic:
+        cluster.has_gateway()
+    for _ in range(3):
+        pods_come(cluster)
+    cluster.request = f"promote/{cluster.status['candidate']['revision']}"
+    for _ in range(6):
+        pods_come(cluster)
+    for _ in range(3):
+        cluster.pass_time(minutes=30)
+        goes_on(cluster)
+    forget_jobs(cluster)
+    assert [(known["version"], known["state"]) for known in cluster.status["revisions"]] == [("4", "Stable")]
+
+    cluster.request = f"rollback/{cluster.status['stable']['revision']}"
+    goes_on(cluster)
+    assert cluster.selected() == cluster.status["stable"]["revision"]  # nobody reaches a pod that has not answered
+    for _ in range(8):
+        assert carried(cluster) >= 4
+        pods_come(cluster)
+    assert cluster.status["stable"]["version"] == "3"
+    assert "candidate" not in cluster.status
+    if traffic:
+        assert shares(cluster) == {"3": 100}
+    assert cluster.selected() == cluster.status["stable"]["revision"]

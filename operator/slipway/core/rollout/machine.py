@@ -230,7 +230,8 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
     """Pods and traffic, one step further; unless somebody has paused, or something has to be proved first."""
     if rollout.clock.paused_at:
         return Outcome(state=state, allocation=standing_still(state, facts))
-    if state.stable and (split := canary.splits_sequences(facts, state.candidate)):
+    steps = state.stable is not None and strategy.by_steps(rollout, policy)
+    if steps and (split := canary.splits_sequences(facts, state.candidate)):
         return Outcome(state=state, allocation=standing_still(state, facts), wait=Wait(finding=split, stalled=True))
     candidate = facts.of(state.candidate)
     if candidate and stopping.may_not_stop(facts, candidate, policy):

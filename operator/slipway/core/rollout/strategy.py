@@ -43,11 +43,18 @@ class Strategy:
 
 
 def as_its_type(rollout: RolloutStatus, policy: Policy) -> RolloutStatus:
-    """The rollout without the steps that it was in, where its type has none any more."""
-    if rollout.canary is None or policy.canary_steps:
+    """The rollout without the steps that it was in, where its type has none any more, or it skips them."""
+    if rollout.canary is None or (policy.canary_steps and not rollout.command.rollback):
         return rollout
     strategy = rollout.strategy.evolve(type=None, message=None)
     return canary.forgotten(rollout).evolve(strategy=strategy)
+
+
+def by_steps(rollout: RolloutStatus, policy: Policy) -> bool:
+    """Whether the change goes by the steps of its type. A way back that a person asks for skips them, as one that a
+    failure starts does."""
+    back = rollout.command.rollback or rollout.phase is RolloutPhase.ROLLING_BACK
+    return bool(policy.canary_steps) and not back
 
 
 def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, now: datetime) -> Strategy:
@@ -55,7 +62,7 @@ def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
     match policy.type:
         case RolloutType.RECREATE:
             return _recreate(rollout, facts, state)
-        case _ if policy.canary_steps and facts.of(state.stable) and rollout.phase is not RolloutPhase.ROLLING_BACK:
+        case _ if by_steps(rollout, policy) and facts.of(state.stable):
             return _canary(rollout, facts, state, policy, now)
         case RolloutType.BLUE_GREEN:
             rollout = _explained(rollout, RolloutType.BLUE_GREEN, None)
