@@ -233,3 +233,31 @@ def test_without_a_gateway_what_serves_is_whole_at_0_percent_whatever_happens_to
     assert cluster.status["phase"] == "Paused"
     assert cluster.selected() == cluster.revision_named("3").removeprefix("churn-")
     assert counts(cluster) == {"3": cluster.spec["replicas"], "4": 1}
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["another pod", "the same pod"])
+def test_a_pod_that_a_long_pause_loses_has_its_whole_time_again(anew: bool) -> None:
+    cluster = canary({"weight": 10}, {"pause": {}})
+    for _ in range(3):
+        pods_come(cluster)
+    cluster.pass_time(hours=3)
+    goes_on(cluster)
+    name = cluster.revision_named("4")
+    loading = cluster.server_runs()
+    loading["conditions"].append(
+        {"type": "Ready", "status": "False", "lastTransitionTime": cluster.timestamp, "reason": "ContainersNotReady"}
+    )
+    old = cluster.pods[f"{name}-0"]
+    if anew:
+        cluster.kubelet(name, status=loading)
+    else:
+        old["status"] = loading
+        cluster.objects["Deployment", name]["status"] = {}
+    goes_on(cluster)
+    assert "refused" not in cluster.status
+    cluster.pass_time(minutes=5)
+    goes_on(cluster)
+    assert "refused" not in cluster.status
+    cluster.pass_time(minutes=15)
+    goes_on(cluster)
+    assert cluster.status["refused"]["reason"] == "DeadlineExceeded"

@@ -15,6 +15,8 @@ once has its time in the place of the one before.
     somebody pauses                        the time stands still, and starts again on resume
     a canary moves to its next step, or    the time starts again
     both bundles have been verified
+    a canary had all pods for its step,    the time starts again
+    and loses one
 """
 
 from datetime import datetime, timedelta
@@ -75,10 +77,18 @@ def noted(
         return rollout
     counts = _counts(facts)
     if before is None:
-        return _with_progress(rollout, Progress(**counts, at=facts.progressed_at(_from(rollout))))
+        return _with_progress(rollout, Progress(**counts, at=_last_progress(rollout, facts)))
+    if rollout.canary and before.available >= facts.count > facts.available:
+        return _with_progress(rollout, Progress(**counts, at=now))  # it had all pods for its step, and has lost some
     best = {name: max(count, getattr(before, name)) for name, count in counts.items()}
     grown = any(count > getattr(before, name) for name, count in best.items())
     return _with_progress(rollout, Progress(**best, at=now)) if grown else rollout
+
+
+def _last_progress(rollout: RolloutStatus, facts: RevisionFacts) -> datetime:
+    """By the pods' own times. One that stood in a step of a canary has its whole time again from when it was lost."""
+    lost = [pod.unready_at for pod in facts.pods if pod.unready_at and not pod.ready] if rollout.canary else []
+    return max([facts.progressed_at(_from(rollout)), *lost])
 
 
 def _with_progress(rollout: RolloutStatus, progress: Progress) -> RolloutStatus:
@@ -87,7 +97,7 @@ def _with_progress(rollout: RolloutStatus, progress: Progress) -> RolloutStatus:
 
 def deadline(rollout: RolloutStatus, facts: RevisionFacts, policy: Policy) -> datetime:
     """When waiting for the candidate ends: fetching has its own limit, and progress moves the other one on."""
-    last = rollout.clock.progress.at if rollout.clock.progress else facts.progressed_at(_from(rollout))
+    last = rollout.clock.progress.at if rollout.clock.progress else _last_progress(rollout, facts)
     return max(last, _from(rollout)) + _limit(facts, policy)
 
 
