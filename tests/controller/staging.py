@@ -14,10 +14,11 @@ from slipway.controller.sampling import Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.core.children.manifest import finished
+from slipway.core.drift import as_asked
 from slipway.core.names import labels
 from slipway.core.observed.objects import Observed
 from slipway.core.owner import Owner
-from slipway.core.plan import Apply, Plan
+from slipway.core.plan import Action, Apply, Plan
 from slipway.core.platform import Platform
 from tests.controller.conftest import a_model_deployment
 
@@ -84,3 +85,23 @@ def wants_a_config(owner: Owner, observed: Observed) -> Plan:
     """The smallest core: one ConfigMap."""
     missing = observed.child("ConfigMap", "churn-1") is None
     return Plan(status=DONE, actions=(Apply(manifest=a_config(owner), first=True),) if missing else ())
+
+
+def wants(*made: Any) -> Any:
+    """A core that wants these, and writes what is missing or not as wanted, as diff does."""
+
+    def rule(owner: Owner, observed: Observed) -> Plan:
+        actions: list[Action] = []
+        for manifest in (make(owner) for make in made):
+            there = observed.child(manifest["kind"], manifest["metadata"]["name"])
+            if there is None:
+                actions.append(Apply(manifest=manifest, first=True))
+                continue
+            spec = manifest.get("spec", {})
+            kept = {"replicas": there.body["spec"]["replicas"]} if there.kind == "Deployment" else {}
+            again = {**manifest, "spec": {**spec, **kept}} if spec else manifest
+            if there.kind != "Job" and not as_asked(there.body, again):
+                actions.append(Apply(manifest=again, uid=there.uid))
+        return Plan(status=DONE, actions=tuple(actions))
+
+    return rule

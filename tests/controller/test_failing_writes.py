@@ -16,18 +16,17 @@ from slipway.controller.kinds import BY_NAME, DEPLOYMENT, HTTP_ROUTE
 from slipway.controller.kube import ApiKube, KubeError
 from slipway.controller.obstacles import BURST
 from slipway.core.children.manifest import finished
-from slipway.core.drift import contains
 from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, Manifest, labels
 from slipway.core.observed.blocked_writes import TOLD_AFTER, blocked_write
 from slipway.core.observed.objects import Observed
 from slipway.core.owner import Owner
-from slipway.core.plan import Action, Apply, Plan
+from slipway.core.plan import Apply, Plan
 from slipway.core.reasons import Reason
 from testbed.gateway.crds import gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
 from tests.controller.conftest import CallLog, eventually
-from tests.controller.staging import DONE, NOW, Pass, Stage, a_config
+from tests.controller.staging import DONE, NOW, Pass, Stage, a_config, wants
 from tests.controller.webhooks import Patch, down, rewriting
 
 pytestmark = pytest.mark.plane
@@ -43,7 +42,8 @@ def of_ours(owner: Owner, kind: Any, name: str, **rest: Any) -> Manifest:
 
 
 def a_service(owner: Owner, name: str = "churn") -> Manifest:
-    return of_ours(owner, SERVICE, name, spec={"selector": {"a": "b"}, "ports": [{"name": "http", "port": 8000}]})
+    ports = [{"name": "http", "port": 8000, "targetPort": 8000}]
+    return of_ours(owner, SERVICE, name, spec={"selector": {"a": "b"}, "ports": ports})
 
 
 def a_deployment(owner: Owner, name: str = "churn-1", replicas: int = 1) -> Manifest:
@@ -56,26 +56,6 @@ def a_deployment(owner: Owner, name: str = "churn-1", replicas: int = 1) -> Mani
 def a_job(owner: Owner, name: str = "churn-1") -> Manifest:
     pod = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1"}]}}
     return of_ours(owner, BY_NAME["Job"], name, spec={"template": pod})
-
-
-def wants(*made: Any) -> Any:
-    """A core that wants these, and writes what is missing or not as wanted, as diff does."""
-
-    def rule(owner: Owner, observed: Observed) -> Plan:
-        actions: list[Action] = []
-        for manifest in (make(owner) for make in made):
-            there = observed.child(manifest["kind"], manifest["metadata"]["name"])
-            if there is None:
-                actions.append(Apply(manifest=manifest, first=True))
-                continue
-            spec = manifest.get("spec", {})
-            kept = {"replicas": there.body["spec"]["replicas"]} if there.kind == "Deployment" else {}
-            again = {**manifest, "spec": {**spec, **kept}} if spec else manifest
-            if there.kind != "Job" and not contains(there.body, again):
-                actions.append(Apply(manifest=again, uid=there.uid))
-        return Plan(status=DONE, actions=tuple(actions))
-
-    return rule
 
 
 def writes(calls: CallLog, kind: str) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from slipway.core.desired.history import spec_of
-from slipway.core.drift import contains
+from slipway.core.drift import as_asked
 from slipway.core.names import Manifest
 from slipway.core.plan import Plan, place_of
 from tests.core.cluster.scenario import APART, GATEWAY, KEYS, LIMIT, SCALING, answered, canary, pods_come, ready
@@ -121,7 +121,7 @@ def test_whatever_a_child_holds_the_pass_goes_on_and_puts_right_what_we_write(sc
     for kind, path, before, after, plan in with_edits(cluster):
         seen.add(kind)
         ours = path[0] == "spec" and path != ("spec", "replicas") and kind != "Job"  # a count is the rollout's to say
-        if ours and not contains(after["spec"], before["spec"]):
+        if ours and not as_asked(after["spec"], before["spec"]):
             written = [place_of(action) for action in plan.actions]
             assert (kind, after["metadata"]["name"]) in written, (kind, path, written)
     assert seen == {kind for kind, _ in cluster.objects}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slipway.core.children.budget import budget
 from slipway.core.children.manifest import applied_hash, finished
-from slipway.core.drift import contains
+from slipway.core.drift import as_asked
 from slipway.core.names import APPLIED
 from tests.core.gen import owner
 
@@ -25,7 +25,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=4), JSON))
 def test_every_object_contains_itself(value: dict[str, Any]) -> None:
-    assert contains(deepcopy(value), value)
+    assert as_asked(deepcopy(value), value)
 
 
 def container(**fields: Any) -> dict[str, Any]:
@@ -106,14 +106,14 @@ DRIFTED: dict[str, tuple[Any, Any]] = {
 def test_a_live_object_is_as_asked_with(case: str) -> None:
     live, desired = AS_ASKED[case]
 
-    assert contains(live, desired)
+    assert as_asked(live, desired)
 
 
 @pytest.mark.parametrize("case", DRIFTED)
 def test_a_live_object_has_drifted_with(case: str) -> None:
     live, desired = DRIFTED[case]
 
-    assert not contains(live, desired)
+    assert not as_asked(live, desired)
 
 
 def test_a_finished_manifest_is_owned_and_marked_and_leaves_the_stored_one_alone() -> None:

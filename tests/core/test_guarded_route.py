@@ -383,3 +383,22 @@ def test_a_guard_that_somebody_has_emptied_opens_nothing_although_it_is_accepted
 
     answered(cluster)
     assert is_open(cluster)
+
+
+@pytest.mark.parametrize("added", [{"optional": True}, {"authorization": {"defaultAction": "Allow"}}], ids=str)
+def test_a_guard_that_somebody_has_added_to_guards_nothing_until_that_is_out_again(added: dict[str, Any]) -> None:
+    """Envoy Gateway accepts it as well; a route that is closed stays so."""
+    cluster = serving(**KEYS)
+    cluster.gateway_answers()
+    cluster.policies_answer()
+    cluster.pass_time(seconds=IN_FORCE_AFTER.total_seconds())
+    cluster.objects["SecurityPolicy", "churn"]["spec"].update(added)
+    cluster.serial += 1
+    cluster.objects["SecurityPolicy", "churn"]["metadata"]["resourceVersion"] = str(cluster.serial)
+
+    cluster.reconcile()
+
+    assert not added.keys() & cluster.objects["SecurityPolicy", "churn"]["spec"].keys()
+    assert not is_open(cluster)
+    answered(cluster)
+    assert is_open(cluster)

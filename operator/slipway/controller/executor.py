@@ -17,6 +17,7 @@ from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ABSENT, ConflictError, ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacle, Obstacles, Place
 from slipway.controller.store import Store
+from slipway.core.additions import taking_out
 from slipway.core.drift import difference
 from slipway.core.names import APPLIED, REVISION, Manifest
 from slipway.core.observed.objects import NameTaken, WriteDenied, WriteFailed, WriteNotKept, is_orphan
@@ -178,7 +179,18 @@ class Executor:
             return await self._meet_existing(key, owner, action, kind, name)
         self._store.put(kind, live)
         log.info("Applied %s %s", kind.name, name)
+        live = await self._take_out_additions(kind, live, action.manifest)
         return self._check_kept(key, action, live, action.manifest)
+
+    async def _take_out_additions(self, kind: Kind, live: Manifest, wanted: Manifest) -> Manifest:
+        """Take out what others added to an object and an apply leaves there. Answers the object."""
+        patch = taking_out(live, wanted)
+        if patch is None:
+            return live
+        without = await self._kube.merge(kind, patch)
+        self._store.put(kind, without)
+        log.info("Took out of %s %s what was added: %s", kind.name, patch["metadata"]["name"], ", ".join(patch["spec"]))
+        return without
 
     def _check_kept(self, key: Key, action: Action, live: Manifest, wanted: Mapping[str, Any]) -> Obstacle | None:
         """The obstacle when the answer to a write does not hold what was written."""
@@ -229,6 +241,7 @@ class Executor:
             again = await self._kube.apply(kind, wanted, uid=live["metadata"]["uid"], resource_version=version)
             self._store.put(kind, again)
             log.info("Applied %s %s, which is ours and had lost its label", kind.name, name)
+            again = await self._take_out_additions(kind, again, wanted)
             if obstacle := self._check_kept(key, action, again, wanted):
                 return obstacle
             if kind.name not in DECIDED_FROM:

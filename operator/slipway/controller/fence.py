@@ -45,6 +45,10 @@ class FencedKube:
         """See Kube."""
         return await self._writer.apply(kind, manifest, uid=uid, resource_version=resource_version)
 
+    async def merge(self, kind: Kind, patch: Manifest) -> Manifest:
+        """See Kube."""
+        return await self._writer.merge(kind, patch)
+
     async def replace_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """See Kube."""
         return await self._writer.replace_status(kind, manifest)

@@ -105,6 +105,10 @@ class Kube(Protocol):
         with ABSENT for that only if there is none. ConflictError otherwise."""
         ...
 
+    async def merge(self, kind: Kind, patch: Manifest) -> Manifest:
+        """Merge a patch into the object whose resourceVersion it carries."""
+        ...
+
     async def replace_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Replace the whole status, whoever wrote what of it, if the object is as it was when this was decided."""
         ...
@@ -188,6 +192,14 @@ class ApiKube:
             if uid and error.status == 422 and "metadata.uid" in error.message:  # another object has that name now
                 raise ConflictError(409, "Conflict", error.message) from error
             raise
+
+    async def merge(self, kind: Kind, patch: Manifest) -> Manifest:
+        """See Kube."""
+        meta = patch["metadata"]
+        path = kind.path(meta["namespace"], meta["name"])
+        return await self._call(
+            "patch", kind, method="PATCH", path=path, body=patch, query=_MANAGER, content_type=MERGE
+        )
 
     async def replace_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         """See Kube. By an apply a field that somebody else owns, as after a restore or a reset of managedFields, would

@@ -21,7 +21,7 @@ from slipway.core.desired.objects import (
     Replicas,
     Write,
 )
-from slipway.core.drift import contains
+from slipway.core.drift import as_asked
 from slipway.core.names import APPLIED, Manifest
 from slipway.core.observed.objects import Child, NameTaken, Observed
 from slipway.core.owner import Owner
@@ -92,7 +92,7 @@ def _as_wanted(live: Child, want: Manifest) -> bool:
     if live.applied != applied:
         return False
     if _FOUND_WHOLE.get(live) != applied:
-        if not contains(live.body, want):
+        if not as_asked(live.body, want):
             return False
         _FOUND_WHOLE[live] = applied
     return True

@@ -1,7 +1,8 @@
 """Drift: does a live object still hold what we asked for?
 
-We compare by containment, not equality: the API server adds defaults, and people and other controllers add what is
-theirs. Where Kubernetes merges lists by key, so do we; where it takes a list or a selector as one value, so do we.
+We compare by containment: the API server adds defaults, and people and other controllers add what is theirs. Where
+Kubernetes merges lists by key, so do we; where it takes a list or a selector as one value, so do we. In what says who
+gets traffic, nothing may be added (`additions`).
 """
 
 import json
@@ -12,22 +13,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from slipway.api.scalars import MULTIPLIERS
+from slipway.core.additions import addition
+from slipway.core.merge_keys import by_key
 
-_MERGE_KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
-    "containers": (("name",),),
-    "initContainers": (("name",),),
-    "env": (("name",),),
-    "volumes": (("name",),),
-    "imagePullSecrets": (("name",),),
-    "volumeMounts": (("mountPath",),),
-    "ports": (("containerPort", "protocol"), ("port", "protocol")),
-    "ownerReferences": (("uid",),),
-    "topologySpreadConstraints": (("topologyKey", "whenUnsatisfiable"),),
-    "conditions": (("type",),),
-}
-"""Lists that Kubernetes merges by key, with the alternatives for it; every other list is one value, in its order."""
-
-_KEY_DEFAULTS: Final = {"protocol": "TCP"}
 _WHOLE_MAPS: Final = {"selector", "podSelector", "namespaceSelector", "labelSelector", "matchLabels", "nodeSelector"}
 """Maps that Kubernetes takes as one value: a key more changes what they mean."""
 
@@ -42,9 +30,10 @@ _Path = tuple[str, str]
 _NOWHERE: Final = ("", "")
 
 
-def contains(live: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
-    """Whether everything in `desired` is in `live`, as the API server writes it. Both are parsed JSON."""
-    return _holds(live, desired, _NOWHERE)
+def as_asked(live: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
+    """Whether everything in `desired` is in `live`, as the API server writes it, and nothing more where that matters.
+    Both are parsed JSON."""
+    return _holds(live, desired, _NOWHERE) and addition(live, desired) is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +47,11 @@ class Difference:
 
 
 def difference(live: Mapping[str, Any], desired: Mapping[str, Any]) -> Difference | None:
-    """What keeps `live` from containing `desired`."""
-    return None if contains(live, desired) else _difference(live, desired, _NOWHERE, "")
+    """What keeps `live` from being what `desired` asks for."""
+    if not _holds(live, desired, _NOWHERE):
+        return _difference(live, desired, _NOWHERE, "")
+    more = addition(live, desired)
+    return Difference(field=more.field, asked=_short(None), got=_short(more.got)) if more else None
 
 
 def _difference(live: Any, desired: Any, path: _Path, where: str) -> Difference:
@@ -76,13 +68,11 @@ def _parts(live: Any, desired: Any, path: _Path) -> Iterator[tuple[str, Any, Any
             step = f"[{key}]" if path[1] in _NAMED_BY_USERS else f".{key}"
             yield step, asked, live.get(key), (path[1], key)
     elif isinstance(desired, list | tuple) and isinstance(live, list | tuple):
-        for keys in _MERGE_KEYS.get(path[1], ()):
-            wanted, found = _by_key(desired, keys), _by_key(live, keys)
-            if wanted is not None and found is not None:
-                for key, item in wanted.items():
-                    yield f"[{key[0]}]", item, found.get(key), path
-                return
-        if len(live) == len(desired):
+        if keyed := by_key(path[1], live, desired):
+            found, wanted = keyed
+            for key, item in wanted.items():
+                yield f"[{key[0]}]", item, found.get(key), path
+        elif len(live) == len(desired):
             for index, (got, asked) in enumerate(zip(live, desired, strict=True)):
                 yield f"[{index}]", asked, got, path
 
@@ -119,22 +109,10 @@ def _map_holds(live: dict[str, Any], desired: dict[str, Any], path: _Path) -> bo
 
 
 def _list_holds(live: Sequence[Any], desired: Sequence[Any], path: _Path) -> bool:
-    for keys in _MERGE_KEYS.get(path[1], ()):
-        wanted, found = _by_key(desired, keys), _by_key(live, keys)
-        if wanted is not None and found is not None:
-            return all(key in found and _holds(found[key], item, path) for key, item in wanted.items())
+    if keyed := by_key(path[1], live, desired):
+        found, wanted = keyed
+        return all(key in found and _holds(found[key], item, path) for key, item in wanted.items())
     return len(live) == len(desired) and all(_holds(a, b, path) for a, b in zip(live, desired, strict=True))
-
-
-def _by_key(items: Sequence[Any], keys: tuple[str, ...]) -> dict[tuple[Any, ...], Any] | None:
-    """The items by their merge key; None when some have none, or two have the same."""
-    found = {}
-    for item in items:
-        key = tuple(item.get(k, _KEY_DEFAULTS.get(k)) for k in keys) if isinstance(item, dict) else (None,)
-        if None in key or key in found:
-            return None
-        found[key] = item
-    return found
 
 
 def _is_empty(value: Any, path: _Path) -> bool:

@@ -321,7 +321,9 @@ class Reason(StrEnum):
         About.WORLD,
         (
             "a child does not stay as it is written: the message names object, field, what was asked for and what is "
-            "there. As an Event alone where the model is none the worse for it (a label, an image "
+            "there; a field that was added to a route, policy, Service, NetworkPolicy, autoscaler or disruption "
+            "budget was asked to be `nothing`. As an Event alone where the model is none the worse for it (a label, "
+            "an image "
             "that a registry mirror "
             "rewrites). It is written again after a minute, then ever more slowly, down to every 5 "
             "minutes, and at once "
@@ -329,7 +331,8 @@ class Reason(StrEnum):
         ),
         (
             "let the webhook, policy or controller that changes it leave objects with "
-            "`app.kubernetes.io/managed-by: slipway` out, or upgrade the CRD that drops the field"
+            "`app.kubernetes.io/managed-by: slipway` out, or upgrade the CRD that drops the field; where a "
+            "newer CRD fills one in by itself, upgrade the operator"
         ),
     )
     STATUS_NOT_WRITTEN = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from slipway.core.children.manifest import finished
-from slipway.core.drift import contains
+from slipway.core.drift import as_asked
 from slipway.core.names import Manifest
 from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
 from testbed.plane import Plane
@@ -50,18 +50,18 @@ def applied(manifests: list[Manifest], plane: Plane, namespace: str) -> list[tup
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_fresh_child_of_a_spec_has_not_drifted(spec: str, plane: Plane, namespace: str) -> None:
     for asked, live in applied(list(of_spec(spec)), plane, namespace):
-        assert contains(live, asked), asked["kind"]
+        assert as_asked(live, asked), asked["kind"]
 
 
 def test_a_fresh_child_around_a_workload_has_not_drifted(plane: Plane, namespace: str) -> None:
     for asked, live in applied(list(around()), plane, namespace):
-        assert contains(live, asked), asked["kind"]
+        assert as_asked(live, asked), asked["kind"]
 
 
 @pytest.mark.parametrize("traffic", TRAFFIC)
 def test_a_fresh_route_or_policy_has_not_drifted(traffic: str, gateways: Plane, shop: str) -> None:
     for asked, live in applied(list(of_traffic(traffic)), gateways, shop):
-        assert contains(live, asked), asked["kind"]
+        assert as_asked(live, asked), asked["kind"]
 
 
 @pytest.mark.parametrize(

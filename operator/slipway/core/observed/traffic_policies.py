@@ -19,7 +19,7 @@ from slipway.core.children.manifest import applied_hash
 from slipway.core.children.policy import GROUP_VERSION
 from slipway.core.children.route import ROUTE, Routing, http_route, parent_of
 from slipway.core.children.security_policy import SECURITY_POLICY, security_policy
-from slipway.core.drift import contains
+from slipway.core.drift import as_asked
 from slipway.core.names import Manifest
 from slipway.core.observed.objects import Child, Observed
 from slipway.core.observed.route import ANSWERED_WITHIN, RouteFacts
@@ -131,7 +131,8 @@ def _answer(
 ) -> _Answer:
     where = f"Gateway {parent['namespace']}/{parent['name']}"
     body = child.body if child else {}
-    as_wanted = child and child.applied == applied_hash(wanted) and contains(within(body, "spec"), wanted["spec"])
+    asked = {"kind": wanted["kind"], "spec": wanted["spec"]}
+    as_wanted = child and child.applied == applied_hash(wanted) and as_asked(body, asked)
     if child is None or route is None or not as_wanted:
         return _Answer(wait=Wait(until=now + ANSWERED_WITHIN if route else None), waits=_yet(where, wanted, traffic))
     said_of_it = list(_accepted(body, parent))
