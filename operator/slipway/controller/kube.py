@@ -210,9 +210,15 @@ class ApiKube:
             {"op": "add", "path": "/status", "value": manifest["status"]},
         ]
         path = kind.path(meta["namespace"], meta["name"], "status")
-        return await self._call(
-            "replace_status", kind, method="PATCH", path=path, body=patch, query=_MANAGER, content_type=JSON_PATCH
-        )
+        try:
+            return await self._call(
+                "replace_status", kind, method="PATCH", path=path, body=patch, query=_STRICT, content_type=JSON_PATCH
+            )
+        except KubeError as error:
+            _, words, what = error.message.partition("strict decoding error: ")
+            if words:  # before it stands the whole object
+                raise type(error)(error.status, error.reason, words + what, call=f"PATCH {path}") from error
+            raise
 
     async def scale(self, namespace: str, name: str, replicas: int, resource_version: str) -> Manifest:
         """See Kube."""
@@ -305,6 +311,8 @@ LONGEST_RETRY_AFTER_SECONDS: Final = 60
 """A webhook that is mended is asked again within a minute, whatever it said before."""
 
 _MANAGER: Final = {"fieldManager": FIELD_MANAGER}
+_STRICT: Final = {**_MANAGER, "fieldValidation": "Strict"}
+"""What the CRD does not know is an error, and not left out in silence."""
 _FORCE: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 
 
