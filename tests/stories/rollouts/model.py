@@ -15,7 +15,7 @@ from tests.stories.story import OWNER, REVISION, Story, model_deployment
 PATIENCE: Final = 240
 """Seconds. Each pod is counted as available after 10 s, and sixty stories share the machine."""
 POLL_SECONDS: Final = 1.5
-BEGINNING: Final = threading.BoundedSemaphore(6)
+BEGINNING: Final = threading.BoundedSemaphore(3)
 """An API server hands out few addresses of Services a second: all at once would only wait for each other, and some
 would miss their deadlines."""
 

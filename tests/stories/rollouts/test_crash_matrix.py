@@ -16,7 +16,7 @@ from tests.stories.story import Story
 pytestmark = pytest.mark.plane
 
 ROLLING: Final = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-AT_ONCE: Final = 11
+AT_ONCE: Final = 5
 
 
 def _matrix(story: Story, k_max: int, *tale: Any) -> None:
