@@ -85,9 +85,9 @@ def _spec_invalid(before: ModelDeploymentStatus, error: ValidationError, owner: 
 
 def _decide(snapshot: Snapshot) -> Plan:
     outcome, record = rendered(snapshot, outcome_of(snapshot))
-    state = outcome.state
-    roles = roles_of(snapshot, state, traffic=traffic_of(snapshot, outcome), ends_standby=outcome.ends_standby)
-    desired = desired_state(snapshot, outcome, roles, record)
+    state, traffic = outcome.state, traffic_of(snapshot, outcome)
+    roles = roles_of(snapshot, state, traffic=traffic, ends_standby=outcome.ends_standby)
+    desired = desired_state(snapshot, outcome, roles, traffic, record)
     changes = diff(desired, snapshot.observed, snapshot.owner)
     blocks = blocked(snapshot, state, changes.conflicts)
     summary = summary_of(snapshot, outcome, desired, blocks)

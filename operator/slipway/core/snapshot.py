@@ -103,8 +103,21 @@ class Snapshot:
         """The stable revision; by the list of revisions, where the reference to it was lost."""
         if self.before.stable is not None:
             return self.before.stable.revision
-        listed = (entry.revision for entry in self.before.revisions if entry.state is RevisionState.STABLE)
-        return next(listed, None)
+        return self.listed_as_stable.revision if self.listed_as_stable else None
+
+    @property
+    def listed_as_stable(self) -> RevisionStatus | None:
+        """The stable revision as status lists it."""
+        return next((entry for entry in self.before.revisions if entry.state is RevisionState.STABLE), None)
+
+    def listed(self, revision: str) -> RevisionStatus | None:
+        """A revision as status lists it."""
+        return next((entry for entry in self.before.revisions if entry.revision == revision), None)
+
+    @property
+    def shares_before(self) -> dict[str, int]:
+        """Percent of the traffic by revision, as status lists it."""
+        return {entry.revision: entry.share for entry in self.before.revisions}
 
     @property
     def _best(self) -> frozenset[str]:
@@ -138,8 +151,8 @@ class Snapshot:
     @cached_property
     def route(self) -> RouteFacts | None:
         """The route, or both, where a gateway is asked for."""
-        shares = {entry.revision: entry.share for entry in self.before.revisions}
-        facts = route_facts(self.observed, owner=self.owner, traffic=self.spec.traffic, shares=shares, now=self.now)
+        shares, traffic = self.shares_before, self.spec.traffic
+        facts = route_facts(self.observed, owner=self.owner, traffic=traffic, shares=shares, now=self.now)
         return with_policies(facts, self.policies) if facts else None
 
     @cached_property
@@ -212,7 +225,8 @@ class Snapshot:
 
     def count_before(self, revision: str) -> int:
         """Pods that a revision was last said to want: what its autoscaler had come to, where the Deployment is gone."""
-        return next((entry.replicas for entry in self.before.revisions if entry.revision == revision), 0)
+        entry = self.listed(revision)
+        return entry.replicas if entry else 0
 
     @cached_property
     def needed(self) -> int:

@@ -5,14 +5,16 @@ from slipway.core.desired import history, revisions, routing
 from slipway.core.desired.objects import DesiredState, written
 from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import Outcome
+from slipway.core.shares import Traffic
 from slipway.core.snapshot import Snapshot
 
 
 def desired_state(
-    snapshot: Snapshot, outcome: Outcome, roles: RevisionRoles, made: RevisionRecord | None
+    snapshot: Snapshot, outcome: Outcome, roles: RevisionRoles, traffic: Traffic, made: RevisionRecord | None
 ) -> DesiredState:
-    """What the cluster should be moved towards. `made`: a revision that was just rendered."""
-    state, traffic = outcome.state, routing.traffic_of(snapshot, outcome)
+    """What the cluster should be moved towards. `traffic`: who answers clients from now on; `made`: a revision that was
+    just rendered."""
+    state = outcome.state
     live = tuple(revisions.revisions(snapshot, outcome, roles, traffic.reaches))
     weights = routing.weights_of(snapshot, outcome, traffic, live)
     return DesiredState(

@@ -36,7 +36,7 @@ def still_reached(snapshot: Snapshot, revision: str, traffic: Traffic) -> bool:
 def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> datetime | None:
     """When stable or the candidate last lost its traffic, as far as anybody can tell; None where clients reach it, or
     never did. A time is written once, and not with each pass: one that dies at each write would get no further."""
-    entry = next((entry for entry in snapshot.before.revisions if entry.revision == revision), None)
+    entry = snapshot.listed(revision)
     stored = entry.traffic_ended_at if entry else None
     if revision in snapshot.led_by_header - traffic.reaches and not _asks_for_header(snapshot):
         return stored or snapshot.now  # by the next pass nothing tells of the header any more

@@ -105,12 +105,10 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     if failed:
         rollout = failure.noted(rollout, failed, candidate.revision, now)
         state = replace(state, rollout=rollout)
+    faults, stable_faults = at_fault(candidate), _stable_faults(state, facts)
     if stands := failure.standing(rollout):
-        evict = (*at_fault(candidate), *_stable_faults(state, facts))
-        still = standing_still(state, facts)
-        return Outcome(
-            state=state, allocation=still, wait=Wait(finding=stands, stalled=True), evict=evict, notes=events
-        )
+        wait, still = Wait(finding=stands, stalled=True), standing_still(state, facts)
+        return Outcome(state=state, allocation=still, wait=wait, evict=(*faults, *stable_faults), notes=events)
     outcome = _moved(state, rollout, facts, policy, now)
     moves = replace(outcome.wait, finding=None) if unrouted else outcome.wait  # a pause is not what is waited for then
     wait = Wait(finding=failed, stalled=bool(failed)) | moves | Wait(finding=problem)
@@ -119,12 +117,8 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     if wait.finding is None and (idle or _is_unlanded(facts)):
         wait |= _overdue(rollout, facts, policy, now)
     wait |= Wait(finding=pod_was_lost(candidate))
-    return replace(
-        outcome,
-        evict=(*at_fault(candidate), *retried, *_stable_faults(state, facts)),
-        wait=wait,
-        notes=(*events, *outcome.notes),
-    )
+    notes = (*events, *outcome.notes)
+    return replace(outcome, evict=(*faults, *retried, *stable_faults), wait=wait, notes=notes)
 
 
 def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> bool:
@@ -179,14 +173,13 @@ def _overdue(rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime
     until = since + policy.progress_deadline
     if now < until:
         return Wait(until=until)
-    message = "the root Service, or the route, is not as it was written: see who else writes it, or what refuses it"
-    if not unlanded:
-        have = (
+    if unlanded:
+        message = "the root Service, or the route, is not as it was written: see who else writes it, or what refuses it"
+    else:
+        pods = ", ".join(
             f"{each.version} has {each.available} of {each.count} pods available" for each in facts.revisions.values()
         )
-        message = (
-            f"no progress for {policy.progress_deadline} (rollout.progressDeadline): {', '.join(have)}; see its pods"
-        )
+        message = f"no progress for {policy.progress_deadline} (rollout.progressDeadline): {pods}; see its pods"
     return Wait(finding=finding(Reason.UNAVAILABLE, message), stalled=True)
 
 

@@ -71,7 +71,7 @@ def _repaired(state: State, now: datetime) -> State:
 
 def _listed_as_stable(snapshot: Snapshot) -> RevisionRef | None:
     """The stable revision by the list of revisions, where the reference to it cannot be read."""
-    listed = next((entry for entry in snapshot.before.revisions if entry.state is RevisionState.STABLE), None)
+    listed = snapshot.listed_as_stable
     if listed is None:
         return None
     record = snapshot.record(listed.revision)

@@ -127,7 +127,7 @@ def shares(snapshot: Snapshot, desired: DesiredState) -> dict[str, int]:
     if snapshot.route and snapshot.route.settled:
         return {revision: snapshot.route.share(revision) for revision in snapshot.route.weights}
     if snapshot.route:  # until the gateway has taken up what was written, all is where it was
-        return {entry.revision: entry.share for entry in snapshot.before.revisions}
+        return snapshot.shares_before
     if len(desired.traffic.reaches) == 1:
         return dict.fromkeys(desired.traffic.reaches & snapshot.selected, 100)
     return by_pods({revision: snapshot.available(revision) for revision in desired.traffic.reaches})
