@@ -179,18 +179,20 @@ class Executor:
             return await self._meet_existing(key, owner, action, kind, name)
         self._store.put(kind, live)
         log.info("Applied %s %s", kind.name, name)
-        live = await self._take_out_additions(kind, live, action.manifest)
-        return self._check_kept(key, action, live, action.manifest)
+        return await self._keep_as_asked(key, action, live, action.manifest)
 
-    async def _take_out_additions(self, kind: Kind, live: Manifest, wanted: Manifest) -> Manifest:
-        """Take out what others added to an object and an apply leaves there. Answers the object."""
-        patch = taking_out(live, wanted)
+    async def _keep_as_asked(self, key: Key, action: Apply, live: Manifest, wanted: Manifest) -> Obstacle | None:
+        """Take out what others added to an object and an apply leaves there. Answers the obstacle when it does not hold
+        what was written even so."""
+        obstacle = self._check_kept(key, action, live, wanted)
+        patch = taking_out(live, wanted) if obstacle else None
         if patch is None:
-            return live
-        without = await self._kube.merge(kind, patch)
-        self._store.put(kind, without)
+            return obstacle
+        kind = BY_NAME[wanted["kind"]]
+        live = await self._kube.merge(kind, patch)
+        self._store.put(kind, live)
         log.info("Took out of %s %s what was added: %s", kind.name, patch["metadata"]["name"], ", ".join(patch["spec"]))
-        return without
+        return self._check_kept(key, action, live, wanted)
 
     def _check_kept(self, key: Key, action: Action, live: Manifest, wanted: Mapping[str, Any]) -> Obstacle | None:
         """The obstacle when the answer to a write does not hold what was written."""
@@ -241,8 +243,7 @@ class Executor:
             again = await self._kube.apply(kind, wanted, uid=live["metadata"]["uid"], resource_version=version)
             self._store.put(kind, again)
             log.info("Applied %s %s, which is ours and had lost its label", kind.name, name)
-            again = await self._take_out_additions(kind, again, wanted)
-            if obstacle := self._check_kept(key, action, again, wanted):
+            if obstacle := await self._keep_as_asked(key, action, again, wanted):
                 return obstacle
             if kind.name not in DECIDED_FROM:
                 return None
