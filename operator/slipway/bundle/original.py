@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -12,14 +11,12 @@ from slipway.bundle.assemble import MODEL
 from slipway.bundle.check import check
 from slipway.bundle.encrypt import encrypted_in
 from slipway.bundle.errors import BundleError
-from slipway.bundle.tensors import Array, Declared, Signature, to_array
+from slipway.bundle.tensors import DTYPES, Array, Declared, Signature, to_array
 from slipway.fetch import layout
 from slipway.fetch.model import configure
 from slipway.guard.golden import GoldenRequest
 from slipway.guard.tensors import Tensor
 from slipway.triton import config
-
-_DTYPES: Final = {"FP16": "float16", "FP32": "float32", "FP64": "float64", "BOOL": "bool"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +54,7 @@ class Original:
         if declared.dims is not None and len(declared.dims) == len(shape) - 1:
             shape = shape[:-1]
         flat = to_array(list(tensor.data), tensor.name) if tensor.data else np.zeros(0)
-        dtype = _DTYPES.get(tensor.datatype, "object" if tensor.datatype == "BYTES" else tensor.datatype.lower())
-        return flat.astype(dtype).reshape(shape)
+        return flat.astype(DTYPES[tensor.datatype]).reshape(shape)
 
 
 def open_onnx(bundle: str | Path) -> Original:

@@ -13,7 +13,7 @@ Arrays = Mapping[str, Array]
 
 FREE: Final = -1
 """A dimension of any size."""
-_DTYPES: Final[Mapping[str, str]] = {
+DTYPES: Final[Mapping[str, str]] = {
     "BOOL": "bool",
     "UINT8": "uint8",
     "UINT16": "uint16",
@@ -28,7 +28,8 @@ _DTYPES: Final[Mapping[str, str]] = {
     "FP64": "float64",
     "BYTES": "object",
 }
-_DATATYPES: Final = {dtype: datatype for datatype, dtype in _DTYPES.items()}
+"""NumPy's name of each datatype that examples can be."""
+_DATATYPES: Final = {dtype: datatype for datatype, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ def to_array(value: object, name: str) -> Array:
 
 def fit(array: Array, declared: Declared) -> Array:
     """The array in the datatype that the model takes, where no value changes but for a float's rounding."""
-    name, wanted = declared.name, _DTYPES.get(declared.datatype)
+    name, wanted = declared.name, DTYPES.get(declared.datatype)
     if wanted is None:
         raise BundleError(f"{name!r}: examples cannot be {declared.datatype}; let the model take FP32 there")
     found = datatype_of(array, name)
