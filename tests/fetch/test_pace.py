@@ -1,7 +1,8 @@
 """A source that sends too little to ever be done has stalled, whoever waits and however it drips."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -63,31 +64,40 @@ def test_the_time_that_the_taker_needs_is_not_the_sources() -> None:
         source.now += 1000
 
 
-@pytest.mark.parametrize("scheme", ["s3", "http"])
-async def test_a_source_that_drips_has_stalled(order: Order, policy: Policy, scheme: str) -> None:
-    """A byte comes again and again, so no connection is ever silent."""
+@asynccontextmanager
+async def dripping(head: bytes, drop: bytes) -> AsyncIterator[str]:
+    """The address of a server that answers with a head and then a drop again and again, so that no connection is ever
+    silent."""
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nETag: "1"\r\nLast-Modified: ')
-        writer.write(b"Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n")
+        writer.write(head)
         while not ended.is_set():
-            writer.write(b" ")
+            writer.write(drop)
             await asyncio.wait([stopped], timeout=0.02)
         writer.close()
 
     ended = asyncio.Event()
     stopped = asyncio.ensure_future(ended.wait())
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
-        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            ended.set()
+            await stopped
+
+
+@pytest.mark.parametrize("scheme", ["s3", "http"])
+async def test_a_source_that_drips_has_stalled(order: Order, policy: Policy, scheme: str) -> None:
+    head = b'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nETag: "1"\r\n'
+    head += b"Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n"
+    async with dripping(head, b" ") as address:
         if scheme == "s3":
             settings = order("s3://models/churn", s3=S3(endpoint=address, anonymous=True))
         else:
             settings = order(f"{address}/churn")
         with pytest.raises(FetchError) as refused:
             await resolve(settings, replace(policy, stall_seconds=0.5, read_seconds=1, attempts=2))
-        ended.set()
-        await stopped
     assert refused.value.reason is Reason.FETCH_STALLED
 
 
@@ -102,20 +112,7 @@ async def test_a_listing_of_empty_pages_without_an_end_has_stalled(order: Order,
 
 
 async def test_a_head_that_drips_has_stalled(order: Order, policy: Policy) -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
-        while not ended.is_set():
-            writer.write(b"x")
-            await asyncio.wait([stopped], timeout=0.02)
-        writer.close()
-
-    ended = asyncio.Event()
-    stopped = asyncio.ensure_future(ended.wait())
-    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with dripping(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x") as address:
         with pytest.raises(FetchError, match="its answer has no end after 1 s") as refused:
-            await resolve(order(f"http://127.0.0.1:{port}/churn"), replace(policy, answer_seconds=1, read_seconds=1))
-        ended.set()
-        await stopped
+            await resolve(order(f"{address}/churn"), replace(policy, answer_seconds=1, read_seconds=1))
     assert refused.value.reason is Reason.FETCH_STALLED

@@ -19,6 +19,16 @@ TOLD = {
 }
 
 
+def a_guard(folder: Path) -> Guard:
+    environment = {
+        "SLIPWAY_GUARD": json.dumps(TOLD),
+        "SLIPWAY_ROOT": str(folder),
+        "SLIPWAY_CONFIG": str(folder),
+        "TRITON_SERVER_VERSION": "2.51.0",
+    }
+    return Guard(settings.read(environment), environment)
+
+
 def test_an_image_without_a_server_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Verdict) as refused:
@@ -39,14 +49,8 @@ def test_an_image_without_a_server_is_told_as_such(monkeypatch: pytest.MonkeyPat
 def test_a_process_killed_for_memory_since_the_start_is_told_as_that(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kills: int, reason: str, told_as: str
 ) -> None:
-    environment = {
-        "SLIPWAY_GUARD": json.dumps(TOLD),
-        "SLIPWAY_ROOT": str(tmp_path),
-        "SLIPWAY_CONFIG": str(tmp_path),
-        "TRITON_SERVER_VERSION": "2.51.0",
-    }
     monkeypatch.setattr(memory, "kills", lambda: 1)
-    guard = Guard(settings.read(environment), environment)
+    guard = a_guard(tmp_path)
     monkeypatch.setattr(memory, "kills", lambda: kills)
     found = guard._for_memory(Verdict(reason, "the words"))
     assert found.reason == told_as
@@ -56,14 +60,8 @@ def test_a_process_killed_for_memory_since_the_start_is_told_as_that(
 def test_out_of_memory_while_it_serves_names_the_request_as_a_cause(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    environment = {
-        "SLIPWAY_GUARD": json.dumps(TOLD),
-        "SLIPWAY_ROOT": str(tmp_path),
-        "SLIPWAY_CONFIG": str(tmp_path),
-        "TRITON_SERVER_VERSION": "2.51.0",
-    }
     monkeypatch.setattr(memory, "kills", lambda: 0)
-    guard = Guard(settings.read(environment), environment)
+    guard = a_guard(tmp_path)
     monkeypatch.setattr(memory, "kills", lambda: 1)
     guard._verified = True
     found = guard._for_memory(Verdict("CrashLoop", "the words"))

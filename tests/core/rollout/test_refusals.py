@@ -30,6 +30,13 @@ def resolves(cluster: Simulator) -> None:
     cluster.settle()
 
 
+def takes_over(cluster: Simulator) -> None:
+    """What is on its way gets all its pods, and what was before has drained."""
+    cluster.rolls_on()
+    cluster.pass_time(minutes=2)
+    cluster.settle()
+
+
 def aborted() -> Simulator:
     cluster = ready(replicas=2)
     cluster.starts("4")
@@ -40,13 +47,9 @@ def aborted() -> Simulator:
 def rolled_back() -> Simulator:
     cluster = ready(replicas=2)
     cluster.starts("4")
-    cluster.rolls_on()
-    cluster.pass_time(minutes=2)
-    cluster.settle()
+    takes_over(cluster)
     asks(cluster, "rollback", cluster.status["stable"]["revision"])
-    cluster.rolls_on()
-    cluster.pass_time(minutes=2)
-    cluster.settle()
+    takes_over(cluster)
     return cluster
 
 
@@ -154,9 +157,7 @@ def test_a_refusal_that_an_earlier_operator_stored_holds_back_its_ask_alone() ->
 def test_going_back_while_the_manifest_is_refused_starts_only_what_served_before() -> None:
     cluster = ready(replicas=2)
     cluster.starts("4")
-    cluster.rolls_on()
-    cluster.pass_time(minutes=2)
-    cluster.settle()
+    takes_over(cluster)
     cluster.starts("5")
     fails(cluster, "5")
     refused = cluster.status["refused"]
@@ -180,9 +181,7 @@ def test_going_back_passes_over_what_was_refused() -> None:
         cluster.starts(bad)
         fails(cluster, bad)
     cluster.starts("6")
-    cluster.rolls_on()
-    cluster.pass_time(minutes=2)
-    cluster.settle()
+    takes_over(cluster)
     assert asks(cluster, "rollback", cluster.status["stable"]["revision"]).startswith("going back to 3")
 
 
@@ -252,9 +251,7 @@ def test_of_more_refusals_than_are_remembered_the_revisions_go() -> None:
 def test_what_was_refused_takes_no_place_in_history() -> None:
     cluster = ready(replicas=1, rollout={"historyLimit": 1})
     cluster.starts("4")
-    cluster.rolls_on()
-    cluster.pass_time(minutes=2)
-    cluster.settle()
+    takes_over(cluster)
     cluster.starts("5")
     fails(cluster, "5")
     assert asks(cluster, "rollback", cluster.status["stable"]["revision"]).startswith("going back to 3")
