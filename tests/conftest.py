@@ -10,7 +10,7 @@ from hypothesis import settings
 from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
-from tests.workers import ByControlPlane, place_of
+from tests.workers import ByControlPlane, give_way, place_of
 
 # Their assertions explain themselves like a test's.
 pytest.register_assert_rewrite("tests.core.cluster")
@@ -28,7 +28,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByControlPla
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What waits longest comes first."""
-    items.sort(key=lambda item: place_of(item.nodeid.split("::", 1)[0]))
+    items.sort(key=lambda item: place_of(_file(item)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before its fixtures start anything."""
+    give_way(_file(item))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.split("::", 1)[0]
 
 
 @pytest.fixture(scope="session")

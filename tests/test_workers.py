@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.workers import HOLDERS, ROLLOUTS, cost, place_of, plane_of
+from tests.workers import HOLDERS, PATIENT, ROLLOUTS, cost, patience, place_of, plane_of
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,19 @@ def test_a_file_says_which_control_plane_it_needs(file: str, plane: str) -> None
 def test_what_waits_longest_comes_first() -> None:
     files = ["tests/core/test_decide.py", "tests/guard/test_start.py", f"{ROLLOUTS}test_gpus.py"]
     assert sorted(files, key=place_of) == files[::-1]
+
+
+@pytest.mark.parametrize(
+    ("file", "niceness"),
+    [
+        (f"{ROLLOUTS}test_gpus.py", 0),
+        ("tests/controller/test_election.py", 0),
+        ("tests/guard/test_start.py", 0),
+        ("tests/core/test_decide.py", PATIENT),
+    ],
+)
+def test_what_only_computes_gives_way_to_what_has_deadlines(file: str, niceness: int) -> None:
+    assert patience(file) == niceness
 
 
 @pytest.mark.parametrize("plane", HOLDERS)

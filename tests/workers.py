@@ -1,9 +1,12 @@
 """Which worker takes which files.
 
 Tests wait more than they work, so there are more workers than cores. A control plane costs ten seconds of a core to
-start and a tenth of one to keep, so files that need one go to workers that have it, and few workers have one.
+start and a tenth of one to keep, so files that need one go to workers that have it, and few workers have one. What only
+computes gives way to what has deadlines.
 """
 
+import os
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
@@ -15,6 +18,9 @@ ROLLOUTS: Final = "tests/stories/rollouts/"
 """Told at once, so they go to one worker."""
 HOLDERS: Final = {"cluster": 3, "plane": 1}
 """How many workers may have a control plane with controllers, and a bare one, while there is something else to do."""
+PATIENT: Final = 10
+"""Niceness of tests that wait for nobody, beyond that of the run."""
+_NICENESS: Final = os.getpriority(os.PRIO_PROCESS, 0)
 
 
 class ByControlPlane(LoadFileScheduling):  # type: ignore[misc]
@@ -50,7 +56,18 @@ def cost(plane: str, *, has_it: bool, holders: int) -> int:
 
 def place_of(file: str) -> int:
     """Where a file stands in the queue: what waits longest comes first, so that other work can go beside it."""
-    return 0 if file.startswith(ROLLOUTS) else 1 if "mark.triton" in _text(file) else 2
+    return 0 if file.startswith(ROLLOUTS) else 1 if _needs_triton(file) else 2
+
+
+def give_way(file: str) -> None:
+    """Set this process's niceness for a file's test. Only root may become less nice again; anybody else stays patient."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS + patience(file))
+
+
+def patience(file: str) -> int:
+    """The niceness of a file's tests beyond that of the run."""
+    return 0 if plane_of(file) or _needs_triton(file) else PATIENT
 
 
 @cache
@@ -60,6 +77,10 @@ def plane_of(file: str) -> str:
         return "cluster"
     text = _text(file)
     return "cluster" if "cluster_plane" in text else "plane" if "mark.plane" in text else ""
+
+
+def _needs_triton(file: str) -> bool:
+    return "mark.triton" in _text(file)
 
 
 @cache

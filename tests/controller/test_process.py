@@ -179,10 +179,12 @@ def test_a_namespace_that_is_deleted_or_forbidden_is_left_out_and_the_others_are
 
 @pytest.fixture
 def gateway_api(plane: Plane) -> Iterator[list[str]]:
-    """What names its CRDs to kubectl. They are gone in the end."""
+    """What names its CRDs to kubectl. None is there at first, whoever used the control plane before, nor in the end."""
     named = [f"--filename={file}" for file in sorted(gateway_api_crds().glob("*.yaml"))]
+    gone = ("delete", "--wait", "--ignore-not-found", *named)
+    plane.kubectl()(*gone)
     yield named
-    plane.kubectl()("delete", "--wait", "--ignore-not-found", *named)
+    plane.kubectl()(*gone)
 
 
 def test_it_ends_in_peace_when_the_gateway_api_comes_and_starts_again_with_it(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +21,9 @@ def quantize(
     source: Path, target: Path, way: str, calibration: Arrays | None, *, reduce_range: bool, batched: bool
 ) -> None:
     """Write the smaller graph."""
-    logging.getLogger().setLevel(logging.ERROR)  # the library tells its users what was done for them already
     try:
-        _make(source, target, way, calibration, reduce_range=reduce_range, batched=batched)
+        with _without_warnings():
+            _make(source, target, way, calibration, reduce_range=reduce_range, batched=batched)
     except BundleError:
         raise
     except Exception as error:  # noqa: BLE001  the library raises what it likes
@@ -30,6 +31,18 @@ def quantize(
         raise BundleError(
             f"{source.name}: ONNX Runtime cannot make it {way}: {words}; try another way (--to)"
         ) from None
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """ONNX Runtime warns, through the root logger, of what was prepared for it already."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def _make(

@@ -10,11 +10,11 @@ import pytest
 from testbed.api import Manifest
 from tests.stories.rollouts.history import History
 from tests.stories.rollouts.model import Model
+from tests.stories.rollouts.pool import GPU, add_pool, node_of, placed_in, remove_pools
 from tests.stories.story import OWNER, Story
 
 pytestmark = pytest.mark.plane
 
-GPU: Final = "nvidia.com/gpu"
 POOLS: Final = {"four": 4, "five": 5, "shared": 4, "bound": 2, "one": 1, "unfetched": 1, "lost": 1}
 GRACE: Final = {"unschedulableGrace": "5s"}
 DIGEST: Final = f"sha256:{'1' * 64}"
@@ -38,22 +38,13 @@ RESOLVED: Final = {
 def world(story: Story) -> Iterator[None]:
     """A node for each story, with so many GPUs."""
     for name, count in POOLS.items():
-        story.plane.add_nodes(1, _node(name), labels={"pool": name}, allocatable={GPU: str(count)})
+        add_pool(story, name, count)
     yield
-    story.kubectl("delete", "nodes", *(f"{_node(name)}-0" for name in POOLS))
-
-
-def _node(pool: str) -> str:
-    return f"rollout-{pool}"
+    remove_pools(story, *POOLS)
 
 
 def _asking(pool: str, replicas: int, **rollout: Any) -> dict[str, Any]:
-    return {
-        "replicas": replicas,
-        "accelerator": {},
-        "scheduling": {"nodeSelector": {"pool": pool}},
-        "rollout": {**GRACE, **rollout},
-    }
+    return {"replicas": replicas, **placed_in(pool), "rollout": {**GRACE, **rollout}}
 
 
 def _says_before_it_takes(history: History, old: str, replicas: int) -> str:
@@ -247,4 +238,4 @@ def _store_answers(model: Model, said: Manifest) -> None:
 def _neighbour(pool: str) -> Manifest:
     """A pod that is placed by hand: whatever GPU becomes free there is its own."""
     own = {"name": "own", "image": "own", "resources": {"limits": {GPU: "1"}}}
-    return {"metadata": {"name": "neighbour"}, "spec": {"nodeName": f"{_node(pool)}-0", "containers": [own]}}
+    return {"metadata": {"name": "neighbour"}, "spec": {"nodeName": node_of(pool), "containers": [own]}}

@@ -8,11 +8,13 @@ import pytest
 
 from tests.gitops.kstatus import KStatus
 from tests.stories.rollouts.model import Model
+from tests.stories.rollouts.pool import add_pool, placed_in, remove_pools
 from tests.stories.story import Story, model_deployment, verdict
 
 pytestmark = pytest.mark.plane
 
 ROLLING: Final = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}
+POOL: Final = "refusal"
 WELL: Final = {"annotations": {"testbed/server-says": None, "testbed/by-hand": None}}
 """Takes away what made the pods fail."""
 BAD: Final[dict[str, dict[str, Any]]] = {
@@ -25,9 +27,9 @@ BAD: Final[dict[str, dict[str, Any]]] = {
 @contextmanager
 def world(story: Story) -> Iterator[None]:
     """A node with a single GPU, for those that ask for it by its label."""
-    story.plane.add_nodes(1, "refusal", labels={"pool": "refusal"}, allocatable={"nvidia.com/gpu": "1"})
+    add_pool(story, POOL, 1)
     yield
-    story.kubectl("delete", "node", "refusal-0")
+    remove_pools(story, POOL)
 
 
 @pytest.mark.parametrize("reason", BAD)
@@ -88,7 +90,7 @@ def test_a_bundle_that_is_invalid_never_gets_a_pod(story: Story) -> None:
 def test_a_first_version_that_fails_gives_the_only_gpu_to_its_fix(story: Story) -> None:
     """Scenarios 4 and 5: bad, still bad, good."""
     # given: a node with a single GPU
-    placed = {"accelerator": {}, "scheduling": {"nodeSelector": {"pool": "refusal"}}}
+    placed = placed_in(POOL)
     model = Model(story, "first")
 
     # when: a bad version, another bad one and a good one are asked for in turn

@@ -22,15 +22,15 @@ def _each_step_once(history: History, old: str, new: str) -> None:
     its steps in order, each once, under one number."""
     gone, come, numbers, steps = [], [], [], []
     for moment in history.moments():
-        assert moment.reached() >= PODS
-        assert sum(moment.counts().values()) <= PODS + 1
+        assert moment.reached() >= PODS, history
+        assert sum(moment.counts().values()) <= PODS + 1, history
         gone.append(-moment.counts().get(old, 0))
         come.append(moment.counts().get(new, 0))
         numbers.append(moment.model["status"]["lastNumber"])
         steps.append(moment.model["status"].get("rollout", {}).get("phase", ""))
-    assert gone == sorted(gone)
-    assert come == sorted(come)
-    assert [step for step, _ in groupby(steps)][-4:] == ["Resolving", "Starting", "Shifting", ""]
+    assert gone == sorted(gone), history
+    assert come == sorted(come), history
+    assert [step for step, _ in groupby(steps)][-4:] == ["Resolving", "Starting", "Shifting", ""], history
     assert {*numbers} == {1, 2}
     assert numbers == sorted(numbers)
 
