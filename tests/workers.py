@@ -60,7 +60,7 @@ def place_of(file: str) -> int:
 
 
 def give_way(file: str) -> None:
-    """Set this process's niceness for a file's test. Only root may become less nice again; anybody else stays patient."""
+    """Set this process's niceness for a file's test. Only root may be less nice again; anybody else stays patient."""
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS + patience(file))
 

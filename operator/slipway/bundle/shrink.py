@@ -123,9 +123,7 @@ def shrink(
         say("asking it the golden requests")
         exact, furthest = _answers(old, models[1], tolerance)
         say("measuring both")
-        before, after = (_measure(old, model, size, trial) for model, size in zip(models, sizes, strict=True))
-        if asked and (refusal := asked.refusal(before.metric, after.metric)):
-            raise BundleError(refusal)
+        before, after = _measured(old, models, sizes, trial)
         found = Shrunk(
             directory=Path(out),
             digest="",
@@ -140,6 +138,16 @@ def shrink(
         )
         say("writing the bundle")
         return _write(old, file, found, tolerance, asked, replace=replace)
+
+
+def _measured(
+    old: Original, models: tuple[OnnxModel, OnnxModel], sizes: tuple[int, int], trial: Trial | None
+) -> tuple[Measured, Measured]:
+    """Before and after; BundleError when that fails the gate."""
+    before, after = (_measure(old, model, size, trial) for model, size in zip(models, sizes, strict=True))
+    if trial and (refusal := trial.gate.refusal(before.metric, after.metric)):
+        raise BundleError(refusal)
+    return before, after
 
 
 def _tolerance(answers: float) -> Tolerance:
