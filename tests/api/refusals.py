@@ -187,6 +187,12 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "s3 is only read for an s3:// uri: take it out, or change the uri",
     ),
     (
+        "signers in capitals",
+        source(signature={"configMapName": "Signers"}),
+        "spec.model.source.signature.configMapName",
+        f"'Signers' {NAME}",
+    ),
+    (
         "an endpoint that is no URL",
         source(s3={"endpoint": "minio:9000"}),
         "spec.model.source.s3.endpoint",

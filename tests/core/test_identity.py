@@ -67,8 +67,10 @@ def test_the_order_of_keys_says_nothing(random: Any, case: dict[str, Any]) -> No
         {"rollout": {"historyLimit": 3}},
         {"autoscaling": {"maxReplicas": 4, "metrics": [{"type": "Resource"}]}},
         {"traffic": {"allowFrom": [{"podSelector": {}}]}},
+        {"model": {"source": {"signature": {"configMapName": "signers"}}}},
+        {"model": {"source": {"signature": {"configMapName": "signers", "threshold": 2, "mode": "Warn"}}}},
     ],
-    ids=lambda unasked: next(iter(unasked)),
+    ids=str,
 )
 def test_what_acts_on_revisions_that_exist_is_not_in_the_ask(unasked: dict[str, Any]) -> None:
     assert ask(md_spec(**unasked)) == ask(md_spec())

@@ -20,8 +20,8 @@ from slipway.bundle.check import check
 from slipway.bundle.encrypt import encrypted_in
 from slipway.bundle.errors import BundleError, need
 from slipway.fetch import sums
+from slipway.fetch.signature import LIMIT_BYTES
 
-_LIMIT_BYTES: Final = 1024 * 1024
 _INSTALL: Final = "'slipway[sign]'"
 _WHY: Final = "it makes and reads signatures"
 
@@ -68,8 +68,8 @@ def verify(bundle: str | Path, *, key: str | Path) -> Signed:
     hashes = _listed(folder)
     if not signature.is_file():
         raise BundleError(f"{signature}: it is not signed; sign it with slipway sign")
-    if signature.stat().st_size > _LIMIT_BYTES:
-        raise BundleError(f"{signature}: larger than {_LIMIT_BYTES} bytes, which no signature is; sign it again")
+    if signature.stat().st_size > LIMIT_BYTES:
+        raise BundleError(f"{signature}: larger than {LIMIT_BYTES} bytes, which no signature is; sign it again")
     content = signature.read_bytes()
     _covers_all(content, hashes)
     verifying: Any = need("model_signing.verifying", install=_INSTALL, why=_WHY)

@@ -25,16 +25,15 @@ from slipway.fetch import sums
 from slipway.fetch.download import Download, Wanted
 from slipway.fetch.policy import MIB, Policy
 from slipway.fetch.progress import Progress
+from slipway.fetch.resolve import read_signature
 from slipway.fetch.resume import persist
 from slipway.fetch.sources import open_store
-from slipway.fetch.stores import Entry, Store, objects
+from slipway.fetch.stores import Entry, objects
 from slipway.fetch.survey import survey
-from slipway.fetch.verdict import FetchError, Reason
 
 _WHOLE_BYTES: Final = 64 * MIB
 """Up to here a file is put at once, on the condition that it is not there; stores take parts without conditions."""
 _PART_BYTES: Final = 16 * MIB
-_SIGNATURE_BYTES: Final = MIB
 _STREAMS: Final = 4
 
 
@@ -133,7 +132,7 @@ def pull(place: Place, out: str | Path, *, replace: bool = False, say: Callable[
             with parts as apart, progress.reported(policy.report_seconds):
                 Download(store, new, Path(apart), policy, progress).run(wanted)
             (new / sums.NAME).write_bytes(found.sums)
-            signature = _read_signature(store, policy)
+            signature = read_signature(store, policy)
             if signature is not None:
                 (new / sums.SIGNATURE).write_bytes(signature)
             directory.verified(new)
@@ -203,19 +202,10 @@ def _put_signature(store: _Writable, folder: Path, there: Mapping[str, Entry]) -
         return sums.SIGNATURE in there
     content = file.read_bytes()
     if not persist(lambda: store.create(sums.SIGNATURE, content), store.where(sums.SIGNATURE), PATIENT):
-        found = _read_signature(store, PATIENT)
+        found = read_signature(store, PATIENT)
         if found != content:
             raise BundleError(f"{store.where(sums.SIGNATURE)}: another signature is there; delete it and push again")
     return True
-
-
-def _read_signature(store: Store, policy: Policy) -> bytes | None:
-    try:
-        return persist(lambda: store.read(sums.SIGNATURE, _SIGNATURE_BYTES), store.where(sums.SIGNATURE), policy)
-    except FetchError as error:
-        if error.reason is Reason.SOURCE_NOT_FOUND:
-            return None
-        raise
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

@@ -45,6 +45,7 @@ _FROZEN_ACCELERATOR: Final[Mapping[str, Any]] = {"count": 1, "sharing": "Exclusi
 def asked(spec: ModelDeploymentSpec) -> dict[str, Any]:
     """The part of a spec that a revision is made for, as JSON values and without what is default."""
     given = spec.to_dict()
+    given["model"]["source"].pop("signature", None)  # it is asked when a bundle is resolved: a new key restarts nothing
     found = _without_defaults({key: given[key] for key in ASKED if key in given}, _FROZEN)
     if "accelerator" in given:
         found["accelerator"] = _without_defaults(given["accelerator"], _FROZEN_ACCELERATOR)

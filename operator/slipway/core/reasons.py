@@ -202,6 +202,12 @@ class Reason(StrEnum):
         "the bundle does not fit the pod's volume",
         "set `model.storage.size`, or `volume: Ephemeral` for a disk of its own",
     )
+    KEY_MISSING = (
+        "KeyMissing",
+        About.WORLD,
+        "the ConfigMap of `source.signature` is not there, or holds no public key that can be used",
+        "put the key that the message speaks of into it; it is looked for again by itself",
+    )
     IMAGE_PULL_FAILED = (
         "ImagePullFailed",
         About.WORLD,
@@ -448,6 +454,24 @@ class Reason(StrEnum):
         About.REVISION,
         "SHA256SUMS is not the one that `source.digest` pins",
         "correct the digest, or upload the bundle that it belongs to",
+    )
+    SIGNATURE_MISSING = (
+        "SignatureMissing",
+        About.REVISION,
+        "`source.signature` asks for a signature, and the bundle has no `model.sig` beside SHA256SUMS",
+        ("`slipway sign` the bundle and push `model.sig`, which changes no digest; it is looked for again by itself"),
+    )
+    SIGNATURE_WRONG = (
+        "SignatureWrong",
+        About.REVISION,
+        "`model.sig` is no signature, or is not over exactly the files that SHA256SUMS lists and the list itself",
+        "find out who changed the bundle; if it is right, sign it again, as its last change",
+    )
+    SIGNER_UNKNOWN = (
+        "SignerUnknown",
+        About.REVISION,
+        "the bundle is signed, and not by as many keys of `source.signature` as have to",
+        "let who may sign it; or add the signer's public key to the ConfigMap: that restarts nothing",
     )
     LOAD_FAILED = (
         "LoadFailed",

@@ -20,6 +20,7 @@ from slipway.fetch.stores import Entry
 from slipway.fetch.survey import Survey, made_of
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
+_READ: Final = frozenset({layout.CONFIG, sums.NAME, sums.SIGNATURE})
 _BLOCK_BYTES: Final = MIB
 _MOST_HEADER_BYTES: Final = MIB
 _ZSTD_WINDOW_BYTES: Final = 128 * MIB
@@ -63,7 +64,7 @@ class SmallFiles:
     def open(self, path: str) -> io.RawIOBase:
         """A place in memory for a small file, and none for others."""
         inner = path.partition("/")[2]
-        wanted = any(name in {layout.CONFIG, sums.NAME} or layout.is_golden(name) for name in (path, inner))
+        wanted = any(name in _READ or layout.is_golden(name) for name in (path, inner))
         return _Kept(self, path) if wanted else _Nowhere()
 
     def keep(self, path: str, block: bytes) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from slipway.fetch import archive, layout, model, resume, verdict
+from slipway.fetch import archive, layout, model, resume, signature, sums, verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.settings import Settings
 from slipway.fetch.sources import open_store
 from slipway.fetch.stores import Store
 from slipway.fetch.survey import Survey, read_small, survey
+from slipway.fetch.verdict import FetchError, Reason
 
 log = logging.getLogger(__name__)
 
@@ -22,22 +23,39 @@ def resolve(settings: Settings, policy: Policy) -> dict[str, Any]:
     log.info("resolving %s", settings.source.shown)
     look = _stream_once if settings.source.is_archive else _look
     with open_store(settings, policy) as store:
-        found, small = look(store, settings, policy)
-    answer = _answer(found, small, settings)
+        found, signed, small = look(store, settings, policy)
+    answer = {**_answer(found, small, settings), **({"signature": signed.document()} if signed else {})}
     log.info("%s: %d files, %d bytes, %s", settings.source.shown, answer["files"], answer["size"], answer["digest"])
     return answer
 
 
-def _look(store: Store, settings: Settings, policy: Policy) -> tuple[Survey, dict[str, bytes]]:
+_Look = tuple[Survey, signature.Signed | None, dict[str, bytes]]
+
+
+def _look(store: Store, settings: Settings, policy: Policy) -> _Look:
+    """Who signed it is looked at before anything in it is parsed."""
     found = survey(store, settings.source, policy)
-    return found, read_small(store, found, policy)
+    signed = signature.check(found, settings, lambda: read_signature(store, policy))
+    return found, signed, read_small(store, found, policy)
 
 
-def _stream_once(store: Store, settings: Settings, policy: Policy) -> tuple[Survey, dict[str, bytes]]:
+def _stream_once(store: Store, settings: Settings, policy: Policy) -> _Look:
     files = archive.SmallFiles()
     members = stream_archive(store, settings, policy, files, most_bytes=None)
     found, root = archive.survey(members, files.contents, settings.source)
-    return found, {path: files.contents[root + path] for path in found.small_files()}
+    signed = signature.check(found, settings, lambda: files.contents.get(root + sums.SIGNATURE))
+    return found, signed, {path: files.contents[root + path] for path in found.small_files()}
+
+
+def read_signature(store: Store, policy: Policy) -> bytes | None:
+    """`model.sig` beside the list, or None."""
+    where = store.where(sums.SIGNATURE)
+    try:
+        return resume.persist(lambda: store.read(sums.SIGNATURE, signature.LIMIT_BYTES), where, policy)
+    except FetchError as error:
+        if error.reason is Reason.SOURCE_NOT_FOUND:
+            return None
+        raise
 
 
 def stream_archive(

@@ -13,6 +13,7 @@ from slipway.fetch.verdict import FetchError, Reason
 # Not pydantic's: its start takes a twentieth of the processor's time for 2 GiB, and the operator has checked the spec.
 _URI: Final = re.compile(r"(s3|gs|az|https|http|pvc)://[^/]+(/.*)?")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 MODEL_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 
@@ -24,6 +25,15 @@ class S3:
     region: str | None = None
     force_path_style: bool | None = None
     anonymous: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """`spec.model.source.signature`."""
+
+    config_map_name: str
+    threshold: int = 1
+    required: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +95,9 @@ class Settings:
     credentials: Path
     config: Path
     termination_log: Path
+    signature: Signature | None = None
+    """Asked of the resolve Job alone: what it let pass is held by its digest."""
+    keys: Path = Path("/var/run/slipway/keys")
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> Self:
@@ -100,6 +113,8 @@ class Settings:
             credentials=Path(env.get("SLIPWAY_CREDENTIALS", "/var/run/slipway/credentials")),
             config=Path(env.get("SLIPWAY_CONFIG", "/etc/slipway")),
             termination_log=termination_log(env),
+            signature=_signature(_object(order, "source")),
+            keys=Path(env.get("SLIPWAY_KEYS", "/var/run/slipway/keys")),
         )
 
     def overlay(self) -> dict[str, Any] | None:
@@ -143,6 +158,20 @@ def _s3(told: Mapping[str, Any]) -> S3:
         force_path_style=told.get("forcePathStyle"),
         anonymous=told.get("anonymous"),
     )
+
+
+def _signature(source: Mapping[str, Any]) -> Signature | None:
+    """Nothing in it is guessed: what cannot be read demands nothing, and would pass everything."""
+    if source.get("signature") is None:
+        return None
+    told, where = _object(source, "signature", "source."), "source.signature."
+    mode, threshold = told.get("mode", "Require"), _whole(told, "threshold", where)
+    if mode not in {"Require", "Warn"}:
+        raise _unreadable(f"{where}mode", f"{mode!r} is neither Require nor Warn")
+    if threshold == 0:
+        raise _unreadable(f"{where}threshold", "is less than one signature")
+    name = _text(told, "configMapName", _NAME, where)
+    return Signature(config_map_name=name, threshold=threshold or 1, required=mode == "Require")
 
 
 def _resolved(told: Mapping[str, Any]) -> Resolved:

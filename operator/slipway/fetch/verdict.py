@@ -44,6 +44,14 @@ class Reason(StrEnum):
     """The overlay does not fit the model, or the source cannot be read."""
     STORAGE_FULL = "StorageFull"
     """The bundle does not fit the volume."""
+    SIGNATURE_MISSING = "SignatureMissing"
+    """`source.signature` asks for one, and the source has none."""
+    SIGNATURE_WRONG = "SignatureWrong"
+    """It is none, or not over exactly these files."""
+    SIGNER_UNKNOWN = "SignerUnknown"
+    """None, or too few, of the named keys have signed."""
+    KEY_MISSING = "KeyMissing"
+    """The ConfigMap or Secret that the spec names has no key that can be used."""
 
 
 class FetchError(Exception):

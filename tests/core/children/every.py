@@ -23,7 +23,11 @@ SPECS: dict[str, dict[str, Any]] = {
     "everything on a CPU": {
         "model": {
             "name": "M.1",
-            "source": {"secretName": "models-read", "s3": {"endpoint": "http://minio:9000"}},
+            "source": {
+                "secretName": "models-read",
+                "s3": {"endpoint": "http://minio:9000"},
+                "signature": {"configMapName": "signers", "threshold": 2, "mode": "Warn"},
+            },
             "storage": {"volume": "Ephemeral", "size": "1.5Gi", "storageClassName": "fast"},
             "config": {"maxBatchSize": 4, "dynamicBatching": {}},
             "verification": {

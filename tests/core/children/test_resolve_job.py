@@ -69,6 +69,24 @@ def test_the_job_reads_credentials_and_claims_as_the_fetcher_does() -> None:
     assert [v["name"] for v in on_claim["volumes"]] == ["tmp", "source"]
 
 
+SIGNED: dict[str, Any] = {"model": {"source": {"signature": {"configMapName": "signers"}}}}
+
+
+def test_the_job_is_told_whose_signature_is_asked_for_and_gets_the_keys() -> None:
+    asked = json.loads(container(**SIGNED)["env"][0]["value"])
+
+    assert asked["source"]["signature"] == {"configMapName": "signers", "threshold": 1, "mode": "Require"}
+    assert {"name": "keys", "mountPath": "/var/run/slipway/keys", "readOnly": True} in container(**SIGNED)[
+        "volumeMounts"
+    ]
+
+
+def test_keys_that_are_missing_are_the_jobs_to_tell_in_seconds() -> None:
+    volume = {"name": "keys", "configMap": {"name": "signers", "optional": True}}
+
+    assert pod(**SIGNED)["volumes"][1] == volume
+
+
 def test_the_job_asks_for_no_gpu_and_does_not_run_where_only_gpus_are_asked_for() -> None:
     spec = pod(accelerator={"products": ["NVIDIA-H100-80GB-HBM3"]}, scheduling={"runtimeClassName": "nvidia"})
 

@@ -182,6 +182,13 @@ def test_credentials_are_mounted_into_the_fetcher_only_and_readable_by_its_group
     assert volume("credentials") is None
 
 
+def test_whose_signature_is_asked_for_makes_no_other_pod() -> None:
+    """A new key, or a demand that is lifted, restarts nothing."""
+    signed: dict[str, Any] = {"model": {"source": {"signature": {"configMapName": "signers"}}}}
+
+    assert pod(**signed) == pod()
+
+
 def test_a_claim_is_mounted_read_only_in_both_containers_and_not_copied() -> None:
     inputs: dict[str, Any] = {"model": {"source": {"uri": "pvc://models/churn/3"}}, "bundle": {"size": 50 * 2**30}}
 

@@ -61,6 +61,26 @@ class S3(ApiModel):
     anonymous: bool | None = Field(None, description="Send unsigned requests: the bucket is public.")
 
 
+class SignatureMode(StrEnum):
+    """What follows from a signature that is missing or wrong."""
+
+    REQUIRE = "Require"
+    WARN = "Warn"
+
+
+class Signature(ApiModel):
+    """Whose signature the bundle has to carry: `model.sig` in OpenSSF's format, as `slipway sign` makes it."""
+
+    config_map_name: Name = Field(
+        description="ConfigMap with public keys in PEM form, one under each name. A change of it restarts nothing."
+    )
+    threshold: Annotated[int, Field(ge=1, le=16)] = Field(1, description="How many of the keys have to have signed.")
+    mode: SignatureMode = Field(
+        SignatureMode.REQUIRE,
+        description="Require: a version that is not signed so is not fetched. Warn: it is, and status says so.",
+    )
+
+
 class Source(ApiModel):
     """Where the bundle is, and which bytes are expected there."""
 
@@ -124,6 +144,11 @@ class Source(ApiModel):
         description="Secret with the store's credentials. Mounted into the fetcher only; the operator never reads it.",
     )
     s3: S3 | None = None
+    signature: Signature | None = Field(
+        None,
+        description="Who has to have signed a version, asked when it is resolved, before its weights are fetched. "
+        "It asks nothing of versions that were resolved before, and its change makes no new revision.",
+    )
 
 
 class Storage(ApiModel):

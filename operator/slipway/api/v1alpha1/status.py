@@ -222,6 +222,9 @@ class RevisionStatus(StoredModel):
         description="Where the golden requests come from: spec, bundle or none."
     )
     platform: Annotated[str, Field(max_length=64)] = Field(description="Version of the operator that rendered it.")
+    signed: Annotated[str, Field(max_length=8192)] | None = Field(
+        None, description="By which keys of source.signature, or what is wrong with the signature; as it was resolved."
+    )
     state: RevisionState
     replicas: Annotated[int, Field(ge=0)]
     available: Annotated[int, Field(ge=0)]

@@ -17,6 +17,7 @@ USER: Final = 1000
 """The user of NVIDIA's images, and of ours."""
 
 CREDENTIALS: Final = "/var/run/slipway/credentials"
+KEYS: Final = "/var/run/slipway/keys"
 SOURCE: Final = "/source"
 _PVC: Final = "pvc://"
 
@@ -87,6 +88,8 @@ def source_environment(
     """
     source = spec.model.source.to_dict()
     source.pop("secretName", None)
+    if resolved:
+        source.pop("signature", None)
     asked: dict[str, Any] = {"source": source, "model": model_name(owner, spec)}
     if resolved:
         asked["resolved"] = {"digest": resolved.digest, "size": resolved.size, "unverified": resolved.unverified}
@@ -101,6 +104,17 @@ def source_mounts(model: Model) -> list[Mount]:
     if model.source.secret_name:
         found.append({"name": "credentials", "mountPath": CREDENTIALS, "readOnly": True})
     return found + claim_mounts(model)
+
+
+def key_volumes(model: Model) -> list[Manifest]:
+    """The public keys that a bundle is to be signed with, for the resolve Job. That they are missing is its verdict."""
+    asked = model.source.signature
+    return [{"name": "keys", "configMap": {"name": asked.config_map_name, "optional": True}}] if asked else []
+
+
+def key_mounts(model: Model) -> list[Mount]:
+    """Where the resolve Job finds them."""
+    return [{"name": "keys", "mountPath": KEYS, "readOnly": True}] if model.source.signature else []
 
 
 def claim_mounts(model: Model) -> list[Mount]:

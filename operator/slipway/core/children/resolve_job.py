@@ -6,6 +6,8 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children.pod import (
     container_security,
     fetcher_resources,
+    key_mounts,
+    key_volumes,
     pod_spec,
     present,
     scheduling_of,
@@ -49,10 +51,14 @@ def _pod(*, owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> Mani
         "resources": fetcher_resources(platform, requested="128Mi", limit="512Mi"),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *source_mounts(spec.model)],  # noqa: S108
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+            *source_mounts(spec.model),
+            *key_mounts(spec.model),
+        ],
     }
     return {
-        **pod_spec(spec=spec, platform=platform, volumes=[temporary_volume()]),
+        **pod_spec(spec=spec, platform=platform, volumes=[temporary_volume(), *key_volumes(spec.model)]),
         **present({"tolerations": scheduling_of(spec).tolerations}),
         "restartPolicy": "Never",
         "containers": [container],

@@ -23,6 +23,13 @@ class ResolvedModel(StoredModel):
     """It has sequence_batching: all requests of a sequence must reach the same pod."""
 
 
+class ResolvedSignature(StoredModel):
+    """What came of looking for a signature, where the spec asks for one."""
+
+    signed_by: tuple[str, ...] = ()
+    warning: str | None = None
+
+
 class Resolved(StoredModel):
     """A source, resolved: `resolved` of the Job's termination message, and of a ControllerRevision's data."""
 
@@ -37,8 +44,16 @@ class Resolved(StoredModel):
     asks: tuple[dict[str, Any], ...] | None = None
     """Their inputs, of as many as a termination message takes: what two versions can be compared by."""
     model: ResolvedModel | None = None
+    signature: ResolvedSignature | None = None
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read it back from JSON values; ValueError when it is not one."""
         return cls.model_validate(body)
+
+    @property
+    def signed(self) -> str | None:
+        """Who signed it, or what is wrong with its signature, for people."""
+        if self.signature is None:
+            return None
+        return self.signature.warning or f"by {', '.join(self.signature.signed_by)}"

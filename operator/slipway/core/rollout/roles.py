@@ -120,6 +120,7 @@ def described(ref: RevisionRef, record: RevisionRecord | None, **of: Any) -> Rev
         unverified=(record.resolved.unverified or None) if record else None,
         verification=record.verification if record else "",
         platform=record.platform if record else "",
+        signed=record.resolved.signed if record else None,
         **of,
     )
 
