@@ -193,6 +193,12 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         f"'Signers' {NAME}",
     ),
     (
+        "a key's secret in capitals",
+        source(decryption={"secretName": "Key"}),
+        "spec.model.source.decryption.secretName",
+        f"'Key' {NAME}",
+    ),
+    (
         "an endpoint that is no URL",
         source(s3={"endpoint": "minio:9000"}),
         "spec.model.source.s3.endpoint",

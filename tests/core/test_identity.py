@@ -85,6 +85,7 @@ def test_what_acts_on_revisions_that_exist_is_not_in_the_ask(unasked: dict[str, 
         {"scheduling": {"affinity": {"podAntiAffinity": {}}}},
         {"server": {"env": [{"name": "EMPTY", "value": ""}]}},
         {"server": {"requestTimeout": "31s"}},
+        {"model": {"source": {"decryption": {"secretName": "models-key"}}}},
     ],
     ids=str,
 )

@@ -205,7 +205,10 @@ class Reason(StrEnum):
     KEY_MISSING = (
         "KeyMissing",
         About.WORLD,
-        "the ConfigMap of `source.signature` is not there, or holds no public key that can be used",
+        (
+            "the ConfigMap of `source.signature` or the Secret of `source.decryption` is not there, holds no key that "
+            "can be used, or not that of a recipient"
+        ),
         "put the key that the message speaks of into it; it is looked for again by itself",
     )
     IMAGE_PULL_FAILED = (
@@ -454,6 +457,15 @@ class Reason(StrEnum):
         About.REVISION,
         "SHA256SUMS is not the one that `source.digest` pins",
         "correct the digest, or upload the bundle that it belongs to",
+    )
+    DECRYPTION_FAILED = (
+        "DecryptionFailed",
+        About.REVISION,
+        (
+            "a file is not authentic to its last byte; or `source.decryption` is set and the bundle is not encrypted, "
+            "or the other way round"
+        ),
+        "`slipway encrypt` the bundle anew; set or take out `source.decryption`, if that is what is wrong",
     )
     SIGNATURE_MISSING = (
         "SignatureMissing",

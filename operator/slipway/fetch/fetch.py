@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from slipway.fetch import archive, layout, model, repository, sums, verify
+from slipway.fetch import archive, decryption, layout, model, repository, sums, verify
 from slipway.fetch.download import Download, Wanted, part_name
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
@@ -45,13 +45,25 @@ class _Bundle:
 def fetch(settings: Settings, policy: Policy) -> None:
     """Do it all, or raise the FetchError that says what is wrong. Triton's repository appears last."""
     try:
-        bundle = _kept(settings) or _get(settings, policy)
+        bundle = _decrypted(settings, _kept(settings) or _get(settings, policy))
         _serve(settings, bundle)
     except OSError as error:
         if error.errno not in _FULL:
             raise
         raise _full(settings, settings.resolved.size if settings.resolved else None) from error
     log.info("%s is ready for Triton: %d files", settings.model, len(bundle.paths))
+
+
+def _decrypted(settings: Settings, bundle: _Bundle) -> _Bundle:
+    """The plain bundle in memory, where the spec says that it is encrypted; a restarted container makes it anew."""
+    asked = settings.decryption
+    if asked is None:
+        decryption.check(bundle.paths, asked=False)
+        return bundle
+    target, where = settings.plain / BUNDLE, f"Secret {asked.secret_name} of source.decryption"
+    keys = decryption.read_identities(decryption.in_secret(settings.identities), where)
+    paths = decryption.decrypt(bundle.directory, bundle.paths, target, keys=keys, where=where)
+    return _Bundle(directory=target, paths=tuple(paths))
 
 
 def _kept(settings: Settings) -> _Bundle | None:

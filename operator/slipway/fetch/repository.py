@@ -52,7 +52,7 @@ def _replacing(final: Path) -> Iterator[Path]:
 
 
 def _address(target: Path, directory: Path, root: Path) -> Path:
-    """Relative inside the volume, so that it may be mounted anywhere; absolute into a claim."""
+    """Relative inside the volume, so that it may be mounted anywhere; absolute into a claim, or into memory."""
     return Path(os.path.relpath(target, directory)) if target.is_relative_to(root) else target
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from slipway.fetch import archive, layout, model, resume, signature, sums, verdict
+from slipway.fetch import archive, decryption, layout, model, resume, signature, sums, verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.settings import Settings
@@ -36,6 +36,7 @@ def _look(store: Store, settings: Settings, policy: Policy) -> _Look:
     """Who signed it is looked at before anything in it is parsed."""
     found = survey(store, settings.source, policy)
     signed = signature.check(found, settings, lambda: read_signature(store, policy))
+    decryption.check(found.entries, asked=settings.decryption is not None)
     return found, signed, read_small(store, found, policy)
 
 
@@ -44,6 +45,7 @@ def _stream_once(store: Store, settings: Settings, policy: Policy) -> _Look:
     members = stream_archive(store, settings, policy, files, most_bytes=None)
     found, root = archive.survey(members, files.contents, settings.source)
     signed = signature.check(found, settings, lambda: files.contents.get(root + sums.SIGNATURE))
+    decryption.check(found.entries, asked=settings.decryption is not None)
     return found, signed, {path: files.contents[root + path] for path in found.small_files()}
 
 
@@ -83,6 +85,7 @@ def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> di
         "size": found.size,
         "files": len(found.entries),
         "golden": len(requests),
+        **({"encrypted": encrypted} if (encrypted := decryption.count(found.entries)) else {}),
         "asks": list(_asks(requests)),
         "model": configured.declared,
     }

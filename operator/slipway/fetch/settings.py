@@ -37,6 +37,13 @@ class Signature:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decryption:
+    """`spec.model.source.decryption`."""
+
+    secret_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """`spec.model.source`, without the Secret's name: its content is mounted."""
 
@@ -98,6 +105,11 @@ class Settings:
     signature: Signature | None = None
     """Asked of the resolve Job alone: what it let pass is held by its digest."""
     keys: Path = Path("/var/run/slipway/keys")
+    decryption: Decryption | None = None
+    identities: Path = Path("/var/run/slipway/identities")
+    """Mounted for `fetch` alone."""
+    plain: Path = Path("/plain")
+    """A volume in memory, where plaintext goes."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> Self:
@@ -115,6 +127,9 @@ class Settings:
             termination_log=termination_log(env),
             signature=_signature(_object(order, "source")),
             keys=Path(env.get("SLIPWAY_KEYS", "/var/run/slipway/keys")),
+            decryption=_decryption(_object(order, "source")),
+            identities=Path(env.get("SLIPWAY_IDENTITIES", "/var/run/slipway/identities")),
+            plain=Path(env.get("SLIPWAY_PLAIN", "/plain")),
         )
 
     def overlay(self) -> dict[str, Any] | None:
@@ -172,6 +187,13 @@ def _signature(source: Mapping[str, Any]) -> Signature | None:
         raise _unreadable(f"{where}threshold", "is less than one signature")
     name = _text(told, "configMapName", _NAME, where)
     return Signature(config_map_name=name, threshold=threshold or 1, required=mode == "Require")
+
+
+def _decryption(source: Mapping[str, Any]) -> Decryption | None:
+    if source.get("decryption") is None:
+        return None
+    told, where = _object(source, "decryption", "source."), "source.decryption."
+    return Decryption(secret_name=_text(told, "secretName", _NAME, where))
 
 
 def _resolved(told: Mapping[str, Any]) -> Resolved:

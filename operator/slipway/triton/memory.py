@@ -53,6 +53,11 @@ def bundle_storage(*, size: int) -> int:
     return _round_up(size + size // 10 + 64 * MIB)
 
 
+def plain_storage(*, size: int) -> int:
+    """Bytes of the volume in memory that a bundle is decrypted into: plaintext is smaller than what was resolved."""
+    return _round_up(size + 16 * MIB)
+
+
 def temporary_storage(*, size: int) -> int:
     """Bound of /tmp: the python backend unpacks a model's environment there, several times its packed size."""
     return _round_up(GIB + 4 * size)

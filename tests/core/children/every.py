@@ -67,6 +67,9 @@ SPECS: dict[str, dict[str, Any]] = {
         },
         "podMetadata": {"labels": {"team": "risk"}, "annotations": {"note": ""}},
     },
+    "encrypted, on a claim": {
+        "model": {"source": {"uri": "pvc://models/churn/3", "decryption": {"secretName": "models-key"}}}
+    },
     "a claim": {"model": {"source": {"uri": "pvc://models/churn/3"}}},
     "two GPUs of a product": {"accelerator": {"count": 2, "products": ["NVIDIA-H100-80GB-HBM3"], "memory": "40Gi"}},
     "a GPU with the user's own affinity": {

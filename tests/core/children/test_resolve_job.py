@@ -81,6 +81,13 @@ def test_the_job_is_told_whose_signature_is_asked_for_and_gets_the_keys() -> Non
     ]
 
 
+def test_the_job_gets_no_secret_key() -> None:
+    spec = pod(model={"source": {"decryption": {"secretName": "models-key"}}})
+
+    assert [volume["name"] for volume in spec["volumes"]] == ["tmp"]
+    assert len(spec["containers"][0]["volumeMounts"]) == 1
+
+
 def test_keys_that_are_missing_are_the_jobs_to_tell_in_seconds() -> None:
     volume = {"name": "keys", "configMap": {"name": "signers", "optional": True}}
 

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from slipway.api.scalars import quantity
 from slipway.core.children.workload import deployment
 from slipway.core.names import Manifest
 from tests.core.gen import md_spec, owner, platform, resolved
@@ -180,6 +181,42 @@ def test_credentials_are_mounted_into_the_fetcher_only_and_readable_by_its_group
     }
     assert pod(**inputs)["securityContext"]["fsGroup"] == 1000
     assert volume("credentials") is None
+
+
+ENCRYPTED: dict[str, Any] = {"model": {"source": {"decryption": {"secretName": "models-key"}}}}
+
+
+def test_keys_are_mounted_into_the_fetcher_only_and_plaintext_is_in_memory_only() -> None:
+    assert mounts(fetch(**ENCRYPTED)) == {
+        "/slipway": False,
+        "/etc/slipway": True,
+        "/tmp": False,
+        "/plain": False,
+        "/var/run/slipway/identities": True,
+    }
+    assert mounts(triton(**ENCRYPTED)) == mounts(triton()) | {"/plain": True}
+    assert volume("identities", **ENCRYPTED) == {
+        "name": "identities",
+        "secret": {"secretName": "models-key", "defaultMode": 0o440, "optional": True},
+    }
+    assert volume("plain", **ENCRYPTED, bundle={"size": 2**30}) == {
+        "name": "plain",
+        "emptyDir": {"medium": "Memory", "sizeLimit": "1040Mi"},
+    }
+    assert source(**ENCRYPTED)["source"]["decryption"] == {"secretName": "models-key"}
+    assert volume("plain") is volume("identities") is None
+
+
+@pytest.mark.parametrize(
+    ("of", "what"), [(fetch, "limits"), (triton, "limits"), (triton, "requests")], ids=["fetch", "triton", "asked for"]
+)
+def test_there_is_memory_for_plaintext_beside_what_loads_it(of: Any, what: str) -> None:
+    """It counts as memory of the container that wrote it, and of the pod from when that has ended."""
+    more, less = (
+        int(quantity(of(**inputs, bundle={"size": 2**30})["resources"][what]["memory"])) for inputs in (ENCRYPTED, {})
+    )
+
+    assert more - less == 1040 * 2**20
 
 
 def test_whose_signature_is_asked_for_makes_no_other_pod() -> None:

@@ -81,6 +81,14 @@ class Signature(ApiModel):
     )
 
 
+class Decryption(ApiModel):
+    """With which keys the bundle is decrypted, as `slipway encrypt` made it."""
+
+    secret_name: Name = Field(
+        description="Secret with identities of age, a line each, in any of its keys. Mounted into the fetcher only."
+    )
+
+
 class Source(ApiModel):
     """Where the bundle is, and which bytes are expected there."""
 
@@ -148,6 +156,11 @@ class Source(ApiModel):
         None,
         description="Who has to have signed a version, asked when it is resolved, before its weights are fetched. "
         "It asks nothing of versions that were resolved before, and its change makes no new revision.",
+    )
+    decryption: Decryption | None = Field(
+        None,
+        description="The bundle is encrypted, all but config.pbtxt, golden requests and card, and is decrypted in each "
+        "pod into memory. A plain bundle is refused then, and an encrypted one without this.",
     )
 
 

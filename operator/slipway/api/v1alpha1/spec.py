@@ -17,6 +17,7 @@ from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
 from slipway.api.v1alpha1.model import (
     S3,
     DataType,
+    Decryption,
     DynamicBatching,
     GoldenRequest,
     Instances,
@@ -59,6 +60,7 @@ __all__ = [
     "CandidateHeader",
     "Check",
     "DataType",
+    "Decryption",
     "DynamicBatching",
     "EnvVar",
     "Gateway",

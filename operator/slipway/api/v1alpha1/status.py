@@ -225,6 +225,9 @@ class RevisionStatus(StoredModel):
     signed: Annotated[str, Field(max_length=8192)] | None = Field(
         None, description="By which keys of source.signature, or what is wrong with the signature; as it was resolved."
     )
+    encrypted: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="How many of its files are encrypted, and decrypted in its pods into memory."
+    )
     state: RevisionState
     replicas: Annotated[int, Field(ge=0)]
     available: Annotated[int, Field(ge=0)]

@@ -7,7 +7,14 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children import accelerator as gpu
 from slipway.core.children.pod import present, server_of, size
 from slipway.core.children.resolved import Resolved, ResolvedModel
-from slipway.triton.memory import memory_limit, memory_request, shared_memory, tensor_bytes, termination_grace
+from slipway.triton.memory import (
+    memory_limit,
+    memory_request,
+    plain_storage,
+    shared_memory,
+    tensor_bytes,
+    termination_grace,
+)
 
 _MEMORY = "memory"
 
@@ -30,6 +37,11 @@ def shared(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
     )
 
 
+def plain(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
+    """Bytes of the volume in memory that plaintext goes into: none where the bundle is not encrypted."""
+    return plain_storage(size=resolved.size) if spec.model.source.decryption else 0
+
+
 def grace_seconds(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
     """How long a stopping pod gets."""
     timeout = duration(server_of(spec).request_timeout)
@@ -39,7 +51,8 @@ def grace_seconds(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
 def server_resources(spec: ModelDeploymentSpec, resolved: Resolved, *, ephemeral: str | None) -> dict[str, Any]:
     """The user's, our defaults where he says nothing, and the accelerator's devices.
 
-    CPU has no default limit: throttling is paid in latency. A memory limit of the user must have room for /dev/shm.
+    CPU has no default limit: throttling is paid in latency. A memory limit of the user must have room for /dev/shm, and
+    for a bundle that is decrypted into memory.
     """
     given = server_of(spec).resources
     requests = dict((given and given.requests) or {})
@@ -47,9 +60,9 @@ def server_resources(spec: ModelDeploymentSpec, resolved: Resolved, *, ephemeral
     if "cpu" not in requests and "cpu" not in limits:
         requests["cpu"] = "500m"
     if _MEMORY not in limits:
-        room = shared(spec, resolved)
+        room = shared(spec, resolved) + plain(spec, resolved)
         least = int(quantity(requests[_MEMORY])) + room if _MEMORY in requests else 0
-        requests.setdefault(_MEMORY, size(memory_request(size=resolved.size)))
+        requests.setdefault(_MEMORY, size(memory_request(size=resolved.size) + plain(spec, resolved)))
         limits[_MEMORY] = size(max(memory_limit(size=resolved.size, shared=room), least))
     if ephemeral and "ephemeral-storage" not in requests and "ephemeral-storage" not in limits:
         requests["ephemeral-storage"] = ephemeral

@@ -17,6 +17,7 @@ USER: Final = 1000
 """The user of NVIDIA's images, and of ours."""
 
 CREDENTIALS: Final = "/var/run/slipway/credentials"
+IDENTITIES: Final = "/var/run/slipway/identities"
 KEYS: Final = "/var/run/slipway/keys"
 SOURCE: Final = "/source"
 _PVC: Final = "pvc://"
@@ -115,6 +116,18 @@ def key_volumes(model: Model) -> list[Manifest]:
 def key_mounts(model: Model) -> list[Mount]:
     """Where the resolve Job finds them."""
     return [{"name": "keys", "mountPath": KEYS, "readOnly": True}] if model.source.signature else []
+
+
+def identity_volumes(model: Model) -> list[Manifest]:
+    """The secret keys that a bundle is decrypted with, for the fetcher. That they are missing is its verdict."""
+    asked = model.source.decryption
+    secret = {"secretName": asked.secret_name, "defaultMode": 0o440, "optional": True} if asked else {}
+    return [{"name": "identities", "secret": secret}] if asked else []
+
+
+def identity_mounts(model: Model) -> list[Mount]:
+    """Where the fetcher finds them."""
+    return [{"name": "identities", "mountPath": IDENTITIES, "readOnly": True}] if model.source.decryption else []
 
 
 def claim_mounts(model: Model) -> list[Mount]:

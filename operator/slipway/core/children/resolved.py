@@ -45,6 +45,8 @@ class Resolved(StoredModel):
     """Their inputs, of as many as a termination message takes: what two versions can be compared by."""
     model: ResolvedModel | None = None
     signature: ResolvedSignature | None = None
+    encrypted: Annotated[int, Field(ge=0)] | None = None
+    """Files that are decrypted in the pod."""
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:

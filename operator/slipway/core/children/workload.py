@@ -14,6 +14,8 @@ from slipway.core.children.pod import (
     compact,
     container_security,
     fetcher_resources,
+    identity_mounts,
+    identity_volumes,
     is_served_in_place,
     model_name,
     pod_spec,
@@ -45,6 +47,7 @@ from slipway.triton.memory import GIB, MIB, PRE_STOP, bundle_storage, temporary_
 
 BUNDLE: Final = "/slipway"
 CONFIG: Final = "/etc/slipway"
+PLAIN: Final = "/plain"
 TEMPORARY: Final = "/tmp"  # noqa: S108
 GUARD: Final = "SLIPWAY_GUARD"
 POD_IP: Final = "SLIPWAY_POD_IP"
@@ -143,7 +146,20 @@ def _volumes(spec: ModelDeploymentSpec, resolved: Resolved, config: str) -> list
         {"name": "config", "configMap": {"name": config}},
         temporary_volume(temporary_storage(size=resolved.size)),
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size(memory.shared(spec, resolved))}},
+        *_plain_volumes(spec, resolved),
+        *identity_volumes(spec.model),
     ]
+
+
+def _plain_volumes(spec: ModelDeploymentSpec, resolved: Resolved) -> list[Manifest]:
+    """Where plaintext is: in the node's memory, whatever the bundle's volume is."""
+    room = memory.plain(spec, resolved)
+    return [{"name": "plain", "emptyDir": {"medium": "Memory", "sizeLimit": size(room)}}] if room else []
+
+
+def _plain_mounts(spec: ModelDeploymentSpec, *, read_only: bool) -> list[Manifest]:
+    how = {"readOnly": True} if read_only else {}
+    return [{"name": "plain", "mountPath": PLAIN, **how}] if spec.model.source.decryption else []
 
 
 def _bundle_volume(spec: ModelDeploymentSpec, resolved: Resolved) -> Manifest:
@@ -180,6 +196,8 @@ def _fetch(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platf
             {"name": "config", "mountPath": CONFIG, "readOnly": True},
             {"name": "tmp", "mountPath": TEMPORARY},
             *source_mounts(spec.model),
+            *_plain_mounts(spec, read_only=False),
+            *identity_mounts(spec.model),
         ],
     }
 
@@ -208,6 +226,7 @@ def _triton(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, plat
             {"name": "tmp", "mountPath": TEMPORARY},
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108
             *claim_mounts(spec.model),
+            *_plain_mounts(spec, read_only=True),
         ],
     }
 
@@ -218,7 +237,8 @@ def _fetch_resources(spec: ModelDeploymentSpec, resolved: Resolved, platform: Pl
     The largest limit on disk of any container is that of the pod with all its volumes: this one has room for those, and
     for logs. A limit of the user on the server is the pod's instead.
     """
-    resources = fetcher_resources(platform, requested="256Mi", limit="1Gi")
+    plain = memory.plain(spec, resolved)  # counts as memory of the container that writes it, and later of the pod
+    resources = fetcher_resources(platform, requested="256Mi", limit=size(GIB + plain) if plain else "1Gi")
     given, bundle = server_of(spec).resources, _on_node(spec, resolved)
     room = (int(quantity(bundle)) if bundle else 0) + temporary_storage(size=resolved.size) + GIB
     limit = ((given and given.limits) or {}).get(DISK, size(room))

@@ -162,9 +162,10 @@ def _held(conditions: Mapping[str, Mapping[str, Any]]) -> str | None:
 def _named(spec: Mapping[str, Any]) -> tuple[str, ...]:
     """What people have to provide for its volumes."""
     volumes = spec.get("volumes") or ()
-    secrets = [f"Secret {v['secret']['secretName']}" for v in volumes if "secret" in v]
+    secrets = [v["secret"] for v in volumes if "secret" in v]
+    named = [f"Secret {secret['secretName']}" for secret in secrets if not secret.get("optional")]
     claims = [f"claim {v['persistentVolumeClaim']['claimName']}" for v in volumes if "persistentVolumeClaim" in v]
-    return (*secrets, *claims)
+    return (*named, *claims)
 
 
 def _turned(conditions: Mapping[str, Mapping[str, Any]], kind: str, to: str = "True") -> datetime | None:

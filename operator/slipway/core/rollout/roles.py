@@ -121,6 +121,7 @@ def described(ref: RevisionRef, record: RevisionRecord | None, **of: Any) -> Rev
         verification=record.verification if record else "",
         platform=record.platform if record else "",
         signed=record.resolved.signed if record else None,
+        encrypted=record.resolved.encrypted if record else None,
         **of,
     )
 

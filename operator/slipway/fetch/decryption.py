@@ -1,0 +1,145 @@
+"""Decryption: from the verified ciphertext on the pod's disk to plaintext in its memory, in age's format.
+
+Whether a bundle is encrypted is what the spec says, and nothing is sniffed: where it says so, every file but those that
+the resolve Job reads has to be; where it does not, none may be. age hands plaintext out before it has authenticated the
+end of a file, so what is under way lies apart, and gets its name after the last chunk.
+"""
+
+import errno
+import logging
+import shutil
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from slipway.fetch import layout, sums
+from slipway.fetch.download import part_name
+from slipway.fetch.verdict import FetchError, Reason
+
+SUFFIX: Final = ".age"
+_CARD: Final = "README.md"
+_PARTS: Final = ".parts"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_KEY: Final = "No matching keys found"  # pyrage's word where no identity is a recipient's
+
+log = logging.getLogger(__name__)
+
+
+def stays_plain(path: str) -> bool:
+    """Whether a file is read without a key: by the resolve Job, and by people."""
+    return path in {layout.CONFIG, _CARD} or layout.is_golden(path)
+
+
+def check(paths: Collection[str], *, asked: bool) -> dict[str, str]:
+    """Each encrypted file with its name in plain; DecryptionFailed unless the bundle is what the spec says."""
+    encrypted = {path: path.removesuffix(SUFFIX) for path in sorted(paths) if path.endswith(SUFFIX)}
+    if not asked:
+        if encrypted:
+            why = "is encrypted, and the spec has no source.decryption; name the Secret with its key there"
+            raise _failed(min(encrypted), why)
+        return {}
+    if plain := sorted(path for path in paths if path not in encrypted and not stays_plain(path)):
+        raise _failed(
+            plain[0], "is not encrypted, and source.decryption says that it is; serve the bundle of slipway encrypt"
+        )
+    if not encrypted:
+        raise _failed(sums.NAME, "names no encrypted file, and source.decryption says that there are some")
+    for path, name in encrypted.items():
+        if stays_plain(name) or name in {sums.NAME, sums.SIGNATURE}:
+            raise _failed(path, f"is encrypted, and {name} has to be plain; encrypt with slipway encrypt")
+    layout.check([path for path in paths if path not in encrypted] + list(encrypted.values()))
+    return encrypted
+
+
+def count(paths: Collection[str]) -> int:
+    """How many files are encrypted."""
+    return sum(path.endswith(SUFFIX) for path in paths)
+
+
+def decrypt(bundle: Path, paths: Collection[str], target: Path, *, keys: list[Any], where: str) -> list[str]:
+    """Make the plain bundle below `target`, whatever an earlier run left there; its files. `where`: of the keys."""
+    encrypted = check(paths, asked=True)
+    parts = target.with_name(_PARTS)
+    for left in (target, parts):
+        shutil.rmtree(left, ignore_errors=True)
+        left.mkdir(parents=True)
+    begun = time.monotonic()
+    try:
+        for path in sorted(set(paths) - encrypted.keys()):
+            shutil.copyfile(bundle / path, _made(target / path))
+        for path, name in encrypted.items():
+            part = parts / part_name(name)
+            _decrypt(bundle / path, part, path, keys, where)
+            part.rename(_made(target / name))
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _no_room(target) from error
+    finally:
+        shutil.rmtree(parts)
+    log.info("%d files decrypted in %.1f s", len(encrypted), time.monotonic() - begun)
+    return sorted(encrypted.get(path, path) for path in paths)
+
+
+def _decrypt(source: Path, part: Path, path: str, keys: list[Any], where: str) -> None:
+    """One file; what is in `part` is only whole, and only authentic, when this returns."""
+    import pyrage
+
+    try:
+        with source.open("rb") as cipher, part.open("wb") as sink:
+            pyrage.decrypt_io(cipher, sink, keys)
+    except pyrage.DecryptError as error:
+        if str(error) == _NO_KEY:
+            message = f"{path}: no identity in {where} is one of its recipients'; put that key there"
+            raise FetchError(Reason.KEY_MISSING, message) from None
+        raise _failed(path, f"cannot be decrypted ({error}); encrypt it again") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # pyrage has no error of its own for a chunk that is not authentic.
+        raise _failed(path, f"cannot be decrypted to its end ({error}); encrypt it again") from None
+
+
+def in_secret(folder: Path) -> list[Path]:
+    """The files of a mounted Secret."""
+    return sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith(".."))
+
+
+def read_identities(files: Iterable[Path], where: str) -> list[Any]:
+    """The secret keys in files, a line each as age-keygen writes them. No message has any of them in it."""
+    lines = [
+        (file.name, number, line.decode(errors="replace").strip())
+        for file in files
+        for number, line in enumerate(file.read_bytes().splitlines(), start=1)
+    ]
+    found = [_identity(text, f"{where}: {name}: line {n}") for name, n, text in lines if text and text[0] != "#"]
+    if not found:
+        message = f"{where}: not there, or holds no key; put an identity of age's into it, as age-keygen writes it"
+        raise FetchError(Reason.KEY_MISSING, message)
+    return found
+
+
+def _identity(text: str, where: str) -> Any:
+    import pyrage
+
+    try:
+        return pyrage.x25519.Identity.from_str(text)
+    except (pyrage.IdentityError, ValueError):
+        message = f"{where} is no identity of age's; put what age-keygen writes there"
+        raise FetchError(Reason.KEY_MISSING, message) from None
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _no_room(target: Path) -> FetchError:
+    free = shutil.disk_usage(target).free
+    message = f"{target.parent}: the memory volume is full with {free} bytes free; its size follows from the resolved"
+    return FetchError(Reason.STORAGE_FULL, f"{message} bundle's, so look at who else writes there")
+
+
+def _failed(path: str, why: str) -> FetchError:
+    return FetchError(Reason.DECRYPTION_FAILED, f"{path}: {why}")
