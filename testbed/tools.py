@@ -63,6 +63,7 @@ RECIPES: Final = (
     _one("coredns", "github.com/coredns/coredns", "v1.13.1"),
     _one("helm", "helm.sh/helm/v3/cmd/helm", "v3.19.0"),
     _one("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
+    _one("registry", "github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
     _one("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.9.0"),
     _one("local-path-provisioner", "github.com/rancher/local-path-provisioner", "v0.0.30"),
 )

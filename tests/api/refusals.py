@@ -33,10 +33,14 @@ def routed(**traffic: Any) -> dict[str, Any]:
 
 URI = (
     "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
-    "az://CONTAINER/PREFIX, https://HOST/PATH or pvc://CLAIM/PATH"
+    "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG or pvc://CLAIM/PATH"
 )
 TYPES = ", ".join(f'"{kind}"' for kind in DataType)
 NAME = "is not the name of a Kubernetes object: lower-case letters, digits, - and ., neither first nor last a - or ."
+NO_VERSION = (
+    "names no version in a registry: write oci://HOST/REPOSITORY:TAG or oci://HOST/REPOSITORY@sha256:DIGEST, the "
+    "repository in lower case"
+)
 SECONDS = "is not a time in whole seconds: write it like 30s, 10m or 1h30m"
 QUANTITY = "is not a quantity: write it like 500m, 2 or 20Gi"
 DECIMAL = "is not a decimal: write it as a string like '0.001' or '1e-5'"
@@ -185,6 +189,15 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         source(uri="https://host/m", s3={}),
         "spec.model.source.s3",
         "s3 is only read for an s3:// uri: take it out, or change the uri",
+    ),
+    *(
+        (
+            f"no version in a registry: {uri}",
+            source(uri=uri),
+            "spec.model.source.uri",
+            f"'{uri}' {NO_VERSION}",
+        )
+        for uri in ("oci://host/churn", "oci://host/Churn:3", "oci://host/churn:3/x", "oci://host/churn@sha256:12")
     ),
     (
         "signers in capitals",

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyrage
 import pytest
 from click.testing import CliRunner
 
@@ -17,24 +16,14 @@ from slipway.bundle.shrink import shrink
 from slipway.bundle.sign import sign, verify
 from slipway.program import main
 from tests.bundle import graphs
-from tests.bundle.keys import key
+from tests.bundle.folders import files
+from tests.bundle.keys import identity, key
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     rows = np.array([[1.0, 2.0], [2.0, 3.0]])
     return pack.onnx(graphs.beside(tmp_path / "m.onnx"), rows, out=tmp_path / "bundle").directory
-
-
-def identity(file: Path) -> str:
-    """A secret key in a file, as age-keygen writes it; its public one."""
-    made = pyrage.x25519.Identity.generate()
-    file.write_text(f"# created: today\n# public key: {made.to_public()}\n{made}\n")
-    return str(made.to_public())
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_weights_are_encrypted_and_what_resolve_reads_is_not(bundle: Path, tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import obstore
 import pytest
 from click.testing import CliRunner
 
-from slipway.bundle import directory, pack, transfer
+from slipway.bundle import directory, transfer
 from slipway.bundle.check import check
 from slipway.bundle.errors import BundleError
 from slipway.bundle.place import Place
@@ -23,7 +22,7 @@ from slipway.bundle.sign import sign, verify
 from slipway.bundle.transfer import copy, pull, push
 from slipway.fetch.policy import MIB
 from slipway.program import main
-from tests.bundle import graphs
+from tests.bundle.folders import files, packed
 from tests.bundle.keys import key
 from tests.fetch.conftest import Gateway, gateway, s3
 
@@ -41,15 +40,6 @@ def place(s3: Gateway, tmp_path: Path) -> Place:
     bucket = f"b-{secrets.token_hex(4)}"
     s3.bucket(bucket)
     return Place(uri=f"s3://{bucket}/models/churn/3", endpoint=s3.endpoint, keys=tmp_path / "credentials")
-
-
-def packed(out: Path, x: float = 1.0) -> Path:
-    file = graphs.linear(out.with_suffix(".onnx"))
-    return pack.onnx(file, np.array([[x], [2.0]]), out=out, name="m").directory
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def stored(s3: Gateway, place: Place) -> Path:
@@ -226,7 +216,7 @@ def test_keys_that_are_refused_are_named(bundle: Path, place: Place, tmp_path: P
 
 @pytest.mark.parametrize("uri", ["models/churn", "s3://", "ftp://host/x", "https://host/x", "pvc://claim/x"])
 def test_where_no_bundle_can_be_pushed_is_said(uri: str, bundle: Path) -> None:
-    with pytest.raises(BundleError, match=r"no address; write it as|pushed to s3://, gs:// or az://"):
+    with pytest.raises(BundleError, match=r"no address; write it as|pushed to s3://, gs://, az:// or oci://"):
         push(bundle, Place(uri=uri))
 
 

@@ -101,15 +101,16 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     command = [str(find("versitygw")), *keys, "--port", f"127.0.0.1:{port}", "--quiet", "posix", str(files)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     try:
-        until("versitygw listens", lambda: _open(port, server), 20)
+        until("versitygw listens", lambda: listens(port, server), 20)
         yield made
     finally:
         server.terminate()
         server.wait(10)
 
 
-def _open(port: int, server: "subprocess.Popen[bytes]") -> bool:
-    assert server.poll() is None, f"versitygw has ended with {server.returncode}"
+def listens(port: int, server: "subprocess.Popen[bytes]") -> bool:
+    """Whether a server that was started answers by now."""
+    assert server.poll() is None, f"{server.args!r} has ended with {server.returncode}"
     with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False

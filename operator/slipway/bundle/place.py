@@ -11,6 +11,7 @@ from typing import Final
 from slipway.bundle.errors import BundleError
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import S3, Settings, Source
+from slipway.fetch.stores.login import DOCKER_CONFIG
 from slipway.fetch.stores.objects import KEYS
 from slipway.fetch.verdict import FetchError
 
@@ -68,10 +69,14 @@ def explained() -> Iterator[None]:
 
 
 def keys_of_environment(scheme: str, folder: Path) -> Path:
-    """The store's variables, laid out in `folder` as the fetcher's Secret is."""
+    """The store's variables, laid out in `folder` as the fetcher's Secret is; of registries also what docker knows."""
     for name in KEYS.get(scheme, ("username", "password", "token")):
         variable = name if name.isupper() else f"SLIPWAY_{name.upper()}"
         if value := os.environ.get(variable):
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(value)
+    known = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "config.json"
+    if scheme == "oci" and known.is_file():
+        (folder / DOCKER_CONFIG).touch(mode=0o600)
+        (folder / DOCKER_CONFIG).write_bytes(known.read_bytes())
     return folder

@@ -96,9 +96,16 @@ def push(bundle: str | Path, place: Place, *, say: Callable[[str], None] = quiet
     hashes = directory.verified(folder)
     if not encrypted_in(folder):
         check(folder)
-    if place.source.scheme not in {"s3", "gs", "az"}:
-        raise BundleError(f"{place.uri}: bundles are pushed to s3://, gs:// or az://; copy the directory yourself")
     content = (folder / sums.NAME).read_bytes()
+    if place.source.scheme == "oci":
+        from slipway.bundle import registry
+
+        with explained():
+            count, moved, signed = registry.push(folder, hashes, place, say)
+        return Moved(where=place.uri, digest=sums.digest_of(content), files=count, bytes=moved, signed=signed)
+    if place.source.scheme not in {"s3", "gs", "az"}:
+        where = "bundles are pushed to s3://, gs://, az:// or oci://"
+        raise BundleError(f"{place.uri}: {where}; copy the directory yourself")
     with place.settings() as settings, explained():
         store = objects.open_store(settings.source, settings.credentials, PATIENT, _Writable)
         assert isinstance(store, _Writable)

@@ -21,6 +21,11 @@ def open_store(settings: Settings, policy: Policy) -> Iterator[Store]:
 
         with web.client(source, settings.credentials, policy) as client:
             yield web.WebStore(source, client, policy)
+    elif source.scheme == "oci":
+        from slipway.fetch.stores import registry
+
+        with registry.client(source, policy) as client:
+            yield registry.RegistryStore(source, client, policy, settings.credentials)
     else:
         from slipway.fetch.stores import objects
 

@@ -113,9 +113,9 @@ class Source(ApiModel):
     uri: Annotated[
         str,
         text(
-            r"^(s3|gs|az|https|http|pvc)://[^/\x00-\x20]+(/[^\x00-\x1f]*)?$",
+            r"^(s3|gs|az|https|http|oci|pvc)://[^/\x00-\x20]+(/[^\x00-\x1f]*)?$",
             "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
-            "az://CONTAINER/PREFIX, https://HOST/PATH or pvc://CLAIM/PATH",
+            "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG or pvc://CLAIM/PATH",
             max_length=1024,
             rules=(
                 rule(
@@ -126,12 +126,19 @@ class Source(ApiModel):
                     "!self.startsWith('pvc://') || self.matches(r'^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/.*)?$')",
                     "names no volume claim: write pvc://CLAIM/PATH, the claim in lower-case letters, digits and -",
                 ),
+                value_rule(
+                    "!self.startsWith('oci://') || self.matches(r'^oci://[^/@]+/[a-z0-9][-a-z0-9._/]*"
+                    "(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?@sha256:[0-9a-f]{64})$')",
+                    "names no version in a registry: write oci://HOST/REPOSITORY:TAG or "
+                    "oci://HOST/REPOSITORY@sha256:DIGEST, the repository in lower case",
+                ),
             ),
         ),
     ] = Field(
         description="Address of the bundle: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
         "https://HOST/PATH (a directory with SHA256SUMS, or a .tar, .tar.gz or .tar.zst archive; http:// works too and "
-        "is not encrypted), pvc://CLAIM/PATH."
+        "is not encrypted), oci://HOST/REPOSITORY:TAG or @sha256:DIGEST (one file a layer, as slipway push makes it), "
+        "pvc://CLAIM/PATH."
     )
     digest: (
         Annotated[

@@ -4,7 +4,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -103,22 +103,33 @@ class WebStore:
         parts = urlsplit(self._source.uri)
         return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(path)}"))
 
-    @contextmanager
-    def _get(self, path: str, headers: dict[str, str], *, allowed: tuple[int, ...]) -> Iterator[httpx.Response]:
-        where = self.where(path)
-        begun = False
-        try:
-            with self._client.stream("GET", self._url(path), headers=headers) as response:
-                if response.status_code not in allowed:
-                    raise of_status(where, response.status_code, _phrase(response.status_code))
-                begun = True
-                yield response
-        except httpx.TimeoutException as error:
-            raise _timed_out(where, error) from None
-        except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise FetchError(Reason.FETCH_FAILED, f"{where}: {error}; check source.uri") from None
-        except httpx.TransportError as error:
-            raise _broken(where, error, begun=begun) from None
+    def _get(
+        self, path: str, headers: dict[str, str], *, allowed: tuple[int, ...]
+    ) -> AbstractContextManager[httpx.Response]:
+        return answered(self._send(path, headers), self.where(path), allowed)
+
+    def _send(self, path: str, headers: dict[str, str]) -> AbstractContextManager[httpx.Response]:
+        return self._client.stream("GET", self._url(path), headers=headers)
+
+
+@contextmanager
+def answered(
+    sent: AbstractContextManager[httpx.Response], where: str, allowed: tuple[int, ...]
+) -> Iterator[httpx.Response]:
+    """The answer to what is sent, with one of these statuses; everything else as a FetchError."""
+    begun = False
+    try:
+        with sent as response:
+            if response.status_code not in allowed:
+                raise of_status(where, response.status_code, _phrase(response.status_code))
+            begun = True
+            yield response
+    except httpx.TimeoutException as error:
+        raise _timed_out(where, error) from None
+    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise FetchError(Reason.FETCH_FAILED, f"{where}: {error}; check source.uri") from None
+    except httpx.TransportError as error:
+        raise _broken(where, error, begun=begun) from None
 
 
 def _timed_out(where: str, error: httpx.TimeoutException) -> FetchError:
@@ -157,9 +168,10 @@ def _total(response: httpx.Response) -> str | None:
     return match[3] if match and match[3] != "*" else None
 
 
-def client(source: Source, credentials: Path, policy: Policy) -> httpx.Client:
-    """The client for an https:// or http:// address. httpx drops the credentials when it is sent to another host."""
-    auth, headers = _login(credentials)
+def client(source: Source, credentials: Path | None, policy: Policy) -> httpx.Client:
+    """The client for an https:// or http:// address, logged in with what is given; httpx drops that when it is sent to
+    another host."""
+    auth, headers = _login(credentials) if credentials else (None, {})
     return httpx.Client(
         auth=auth,
         headers={"Accept-Encoding": "identity", "User-Agent": "slipway-fetch", **headers},
