@@ -370,6 +370,18 @@ async def test_files_of_oras_are_found_by_their_titles(order: Order, policy: Pol
     assert served(tmp_path) == BUNDLE
 
 
+async def test_a_bundle_without_a_list_is_what_the_manifest_names(order: Order, policy: Policy, tmp_path: Path) -> None:
+    async with fake(listing(without=sums.NAME)) as server:
+        answer = await calls.resolve(order(address(server)), policy)
+        assert answer["unverified"]
+        await calls.fetch(order(address(server), answer["digest"], answer["size"], unverified=True), policy)
+        assert served(tmp_path) == PLAIN
+        server.faults[blob(MODEL)] = Fault(body=MODEL[:-1] + b"!")
+        with pytest.raises(FetchError, match=r"1/model\.onnx: SHA-256 is") as refused:
+            await calls.fetch(order(address(server)), policy)
+    assert refused.value.reason is Reason.BUNDLE_CORRUPT
+
+
 FAULTS: dict[str, tuple[dict[str, Fault], Reason, str]] = {
     "a manifest that is refused": ({MANIFEST: Fault(status=403)}, Reason.SOURCE_DENIED, "answers 403"),
     "a manifest without a login": ({MANIFEST: Fault(status=401)}, Reason.SOURCE_DENIED, "answers 401"),

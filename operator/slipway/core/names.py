@@ -16,6 +16,8 @@ APPLIED: Final = f"{DOMAIN}/applied"
 """Annotation on every child: the hash of what was last asked for, so that a change of mind is seen without a diff."""
 REQUEST: Final = f"{DOMAIN}/rollout"
 """Annotation that people set on a ModelDeployment: VERB/REVISION[@nonce], as core/rollout/requests.py reads it."""
+SIGNATURE: Final = f"{DOMAIN}/signature"
+"""Annotation on a resolve Job: the hash of the demand for a signature that it was made for."""
 RESTART: Final = f"{DOMAIN}/restart"
 """Annotation on pods that were made anew because somebody asked for it: the request."""
 

@@ -14,6 +14,7 @@ from slipway.fetch.stores import Entry, Store
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
 MAX_GOLDEN: Final = 256
+_SHA256: Final = "sha256:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +73,22 @@ def made_of(entries: Mapping[str, Entry], content: bytes | None, source: Source)
             raise invalid(message)
         layout.check(entries.keys())
         digest = sums.digest_of_listing((e.path, e.size, e.tag or "") for e in entries.values())
-        return Survey(digest=digest, entries=entries, sums=None, hashes={})
+        return Survey(digest=digest, entries=entries, sums=None, hashes=_by_digest(entries))
     digest = sums.digest_of(content)
     _check_pin(source, digest)
     hashes = sums.parse(content)
     layout.check(hashes.keys())
     layout.check_complete(hashes, entries.keys())
     return Survey(digest=digest, entries=entries, sums=content, hashes=hashes)
+
+
+def _by_digest(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """The hashes that a registry names its files by: they hold a bundle without a list to its bytes, too."""
+    return {
+        path: entry.tag.removeprefix(_SHA256)
+        for path, entry in entries.items()
+        if entry.tag and entry.tag.startswith(_SHA256)
+    }
 
 
 def check_unchanged(found: Survey, resolved: Resolved | None, source: Source) -> None:

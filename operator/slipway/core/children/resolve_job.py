@@ -1,5 +1,6 @@
 """The Job that resolves an ask before anything else is made: is the source there, and which bytes are in it?"""
 
+import hashlib
 from datetime import timedelta
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
@@ -15,7 +16,8 @@ from slipway.core.children.pod import (
     source_mounts,
     temporary_volume,
 )
-from slipway.core.names import ASK, RESOLVE_CONTAINER, Manifest, labels, of_resolve_job
+from slipway.core.identity import canonical
+from slipway.core.names import ASK, RESOLVE_CONTAINER, SIGNATURE, Manifest, labels, of_resolve_job
 from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 
@@ -31,7 +33,11 @@ def resolve_job(
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": of_resolve_job(owner.name, ask), "labels": marks},
+        "metadata": {
+            "name": of_resolve_job(owner.name, ask),
+            "labels": marks,
+            **present({"annotations": present({SIGNATURE: demand(spec)})}),
+        },
         "spec": {
             "backoffLimit": 0,
             "activeDeadlineSeconds": max(1, round(deadline.total_seconds())),
@@ -40,6 +46,12 @@ def resolve_job(
             "template": {"metadata": {"labels": marks}, "spec": _pod(owner=owner, spec=spec, platform=platform)},
         },
     }
+
+
+def demand(spec: ModelDeploymentSpec) -> str | None:
+    """What tells Jobs apart that ask for other signatures; the ask itself says nothing of them."""
+    asked = spec.model.source.signature
+    return hashlib.sha256(canonical(asked.to_dict())).hexdigest()[:16] if asked else None
 
 
 def _pod(*, owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> Manifest:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
-from slipway.core.names import of_resolve_job
+from slipway.core.body import within
+from slipway.core.names import SIGNATURE, of_resolve_job
 from slipway.core.observed.evidence import Told
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.observed.not_started import is_of, told
@@ -145,6 +146,8 @@ class ResolveFacts:
     pod: PodFacts | None = None
     told: Mapping[str, Told] = field(default_factory=dict)
     """What Kubernetes tells of the Job and its pod, by uid."""
+    outdated: bool = False
+    """The Job was made for another demand for a signature: what it says counts for nothing."""
 
     @property
     def ended(self) -> bool:
@@ -152,9 +155,10 @@ class ResolveFacts:
         return self.failed or self.complete or bool(self.pod and self.pod.fetch.finished)
 
     @classmethod
-    def gather(cls, observed: Observed, *, owner: Owner, ask: str) -> Self:
-        """Read what became of resolving an ask. A Job on its way out counts as one that is still there; that of a
-        predecessor of our name says nothing of us, and the pod of an earlier Job of this name nothing of this one."""
+    def gather(cls, observed: Observed, *, owner: Owner, ask: str, demand: str | None = None) -> Self:
+        """Read what became of resolving an ask with this demand for a signature. A Job on its way out counts as one
+        that is still there; that of a predecessor of our name says nothing of us, and the pod of an earlier Job of this
+        name nothing of this one."""
         name = of_resolve_job(owner.name, ask)
         job = observed.child("Job", name)
         if job and job.owner_uid != owner.uid:
@@ -168,4 +172,10 @@ class ResolveFacts:
             complete="Complete" in true,
             pod=max(pods, key=lambda pod: pod.created, default=None),
             told=told(observed),
+            outdated=job is not None and _demand(job) != demand,
         )
+
+
+def _demand(job: Child) -> str | None:
+    found = within(job.body, "metadata", "annotations").get(SIGNATURE)
+    return str(found) if found else None

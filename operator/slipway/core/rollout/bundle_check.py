@@ -60,6 +60,8 @@ class BundleCheck:
 
 def check_bundle(rollout: RolloutStatus, facts: ResolveFacts, *, version: str, now: datetime) -> BundleCheck:
     """The next thing to do about one ask; `version` is the user's name for it, for messages."""
+    if facts.outdated:
+        return BundleCheck(rollout=rollout, job=ResolveJob.GOES)
     if rollout.resolve.retry_at:
         return _wait_to_retry(rollout, facts, now)
     if resolved := answered(facts):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core.body import within
+from slipway.core.children.resolve_job import demand
 from slipway.core.observed import history
 from slipway.core.observed.node_capacity import could_take
 from slipway.core.observed.revision import ResolveFacts, RevisionFacts
@@ -38,7 +39,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         previous=_previous(snapshot, state),
         bystanders=any(snapshot.count(revision) for revision in snapshot.deployed - revisions.keys()),
         makes_room=_makes_room(snapshot, state, revisions),
-        resolve=ResolveFacts.gather(snapshot.observed, owner=snapshot.owner, ask=_asked(snapshot, state)),
+        resolve=_resolve(snapshot, _asked(snapshot, state)),
         known=_known(snapshot, state),
         route=snapshot.route,
         evidence=snapshot.observed.evidence,
@@ -65,6 +66,12 @@ def _counts_requests(snapshot: Snapshot) -> bool:
 
 def _asked(snapshot: Snapshot, state: State) -> str:
     return state.candidate.ask if state.candidate else snapshot.ask
+
+
+def _resolve(snapshot: Snapshot, ask: str) -> ResolveFacts:
+    """What became of resolving an ask. Of an earlier one no signature is demanded: its digest is known."""
+    wanted = demand(snapshot.spec) if ask == snapshot.ask else None
+    return ResolveFacts.gather(snapshot.observed, owner=snapshot.owner, ask=ask, demand=wanted)
 
 
 def _known(snapshot: Snapshot, state: State) -> str | None:
@@ -144,5 +151,5 @@ def _proofs(snapshot: Snapshot, state: State) -> Iterator[Proof]:
                 ask=ref.ask,
                 version=ref.version,
                 digest=record.resolved.digest,
-                resolve=ResolveFacts.gather(snapshot.observed, owner=snapshot.owner, ask=ref.ask),
+                resolve=_resolve(snapshot, ref.ask),
             )
