@@ -1,6 +1,6 @@
 """What one pass looks at, read once: the ask, what is there, and the questions that every decision asks of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -122,8 +122,8 @@ class Snapshot:
     @property
     def _best(self) -> frozenset[str]:
         """With no word of what serves: the revision with the most available pods."""
-        there = [(self.available(name), name) for name in self.deployed if self.available(name)]
-        return frozenset({max(there)[1]}) if there else frozenset()
+        best = self.most_available(filter(self.available, self.deployed))
+        return frozenset({best} if best else ())
 
     def exists(self, revision: str) -> bool:
         """Whether it has a Deployment, or could have one again."""
@@ -186,10 +186,9 @@ class Snapshot:
         prefix = f"{self.owner.name}-"
         return frozenset(name.removeprefix(prefix) for name in self._deployments)
 
-    @property
-    def serving(self) -> str | None:
-        """The revision that clients reach; of several the one with the most available pods."""
-        return max(self.traffic.service, key=lambda revision: (self.available(revision), revision), default=None)
+    def most_available(self, revisions: Iterable[str]) -> str | None:
+        """Of several revisions the one with the most available pods."""
+        return max(revisions, key=lambda revision: (self.available(revision), revision), default=None)
 
     @property
     def slept(self) -> bool:

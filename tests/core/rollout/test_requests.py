@@ -6,7 +6,7 @@ import pytest
 
 from slipway.core.rollout.requests import KEPT, Request, Verb
 from tests.core.cluster.kubelet import says
-from tests.core.cluster.scenario import forget_jobs
+from tests.core.cluster.scenario import canary, counts, forget_jobs, pods_come, proved
 from tests.core.cluster.simulator import Simulator, simulator
 
 
@@ -343,3 +343,183 @@ def test_a_restart_makes_a_new_revision_of_the_same_ask() -> None:
     assert cluster.status["stable"]["number"] == 3
     assert cluster.selected() != old
     assert cluster.status["phase"] == "Ready"
+
+
+def requests_lost(cluster: Simulator) -> None:
+    """Of the status, what was asked for."""
+    del cluster.status["requests"]
+
+
+def requests_unreadable(cluster: Simulator) -> None:
+    """The same, in words of another version."""
+    cluster.status["requests"] = [["another version's"]]
+
+
+def all_lost(cluster: Simulator) -> None:
+    """The whole status, as after a restore."""
+    cluster.status = {}
+
+
+LOSSES = (requests_lost, requests_unreadable, all_lost)
+HOLDS_BACK = ("abort", "rollback", "pause")
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+@pytest.mark.parametrize(("phase", "verb"), [each for each in DONE if each[1] in HOLDS_BACK])
+@pytest.mark.parametrize("settled", [True, False])
+def test_what_holds_a_version_back_holds_although_status_lost_it(
+    phase: str, verb: str, lose: Callable[[Simulator], None], *, settled: bool
+) -> None:
+    cluster = PHASES[phase]()
+    cluster.request = f"{verb}/{newest(cluster)}"
+    cluster.settle() if settled else cluster.reconcile()
+    lose(cluster)
+    cluster.settle()
+    cluster.pass_time(minutes=1)
+    for _ in range(6):
+        for name in cluster.deployments():
+            cluster.kubelet(name)
+        proved(cluster)
+    assert cluster.status["stable"]["version"] == "3"
+    assert cluster.status["phase"] == ("Paused" if verb == "pause" else "Refused")
+    assert [entry["request"] for entry in cluster.status["requests"]] == [cluster.request]
+
+
+def one_step_further() -> Simulator:
+    """Of a canary that pauses twice, somebody has promoted the first pause."""
+    cluster = canary({"weight": 25}, {"pause": {}}, {"weight": 50}, {"pause": {}})
+    for _ in range(4):
+        pods_come(cluster)
+    asks(cluster, "promote")
+    for _ in range(4):
+        pods_come(cluster)
+    assert cluster.status["rollout"]["canary"]["step"] == 3
+    return cluster
+
+
+def tried_again() -> Simulator:
+    """A version that was refused is tried again, and refused again."""
+    cluster = refused()
+    asks(cluster, "retry")
+    failed = cluster.server_ended(says("LoadFailed", "no such op"), restarts=1)
+    cluster.kubelet(cluster.revision_named("4"), status=failed)
+    cluster.settle()
+    assert cluster.status["phase"] == "Refused"
+    return cluster
+
+
+def restarted() -> Simulator:
+    """Version 4 was restarted, and the new pods fail."""
+    cluster = promoted()
+    cluster.pass_time(seconds=30)
+    forget_jobs(cluster)
+    asks(cluster, "restart")
+    cluster.resolve_job_ends()
+    cluster.settle()
+    failed = cluster.server_ended(says("LoadFailed", "no such op"), restarts=1)
+    cluster.kubelet(f"churn-{cluster.status['candidate']['revision']}", status=failed)
+    cluster.settle()
+    assert "candidate" not in cluster.status
+    return cluster
+
+
+@pytest.mark.parametrize("lose", LOSSES[:2])
+@pytest.mark.parametrize("answered", [one_step_further, tried_again, restarted])
+def test_what_has_a_version_go_on_is_not_done_twice_although_status_lost_that_it_was_done(
+    answered: Callable[[], Simulator], lose: Callable[[Simulator], None]
+) -> None:
+    cluster = answered()
+    before = {key: cluster.status.get(key) for key in ("phase", "stable", "candidate", "refused", "rollout")}
+    lose(cluster)
+    cluster.settle()
+    assert {key: cluster.status.get(key) for key in before} == before
+    assert cluster.status["requests"][-1]["outcome"].startswith("nothing done: status.requests was lost")
+    assert cluster.events[-1][0] == "RequestIgnored"
+    verb = str(cluster.request).split("/")[0]
+    cluster.request = f"{cluster.request}@again"
+    cluster.settle()
+    assert not cluster.status["requests"][-1]["outcome"].startswith(("nothing done", "stale")), verb
+
+
+def test_a_version_that_came_after_a_promote_is_not_promoted_by_it_although_status_was_lost() -> None:
+    cluster = one_step_further()
+    all_lost(cluster)
+    for _ in range(8):
+        pods_come(cluster)
+        cluster.pass_time(minutes=1)
+    assert (cluster.status["phase"], cluster.status["stable"]["version"]) == ("Paused", "3")
+    assert cluster.status["rollout"]["canary"]["step"] == 1
+
+
+def test_a_spec_that_cannot_be_read_meanwhile_does_not_make_a_lost_request_a_new_one() -> None:
+    cluster = one_step_further()
+    step = cluster.status["rollout"]["canary"]["step"]
+    requests_lost(cluster)
+    cluster.spec["replicas"] = "many"
+    cluster.reconcile()
+    cluster.spec["replicas"] = 4
+    cluster.settle()
+    assert cluster.status["rollout"]["canary"]["step"] == step
+
+
+# -- an edit beside it, in the same write
+
+
+BESIDE = [
+    (phase, verb) for phase, verb in DONE if verb in ("abort", "rollback") and phase not in ("promoted", "rolling_back")
+]
+
+
+@pytest.mark.parametrize(("phase", "verb"), BESIDE)
+def test_an_edit_beside_it_begins_once_what_ran_is_sent_home(phase: str, verb: str) -> None:
+    cluster = PHASES[phase]()
+    cluster.request = f"{verb}/{newest(cluster)}"
+    cluster.edit(version="5")
+    cluster.settle()
+    assert cluster.status["requests"][-1]["outcome"].endswith("; 5 begins, as the edit beside it asks")
+    sent_home = [entry["version"] for entry in cluster.status.get("alsoRefused", ())]
+    assert sent_home == (
+        [] if phase == "resolving" else ["4"]
+    )  # without a revision there is nothing that could come back
+    assert (cluster.status["stable"]["version"], cluster.status["candidate"]["version"]) == ("3", "5")
+    cluster.resolve_job_ends()
+    cluster.settle()
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "5"
+
+
+@pytest.mark.parametrize(("phase", "verb"), [each for each in BESIDE if each[0] != "resolving"])
+def test_an_edit_beside_it_that_asks_for_the_same_version_is_stopped_with_it(phase: str, verb: str) -> None:
+    cluster = PHASES[phase]()
+    cluster.request = f"{verb}/{newest(cluster)}"
+    cluster.spec["podMetadata"] = {"labels": {"team": "risk"}}
+    cluster.generation += 1
+    cluster.settle()
+    cluster.pass_time(minutes=1)
+    for _ in range(4):
+        for name in cluster.deployments():
+            cluster.kubelet(name)
+        cluster.settle()
+    assert (cluster.status["phase"], cluster.status["stable"]["version"]) == ("Refused", "3")
+    assert counts(cluster)["3"] == 2
+
+
+@pytest.mark.parametrize("phase", ["starting", "shifting", "soaking"])
+def test_an_edit_back_beside_an_abort_goes_back_and_what_ran_stays_refused(phase: str) -> None:
+    cluster = PHASES[phase]()
+    cluster.request = f"abort/{newest(cluster)}"
+    cluster.edit(version="3")
+    cluster.settle()
+    cluster.rolls_on()
+    assert (cluster.status["phase"], cluster.status["stable"]["version"]) == ("Ready", "3")
+    assert [entry["version"] for entry in cluster.status["alsoRefused"]] == ["4"]
+
+
+@pytest.mark.parametrize("verb", ["promote", "pause", "resume", "retry", "restart"])
+def test_of_what_an_edit_has_replaced_nothing_else_can_be_asked(verb: str) -> None:
+    cluster = shifting()
+    cluster.request = f"{verb}/{newest(cluster)}"
+    cluster.edit(version="5")
+    cluster.settle()
+    assert cluster.status["requests"][-1]["outcome"].startswith("stale, nothing done")
+    assert cluster.status["candidate"]["version"] == "5"

@@ -284,7 +284,9 @@ class ModelDeploymentStatus(StoredModel):
         list[RevisionStatus],
         Field(max_length=32, json_schema_extra=keyed_by("revision")),
     ] = []
-    requests: Annotated[list[HandledRequest], Field(max_length=8)] = Field([], description="The latest, newest last.")
+    requests: Annotated[list[HandledRequest], Field(max_length=8)] | None = Field(
+        None, description="The latest, newest last; absent where nobody can say any more what was asked for."
+    )
     last_number: Annotated[int, Field(ge=0)] = Field(0, description="The highest revision number given so far.")
     outage_since: datetime | None = Field(
         None, description="Since when no pod of what serves is available although some are wanted."

@@ -6,7 +6,7 @@ from typing import Final
 
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RolloutPhase
 from slipway.core.observed import history
-from slipway.core.rollout import refusals
+from slipway.core.rollout import refusals, requests
 from slipway.core.rollout.analysis_gate import of_rollout
 from slipway.core.rollout.refusals import Asked
 from slipway.core.rollout.state import State
@@ -31,10 +31,10 @@ def remembered(snapshot: Snapshot) -> State:
         rollout=before.rollout,
         analysis=before.analysis or of_rollout(before.rollout),
         last_number=max(before.last_number, *others, *((ref.number or 0) for ref in refs if ref), 0),
-        requests=list(before.requests),
+        requests=list(before.requests or ()),
     )
     state = restored(state, snapshot.traffic.reaches, snapshot.now)
-    serving = snapshot.serving
+    serving = _serving(snapshot)
     tried = {ref.revision for ref in (state.candidate, state.refused) if ref}
     if state.stable or serving is None or serving in tried or _is_first(snapshot, serving):
         return _repaired(state, snapshot.now)
@@ -46,6 +46,18 @@ def remembered(snapshot: Snapshot) -> State:
     ask, version = (record.ask, record.version) if record else ("", "unknown")
     stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
     return _repaired(replace(state, stable=stable, last_number=max(state.last_number, number)), snapshot.now)
+
+
+def _serving(snapshot: Snapshot) -> str | None:
+    """The revision that clients reach. Where status was lost, the annotation tells which one it is not: what somebody
+    holds back. What they sent home goes on its way home, also if that had not begun."""
+    reached, request = snapshot.traffic.service, requests.holding(snapshot.owner.request)
+    if request is None or snapshot.before.requests is not None:
+        return snapshot.most_available(reached)
+    held, enough = request.revision, max(1, snapshot.available(request.revision))
+    full = (name for name in snapshot.deployed - {held} if snapshot.available(name) >= enough)
+    stands_by = full if request.verb is not requests.Verb.PAUSE and held in reached else ()
+    return snapshot.most_available(reached - {held} or frozenset(stands_by) or reached)
 
 
 def _is_first(snapshot: Snapshot, serving: str) -> bool:

@@ -5,6 +5,9 @@ tool's self-heal leaves it. What came of it is kept in status: for as long as th
 carried out once. Another text is a new request, as is the same text after another one, or after the annotation was
 taken away; taking it away undoes nothing. The nonce is any text; with another one the same request is a new one.
 
+Where `status.requests` was lost, nobody can say whether the annotation was answered. What holds a version back is done
+then, perhaps again: it leads to where the first time led. What has a version go on is not: somebody has to ask anew.
+
 Annotation and status are read from one object, and status is written only where that object has not changed since: an
 operator that looks at an older one, or a second operator, cannot answer a request again.
 """
@@ -46,6 +49,10 @@ class Verb(StrEnum):
     """From this revision back to the one before it."""
     RESTART = "restart"
     """New pods of the revision that serves, made by today's operator."""
+
+
+HOLDS_BACK: Final = frozenset({Verb.ABORT, Verb.ROLLBACK, Verb.PAUSE})
+"""What may be carried out a second time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +110,34 @@ class Answer:
     ends_standby: bool = False
 
 
-def carry_out(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer:
-    """Do what somebody asks for, or say why it does not fit. `state` has been retargeted."""
-    if (way := _WAYS[request.verb](state, request, facts, policy, now)) is not None:
-        return way
-    return Answer(state=state, outcome=_stale(state, request), done=False)
+def carry_out(
+    state: State, request: Request, facts: Facts, policy: Policy, now: datetime, *, lost: bool = False
+) -> Answer:
+    """Do what somebody asks for, or say why it does not fit. `state` has been retargeted. `lost`: nobody can say
+    whether it was done before."""
+    answer = _WAYS[request.verb](state, request, facts, policy, now)
+    if answer is None:
+        return Answer(state=state, outcome=_stale(state, request), done=False)
+    if lost and request.verb not in HOLDS_BACK:
+        return Answer(state=state, outcome=_perhaps_done(request), done=False)
+    return answer
+
+
+def _perhaps_done(request: Request) -> str:
+    again = f"{request.verb}/{request.revision}@again"
+    return (
+        "nothing done: status.requests was lost, so nobody can say whether this was done before; if it was not, ask "
+        f"with another nonce, as in {again}"
+    )
+
+
+def holding(text: str | None) -> Request | None:
+    """The annotation, if it holds a version back."""
+    try:
+        request = Request.parse(text or "")
+    except ValueError:
+        return None
+    return request if request.verb in HOLDS_BACK else None
 
 
 def _stale(state: State, request: Request) -> str:
@@ -125,10 +155,12 @@ def _name(ref: RevisionRef) -> str:
     return ref.revision or ref.ask[:8]
 
 
-def _moving(state: State, request: Request) -> RolloutStatus | None:
-    """The rollout, if the request is about its candidate."""
+def _moving(state: State, request: Request, facts: Facts) -> RolloutStatus | None:
+    """The rollout, if the request is about its candidate; of what is resolved anew history may know the revision."""
     rollout, candidate = state.rollout, state.candidate
-    if rollout is None or candidate is None or _name(candidate) != request.revision:
+    if rollout is None or candidate is None:
+        return None
+    if request.revision not in (_name(candidate), None if candidate.revision else facts.known):
         return None
     return None if rollout.phase is RolloutPhase.ROLLING_BACK else rollout
 
@@ -140,23 +172,31 @@ def _soaking(state: State, request: Request, facts: Facts) -> bool:
 
 
 def _abort(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
-    if not (_moving(state, request) or _soaking(state, request, facts)):
+    if not (_moving(state, request, facts) or _soaking(state, request, facts)):
         return None
     problem = finding(
         Reason.ABORTED, f"aborted as asked for by {request.text}; retry/{request.revision} tries it again"
     )
-    return Answer(state=state, outcome="aborted", send_home=problem)
+    return Answer(state=_with_revision(state, facts, now), outcome="aborted", send_home=problem)
+
+
+def _with_revision(state: State, facts: Facts, now: datetime) -> State:
+    """The state that names what is sent home by its revision, as far as history knows it."""
+    candidate = state.candidate
+    return (
+        started(state, revision=facts.known, now=now) if candidate and not candidate.revision and facts.known else state
+    )
 
 
 def _pause(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
-    rollout = _moving(state, request)
+    rollout = _moving(state, request, facts)
     if rollout is None or rollout.clock.paused_at:
         return None
     return Answer(state=replace(state, rollout=paused(rollout, now)), outcome="paused")
 
 
 def _resume(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
-    rollout = _moving(state, request)
+    rollout = _moving(state, request, facts)
     if rollout is None or not rollout.clock.paused_at:
         return None
     held = canary.stood_still(rollout, rollout.clock.paused_at, now)
@@ -166,7 +206,7 @@ def _resume(state: State, request: Request, facts: Facts, policy: Policy, now: d
 def _promote(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
     if _soaking(state, request, facts):
         return Answer(state=state, outcome="promoted: the standby of the version before ends", ends_standby=True)
-    rollout = _moving(state, request)
+    rollout = _moving(state, request, facts)
     if rollout and (failed := failure.standing(rollout)):
         gone_on = replace(state, rollout=analysis_gate.accepted(failure.accepted(resumed(rollout, now))))
         outcome = f"promoted in spite of {failed.reason}: goes on once its pods are available"
@@ -179,7 +219,7 @@ def _promote(state: State, request: Request, facts: Facts, policy: Policy, now: 
 
 
 def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
-    rollout = _moving(state, request)
+    rollout = _moving(state, request, facts)
     if rollout and rollout.resolve.retry_at:
         return Answer(state=replace(state, rollout=retry_due(rollout, now)), outcome="tried again at once")
     if rollout and failure.standing(rollout):
@@ -208,8 +248,8 @@ def _rollback(state: State, request: Request, facts: Facts, policy: Policy, now:
     problem = finding(
         Reason.ROLLED_BACK, f"rolled back as asked for by {request.text}; retry/{request.revision} undoes it"
     )
-    if _moving(state, request) or _soaking(state, request, facts):
-        return Answer(state=state, outcome="rolled back", send_home=problem)
+    if _moving(state, request, facts) or _soaking(state, request, facts):
+        return Answer(state=_with_revision(state, facts, now), outcome="rolled back", send_home=problem)
     if stable is None or stable.revision != request.revision or state.candidate or facts.previous is None:
         return None
     state = begun(state, facts.previous.evolve(revision=None, number=None), now)

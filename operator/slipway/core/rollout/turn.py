@@ -1,10 +1,14 @@
-"""One turn of the rollout: what somebody asks for by annotation, then one step of the machine."""
+"""One turn of the rollout: what somebody asks for by annotation, then one step of the machine.
+
+An abort or a rollback speaks of the rollout that ran when somebody wrote it. Where an edit in the same write has
+replaced that one, it is sent home all the same, and then what the edit asks for begins.
+"""
 
 from dataclasses import replace
 
 from slipway.api.v1alpha1.status import RolloutPhase
 from slipway.core.plan import Note
-from slipway.core.reasons import Reason
+from slipway.core.reasons import Finding, Reason
 from slipway.core.rollout import machine, requests
 from slipway.core.rollout.allocation import standing_still
 from slipway.core.rollout.inputs import facts_of
@@ -18,39 +22,69 @@ from slipway.core.wait import Wait
 
 def outcome_of(snapshot: Snapshot) -> Outcome:
     """What the rollout decides, from what status remembers and what is asked for now."""
-    state = retargeted(snapshot, remembered(snapshot))
-    return _counted(snapshot, with_outage(snapshot, _step(snapshot, state)))
+    return _counted(snapshot, with_outage(snapshot, _step(snapshot, remembered(snapshot))))
 
 
-def _step(snapshot: Snapshot, state: State) -> Outcome:
-    text = snapshot.owner.request
+def _step(snapshot: Snapshot, before: State) -> Outcome:
+    text, state = snapshot.owner.request, retargeted(snapshot, before)
     if not text:
         state = replace(state, requests=requests.withdrawn(state.requests))
-    facts = facts_of(snapshot, state)
     if text and requests.is_new(text, state.requests):
-        return _asked(snapshot, state, facts, text)
-    return _stepped(snapshot, state, facts)
+        return _asked(snapshot, before, state, text)
+    return _stepped(snapshot, state, facts_of(snapshot, state))
 
 
-def _asked(snapshot: Snapshot, state: State, facts: Facts, text: str) -> Outcome:
+def _asked(snapshot: Snapshot, before: State, state: State, text: str) -> Outcome:
     """Somebody asks for something: latched in status before it has any effect, and told."""
     try:
-        answer = requests.carry_out(state, requests.Request.parse(text), facts, snapshot.policy, snapshot.now)
+        answer, outcome = _carried_out(snapshot, before, state, requests.Request.parse(text))
     except ValueError as error:
         answer = requests.Answer(state=state, outcome=str(error), done=False)
-    heard = requests.remembered(state.requests, text, answer.outcome, snapshot.now)
-    state = replace(answer.state, requests=heard)
-    facts = facts_of(snapshot, state)
-    if answer.send_home is None:
-        outcome = _stepped(snapshot, state, facts)
-    elif state.candidate:
-        outcome = machine.refuse(state, answer.send_home, facts, snapshot.now)
-    else:
-        outcome = machine.sent_home(state, answer.send_home, facts, snapshot.now)
+        outcome = _stepped(snapshot, state, facts_of(snapshot, state))
+    answered = requests.remembered(state.requests, text, answer.outcome, snapshot.now)
     reason = Reason.REQUEST_DONE if answer.done else Reason.REQUEST_IGNORED
     note = Note(reason=reason, message=f"{requests.shortened(text)}: {answer.outcome}", warning=not answer.done)
-    wait = outcome.wait | Wait(until=snapshot.now)
-    return replace(outcome, notes=(note, *outcome.notes), ends_standby=answer.ends_standby, wait=wait)
+    return replace(
+        outcome,
+        state=replace(outcome.state, requests=answered),
+        notes=(note, *outcome.notes),
+        ends_standby=answer.ends_standby,
+        wait=outcome.wait | Wait(until=snapshot.now),
+    )
+
+
+def _carried_out(
+    snapshot: Snapshot, before: State, state: State, request: requests.Request
+) -> tuple[requests.Answer, Outcome]:
+    """What a request leads to, and the step that follows."""
+    answer = _answer(snapshot, state, request)
+    if answer.send_home:
+        return answer, _sent_home(snapshot, answer.state, answer.send_home)
+    replaced = _answer(snapshot, before, request) if not answer.done and before.rollout else answer
+    if replaced.send_home is None:
+        return answer, _stepped(snapshot, answer.state, facts_of(snapshot, answer.state))
+    gone = _sent_home(snapshot, replaced.state, replaced.send_home)
+    onward = retargeted(snapshot, gone.state)
+    outcome = _stepped(snapshot, onward, facts_of(snapshot, onward))
+    told = replace(replaced, outcome=f"{replaced.outcome}{_what_begins(gone.state, onward)}")
+    return told, replace(outcome, notes=(*gone.notes, *outcome.notes))
+
+
+def _what_begins(gone: State, onward: State) -> str:
+    """In words, the candidate of the edit beside a request; nothing where what was sent home holds that back."""
+    begins = onward.candidate if onward.candidate != gone.candidate else None
+    return f"; {begins.version} begins, as the edit beside it asks" if begins else ""
+
+
+def _answer(snapshot: Snapshot, state: State, request: requests.Request) -> requests.Answer:
+    facts, lost = facts_of(snapshot, state), snapshot.before.requests is None
+    return requests.carry_out(state, request, facts, snapshot.policy, snapshot.now, lost=lost)
+
+
+def _sent_home(snapshot: Snapshot, state: State, problem: Finding) -> Outcome:
+    """The candidate goes, or what soaks."""
+    go = machine.refuse if state.candidate else machine.sent_home
+    return go(state, problem, facts_of(snapshot, state), snapshot.now)
 
 
 def _stepped(snapshot: Snapshot, state: State, facts: Facts) -> Outcome:
