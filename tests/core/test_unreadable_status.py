@@ -14,7 +14,7 @@ import yaml
 
 from slipway.api.v1alpha1 import ModelDeploymentStatus
 from tests.core.cluster.kubelet import says
-from tests.core.cluster.scenario import carried
+from tests.core.cluster.scenario import canary, carried, pods_come, shares
 from tests.core.cluster.simulator import Simulator, simulator
 
 EARLIER: Final = Path(__file__).parent / "status_in_an_earlier_form.yaml"
@@ -235,3 +235,71 @@ def test_a_candidate_of_that_form_goes_on_without_a_new_number() -> None:
     assert cluster.status["candidate"] == candidate
     lives_on(cluster, 3)
     assert cluster.status["stable"] == candidate
+
+
+# -- what says who gets traffic is lost together with other blocks
+
+
+def canary_behind_a_gateway() -> Simulator:
+    cluster = canary({"weight": 25}, {"pause": {}}, replicas=8)
+    for _ in range(4):
+        pods_come(cluster)
+    assert shares(cluster) == {"3": 75, "4": 25}
+    return cluster
+
+
+def canary_at_its_end() -> Simulator:
+    """The gateway's clients are all with the new version, those of the Service with the old one."""
+    cluster = canary({"weight": 25}, {"pause": {}}, replicas=8)
+    for _ in range(4):
+        pods_come(cluster)
+    asked(cluster, "promote", "candidate")
+    for _ in range(2):
+        cluster.gateway_answers()
+        pods = {name: m["spec"]["replicas"] for name, m in cluster.deployments().items()}
+        for name in pods:
+            cluster.kubelet(name)
+        cluster.reconcile()
+    return cluster
+
+
+SHARED: Final = {
+    made.__name__: made
+    for made in (shifting, in_a_canary, paused, rolling_back, canary_behind_a_gateway, canary_at_its_end)
+}
+
+
+def reach(cluster: Simulator) -> tuple[dict[str, str], dict[str, int]]:
+    """Whom clients reach: the root Service's selector, and the route's weights."""
+    route = cluster.objects.get(("HTTPRoute", "churn"))
+    refs = route["spec"]["rules"][0]["backendRefs"] if route else ()
+    return cluster.objects["Service", "churn"]["spec"]["selector"], {
+        r["name"]: r["weight"] for r in refs if r["weight"]
+    }
+
+
+@pytest.mark.parametrize("beside", [[], ["rollout"], ["rollout", "stable"], ["rollout", "revisions"], BLOCKS])
+@pytest.mark.parametrize("state", SHARED)
+def test_where_nothing_says_who_has_the_traffic_whom_clients_reach_goes_on_to_be_reached(
+    state: str, beside: list[str]
+) -> None:
+    cluster = copy.deepcopy(SHARED[state]())
+    before = reach(cluster)
+    for block in ("traffic", *beside):
+        cluster.status.pop(block, None)
+    cluster.reconcile()
+    assert reach(cluster) == before
+
+
+@pytest.mark.parametrize("beside", ["rollout", "stable", "candidate", "revisions", "refused", "requests"])
+@pytest.mark.parametrize("state", STATES)
+def test_without_what_says_who_has_the_traffic_and_another_block_nothing_is_lost_on_the_way(
+    state: str, beside: str
+) -> None:
+    cluster = at(state)
+    least = min(carried(cluster), cluster.spec["replicas"])
+    for block in ("traffic", beside):
+        cluster.status[block] = copy.deepcopy(UNREADABLE)
+    lives_on(cluster, least)
+    assert cluster.status["stable"]["version"] in ("3", "4")
+    assert carried(cluster) >= cluster.spec["replicas"]

@@ -1,6 +1,6 @@
 """What one pass looks at, read once: the ask, what is there, and the questions that every decision asks of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -8,7 +8,7 @@ from functools import cached_property
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import Verification
-from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutPhase, RolloutStatus
+from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutStatus
 from slipway.core import autoscaling
 from slipway.core.body import integer, mappings, within
 from slipway.core.children.revision import RevisionRecord
@@ -23,7 +23,7 @@ from slipway.core.observed.traffic_policies import PolicyFacts, policy_facts, wi
 from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 from slipway.core.policy import Policy, policy_of
-from slipway.core.shares import Traffic, all_to
+from slipway.core.shares import Traffic, by_pods
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,17 +86,25 @@ class Snapshot:
 
     @cached_property
     def _adopted(self) -> Traffic:
-        """Status that was lost, or that an earlier operator wrote: what serves is seen from where clients are sent."""
-        before, visible = self.before, frozenset(filter(self._counts, self.selected & self.deployed))
-        stable = self._stable
-        if stable is None:
-            alone = before.candidate and before.candidate.revision
-            return Traffic(service=visible or self._best or frozenset({alone} if alone and self.exists(alone) else ()))
-        if before.rollout is None or before.rollout.phase in (RolloutPhase.RESOLVING, RolloutPhase.SOAKING):
-            return all_to(stable)
-        shares = {name: self.route.share(name) for name in self.route.weights} if self.route else {}
-        exact = self.route is not None and len(self.route.reaches) > 1 and len(visible) == 1
-        return Traffic(service=visible or frozenset({stable}), shares=shares if exact else None)
+        """Status that was lost, or that an earlier operator wrote: what serves is seen from where clients are sent, by
+        the Service and by the route."""
+        weights = self.route.weights if self.route else {}
+        routed = {name: part for name, part in weights.items() if part and self.exists(name) and self._counts(name)}
+        selected = frozenset(filter(self._counts, self.selected & self.deployed))
+        service = selected or self._presumed(frozenset(routed))
+        exact = len(service) == 1 and not routed.keys() <= service
+        return Traffic(service=service, shares=by_pods(routed) if exact else None)
+
+    def _presumed(self, routed: Set[str]) -> frozenset[str]:
+        """Where no Service says what it selects."""
+        alone = self.before.candidate.revision if self.before.candidate else None
+        one = (
+            self._stable
+            or self.most_available(filter(self.available, self.deployed & routed))
+            or self.most_available(filter(self.available, self.deployed))
+            or (alone if alone and self.exists(alone) else None)
+        )
+        return frozenset({one} if one else ())
 
     @property
     def _stable(self) -> str | None:
@@ -118,12 +126,6 @@ class Snapshot:
     def shares_before(self) -> dict[str, int]:
         """Percent of the traffic by revision, as status lists it."""
         return {entry.revision: entry.share for entry in self.before.revisions}
-
-    @property
-    def _best(self) -> frozenset[str]:
-        """With no word of what serves: the revision with the most available pods."""
-        best = self.most_available(filter(self.available, self.deployed))
-        return frozenset({best} if best else ())
 
     def exists(self, revision: str) -> bool:
         """Whether it has a Deployment, or could have one again."""
