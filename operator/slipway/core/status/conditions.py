@@ -7,6 +7,8 @@ from slipway.core.reasons import Reason
 from slipway.core.status.summary import Summary
 
 _PAUSES = frozenset({Reason.PAUSED, Reason.ANALYSIS_INCONCLUSIVE})
+_STANDS_STILL = _PAUSES | {Reason.ANALYSIS_RUNNING}
+"""For as long as these hold, nothing else would tell of pods of the stable version that are missing."""
 
 
 def phase(summary: Summary) -> Phase:
@@ -66,6 +68,11 @@ def conditions(summary: Summary, before: list[Condition], *, generation: int, no
 
 
 def _why(summary: Summary) -> tuple[Reason, str]:
+    reason, message = _held_up(summary)
+    return reason, f"{message}; {summary.lacks}" if summary.lacks and reason in _STANDS_STILL else message
+
+
+def _held_up(summary: Summary) -> tuple[Reason, str]:
     if summary.finding:
         return summary.finding.reason, summary.finding.message
     if summary.suspended:

@@ -15,6 +15,9 @@ from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.snapshot import Snapshot
 
+_NAMED: Final = 3
+"""Pods that a message names."""
+
 _Check = Callable[[Snapshot, State], Finding | None]
 
 
@@ -44,6 +47,21 @@ def _serving_pods(snapshot: Snapshot, state: State) -> Finding | None:
         return None
     serving = snapshot.facts(state.stable)
     return None if serving.whole else first_finding(serving, snapshot.policy)
+
+
+def stable_lacks(snapshot: Snapshot, state: State) -> str | None:
+    """Which pods of the stable version are missing while a candidate is on its way, in words."""
+    if state.candidate is None or state.stable is None or snapshot.suspended:
+        return None
+    facts = snapshot.facts(state.stable)
+    if facts.available >= facts.count:
+        return None
+    count = f"{facts.version}: {facts.available} of {facts.count} pods available"
+    if problem := first_finding(facts, snapshot.policy):
+        return f"{count}: {problem.message.removeprefix(f'{facts.version}: ')}"
+    waiting = [pod.name for pod in facts.pods if not pod.ready]
+    more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
+    return f"{count}: {', '.join(waiting[:_NAMED])}{more} not ready" if waiting else count
 
 
 def _route(snapshot: Snapshot, state: State) -> Finding | None:

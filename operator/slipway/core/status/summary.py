@@ -9,7 +9,7 @@ from slipway.core.reasons import Finding
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.shares import by_pods
 from slipway.core.snapshot import Snapshot
-from slipway.core.status.readiness import readiness
+from slipway.core.status.readiness import readiness, stable_lacks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Summary:
     moving: str | None = None
     """How far the candidate has got, in pods and share."""
     finding: Finding | None = None
+    lacks: str | None = None
+    """Which pods of the stable version are missing while a candidate is on its way."""
     waits: str | None = None
     """What its gateway is about to do, while nothing is wrong."""
     stalled: bool = False
@@ -63,6 +65,7 @@ def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, bloc
         candidate=candidate.version if candidate else None,
         moving=_moving(snapshot, state, desired) if candidate and candidate.revision else None,
         finding=readiness(snapshot, outcome, blocked),
+        lacks=stable_lacks(snapshot, state),
         waits=snapshot.policies.waits,
         stalled=outcome.wait.stalled or _stays_blocked(snapshot, blocked),
     )
