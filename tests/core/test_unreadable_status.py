@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from slipway.api.v1alpha1 import ModelDeploymentStatus
+from slipway.core.names import REVISION
+from slipway.core.shares import Traffic
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.scenario import canary, carried, pods_come, shares
 from tests.core.cluster.simulator import Simulator, simulator
@@ -303,3 +305,70 @@ def test_without_what_says_who_has_the_traffic_and_another_block_nothing_is_lost
     lives_on(cluster, least)
     assert cluster.status["stable"]["version"] in ("3", "4")
     assert carried(cluster) >= cluster.spec["replicas"]
+
+
+# -- what says who gets traffic was edited
+
+STRANGER: Final = "deadbeef"
+
+
+def target(revision: str, *, selected: bool = False, share: int | None = None) -> dict[str, Any]:
+    return {"revision": revision, "selected": selected} | ({} if share is None else {"share": share})
+
+
+EDITS: Final[dict[str, Callable[[list[dict[str, Any]], str, str], list[dict[str, Any]]]]] = {
+    "nobody": lambda was, old, new: [],
+    "nobody is selected": lambda was, old, new: [target(old)],
+    "a stranger alone": lambda was, old, new: [target(STRANGER, selected=True)],
+    "a stranger beside": lambda was, old, new: [*was, target(STRANGER, selected=True)],
+    "a stranger's share": lambda was, old, new: [target(old, selected=True, share=50), target(STRANGER, share=50)],
+    "many strangers": lambda was, old, new: [target(f"{n:08x}", selected=True) for n in range(31)],
+    "too many": lambda was, old, new: [target(f"{n:08x}", selected=True) for n in range(40)],
+    "too little": lambda was, old, new: [target(old, selected=True, share=10)],
+    "nothing": lambda was, old, new: [target(old, selected=True, share=0), target(new, share=0)],
+    "too much": lambda was, old, new: [target(old, selected=True, share=90), target(new, share=90)],
+    "more than all": lambda was, old, new: [target(old, selected=True, share=900), target(new, share=-800)],
+    "what a part cannot carry": lambda was, old, new: [target(new, selected=True)],
+    "shares that the pods do not have": lambda was, old, new: [target(new, selected=True, share=100), target(old)],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("state", SHARED)
+def test_an_edit_of_who_has_the_traffic_takes_it_from_nobody(state: str, edit: str) -> None:
+    cluster = copy.deepcopy(SHARED[state]())
+    before, was = reach(cluster), cluster.status["traffic"]
+    old, new = (cluster.revision_named(version).removeprefix("churn-") for version in ("3", "4"))
+    if state == "canary_at_its_end":
+        old, new = new, old
+    cluster.status["traffic"] = EDITS[edit](was, old, new)
+    cluster.reconcile()
+    assert reach(cluster) == before
+    assert {each["revision"] for each in cluster.status["traffic"]} <= {old, new}
+    lives_on_at_once(cluster)
+
+
+def lives_on_at_once(cluster: Simulator) -> None:
+    """It comes to rest, and every pod that clients reach is one of a version that status lists."""
+    cluster.settle()
+    selector, weights = reach(cluster)
+    listed = {entry["revision"] for entry in cluster.status["revisions"]}
+    assert {name.removeprefix("churn-") for name in weights} <= listed
+    assert selector.get(REVISION, cluster.status["stable"]["revision"]) in listed
+
+
+def test_an_edit_that_selects_a_version_that_retires_gives_it_no_request() -> None:
+    cluster = starting()
+    cluster.rolls_on()
+    old = next(entry["revision"] for entry in cluster.status["revisions"] if entry["state"] == "Retiring")
+    before = reach(cluster)
+    cluster.status["traffic"] = [target(old, selected=True)]
+    cluster.settle()
+    assert reach(cluster) == before
+
+
+def test_the_share_of_a_version_that_is_gone_goes_to_those_that_are_left() -> None:
+    traffic = Traffic(service=frozenset("a"), shares={"a": 60, "b": 20, "c": 20})
+    assert traffic.without("b") == Traffic(service=frozenset("a"), shares={"a": 75, "c": 25})
+    assert traffic.without("ac").shares == {"b": 100}
+    assert traffic.without("abc") == Traffic()

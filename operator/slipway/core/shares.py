@@ -53,10 +53,17 @@ class Traffic:
         ]
 
     def without(self, gone: Iterable[str]) -> Self:
-        """The traffic once these revisions are no more."""
+        """The traffic once these revisions are no more: what they had goes to the others by their shares."""
         lost = frozenset(gone)
-        shares = {name: share for name, share in (self.shares or {}).items() if name not in lost}
-        return type(self)(service=self.service - lost, shares=shares if any(shares.values()) else None)
+        if not lost:
+            return self
+        shares = by_pods({name: share for name, share in (self.shares or {}).items() if name not in lost})
+        return type(self)(service=self.service - lost, shares=shares or None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the shares are all of the requests, where there are any."""
+        return self.shares is None or sum(self.shares.values()) == WHOLE
 
 
 NOBODY: Final = Traffic()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
@@ -24,6 +25,8 @@ from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 from slipway.core.policy import Policy, policy_of
 from slipway.core.shares import Traffic, by_pods
+
+_WITHOUT_TRAFFIC: Final = (RevisionState.STANDBY, RevisionState.RETIRING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +74,32 @@ class Snapshot:
 
     @cached_property
     def traffic(self) -> Traffic:
-        """Who answers clients, as it was decided last; where status does not say, as it can be seen."""
+        """Who answers clients, as it was decided last; where status does not say, or says what nobody can have
+        decided, as it can be seen."""
         stored = Traffic.of(self.before.traffic)
+        if not stored.is_whole or any(map(self._is_bystander, stored.reaches)):
+            return self._adopted
         gone = [name for name in stored.reaches if not (self.exists(name) and self._counts(name))]
         decided = stored.without(gone)
-        return decided if decided.service else self._adopted
+        return self._adopted if not decided.service or self._lacks(decided) else decided
+
+    def _is_bystander(self, revision: str) -> bool:
+        """Whether nobody can have decided that it gets traffic, by what else status says."""
+        listed, refs = self.listed(revision), (self.before.stable, self.before.candidate)
+        if revision in (ref.revision for ref in refs if ref):
+            return False
+        return listed.state in _WITHOUT_TRAFFIC if listed else revision not in self.deployed
+
+    def _lacks(self, decided: Traffic) -> bool:
+        """Whether what status says leaves out a revision that the root Service selects and to which status itself gives
+        a share, and what is left cannot carry the load."""
+        left_out = self.selected - decided.service
+        if not left_out or not self.selected <= {name for name, share in self.shares_before.items() if share}:
+            return False
+        rollout = self.before.rollout  # what is needed is asked of the traffic, so not here
+        load = (rollout.desired_replicas if rollout else None) or self.spec.replicas
+        carries = sum(map(self.available, decided.service))
+        return carries < min(load, sum(map(self.available, self.selected)))
 
     def _counts(self, revision: str) -> bool:
         """Whether it has ever carried anything, as far as can be told: a first version has to show it."""

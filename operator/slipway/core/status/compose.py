@@ -2,8 +2,7 @@
 
 from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.status import Endpoint, RevisionRef, RevisionState, RevisionStatus
-from slipway.core.autoscaling import shown_count
-from slipway.core.desired.objects import DesiredRevision, DesiredState
+from slipway.core.desired.objects import DesiredState
 from slipway.core.names import COMPONENT, GRPC_PORT, HTTP_PORT, MODEL_DEPLOYMENT, REVISION
 from slipway.core.rollout.analysis_gate import ended, of_rollout
 from slipway.core.rollout.draining import traffic_ended_at
@@ -11,7 +10,7 @@ from slipway.core.rollout.roles import RevisionRoles, described
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.conditions import conditions, phase
-from slipway.core.status.summary import Summary, reachable, shares
+from slipway.core.status.summary import Summary, planned, reachable, shares
 
 
 def status_of(
@@ -69,7 +68,7 @@ def _revisions(snapshot: Snapshot, state: State, roles: RevisionRoles, desired: 
             ref,
             live[ref.revision].record,
             state=what,
-            replicas=_planned(snapshot, live[ref.revision]),
+            replicas=planned(snapshot, live[ref.revision]),
             available=snapshot.facts(ref).available,
             share=by_revision.get(ref.revision, 0),
             traffic_ended_at=traffic_ended_at(snapshot, ref.revision, desired.traffic),
@@ -79,7 +78,3 @@ def _revisions(snapshot: Snapshot, state: State, roles: RevisionRoles, desired: 
     ]
     others = (entry.evolve(share=by_revision.get(entry.revision, 0)) for entry in roles.all)
     return [*shown, *others]
-
-
-def _planned(snapshot: Snapshot, desired: DesiredRevision) -> int:
-    return shown_count(snapshot.count(desired.revision), desired.replicas.count, desired.replicas.bounds)

@@ -10,6 +10,8 @@ from typing import Final
 
 from slipway.api.v1alpha1.status import RolloutPhase
 from slipway.core.observed.blocked_writes import BlockedWrite
+from slipway.core.observed.revision import RevisionFacts
+from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, found_before
 from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.state import Outcome, State
@@ -49,15 +51,12 @@ def _serving_pods(snapshot: Snapshot, state: State) -> Finding | None:
     return None if serving.whole else first_finding(serving, snapshot.policy)
 
 
-def stable_lacks(snapshot: Snapshot, state: State) -> str | None:
-    """Which pods of the stable version are missing while a candidate is on its way, in words."""
-    if state.candidate is None or state.stable is None or snapshot.suspended:
+def stable_lacks(facts: RevisionFacts, planned: int, policy: Policy) -> str | None:
+    """Which of the planned pods of the stable version are missing, in words."""
+    if facts.available >= planned:
         return None
-    facts = snapshot.facts(state.stable)
-    if facts.available >= facts.count:
-        return None
-    count = f"{facts.version}: {facts.available} of {facts.count} pods available"
-    if problem := first_finding(facts, snapshot.policy):
+    count = f"{facts.version}: {facts.available} of {planned} pods available"
+    if problem := first_finding(facts, policy):
         return f"{count}: {problem.message.removeprefix(f'{facts.version}: ')}"
     waiting = [pod.name for pod in facts.pods if not pod.ready]
     more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
-from slipway.core.desired.objects import DesiredState
+from slipway.core.autoscaling import shown_count
+from slipway.core.desired.objects import DesiredRevision, DesiredState
 from slipway.core.observed.blocked_writes import BlockedWrite
 from slipway.core.reasons import Finding
 from slipway.core.rollout.state import Outcome, State
@@ -65,7 +66,7 @@ def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, bloc
         candidate=candidate.version if candidate else None,
         moving=_moving(snapshot, state, desired) if candidate and candidate.revision else None,
         finding=readiness(snapshot, outcome, blocked),
-        lacks=stable_lacks(snapshot, state),
+        lacks=_lacks(snapshot, state, desired),
         waits=snapshot.policies.waits,
         stalled=outcome.wait.stalled or _stays_blocked(snapshot, blocked),
     )
@@ -118,6 +119,19 @@ def _moving(snapshot: Snapshot, state: State, desired: DesiredState) -> str | No
         for ref in refs
     ]
     return ", ".join(parts) + " of the traffic" if len(parts) > 1 else None
+
+
+def planned(snapshot: Snapshot, desired: DesiredRevision) -> int:
+    """Pods that a revision has once its count is written."""
+    return shown_count(snapshot.count(desired.revision), desired.replicas.count, desired.replicas.bounds)
+
+
+def _lacks(snapshot: Snapshot, state: State, desired: DesiredState) -> str | None:
+    """Which pods of the stable version are missing while a candidate is on its way, by the count that it is to have."""
+    if state.candidate is None or state.stable is None or snapshot.suspended:
+        return None
+    counts = (planned(snapshot, each) for each in desired.revisions if each.revision == state.stable.revision)
+    return stable_lacks(snapshot.facts(state.stable), next(counts, 0), snapshot.policy)
 
 
 def reachable(snapshot: Snapshot, desired: DesiredState) -> int:
