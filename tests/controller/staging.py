@@ -87,7 +87,7 @@ def wants_a_config(owner: Owner, observed: Observed) -> Plan:
     return Plan(status=DONE, actions=(Apply(manifest=a_config(owner), first=True),) if missing else ())
 
 
-def wants(*made: Any) -> Any:
+def wants(*made: Any, status: ModelDeploymentStatus = DONE) -> Any:
     """A core that wants these, and writes what is missing or not as wanted, as diff does."""
 
     def rule(owner: Owner, observed: Observed) -> Plan:
@@ -102,6 +102,6 @@ def wants(*made: Any) -> Any:
             again = {**manifest, "spec": {**spec, **kept}} if spec else manifest
             if there.kind != "Job" and not as_asked(there.body, again):
                 actions.append(Apply(manifest=again, uid=there.uid))
-        return Plan(status=DONE, actions=tuple(actions))
+        return Plan(status=status, actions=tuple(actions))
 
     return rule

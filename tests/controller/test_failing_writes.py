@@ -2,7 +2,10 @@
 again no more than once a back-off, holds up only what relies on it, and heals by itself."""
 
 import asyncio
+import contextlib
 import copy
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.api.v1alpha1 import API_VERSION, KIND
+from slipway.api.v1alpha1 import API_VERSION, GROUP, KIND, PLURAL
 from slipway.controller.executor import BLOCKED_FOR
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, HTTP_ROUTE
 from slipway.controller.kube import ApiKube, KubeError
@@ -25,7 +28,7 @@ from slipway.core.reasons import Reason
 from testbed.gateway.crds import gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
-from tests.controller.conftest import CallLog, eventually
+from tests.controller.conftest import CallLog, a_model_deployment, eventually
 from tests.controller.staging import DONE, NOW, Pass, Stage, a_config, wants
 from tests.controller.webhooks import Patch, down, rewriting
 
@@ -360,6 +363,46 @@ async def test_a_status_that_an_older_crd_does_not_know_is_told_by_an_event_a_me
 
     await eventually_older(plane, stage, older=False)
     stage.now += BLOCKED_FOR
+    await reconciler.reconcile(stage.key)
+    assert stage.telemetry.registry.get_sample_value("slipway_status_unwritten", labels) is None
+    assert stage.store.observed(stage.key).child("ConfigMap", "churn-1")
+
+
+_NEVER_THE_SAME = itertools.count()
+CHANGES: dict[str, tuple[Callable[[], Patch], bool]] = {
+    "phase": (lambda: [{"op": "replace", "path": "/status/phase", "value": "Degraded"}], True),
+    "requests": (lambda: [{"op": "remove", "path": "/status/requests"}], False),
+    "selector": (lambda: [{"op": "add", "path": "/status/selector", "value": f"n={next(_NEVER_THE_SAME)}"}], True),
+    "lastNumber": (lambda: [{"op": "add", "path": "/status/lastNumber", "value": next(_NEVER_THE_SAME) + 1}], False),
+}
+"""By the field that a webhook changes: how, and whether the rest goes on."""
+
+
+@pytest.mark.parametrize("field", CHANGES)
+async def test_a_status_that_a_webhook_changes_is_told_once_and_not_written_again_at_once(
+    stage: Stage, plane: Plane, calls: CallLog, field: str
+) -> None:
+    change, goes_on = CHANGES[field]
+    decision = Pass(wants(a_config, status=DONE.evolve(requests=[])))
+    reconciler = stage.reconciler(decision)
+    probe = a_model_deployment(*stage.key) | {"status": {"phase": "Ready", "requests": []}}
+
+    def patch(_: Manifest) -> Patch:
+        return change()
+
+    async with rewriting(plane, stage.key.namespace, GROUP, f"{PLURAL}/status", patch, probe):
+        calls.calls.clear()
+        with contextlib.nullcontext() if goes_on else pytest.raises(KubeError, match="does not keep what is written"):
+            await reconciler.reconcile(stage.key)
+        for _ in range(20):
+            await reconciler.reconcile(stage.key)
+    assert len([call for call in calls.calls if call[0] == "replace_status"]) == 1
+    assert bool(writes(calls, "ConfigMap")) == goes_on
+    assert await event_reasons(plane, stage) == ["StatusNotWritten"]
+    labels = {"namespace": stage.key.namespace, "model_deployment": "churn"}
+    assert stage.telemetry.registry.get_sample_value("slipway_status_unwritten", labels) == 1
+
+    stage.now += timedelta(minutes=1)
     await reconciler.reconcile(stage.key)
     assert stage.telemetry.registry.get_sample_value("slipway_status_unwritten", labels) is None
     assert stage.store.observed(stage.key).child("ConfigMap", "churn-1")

@@ -63,7 +63,7 @@ async def rewriting(
         async with _configured(plane, "Mutating", namespace, group, plural, where):
 
             def asked() -> bool:
-                _dry_run(plane, namespace, probe)
+                _dry_run(plane, namespace, probe, plural)
                 return bool(reviewed_names)
 
             await eventually("the webhook is asked", asked)
@@ -74,9 +74,10 @@ async def rewriting(
 
 def configuration(kind: str, namespace: str, group: str, plural: str, where: dict[str, Any]) -> dict[str, Any]:
     """A Validating or Mutating webhook for one resource of one namespace, without which nothing is written."""
-    name = f"{namespace}-{plural}-{kind.lower()}"
+    what = plural.replace("/", "-")
+    name = f"{namespace}-{what}-{kind.lower()}"
     webhook = {
-        "name": f"{plural}.{namespace}.example.com",
+        "name": f"{what}.{namespace}.example.com",
         "clientConfig": where,
         "rules": [
             {
@@ -119,6 +120,11 @@ async def _until_it_is(plane: Plane, namespace: str, probe: dict[str, Any], *, f
     )
 
 
-def _dry_run(plane: Plane, namespace: str, probe: dict[str, Any]) -> str:
+def _dry_run(plane: Plane, namespace: str, probe: dict[str, Any], plural: str = "") -> str:
+    resource, _, subresource = plural.partition("/")
+    if subresource:
+        patch = orjson.dumps({subresource: probe[subresource]}).decode()
+        of = (resource, probe["metadata"]["name"], f"--subresource={subresource}", "--type=merge", "-p", patch)
+        return plane.kubectl().within(namespace)("patch", *of, "--dry-run=server", check=False)
     argv = ("apply", "--server-side", "--dry-run=server", "-f", "-")
     return plane.kubectl().within(namespace)(*argv, stdin=orjson.dumps(probe).decode(), check=False)

@@ -23,7 +23,7 @@ from slipway.controller.obstacles import Obstacles
 from slipway.controller.sampling import Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
-from slipway.controller.unwritten import Unwritten
+from slipway.controller.unwritten import FOR_PEOPLE, NOT_KEPT, Unwritten, changed_fields
 from slipway.core.names import Manifest
 from slipway.core.observed.blocked_writes import matters, not_kept
 from slipway.core.observed.objects import NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
@@ -186,6 +186,8 @@ class Reconciler:
         if _stored(owner.status) == plan.status:
             self._unwritten.forget(key)
             return ()
+        if self._unwritten.rests(key, plan.status, self._second()):
+            return ()
         manifest = {
             "apiVersion": MODEL_DEPLOYMENT.api_version,
             "kind": MODEL_DEPLOYMENT.name,
@@ -198,20 +200,46 @@ class Reconciler:
             "status": plan.status.to_dict(),
         }
         try:
-            self._store.put(MODEL_DEPLOYMENT, await self._kube.replace_status(MODEL_DEPLOYMENT, manifest))
+            live = await self._kube.replace_status(MODEL_DEPLOYMENT, manifest)
         except (ConflictError, NotFoundError) as error:
             raise StaleError(kind=MODEL_DEPLOYMENT, name=key.name, message=error.message) from error
         except KubeError as error:
             await self._not_written(key, owner, error, self._second(), status=plan.status)
             raise
-        self._unwritten.forget(key)
+        self._store.put(MODEL_DEPLOYMENT, live)
+        await self._check_kept(key, owner, plan.status, live)
         return plan.notes
 
+    async def _check_kept(self, key: Key, owner: LiveOwner, asked: ModelDeploymentStatus, live: Manifest) -> None:
+        """Report a status that was taken and is not what was written; raises where the operator remembers by it."""
+        kept = ModelDeploymentStatus.of_readable(live.get("status") or {})
+        changed = changed_fields(asked, kept)
+        if not changed:
+            self._unwritten.forget(key)
+            return
+        names = ", ".join(f"status.{name}" for name in sorted(changed))
+        message = (
+            f"the status does not keep what is written: {names} differs; a webhook, a policy or another controller "
+            "changes it: let it leave modeldeployments/status out"
+        )
+        error = KubeError(NOT_KEPT, "NotKept", message)
+        await self._not_written(key, owner, error, self._second(), status=asked, changed=changed)
+        if not changed <= FOR_PEOPLE:
+            raise error
+
     async def _not_written(
-        self, key: Key, owner: LiveOwner, error: KubeError, began: datetime, *, status: ModelDeploymentStatus | None
+        self,
+        key: Key,
+        owner: LiveOwner,
+        error: KubeError,
+        began: datetime,
+        *,
+        status: ModelDeploymentStatus | None,
+        changed: frozenset[str] = frozenset(),
     ) -> None:
         """Record an Event in the status's place: nothing may be done that the status does not permit."""
-        message = self._unwritten.record_failure(key, error, began=began, now=self._second(), status=status)
+        now = self._second()
+        message = self._unwritten.record_failure(key, error, began=began, now=now, status=status, changed=changed)
         if message:
             log.error("%s", message)
             note = Note(reason=Reason.STATUS_NOT_WRITTEN, message=message, warning=True)

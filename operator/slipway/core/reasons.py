@@ -348,10 +348,14 @@ class Reason(StrEnum):
         "StatusNotWritten",
         About.WORLD,
         (
-            "Event alone, since the status itself cannot be written; nothing is done for that ModelDeployment until it "
-            "can. [`slipway_status_unwritten`](#metrics) counts it"
+            "Event alone, since the status cannot be written, or a webhook or policy changes it on its way; nothing is "
+            "done for that ModelDeployment until it can, but where only conditions, phase, ready, endpoint or selector "
+            "are changed. [`slipway_status_unwritten`](#metrics) counts it"
         ),
-        "read the message; where it names the CRD, upgrade the chart `slipway-crds`",
+        (
+            "read the message; where it names the CRD, upgrade the chart `slipway-crds`; where it names fields, let "
+            "the webhook or policy leave `modeldeployments/status` out"
+        ),
     )
     FORBIDDEN = (
         "Forbidden",
