@@ -15,9 +15,9 @@ import yaml
 
 from slipway.api.v1alpha1 import API_VERSION, GROUP, KIND, PLURAL
 from slipway.controller.executor import BLOCKED_FOR
-from slipway.controller.kinds import BY_NAME, DEPLOYMENT, HTTP_ROUTE
+from slipway.controller.kinds import BY_NAME, DEPLOYMENT, HTTP_ROUTE, Kind
 from slipway.controller.kube import ApiKube, KubeError
-from slipway.controller.obstacles import BURST
+from slipway.controller.obstacles import BURST, LONGEST_ABSENCE
 from slipway.core.children.manifest import finished
 from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, Manifest, labels
 from slipway.core.observed.blocked_writes import TOLD_AFTER, blocked_write
@@ -232,24 +232,31 @@ async def test_what_another_controller_changes_back_each_time_is_repaired_ever_m
     assert (await kube.get(CONFIG, stage.key.namespace, "churn-1"))["data"] == {"a": "ours"}
 
 
-async def test_what_is_deleted_each_time_is_made_again_ever_more_slowly(
-    stage: Stage, calls: CallLog, kube: ApiKube
+@pytest.mark.parametrize(("kind", "make"), [(CONFIG, a_config), (DEPLOYMENT, a_deployment)], ids=["config", "pods"])
+async def test_what_is_deleted_each_time_is_made_again_more_slowly_and_is_back_in_seconds(
+    stage: Stage, calls: CallLog, kube: ApiKube, kind: Kind, make: Any
 ) -> None:
-    decision = Pass(wants(a_config))
+    decision = Pass(wants(make))
     reconciler = stage.reconciler(decision)
     calls.calls.clear()
-    for _ in range(60):
+    for _ in range(180):
         await reconciler.reconcile(stage.key)
-        child = stage.store.observed(stage.key).child("ConfigMap", "churn-1")
+        child = stage.store.observed(stage.key).child(kind.name, "churn-1")
         if child:
-            await kube.delete(CONFIG, stage.key.namespace, "churn-1", child.uid)
-            stage.store.remove(CONFIG, child.uid)
+            await kube.delete(kind, stage.key.namespace, "churn-1", child.uid)
+            stage.store.remove(kind, child.uid)
         stage.now += timedelta(seconds=1)
 
     blocked = blocked_write(decision.observations[-1], stage.now)
     assert blocked
-    assert blocked.finding.message.startswith("ConfigMap churn-1 is deleted again each time that it is made")
-    assert writes(calls, "ConfigMap").count(201) <= 1 + BURST + 6
+    assert blocked.finding.message.startswith(f"{kind.name} churn-1 is deleted again each time that it is made")
+    assert writes(calls, kind.name).count(201) <= 1 + BURST + 180 / LONGEST_ABSENCE.total_seconds() + 3
+
+    at = await reconciler.reconcile(stage.key)  # from here on it is left alone
+    assert at is None or at <= stage.now + LONGEST_ABSENCE
+    stage.now += LONGEST_ABSENCE
+    await reconciler.reconcile(stage.key)
+    assert stage.store.observed(stage.key).child(kind.name, "churn-1")
 
 
 async def test_a_label_that_was_taken_off_comes_back_and_what_is_decided_from_stays_as_it_was(

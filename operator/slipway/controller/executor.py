@@ -87,7 +87,7 @@ class Executor:
         again has to stay for a while first."""
         place, now = place_of(action), self._now()
         obstacle = self._obstacles.get(key, place)
-        until = self._obstacles.rewrite_at(key, place, fingerprint=_fingerprint(action), now=now)
+        until = self._rewrite_at(key, action, now)
         if obstacle and until and isinstance(obstacle.problem, WriteNotKept):
             self._obstacles.add(key, replace(obstacle, until=until))
             return False
@@ -99,7 +99,7 @@ class Executor:
         obstacle = self._obstacles.blocks(key, place, fingerprint=fingerprint, now=now)
         if obstacle and not self._changed_since(key, action, obstacle):
             return obstacle
-        until = self._obstacles.rewrite_at(key, place, fingerprint=fingerprint, now=now)
+        until = self._rewrite_at(key, action, now)
         if until is None or isinstance(action, Delete):
             return None
         previous = self._obstacles.get(key, place)
@@ -107,6 +107,12 @@ class Executor:
             previous.problem if previous and isinstance(previous.problem, WriteNotKept) else self._lack(key, action)
         )
         return Obstacle(problem=problem, until=until, fingerprint=fingerprint) if problem else None
+
+    def _rewrite_at(self, key: Key, action: Action, now: datetime) -> datetime | None:
+        absent = isinstance(action, Apply) and action.first
+        return self._obstacles.rewrite_at(
+            key, place_of(action), fingerprint=_fingerprint(action), now=now, absent=absent
+        )
 
     def _changed_since(self, key: Key, action: Action, obstacle: Obstacle) -> bool:
         """Whether somebody has changed what did not stay as written, so that it may stay now."""

@@ -21,6 +21,8 @@ QUIET_FOR: Final = timedelta(minutes=10)
 """After which a repair is the first one again."""
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 """Between two tries of what does not stay."""
+LONGEST_ABSENCE: Final = timedelta(seconds=10)
+"""Between two tries to make what is deleted each time: nobody answers in its place, and it may be left alone by now."""
 LONGEST_WAIT: Final = timedelta(seconds=30)
 """Between two tries of what fails."""
 
@@ -136,10 +138,14 @@ class Obstacles:
         again = before is not None and before.fingerprint == fingerprint and now < before.at + QUIET_FOR
         writes[place] = _Write(fingerprint=fingerprint, times=before.times + 1 if before and again else 1, at=now)
 
-    def rewrite_at(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> datetime | None:
-        """When a write may be made once more that has been undone again and again; None when that is now."""
+    def rewrite_at(
+        self, key: Key, place: Place, *, fingerprint: str, now: datetime, absent: bool = False
+    ) -> datetime | None:
+        """When a write may be made once more that has been undone again and again; None when that is now. `absent`:
+        what was written is not there at all."""
         before = self._writes.get(key, {}).get(place)
         if before is None or before.fingerprint != fingerprint or before.times <= BURST or now >= before.at + QUIET_FOR:
             return None
-        pause = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(before.times - BURST, 16)))
+        longest = LONGEST_ABSENCE if absent else LONGEST_PAUSE
+        pause = min(longest, timedelta(seconds=2 ** min(before.times - BURST, 16)))
         return before.at + pause if now < before.at + pause else None
