@@ -10,7 +10,7 @@ import pytest
 from slipway.core.drift import difference
 from slipway.core.names import MODEL_DEPLOYMENT, Manifest
 from slipway.core.observed.blocked_writes import TOLD_AFTER, blocked_write, matters
-from slipway.core.observed.objects import NameTaken, Observed, WriteFailed, WriteNotKept
+from slipway.core.observed.objects import NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.plan import Apply
 from tests.core.cluster.scenario import GATEWAY, canary, counts, goes_on, pods_come, ready, starts
 from tests.core.cluster.simulator import Simulator
@@ -96,7 +96,7 @@ def test_what_hangs_on_a_field_decides_whether_it_is_a_finding(field: str, told:
 @pytest.mark.parametrize(
     ("message", "remedy"),
     [
-        (DOWN, "it is tried again until it passes"),
+        (DOWN, "bring back what answers for that webhook, or let it leave this object out; it is tried again"),
         (".spec.rules[0].timeouts: field not declared in schema", "older than what is written: upgrade it"),
         ("etcdserver: request is too large", "put large golden requests into the bundle"),
         ("etcdserver: mvcc: database space exceeded", "it is tried again until it passes"),
@@ -109,6 +109,51 @@ def test_a_failure_names_what_helps(message: str, remedy: str) -> None:
     assert found
     assert f"HTTPRoute churn cannot be written: {message}; " in found.finding.message
     assert remedy in found.finding.message
+
+
+DEPLOYMENT_IS = 'deployments.apps "churn-1"'
+POLICY = f"{DEPLOYMENT_IS} is forbidden: ValidatingAdmissionPolicy 'images' with binding 'all' denied request: "
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "forbidden", "remedy"),
+    [
+        (
+            "Deployment",
+            f"{DEPLOYMENT_IS} is forbidden: exceeded quota: q, used: 3, limited: 3",
+            True,
+            "raise that quota",
+        ),
+        ("Deployment", 'User "slipway" cannot create resource "deployments"', True, "the chart's roles grant it"),
+        ("Deployment", f"{POLICY}image nvcr.io/x is not ours", True, "change spec.server.image, or let that policy"),
+        ("Deployment", f"{POLICY}no", True, "change the field of the spec that this is made from, or let that policy"),
+        (
+            "Deployment",
+            f"{DEPLOYMENT_IS} is forbidden: maximum memory usage per Container is 1Gi, but limit is 4Gi: limits",
+            True,
+            "change spec.server.resources, or have whoever forbids it allow it",
+        ),
+        (
+            "Deployment",
+            "spec.template.spec.containers[0].resources.limits[nvidia.com/gpu]: Invalid value",
+            False,
+            "correct spec.accelerator",
+        ),
+        ("Deployment", "spec.template.spec.tolerations[0].key: Invalid value", False, "correct spec.scheduling"),
+        ("Deployment", "spec.template.metadata.labels: Invalid value", False, "correct spec.podMetadata"),
+        ("HorizontalPodAutoscaler", "spec.metrics[0].resource: Required value", False, "correct spec.autoscaling"),
+        ("HTTPRoute", "spec.hostnames[0]: Invalid value", False, "correct spec.traffic"),
+        ("ConfigMap", "etcdserver: request is too large", False, "put large golden requests into the bundle"),
+        ("Deployment", "what nobody has seen before", False, "correct the field of the spec that this is made from"),
+    ],
+)
+def test_a_refusal_names_the_object_the_field_and_what_helps(
+    kind: str, message: str, forbidden: bool, remedy: str
+) -> None:
+    denied = WriteDenied(kind=kind, name="churn-1", message=message, forbidden=forbidden)
+    found = blocked_write(Observed(rejected=(denied,)), NOON)
+    assert found
+    assert found.finding.message.startswith(f"the API server refuses {kind} churn-1: {message}; {remedy}")
 
 
 def test_one_message_counts_all_names_that_are_taken() -> None:

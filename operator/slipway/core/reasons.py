@@ -336,7 +336,7 @@ class Reason(StrEnum):
             "that a registry mirror "
             "rewrites). It is written again after a minute, then ever more slowly, down to every 5 "
             "minutes, and at once "
-            "when somebody changes that field"
+            "when somebody changes that field; what is deleted each time is made again every 10 seconds at the slowest"
         ),
         (
             "let the webhook, policy or controller that changes it leave objects with "

@@ -111,12 +111,43 @@ def _conflict(taken: Sequence[NameTaken]) -> Finding:
 def _rejection(first: WriteDenied) -> Finding:
     message = f"the API server refuses {first.kind} {first.name}: {first.message}"
     if QUOTA_WORDS in first.message:
-        return finding(Reason.QUOTA_EXCEEDED, message)
-    if first.forbidden and not _DENIED.search(first.message):
-        return finding(Reason.FORBIDDEN, f"{message}; {NOT_GRANTED}" if " cannot " in first.message else message)
+        return finding(Reason.QUOTA_EXCEEDED, f"{message}; raise that quota, or free what it counts")
     if _TOO_LARGE.search(first.message):
         return finding(Reason.SPEC_INVALID, f"{message}; {_SMALLER}")
-    return finding(Reason.SPEC_INVALID, f"{message}; correct the field in the spec")
+    field = _comes_from(first)
+    if _DENIED.search(first.message):
+        return finding(Reason.SPEC_INVALID, f"{message}; change {field}, or let that policy leave this object out")
+    if not first.forbidden:
+        return finding(Reason.SPEC_INVALID, f"{message}; correct {field}")
+    remedy = NOT_GRANTED if " cannot " in first.message else f"change {field}, or have whoever forbids it allow it"
+    return finding(Reason.FORBIDDEN, f"{message}; {remedy}")
+
+
+def _comes_from(first: WriteDenied) -> str:
+    """The field of the ModelDeployment that a refused field of a child is made from, as far as it can be told."""
+    by_field = (field for words, field in _BY_FIELD.items() if re.search(words, first.message))
+    field = _BY_KIND.get(first.kind) or next(by_field, None)
+    return f"spec.{field}" if field else "the field of the spec that this is made from"
+
+
+_BY_KIND: Final = {
+    "HorizontalPodAutoscaler": "autoscaling",
+    "NetworkPolicy": "traffic.allowFrom",
+    "HTTPRoute": "traffic",
+    "GRPCRoute": "traffic",
+    "SecurityPolicy": "traffic.authentication",
+    "BackendTrafficPolicy": "traffic",
+}
+_BY_FIELD: Final = {
+    r"\bnvidia\.com/": "accelerator",
+    r"\benv\b": "server.env",
+    r"\bimage\b": "server.image",
+    r"\bserviceAccountName\b": "scheduling.serviceAccountName",
+    r"\bresources\b|\blimits\b|\brequests\b": "server.resources",
+    r"\bnodeSelector\b|\btolerations\b|\baffinity\b|\bpriorityClassName\b|\btopologySpread": "scheduling",
+    r"\btemplate\.(metadata|labels|annotations)\b": "podMetadata",
+    r"\breplicas\b": "replicas",
+}
 
 
 _SMALLER: Final = "put large golden requests into the bundle, not into model.verification.requests"
@@ -128,4 +159,10 @@ def _failure(first: WriteFailed) -> str:
         return f"{message}; the CRD of {first.kind} in this cluster is older than what is written: upgrade it"
     if _TOO_LARGE.search(first.message):
         return f"{message}; {_SMALLER}"
-    return f"{message}; it is tried again until it passes"
+    if _WEBHOOK.search(first.message):
+        return f"{message}; bring back what answers for that webhook, or let it leave this object out; {_AGAIN}"
+    return f"{message}; {_AGAIN}"
+
+
+_WEBHOOK: Final = re.compile(r"failed calling webhook")
+_AGAIN: Final = "it is tried again until it passes"

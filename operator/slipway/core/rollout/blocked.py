@@ -39,7 +39,7 @@ def _held(snapshot: Snapshot, state: State) -> BlockedWrite | None:
         return None
     finalizers = within(child.body, "metadata").get("finalizers")
     names = ", ".join(map(str, finalizers)) if isinstance(finalizers, list) else ""
-    held = f"held by {names}" if names else "not gone yet"
+    held = f"held by {names} (metadata.finalizers)" if names else "not gone yet"
     message = (
         f"{child.kind} {child.name} is being deleted since {since:%H:%M:%S} UTC and {held}: it is made again once it "
         "is gone; find who set the finalizer, and let them finish"
