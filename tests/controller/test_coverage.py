@@ -51,6 +51,30 @@ def test_what_was_listed_once_is_known_as_it_was_last_seen(kind: Kind, error: Ku
     assert said_of(coverage, "a") == NOTHING
 
 
+@pytest.mark.parametrize(
+    ("kind", "error", "told"),
+    [
+        (DEPLOYMENT, FORBIDDEN, True),
+        (DEPLOYMENT, BROKEN, False),
+        (DEPLOYMENT, GONE, False),
+        (HTTP_ROUTE, FORBIDDEN, False),
+        (NODE, FORBIDDEN, False),
+    ],
+)
+def test_why_nothing_is_done_is_told_where_somebody_has_to_grant_something(
+    kind: Kind, error: KubeError, told: bool
+) -> None:
+    coverage = Coverage()
+    coverage.record_failure(kind, "a", error, now=0)
+
+    why = coverage.why_blind("a")
+    expected = "the operator may not list deployments in namespace a: nothing is done here until it may"
+    assert why == (expected if told else None)
+    assert coverage.why_blind("b") is None
+    coverage.record_listing(kind, "a")
+    assert coverage.why_blind("a") is None
+
+
 def test_a_namespace_that_cannot_be_listed_says_nothing_of_another() -> None:
     coverage = Coverage()
     coverage.record_failure(HTTP_ROUTE, "b", FORBIDDEN, now=0)

@@ -95,5 +95,15 @@ class Coverage:
         """Whether something that no decision can do without was never listed in a namespace."""
         return any(gap.kind.without is None for gap in self._never_listed(namespace))
 
+    def why_blind(self, namespace: Place) -> str | None:
+        """Why a namespace stays blind until somebody grants a right, in words; None where it is not, or where the next
+        try may do."""
+        needed = [gap for gap in self._never_listed(namespace) if gap.kind.without is None]
+        refused = sorted(gap.kind.plural for gap in needed if isinstance(gap.error, ForbiddenError))
+        if not refused:
+            return None
+        kinds = ", ".join(refused)
+        return f"the operator may not list {kinds} in namespace {namespace}: nothing is done here until it may"
+
     def _never_listed(self, namespace: Place) -> Iterator[Gap]:
         return (g for g in self._gaps.values() if g.namespace in (None, namespace) and not g.was_listed)

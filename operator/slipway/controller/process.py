@@ -135,9 +135,11 @@ class Operator:
                 )
 
     async def _pass(self, key: Key) -> datetime | None:
-        """Make one pass, as the leader, where everything that it decides from is listed."""
-        if self._store.coverage.is_blind(key.namespace):  # it is wanted again when that is over
-            return None
+        """Make one pass, as the leader, where everything that it decides from is listed, or where its status has to say
+        that it cannot be."""
+        coverage = self._store.coverage
+        if coverage.is_blind(key.namespace) and not coverage.why_blind(key.namespace):
+            return None  # it is wanted again when that is over
         await self._election.until_vouched()
         return await self._reconciler.reconcile(key)
 

@@ -162,12 +162,17 @@ class Resync:
             raise KindsChangedError(f"The cluster knows no {kind.plural} any more") from error
         if gap:
             log.log(logging.INFO if gap.missing else logging.WARNING, "%s", _advice(gap))
+        if gap and gap.kind.without is None:
+            self._notice_all_in(place)  # their status says so
 
     def _closed(self, gap: Gap) -> None:
         if gap.kind not in self.kinds:
             raise KindsChangedError(f"{gap.kind.plural} can be had now")
+        self._notice_all_in(gap.namespace)
+
+    def _notice_all_in(self, place: Place) -> None:
         for key, _ in self._store.owners():
-            if gap.namespace in (None, key.namespace):
+            if place in (None, key.namespace):
                 self._queue.notice(key)
 
     def _may_begin(self) -> bool:

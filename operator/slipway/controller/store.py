@@ -74,6 +74,7 @@ class Store:
             nodes=self._shared_objects.nodes,
             unknown=unknown,
             unlisted=unlisted,
+            blind=self.coverage.why_blind(key.namespace),
             gateways=self._shared_objects.gateways(unknown | unlisted),
         )
 

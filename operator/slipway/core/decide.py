@@ -24,7 +24,7 @@ from slipway.core.owner import Owner
 from slipway.core.plan import Plan
 from slipway.core.platform import Platform
 from slipway.core.preconditions import guards_relied_on, pods_relied_on
-from slipway.core.reasons import Reason, finding
+from slipway.core.reasons import NOT_GRANTED, Finding, Reason, finding
 from slipway.core.rollout.blocked import blocked
 from slipway.core.rollout.clocks import bounded
 from slipway.core.rollout.draining import cut_off
@@ -51,6 +51,8 @@ def decide(
     before = ModelDeploymentStatus.of_readable(
         status or {}
     )  # for the rest: rollout/recovery.py, and what the cluster holds
+    if observed.blind:
+        return _nothing_done(before, finding(Reason.FORBIDDEN, f"{observed.blind}; {NOT_GRANTED}"), owner, now)
     try:
         parsed = ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
@@ -67,12 +69,17 @@ def _spec_invalid(before: ModelDeploymentStatus, error: ValidationError, owner: 
     first = error.errors(include_url=False)[0]
     path = ".".join(("spec", *(str(part) for part in first["loc"])))
     invalid = finding(Reason.SPEC_INVALID, f"{path}: {first['msg']}; correct the field and apply again")
+    return _nothing_done(before, invalid, owner, now)
+
+
+def _nothing_done(before: ModelDeploymentStatus, problem: Finding, owner: Owner, now: datetime) -> Plan:
+    """The status says why; what serves is left exactly as it is."""
     serving = next((r for r in before.revisions if r.state is RevisionState.STABLE), None)
     summary = Summary(
         serving=serving.version if serving else None,
         available=serving.available if serving else 0,
         wanted=serving.replicas if serving else 0,
-        finding=invalid,
+        finding=problem,
         stalled=True,
     )
     status = before.evolve(

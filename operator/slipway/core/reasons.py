@@ -361,9 +361,9 @@ class Reason(StrEnum):
         "Forbidden",
         About.WORLD,
         (
-            "the API server does not let the operator write a child, or read routes or policies where a gateway is "
-            "asked for them. The message says which right is missing, or what else is against it; it is tried again "
-            "every minute"
+            "the API server does not let the operator write a child, list what it has to see of a namespace, or read "
+            "routes or policies where a gateway is asked for them. The message says which right is missing, or what "
+            "else is against it; it is tried again every minute"
         ),
         (
             "upgrade the chart, whose roles grant every right that is needed, or add it to roles of your own "

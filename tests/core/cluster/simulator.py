@@ -32,6 +32,7 @@ class Simulator(Kubelet, GatewayController):
 
     unknown: frozenset[str] = frozenset()
     unlisted: frozenset[str] = frozenset()
+    blind: str | None = None
     foreign: tuple[NameTaken, ...] = ()
     rejected: tuple[WriteDenied, ...] = ()
     failed: tuple[WriteFailed, ...] = ()
@@ -55,6 +56,7 @@ class Simulator(Kubelet, GatewayController):
             nodes=self.nodes,
             unknown=self.unknown,
             unlisted=self.unlisted,
+            blind=self.blind,
             gateways=self.gateways,
             foreign=self.foreign,
             rejected=self.rejected,

@@ -149,6 +149,8 @@ class Observed:
     """Kinds that the cluster does not know."""
     unlisted: frozenset[str] = frozenset()
     """Kinds that the operator may not list."""
+    blind: str | None = None
+    """Why nothing can be decided, in words: kinds that no decision can do without were never listed."""
     gateways: Gateways = field(default_factory=Gateways)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
