@@ -14,6 +14,8 @@ from testbed.plane import Plane
 Manifest = dict[str, Any]
 MD = "/apis/serving.slipway.dev/v1alpha1"
 GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
+ENVOY_GATEWAY = "/apis/gateway.envoyproxy.io/v1alpha1"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
 GROUPS = {
     "modeldeployments": MD,
     "deployments": "/apis/apps/v1",
@@ -26,6 +28,13 @@ GROUPS = {
     "gatewayclasses": GATEWAY_API,
     "gateways": GATEWAY_API,
     "httproutes": GATEWAY_API,
+    "grpcroutes": GATEWAY_API,
+    "securitypolicies": ENVOY_GATEWAY,
+    "backendtrafficpolicies": ENVOY_GATEWAY,
+    "roles": RBAC,
+    "rolebindings": RBAC,
+    "clusterrolebindings": RBAC,
+    "selfsubjectaccessreviews": "/apis/authorization.k8s.io/v1",
 }
 """Where each plural lives; what is not here is in the core group."""
 MERGE = "application/merge-patch+json"
@@ -35,13 +44,16 @@ PATIENCE_SECONDS = 30
 class Api:
     """One user of a plane's API server. Every verb raises httpx.HTTPStatusError when it is refused."""
 
-    def __init__(self, plane: Plane, user: str = "admin") -> None:
+    def __init__(self, plane: Plane, user: str = "admin", *, impersonated: str = "") -> None:
         trust = ssl.create_default_context(cafile=str(plane.dir / "certs" / "apiserver.crt"))
         self._http = httpx.Client(
             base_url=plane.url,
             verify=trust,
             timeout=30,
-            headers={"Authorization": f"Bearer token-{user}"},
+            headers={
+                "Authorization": f"Bearer token-{user}",
+                **({"Impersonate-User": impersonated} if impersonated else {}),
+            },
             limits=httpx.Limits(max_connections=None),  # a watch keeps one, and there are many
         )
 
@@ -80,9 +92,10 @@ class Api:
                     raise httpx.HTTPError(str(event["object"]))
                 yield event
 
-    def create(self, plural: str, namespace: str, manifest: Manifest) -> Manifest:
-        """Make an object."""
-        return self._read(self._http.post(address(plural, namespace), json=manifest))
+    def create(self, plural: str, namespace: str, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Make an object, or ask only whether one may."""
+        query = {"dryRun": "All"} if dry_run else {}
+        return self._read(self._http.post(address(plural, namespace), json=manifest, params=query))
 
     def patch(self, plural: str, namespace: str, name: str, merge: Manifest, subresource: str = "") -> Manifest:
         """Change fields of an object."""

@@ -14,7 +14,10 @@ from tests.charts.render import CHARTS, NAMESPACE, Manifest, helm, objects, of_k
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 MONITORED = [f"metrics.{kind}.enabled=true" for kind in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")]
 FULL = ("namespaces={red,blue}", *MONITORED, "priorityClassName=high", "podLabels.team=ml")
-CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+CLUSTER_SCOPED = {
+    *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
+    *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+}
 
 
 def container(*values: str) -> Manifest:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from slipway.controller.main import run as run_command
+from testbed.api import Api
 from testbed.audit import Call
 from testbed.operating import until
 from testbed.plane import Plane, free_port
+from tests.admission.conftest import ADMISSION, refused
 from tests.charts.render import NAMESPACE, Manifest, granted, of_kind, rbac, table
 
 pytestmark = pytest.mark.plane
@@ -52,11 +54,14 @@ ROUTED = {
 
 @contextmanager
 def operator(plane: Plane, folder: Path, *values: str, **only: list[str]) -> Iterator[None]:
-    """The chart's operator as a process, with its values' environment and the rights of its ServiceAccount. `only`: all
-    that its roles let it do with a resource."""
+    """The chart's operator as a process, with its values' environment, the rights of its ServiceAccount, and confined
+    by the chart's admission policies. `only`: all that its roles let it do with a resource."""
     kubectl = plane.kubectl()
     kubectl("create", "namespace", NAMESPACE, check=False)
     rights = rbac("serviceAccount.name=tenant", *values, release=RELEASE)
+    confines = [
+        each for kind in ADMISSION for each in of_kind(kind, "serviceAccount.name=tenant", *values, release=RELEASE)
+    ]
     for rule in (rule for found in rights for rule in found.get("rules", ())):
         rule["verbs"] = only.get(rule["resources"][0], rule["verbs"])
     container = of_kind("Deployment", *values, release=RELEASE)[0]["spec"]["template"]["spec"]["containers"][0]
@@ -66,7 +71,8 @@ def operator(plane: Plane, folder: Path, *values: str, **only: list[str]) -> Ite
         "SLIPWAY_METRICS_PORT": str(free_port()),
     }
     program = Path(sys.executable).with_name("slipway")
-    with granted(kubectl, rights), (folder / "log").open("wb") as log:
+    with granted(kubectl, [*rights, *confines]), (folder / "log").open("wb") as log:
+        until("the operator's account is confined", lambda: confined(plane, values), 30)
         process = subprocess.Popen(
             [program, *container["args"]], env={**os.environ, **environment}, stderr=log, stdout=log
         )
@@ -76,6 +82,17 @@ def operator(plane: Plane, folder: Path, *values: str, **only: list[str]) -> Ite
             process.terminate()
             code = process.wait(20)
     assert code == 0, (folder / "log").read_text()[-2000:]
+
+
+def confined(plane: Plane, values: tuple[str, ...]) -> bool:
+    """Whether the API server refuses it what its roles alone would let it do; with `namespaces` they let it do less."""
+    if values:
+        return True
+    with Api(plane, "tenant") as api:
+        bare = {"metadata": {"name": "x"}}
+        return "ValidatingAdmissionPolicy" in refused(
+            lambda: api.create("configmaps", "kube-public", bare, dry_run=True)
+        )
 
 
 def test_the_charts_environment_is_the_commands() -> None:

@@ -24,7 +24,7 @@ def test_each_row_names_a_test_that_there_is(file: str, name: str) -> None:
     assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE)
 
 
-ACTORS = [line for line in PAGE.splitlines() if re.match(r"\| (tenant|caller|store|bundle|pod)", line)]
+ACTORS = [line for line in PAGE.splitlines() if re.match(r"\| (tenant|token|caller|store|bundle|pod)", line)]
 
 
 @pytest.mark.parametrize("line", ACTORS)

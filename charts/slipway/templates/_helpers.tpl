@@ -83,3 +83,38 @@ subjects:
   resources: [events]
   verbs: [create, list]
 {{- end }}
+
+{{- /*
+A text as CEL writes it. JSON is CEL, but for the three characters that Go escapes and that CEL takes as they are, too.
+*/}}
+{{- define "slipway.cel" -}}
+{{ toJson . }}
+{{- end }}
+
+{{- /*
+CEL: whether a request is for a namespace in which the operator may make nothing: kube-*, and its own unless `namespaces`
+names it.
+*/}}
+{{- define "slipway.barred" -}}
+request.namespace.startsWith('kube-')
+{{- if not (has .Release.Namespace .Values.namespaces) }} || request.namespace == {{ include "slipway.cel" .Release.Namespace }}{{ end }}
+{{- end }}
+
+{{- /* CEL: what a user is told who lacks a right: (list . FIELD RIGHT), each of both an expression that gives a text. */}}
+{{- define "slipway.lacks" -}}
+{{- $root := first . -}}
+{{ index . 1 }} + ': this takes the right to ' + {{ index . 2 }} + ' in namespace ' + request.namespace + ', which ' + request.userInfo.username + ' lacks: ask ' + {{ include "slipway.cel" $root.Values.admission.contact }} + ' for it, or leave the field as it was'
+{{- end }}
+
+{{- /* A binding of a policy that has the same name: (list . NAME). */}}
+{{- define "slipway.binding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ last . }}
+  labels:
+    {{- include "slipway.labels" (first .) | nindent 4 }}
+spec:
+  policyName: {{ last . }}
+  validationActions: [Deny]
+{{- end }}

@@ -1,0 +1,238 @@
+"""Who asks for something must have the right to it: the operator makes it with rights that are more than a user's."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from testbed.api import Api
+from testbed.plane import Plane
+from testbed.shell import ROOT
+from tests.admission.conftest import CONTACT, People, model, policies, refused
+from tests.charts.render import NAMESPACE, of_kind
+
+pytestmark = pytest.mark.plane
+GATEWAY = {"name": "public", "namespace": "platform"}
+S3 = {"uri": "s3://models/churn/1", "secretName": "store"}
+ROUTES = "create httproutes.gateway.networking.k8s.io"
+GRPC_ROUTES = "create grpcroutes.gateway.networking.k8s.io"
+
+
+def env(*secrets: str, kind: str = "secretKeyRef") -> dict[str, Any]:
+    variables = [{"name": f"V{n}", "valueFrom": {kind: {"name": s, "key": "k"}}} for n, s in enumerate(secrets)]
+    return {"server": {"env": variables}}
+
+
+ASKED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
+    "a gateway": ({"traffic": {"gateway": GATEWAY}}, (ROUTES,), "spec.traffic.gateway"),
+    "a route for gRPC": (
+        {"traffic": {"gateway": GATEWAY, "hostnames": ["a.example"], "grpcRoute": {"hostnames": ["b.example"]}}},
+        (GRPC_ROUTES, ROUTES),
+        "spec.traffic.grpcRoute",
+    ),
+    "a store's credentials": (
+        {"model": {"version": "1", "source": S3}},
+        ("get secrets/store",),
+        "spec.model.source.secretName",
+    ),
+    "callers' keys": (
+        {"traffic": {"gateway": GATEWAY, "authentication": {"apiKeys": {"secretName": "keys"}}}},
+        ("get secrets/keys", ROUTES),
+        "spec.traffic.authentication.apiKeys.secretName",
+    ),
+    "a Secret in a variable": (env("db"), ("get secrets/db",), "spec.server.env[V0].valueFrom.secretKeyRef"),
+    "a ConfigMap in a variable": (
+        env("c", kind="configMapKeyRef"),
+        ("get configmaps/c",),
+        "spec.server.env[V0].valueFrom.configMapKeyRef",
+    ),
+    "a Secret that pulls images": (
+        {"server": {"imagePullSecrets": [{"name": "pull"}]}},
+        ("get secrets/pull",),
+        "spec.server.imagePullSecrets",
+    ),
+    "an image": ({"server": {"image": "mine:1"}}, ("create pods",), "spec.server.image"),
+    "an account": (
+        {"scheduling": {"serviceAccountName": "admin"}},
+        ("create pods",),
+        "spec.scheduling.serviceAccountName",
+    ),
+    "a claim": (
+        {"model": {"version": "1", "source": {"uri": "pvc://shared/churn"}}},
+        ("create pods",),
+        "spec.model.source.uri (pvc://)",
+    ),
+    "as many Secrets as are looked at one by one": (
+        env(*(f"s{n}" for n in range(8))),
+        tuple(f"get secrets/s{n}" for n in range(8)),
+        "spec.server.env[V0].valueFrom.secretKeyRef",
+    ),
+    "more Secrets than are looked at one by one": (
+        env(*(f"s{n % 9}" for n in range(64))),
+        ("get secrets",),
+        "spec.server.env[V0].valueFrom.secretKeyRef",
+    ),
+}
+"""What a spec asks for, the rights that it takes (the first is missed), and the field that the refusal names."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_force(plane: Plane) -> Iterator[None]:
+    with Api(plane) as admin:
+
+        def holds() -> bool:
+            at_home = refused(lambda: admin.create("modeldeployments", "kube-public", model("x"), dry_run=True))
+            return "its own namespace" in at_home
+
+        with policies(plane, "-rights", in_force=holds):
+            yield
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_a_spec_takes_the_right_to_what_is_made_of_it(what: str, people: People, namespace: str) -> None:
+    spec, rights, field = ASKED[what]
+    without, holder = people.who_may(*rights[1:], name="without"), people.who_may(*rights, name="holder")
+
+    said = refused(lambda: without.create("modeldeployments", namespace, model("churn", **spec)))
+    assert field in said
+    for words in (rights[0], f"in namespace {namespace}", "without lacks", f"ask {CONTACT}"):
+        assert words in said
+
+    assert refused(lambda: holder.create("modeldeployments", namespace, model("churn", **spec))) == ""
+
+
+def test_a_spec_that_asks_for_nothing_of_others_takes_no_right(people: People, namespace: str) -> None:
+    spec = {
+        "server": {"env": [{"name": "A", "value": "b"}], "args": ["--log-verbose=1"]},
+        "traffic": {"allowFrom": [{"podSelector": {}}]},
+        "scheduling": {"nodeSelector": {"a": "b"}},
+        "replicas": 3,
+    }
+    user = people.who_may()
+    assert refused(lambda: user.create("modeldeployments", namespace, model("churn", **spec))) == ""
+
+
+def test_a_right_to_one_secret_is_none_to_another(people: People, namespace: str) -> None:
+    user = people.who_may("get secrets/mine")
+    said = refused(lambda: user.create("modeldeployments", namespace, model("churn", **env("mine", "theirs", "mine"))))
+    assert "spec.server.env[V1].valueFrom.secretKeyRef: " in said
+    assert "secrets/theirs" in said
+
+
+EVERYTHING: dict[str, Any] = {
+    "model": {"version": "1", "source": S3},
+    "server": {
+        "image": "mine:1",
+        "imagePullSecrets": [{"name": "pull"}],
+        "env": [
+            {"name": "A", "valueFrom": {"secretKeyRef": {"name": "db", "key": "a"}}},
+            {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "a"}}},
+        ],
+    },
+    "scheduling": {"serviceAccountName": "reader"},
+    "traffic": {
+        "gateway": GATEWAY,
+        "hostnames": ["churn.example"],
+        "authentication": {"apiKeys": {"secretName": "keys"}},
+        "allowFrom": [{"podSelector": {}}],
+    },
+}
+NEXT = {"model": {"version": "2", "source": {"uri": "s3://models/churn/2"}}}
+FREE: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "the number of pods": {"replicas": 5},
+    "a version in the same place": NEXT,
+    "whom the network lets in": {"traffic": {"allowFrom": None}},
+    "other variables": {"server": {"env": [*EVERYTHING["server"]["env"], {"name": "C", "value": "x"}]}},
+    "fewer of what takes rights": {"server": {"env": None, "image": None}, "scheduling": None, "traffic": None},
+}
+ASKED_AGAIN: dict[str, tuple[dict[str, Any], str]] = {
+    "another hostname": ({"traffic": {"hostnames": ["www.corp.example"]}}, "spec.traffic.gateway"),
+    "another path": ({"traffic": {"pathPrefix": "/login"}}, "spec.traffic.gateway"),
+    "no authentication": ({"traffic": {"authentication": None}}, "spec.traffic.gateway"),
+    "another gateway": ({"traffic": {"gateway": {"name": "internal"}}}, "spec.traffic.gateway"),
+    "other keys": (
+        {"traffic": {"authentication": {"apiKeys": {"secretName": "k2"}}}},
+        "spec.traffic.gateway",
+    ),
+    "the credentials sent to another bucket": (
+        {"model": {"source": {"uri": "s3://theirs/churn/1"}}},
+        "spec.model.source.secretName",
+    ),
+    "the credentials sent to another store": (
+        {"model": {"source": {"s3": {"endpoint": "https://evil.example"}}}},
+        "spec.model.source.secretName",
+    ),
+    "the credentials sent elsewhere": (
+        {"model": {"source": {"uri": "https://evil.example/churn"}}},
+        "spec.model.source.secretName",
+    ),
+    "other credentials": ({"model": {"source": {"secretName": "s2"}}}, "spec.model.source.secretName"),
+    "a claim": ({"model": {"source": {"uri": "pvc://shared/x", "secretName": None}}}, "(pvc://)"),
+    "another image": ({"server": {"image": "mine:2"}}, "spec.server.image"),
+    "another account": ({"scheduling": {"serviceAccountName": "admin"}}, "spec.scheduling.serviceAccountName"),
+    "another key of the Secret": (
+        {"server": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "db", "key": "b"}}}]}},
+        "spec.server.env[A].valueFrom.secretKeyRef",
+    ),
+}
+
+
+@pytest.fixture
+def there(people: People, namespace: str) -> Api:
+    """One with no right but to write ModelDeployments, beside one of everything that somebody else has made."""
+    people.admin.create("modeldeployments", namespace, model("churn", **EVERYTHING))
+    return people.who_may()
+
+
+@pytest.mark.parametrize("what", FREE)
+def test_an_update_takes_no_right_to_what_was_there(what: str, there: Api, namespace: str) -> None:
+    assert refused(lambda: there.patch("modeldeployments", namespace, "churn", {"spec": FREE[what]})) == ""
+
+
+def test_a_scale_takes_none(there: Api, namespace: str) -> None:
+    scaled = {"spec": {"replicas": 7}}
+    assert refused(lambda: there.patch("modeldeployments", namespace, "churn", scaled, "scale")) == ""
+
+
+@pytest.mark.parametrize("what", ASKED_AGAIN)
+def test_an_update_takes_the_right_to_what_it_changes(what: str, there: Api, namespace: str) -> None:
+    change, field = ASKED_AGAIN[what]
+    assert field in refused(lambda: there.patch("modeldeployments", namespace, "churn", {"spec": change}))
+
+
+@pytest.mark.parametrize("namespace_of", ["kube-system", "the operator's"])
+def test_nobody_makes_one_where_the_operator_may_make_nothing(namespace_of: str, plane: Plane, people: People) -> None:
+    where = NAMESPACE if namespace_of == "the operator's" else namespace_of
+    plane.kubectl()("create", "namespace", NAMESPACE, check=False)
+    said = refused(lambda: people.admin.create("modeldeployments", where, model("churn"), dry_run=True))
+    assert "metadata.namespace" in said
+
+
+OF_OTHERS = re.compile(r"secret|serviceaccount|image|valuefrom|gateway$|route", re.IGNORECASE)
+"""Names of fields by which a spec takes something that is not the user's."""
+
+
+def fields(schema: dict[str, Any], path: str = "spec") -> Iterator[str]:
+    for name, inner in schema.get("properties", {}).items():
+        yield f"{path}.{name}"
+        yield from fields(inner, f"{path}.{name}")
+    if "items" in schema:
+        yield from fields(schema["items"], path)
+
+
+def test_no_field_that_takes_something_of_others_is_forgotten() -> None:
+    crd = yaml.safe_load((ROOT / "crds" / "serving.slipway.dev_modeldeployments.yaml").read_text())
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    policy = next(
+        found for found in of_kind("ValidatingAdmissionPolicy") if found["metadata"]["name"] == "slipway-rights"
+    )
+    said = str(policy)
+    missing = [
+        path
+        for path in fields(spec)
+        if OF_OTHERS.search(path.rpartition(".")[2]) and path.rpartition(".")[2] not in said
+    ]
+    assert missing == []
