@@ -34,6 +34,7 @@ GROUPS = {
     "roles": RBAC,
     "rolebindings": RBAC,
     "clusterrolebindings": RBAC,
+    "validatingadmissionpolicybindings": "/apis/admissionregistration.k8s.io/v1",
     "selfsubjectaccessreviews": "/apis/authorization.k8s.io/v1",
 }
 """Where each plural lives; what is not here is in the core group."""

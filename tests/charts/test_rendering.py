@@ -13,7 +13,16 @@ from tests.charts.render import CHARTS, NAMESPACE, Manifest, helm, objects, of_k
 
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 MONITORED = [f"metrics.{kind}.enabled=true" for kind in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")]
-FULL = ("namespaces={red,blue}", *MONITORED, "priorityClassName=high", "podLabels.team=ml")
+ALLOWED = (
+    "models.allowedGateways[0].name=public",
+    "models.allowedGateways[0].hostnames={$(namespace).example}",
+    "models.allowedSources={s3://models/}",
+    "models.allowedS3Endpoints={https://minio.example}",
+    "models.allowedServerImages={nvcr.io/nvidia/tritonserver:}",
+    "models.allowedPrometheus={http://prometheus:9090}",
+    "models.requireDigest=true",
+)
+FULL = (*ALLOWED, "namespaces={red,blue}", *MONITORED, "priorityClassName=high", "podLabels.team=ml")
 CLUSTER_SCOPED = {
     *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
     *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
