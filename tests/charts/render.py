@@ -12,6 +12,9 @@ from testbed.tools import KUBERNETES_VERSION, find
 
 CHARTS = ROOT / "charts"
 NAMESPACE = "slipway-system"
+PEER = r"namespaceSelector.matchLabels.kubernetes\.io/metadata\.name"
+SCRAPED = ("metrics.serviceMonitor.enabled=true", f"metrics.allowFrom[0].{PEER}=monitoring")
+"""A ServiceMonitor, and a Prometheus that reaches what it names."""
 
 Manifest = dict[str, Any]
 

@@ -8,7 +8,7 @@ import yaml
 from testbed.plane import Plane
 from testbed.shell import CommandError
 from tests.charts.render import NAMESPACE, Manifest, objects, of_kind, text
-from tests.charts.test_rendering import ALLOWED
+from tests.charts.test_rendering import ALLOWED, CLOSED
 
 pytestmark = pytest.mark.plane
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
@@ -30,7 +30,8 @@ def dry_run(server: Plane, manifests: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "values", [(), (*ALLOWED, "namespaces={red}", "podLabels.team=ml", "priorityClassName=system-cluster-critical")]
+    "values",
+    [(), (*ALLOWED, *CLOSED, "namespaces={red}", "podLabels.team=ml", "priorityClassName=system-cluster-critical")],
 )
 def test_every_rendered_object_is_accepted(server: Plane, values: tuple[str, ...]) -> None:
     told = dry_run(server, text("slipway", *values))

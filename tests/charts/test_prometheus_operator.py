@@ -7,10 +7,10 @@ import pytest
 from testbed.plane import Plane
 from testbed.prometheus import operator_crds
 from testbed.shell import CommandError
-from tests.charts.render import NAMESPACE, Manifest, objects
+from tests.charts.render import NAMESPACE, SCRAPED, Manifest, objects
 
 pytestmark = pytest.mark.plane
-ON = [f"metrics.{kind}.enabled=true" for kind in ("serviceMonitor", "podMonitor", "prometheusRule")]
+ON = [*SCRAPED, *(f"metrics.{kind}.enabled=true" for kind in ("podMonitor", "prometheusRule"))]
 
 
 @pytest.fixture(scope="module")

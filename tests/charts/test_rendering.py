@@ -9,10 +9,10 @@ import yaml
 
 from testbed.shell import ROOT, CommandError
 from testbed.tools import KUBERNETES_VERSION
-from tests.charts.render import CHARTS, NAMESPACE, Manifest, helm, objects, of_kind, text
+from tests.charts.render import CHARTS, NAMESPACE, PEER, SCRAPED, Manifest, helm, objects, of_kind, text
 
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
-MONITORED = [f"metrics.{kind}.enabled=true" for kind in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")]
+MONITORED = [*SCRAPED, *(f"metrics.{kind}.enabled=true" for kind in ("podMonitor", "prometheusRule", "dashboard"))]
 ALLOWED = (
     "models.allowedGateways[0].name=public",
     "models.allowedGateways[0].hostnames={$(namespace).example}",
@@ -22,7 +22,12 @@ ALLOWED = (
     "models.allowedPrometheus={http://prometheus:9090}",
     "models.requireDigest=true",
 )
-FULL = (*ALLOWED, "namespaces={red,blue}", *MONITORED, "priorityClassName=high", "podLabels.team=ml")
+CLOSED = ("models.networkPolicy=Namespace", f"models.allowFrom[0].{PEER}=gateways")
+OF_MODELS = (
+    *("networkPolicy", "allowFrom", "requireDigest"),
+    *(f"allowed{what}" for what in ("Gateways", "Sources", "S3Endpoints", "ServerImages", "Prometheus")),
+)
+FULL = (*ALLOWED, *CLOSED, "namespaces={red,blue}", *MONITORED, "priorityClassName=high", "podLabels.team=ml")
 CLUSTER_SCOPED = {
     *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
     *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
@@ -67,6 +72,12 @@ def test_cluster_wide_the_only_role_in_a_namespace_is_the_leases() -> None:
     assert environment()["SLIPWAY_NAMESPACES"] == ""
 
 
+def test_values_of_an_older_chart_are_enough() -> None:
+    """`helm upgrade --reuse-values` brings those alone, without what is new."""
+    new = ("admission", "networkPolicy", "metrics.allowFrom", *(f"models.{name}" for name in OF_MODELS))
+    assert text("slipway", *(f"{name}=null" for name in new)) == text("slipway")
+
+
 def test_each_listed_namespace_gets_a_role_bound_to_the_operator() -> None:
     values = "namespaces={red,blue}"
     roles = {(role["metadata"]["namespace"], role["metadata"]["name"]) for role in of_kind("Role", values)}
@@ -79,9 +90,7 @@ def test_each_listed_namespace_gets_a_role_bound_to_the_operator() -> None:
 
 def test_a_service_monitor_is_made_when_asked_for_and_finds_the_metrics_service() -> None:
     assert not of_kind("ServiceMonitor")
-    monitor = of_kind(
-        "ServiceMonitor", "metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.scrape=me"
-    )[0]
+    monitor = of_kind("ServiceMonitor", *SCRAPED, "metrics.serviceMonitor.labels.scrape=me")[0]
     service = of_kind("Service")[0]
     assert monitor["metadata"]["labels"]["scrape"] == "me"
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()

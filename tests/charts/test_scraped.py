@@ -30,7 +30,7 @@ from testbed.plane import free_port
 from testbed.prometheus import find
 from testbed.shell import ROOT, spawn
 from tests.charts.queries import Query, queries, selectors, variables
-from tests.charts.render import of_kind
+from tests.charts.render import SCRAPED, of_kind
 from tests.guard.pod import Container, container
 from tests.triton import models
 from tests.triton.installation import installed
@@ -122,7 +122,7 @@ class Prometheus:
 
 def scraped_as_the_chart_says(pod: int, operator: int) -> list[dict[str, Any]]:
     (endpoint,) = of_kind("PodMonitor", "metrics.podMonitor.enabled=true")[0]["spec"]["podMetricsEndpoints"]
-    (own,) = of_kind("ServiceMonitor", "metrics.serviceMonitor.enabled=true")[0]["spec"]["endpoints"]
+    (own,) = of_kind("ServiceMonitor", *SCRAPED)[0]["spec"]["endpoints"]
     labels = {OWNER_LABEL: "churn", REVISION_LABEL: REVISION}
     discovered = {f"__meta_kubernetes_pod_label_{re.sub(r'[^a-z]', '_', key)}": value for key, value in labels.items()}
     return [

@@ -100,10 +100,15 @@ request.namespace.startsWith('kube-')
 {{- if not (has .Release.Namespace .Values.namespaces) }} || request.namespace == {{ include "slipway.cel" .Release.Namespace }}{{ end }}
 {{- end }}
 
+{{- /* Whom to ask. Values that `helm upgrade --reuse-values` brings from an older chart lack what is new, here and elsewhere. */}}
+{{- define "slipway.contact" -}}
+{{ dig "admission" "contact" "whoever administers this cluster" .Values.AsMap }}
+{{- end }}
+
 {{- /* CEL: what a user is told who lacks a right: (list . FIELD RIGHT), each of both an expression that gives a text. */}}
 {{- define "slipway.lacks" -}}
 {{- $root := first . -}}
-{{ index . 1 }} + ': this takes the right to ' + {{ index . 2 }} + ' in namespace ' + request.namespace + ', which ' + request.userInfo.username + ' lacks: ask ' + {{ include "slipway.cel" $root.Values.admission.contact }} + ' for it, or leave the field as it was'
+{{ index . 1 }} + ': this takes the right to ' + {{ index . 2 }} + ' in namespace ' + request.namespace + ', which ' + request.userInfo.username + ' lacks: ask ' + {{ include "slipway.cel" (include "slipway.contact" $root) }} + ' for it, or leave the field as it was'
 {{- end }}
 
 {{- /* A binding of a policy that has the same name: (list . NAME). */}}
