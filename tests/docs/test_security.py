@@ -1,6 +1,7 @@
 """docs/security.md: each row names a test that there is, and what it says of CVEs is what the guard enforces."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -34,6 +35,12 @@ def test_each_row_has_one(line: str) -> None:
 
 def test_the_page_and_the_guard_know_one_least_version() -> None:
     assert f"The least Triton that is let serve is **{versions.shown(versions.LEAST)}**" in PAGE
+
+
+def test_the_newest_version_gets_fixes() -> None:
+    policy = (ROOT / "SECURITY.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert re.findall(r"\| ([0-9.]+) \| yes", policy) == [project.rpartition(".")[0]]
 
 
 def test_every_cve_has_one_row() -> None:
