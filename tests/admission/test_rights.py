@@ -16,6 +16,7 @@ from tests.charts.render import NAMESPACE, of_kind
 pytestmark = pytest.mark.plane
 GATEWAY = {"name": "public", "namespace": "platform"}
 S3 = {"uri": "s3://models/churn/1", "secretName": "store"}
+NEXT = {"uri": "s3://models/churn/2"}
 ROUTES = "create httproutes.gateway.networking.k8s.io"
 GRPC_ROUTES = "create grpcroutes.gateway.networking.k8s.io"
 
@@ -58,6 +59,31 @@ ASKED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         {"scheduling": {"serviceAccountName": "admin"}},
         ("create pods",),
         "spec.scheduling.serviceAccountName",
+    ),
+    "a place before others": (
+        {"scheduling": {"priorityClassName": "system-node-critical"}},
+        ("create pods",),
+        "spec.scheduling.priorityClassName",
+    ),
+    "another runtime": (
+        {"scheduling": {"runtimeClassName": "host"}},
+        ("create pods",),
+        "spec.scheduling.runtimeClassName",
+    ),
+    "a label that others select": (
+        {"podMetadata": {"labels": {"app": "bank"}}},
+        ("create pods",),
+        "spec.podMetadata.labels",
+    ),
+    "a role by an annotation": (
+        {"podMetadata": {"annotations": {"iam.example/role": "admin"}}},
+        ("create pods",),
+        "spec.podMetadata.annotations",
+    ),
+    "a class of volumes": (
+        {"model": {"version": "1", "source": NEXT, "storage": {"volume": "Ephemeral", "storageClassName": "fast"}}},
+        ("create pods",),
+        "spec.model.storage.storageClassName",
     ),
     "a claim": (
         {"model": {"version": "1", "source": {"uri": "pvc://shared/churn"}}},
@@ -114,6 +140,41 @@ def test_a_spec_that_asks_for_nothing_of_others_takes_no_right(people: People, n
     assert refused(lambda: user.create("modeldeployments", namespace, model("churn", **spec))) == ""
 
 
+LONG = "n" * 245
+
+
+def test_the_largest_spec_there_can_be_is_not_too_dear_to_look_at(people: People, namespace: str) -> None:
+    """What costs the API server more than a policy may spend is refused, whatever rights one has."""
+    names = [f"{LONG}{n:02}" for n in range(64)]
+    variables = [{"name": name, "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}} for name in names]
+    pulled = [{"name": f"{LONG}p{n}"} for n in range(8)]
+    spec = {
+        "model": {"version": "1", "source": S3},
+        "server": {"image": "mine:1", "env": variables, "imagePullSecrets": pulled},
+        "traffic": {
+            "gateway": GATEWAY,
+            "hostnames": ["a.example"],
+            "authentication": {"apiKeys": {"secretName": "keys"}},
+        },
+    }
+    holder = people.who_may("get secrets", "create pods", ROUTES)
+    by_name = env(*names[:8])["server"]["env"] + [
+        {"name": f"C{n}", "valueFrom": {"configMapKeyRef": {"name": names[n], "key": "k"}}} for n in range(4)
+    ]
+    most = {
+        "server": {"image": "mine:1", "env": by_name},
+        "traffic": {"gateway": GATEWAY, "hostnames": ["a.example"], "grpcRoute": {"hostnames": ["b.example"]}},
+    }
+    rights = [f"get secrets/{name}" for name in names[:8]] + [f"get configmaps/{name}" for name in names[:4]]
+    asked_for_all = people.who_may(*rights, "create pods", ROUTES, GRPC_ROUTES)
+    assert refused(lambda: asked_for_all.create("modeldeployments", namespace, model("most", **most))) == ""
+    assert refused(lambda: holder.create("modeldeployments", namespace, model("churn", **spec))) == ""
+    named = people.who_may(*(f"get secrets/{name}" for name in names), "create pods", ROUTES)
+    said = refused(lambda: named.create("modeldeployments", namespace, model("other", **spec)))
+    assert "spec names more than 8 secrets" in said
+    assert f"ask {CONTACT}" in said
+
+
 def test_a_right_to_one_secret_is_none_to_another(people: People, namespace: str) -> None:
     user = people.who_may("get secrets/mine")
     said = refused(lambda: user.create("modeldeployments", namespace, model("churn", **env("mine", "theirs", "mine"))))
@@ -131,7 +192,8 @@ EVERYTHING: dict[str, Any] = {
             {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "a"}}},
         ],
     },
-    "scheduling": {"serviceAccountName": "reader"},
+    "scheduling": {"serviceAccountName": "reader", "priorityClassName": "high"},
+    "podMetadata": {"labels": {"team": "risk"}, "annotations": {"cost": "7"}},
     "traffic": {
         "gateway": GATEWAY,
         "hostnames": ["churn.example"],
@@ -139,14 +201,18 @@ EVERYTHING: dict[str, Any] = {
         "allowFrom": [{"podSelector": {}}],
     },
 }
-NEXT = {"model": {"version": "2", "source": {"uri": "s3://models/churn/2"}}}
 FREE: dict[str, dict[str, Any]] = {
     "nothing": {},
     "the number of pods": {"replicas": 5},
-    "a version in the same place": NEXT,
+    "a version in the same place": {"model": {"version": "2", "source": NEXT}},
     "whom the network lets in": {"traffic": {"allowFrom": None}},
     "other variables": {"server": {"env": [*EVERYTHING["server"]["env"], {"name": "C", "value": "x"}]}},
-    "fewer of what takes rights": {"server": {"env": None, "image": None}, "scheduling": None, "traffic": None},
+    "fewer of what takes rights": {
+        "server": {"env": None, "image": None},
+        "scheduling": None,
+        "traffic": None,
+        "podMetadata": None,
+    },
 }
 ASKED_AGAIN: dict[str, tuple[dict[str, Any], str]] = {
     "another hostname": ({"traffic": {"hostnames": ["www.corp.example"]}}, "spec.traffic.gateway"),
@@ -173,6 +239,7 @@ ASKED_AGAIN: dict[str, tuple[dict[str, Any], str]] = {
     "a claim": ({"model": {"source": {"uri": "pvc://shared/x", "secretName": None}}}, "(pvc://)"),
     "another image": ({"server": {"image": "mine:2"}}, "spec.server.image"),
     "another account": ({"scheduling": {"serviceAccountName": "admin"}}, "spec.scheduling.serviceAccountName"),
+    "another label": ({"podMetadata": {"labels": {"app": "bank"}}}, "spec.podMetadata.labels"),
     "another key of the Secret": (
         {"server": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "db", "key": "b"}}}]}},
         "spec.server.env[A].valueFrom.secretKeyRef",
@@ -211,7 +278,9 @@ def test_nobody_makes_one_where_the_operator_may_make_nothing(namespace_of: str,
     assert "metadata.namespace" in said
 
 
-OF_OTHERS = re.compile(r"secret|serviceaccount|image|valuefrom|gateway$|route", re.IGNORECASE)
+OF_OTHERS = re.compile(
+    r"secret|serviceaccount|image|valuefrom|gateway$|route|classname|^labels$|annotations", re.IGNORECASE
+)
 """Names of fields by which a spec takes something that is not the user's."""
 
 
