@@ -1,5 +1,6 @@
 """The chart's admission policies on a real API server, and users with as few rights as a test is about."""
 
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,12 +104,15 @@ class People:
             api.__exit__()
 
 
+RIGHT = re.compile(r"(\w+) ([a-z]+(?:/status)?)(?:\.([a-z0-9.]+))?(?:/(.+))?")
+
+
 def rule_of(right: str) -> Manifest:
-    """A rule for `VERB RESOURCE.GROUP[/NAME]`."""
-    verb, what = right.split(" ")
-    what, _, name = what.partition("/")
-    resource, _, group = what.partition(".")
-    return {"apiGroups": [group], "resources": [resource], "verbs": [verb]} | (
+    """A rule for `VERB RESOURCE[/status][.GROUP][/NAME]`."""
+    found = RIGHT.fullmatch(right)
+    assert found, right
+    verb, resource, group, name = found.groups()
+    return {"apiGroups": [group or ""], "resources": [resource], "verbs": [verb]} | (
         {"resourceNames": [name]} if name else {}
     )
 

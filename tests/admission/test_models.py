@@ -211,6 +211,7 @@ def test_a_value_that_would_let_more_in_than_it_says_is_refused(value: str) -> N
 def test_without_values_there_is_no_such_policy() -> None:
     assert [found["metadata"]["name"] for found in of_kind("ValidatingAdmissionPolicy")] == [
         "slipway-operator",
+        "slipway-revisions",
         "slipway-rights",
     ]
     assert of_kind("ValidatingAdmissionPolicy", "admission.enabled=false") == []

@@ -230,6 +230,13 @@ def test_a_stolen_token_makes_no_child_with(what: str, stolen: Api, shop: str) -
     assert "the operator's account" in said
 
 
+def test_a_stolen_token_makes_no_pod_of_a_model_more(gateways: Plane, stolen: Api, shop: str) -> None:
+    made = of_kind_made("Deployment", shop)
+    gateways.kubectl("tenant").within(shop).apply(made)
+    change = {"spec": {"template": {"spec": {"hostPID": True}}}}
+    assert "processes" in refused(lambda: stolen.patch("deployments", shop, made["metadata"]["name"], change))
+
+
 @pytest.mark.parametrize("where", ["kube-system", "kube-public", NAMESPACE])
 @pytest.mark.parametrize("kind", ["Deployment", "Job", "ConfigMap", "Service"])
 def test_a_stolen_token_makes_nothing_in(where: str, kind: str, stolen: Api) -> None:

@@ -59,6 +59,7 @@ def operator(plane: Plane, folder: Path, *values: str, **only: list[str]) -> Ite
     kubectl = plane.kubectl()
     kubectl("create", "namespace", NAMESPACE, check=False)
     rights = rbac("serviceAccount.name=tenant", *values, release=RELEASE)
+    # Those about users, too: the operator has to live with them.
     confines = [
         each for kind in ADMISSION for each in of_kind(kind, "serviceAccount.name=tenant", *values, release=RELEASE)
     ]
