@@ -278,6 +278,19 @@ def test_nobody_makes_one_where_the_operator_may_make_nothing(namespace_of: str,
     assert "metadata.namespace" in said
 
 
+def test_with_a_list_of_namespaces_a_release_says_nothing_of_others() -> None:
+    """Another release may serve them, with other values. Its operator is confined wherever it writes."""
+    looks_at = {
+        policy["metadata"]["name"].removeprefix("slipway-"): policy["spec"]["matchConstraints"].get("namespaceSelector")
+        for policy in of_kind("ValidatingAdmissionPolicy", "namespaces={red,blue}", "models.requireDigest=true")
+    }
+    named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["red", "blue"]}
+    assert looks_at == {
+        **{key: {"matchExpressions": [named]} for key in ("rights", "models", "revisions")},
+        "operator": None,
+    }
+
+
 OF_OTHERS = re.compile(
     r"secret|serviceaccount|image|valuefrom|gateway$|route|classname|^labels$|annotations", re.IGNORECASE
 )

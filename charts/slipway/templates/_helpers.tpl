@@ -111,6 +111,17 @@ request.namespace.startsWith('kube-')
 {{ index . 1 }} + ': this takes the right to ' + {{ index . 2 }} + ' in namespace ' + request.namespace + ', which ' + request.userInfo.username + ' lacks: ask ' + {{ include "slipway.cel" (include "slipway.contact" $root) }} + ' for it, or leave the field as it was'
 {{- end }}
 
+{{- /* Which objects a policy looks at, where `namespaces` are listed: another release may serve the others otherwise. */}}
+{{- define "slipway.served" -}}
+{{- with .Values.namespaces }}
+    namespaceSelector:
+      matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: In
+        values: {{ toJson . }}
+{{- end }}
+{{- end }}
+
 {{- /* A binding of a policy that has the same name: (list . NAME). */}}
 {{- define "slipway.binding" -}}
 apiVersion: admissionregistration.k8s.io/v1
