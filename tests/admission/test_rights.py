@@ -264,10 +264,19 @@ def test_a_scale_takes_none(there: Api, namespace: str) -> None:
     assert refused(lambda: there.patch("modeldeployments", namespace, "churn", scaled, "scale")) == ""
 
 
+def test_nor_does_a_status(there: Api, people: People, namespace: str) -> None:
+    del there
+    like_the_operator = people.who_may("patch modeldeployments/status.serving.slipway.dev")
+    written = {"status": {"ready": "1/1"}}
+    assert refused(lambda: like_the_operator.patch("modeldeployments", namespace, "churn", written, "status")) == ""
+
+
 @pytest.mark.parametrize("what", ASKED_AGAIN)
 def test_an_update_takes_the_right_to_what_it_changes(what: str, there: Api, namespace: str) -> None:
     change, field = ASKED_AGAIN[what]
-    assert field in refused(lambda: there.patch("modeldeployments", namespace, "churn", {"spec": change}))
+    said = refused(lambda: there.patch("modeldeployments", namespace, "churn", {"spec": change}))
+    assert field in said
+    assert "this takes the right to" in said
 
 
 @pytest.mark.parametrize("namespace_of", ["kube-system", "the operator's"])
