@@ -172,9 +172,41 @@ def test_a_namespace_that_is_deleted_or_forbidden_is_left_out_and_the_others_are
         assert _phase(plane, forbidden, "theirs") == ""
 
         _bind(plane, forbidden)
-        _until_seen(plane, forbidden, "theirs", 90)
+        until("it is looked after", lambda: _phase(plane, forbidden, "theirs") not in ("", "Stalled"), 90)
         assert operator.total("slipway_unlisted", namespace=forbidden) == 0
         assert operator.total("slipway_unlisted", namespace=deleted) > 0
+
+
+def test_a_namespace_of_which_only_its_model_deployments_may_be_read_says_so_in_their_status(
+    plane: Plane, namespace: str
+) -> None:
+    half = fresh_namespace(plane)
+    _grant_everything(plane, namespace)
+    kubectl = plane.kubectl().within(half)
+    for name, verbs, resources in (
+        ("models", "get,list,watch", "modeldeployments.serving.slipway.dev"),
+        ("status", "patch", "modeldeployments.serving.slipway.dev/status"),
+        ("events", "create", "events"),
+    ):
+        kubectl("create", "role", name, f"--verb={verbs}", f"--resource={resources}")
+        kubectl("create", "rolebinding", name, f"--role={name}", f"--user={plane.user('tenant')}")
+    plane.kubectl().apply(a_model_deployment(half), a_model_deployment(namespace))
+    with OperatorProcess(plane, namespaces=[half, namespace], lease_namespace=namespace, user="tenant") as operator:
+        _until_leads(operator)
+        _until_seen(plane, half)
+        _until_seen(plane, namespace)
+        ready = next(
+            each for each in kubectl.json("get", "md", "churn")["status"]["conditions"] if each["type"] == "Ready"
+        )
+        assert (_phase(plane, half), ready["status"], ready["reason"]) == ("Stalled", "False", "Forbidden")
+        assert ready["message"].startswith("the operator may not list ")
+        assert f" in namespace {half}: nothing is done here until it may; the chart's roles" in ready["message"]
+        assert (
+            kubectl("get", "deployments,jobs,services,configmaps", "-l", "app.kubernetes.io/managed-by=slipway") == ""
+        )
+
+        _grant_everything(plane, half)
+        until("it is looked after", lambda: _phase(plane, half) not in ("", "Stalled"), 90)
 
 
 @pytest.fixture
