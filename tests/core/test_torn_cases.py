@@ -220,3 +220,14 @@ def test_requests_with_the_candidates_header_go_to_no_service_that_is_somebody_e
     refs = [ref for rule in rules for ref in rule["backendRefs"] if ref["name"] == name]
     assert not any(ref.get("weight", 1) for ref in refs)
     machine.teardown()
+
+
+def test_a_stable_version_that_has_just_lost_its_traffic_drains_while_a_third_one_comes() -> None:
+    machine = begun(routed=True, replicas=2)
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    machine.toggles_autoscaling(on=True)
+    machine.time_is_calm(rounds=5)
+    machine.toggles_autoscaling(on=False)
+    machine.a_rollout_comes_so_far(version="5", rounds=4)
+    assert machine.world.status["stable"]["version"] == "3"
+    machine.teardown()

@@ -255,9 +255,15 @@ def _safe(
         if holder:
             least = max(1, share * within.floor // WHOLE) if share and within.floor else 0
             held[name] = max(held.get(name, 0), min(holder.carries, least))
-    if not facts.landed:
-        held |= {each.revision: max(held.get(each.revision, 0), each.carries) for each in sides}
+    stay = {each.revision for each in sides} if not facts.landed else _draining(facts, within)
+    held |= {each.revision: max(held.get(each.revision, 0), each.carries) for each in sides if each.revision in stay}
     return Allocation(counts=_within_surge(held, sides, within), traffic=traffic)
+
+
+def _draining(facts: Facts, within: Limits) -> set[str]:
+    """Revisions whose connections have not ended yet. Where the last pods have to go for the new side's, they go."""
+    makes_room = within.apart or (within.unavailable and not within.surge)
+    return set() if makes_room else set(facts.draining)
 
 
 def _within_surge(counts: dict[str, int], sides: list[Side], within: Limits) -> dict[str, int]:

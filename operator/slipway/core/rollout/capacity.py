@@ -123,7 +123,8 @@ def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[st
     spare = reached + sum(side.carries for side in reaching) - limits.floor
     broken = max(0, reached + sum(side.count for side in reaching) - limits.floor)
     stays = _stays(up, limits, root)
-    way_back = limits.needed + limits.surge - _target(limits) if up.revision in root else 0
+    serving = sum(side.count for side in reaching)
+    way_back = max(0, limits.needed + limits.surge - _target(limits) - serving) if up.revision in root else 0
     counts = {}
     for side in down:
         least = stays if side is down[-1] else 0

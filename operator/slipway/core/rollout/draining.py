@@ -50,6 +50,13 @@ def traffic_ended_at(snapshot: Snapshot, revision: str, traffic: Traffic) -> dat
     return stored or (snapshot.now if had else None)
 
 
+def drains_until(snapshot: Snapshot, revision: str) -> datetime | None:
+    """Until when the pods of stable or the candidate stay, which has lost its traffic; None where that is over."""
+    ended = traffic_ended_at(snapshot, revision, snapshot.traffic)
+    until = ended + drain_time(snapshot) if ended else None
+    return until if until and until > snapshot.now else None
+
+
 def had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:
     """Whether clients may have connections to a former candidate: it had a share that no status tells of any more, a
     Service that spans several versions reaches it, or a header led to it."""

@@ -1,6 +1,7 @@
 """What the rollout machine is shown of a snapshot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.status import RevisionRef
@@ -12,6 +13,7 @@ from slipway.core.observed.revision import ResolveFacts, RevisionFacts
 from slipway.core.rollout import refusals
 from slipway.core.rollout.blocked import blocked
 from slipway.core.rollout.canary import splits_requests
+from slipway.core.rollout.draining import drains_until
 from slipway.core.rollout.roles import RevisionRoles, roles_of
 from slipway.core.rollout.state import Facts, Proof, State
 from slipway.core.snapshot import Snapshot
@@ -35,6 +37,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         surge=_surge(snapshot),
         revisions=revisions,
         superseded=tuple(entry.revision for entry in roles.superseded),
+        draining=_draining(snapshot, refs),
         standby=_standby(snapshot, roles),
         previous=_previous(snapshot, state),
         bystanders=any(snapshot.count(revision) for revision in snapshot.deployed - revisions.keys()),
@@ -48,6 +51,11 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         blocked_write=blocks.finding if (blocks := blocked(snapshot, state)) else None,
         sequences=tuple(_sequences(snapshot, state)) if splits_requests(snapshot.policy) else (),
     )
+
+
+def _draining(snapshot: Snapshot, refs: Sequence[RevisionRef]) -> dict[str, datetime]:
+    ends = ((ref.revision or "", drains_until(snapshot, ref.revision or "")) for ref in refs)
+    return {revision: until for revision, until in ends if until}
 
 
 def _live_shares(snapshot: Snapshot, revisions: Mapping[str, RevisionFacts]) -> dict[str, int]:

@@ -116,9 +116,14 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     idle = wait.until is None and not rollout.clock.paused_at
     if wait.finding is None and (idle or _is_unlanded(facts)):
         wait |= _overdue(rollout, facts, policy, now)
-    wait |= Wait(finding=pod_was_lost(candidate))
+    wait |= Wait(finding=pod_was_lost(candidate), until=_drained_at(facts))
     notes = (*events, *outcome.notes)
     return replace(outcome, evict=(*faults, *retried, *stable_faults), wait=wait, notes=notes)
+
+
+def _drained_at(facts: Facts) -> datetime | None:
+    """When the pods of stable or the candidate may go that clients have left."""
+    return min(facts.draining.values(), default=None)
 
 
 def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> bool:
@@ -297,7 +302,7 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
     )
     until = rollout.phase_started_at + policy.progress_deadline
     planned = strategy.planned(rollout, facts, state, policy, now)
-    wait = Wait(finding=problem, until=planned.wait.until)
+    wait = Wait(finding=problem, until=planned.wait.until) | Wait(until=_drained_at(facts))
     if problem is None:
         wait |= _overdue(rollout, facts, policy, now)
     else:

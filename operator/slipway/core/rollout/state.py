@@ -70,6 +70,8 @@ class Facts:
     """Those that take part: stable, candidate, superseded."""
     superseded: tuple[str, ...] = ()
     """Former candidates with traffic, in the order in which they give up their pods."""
+    draining: Mapping[str, datetime] = field(default_factory=dict)
+    """Of stable and the candidate, those that no client reaches any more, and until when their pods stay."""
     standby: RevisionRef | None = None
     """The version before, with its pods."""
     previous: RevisionRef | None = None

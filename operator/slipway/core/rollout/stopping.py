@@ -15,14 +15,31 @@ from slipway.core.rollout.state import Facts
 
 
 def drains(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts, policy: Policy) -> Finding | None:
-    """The candidate may not have pods before others' have ended; or it has all that it may have before the traffic is
-    shared, and others' pods are about, which a Service that spans would reach."""
+    """The candidate may not have pods before others' have ended; or it has all that there is room for, or that it may
+    have before the traffic is shared, and others' pods are about, which a Service that spans would reach."""
     if waits_for := may_not_stop(facts, candidate, policy) or awaits_end(rollout, facts, candidate, policy):
+        return waits_for
+    if waits_for := _awaits_room(rollout, facts, candidate, policy):
         return waits_for
     done = 0 < candidate.count <= candidate.available and candidate.count < facts.needed
     if not (facts.bystanders and done) or candidate.revision in facts.traffic.reaches:
         return None
     message = f"{candidate.version}: answers correctly, and gets traffic once pods of an earlier version have gone"
+    return finding(Reason.DRAINING, message)
+
+
+def _awaits_room(rollout: RolloutStatus, facts: Facts, candidate: RevisionFacts, policy: Policy) -> Finding | None:
+    """Pods that clients have just left are where its next ones would be: that is none of its own time."""
+    if policy.type is RolloutType.BLUE_GREEN or rollout.canary or candidate.count >= facts.needed:
+        return None
+    others = {name: until for name, until in facts.draining.items() if name != candidate.revision}
+    staying = [(facts.revisions[name], until) for name, until in others.items() if facts.revisions[name].carries]
+    full = sum(revision.count for revision in facts.revisions.values()) >= facts.needed + facts.surge
+    if not staying or not full or candidate.available < candidate.count:
+        return None
+    revision, until = staying[0]
+    drained = f"once those of {revision.version} have drained, at {until:%H:%M:%S} UTC"
+    message = f"{candidate.version}: gets more pods {drained}"
     return finding(Reason.DRAINING, message)
 
 
