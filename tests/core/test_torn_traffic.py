@@ -459,13 +459,84 @@ def test_a_candidate_that_a_spanning_service_reached_keeps_its_pods_for_the_drai
     assert name not in cluster.deployments()
 
 
+def only_the_newest_answers(cluster: Simulator) -> None:
+    for name in cluster.deployments():
+        cluster.kubelet(name)
+    for version in {"3", "4"} & counts(cluster).keys():
+        partly(cluster, version, 0)
+
+
 def test_where_nobody_answers_the_service_that_spans_keeps_no_fix_from_starting() -> None:
     cluster = asked_for_again(NOT_YET["blue-green"])
-    for _ in range(6):
-        for name in cluster.deployments():
-            cluster.kubelet(name)
-        for version in {"3", "4"} & counts(cluster).keys():
-            partly(cluster, version, 0)
-        for _ in range(4):
-            cluster.reconcile()
+    for _ in range(2):
+        only_the_newest_answers(cluster)
+        cluster.settle()
     assert cluster.status["stable"]["version"] == "5"
+
+
+@pytest.mark.parametrize("rollout", NOT_YET.values(), ids=NOT_YET)
+def test_the_pass_that_gives_a_candidate_its_first_pods_asks_for_one_at_their_deadline(rollout: dict[str, Any]) -> None:
+    cluster = asked_for_again(rollout)
+    only_the_newest_answers(cluster)
+    plan = cluster.reconcile()
+    assert counts(cluster)["5"] > 0
+    assert plan.wake_at is not None
+    assert plan.wake_at > cluster.now
+
+
+@pytest.mark.parametrize("rollout", [NOT_YET["pause"], NOT_YET["weight 0"]], ids=["pause", "weight 0"])
+def test_broken_pods_of_a_stable_version_without_traffic_leave_the_candidate_its_first_one(
+    rollout: dict[str, Any],
+) -> None:
+    cluster = changing(HALF, traffic=None)
+    for _ in range(6):
+        pods_come(cluster)
+    partly(cluster, "3", 0)
+    cluster.settle()
+    cluster.spec["rollout"] = rollout
+    cluster.starts("5")
+    assert counts(cluster) == {"3": 2, "4": 2, "5": 1}
+
+
+def test_a_candidate_that_was_shut_out_for_long_has_its_whole_time_once_it_may_start() -> None:
+    cluster = asked_for_again(NOT_YET["weight 0"])
+    partly(cluster, "3", 2)
+    cluster.settle()
+    cluster.pass_time(hours=2)
+    cluster.settle()
+    assert cluster.condition("Stalled")["status"] == "True"
+    for _ in range(3):
+        if counts(cluster)["5"]:
+            break
+        cluster.kubelet(cluster.revision_named("3"))
+        cluster.settle()
+    assert counts(cluster)["5"] == 1
+    cluster.pass_time(minutes=5)
+    cluster.settle()
+    assert "refused" not in cluster.status
+    cluster.pass_time(minutes=60)
+    cluster.settle()
+    assert cluster.status["refused"]["reason"] == "DeadlineExceeded"
+
+
+@pytest.mark.parametrize("traffic", [GATEWAY, None], ids=["gateway", "by pods"])
+def test_a_canary_that_paused_for_long_has_its_whole_time_for_the_pods_of_a_scale_up(
+    traffic: dict[str, Any] | None,
+) -> None:
+    cluster = canary({"weight": 34}, {"pause": {}}, replicas=3, traffic=traffic)
+    for _ in range(6):
+        pods_come(cluster)
+    cluster.pass_time(hours=2)
+    goes_on(cluster)
+    cluster.spec["replicas"] = 9
+    cluster.generation += 1
+    for _ in range(3):
+        cluster.reconcile()
+    cluster.pass_time(minutes=5)
+    for _ in range(3):
+        cluster.reconcile()
+    assert "refused" not in cluster.status
+    cluster.pass_time(minutes=6)
+    for _ in range(2):
+        cluster.reconcile()
+    assert cluster.status["refused"]["reason"] == "DeadlineExceeded"

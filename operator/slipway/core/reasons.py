@@ -77,8 +77,9 @@ class Reason(StrEnum):
         (
             "pods of an earlier version end their requests, before traffic is shared with the new one or, with "
             "Recreate, before it starts (`server.requestTimeout`, at least 30 s); or earlier versions that the Service "
-            "spans first give back to one, because it would reach the new one's pods as well. As a warning Event: old "
-            "pods go although requests still reach them, because twice that time is up"
+            "spans first give back to one, because it would reach the new one's pods as well; or pods that clients "
+            "have just left are where the new one's would be. As a warning Event: old pods go although requests still "
+            "reach them, because twice that time is up"
         ),
         "nothing; after the Event, see which clients keep connections that long",
     )

@@ -71,7 +71,7 @@ class ApiServer:
                     deployment["status"] |= {"availableReplicas": replicas, "replicas": replicas}
                     self.stirred = True
                 for number in range(replicas, len(self.pods)):
-                    self.pods.pop(f"{name}-{number}", None)
+                    self.stirred |= self.pods.pop(f"{name}-{number}", None) is not None
             case Delete(kind="Pod", name=name):
                 del self.pods[name]
             case Delete(kind=kind, name=name):

@@ -341,9 +341,20 @@ class Torn(World):
             return
         phase = plan.status.phase
         assert conditions["Ready"].reason, plan.status
+        self.pauses_with_pods(plan)
         if phase in ("Refused", "Suspended", "Paused", "Resolving", "Shifting"):
             return  # it waits for a person, a Job that has a deadline of its own, or the gateway
         assert plan.wake_at is not None, f"{phase} waits without a deadline: {conditions['Ready'].message}"
+
+    def pauses_with_pods(self, plan: Plan) -> None:
+        """What waits for somebody's word at a step can be looked at: its pods are there, or are to come."""
+        candidate, rollout = plan.status.candidate, plan.status.rollout
+        by_person = rollout is not None and rollout.clock.paused_at
+        if plan.status.phase != "Paused" or by_person or not (candidate and candidate.revision and self.needed):
+            return
+        deployment = self.objects.get(("Deployment", f"churn-{candidate.revision}"))
+        if deployment and "deletionTimestamp" not in deployment["metadata"] and "Deployment" not in self.failing:
+            assert deployment["spec"].get("replicas"), f"pauses at a step without a pod: {deployment['spec']}"
 
     def whole(self) -> Iterator[str]:
         """What is amiss at the end of a calm and healthy time."""

@@ -84,10 +84,14 @@ def is_shut_out(
     before they may have traffic. Its selector cannot leave one version out. Where none of those answers, whatever comes
     is welcome."""
     service = facts.traffic.service
-    spans = max(len(service), len(facts.live_service)) > 1
     may_share = (within.spans and step is None) or within.apart or leads.revision in service
     answered = any(each.carries for name, each in facts.revisions.items() if name in service)
-    return stable is not None and spans and answered and not may_share
+    return stable is not None and spans(facts) and answered and not may_share
+
+
+def spans(facts: Facts) -> bool:
+    """Whether the Service selects several versions, by what was decided or as it can be seen."""
+    return max(len(facts.traffic.service), len(facts.live_service)) > 1
 
 
 def back(state: State, facts: Facts, within: Limits) -> Allocation:

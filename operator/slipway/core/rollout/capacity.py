@@ -82,11 +82,15 @@ def _target(limits: Limits) -> int:
     return limits.needed if limits.most is None else min(limits.most, limits.needed)
 
 
-def _stays(up: Side, limits: Limits, root: frozenset[str]) -> int:
+def _stays(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> int:
     """Pods that the old side should have at this step, none in the end. The new side's are on top for as long as no
-    traffic may reach them: they carry nothing."""
+    traffic may reach them: they carry nothing. Nor does an old side that the traffic has left: it leaves them room."""
     shares = limits.most is None or limits.spans or up.revision in root
-    return limits.needed - (_target(limits) if shares else 0)
+    stays = limits.needed - (_target(limits) if shares else 0)
+    serving = sum(side.count for side in down if side.revision in root)
+    if not serving or down[-1].revision in root:
+        return stays
+    return min(stays, max(0, limits.needed + limits.surge - serving - _target(limits)))
 
 
 def _in_need(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str]) -> Iterator[tuple[Side, int]]:
@@ -95,7 +99,7 @@ def _in_need(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[str
     serves_alone = [side for side in down if root == {side.revision} and not side.expendable]
     shares = limits.spans and up.carries
     if limits.most is not None:
-        yield from ((side, _stays(up, limits, root)) for side in down[-1:])
+        yield from ((side, _stays(up, down, limits, root)) for side in down[-1:])
     elif not shares and limits.unavailable < limits.needed:
         yield from ((side, limits.floor) for side in serves_alone)
     yield up, _target(limits)
@@ -122,7 +126,7 @@ def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[st
     reaching = [side for side in down if side.revision in root]
     spare = reached + sum(side.carries for side in reaching) - limits.floor
     broken = max(0, reached + sum(side.count for side in reaching) - limits.floor)
-    stays = _stays(up, limits, root)
+    stays = _stays(up, down, limits, root)
     serving = sum(side.count for side in reaching)
     way_back = max(0, limits.needed + limits.surge - _target(limits) - serving) if up.revision in root else 0
     counts = {}

@@ -19,9 +19,18 @@ from slipway.core.plan import Note
 from slipway.core.policy import Policy
 from slipway.core.reasons import About, Finding, Reason, finding
 from slipway.core.rollout import analysis_gate, bundle_check, canary, failure, mirroring, stopping, strategy
-from slipway.core.rollout.allocation import back, is_shut_out, standing_still, towards
+from slipway.core.rollout.allocation import back, is_shut_out, spans, standing_still, towards
 from slipway.core.rollout.gates import at_fault, first_finding, is_certain, objection, pod_was_lost
-from slipway.core.rollout.progress import deadline, missed_deadline, noted, time_restarted, unpaused, wait_ended, waits
+from slipway.core.rollout.progress import (
+    deadline,
+    missed_deadline,
+    noted,
+    time_for_more,
+    time_restarted,
+    unpaused,
+    wait_ended,
+    waits,
+)
 from slipway.core.rollout.refusals import refused_as, with_refusal
 from slipway.core.rollout.state import Allocation, Facts, Outcome, State
 from slipway.core.rollout.target import at_phase, fallen_back, promoted, started
@@ -86,10 +95,11 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         return Outcome(state=state, allocation=standing_still(state, facts))
     if _has_taken_over(state, facts, candidate):
         return _promote(state, facts, policy, now)
-    unrouted = _unrouted(state, facts)
+    unrouted, shut_out = _unrouted(state, facts), _shut_out(state, rollout, facts, policy, now)
     outside = (
         _blocked(facts)
         or unrouted
+        or shut_out
         or stopping.drains(rollout, facts, candidate, policy)
         or _old_side_lacks(state, facts, candidate)
     )
@@ -110,7 +120,8 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
         wait, still = Wait(finding=stands, stalled=True), standing_still(state, facts)
         return Outcome(state=state, allocation=still, wait=wait, evict=(*faults, *stable_faults), notes=events)
     outcome = _moved(state, rollout, facts, policy, now)
-    moves = replace(outcome.wait, finding=None) if unrouted else outcome.wait  # a pause is not what is waited for then
+    held = unrouted or shut_out  # a pause is not what is waited for then
+    moves = replace(outcome.wait, finding=None) if held else outcome.wait
     wait = Wait(finding=failed, stalled=bool(failed)) | moves | Wait(finding=problem)
     wait |= _patience(rollout, candidate, policy, now)
     idle = wait.until is None and not rollout.clock.paused_at
@@ -251,20 +262,26 @@ def _moved(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, n
         message = f"{state.candidate.version} answers correctly and gets its first traffic"
         notes = (*notes, Note(reason=Reason.SHIFTING, message=message))
     rollout = at_phase(planned.rollout, RolloutPhase.SHIFTING if moves else RolloutPhase.STARTING, now)
-    state = replace(state, rollout=rollout)
-    wait = _shut_out(state, facts, planned, policy, now) | planned.wait
-    return Outcome(state=state, allocation=allocation, notes=notes, wait=wait)
+    wait = planned.wait
+    if candidate and _idle(rollout, candidate) and allocation.counts.get(candidate.revision, 0) > candidate.count:
+        rollout = time_for_more(rollout, candidate, policy, now)
+        wait |= Wait(until=deadline(rollout, candidate, policy))
+    return Outcome(state=replace(state, rollout=rollout), allocation=allocation, notes=notes, wait=wait)
 
 
-def _shut_out(state: State, facts: Facts, planned: strategy.Strategy, policy: Policy, now: datetime) -> Wait:
+def _shut_out(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Finding | None:
     """Earlier versions that share the Service have to give back before the candidate may have pods."""
     stable, candidate = facts.of(state.stable), facts.of(state.candidate)
-    if candidate is None or not is_shut_out(facts, stable, candidate, planned.limits, planned.exact):
-        return NO_WAIT
-    spanned = sorted(each.version for name, each in facts.revisions.items() if name in facts.traffic.service)
-    others = " and ".join(spanned) or "several versions"
-    message = f"{candidate.version}: starts no pod while the Service spans {others}: it would reach that at once"
-    return _overdue(planned.rollout, facts, policy, now) | Wait(finding=finding(Reason.DRAINING, message))
+    if candidate is None or rollout.clock.paused_at or not spans(facts):
+        return None
+    planned = strategy.planned(rollout, facts, state, policy, now)
+    if not is_shut_out(facts, stable, candidate, planned.limits, planned.exact):
+        return None
+    spanned = [each for name, each in sorted(facts.revisions.items()) if name in facts.traffic.service]
+    others = " and ".join(sorted(each.version for each in spanned)) or "several versions"
+    pods = ", ".join(f"{each.version} has {each.available} of {each.count} pods available" for each in spanned)
+    why = f"the Service spans {others}: it would reach that at once; {pods}"
+    return finding(Reason.DRAINING, f"{candidate.version}: starts no pod while {why}")
 
 
 # -- back

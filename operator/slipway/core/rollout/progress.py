@@ -16,7 +16,7 @@ once has its time in the place of the one before.
     a canary moves to its next step, or    the time starts again
     both bundles have been verified
     a canary had all pods for its step,    the time starts again
-    and loses one
+    and loses one, or is to have more
 """
 
 from datetime import datetime, timedelta
@@ -40,6 +40,13 @@ def attempt_begun(rollout: RolloutStatus) -> RolloutStatus:
 def time_restarted(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
     """The candidate has its whole time again."""
     return rollout.evolve(clock=rollout.clock.evolve(deadline_from=now))
+
+
+def time_for_more(rollout: RolloutStatus, facts: RevisionFacts, policy: Policy, now: datetime) -> RolloutStatus:
+    """The candidate had all the pods that it was to have, and is to have more: it has its whole time for them. Where
+    most of it is left nothing is written, so that a pass which dies at its first write gets further the next time."""
+    late = now >= deadline(rollout, facts, policy) - _limit(facts, policy) / 2
+    return time_restarted(rollout, now) if late else rollout
 
 
 def waits(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
