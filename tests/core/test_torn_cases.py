@@ -231,3 +231,26 @@ def test_a_stable_version_that_has_just_lost_its_traffic_drains_while_a_third_on
     machine.a_rollout_comes_so_far(version="5", rounds=4)
     assert machine.world.status["stable"]["version"] == "3"
     machine.teardown()
+
+
+def test_where_a_gateway_reaches_neither_version_the_candidate_gets_no_larger_share() -> None:
+    machine = begun(routed=True, replicas=4)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    for version in ("3", "4"):
+        machine.a_stranger_takes_a_name(data=chosen(("Service", deployment(machine, version))))
+    machine.time_is_calm(rounds=4)
+    machine.teardown()
+
+
+def test_where_a_gateway_reaches_neither_version_a_change_of_type_gives_the_candidate_no_larger_share() -> None:
+    machine = begun(canary({"weight": 34}, {"pause": {}}, fullSize=True), routed=True, replicas=4)
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    machine.a_stranger_takes_a_name(data=chosen(("Service", deployment(machine, "3"))))
+    machine.pods_lose_readiness(data=chosen(deployment(machine, "4")), most=6)
+    machine.deletes_a_child(data=chosen(("HTTPRoute", "churn")))
+    machine.settles()
+    machine.time_is_calm(rounds=6)
+    machine.changes_the_type({"type": "BlueGreen"})
+    loses_its_deployment(machine, "4")
+    machine.controllers_act()
+    machine.teardown()

@@ -261,21 +261,21 @@ class Torn(World):
         if route is None:
             return
         was, now = clients.shares(before), clients.shares(parts_of(route))
-        lost = clients.unanswered(self, parts_of(route)) & {r for r in now if now[r] > was.get(r, 0)}
+        written, self.felt.routes[kind] = self.felt.routes.get(kind, {}), now
+        put_back = {r for r in now if not self.is_candidate(r) and now[r] <= written.get(r, 0) + 1}
+        grown = {r for r in now if now[r] > was.get(r, 0)} - put_back
+        lost = clients.unanswered(self, parts_of(route)) & grown
         better = self.revisions() - clients.unanswered(self, dict.fromkeys(self.revisions(), 1))
         assert not (lost and self.capacity(better)), (
             f"{where}: {lost} get a share, and their own Service is not ours or not there"
         )
-        written, self.felt.routes[kind] = self.felt.routes.get(kind, {}), now
         whole = min(self.needed, sum(clients.staying(self, r) for r in now)) or 1
         for revision, share in now.items():
-            grown = share > was.get(revision, 0) + 1
-            if not grown or not self.established or not before:
+            if share <= was.get(revision, 0) + 1 or not self.established or not before:
                 continue
             assert revision not in self.home, f"{where}: {revision} was sent home and goes from {was} to {now}"
             can = 100 * clients.staying(self, revision) / whole
-            put_back = not self.is_candidate(revision) and share <= written.get(revision, 0) + 1
-            if sum(map(carried_by(self), now)) and not put_back:
+            if sum(map(carried_by(self), now)) and revision not in put_back:
                 assert share <= can + 5, f"{where}: {revision} gets {share:.0f} % and can carry {can:.0f} %"
             if self.is_candidate(revision) and self.rollout.type is RolloutType.CANARY:
                 assert share <= self.ceiling(revision) + 1, f"{where}: {share:.0f} % > {self.ceiling(revision)} %"

@@ -11,6 +11,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from slipway.core.names import Manifest
 from tests.core.cluster.promises import Torn
 from tests.core.cluster.world import (
     NODES,
@@ -295,19 +296,28 @@ class TornMachine(RuleBasedStateMachine):
 
     @rule(more=st.integers(-3, 4))
     def an_autoscaler_acts(self, more: int) -> None:
+        """More load is told by an autoscaler that may put pods on top; where none may, nobody learns of it."""
         if self.world.asked.autoscaling is None:
             return
-        self.world.load = max(1, self.world.load + more)
+        told = any(m["spec"]["replicas"] < bounds[1] for m, bounds in self.scaled()) if more > 0 else True
+        self.world.load = max(1, self.world.load + (more if told else 0))
         self.scale_by_load()
 
     def scale_by_load(self) -> None:
-        for (kind, name), scaler in list(self.world.objects.items()):
+        for deployment, (low, high) in self.scaled():
+            deployment["spec"]["replicas"] = min(max(self.world.load, low), high)
+            self.world.touch(deployment)
+
+    def scaled(self) -> list[tuple[Manifest, tuple[int, int]]]:
+        """Deployments with what their autoscalers may make of them. At zero they do nothing."""
+        found = []
+        for (kind, name), scaler in self.world.objects.items():
             deployment = self.world.objects.get(("Deployment", name))
             ours = kind == "HorizontalPodAutoscaler" and "maxReplicas" in scaler["spec"]
             if ours and deployment and deployment["spec"].get("replicas"):
-                low, high = scaler["spec"].get("minReplicas", 1), scaler["spec"]["maxReplicas"]
-                deployment["spec"]["replicas"] = min(max(self.world.load, low), high)
-                self.world.touch(deployment)
+                bounds = scaler["spec"].get("minReplicas", 1), scaler["spec"]["maxReplicas"]
+                found.append((deployment, bounds))
+        return found
 
     @rule(accepts=st.booleans())
     def the_gateway_acts(self, accepts: bool) -> None:

@@ -45,7 +45,16 @@ def weights_of(
     stable = outcome.state.stable
     if back and route and stable:
         return not_growing(pods, stable=stable.revision or "", now={name: route.share(name) for name in pods})
-    return pods if any(pods.values()) else dict.fromkeys(pods, 1)
+    return pods if any(pods.values()) else _as_before(snapshot, reached)
+
+
+def _as_before(snapshot: Snapshot, reached: frozenset[str]) -> Mapping[str, int]:
+    """Where a gateway reaches none of them, each keeps its part; that nobody can answer gives nobody a larger one."""
+    for known in (snapshot.route.weights if snapshot.route else {}, snapshot.shares_before):
+        parts = {name: known.get(name, 0) for name in sorted(reached)}
+        if any(parts.values()):
+            return parts
+    return dict.fromkeys(sorted(reached), 1)
 
 
 def _keeps(snapshot: Snapshot, desired: DesiredRevision) -> int:
