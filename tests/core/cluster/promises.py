@@ -200,11 +200,9 @@ class Torn(World):
             if pods.isdisjoint(self.active(f"churn-{revision}")):
                 self.felt.left.pop(revision, None)
         parts = {k: parts_of(self.objects[k, "churn"]) for k in ROUTES if (k, "churn") in self.objects}
-        try:
-            self.write(action)
-        finally:
-            if (kind, name) == ("Service", "churn") and isinstance(action, Apply):
-                self.service_written(had)
+        self.write(action)
+        if (kind, name) == ("Service", "churn") and isinstance(action, Apply):
+            self.service_written(had)
         where = f"{type(action).__name__} {kind} {name}"
         floor = self.floor
         has = self.capacity(self.felt.service)
