@@ -254,3 +254,24 @@ def test_where_a_gateway_reaches_neither_version_a_change_of_type_gives_the_cand
     loses_its_deployment(machine, "4")
     machine.controllers_act()
     machine.teardown()
+
+
+def test_on_the_way_back_stable_gets_no_part_of_the_gateways_requests_before_it_has_the_traffic() -> None:
+    """Its part was no part of what had been decided, so that the route never was as it was decided; and what a gateway
+    sends to one of two others left no room for it to get whole."""
+    machine = begun({"type": "Recreate"}, routed=True, replicas=2)
+    machine.a_rollout_comes_so_far(version="5", rounds=4)
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    machine.edits_beside_the_version("45s")
+    machine.loses_status("candidate")
+    machine.a_pass()
+    machine.a_stranger_takes_a_name(data=chosen(("Service", deployment(machine, "3"))))
+    machine.loses_status("stable")
+    machine.changes_the_type({})
+    machine.a_rollout_comes_so_far(version="5", rounds=3)
+    loses_its_deployment(machine, "3")
+    machine.servers_answer_wrongly(data=chosen(deployment(machine, "5")), restarts=1)
+    machine.changes_the_type({"type": "BlueGreen"})
+    machine.strangers_go()
+    machine.asks_by_annotation(about="candidate", again=True, verb="abort")
+    machine.teardown()

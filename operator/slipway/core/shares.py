@@ -86,10 +86,13 @@ def by_pods(carries: Mapping[str, int]) -> dict[str, int]:
 
 def not_growing(carries: Mapping[str, int], *, stable: str, now: Mapping[str, int]) -> dict[str, int]:
     """Percent by revision on the way back to stable, where each available pod gets the same: another revision keeps at
-    most what it has, even if pods of it get ready."""
+    most what it has, even if pods of it get ready. A stable one that is not among them has no part yet: the others'
+    are then parts of less than a hundred."""
     wanted = by_pods(carries) or now
     others = {name: min(wanted.get(name, 0), now.get(name, 0)) for name in carries if name != stable}
-    return {**others, stable: WHOLE - sum(others.values())}
+    if stable in carries:
+        return {**others, stable: WHOLE - sum(others.values())}
+    return others if any(others.values()) else dict(wanted)
 
 
 def can_carry(pods: int, needed: int) -> int:

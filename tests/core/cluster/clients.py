@@ -17,12 +17,14 @@ def service_answers(world: World) -> dict[str, int]:
 
 
 def staying(world: World, revision: str) -> int:
-    """Ready pods of a revision that nothing has told to go: its Deployment is there, and wants so many."""
+    """Ready pods of a revision that nothing has told to go: its Deployment is there, and wants so many. A stranger's
+    Deployment of its name makes none."""
     deployment = world.objects.get(("Deployment", f"churn-{revision}"))
     if deployment is None or "deletionTimestamp" in deployment["metadata"]:
         return 0
-    ready = sum(is_ready(world.pods[name]) for name in world.active(f"churn-{revision}"))
-    return min(ready, int(deployment["spec"].get("replicas", 1)))
+    pods = [world.pods[name] for name in world.active(f"churn-{revision}")]
+    ready = sum(is_ready(pod) and pod["metadata"]["labels"].get(REVISION) == revision for pod in pods)
+    return min(int(ready), int(deployment["spec"].get("replicas", 1)))
 
 
 def selects(service: Manifest, revisions: frozenset[str]) -> frozenset[str]:

@@ -7,6 +7,7 @@ asked for. What the operator says of itself is read for one thing only: how a re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, Final
 
 from slipway.api.scalars import share_of
@@ -114,9 +115,11 @@ class Torn(World):
         """Percent of the traffic that a candidate may have by now: no further than the next pause until somebody lets
         it go on."""
         rollout, passed = self.rollout, self.promotions.get(revision, 0)
+        # Of a Service that spans versions each has a pod at least; a gateway that is added then takes that up.
+        by_pods = ceil(100 / max(self.needed, 2)) if len(self.felt.service) > 1 else 0
         highest = 0
         for step in steps_of(rollout) if self.routed or rollout.type is RolloutType.CANARY else ():
-            highest = max(highest, step.weight or 0)
+            highest = max(highest, step.weight or 0, by_pods if step.weight else 0)
             if step.pause is not None and step.pause.duration is None:
                 if not passed:
                     return highest
@@ -129,6 +132,8 @@ class Torn(World):
         """Decide and carry out, as the controller does; a write that meets a conflict ends the pass."""
         plan = plan or self.decide(self.observed())
         before = self.status
+        if not before and f"churn-{self.served}" not in self.deployments():  # nobody can tell that any version served
+            self.established, self.served = False, None
         self.says_what_it_means(plan)
         if not plan.actions and plan.status.to_dict() == before:
             assert plan.wake_at is None or plan.wake_at > self.now, "a pass without effect asks for another at once"
@@ -307,7 +312,7 @@ class Torn(World):
         """Checked when the operator says so: by what its pods and the promises of the steps are at that moment."""
         revision = (self.status.get("stable") or {}).get("revision", "")
         ready = clients.staying(self, revision)
-        if any(clients.staying(self, other) for other in self.revisions() - {revision}):
+        if self.established and any(clients.staying(self, other) for other in self.revisions() - {revision}):
             assert ready >= min(self.needed, max(self.floor, 1)) or self.asleep, f"{revision} is promoted with {ready}"
             assert self.ceiling(revision) == 100 or self.asleep, f"{revision} is promoted past a pause"
             assert revision not in self.home, f"{revision} was sent home, and is promoted"

@@ -105,7 +105,8 @@ class TornMachine(RuleBasedStateMachine):
 
     @rule(on=st.booleans())
     def toggles_autoscaling(self, on: bool) -> None:
-        self.world.load = self.world.needed or self.world.load
+        if self.world.asked.autoscaling is None:  # it begins with the pods that are there, not with those asked for
+            self.world.load = self.world.status.get("replicas") or self.world.needed or self.world.load
         self.edit(autoscaling=SCALING if on else None)
 
     @rule(on=st.booleans())
@@ -187,9 +188,13 @@ class TornMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), replicas=st.integers(0, 6))
     def scales_a_deployment(self, data: st.DataObject, replicas: int) -> None:
+        """An autoscaler puts that right; before it is there the count is what it will begin with."""
         if key := self.draw(data, "Deployment"):
             self.world.objects[key]["spec"]["replicas"] = replicas
             self.world.touch(self.world.objects[key])
+            if self.world.asked.autoscaling and not self.scaled():
+                self.world.load = min(self.world.load, max(1, replicas))
+            self.scale_by_load()
 
     @rule(rules=st.sampled_from(["none", "candidate"]))
     def edits_the_route(self, rules: str) -> None:

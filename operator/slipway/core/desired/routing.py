@@ -42,10 +42,10 @@ def weights_of(
         return {revision: weight for revision, weight in route.weights.items() if weight}
     taking = [each for each in sorted(revisions, key=_name) if each.revision in reached]
     pods = {each.revision: _keeps(snapshot, each) if snapshot.addressable(each.revision) else 0 for each in taking}
-    stable = outcome.state.stable
+    stable, parts = outcome.state.stable, pods
     if back and route and stable:
-        return not_growing(pods, stable=stable.revision or "", now={name: route.share(name) for name in pods})
-    return pods if any(pods.values()) else _as_before(snapshot, reached)
+        parts = not_growing(pods, stable=stable.revision or "", now={name: route.share(name) for name in pods})
+    return parts if any(parts.values()) else _as_before(snapshot, reached)
 
 
 def _as_before(snapshot: Snapshot, reached: frozenset[str]) -> Mapping[str, int]:

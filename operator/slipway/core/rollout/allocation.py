@@ -99,6 +99,8 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
     stable, candidate = facts.of(state.stable), facts.of(state.candidate)
     if stable is None:
         return standing_still(state, facts)
+    if len(facts.traffic.service) > 1:  # its selector reaches stable's pods as well, whatever the type may be
+        within = replace(within, spans=True)
     down = _giving(facts, candidate, back=True)
     wanted = _as_allocation(allocate(side(stable), down, within, facts.traffic.reaches))
     if facts.route and not facts.traffic.shares:
