@@ -1,5 +1,6 @@
 """Answers that a healthy API server cannot be made to give, from a fake that gives nothing else."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,15 +13,18 @@ from slipway.controller.kinds import POD
 from slipway.controller.kube import ApiKube, KubeError
 from testbed.plane import free_port
 from tests.controller.conftest import CallLog
+from tests.controller.loopback import Answering
 
 
 @asynccontextmanager
-async def fake_server(answer: web.Response | None) -> AsyncIterator[ApiKube]:
+async def fake_server(answer: web.Response | Answering | None) -> AsyncIterator[ApiKube]:
     """A client of a fake API server with one answer to everything; with None it hangs up in the middle of one."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        if answer is not None:
+        if isinstance(answer, web.Response):
             return answer
+        if answer is not None:
+            return await answer(request)
         half = web.StreamResponse(headers={"Content-Length": "1000"})
         await half.prepare(request)
         await half.write(b'{"kind": "Po')
@@ -100,3 +104,35 @@ async def test_a_server_that_does_not_answer_in_time_is_an_error_of_ours(monkeyp
     async with fake_server(a_status(200, "")) as kube:
         with pytest.raises(KubeError, match="NoAnswer"):
             await kube.get(POD, "shop", "p")
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", "7", "[" * 2000, '{"metadata": '])
+async def test_what_is_no_object_is_no_answer(text: str) -> None:
+    async with fake_server(web.Response(text=text)) as kube:
+        with pytest.raises(KubeError) as raised:
+            await kube.get(POD, "shop", "churn")
+    assert raised.value.reason == "NoAnswer"
+
+
+async def test_pages_are_small_where_objects_are_large_and_large_again_where_they_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kube_module, "PAGE_BYTES", 100_000)
+    there = [{"metadata": {"uid": str(n)}, "x": "x" * (60_000 if 300 <= n < 310 else 10)} for n in range(900)]
+    there[305]["x"] = "x" * 1_000_000
+    limits: list[int] = []
+
+    async def pages(request: web.Request) -> web.StreamResponse:
+        begin, limit = int(request.query.get("continue") or 0), int(request.query["limit"])
+        limits.append(limit)
+        end = min(begin + limit, len(there))
+        meta = {"resourceVersion": "7", "continue": str(end) if end < len(there) else ""}
+        return web.Response(text=json.dumps({"metadata": meta, "items": there[begin:end]}))
+
+    async with fake_server(pages) as kube:
+        items = [item["metadata"]["uid"] async for page in kube.list(POD, None) for item in page.items]
+
+    assert items == [str(n) for n in range(900)]
+    assert min(limits) == 1
+    assert limits[0] == limits[-1] == kube_module.PAGE
+    assert len(limits) < 60

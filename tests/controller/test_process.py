@@ -290,3 +290,55 @@ def test_every_log_line_of_a_pass_names_its_object(plane: Plane, namespace: str)
     (applied,) = (line for line in lines if line["message"].startswith("Applied Job"))
     assert applied | {"namespace": namespace, "model_deployment": "churn", "attempt": 1, "level": "INFO"} == applied
     assert {"time", "logger"} <= set(applied)
+
+
+@pytest.mark.parametrize("depth", [300, 1100])
+def test_one_object_that_no_parser_reads_costs_itself_alone_also_at_the_start(
+    cluster_plane: Plane, cluster_namespace: str, depth: int
+) -> None:
+    kubectl = cluster_plane.kubectl().within(cluster_namespace)
+    deep = a_model_deployment(cluster_namespace, "deep")
+    affinity = f'{{"x": {"[" * depth}1{"]" * depth}}}'
+    text = json.dumps({**deep, "spec": deep["spec"] | {"scheduling": {"affinity": "HERE"}}}).replace('"HERE"', affinity)
+
+    def says_what_is_wrong() -> bool:
+        message = kubectl("get", "md", "deep", "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].message}")
+        return "spec.scheduling.affinity" in message and "nested deeper" in message
+
+    with OperatorProcess(cluster_plane, namespaces=[cluster_namespace]) as operator:
+        _until_leads(operator)
+        kubectl("create", "-f", "-", stdin=text)
+        until("the deep one says what is wrong", says_what_is_wrong, 30)
+        kubectl.apply(a_model_deployment(cluster_namespace))
+        _until_seen(cluster_plane, cluster_namespace)
+        assert operator.stop() == 0
+    kubectl.apply(a_model_deployment(cluster_namespace, "late"))
+    with OperatorProcess(cluster_plane, namespaces=[cluster_namespace]) as operator:
+        _until_seen(cluster_plane, cluster_namespace, "late")
+        assert operator.total("slipway_unread_objects", kind="ModelDeployment") == 1
+        assert operator.stop() == 0
+
+
+def test_an_object_of_a_year_that_no_clock_has_keeps_no_operator_from_starting(
+    cluster_plane: Plane, cluster_namespace: str
+) -> None:
+    kubectl = cluster_plane.kubectl().within(cluster_namespace)
+    meta = {
+        "name": "old",
+        "labels": {"app.kubernetes.io/managed-by": "slipway", "serving.slipway.dev/model-deployment": "churn"},
+        "managedFields": [
+            {
+                "manager": "x",
+                "operation": "Update",
+                "apiVersion": "v1",
+                "time": "0000-01-01T00:00:00Z",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {"f:data": {}},
+            }
+        ],
+    }
+    kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}))
+    kubectl.apply(a_model_deployment(cluster_namespace))
+    with OperatorProcess(cluster_plane, namespaces=[cluster_namespace]) as operator:
+        _until_ready(cluster_plane, cluster_namespace)
+        assert operator.stop() == 0

@@ -1,5 +1,6 @@
 """The store: nothing older than what is known, nothing that is gone, everything under its owner."""
 
+import random
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from slipway.controller.kinds import (
     Kind,
 )
 from slipway.controller.kube import ForbiddenError, NotFoundError
+from slipway.controller.parsing import DEEPEST
 from slipway.controller.store import MOST_STRANGERS, Store
 from tests.controller.stored import CHURN, an_object, controlled
 
@@ -368,6 +370,7 @@ def test_of_strangers_objects_with_our_label_a_namespace_has_few_and_small_ones(
     assert len(store._families) == MOST_STRANGERS
     assert store._buried == {}
 
+    store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 9_999))
     store.put(CONFIG, controlled(an_object(CONFIG, "ours", 10_000, data={"x": "x" * LARGEST_STRANGER_BYTES})))
     elsewhere = an_object(CONFIG, "c", 10_001)
     elsewhere["metadata"]["namespace"] = "elsewhere"
@@ -421,6 +424,7 @@ def test_an_object_that_cannot_be_read_harms_nobody_and_is_no_news_for_ever(
     kind: Kind, breaks: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store()
+    store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 1))
     broken = an_object(kind, "c", 5)
     broken["metadata"] |= breaks
     broken = controlled(broken, kind="ReplicaSet" if kind is POD else "ModelDeployment")
@@ -429,8 +433,120 @@ def test_an_object_that_cannot_be_read_harms_nobody_and_is_no_news_for_ever(
 
     assert store.version(kind, "uid-c") == 5
     assert "c cannot be read" in caplog.text
+    assert [(each.kind, each.name) for each in store.unread()] == [(kind, "c")]
     assert store.put(kind, an_object(kind, "c", 6, uid="next")) == {CHURN}
     store.remove(kind, "uid-c")
     assert len(store.observed(CHURN).children) + len(store.observed(CHURN).pods) == 1
+    assert list(store.unread()) == []
     store.remove(kind, "next")
+    store.remove(MODEL_DEPLOYMENT, "uid-churn")
     assert store._families == {}
+
+
+def test_one_that_is_written_again_and_again_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store()
+    for version in range(1, 10):
+        store.put(POD, controlled(without_a_time(version), kind="ReplicaSet"))
+    assert caplog.text.count("cannot be read") == 1
+    assert len(list(store.unread())) == 1
+
+    store.put(POD, controlled(an_object(POD, "p", 10), kind="ReplicaSet"))
+    assert list(store.unread()) == []
+    store.put(POD, controlled(without_a_time(11), kind="ReplicaSet"))
+    assert caplog.text.count("cannot be read") == 2
+
+
+def without_a_time(version: int) -> Any:
+    pod = an_object(POD, "p", version)
+    pod["metadata"]["creationTimestamp"] = "0000-01-01T00:00:00Z"
+    return pod
+
+
+# -- whose an object is
+
+
+@pytest.mark.parametrize("claims", [{"uid": "forged"}, {"name": "nobody"}], ids=["another uid", "another name"])
+def test_of_what_claims_an_owner_that_there_is_not_no_more_is_kept_than_of_strangers(claims: dict[str, str]) -> None:
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 1))
+    large = {"x": "x" * LARGEST_STRANGER_BYTES}
+    for number in range(2, 3 * MOST_STRANGERS):
+        store.put(CONFIG, controlled(an_object(CONFIG, f"c{number}", number), **claims))
+        store.put(CONFIG, controlled(an_object(CONFIG, f"l{number}", 1000 + number, data=large), **claims))
+
+    assert store.count(CONFIG) == MOST_STRANGERS
+    assert store._bytes["shop"] < MOST_STRANGERS * LARGEST_STRANGER_BYTES
+
+
+def test_a_large_child_is_kept_once_its_owner_is_there() -> None:
+    store, large = Store(), {"x": "x" * LARGEST_STRANGER_BYTES}
+    child = controlled(an_object(CONFIG, "c", 5, data=large))
+    assert not store.keeps(CONFIG, child)
+    store.put(CONFIG, child)
+    assert not store.observed(CHURN).children
+
+    store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 6))
+
+    assert store.keeps(CONFIG, child)
+    assert store.put(CONFIG, child) == {CHURN}
+    assert store.observed(CHURN).child("ConfigMap", "c")
+
+
+# -- how much there may be
+
+
+def grown(name: str, version: int, namespace: str = "shop") -> Any:
+    manifest = an_object(MODEL_DEPLOYMENT, name, version, spec={"x": random.Random(name).randbytes(50_000).hex()})
+    manifest["metadata"]["namespace"], manifest["metadata"]["uid"] = namespace, f"uid-{namespace}-{name}"
+    return manifest
+
+
+def test_a_namespace_takes_so_much_memory_and_no_more_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store_module, "MOST_BYTES", 1024 * 1024)
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, grown("other", 1, "elsewhere"))
+    for number in range(2, 100):
+        store.put(MODEL_DEPLOYMENT, grown(f"m{number}", number))
+
+    assert sum(len(owner.packed_spec) for key, owner in store.owners() if key.namespace == "shop") < 1024 * 1024
+    assert len(list(store.owners())) == 99, "everybody can be told"
+    assert "in namespace shop take more than 1 MiB" in store.observed(Key("shop", "m2")).too_much
+    assert store.observed(Key("elsewhere", "other")).too_much == ""
+    left_out = [each for each in store.unread() if each.too_much]
+    assert 60 < len(left_out) == caplog.text.count("has no room")
+
+    for number in range(2, 90):
+        store.remove(MODEL_DEPLOYMENT, f"uid-shop-m{number}")
+    for number in range(90, 100):
+        store.put(MODEL_DEPLOYMENT, grown(f"m{number}", 100 + number))
+    assert store.observed(Key("shop", "m99")).too_much == ""
+    assert list(store.unread()) == []
+
+
+def test_what_goes_is_no_memory_any_more() -> None:
+    store = Store()
+    for version in range(1, 20):
+        store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", version))
+        store.put(CONFIG, controlled(an_object(CONFIG, "c", version)))
+        store.put(POD, controlled(an_object(POD, "p", version), kind="ReplicaSet"))
+    for kind, name in ((CONFIG, "c"), (POD, "p"), (MODEL_DEPLOYMENT, "churn")):
+        store.remove(kind, f"uid-{name}")
+    assert store._bytes["shop"] == 0
+
+
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 300, 900])
+def test_a_spec_that_is_nested_too_deep_is_kept_without_that(depth: int, caplog: pytest.LogCaptureFixture) -> None:
+    nested: Any = 1
+    for _ in range(depth):
+        nested = [nested]
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 1, spec={"model": 1, "affinity": nested}))
+
+    owner = store.owner(CHURN)
+
+    assert owner
+    assert owner.spec["model"] == 1
+    if depth > 254:
+        assert "shop/churn cannot be read whole" in caplog.text

@@ -63,3 +63,18 @@ async def test_a_label_that_comes_and_goes_makes_no_watch_deaf(kube: ApiKube, na
         assert await watcher.listed_after(DEAF_AFTER_SECONDS) == []
 
     assert watcher.store.observed(Key(namespace, "churn")).child("ConfigMap", "c")
+
+
+@pytest.mark.parametrize("data", [{}, LARGE], ids=["small", "large"])
+async def test_no_watch_owes_word_of_what_claims_an_owner_that_there_is_not(
+    kube: ApiKube, namespace: str, data: dict[str, str]
+) -> None:
+    watcher = Watcher(kube, namespace)
+    await watcher.resync.fill_store()
+    forged = a_child(namespace, **data)
+    made = await kube.apply(CONFIG, forged)
+    watcher.event_sink.take(CONFIG, {"type": "ADDED", "object": cast("Any", made)})
+
+    for _ in range(4):
+        assert await watcher.listed_after(DEAF_AFTER_SECONDS) == []
+        assert not watcher.watch_health.is_waiting()

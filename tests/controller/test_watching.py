@@ -4,9 +4,9 @@ import inspect
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from kopf._cogs.clients import api, fetching
@@ -14,7 +14,9 @@ from kopf._cogs.clients import watching as kopf_watching
 
 from slipway.controller import watching
 from slipway.controller.kinds import DEPLOYMENT, POD, Kind
-from slipway.controller.watching import CANCELLING, TELLS_OF_TRIES, NoMemories, is_first_try, tell_of_lists
+from slipway.controller.kube import ForbiddenError, Kube, KubeError, NotFoundError, Page
+from slipway.controller.resync import KindsChangedError
+from slipway.controller.watching import CANCELLING, TELLS_OF_TRIES, NoMemories, is_first_try, take_over_lists
 
 
 def test_kopf_reads_what_watches_tell_by_the_library_that_we_gave_it_and_asks_no_more_of_it() -> None:
@@ -36,22 +38,73 @@ def test_each_watch_of_kopf_still_begins_with_that_list() -> None:
     assert "fetching.fetch_objs(" in inspect.getsource(kopf_watching.continuous_watch)
 
 
-async def test_what_a_watch_lists_as_it_begins_is_told_once_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fake_lists(**_: object) -> Any:
-        yield [{"metadata": {"uid": "a", "resourceVersion": "3"}}], "9"
-        yield [{"metadata": {"uid": "b", "resourceVersion": "4"}}], "9"
+class FakeLists:
+    """An API server that fails as often as it is told to, and then lists two pages."""
 
-    lists: list[tuple[Kind, str | None, Mapping[str, int], int]] = []
+    def __init__(self, *failures: KubeError) -> None:
+        self._failures = list(failures)
+
+    async def list(self, kind: Kind, namespace: str | None) -> AsyncIterator[Page]:
+        yield Page(items=[{"metadata": {"uid": "a", "resourceVersion": "3"}}], resource_version="9")
+        if self._failures:
+            raise self._failures.pop(0)
+        yield Page(items=[{"metadata": {"uid": "b", "resourceVersion": "4"}}], resource_version="9")
+
+
+async def chunks_of(plural: str, group: str = "") -> list[Any]:
+    resource: Any = SimpleNamespace(group=group, version="v1", plural=plural)
+    more: Any = {"settings": None, "logger": None, "namespace": "shop"}
+    return [chunk async for chunk in fetching.fetch_objs(resource=resource, **more)]
+
+
+@pytest.fixture
+def lists(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeLists], list[Any]]:
+    """What is told of lists while a watch begins."""
+
+    async def fake_lists(**_: object) -> Any:
+        yield ["kopf's own"], "7"
+
     monkeypatch.setattr(watching, "_fetch_objs", fake_lists)
     monkeypatch.setattr(fetching, "fetch_objs", fetching.fetch_objs)
-    tell_of_lists([POD, DEPLOYMENT], lambda *what: lists.append(what))
-    for group, plural in (("", "pods"), ("", "secrets")):
-        resource: Any = SimpleNamespace(group=group, version="v1", plural=plural)
-        more: Any = {"settings": None, "logger": None, "namespace": "shop"}
-        chunks = [chunk async for chunk, _ in fetching.fetch_objs(resource=resource, **more)]
-        assert len(chunks) == 2
+    monkeypatch.setattr(watching, "EndlessBackoffs", lambda: [0, 0, 0])
 
-    assert lists == [(POD, "shop", {"a": 3, "b": 4}, 9)]
+    def begin(kube: FakeLists) -> list[Any]:
+        told: list[Any] = []
+        take_over_lists(
+            [POD, DEPLOYMENT],
+            cast("Kube", kube),
+            lambda kind, manifest: told.append((kind, manifest["metadata"]["uid"])),
+            lambda *what: told.append(what),
+        )
+        return told
+
+    return begin
+
+
+async def test_what_a_watch_lists_as_it_begins_is_told_once_it_is_whole_and_kopf_gets_none_of_it(
+    lists: Callable[[FakeLists], list[Any]],
+) -> None:
+    told = lists(FakeLists())
+
+    assert await chunks_of("pods") == [((), "9")]
+    assert told == [(POD, "a"), (POD, "b"), (POD, "shop", {"a": 3, "b": 4}, 9)]
+    assert await chunks_of("secrets") == [(["kopf's own"], "7")]
+
+
+async def test_a_list_that_fails_is_made_again_and_a_part_of_one_is_no_list(
+    lists: Callable[[FakeLists], list[Any]],
+) -> None:
+    told = lists(FakeLists(KubeError(0, "NoAnswer", ""), ForbiddenError(403, "Forbidden", "")))
+
+    assert await chunks_of("pods") == [((), "9")]
+    assert [what for what in told if len(what) > 2] == [(POD, "shop", {"a": 3, "b": 4}, 9)]
+
+
+async def test_a_kind_that_is_gone_ends_the_watches(lists: Callable[[FakeLists], list[Any]]) -> None:
+    lists(FakeLists(NotFoundError(404, "NotFound", "")))
+
+    with pytest.raises(KindsChangedError, match="pods"):
+        await chunks_of("pods")
 
 
 def test_of_all_tries_of_a_request_that_fails_the_first_is_logged() -> None:

@@ -5,6 +5,7 @@ The rollout of an earlier form is the first example; the kind is any block, in a
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -372,3 +373,44 @@ def test_the_share_of_a_version_that_is_gone_goes_to_those_that_are_left() -> No
     assert traffic.without("b") == Traffic(service=frozenset("a"), shares={"a": 75, "c": 25})
     assert traffic.without("ac").shares == {"b": 100}
     assert traffic.without("abc") == Traffic()
+
+
+# -- what cannot be decided from
+
+
+def _too_deep(cluster: Simulator) -> None:
+    nested: Any = 1
+    for _ in range(101):
+        nested = {"x": nested}
+    cluster.spec["scheduling"] = {"affinity": nested}
+
+
+def _too_much(cluster: Simulator) -> None:
+    there = cluster.observed()
+    cluster.observed = lambda: replace(there, children={}, pods=(), too_much="the objects here take more")  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("breaks", "reason", "message"),
+    [
+        (_too_deep, "SpecInvalid", "spec.scheduling.affinity.x.x"),
+        (_too_much, "TooMuchStored", "the objects here take more: nothing is done here"),
+    ],
+)
+@pytest.mark.parametrize("state", [serving, starting, shifting])
+def test_what_cannot_be_read_whole_is_nothing_to_decide_from(
+    state: Callable[[], Simulator], breaks: Callable[[Simulator], None], reason: str, message: str
+) -> None:
+    cluster = state()
+    before, objects = cluster.status, dict(cluster.objects)
+    breaks(cluster)
+    plan = cluster.plan()
+    cluster.reconcile()
+
+    assert plan.actions == ()
+    assert cluster.objects == objects
+    kept = ("stable", "candidate", "revisions", "rollout", "lastNumber")
+    assert {name: cluster.status.get(name) for name in kept} == {name: before.get(name) for name in kept}
+    ready = cluster.condition("Ready")
+    assert message in ready["message"]
+    assert reason in {ready["reason"], cluster.condition("Stalled")["reason"]}

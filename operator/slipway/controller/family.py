@@ -1,34 +1,48 @@
 """A family: a ModelDeployment with everything that belongs to it, and the rule by which an object does."""
 
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from slipway.api.v1alpha1 import GROUP
+from slipway.controller import parsing
 from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SHARED_OBJECTS, Key, Kind
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest
-from slipway.core.observed.objects import Child
+from slipway.core.observed.objects import PACKED, Child
 from slipway.core.observed.pods import PodFacts, pod_facts
 
 LARGEST_STRANGER_BYTES: Final = 32 * 1024
 """Larger objects with our label that no ModelDeployment controls are not kept."""
+POD_BYTES: Final = 2048
+OBJECT_BYTES: Final = 1024
+"""Of any other object, beside its text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveOwner:
-    """A ModelDeployment as the API server had it last: `spec` and `status` as stored, whatever they hold."""
+    """A ModelDeployment as the API server had it last: spec and status as stored, whatever they hold."""
 
     uid: str
     generation: int
     resource_version: str
     deleting: bool
-    spec: Mapping[str, Any]
+    packed_spec: bytes = field(repr=False)
+    """It may have a megabyte, of which objects take twenty times as much."""
+    gateway: tuple[str, str] | None
+    """Namespace and name of the Gateway that its spec names."""
     status: Mapping[str, Any] | None
     request: str | None
     """The annotation by which people ask for something."""
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """Its spec as stored, without what is nested too deep."""
+        spec: Mapping[str, Any] = parsing.loads(zlib.decompress(self.packed_spec))
+        return spec
 
     @property
     def serves(self) -> bool:
@@ -65,6 +79,11 @@ def belonging_of(kind: Kind, meta: Mapping[str, Any]) -> Belonging:
     return Belonging(Key(meta["namespace"], label), stranger=kind is not POD or controller is None)
 
 
+def is_controlled_by(meta: Mapping[str, Any], uid: str) -> bool:
+    """Whether that very object controls this one. A name anybody may write; a uid has no second owner."""
+    return any(o.get("controller") and o.get("uid") == uid for o in meta.get("ownerReferences") or ())
+
+
 def _is_model_deployment(reference: Mapping[str, Any]) -> bool:
     group = str(reference.get("apiVersion")).partition("/")[0]
     return (group, reference.get("kind")) == (GROUP, MODEL_DEPLOYMENT.name)
@@ -97,15 +116,14 @@ class Family:
         member = self._member(kind, name)
         return member.uid if member else None
 
-    def keep(self, kind: Kind, manifest: Manifest) -> None:
+    def keep(self, kind: Kind, name: str, member: "Member") -> None:
         """Keep a member as it is now."""
-        name = manifest["metadata"]["name"]
-        if kind is MODEL_DEPLOYMENT:
-            self.owner = _live_owner(manifest)
-        elif kind is POD:
-            self.pods[name] = pod_facts(manifest)
+        if isinstance(member, LiveOwner):
+            self.owner = member
+        elif isinstance(member, PodFacts):
+            self.pods[name] = member
         else:
-            self.children[kind.name, name] = Child.of(manifest)
+            self.children[kind.name, name] = member
 
     def drop(self, kind: Kind, name: str) -> None:
         """Forget a member."""
@@ -131,20 +149,64 @@ class Family:
             return member.uid, status.get("readyReplicas"), status.get("availableReplicas")
         return (member.uid, member.resource_version) if kind in ROUTING else None
 
-    def _member(self, kind: Kind, name: str) -> LiveOwner | PodFacts | Child | None:
+    def _member(self, kind: Kind, name: str) -> "Member | None":
         if kind is MODEL_DEPLOYMENT:
             return self.owner
         return self.pods.get(name) if kind is POD else self.children.get((kind.name, name))
 
 
+Member = LiveOwner | PodFacts | Child
+
+
+def member_of(kind: Kind, manifest: Manifest) -> Member:
+    """Project a member. Whatever this raises, the object cannot be read."""
+    if kind is MODEL_DEPLOYMENT:
+        return _live_owner(manifest)
+    if kind is POD:
+        return pod_facts(manifest)
+    child = Child.of(manifest)
+    if _CUT in (zlib.decompress(child.text) if child.kind == PACKED else child.text):
+        raise ValueError(parsing.CUT)
+    return child
+
+
+def is_cut(member: Member) -> bool:
+    """Whether something that is kept was nested too deep to be kept whole."""
+    return isinstance(member, LiveOwner) and _CUT in zlib.decompress(member.packed_spec)
+
+
+def without_spec(member: Member) -> Member | None:
+    """What is kept at the least, so that there is somebody to tell: a ModelDeployment without its spec."""
+    return replace(member, packed_spec=_NO_SPEC) if isinstance(member, LiveOwner) else None
+
+
+def size_of(member: Member) -> int:
+    """Bytes of memory, about."""
+    if isinstance(member, PodFacts):
+        return POD_BYTES
+    return OBJECT_BYTES + len(member.packed_spec if isinstance(member, LiveOwner) else member.text)
+
+
+_CUT: Final = parsing.CUT.encode()
+_NO_SPEC: Final = zlib.compress(b"{}")
+
+
 def _live_owner(manifest: Manifest) -> LiveOwner:
-    meta = manifest["metadata"]
+    meta, spec = manifest["metadata"], manifest.get("spec") or {}
     return LiveOwner(
         uid=meta["uid"],
         generation=meta.get("generation", 1),
         resource_version=meta["resourceVersion"],
         deleting="deletionTimestamp" in meta,
-        spec=manifest.get("spec") or {},
+        packed_spec=zlib.compress(parsing.dumps(spec), 1),
+        gateway=_gateway_named(meta["namespace"], spec),
         status=manifest.get("status"),
         request=(meta.get("annotations") or {}).get(REQUEST),
     )
+
+
+def _gateway_named(namespace: str, spec: Mapping[str, Any]) -> tuple[str, str] | None:
+    match spec.get("traffic"):
+        case {"gateway": {"name": str(name), **rest}}:
+            return str(rest.get("namespace") or namespace), name
+    return None

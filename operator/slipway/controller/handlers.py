@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import kopf
 
@@ -10,6 +9,7 @@ from slipway.controller.kinds import MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store
 from slipway.controller.watch_health import WatchHealth
+from slipway.core.names import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +22,16 @@ class EventSink:
 
     def take(self, kind: Kind, event: kopf.RawEvent) -> None:
         """Take one raw event of a watch."""
-        manifest: dict[str, Any] = dict(event["object"])
+        self._take(kind, dict(event["object"]), is_gone=event["type"] == "DELETED")
+
+    def take_listed(self, kind: Kind, manifest: Manifest) -> None:
+        """Take one object of the listing with which a watch begins."""
+        self._take(kind, manifest, is_gone=False)
+
+    def _take(self, kind: Kind, manifest: Manifest, *, is_gone: bool) -> None:
         uid, version = manifest["metadata"]["uid"], int(manifest["metadata"]["resourceVersion"])
         before = self.store.vital_state(kind, uid)
-        if event["type"] == "DELETED":
+        if is_gone:
             self.watch_health.record_deletion(kind, uid)
             concerned = self.store.remove(kind, uid, version)
         else:

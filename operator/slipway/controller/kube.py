@@ -14,10 +14,10 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
-import orjson
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+from slipway.controller import parsing
 from slipway.controller.kinds import DEPLOYMENT, EVENT, Kind
 from slipway.core.names import FIELD_MANAGER, Manifest
 
@@ -33,6 +33,10 @@ and no later *apply* of the same manager takes one of them away again. tests/con
 """
 PAGE: Final = 250
 """Objects in one answer of a list: bounds memory, at 5 kB a pod about a megabyte."""
+PAGE_BYTES: Final = 8 * 1024 * 1024
+"""Of one answer of a list, where it has several objects: each may have a megabyte, and twenty times as much parsed."""
+FEWER: Final = 8
+"""What a page's number of objects is divided by where they are that large, and multiplied by where they are not."""
 
 APPLY: Final = "application/apply-patch+yaml; charset=utf-8"
 """With the charset the client library sends our own text (see `yaml_text`), and does not write one itself."""
@@ -148,18 +152,29 @@ class ApiKube:
 
     async def list(self, kind: Kind, namespace: str | None) -> AsyncIterator[Page]:
         """See Kube."""
-        selector = {"labelSelector": kind.selector} if kind.selector else {}
-        query = {"limit": str(PAGE), **selector}
-        more = True
+        query = {"labelSelector": kind.selector} if kind.selector else {}
+        limit, more = PAGE, True
         while more:
-            answer = await self._call("list", kind, method="GET", path=kind.path(namespace), query=query)
+            query["limit"] = str(limit)
+            try:
+                answer = await self._page(kind, namespace, query, most_bytes=PAGE_BYTES if limit > 1 else None)
+            except TooLargeError:
+                limit = max(1, limit // FEWER)
+                continue
             meta, items = answer["metadata"], answer.get("items") or []
             for item in items:  # lists leave these two out of their items
                 item["apiVersion"], item["kind"] = kind.api_version, kind.name
             yield Page(items=items, resource_version=meta["resourceVersion"])
             del answer, items  # tens of megabytes, which need not wait for the next page with us
+            limit = min(PAGE, limit * FEWER)
             more = bool(following := meta.get("continue"))
             query["continue"] = following
+
+    async def _page(
+        self, kind: Kind, namespace: str | None, query: Mapping[str, str], *, most_bytes: int | None
+    ) -> Manifest:
+        path = kind.path(namespace)
+        return await self._call("list", kind, method="GET", path=path, query=query, most_bytes=most_bytes)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Manifest:
         """See Kube."""
@@ -259,18 +274,20 @@ class ApiKube:
         body: Manifest | Sequence[Manifest] | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = JSON,
+        most_bytes: int | None = None,
     ) -> Manifest:
         code = 0
         try:
             async with self._slots:
-                code, headers, text = await self._exchange(method, path, body, query or {}, content_type)
+                code, headers, text = await self._exchange(
+                    method, path, body, query or {}, content_type, most_bytes=most_bytes
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(0, "NoAnswer", repr(error), call=f"{method} {path}") from error
         finally:
             self._calls(verb=verb, kind=kind.name, code=code)
         if 200 <= code < 300:
-            answer: Manifest = orjson.loads(text)
-            return answer
+            return _object(text, f"{method} {path}")
         raise _error(code, headers, text, f"{method} {path}")
 
     async def _exchange(
@@ -280,6 +297,8 @@ class ApiKube:
         body: Manifest | Sequence[Manifest] | None,
         query: Mapping[str, str],
         content_type: str,
+        *,
+        most_bytes: int | None,
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._client.user_agent}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
@@ -287,7 +306,36 @@ class ApiKube:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         sent = yaml_text(body) if content_type == APPLY else body
         response = await self._client.call_api(method, url, headers, sent, _request_timeout=timeout)
-        return response.status, response.headers, await response.read()
+        return response.status, response.headers, await _read(response.response, most_bytes)
+
+
+class TooLargeError(Exception):
+    """An answer is larger than it may be here."""
+
+
+async def _read(response: aiohttp.ClientResponse, most_bytes: int | None) -> bytes:
+    """The whole answer; TooLargeError as soon as it is larger than it may be."""
+    if most_bytes is None:
+        return await response.read()
+    chunks, length = [], 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > most_bytes:
+            response.close()
+            raise TooLargeError
+    return b"".join(chunks)
+
+
+def _object(text: bytes, call: str) -> Manifest:
+    """The object in an answer; KubeError where what stands in between has answered something else."""
+    try:
+        answer = parsing.loads(text)
+    except ValueError as error:
+        raise KubeError(0, "NoAnswer", f"what answers is no API server: {error}", call=call) from error
+    if not isinstance(answer, dict):
+        raise KubeError(0, "NoAnswer", "what answers is no API server: it sends no object", call=call)
+    return answer
 
 
 def yaml_text(body: Any) -> str:
@@ -319,7 +367,7 @@ _FORCE: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 def _error(code: int, headers: Mapping[str, str], text: bytes, call: str) -> KubeError:
     """The error for an answer: Kubernetes says why in a Status object; what stands in between may answer anything."""
     try:
-        status: dict[str, Any] = orjson.loads(text)
+        status: dict[str, Any] = parsing.loads(text)
         reason, message = str(status.get("reason") or "Unknown"), str(status.get("message") or "")
     except (ValueError, AttributeError):
         reason, message = "Unknown", text[:200].decode(errors="replace")

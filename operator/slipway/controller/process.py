@@ -77,7 +77,8 @@ class Operator:
         watch_health: WatchHealth,
     ) -> None:
         clock = asyncio.get_running_loop().time
-        self._settings, self._telemetry, self._store, self._watch_health = settings, telemetry, store, watch_health
+        self._settings, self._kube, self._telemetry = settings, kube, telemetry
+        self._store, self._watch_health = store, watch_health
         self._queue: WorkQueue[Key] = WorkQueue()
         telemetry.queue_depth.set_function(lambda: len(self._queue))
         self._election = Election(
@@ -131,7 +132,13 @@ class Operator:
                 kinds = self._resync.kinds
                 event_sink = EventSink(store=self._store, queue=self._queue, watch_health=self._watch_health)
                 await watch(
-                    registry_for(kinds, event_sink), kinds, self._settings.namespaces, event_sink.take_listing, stop
+                    registry_for(kinds, event_sink),
+                    kinds,
+                    self._settings.namespaces,
+                    kube=self._kube,
+                    on_listed=event_sink.take_listed,
+                    on_listing=event_sink.take_listing,
+                    stop=stop,
                 )
 
     async def _pass(self, key: Key) -> datetime | None:

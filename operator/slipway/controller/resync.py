@@ -15,11 +15,12 @@ from typing import Final
 
 from slipway.controller.coverage import Gap, Place
 from slipway.controller.family import belonging_of
-from slipway.controller.kinds import MODEL_DEPLOYMENT, Key, Kind
+from slipway.controller.kinds import CHILDREN, MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store, versions
 from slipway.controller.watch_health import DEAF_AFTER_SECONDS, WatchHealth
+from slipway.core.names import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +61,16 @@ class Resync:
 
     async def fill_store(self) -> None:
         """Fill the store, waiting until everything that decisions need is listed in one namespace at least."""
+        first, others = _parted(self.kinds)
+        for kind in first:
+            await self._list_everywhere(kind)
         async with asyncio.TaskGroup() as group:  # while we read one kind's page the API server writes another's
-            for kind in self.kinds:
+            for kind in others:
                 group.create_task(self._list_everywhere(kind), name=f"first listing of {kind.plural}")
         while not self._may_begin():
             await asyncio.sleep(RETRY_SECONDS)
             for gap in self._coverage.gaps():
-                await self._list(gap.kind, gap.namespace)
+                await self._list_again(gap)
         self.kinds = tuple(kind for kind in self.kinds if kind.without is None or self._is_listed(kind))
         self._store.synced = True
         for key, _ in self._store.owners():
@@ -97,7 +101,7 @@ class Resync:
         while True:
             await asyncio.sleep(self._until_next_try())
             for gap in self._coverage.gaps():
-                if gap.next_at <= self._clock() and await self._list(gap.kind, gap.namespace):
+                if gap.next_at <= self._clock() and await self._list_again(gap):
                     self._closed(gap)
 
     async def look_elsewhere(self) -> None:
@@ -113,6 +117,15 @@ class Resync:
         for place in self._places(kind):
             if not self._coverage.has_gap(kind, place):
                 await self._list(kind, place)
+
+    async def _list_again(self, gap: Gap) -> bool:
+        """Try a gap again. What was listed before it was known whose it is gets listed once more."""
+        is_listed = await self._list(gap.kind, gap.namespace)
+        if is_listed and gap.kind is MODEL_DEPLOYMENT:
+            for kind in self.kinds:
+                if kind in CHILDREN and not self._coverage.has_gap(kind, gap.namespace):
+                    await self._list(kind, gap.namespace)
+        return is_listed
 
     async def _list(self, kind: Kind, place: Place) -> bool:
         """Bring the store in step with one listing. Answers whether there was one."""
@@ -136,7 +149,7 @@ class Resync:
         async for page in self._kube.list(kind, place):
             version = int(page.resource_version)
             listed |= versions(page.items)
-            owed = versions(m for m in page.items if self._is_owed(kind, m["metadata"]))
+            owed = versions(m for m in page.items if self._is_owed(kind, m))
             news |= {uid: v for uid, v in owed.items() if self._store.version(kind, uid) < v}
             ours |= owed
             for manifest in page.items:
@@ -145,11 +158,13 @@ class Resync:
         concerned |= self._store.evict(kind, place, listed, version)
         self._watch_health.record_listing(kind, ours, news, self._clock(), namespace=place)
 
-    def _is_owed(self, kind: Kind, meta: dict[str, object]) -> bool:
-        """Whether a watch owes word of an object: in namespaces that are watched, of all that strangers do not make."""
+    def _is_owed(self, kind: Kind, manifest: Manifest) -> bool:
+        """Whether a watch owes word of an object: in namespaces that are watched, of all that is kept and no
+        stranger makes."""
+        meta = manifest["metadata"]
         namespace = meta.get("namespace")
         watched = namespace is None or None in self._namespaces or namespace in self._namespaces
-        return watched and not belonging_of(kind, meta).stranger
+        return watched and not belonging_of(kind, meta).stranger and self._store.keeps(kind, manifest)
 
     def _places(self, kind: Kind) -> tuple[Place, ...]:
         return self._namespaces if kind.namespaced and not kind.everywhere else (None,)
@@ -185,6 +200,11 @@ class Resync:
     def _until_next_try(self) -> float:
         soonest = min((gap.next_at for gap in self._coverage.gaps()), default=self._clock() + RETRY_SECONDS)
         return min(RETRY_SECONDS, max(0.1, soonest - self._clock()))
+
+
+def _parted(kinds: Sequence[Kind]) -> tuple[list[Kind], list[Kind]]:
+    """ModelDeployments first: of what is no child of theirs little is kept."""
+    return [k for k in kinds if k is MODEL_DEPLOYMENT], [k for k in kinds if k is not MODEL_DEPLOYMENT]
 
 
 def _in(place: Place) -> str:

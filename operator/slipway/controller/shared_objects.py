@@ -12,10 +12,10 @@ from slipway.core.names import Manifest
 from slipway.core.observed.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_class_facts, gateway_facts
 from slipway.core.observed.nodes import NodeFacts, node_facts
 
-Specs = Iterable[tuple[Key, Mapping[str, Any]]]
-"""Each ModelDeployment's spec as it is stored, whatever it holds."""
 Address = tuple[str, str]
 """Namespace and name."""
+Named = Iterable[tuple[Key, Address | None]]
+"""The Gateway that each ModelDeployment names."""
 
 _PROJECTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     NODE.name: node_facts,
@@ -51,18 +51,18 @@ class SharedObjects:
         """The uid of the object that has this name now."""
         return self._uids.get((kind.name, namespace, name))
 
-    def keep(self, kind: Kind, manifest: Manifest, specs: Specs) -> frozenset[Key]:
+    def keep(self, kind: Kind, manifest: Manifest, named: Named) -> frozenset[Key]:
         """Keep an object as it is now. Answers the ModelDeployments that it concerns."""
         meta = manifest["metadata"]
         self._uids[kind.name, meta.get("namespace"), meta["name"]] = meta["uid"]
-        return self._put(kind, meta.get("namespace"), meta["name"], _PROJECTIONS[kind.name](manifest), specs)
+        return self._put(kind, meta.get("namespace"), meta["name"], _PROJECTIONS[kind.name](manifest), named)
 
-    def drop(self, kind: Kind, namespace: str | None, name: str, specs: Specs) -> frozenset[Key]:
+    def drop(self, kind: Kind, namespace: str | None, name: str, named: Named) -> frozenset[Key]:
         """Drop an object that is gone. Answers the ModelDeployments that it concerns."""
         del self._uids[kind.name, namespace, name]
-        return self._put(kind, namespace, name, None, specs)
+        return self._put(kind, namespace, name, None, named)
 
-    def _put(self, kind: Kind, namespace: str | None, name: str, facts: Any, specs: Specs) -> frozenset[Key]:
+    def _put(self, kind: Kind, namespace: str | None, name: str, facts: Any, named: Named) -> frozenset[Key]:
         by_address, address = self._facts[kind.name], (namespace, name) if kind is GATEWAY else name
         if by_address.get(address) == facts:
             return frozenset()
@@ -76,12 +76,4 @@ class SharedObjects:
         changed = (
             {address} if kind is GATEWAY else {k for k, gateway in self._gateways.items() if gateway.class_name == name}
         )
-        return frozenset(key for key, spec in specs if _named(key, spec) in changed)
-
-
-def _named(key: Key, spec: Mapping[str, Any]) -> Address | None:
-    """The Gateway that a spec names."""
-    match spec.get("traffic"):
-        case {"gateway": {"name": str(name), **rest}}:
-            return str(rest.get("namespace") or key.namespace), name
-    return None
+        return frozenset(key for key, gateway in named if gateway in changed)

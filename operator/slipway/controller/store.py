@@ -2,21 +2,34 @@
 
 Objects are projected on the way in (thousands of pods in tens of megabytes) and grouped by the ModelDeployment that
 they belong to. No version older than the stored one ever comes in, whoever brings it. Anybody may make objects that
-carry our label: of those only a few small ones are kept in a namespace.
+carry our label: of those that no ModelDeployment owns only a few small ones are kept in a namespace, and of the others
+so many bytes. Of what is not kept or cannot be read the version is: it is no news, and the watch owes nothing of it.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from types import MappingProxyType
 from typing import Any, Final
 
 from slipway.controller.coverage import Coverage
-from slipway.controller.family import Belonging, Family, LiveOwner, belonging_of, is_small
-from slipway.controller.kinds import DEPLOYMENT, Key, Kind
+from slipway.controller.family import (
+    Belonging,
+    Family,
+    LiveOwner,
+    belonging_of,
+    is_controlled_by,
+    is_cut,
+    is_small,
+    member_of,
+    size_of,
+    without_spec,
+)
+from slipway.controller.kinds import CHILDREN, DEPLOYMENT, Key, Kind
 from slipway.controller.shared_objects import SharedObjects
+from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import Manifest
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.observed.objects import Observed
@@ -25,6 +38,8 @@ log = logging.getLogger(__name__)
 
 MOST_STRANGERS: Final = 100
 """Objects kept in a namespace that carry our label and that no ModelDeployment controls."""
+MOST_BYTES: Final = 96 * 1024 * 1024
+"""Kept of a namespace. A thousand ModelDeployments with all their children and histories have 60 MB."""
 MOST_BURIED: Final = 50_000
 """Deletions remembered at a time: as many as a thousand ModelDeployments leave behind, several times over."""
 
@@ -37,6 +52,18 @@ class _Place:
     belonging: Belonging
     name: str
     version: int
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An object of which nothing, or not all, is kept."""
+
+    kind: Kind
+    namespace: str | None
+    name: str
+    too_much: bool
+    """There is no room for it; else it cannot be read."""
 
 
 class Store:
@@ -50,6 +77,9 @@ class Store:
         self._shared_objects = SharedObjects()
         self._places: dict[str, dict[str, _Place]] = {}
         self._strangers: Counter[str | None] = Counter()
+        self._bytes: Counter[str | None] = Counter()
+        self._unread: dict[str, Unread] = {}
+        self._without_room: Counter[str | None] = Counter()
         self._buried: dict[str, float] = {}
         self._buried_before: dict[str, float] = {}
 
@@ -76,6 +106,7 @@ class Store:
             unlisted=unlisted,
             blind=self.coverage.why_blind(key.namespace),
             gateways=self._shared_objects.gateways(unknown | unlisted),
+            too_much=self._too_much(key.namespace),
         )
 
     def vital_state(self, kind: Kind, uid: str) -> tuple[Any, ...] | None:
@@ -93,6 +124,16 @@ class Store:
         place = self._places.get(kind.name, {}).get(uid)
         return place.version if place else -1
 
+    def unread(self) -> Iterable[Unread]:
+        """Objects of which nothing, or not all, is kept."""
+        return self._unread.values()
+
+    def keeps(self, kind: Kind, manifest: Manifest) -> bool:
+        """Whether the object is kept, or would be."""
+        meta = manifest["metadata"]
+        is_kept = meta["uid"] in self._places.get(kind.name, {})
+        return self._has_room(kind, self._belonging(kind, meta), manifest, is_kept=is_kept)
+
     # -- learning
 
     def put(self, kind: Kind, manifest: Manifest) -> frozenset[Key]:
@@ -104,7 +145,7 @@ class Store:
         # The version at which an object lost the label that a watch selects by is one that it still has.
         if version < self._gone_at(uid) or (kept and kept.version >= version):
             return frozenset()
-        belonging = belonging_of(kind, meta)
+        belonging = self._belonging(kind, meta)
         moved = kept is not None and kept.belonging != belonging  # somebody changed our label, or whose it is
         concerned = self._take_out(kind, uid) if moved else frozenset()
         if not self._has_room(kind, belonging, manifest, is_kept=kept is not None and not moved):
@@ -167,18 +208,69 @@ class Store:
         few = is_kept or self._strangers[manifest["metadata"].get("namespace")] < MOST_STRANGERS
         return belonging.key is not None and few and is_small(manifest)
 
+    def _belonging(self, kind: Kind, meta: Mapping[str, Any]) -> Belonging:
+        belonging = belonging_of(kind, meta)
+        if belonging.stranger or belonging.key is None or kind not in CHILDREN:
+            return belonging
+        owner = self.owner(belonging.key)
+        return belonging._replace(stranger=owner is None or not is_controlled_by(meta, owner.uid))
+
     def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> frozenset[Key]:
         """Project an object. Answers whom it concerns. What cannot be read is left out: anybody may write it."""
-        nodes = self._shared_objects.nodes
+        nodes, uid = self._shared_objects.nodes, manifest["metadata"]["uid"]
         try:
             if key is None:
-                return self._shared_objects.keep(kind, manifest, self._specs()) | self._wait_for_a_node(nodes)
-            self._families.setdefault(key, Family()).keep(kind, manifest)
+                concerned = self._shared_objects.keep(kind, manifest, self._gateways())
+                self._read(uid)
+                return concerned | self._wait_for_a_node(nodes)
+            self._keep_member(kind, key, manifest)
         # The boundary to whatever an API server may store.
         except Exception as error:  # noqa: BLE001
-            meta = manifest["metadata"]
-            log.warning("%s %s/%s cannot be read: %r", kind.name, meta.get("namespace"), meta["name"], error)
+            self._not_read(kind, manifest, f"cannot be read: {error!r}")
         return frozenset({key} if key else ())
+
+    def _keep_member(self, kind: Kind, key: Key, manifest: Manifest) -> None:
+        meta, family = manifest["metadata"], self._families.setdefault(key, Family())
+        uid, name = meta["uid"], meta["name"]
+        member = member_of(kind, manifest)
+        if size_of(member) > MOST_BYTES - self._bytes[key.namespace]:
+            self._not_read(kind, manifest, f"has no room: {self._too_much_for(key.namespace)}", too_much=True)
+            least = without_spec(member)
+            if least is None:
+                return
+            member = least
+        elif is_cut(member):
+            self._not_read(kind, manifest, "cannot be read whole: its spec is nested too deep")
+        else:
+            self._read(uid)
+        family.keep(kind, name, member)
+        self._places[kind.name][uid] = replace(self._places[kind.name][uid], size=size_of(member))
+        self._bytes[key.namespace] += size_of(member)
+
+    def _not_read(self, kind: Kind, manifest: Manifest, why: str, *, too_much: bool = False) -> None:
+        """Record an object that is not kept, or not whole. Each is logged once, however often somebody writes it."""
+        meta = manifest["metadata"]
+        unread = Unread(kind, meta.get("namespace"), meta["name"], too_much)
+        if self._unread.get(meta["uid"]) == unread:
+            return
+        log.warning("%s %s/%s %s", kind.name, unread.namespace, unread.name, why)
+        self._read(meta["uid"])
+        self._unread[meta["uid"]] = unread
+        self._without_room[unread.namespace] += too_much
+
+    def _read(self, uid: str) -> None:
+        before = self._unread.pop(uid, None)
+        if before:
+            self._without_room[before.namespace] -= before.too_much
+
+    def _too_much(self, namespace: str) -> str:
+        return self._too_much_for(namespace) if self._without_room[namespace] > 0 else ""
+
+    def _too_much_for(self, namespace: str) -> str:
+        return (
+            f"the objects with the label {OWNER_LABEL} in namespace {namespace} take more than "
+            f"{MOST_BYTES // 1024**2} MiB of the operator's memory"
+        )
 
     def _wait_for_a_node(self, before: tuple[NodeFacts, ...]) -> frozenset[Key]:
         """Those with a pod that no node fits, where nodes have changed: their message says what the nodes have."""
@@ -187,8 +279,8 @@ class Store:
         waiting = ((key, family.pods.values()) for key, family in self._families.items())
         return frozenset(key for key, pods in waiting if any(pod.unschedulable is not None for pod in pods))
 
-    def _specs(self) -> Iterator[tuple[Key, Mapping[str, Any]]]:
-        return ((key, owner.spec) for key, owner in self.owners())
+    def _gateways(self) -> Iterator[tuple[Key, tuple[str, str] | None]]:
+        return ((key, owner.gateway) for key, owner in self.owners())
 
     def _incumbent(self, kind: Kind, key: Key | None, meta: Mapping[str, Any]) -> str | None:
         """The uid of the object that has this name now."""
@@ -204,18 +296,20 @@ class Store:
 
     def _forget(self, kind: Kind, uid: str) -> _Place | None:
         place = self._places.get(kind.name, {}).pop(uid, None)
-        if place and place.belonging.stranger:
-            self._strangers[place.namespace] -= 1
+        if place:
+            self._strangers[place.namespace] -= place.belonging.stranger
+            self._bytes[place.namespace] -= place.size
         return place
 
     def _take_out(self, kind: Kind, uid: str) -> frozenset[Key]:
         place = self._forget(kind, uid)
+        self._read(uid)
         if place is None:
             return frozenset()
         key = place.belonging.key
         if key is None:
             nodes = self._shared_objects.nodes
-            concerned = self._shared_objects.drop(kind, place.namespace, place.name, self._specs())
+            concerned = self._shared_objects.drop(kind, place.namespace, place.name, self._gateways())
             return concerned | self._wait_for_a_node(nodes)
         family = self._families[key]
         if family.uid(kind, place.name) == uid:  # not where it could not be read and another has its name

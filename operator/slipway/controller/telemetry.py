@@ -112,6 +112,7 @@ class _StoreCollector(Collector):
             lag.add_metric([name], seconds)
         yield lag
         yield self._unlisted()
+        yield self._unread()
         yield from self._model_deployments()
         yield from _each_model_deployment([(key, owner.status or {}) for key, owner in self._store.owners()])
 
@@ -125,6 +126,18 @@ class _StoreCollector(Collector):
             if not gap.missing:
                 unlisted.add_metric([gap.kind.name, gap.namespace or "*", gap.error.reason], 1)
         return unlisted
+
+    def _unread(self) -> Metric:
+        unread = GaugeMetricFamily(
+            "slipway_unread_objects",
+            "Objects of which nothing or not all is kept, by kind, namespace and why: Unreadable, TooMuchStored. The "
+            "log has their names.",
+            labels=["kind", "namespace", "why"],
+        )
+        counts = Tally((each.kind.name, each.namespace or "", each.too_much) for each in self._store.unread())
+        for (kind, namespace, too_much), count in counts.items():
+            unread.add_metric([kind, namespace, "TooMuchStored" if too_much else "Unreadable"], count)
+        return unread
 
     def _model_deployments(self) -> Iterable[Metric]:
         phases: Tally[str] = Tally()

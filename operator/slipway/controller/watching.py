@@ -8,24 +8,27 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import aiohttp
 import kopf
-import orjson
 from kopf._cogs.clients import api, fetching
 from kopf._cogs.clients.errors import APINotFoundError
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
+from slipway.controller import parsing
 from slipway.controller.kinds import Kind
+from slipway.controller.kube import Kube, KubeError, NotFoundError
 from slipway.controller.resync import KindsChangedError
 from slipway.controller.store import versions
 from slipway.core.names import Manifest
 
-# By the standard library reading watch events is a fifth of the operator's work in a burst. `loads` is all that
-# this module of kopf's asks of it.
-api.json = orjson  # type: ignore[attr-defined]
+# The standard library's takes a fifth of the operator's work in a burst, and ends the process where somebody nests
+# lists a thousand deep. `loads` is all that this module of kopf's asks of it.
+api.json = parsing  # type: ignore[attr-defined]
+
+log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF_SECONDS: Final = 15
 TELLS_OF_TRIES: Final = "kopf._cogs.clients.watching"
@@ -99,7 +102,6 @@ def settings_for(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
     settings.networking.error_backoffs = EndlessBackoffs()
     settings.queueing.idle_timeout = 0.05  # a worker keeps its raw event that long: 372 → 64 MB at 8,000 pods
     settings.queueing.worker_limit = None  # a limit's slots are held for the idle timeout
-    settings.watching.chunk_size = 100  # eleven kinds are listed at the same time, each chunk as Python objects
     for kind in kinds:
         if kind.selector:
             settings.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
@@ -108,26 +110,51 @@ def settings_for(kinds: Sequence[Kind]) -> kopf.OperatorSettings:
 
 OnListing = Callable[[Kind, str | None, Mapping[str, int], int], None]
 """Called with each list with which a watch begins: kind, namespace, version by uid, and the list's own version."""
+OnListed = Callable[[Kind, Manifest], None]
+"""Called with each object of such a list."""
 
 _fetch_objs = fetching.fetch_objs
 
 
-def tell_of_lists(kinds: Sequence[Kind], on_listing: OnListing) -> None:
-    """Have `on_listing` called with the list whenever a watch begins, at the start or after the API server's 410: kopf
-    reports what came and changed since the last event, and not what went."""
+def take_over_lists(kinds: Sequence[Kind], kube: Kube, on_listed: OnListed, on_listing: OnListing) -> None:
+    """Have kopf's watches begin with lists of ours, whenever they begin: at the start or after the API server's 410.
+
+    kopf reads a hundred objects at a time, however large, keeps each until a task of its own has taken it, and reports
+    what came and changed since the last event, and not what went. Of ours it gets nothing but the version."""
     by_address = {(kind.group, kind.version, kind.plural): kind for kind in kinds}
 
     async def fetch_objs(*, resource: Any, namespace: Any, **more: Any) -> AsyncIterator[tuple[Any, str]]:
-        listed: dict[str, int] = {}
-        version = "0"
-        async for chunk, version in _fetch_objs(resource=resource, namespace=namespace, **more):
-            listed |= versions(cast("Collection[Manifest]", chunk))
-            yield chunk, version
         kind = by_address.get((resource.group, resource.version, resource.plural))
-        if kind:
-            on_listing(kind, namespace, listed, int(version))
+        if kind is None:
+            async for chunk, version in _fetch_objs(resource=resource, namespace=namespace, **more):
+                yield chunk, version
+            return
+        yield (), await _list(kube, kind, namespace, on_listed, on_listing)
 
     fetching.fetch_objs = fetch_objs
+
+
+async def _list(kube: Kube, kind: Kind, namespace: str | None, on_listed: OnListed, on_listing: OnListing) -> str:
+    """List until it succeeds. Answers the list's version."""
+    for delay in EndlessBackoffs():
+        listed: dict[str, int] = {}
+        version = "0"
+        try:
+            async for page in kube.list(kind, namespace):
+                version = page.resource_version
+                listed |= versions(page.items)
+                for manifest in page.items:
+                    on_listed(kind, manifest)
+                del page
+        except NotFoundError as error:
+            raise KindsChangedError(f"The cluster knows no {kind.plural} any more") from error
+        except KubeError as error:
+            log.log(logging.INFO if delay > 1 else logging.WARNING, "A watch waits for its list: %s", error)
+            await asyncio.sleep(delay)
+        else:
+            on_listing(kind, namespace, listed, int(version))
+            return version
+    raise AssertionError("backoffs have no end")
 
 
 class WatchesEndedError(Exception):
@@ -144,6 +171,9 @@ async def watch(
     registry: kopf.OperatorRegistry,
     kinds: Sequence[Kind],
     namespaces: Sequence[str],
+    *,
+    kube: Kube,
+    on_listed: OnListed,
     on_listing: OnListing,
     stop: asyncio.Event,
 ) -> None:
@@ -153,7 +183,7 @@ async def watch(
     for name in TELL_OF_TASKS:
         logging.getLogger(name).addFilter(_tells_more_than_a_lost_kind)
     logging.getLogger(TELLS_OF_TRIES).addFilter(is_first_try)
-    tell_of_lists(kinds, on_listing)
+    take_over_lists(kinds, kube, on_listed, on_listing)
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry,
@@ -181,7 +211,7 @@ def _plural(error: APINotFoundError) -> str:
 def _tells_more_than_a_lost_kind(record: logging.LogRecord) -> bool:
     """Each watch of a kind that is gone fails, at some length; that the kind is gone is said once, by `main`. And where
     kopf means to cancel a request that is under way then, it trips over an assertion; the request ends all the same."""
-    lost = record.exc_info and isinstance(record.exc_info[1], APINotFoundError)
+    lost = record.exc_info and isinstance(record.exc_info[1], APINotFoundError | KindsChangedError)
     return not (lost or CANCELLING in record.getMessage())
 
 

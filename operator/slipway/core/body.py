@@ -43,3 +43,15 @@ def instant(value: Any) -> datetime | None:
 def conditions(value: Any) -> Sequence[Mapping[str, Any]]:
     """Conditions, of which type and status can be relied on."""
     return [each for each in mappings(value) if "type" in each and "status" in each]
+
+
+def place_deeper_than(value: Any, levels: int) -> str | None:
+    """The path of something that is nested deeper than so many levels, as far as people need it to find that."""
+    inside: list[tuple[Any, int, str]] = [(value, 0, "")]
+    while inside:
+        each, level, path = inside.pop()
+        if level > levels:
+            return path
+        within_ = each.items() if isinstance(each, Mapping) else enumerate(each) if isinstance(each, list) else ()
+        inside += [(part, level + 1, path if level > 3 else f"{path}.{name}".lstrip(".")) for name, part in within_]
+    return None

@@ -6,12 +6,13 @@ Pure and replayable: the same facts give the same plan, and a plan that was carr
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.status import RevisionState
+from slipway.core.body import place_deeper_than
 from slipway.core.desired.rendered import rendered
 from slipway.core.desired.routing import traffic_of
 from slipway.core.desired.state import desired_state
@@ -52,11 +53,15 @@ def decide(
         status or {}
     )  # for the rest: rollout/recovery.py, and what the cluster holds
     if observed.blind:
-        return _nothing_done(before, finding(Reason.FORBIDDEN, f"{observed.blind}; {NOT_GRANTED}"), owner, now)
+        return _left_as_is(before, finding(Reason.FORBIDDEN, f"{observed.blind}; {NOT_GRANTED}"), owner, now)
+    if observed.too_much:
+        return _left_as_is(before, _too_much(observed), owner, now)
+    if path := place_deeper_than(spec, DEEPEST):
+        return _left_as_is(before, _too_deep(path), owner, now)
     try:
         parsed = ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
-        return _spec_invalid(before, error, owner, now)
+        return _left_as_is(before, _invalid(error), owner, now)
     ask = ask_of(parsed)
     adopted, stored = observed.adopted(owner), bounded(before, parsed, now)
     return _decide(
@@ -64,22 +69,35 @@ def decide(
     )
 
 
-def _spec_invalid(before: ModelDeploymentStatus, error: ValidationError, owner: Owner, now: datetime) -> Plan:
-    """A spec that this version cannot read. What serves is left exactly as it is."""
+DEEPEST: Final = 100
+"""Levels of a spec. Kubernetes' own objects have a dozen; what is rendered from it has a few more, and JSON is written
+254 deep."""
+
+
+def _invalid(error: ValidationError) -> Finding:
     first = error.errors(include_url=False)[0]
     path = ".".join(("spec", *(str(part) for part in first["loc"])))
-    invalid = finding(Reason.SPEC_INVALID, f"{path}: {first['msg']}; correct the field and apply again")
-    return _nothing_done(before, invalid, owner, now)
+    return finding(Reason.SPEC_INVALID, f"{path}: {first['msg']}; correct the field and apply again")
 
 
-def _nothing_done(before: ModelDeploymentStatus, problem: Finding, owner: Owner, now: datetime) -> Plan:
-    """The status says why; what serves is left exactly as it is."""
+def _too_deep(path: str) -> Finding:
+    message = f"spec.{path}: is nested deeper than {DEEPEST} levels; correct the field and apply again"
+    return finding(Reason.SPEC_INVALID, message)
+
+
+def _too_much(observed: Observed) -> Finding:
+    message = f"{observed.too_much}: nothing is done here until some of them are deleted"
+    return finding(Reason.TOO_MUCH_STORED, message)
+
+
+def _left_as_is(before: ModelDeploymentStatus, found: Finding, owner: Owner, now: datetime) -> Plan:
+    """What cannot be read, or not whole, is nothing to decide from. What serves is left exactly as it is."""
     serving = next((r for r in before.revisions if r.state is RevisionState.STABLE), None)
     summary = Summary(
         serving=serving.version if serving else None,
         available=serving.available if serving else 0,
         wanted=serving.replicas if serving else 0,
-        finding=problem,
+        finding=found,
         stalled=True,
     )
     status = before.evolve(

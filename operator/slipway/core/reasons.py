@@ -301,6 +301,15 @@ class Reason(StrEnum):
             "back is taken up by itself"
         ),
     )
+    TOO_MUCH_STORED = (
+        "TooMuchStored",
+        About.WORLD,
+        (
+            "the objects of this namespace that are ModelDeployments, or belong to one, take more of the operator's "
+            "memory than one namespace may have. Nothing is decided from a part of them: what serves is left as it is"
+        ),
+        "delete what is not needed; objects with Slipway's label that nobody needs first",
+    )
     WRITE_FAILED = (
         "WriteFailed",
         About.WORLD,

@@ -151,6 +151,8 @@ class Observed:
     """Kinds that the operator may not list."""
     blind: str | None = None
     """Why nothing can be decided, in words: kinds that no decision can do without were never listed."""
+    too_much: str = ""
+    """Why not everything that is there is shown here, in words; empty where it is."""
     gateways: Gateways = field(default_factory=Gateways)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
