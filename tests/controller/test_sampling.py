@@ -1,6 +1,7 @@
 """Looks: pods that answer and pods that do not, one look at a time, and what is kept of them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -11,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from slipway.api.v1alpha1.analysis import Analysis, AnalysisPhase
+from slipway.api.v1alpha1.analysis import Analysis, AnalysisPhase, Metric
 from slipway.controller import sampling
 from slipway.controller.http import client
 from slipway.controller.kinds import Key
@@ -19,8 +20,8 @@ from slipway.controller.sampling import Ports, Sampling
 from slipway.core.analysis.course import advanced, looks_at
 from slipway.core.analysis.judge import begun
 from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
-from slipway.core.analysis.measure import Contender
-from slipway.core.observed.evidence import Evidence
+from slipway.core.analysis.measure import Contender, measure
+from slipway.core.observed.evidence import Comparison, Evidence
 from testbed.plane import free_port
 from tests.controller.loopback import REQUEST, Answering, hangs_up, never, reply, says, serving
 
@@ -96,7 +97,7 @@ async def test_every_pod_is_there_with_its_counters_or_a_reason(
         says("", 302, Location="/"): "its metrics port answered 302",
         says("<html>"): "have no nv_inference_request_success of the model 'm'",
         says('nv_inference_request_success{model="m"} x'): "do not parse",
-        says("#" * 1_100_000): "its metrics are larger than 1024 KiB",
+        says("#" * 1_100_000): "its metrics are larger than 128 KiB",
         says(b"\xff\xfe"): "have no nv_inference_request_success",
         hangs_up: "its metrics cannot be had",
         never: "its metrics did not come within 0.3 s",
@@ -119,7 +120,7 @@ async def test_an_address_that_is_none_is_a_reason_too(cluster: Cluster) -> None
 
 
 async def test_only_so_many_pods_are_asked_at_a_time(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "IN_FLIGHT", 3)
+    monkeypatch.setattr(sampling, "PODS_AT_A_TIME", 4)
     busy, most = 0, 0
 
     async def slow(_: web.Request) -> web.StreamResponse:
@@ -152,7 +153,8 @@ async def test_both_versions_are_asked_the_same_and_what_was_asked_is_counted(cl
     assert [trial.request for trial in trials] == ["requests[0]", "requests[1]", "requests[2]"]
     assert [trial.stable.pod for trial in trials] == ["pod-21", "pod-22", "pod-21"]
     assert [trial.again.pod for trial in trials] == ["pod-22", "pod-21", "pod-22"]
-    assert all(trial.candidate.outputs[0].data == (7.0,) for trial in trials)
+    assert all(trial.comparison == Comparison() for trial in trials)
+    assert not any(answer.outputs for trial in trials for answer in (trial.candidate, trial.stable, trial.again))
     assert cluster.evidence().asked == {}, "they were asked after this look at the counters"
     cluster.now += timedelta(minutes=1)
     cluster.sampling.want(KEY, [replace(asked, at=cluster.now)])
@@ -205,6 +207,94 @@ async def test_queries_are_asked_for_the_revisions_that_they_name(cluster: Clust
     assert readings["two"].candidate.value == 2
     assert readings["two"].stable
     assert readings["two"].stable.value == 3
+
+
+# -- what pods, and those who write of them, may do to it
+
+
+class FakeEvents:
+    """Events on every object as somebody wrote them."""
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self._events = events
+
+    async def events(self, namespace: str, uid: str) -> Any:
+        return self._events
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"lastTimestamp": "0000-01-01T00:00:00Z"},
+        {"series": {"lastObservedTime": "0000-01-01T00:00:00Z"}, "eventTime": "2026-01-01T00:00:00"},
+        {"series": ["?"], "lastTimestamp": 7},
+        {"message": None, "reason": None},
+    ],
+)
+async def test_whatever_somebody_writes_into_events_a_look_brings_evidence_and_a_pass(
+    cluster: Cluster, event: dict[str, Any]
+) -> None:
+    fake: Any = FakeEvents(event, {"reason": "Failed", "message": "why", "lastTimestamp": "2026-01-01T00:00:00Z"})
+    cluster.sampling._kube = fake
+    cluster.sampling.want(KEY, [wanted(await cluster.pod(11, metrics=counted(1)), told_of=("uid-1",))])
+    await cluster.next_pass()
+    assert cluster.evidence().after.pods[0].metrics
+    assert cluster.evidence().told["uid-1"].message == "why"
+
+
+class BrokenEvents:
+    """What no API server does."""
+
+    async def events(self, namespace: str, uid: str) -> Any:
+        raise ArithmeticError("nobody expects that")
+
+
+async def test_a_look_that_fails_as_a_whole_counts_as_one_of_which_nothing_came(cluster: Cluster) -> None:
+    broken: Any = BrokenEvents()
+    cluster.sampling._kube = broken
+    asked = wanted(target(11), target(12, OLD), told_of=("uid-1",), remembers=timedelta(hours=1))
+    for _ in range(2):
+        cluster.sampling.want(KEY, [replace(asked, at=cluster.now)])
+        await cluster.next_pass()
+        cluster.now += timedelta(minutes=1)
+    assert len(cluster.evidence().history) == 2
+    assert [each.missing for each in cluster.evidence().after.pods] == ["the look at it failed: ArithmeticError"] * 2
+
+
+async def test_however_many_pods_of_one_namespace_are_silent_those_of_another_are_asked_at_once(
+    cluster: Cluster,
+) -> None:
+    silent, answers = await cluster.pod(11, metrics=never), await cluster.pod(12, metrics=counted(7))
+    crowd = asyncio.create_task(cluster.sampling.scrape("m", [silent] * 200, namespace="crowd"))
+    await asyncio.sleep(0.2)
+    async with asyncio.timeout(sampling.SCRAPE_SECONDS / 2):
+        scrape = await cluster.sampling.scrape("m", [answers], namespace="shop")
+    assert scrape.pods[0].metrics
+    crowd.cancel()
+    await asyncio.gather(crowd, return_exceptions=True)
+
+
+async def test_who_waits_too_long_for_a_turn_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(sampling, "SCRAPE_SECONDS", 0.5)
+    silent = await cluster.pod(11, metrics=never)
+    scrape = await cluster.sampling.scrape("m", [silent] * (sampling.PODS_AT_A_TIME + 5), namespace="crowd")
+    reasons = {sample.missing for sample in scrape.pods}
+    assert any("waits for its turn" in reason for reason in reasons)
+    assert any("did not come within" in reason for reason in reasons)
+
+
+async def test_answers_are_compared_when_they_come_and_not_in_a_pass(cluster: Cluster) -> None:
+    halves = b"\x00\x3c" * (120 * 1024)
+    large = reply(halves, datatype="FP16", shape=[len(halves) // 2])
+    new = await cluster.pod(11, metrics=counted(1), model=large)
+    olds = [replace(await cluster.pod(n, metrics=counted(1), model=large), revision=OLD) for n in (21, 22)]
+    metric = Metric.model_validate({"name": "a", "answers": {"tolerance": "0.01"}})
+    evidence = await cluster.sampling.look(wanted(new, *olds, exams=(Exam(metric="a", requests=(REQUEST,) * 4),)))
+    began = time.process_time()
+    says = measure(metric, evidence, Contender(revision=NEW, version="2"), Contender(revision=OLD, version="1"))
+    assert time.process_time() - began < 0.02, "the pass only reads what the look has found"
+    assert "0 of 4 answers differ" in says.message
 
 
 # -- looks as passes want them

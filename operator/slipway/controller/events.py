@@ -7,6 +7,7 @@ from typing import Final
 
 from slipway.controller.kinds import EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import Kube, KubeError
+from slipway.core.body import instant, mapping
 from slipway.core.names import FIELD_MANAGER, Manifest
 from slipway.core.observed.evidence import Told
 from slipway.core.plan import Note
@@ -59,6 +60,6 @@ async def newest_event(kube: Kube, namespace: str, uid: str) -> Told:
 
 def _last_time(event: Manifest) -> datetime:
     """When an Event was recorded last. Writers differ in the fields that they fill in."""
-    series = event.get("series") or {}
+    series = mapping(event.get("series"))
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    return max((datetime.fromisoformat(at) for at in times if at), default=datetime.min.replace(tzinfo=UTC))
+    return max((at for at in map(instant, times) if at), default=datetime.min.replace(tzinfo=UTC))

@@ -3,6 +3,7 @@
 Every request ends in an Answer: tensors, or in words why there are none.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,7 +20,7 @@ from slipway.guard import golden, tensors
 
 _LENGTH: Final = "Inference-Header-Content-Length"
 _LARGEST_BYTES: Final = 256 * 1024
-"""Of an answer: its elements are compared one by one, in between everything else."""
+"""Of an answer: its elements are compared one by one, in Python."""
 _LONGEST: Final = 200
 
 
@@ -60,7 +61,7 @@ async def infer(
                 trouble = f"answered {response.status}: {_error(content)}"
                 return Answer(pod=target.name, status=response.status, trouble=trouble)
             header = int(response.headers.get(_LENGTH, len(content)))
-            return Answer(pod=target.name, outputs=_outputs(content, header))
+            return Answer(pod=target.name, outputs=await asyncio.to_thread(_outputs, content, header))
     except TimeoutError:
         trouble = f"no answer within {timeout_seconds:g} s"
     except AnswerTooLargeError:

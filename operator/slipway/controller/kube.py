@@ -260,7 +260,12 @@ class ApiKube:
     async def events(self, namespace: str, uid: str) -> Sequence[Manifest]:
         """See Kube."""
         query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(PAGE)}
-        answer = await self._call("list", EVENT, method="GET", path=EVENT.path(namespace), query=query)
+        path = EVENT.path(namespace)
+        try:
+            answer = await self._call("list", EVENT, method="GET", path=path, query=query, most_bytes=PAGE_BYTES)
+        except TooLargeError:
+            message = f"the Events on {uid} are larger than {PAGE_BYTES // 1024**2} MiB"
+            raise KubeError(0, "TooLarge", message, call=f"GET {path}") from None
         events: list[Manifest] = answer.get("items") or []
         return events
 

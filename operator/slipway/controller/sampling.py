@@ -7,7 +7,8 @@ memory alone; a restart looks anew.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,13 +17,15 @@ import aiohttp
 
 from slipway.controller import inference_client, prometheus
 from slipway.controller.events import newest_event
+from slipway.controller.fair_shares import FairSlots
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.controller.kinds import Key
 from slipway.controller.kube import Kube
+from slipway.core.analysis.answers import compared
 from slipway.core.analysis.drain import kept
 from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
 from slipway.core.names import HTTP_PORT, METRICS_PORT
-from slipway.core.observed.evidence import Answer, Evidence, PodSample, Readings, Scrape, Told, Trial, Trials
+from slipway.core.observed.evidence import Answer, Evidence, PodSample, Reading, Readings, Scrape, Told, Trial, Trials
 from slipway.core.reasons import fit
 from slipway.triton import metrics
 
@@ -32,10 +35,11 @@ SCRAPE_SECONDS: Final = 5
 """For one pod's metrics, which Triton answers in milliseconds."""
 LOOK_SECONDS: Final = 60
 """For a whole look; what is not there by then is missing."""
-IN_FLIGHT: Final = 32
-"""Pods that are asked at a time, over all ModelDeployments."""
-_LARGEST_BYTES: Final = 1024 * 1024
-"""Of a server's metrics: Triton has about 20 KB for one model."""
+PODS_AT_A_TIME: Final = 64
+QUESTIONS_AT_A_TIME: Final = 16
+"""Asked of Prometheuses."""
+READ_AT_A_TIME: Final = 2
+"""In threads, of which all together have one CPU: texts of metrics, and answers that are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +63,8 @@ class Sampling:
         ports: Ports = Ports(),
     ) -> None:
         self._session, self._again, self._kube, self._now, self._ports = session, again, kube, now, ports
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._pods, self._questions = FairSlots(PODS_AT_A_TIME), FairSlots(QUESTIONS_AT_A_TIME)
+        self._reading_slots = FairSlots(READ_AT_A_TIME)
         self._topics: dict[Key, dict[str, _Topic]] = {}
 
     def evidence(self, key: Key) -> Mapping[str, Evidence]:
@@ -94,22 +99,39 @@ class Sampling:
 
     async def _look(self, key: Key, wanted: Look, topic: "_Topic") -> None:
         try:
-            evidence = await self.look(wanted, topic.evidence, topic.sent_requests)
-            topic.evidence = replace(evidence, told=await self._newest_events(key.namespace, wanted.told_of))
+            topic.evidence = await self._evidence(key, wanted, topic)
             topic.sent_requests = _sent_requests(topic.evidence, wanted)
         finally:
             topic.task = None
         log.debug("Looked at %s: %s", key, wanted.topic)
         self._again(key)
 
+    async def _evidence(self, key: Key, wanted: Look, topic: "_Topic") -> Evidence:
+        """One look's evidence. One that fails as a whole is a look too, of which nothing came: it counts as a round, so
+        that no pod keeps an analysis waiting by what it answers."""
+        try:
+            evidence = await self.look(wanted, topic.evidence, topic.sent_requests, namespace=key.namespace)
+            return replace(evidence, told=await self._newest_events(key.namespace, wanted.told_of))
+        # The boundary to all that pods, Prometheuses and writers of Events may send.
+        except Exception as error:
+            log.exception("A look at %s failed: %s", key, wanted.topic)
+            missing = f"the look at it failed: {type(error).__name__}"
+            scrape = Scrape(at=self._now(), pods=tuple(_sample_of(each, missing) for each in wanted.targets))
+            return Evidence(history=_history(topic.evidence, scrape, wanted.remembers))
+
     async def look(
-        self, wanted: Look, previous: Evidence | None = None, sent_requests: Mapping[str, int] | None = None
+        self,
+        wanted: Look,
+        previous: Evidence | None = None,
+        sent_requests: Mapping[str, int] | None = None,
+        *,
+        namespace: str = "",
     ) -> Evidence:
         """Look once, and add that to the previous evidence. `sent_requests`: ours by pod since the look before."""
         deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
-        scrape = await self.scrape(wanted.model, wanted.targets)
+        scrape = await self.scrape(wanted.model, wanted.targets, namespace=namespace)
         readings, trials = await asyncio.gather(
-            self._readings(wanted.questions), self._trials(wanted, wanted.exams, deadline)
+            self._readings(wanted.questions, namespace), self._trials(wanted, namespace, deadline)
         )
         return Evidence(
             history=_history(previous, scrape, wanted.remembers),
@@ -125,65 +147,67 @@ class Sampling:
 
     # -- metrics
 
-    async def scrape(self, model: str, targets: Sequence[Target]) -> Scrape:
+    async def scrape(self, model: str, targets: Sequence[Target], *, namespace: str = "") -> Scrape:
         """Read all the servers' metrics at about one moment. A pod that does not answer is there with the reason."""
         at = self._now()
-        samples = await asyncio.gather(*(self._sample(model, target) for target in targets))
+        samples = await asyncio.gather(*(self._sample(model, target, namespace) for target in targets))
         return Scrape(at=at, pods=tuple(samples))
 
-    async def _sample(self, model: str, target: Target) -> PodSample:
-        counters: metrics.ModelMetrics | None = None
-        missing = ""
+    async def _sample(self, model: str, target: Target, namespace: str) -> PodSample:
         try:
-            async with self._slots:
-                counters = metrics.parse(await self._text(target.ip), model)
+            async with _turn(self._pods, namespace):
+                text = await self._text(target.ip)
+            async with _turn(self._reading_slots, namespace):
+                counters = await asyncio.to_thread(metrics.parse, text, model)
+            return _sample_of(target, counters=counters)
+        except _NoTurnError as error:
+            missing = str(error)
         except TimeoutError:
             missing = f"its metrics did not come within {SCRAPE_SECONDS} s"
         except AnswerTooLargeError:
-            missing = f"its metrics are larger than {_LARGEST_BYTES // 1024} KiB"
+            missing = f"its metrics are larger than {metrics.LARGEST_BYTES // 1024} KiB"
         except metrics.MetricsError as error:
             missing = str(error)
         # The boundary to a server that anybody may have written: whatever its bytes bring about, they are no metrics.
         except Exception as error:  # noqa: BLE001
             missing = f"its metrics cannot be had: {fit(str(error), 200) or type(error).__name__}"
-        return PodSample(
-            pod=target.pod,
-            name=target.name,
-            revision=target.revision,
-            metrics=counters,
-            missing=missing,
-            restarts=target.restarts,
-        )
+        return _sample_of(target, missing)
 
     async def _text(self, ip: str) -> str:
         timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
         url = f"http://{host_of(ip)}:{self._ports.metrics}/metrics"
         async with self._session.get(url, timeout=timeout, allow_redirects=False) as response:
-            body = await read_bounded(response, _LARGEST_BYTES)
+            body = await read_bounded(response, metrics.LARGEST_BYTES)
             if response.status != 200:
                 raise metrics.MetricsError(f"its metrics port answered {response.status}")
             return body.decode(errors="replace")
 
     # -- Prometheus
 
-    async def _readings(self, questions: Sequence[Question]) -> dict[str, Readings]:
-        all_readings = await asyncio.gather(*(self._reading(question) for question in questions))
+    async def _readings(self, questions: Sequence[Question], namespace: str) -> dict[str, Readings]:
+        all_readings = await asyncio.gather(*(self._reading(question, namespace) for question in questions))
         return {question.metric: readings for question, readings in zip(questions, all_readings, strict=True)}
 
-    async def _reading(self, question: Question) -> Readings:
-        candidate = await prometheus.instant_query(self._session, question.address, question.candidate)
+    async def _reading(self, question: Question, namespace: str) -> Readings:
+        candidate = await self._ask(question.address, question.candidate, namespace)
         if question.stable is None:
             return Readings(candidate=candidate)
-        stable = await prometheus.instant_query(self._session, question.address, question.stable)
-        return Readings(candidate=candidate, stable=stable)
+        return Readings(candidate=candidate, stable=await self._ask(question.address, question.stable, namespace))
+
+    async def _ask(self, address: str, query: str, namespace: str) -> Reading:
+        try:
+            async with _turn(self._questions, namespace):
+                return await prometheus.instant_query(self._session, address, query)
+        except _NoTurnError as error:
+            return Reading(trouble=str(error))
 
     # -- answers
 
-    async def _trials(self, wanted: Look, exams: Sequence[Exam], deadline: float) -> dict[str, Trials]:
+    async def _trials(self, wanted: Look, namespace: str, deadline: float) -> dict[str, Trials]:
         """Make one exam after the other, and one request after the other, so that they are no load."""
-        return {exam.metric: await self._exam(wanted, exam, deadline) for exam in exams}
+        return {exam.metric: await self._exam(wanted, exam, namespace, deadline) for exam in wanted.exams}
 
-    async def _exam(self, wanted: Look, exam: Exam, deadline: float) -> Trials:
+    async def _exam(self, wanted: Look, exam: Exam, namespace: str, deadline: float) -> Trials:
         candidates = [target for target in wanted.targets if target.revision == wanted.candidate]
         stables = [target for target in wanted.targets if target.revision == wanted.stable]
         if not exam.requests:
@@ -198,8 +222,14 @@ class Sampling:
             except ValueError as error:
                 return Trials(trouble=f"{name}.{error}")
             of = (candidates[index % len(candidates)], *(stables[(index + i) % len(stables)] for i in (0, 1)))
-            answers = await self._answers(wanted, of, encoded, deadline)
-            trials.append(Trial(request=name, candidate=answers[0], stable=answers[1], again=answers[2]))
+            try:
+                async with _turn(self._pods, namespace):
+                    answers = await self._answers(wanted, of, encoded, deadline)
+                trial = Trial(request=name, candidate=answers[0], stable=answers[1], again=answers[2])
+                async with _turn(self._reading_slots, namespace):
+                    trials.append(await asyncio.to_thread(compared, trial, exam.tolerance))
+            except _NoTurnError as error:
+                return Trials(trials=tuple(trials), trouble=f"{name}: {error}")
         return Trials(trials=tuple(trials))
 
     async def _answers(
@@ -229,6 +259,34 @@ class _Topic:
     def cancel(self) -> None:
         if self.task:
             self.task.cancel()
+
+
+class _NoTurnError(Exception):
+    """So many others of the same namespace wait, or are so slow, that a slot did not come in time."""
+
+
+@asynccontextmanager
+async def _turn(slots: FairSlots, namespace: str) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await stack.enter_async_context(slots.slot(namespace))
+        except TimeoutError:
+            raise _NoTurnError(
+                f"waits for its turn: others are asked, and answer so slowly that it was not within {LOOK_SECONDS} s"
+            ) from None
+        yield
+
+
+def _sample_of(target: Target, missing: str = "", *, counters: metrics.ModelMetrics | None = None) -> PodSample:
+    return PodSample(
+        pod=target.pod,
+        name=target.name,
+        revision=target.revision,
+        metrics=counters,
+        missing=missing,
+        restarts=target.restarts,
+    )
 
 
 def _history(evidence: Evidence | None, scrape: Scrape, remembers: timedelta) -> tuple[Scrape, ...]:

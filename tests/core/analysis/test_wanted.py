@@ -51,10 +51,10 @@ def test_stable_is_asked_where_a_ratio_is_wanted() -> None:
 def test_requests_are_the_metrics_own_or_else_the_golden_ones() -> None:
     golden, own = {"inputs": [1]}, {"inputs": [2]}
     metric = answers()
-    assert exams(analysis(metric), [golden]) == (Exam(metric="m", requests=(golden,)),)
+    assert exams(analysis(metric), [golden]) == (Exam(metric="m", requests=(golden,), tolerance=0.001),)
     brings = metric.evolve(answers=metric.answers.evolve(requests=[own]))  # type: ignore[union-attr]
-    assert exams(analysis(brings), [golden]) == (Exam(metric="m", requests=(own,)),)
-    assert exams(analysis(metric), []) == (Exam(metric="m", requests=()),)
+    assert exams(analysis(brings), [golden]) == (Exam(metric="m", requests=(own,), tolerance=0.001),)
+    assert exams(analysis(metric), []) == (Exam(metric="m", requests=(), tolerance=0.001),)
     assert exams(analysis(queried(max="1")), [golden]) == ()
 
 

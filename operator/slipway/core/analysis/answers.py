@@ -6,24 +6,21 @@ difference from itself in a tensor is allowed to the candidate there, on top of 
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
-from slipway.core.observed.evidence import Answer, Output, Trial
+from slipway.core.observed.evidence import Answer, Comparison, Output, Trial
 
 FLOATS: Final = frozenset({"FP16", "BF16", "FP32", "FP64"})
 
 Element = float | int | bool | bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """What one request showed."""
-
-    differs: str = ""
-    """How the candidate's answer differs, with the request's name and the element."""
-    unknown: str = ""
-    """Why nothing can be said."""
+def compared(trial: Trial, tolerance: float) -> Trial:
+    """The trial with its comparison, and without the tensors, which may have megabytes."""
+    candidate, stable, again = (replace(each, outputs=()) for each in (trial.candidate, trial.stable, trial.again))
+    comparison = compare(trial, tolerance)
+    return replace(trial, candidate=candidate, stable=stable, again=again, comparison=comparison)
 
 
 def compare(trial: Trial, tolerance: float) -> Comparison:

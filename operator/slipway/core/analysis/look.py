@@ -47,6 +47,8 @@ class Exam:
 
     metric: str
     requests: tuple[Mapping[str, Any], ...]
+    tolerance: float = 0
+    """Of the comparison of their answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,11 @@ def exams(analysis: Analysis, golden: Sequence[Mapping[str, Any]]) -> tuple[Exam
     """The requests of an analysis; `golden` are for metrics that bring none. An error rate is asked about as well,
     where nothing else asks: not every error is in Triton's counters."""
     compared = tuple(
-        Exam(metric=metric.name, requests=tuple(metric.answers.requests or golden))
+        Exam(
+            metric=metric.name,
+            requests=tuple(metric.answers.requests or golden),
+            tolerance=float(metric.answers.tolerance),
+        )
         for metric in analysis.metrics
         if metric.answers
     )

@@ -153,7 +153,7 @@ def _read(reading: Reading) -> Number:
 def _differing(trials: Trials, tolerance: float) -> Number:
     if trials.trouble or not trials.trials:
         return Number(trouble=trials.trouble or "no requests were asked")
-    comparisons = [compare(trial, tolerance) for trial in trials.trials]
+    comparisons = [trial.comparison or compare(trial, tolerance) for trial in trials.trials]
     differ = [each.differs for each in comparisons if each.differs]
     unknown = [each.unknown for each in comparisons if each.unknown]
     if len(unknown) == len(comparisons):

@@ -93,6 +93,16 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What one request showed."""
+
+    differs: str = ""
+    """How the candidate's answer differs, with the request's name and the element."""
+    unknown: str = ""
+    """Why nothing can be said."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One request, asked of the candidate once and of stable twice: what stable differs by from itself is noise."""
 
@@ -101,6 +111,8 @@ class Trial:
     candidate: Answer
     stable: Answer
     again: Answer
+    comparison: Comparison | None = None
+    """Made when the answers came, which takes long: their tensors are not kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
