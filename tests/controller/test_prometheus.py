@@ -79,6 +79,43 @@ async def test_everything_else_is_said_in_words(answer: Answering, says_so: str)
     assert len(outcome.trouble) < 300
 
 
+def answers_raw(first: bytes) -> Answering:
+    """What is no HTTP at all."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        transport = request.transport
+        assert transport
+        transport.write(first)
+        transport.close()
+        return web.Response()
+
+    return answer
+
+
+SECRET = "dbpassword=hunter2"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        answers_raw(f"{SECRET}\r\n".encode()),
+        answers_raw(f"HTTP/1.1 200 OK\r\n{SECRET}\r\n\r\n".encode()),
+        answers_raw(f"HTTP/1.1 {SECRET} OK\r\n\r\n".encode()),
+        answers_raw(f"HTTP/1.1 200 OK\r\nContent-Length: {SECRET}\r\n\r\n".encode()),
+        says(SECRET),
+        says(json.dumps({"status": "error", "errorType": SECRET, "error": SECRET})),
+        says(json.dumps({"status": "error", "errorType": "internal", "error": SECRET}), 500),
+        says(json.dumps({"status": "success", "data": {"resultType": SECRET, "result": []}})),
+        says(json.dumps({"status": SECRET})),
+    ],
+)
+async def test_nothing_of_what_listens_there_is_repeated(answer: Answering) -> None:
+    outcome = await reading(answer)
+    assert outcome.value is None
+    assert outcome.trouble
+    assert "hunter2" not in outcome.trouble
+
+
 async def test_a_prometheus_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prometheus, "TIMEOUT_SECONDS", 0.05)
     assert (await reading(never)).trouble == "Prometheus gave no answer within 0.05 s"

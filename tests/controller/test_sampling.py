@@ -16,6 +16,7 @@ from slipway.api.v1alpha1.analysis import Analysis, AnalysisPhase, Metric
 from slipway.controller import sampling
 from slipway.controller.http import client
 from slipway.controller.kinds import Key
+from slipway.controller.prometheus_addresses import PrometheusAddresses
 from slipway.controller.sampling import Ports, Sampling
 from slipway.core.analysis.course import advanced, looks_at
 from slipway.core.analysis.judge import begun
@@ -52,7 +53,14 @@ class Cluster:
     def __init__(self, stack: AsyncExitStack, session: aiohttp.ClientSession) -> None:
         self._stack = stack
         self.ports = Ports(http=free_port(), metrics=free_port())
-        self.sampling = Sampling(session, self.again, kube=UNASKED, now=lambda: self.now, ports=self.ports)
+        self.sampling = Sampling(
+            session,
+            self.again,
+            kube=UNASKED,
+            now=lambda: self.now,
+            ports=self.ports,
+            prometheuses=PrometheusAddresses(addresses=("*",)),
+        )
         self.now = NOON
         self.passes: list[Key] = []
         self.passed = asyncio.Event()
@@ -295,6 +303,23 @@ async def test_answers_are_compared_when_they_come_and_not_in_a_pass(cluster: Cl
     says = measure(metric, evidence, Contender(revision=NEW, version="2"), Contender(revision=OLD, version="1"))
     assert time.process_time() - began < 0.02, "the pass only reads what the look has found"
     assert "0 of 4 answers differ" in says.message
+
+
+async def test_a_prometheus_that_nobody_allows_is_not_asked(cluster: Cluster) -> None:
+    cluster.sampling._prometheuses = PrometheusAddresses()
+    asked: list[str] = []
+
+    async def remember(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.Response()
+
+    async with serving(remember, free_port()) as address:
+        question = Question(metric="one", address=address, candidate="1", stable="2")
+        readings = (await cluster.sampling.look(wanted(questions=(question,)), namespace="shop")).readings["one"]
+    assert asked == []
+    assert "is no Service of namespace shop" in readings.candidate.trouble
+    assert readings.stable
+    assert readings.stable.trouble == readings.candidate.trouble
 
 
 # -- looks as passes want them

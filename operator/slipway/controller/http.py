@@ -1,8 +1,11 @@
 """HTTP to servers that are not the API server: with bounds, and without a connection that is kept."""
 
+from ipaddress import ip_address
+from socket import AddressFamily
 from typing import Final
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 _CHUNK: Final = 64 * 1024
 
@@ -15,11 +18,40 @@ def client() -> aiohttp.ClientSession:
     """A session. Triton waits its whole exit timeout for a connection that idles, so none is kept; and an
     environment's proxy has no business between us and pods. Nothing is unpacked: a few bytes could become gigabytes."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+        connector=aiohttp.TCPConnector(force_close=True, limit=0, resolver=_Resolver()),
         headers={"Accept-Encoding": "identity"},
         auto_decompress=False,
         trust_env=False,
     )
+
+
+class _Resolver(AbstractResolver):
+    """Names lead neither to ourselves nor to the node and its cloud's metadata: whoever makes a Service says where."""
+
+    def __init__(self) -> None:
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
+    ) -> list[ResolveResult]:
+        """See aiohttp."""
+        addresses = await self._resolver.resolve(host, port, family)
+        allowed = [each for each in addresses if not is_local(each["host"])]
+        if not allowed:
+            raise OSError("it leads to this host, or to its link")
+        return allowed
+
+    async def close(self) -> None:
+        """See aiohttp."""
+        await self._resolver.close()
+
+
+def is_local(host: str) -> bool:
+    """Whether an address is this host's or its link's."""
+    address = ip_address(host.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def host_of(ip: str) -> str:

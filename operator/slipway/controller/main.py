@@ -62,6 +62,13 @@ def _own_namespace() -> str:
 )
 @click.option("--cluster-domain", envvar="SLIPWAY_CLUSTER_DOMAIN", default="cluster.local")
 @click.option("--namespaces", envvar="SLIPWAY_NAMESPACES", type=NameList(), default="", help="Only these; empty = all.")
+@click.option(
+    "--prometheus-addresses",
+    envvar="SLIPWAY_PROMETHEUS_ADDRESSES",
+    type=NameList(),
+    default="",
+    help="Those that any model may have asked; *: all. Default: of the model's own namespace.",
+)
 @click.option("--lease-name", envvar="SLIPWAY_LEASE_NAME", default="slipway")
 @click.option("--lease-namespace", envvar="SLIPWAY_LEASE_NAMESPACE", default=_own_namespace, help="Default: its own.")
 @click.option("--workers", envvar="SLIPWAY_WORKERS", type=click.IntRange(1, 64), default=8, help="Passes at a time.")
@@ -86,6 +93,7 @@ def run(
     log_level: str,
     log_format: str,
     namespaces: tuple[str, ...],
+    prometheus_addresses: tuple[str, ...],
     lease_name: str,
     lease_namespace: str,
     workers: int,
@@ -111,6 +119,7 @@ def run(
         lease_name=lease_name,
         identity=f"{os.uname().nodename}-{os.getpid()}",
         namespaces=namespaces,
+        prometheus_addresses=prometheus_addresses,
         workers=workers,
         resync_seconds=resync_seconds,
         health_port=health_port,

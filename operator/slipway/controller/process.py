@@ -16,6 +16,7 @@ from slipway.controller.handlers import EventSink, registry_for
 from slipway.controller.http import client
 from slipway.controller.kinds import MODEL_DEPLOYMENT, WATCHED, Key
 from slipway.controller.kube import Kube, connect
+from slipway.controller.prometheus_addresses import PrometheusAddresses
 from slipway.controller.queue import WorkQueue
 from slipway.controller.reconcile import Decide, Reconciler
 from slipway.controller.resync import Resync
@@ -89,7 +90,14 @@ class Operator:
             clock=clock,
         )
         telemetry.leading = lambda: self._election.vouched
-        self._sampling = Sampling(session, self._queue_after_look, kube=kube)
+        self._sampling = Sampling(
+            session,
+            self._queue_after_look,
+            kube=kube,
+            prometheuses=PrometheusAddresses(
+                addresses=settings.prometheus_addresses, cluster_domain=settings.platform.cluster_domain
+            ),
+        )
         self._reconciler = Reconciler(
             kube=FencedKube(kube, lambda: self._election.vouched),
             store=store,

@@ -21,6 +21,7 @@ from slipway.controller.fair_shares import FairSlots
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.controller.kinds import Key
 from slipway.controller.kube import Kube
+from slipway.controller.prometheus_addresses import OWN_NAMESPACE, PrometheusAddresses
 from slipway.core.analysis.answers import compared
 from slipway.core.analysis.drain import kept
 from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
@@ -61,7 +62,9 @@ class Sampling:
         kube: Kube,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         ports: Ports = Ports(),
+        prometheuses: PrometheusAddresses = OWN_NAMESPACE,
     ) -> None:
+        self._prometheuses = prometheuses
         self._session, self._again, self._kube, self._now, self._ports = session, again, kube, now, ports
         self._pods, self._questions = FairSlots(PODS_AT_A_TIME), FairSlots(QUESTIONS_AT_A_TIME)
         self._reading_slots = FairSlots(READ_AT_A_TIME)
@@ -195,6 +198,8 @@ class Sampling:
         return Readings(candidate=candidate, stable=await self._ask(question.address, question.stable, namespace))
 
     async def _ask(self, address: str, query: str, namespace: str) -> Reading:
+        if objection := self._prometheuses.objection(address, namespace):
+            return Reading(trouble=objection)
         try:
             async with _turn(self._questions, namespace):
                 return await prometheus.instant_query(self._session, address, query)

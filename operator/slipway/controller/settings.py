@@ -15,6 +15,8 @@ class Settings:
     """Unique among replicas: the pod's name."""
     namespaces: tuple[str, ...] = ()
     """Only these; empty = all."""
+    prometheus_addresses: tuple[str, ...] = ()
+    """Allowed beside those of a model's own namespace."""
     lease_name: str = "slipway"
     workers: int = 8
     resync_seconds: float = 300
