@@ -1,12 +1,14 @@
 """The work queue: earliest wish wins, one pair of hands a key, nothing lost."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.controller.fair_shares import Shares
 from slipway.controller.queue import URGENT_IN_A_ROW, Backoff, Schedule, Taken, WorkQueue
 
 
@@ -298,6 +300,104 @@ async def test_settled_means_that_all_that_was_due_was_worked_on_once(in_no_time
         await asyncio.sleep(0)
 
     await settled
+
+
+# -- shares of the workers
+
+
+def namespace_of(key: str) -> str:
+    return key.partition("/")[0]
+
+
+async def test_a_namespace_whose_passes_never_end_keeps_no_other_waiting(in_no_time: Callable[[], FakeTime]) -> None:
+    clock = in_no_time()
+    queue: WorkQueue[str] = WorkQueue(shares=Shares(8), namespace_of=namespace_of)
+    passes: dict[str, list[float]] = {}
+
+    async def worker() -> None:
+        while taken := await queue.get():
+            passes.setdefault(namespace_of(taken.key), []).append(clock.now - taken.due)
+            await asyncio.sleep(3600 if taken.key.startswith("hangs") else 0.1)
+            queue.done(taken.key)
+
+    for number in range(100):
+        queue.add(f"hangs/{number}", urgent=True)
+    workers = [asyncio.create_task(worker()) for _ in range(8)]
+    await asyncio.sleep(1)
+    for number in range(50):
+        for namespace in ("b", "c"):
+            queue.add(f"{namespace}/{number}")
+    await asyncio.sleep(60)
+
+    assert len(passes["hangs"]) == 6
+    assert len(passes["b"]) == len(passes["c"]) == 50
+    assert min(passes["b"]) < 0.2
+    assert min(passes["c"]) < 0.2
+    for each in workers:
+        each.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def test_nobody_waits_for_a_worker_that_is_free_where_all_are_of_one_namespace(
+    in_no_time: Callable[[], FakeTime],
+) -> None:
+    clock = in_no_time()
+    queue: WorkQueue[str] = WorkQueue(shares=Shares(1), namespace_of=namespace_of)
+    for number in range(20):
+        queue.add(f"a/{number}")
+    for _ in range(20):
+        queue.done(await _take(queue))
+    assert clock.now == 0
+
+
+@given(
+    st.integers(1, 9),
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(["add", "urgent"]), st.sampled_from(["a/1", "a/2", "a/3", "b/1", "b/2", "c/1"])),
+            st.tuples(st.sampled_from(["take", "done"]), st.just("")),
+        ),
+        max_size=120,
+    ),
+)
+def test_what_is_due_is_handed_out_unless_its_namespace_has_its_share(
+    capacity: int, steps: list[tuple[str, str]]
+) -> None:
+    shares, twin = Shares(capacity), Shares(capacity)
+    schedule: Schedule[str] = Schedule(shares, namespace_of)
+    wanted, held = set[str](), list[str]()
+    for now, (what, key) in enumerate(steps):
+        if what in ("add", "urgent"):
+            schedule.add(key, at=now, urgent=what == "urgent")
+            wanted.add(key)
+        elif what == "done" and held:
+            schedule.done(held[0])
+            twin.give_back(namespace_of(held.pop(0)))
+        elif what == "take":
+            may_be_taken = {each for each in wanted - set(held) if twin.may_take(namespace_of(each))}
+            assert (schedule.next_at() is None) == (not may_be_taken)
+            taken = schedule.take(now)
+            assert (taken is None) == (not may_be_taken)
+            if taken:
+                assert taken.key in may_be_taken
+                twin.take(namespace_of(taken.key))
+                held.append(taken.key)
+                wanted.discard(taken.key)
+
+
+def test_a_schedule_of_many_namespaces_is_no_slower_for_it() -> None:
+    schedule: Schedule[str] = Schedule(Shares(8), namespace_of)
+    for number in range(5000):
+        schedule.add(f"n{number}/x", at=1000 + number)
+    began = time.process_time()
+    for number in range(2000):
+        schedule.add(f"n{number}/y", at=number)
+        schedule.next_at()
+        taken = schedule.take(number)
+        assert taken
+        schedule.done(taken.key)
+    assert time.process_time() - began < 1
+    assert len(schedule._ordinary._heads) < 10_000
 
 
 # -- back-off, and what the server asks for

@@ -11,6 +11,7 @@ import aiohttp
 
 from slipway.controller import health
 from slipway.controller.election import Election
+from slipway.controller.fair_shares import Shares
 from slipway.controller.fence import FencedKube
 from slipway.controller.handlers import EventSink, registry_for
 from slipway.controller.http import client
@@ -80,7 +81,7 @@ class Operator:
         clock = asyncio.get_running_loop().time
         self._settings, self._kube, self._telemetry = settings, kube, telemetry
         self._store, self._watch_health = store, watch_health
-        self._queue: WorkQueue[Key] = WorkQueue()
+        self._queue: WorkQueue[Key] = WorkQueue(shares=Shares(settings.workers), namespace_of=lambda key: key.namespace)
         telemetry.queue_depth.set_function(lambda: len(self._queue))
         self._election = Election(
             kube=kube,

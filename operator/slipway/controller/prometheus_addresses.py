@@ -15,7 +15,7 @@ class PrometheusAddresses:
     """What the platform allows."""
 
     addresses: tuple[str, ...] = ()
-    """As `http://prometheus.monitoring:9090`, all below it included, with `$(namespace)` for the model's; `*` for any."""
+    """As `http://prometheus.monitoring:9090`, all below it included, and `$(namespace)` the model's; `*` for any."""
     cluster_domain: str = "cluster.local"
 
     def objection(self, address: str, namespace: str) -> str | None:
@@ -27,8 +27,8 @@ class PrometheusAddresses:
             return None
         return (
             f"prometheus.address: {address} is no Service of namespace {namespace}, like "
-            f"http://prometheus.{namespace}.svc:9090, and none that the platform allows: whoever runs the operator can, "
-            "in the chart's models.allowedPrometheus"
+            f"http://prometheus.{namespace}.svc:9090, and none that the platform allows: who runs the operator can, in "
+            "the chart's models.allowedPrometheus"
         )
 
     def _is_of(self, namespace: str, host: str) -> bool:

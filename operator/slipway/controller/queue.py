@@ -1,7 +1,8 @@
 """The work queue: which ModelDeployments are due, when, and that no two workers ever hold the same one.
 
 There are two lanes. What serves may not wait behind a crowd that starts: its changes are urgent and go first. Of five
-passes one is ordinary as long as any is due, so that neither lane keeps the other waiting for ever.
+passes one is ordinary as long as any is due, so that neither lane keeps the other waiting for ever. And no namespace
+keeps another waiting: see `fair_shares`.
 
 `Schedule` is the pure part: times come in as arguments. `WorkQueue` puts it on an event loop's clock.
 """
@@ -15,8 +16,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from slipway.controller.fair_shares import Shares
+
 K = TypeVar("K", bound=Hashable)
 
+WITHOUT_BOUND: Final = 1_000_000_000
 URGENT_IN_A_ROW: Final = 4
 """After so many urgent passes an ordinary one that is due has its turn."""
 
@@ -30,12 +34,20 @@ class Taken(Generic[K]):
     urgent: bool = False
 
 
-class _Lane(Generic[K]):
-    """Keys with the earliest time at which each is wanted."""
+def _all_in_one(_: object) -> str:
+    return ""
 
-    def __init__(self) -> None:
+
+class _Lane(Generic[K]):
+    """Keys with the earliest time at which each is wanted, in a line for each namespace."""
+
+    def __init__(self, namespace_of: Callable[[K], str]) -> None:
         self.due: dict[K, float] = {}
-        self._heap: list[tuple[float, int, K]] = []
+        self._namespace_of = namespace_of
+        self._lines: dict[str, list[tuple[float, int, K]]] = {}
+        self._heads: list[tuple[float, int, str]] = []
+        """Of the lines, each with what stood first when it was put here; overtaken ones stay until they surface."""
+        self._head: dict[str, tuple[float, int]] = {}
         self._order = itertools.count()
 
     def want(self, key: K, at: float) -> None:
@@ -45,24 +57,55 @@ class _Lane(Generic[K]):
 
     def push(self, key: K) -> None:
         """Have a key that is wanted stand in line."""
-        heapq.heappush(self._heap, (self.due[key], next(self._order), key))
+        namespace, entry = self._namespace_of(key), (self.due[key], next(self._order))
+        heapq.heappush(self._lines.setdefault(namespace, []), (*entry, key))
+        if namespace not in self._head or entry < self._head[namespace]:
+            self._put_head(namespace, entry)
 
-    def next(self, held: set[K]) -> tuple[float, K] | None:
-        """The key that is due first, of those that nobody holds. Overtaken entries stay until they surface here."""
-        while self._heap:
-            at, _, key = self._heap[0]
-            if key not in held and self.due.get(key) == at:
+    def next(self, held: set[K], shares: Shares) -> tuple[float, K] | None:
+        """The key that is due first, of those that nobody holds and whose namespace may have one more."""
+        passed_over = []
+        found: tuple[float, K] | None = None
+        while self._heads and found is None:
+            at, order, namespace = self._heads[0]
+            if self._head.get(namespace) != (at, order):
+                heapq.heappop(self._heads)
+            elif not shares.may_take(namespace):  # of those there are few: each holds a quarter
+                passed_over.append(heapq.heappop(self._heads))
+            else:
+                found = self._first(namespace, held)
+        for head in passed_over:
+            heapq.heappush(self._heads, head)
+        return found
+
+    def _first(self, namespace: str, held: set[K]) -> tuple[float, K] | None:
+        """The first in a line whose head is before all others; None where it has another head now, or none. Overtaken
+        entries stay until they surface here."""
+        line = self._lines[namespace]
+        while line:
+            at, order, key = line[0]
+            if key in held or self.due.get(key) != at:
+                heapq.heappop(line)
+            elif self._head[namespace] == (at, order):
                 return at, key
-            heapq.heappop(self._heap)
+            else:
+                self._put_head(namespace, (at, order))
+                return None
+        del self._lines[namespace], self._head[namespace]
         return None
+
+    def _put_head(self, namespace: str, entry: tuple[float, int]) -> None:
+        self._head[namespace] = entry
+        heapq.heappush(self._heads, (*entry, namespace))
 
 
 class Schedule(Generic[K]):
     """Keys, their lanes and times. A key that is held is not handed out again until done."""
 
-    def __init__(self) -> None:
-        self._urgent: _Lane[K] = _Lane()
-        self._ordinary: _Lane[K] = _Lane()
+    def __init__(self, shares: Shares | None = None, namespace_of: Callable[[K], str] = _all_in_one) -> None:
+        self._shares, self._namespace_of = shares or Shares(WITHOUT_BOUND), namespace_of
+        self._urgent: _Lane[K] = _Lane(namespace_of)
+        self._ordinary: _Lane[K] = _Lane(namespace_of)
         self._lanes = (self._urgent, self._ordinary)
         self._held: set[K] = set()
         self._not_before: dict[K, float] = {}
@@ -107,22 +150,24 @@ class Schedule(Generic[K]):
             lane.due.pop(key, None)
         self._not_before.pop(key, None)
         self._held.add(key)
+        self._shares.take(self._namespace_of(key))
         return Taken(key, due, goes_first)
 
     def done(self, key: K) -> None:
         """Let go of a held key. If it was wanted again meanwhile, it is handed out at that time."""
         self._held.remove(key)
+        self._shares.give_back(self._namespace_of(key))
         for lane in self._lanes:
             if key in lane.due:
                 lane.push(key)
 
     def next_at(self) -> float | None:
-        """When the next key that is not held is due."""
-        waiting = (lane.next(self._held) for lane in self._lanes)
+        """When the next key is due that may be taken."""
+        waiting = (lane.next(self._held, self._shares) for lane in self._lanes)
         return min((at for at, _ in filter(None, waiting)), default=None)
 
     def _next_due(self, lane: _Lane[K], now: float) -> tuple[float, K] | None:
-        waiting = lane.next(self._held)
+        waiting = lane.next(self._held, self._shares)
         return waiting if waiting and waiting[0] <= now else None
 
 
@@ -154,10 +199,17 @@ class Backoff(Generic[K]):
 class WorkQueue(Generic[K]):
     """A Schedule that workers can wait on. Use within one event loop."""
 
-    def __init__(self, *, coalesce_seconds: float = 0.1, backoff: Backoff[K] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        coalesce_seconds: float = 0.1,
+        backoff: Backoff[K] | None = None,
+        shares: Shares | None = None,
+        namespace_of: Callable[[K], str] = _all_in_one,
+    ) -> None:
         self.backoff: Backoff[K] = backoff or Backoff()
         self._coalesce = coalesce_seconds
-        self._schedule: Schedule[K] = Schedule()
+        self._schedule: Schedule[K] = Schedule(shares, namespace_of)
         self._retry_after: dict[K, float] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
