@@ -11,7 +11,7 @@ from slipway.api.v1alpha1 import GROUP
 from slipway.controller import parsing
 from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SHARED_OBJECTS, Key, Kind
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
-from slipway.core.names import REQUEST, Manifest
+from slipway.core.names import REQUEST, Manifest, of_revision
 from slipway.core.observed.objects import PACKED, Child
 from slipway.core.observed.pods import PodFacts, pod_facts
 
@@ -163,11 +163,25 @@ def member_of(kind: Kind, manifest: Manifest) -> Member:
     if kind is MODEL_DEPLOYMENT:
         return _live_owner(manifest)
     if kind is POD:
-        return pod_facts(manifest)
+        return _as_controlled(pod_facts(manifest), manifest["metadata"])
     child = Child.of(manifest)
     if _CUT in (zlib.decompress(child.text) if child.kind == PACKED else child.text):
         raise ValueError(parsing.CUT)
     return child
+
+
+def _as_controlled(pod: PodFacts, meta: Mapping[str, Any]) -> PodFacts:
+    """A pod of a revision or a Job only where it is controlled by what that makes: its labels anybody may write."""
+    controller = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), {})
+    kind, name = controller.get("kind"), str(controller.get("name"))
+    replica_set = f"{of_revision((meta.get('labels') or {}).get(OWNER_LABEL, ''), pod.revision or '')}-"
+    of_job = kind == "Job" and (name, controller.get("uid")) == (pod.job, pod.job_uid)
+    return replace(
+        pod,
+        revision=pod.revision if kind == "ReplicaSet" and name.startswith(replica_set) else None,
+        job=pod.job if of_job else None,
+        job_uid=pod.job_uid if of_job else None,
+    )
 
 
 def is_cut(member: Member) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from slipway.api import v1alpha1
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
@@ -15,6 +16,11 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+def _segment(name: str) -> str:
+    """A name as one segment of a path, wherever it came from: nothing leads into another namespace."""
+    return "%2E" * len(name) if name in (".", "..") else quote(name, safe="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +51,8 @@ class Kind:
         parts = ["/apis", self.group] if self.group else ["/api"]
         parts += [self.version]
         if self.namespaced and namespace is not None:
-            parts += ["namespaces", namespace]
-        return "/".join([*parts, self.plural, *(part for part in (name, subresource) if part)])
+            parts += ["namespaces", _segment(namespace)]
+        return "/".join([*parts, self.plural, *(_segment(part) for part in (name, subresource) if part)])
 
 
 OURS: Final = OWNER_LABEL

@@ -59,7 +59,7 @@ class RevisionRecord:
                 f"ControllerRevision {name} has format {data.get('format')!r}, this operator reads {FORMAT}: "
                 "run the operator's version that wrote it, or a later one"
             )
-        if broken := next(_broken(data), None):
+        if broken := next(_broken(data, name), None):
             raise ValueError(f"ControllerRevision {name} lacks {broken}: somebody else wrote it; delete it")
         return cls(
             revision=name.rpartition("-")[2],  # a label can be changed by hand
@@ -86,15 +86,27 @@ _FIELDS: Final[Mapping[str, type]] = {
 """Of a ControllerRevision's data, beside its format."""
 
 
-def _broken(data: Mapping[str, Any]) -> Iterator[str]:
+_CHILDREN: Final = ["ConfigMap", "Deployment", "Service"]
+"""Of a revision. What somebody else may have put beside them, or in their place, is never applied in our name."""
+
+
+def _broken(data: Mapping[str, Any], name: str) -> Iterator[str]:
     """What is not as this operator writes it, so that nothing can be made of it."""
-    yield from (repr(name) for name, kind in _FIELDS.items() if not isinstance(data.get(name), kind))
+    yield from (repr(field) for field, kind in _FIELDS.items() if not isinstance(data.get(field), kind))
+    kinds = [str(mapping(child).get("kind")) for child in data["children"]]
+    if sorted(kinds) != _CHILDREN:
+        yield "one ConfigMap, one Service and one Deployment as its children, and nothing else"
     for place, child in enumerate(data["children"]):
-        named = within(child, "metadata").get("name")
-        if not (isinstance(named, str) and isinstance(mapping(child).get("kind"), str)):
-            yield f"children[{place}] with kind and name"
+        if within(child, "metadata").get("name") != name:
+            yield f"children[{place}] with its own name"
         elif child["kind"] == "Deployment" and not within(child, "spec"):
             yield f"children[{place}].spec"
+        elif child["kind"] == "Service" and _opens(within(child, "spec")):
+            yield f"children[{place}].spec of a Service inside the cluster"
+
+
+def _opens(service: Mapping[str, Any]) -> bool:
+    return service.get("type", "ClusterIP") != "ClusterIP" or "externalIPs" in service or "externalName" in service
 
 
 def render(

@@ -52,7 +52,8 @@ def record_of(observed: Observed, owner: Owner, revision: str) -> RevisionRecord
     if stored is not None and stored.owner_uid == owner.uid:
         with suppress(ValueError):
             return RevisionRecord.from_controller_revision(stored.body)
-    text = packed_record(observed, name)
+    copy = observed.child("ConfigMap", name)
+    text = packed_record(observed, name) if copy is not None and copy.owner_uid == owner.uid else ""
     with suppress(ValueError):
         return unpacked(text) if text else None
     return None
