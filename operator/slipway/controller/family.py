@@ -172,7 +172,7 @@ def member_of(kind: Kind, manifest: Manifest) -> Member:
 
 def _as_controlled(pod: PodFacts, meta: Mapping[str, Any]) -> PodFacts:
     """A pod of a revision or a Job only where it is controlled by what that makes: its labels anybody may write."""
-    controller = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), {})
+    controller: Mapping[str, Any] = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), {})
     kind, name = controller.get("kind"), str(controller.get("name"))
     replica_set = f"{of_revision((meta.get('labels') or {}).get(OWNER_LABEL, ''), pod.revision or '')}-"
     of_job = kind == "Job" and (name, controller.get("uid")) == (pod.job, pod.job_uid)
