@@ -158,6 +158,13 @@ def wrong_secrets(host: str) -> dict[str, dict[str, str]]:
     }
 
 
+def test_what_else_is_in_the_secret_is_somebody_elses_business(
+    guarded: Registry, order: Order, policy: Policy, tmp_path: Path
+) -> None:
+    (logged_in(tmp_path, username=USER, password=PASSWORD) / "keystore").write_bytes(b"\xff\xfe")
+    assert resolve(order(guarded.address("team/churn")), policy)["digest"] == DIGEST
+
+
 @pytest.mark.parametrize("name", secrets(""))
 def test_a_password_opens_it(guarded: Registry, order: Order, policy: Policy, tmp_path: Path, name: str) -> None:
     logged_in(tmp_path, **secrets(guarded.host)[name])

@@ -34,7 +34,8 @@ class Keys:
 
 def read_keys(folder: Path, reference: Reference) -> Keys:
     """`username` and `password`, or `token`, or a docker configuration with this registry in it."""
-    given = {path.name: path.read_text().strip() for path in folder.glob("[!.]*") if path.is_file()}
+    files = [folder / name for name in ("username", "password", "token")]  # others are somebody else's business
+    given = {file.name: file.read_text().strip() for file in files if file.is_file()}
     if "token" in given:
         return Keys(token=given["token"])
     if "username" in given:
