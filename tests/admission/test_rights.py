@@ -193,8 +193,9 @@ def test_a_right_to_one_secret_is_none_to_another(people: People, namespace: str
     assert "secrets/theirs" in said
 
 
+VOUCHED = {"decryption": {"secretName": "key"}, "signature": {"configMapName": "signers"}}
 EVERYTHING: dict[str, Any] = {
-    "model": {"version": "1", "source": S3},
+    "model": {"version": "1", "source": {**S3, **VOUCHED}},
     "server": {
         "image": "mine:1",
         "imagePullSecrets": [{"name": "pull"}],
@@ -215,6 +216,7 @@ EVERYTHING: dict[str, Any] = {
 FREE: dict[str, dict[str, Any]] = {
     "nothing": {},
     "the number of pods": {"replicas": 5},
+    "how many have to sign": {"model": {"source": {"signature": {"threshold": 2}}}},
     "a version in the same place": {"model": {"version": "2", "source": NEXT}},
     "whom the network lets in": {"traffic": {"allowFrom": None}},
     "other variables": {"server": {"env": [*EVERYTHING["server"]["env"], {"name": "C", "value": "x"}]}},
@@ -247,6 +249,18 @@ ASKED_AGAIN: dict[str, tuple[dict[str, Any], str]] = {
         "spec.model.source.secretName",
     ),
     "other credentials": ({"model": {"source": {"secretName": "s2"}}}, "spec.model.source.secretName"),
+    "another key": (
+        {"model": {"source": {"decryption": {"secretName": "k2"}}}},
+        "spec.model.source.decryption.secretName",
+    ),
+    "the key used on what somebody else has encrypted": (
+        {"model": {"source": {"uri": "s3://theirs/churn/1", "secretName": None}}},
+        "spec.model.source.decryption.secretName",
+    ),
+    "other signers": (
+        {"model": {"source": {"signature": {"configMapName": "mine"}}}},
+        "spec.model.source.signature.configMapName",
+    ),
     "a claim": ({"model": {"source": {"uri": "pvc://shared/x", "secretName": None}}}, "(pvc://)"),
     "another image": ({"server": {"image": "mine:2"}}, "spec.server.image"),
     "another account": ({"scheduling": {"serviceAccountName": "admin"}}, "spec.scheduling.serviceAccountName"),
