@@ -73,7 +73,7 @@ def test_a_canary_that_nobody_asks_waits_for_somebody_and_says_so(space: Space, 
 def test_a_canary_whose_prometheus_is_down_is_never_passed(space: Space, gateway: Gateway) -> None:
     metric = {
         "name": "checkout",
-        "prometheus": {"address": "http://prometheus.nowhere:9090", "query": "vector(0)"},
+        "prometheus": {"address": f"http://prometheus.{space.namespace}.svc:9090", "query": "vector(0)"},
         "max": "1",
     }
     spec = begin(space, gateway, canary(20, metrics=[metric], inconclusiveLimit=0, onInconclusive="Fail"))
@@ -83,5 +83,5 @@ def test_a_canary_whose_prometheus_is_down_is_never_passed(space: Space, gateway
     refused = space.model("line")["status"]["refused"]
     assert refused["reason"] == "AnalysisFailed"
     assert "checkout: " in refused["message"]
-    assert "prometheus.nowhere:9090" in refused["message"]
+    assert "Prometheus cannot be reached" in refused["message"]
     space.until("version 1 has it all", lambda: share(space, "1") == 100, 10)

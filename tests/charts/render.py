@@ -16,6 +16,19 @@ PEER = r"namespaceSelector.matchLabels.kubernetes\.io/metadata\.name"
 SCRAPED = ("metrics.serviceMonitor.enabled=true", f"metrics.allowFrom[0].{PEER}=monitoring")
 """A ServiceMonitor, and a Prometheus that reaches what it names."""
 
+ALLOWED = (
+    "models.allowedGateways[0].name=public",
+    "models.allowedGateways[0].hostnames={$(namespace).example}",
+    "models.allowedSources={s3://models/}",
+    "models.allowedS3Endpoints={https://minio.example}",
+    "models.allowedServerImages={nvcr.io/nvidia/tritonserver:}",
+    "models.allowedPrometheus={http://prometheus:9090}",
+    "models.requireDigest=true",
+)
+"""What a platform says that models may use."""
+CLOSED = ("models.networkPolicy=Namespace", f"models.allowFrom[0].{PEER}=gateways")
+"""Models that nobody reaches but their namespace and some gateways."""
+
 Manifest = dict[str, Any]
 
 

@@ -7,8 +7,7 @@ import yaml
 
 from testbed.plane import Plane
 from testbed.shell import CommandError
-from tests.charts.render import NAMESPACE, Manifest, objects, of_kind, text
-from tests.charts.test_rendering import ALLOWED, CLOSED
+from tests.charts.render import ALLOWED, CLOSED, NAMESPACE, Manifest, objects, of_kind, text
 
 pytestmark = pytest.mark.plane
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"

@@ -9,20 +9,21 @@ import yaml
 
 from testbed.shell import ROOT, CommandError
 from testbed.tools import KUBERNETES_VERSION
-from tests.charts.render import CHARTS, NAMESPACE, PEER, SCRAPED, Manifest, helm, objects, of_kind, text
+from tests.charts.render import (
+    ALLOWED,
+    CHARTS,
+    CLOSED,
+    NAMESPACE,
+    SCRAPED,
+    Manifest,
+    helm,
+    objects,
+    of_kind,
+    text,
+)
 
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 MONITORED = [*SCRAPED, *(f"metrics.{kind}.enabled=true" for kind in ("podMonitor", "prometheusRule", "dashboard"))]
-ALLOWED = (
-    "models.allowedGateways[0].name=public",
-    "models.allowedGateways[0].hostnames={$(namespace).example}",
-    "models.allowedSources={s3://models/}",
-    "models.allowedS3Endpoints={https://minio.example}",
-    "models.allowedServerImages={nvcr.io/nvidia/tritonserver:}",
-    "models.allowedPrometheus={http://prometheus:9090}",
-    "models.requireDigest=true",
-)
-CLOSED = ("models.networkPolicy=Namespace", f"models.allowFrom[0].{PEER}=gateways")
 OF_MODELS = (
     *("networkPolicy", "allowFrom", "requireDigest"),
     *(f"allowed{what}" for what in ("Gateways", "Sources", "S3Endpoints", "ServerImages", "Prometheus")),
