@@ -14,7 +14,7 @@ TESTBED := $(PYTHON) -m testbed
 # More arguments for pytest, e.g. PYTEST='-k gpu -x'
 PYTEST ?=
 # Tests, and stories, at once: they wait more than they work.
-WORKERS ?= 2
+WORKERS ?= 4
 STORIES ?= 3
 # What `make bench` measures: scale, fetch or gateway.
 BENCH ?= scale

@@ -16,7 +16,7 @@ from testbed.shell import ROOT
 
 ROLLOUTS: Final = "tests/stories/rollouts/"
 """Told at once, so they go to one worker."""
-HOLDERS: Final = {"cluster": 3, "plane": 1}
+HOLDERS: Final = {"cluster": 2, "plane": 1}
 """How many workers may have a control plane with controllers, and a bare one, while there is something else to do."""
 PATIENT: Final = 10
 """Niceness of tests that wait for nobody, beyond that of the run."""
