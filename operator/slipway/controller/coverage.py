@@ -5,7 +5,7 @@ the last listing. Pure: times come in as arguments.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from slipway.controller.kinds import Kind
@@ -73,6 +73,12 @@ class Coverage:
         if gap.missing and kind.name in unknown:
             return None
         return gap if before is None or before.error.status != error.status else None
+
+    def retry_soon(self, namespace: Place) -> None:
+        """Try a namespace's gaps again soon: something of it can be listed by now."""
+        for place, gap in self._gaps.items():
+            if gap.namespace == namespace and not gap.missing:
+                self._gaps[place] = replace(gap, tries=0)
 
     def gaps(self) -> tuple[Gap, ...]:
         """Every gap."""

@@ -46,6 +46,8 @@ class EventSink:
 
     def take_listing(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> None:
         """Take the listing with which a watch begins anew: it reports no object that went in between."""
+        if self.store.coverage.has_gap(kind, namespace):
+            self.store.coverage.retry_soon(namespace)
         for key in self.store.evict(kind, namespace, listed, version):
             self.queue.notice(key)
 

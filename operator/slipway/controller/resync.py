@@ -15,7 +15,7 @@ from typing import Final
 
 from slipway.controller.coverage import Gap, Place
 from slipway.controller.family import belonging_of
-from slipway.controller.kinds import CHILDREN, MODEL_DEPLOYMENT, Key, Kind
+from slipway.controller.kinds import CHILDREN, MODEL_DEPLOYMENT, POD, Key, Kind
 from slipway.controller.kube import ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store, versions
@@ -119,13 +119,19 @@ class Resync:
                 await self._list(kind, place)
 
     async def _list_again(self, gap: Gap) -> bool:
-        """Try a gap again. What was listed before it was known whose it is gets listed once more."""
-        is_listed = await self._list(gap.kind, gap.namespace)
-        if is_listed and gap.kind is MODEL_DEPLOYMENT:
+        """Try a gap again. That of ModelDeployments is closed last: of what was listed before them little is kept."""
+        if not self._coverage.has_gap(gap.kind, gap.namespace):
+            return False  # it was closed with another
+        if gap.kind is MODEL_DEPLOYMENT:
+            try:
+                await self._read(gap.kind, gap.namespace, set())
+            except KubeError as error:
+                self._failed(gap.kind, gap.namespace, error)
+                return False
             for kind in self.kinds:
-                if kind in CHILDREN and not self._coverage.has_gap(kind, gap.namespace):
+                if kind in (*CHILDREN, POD):
                     await self._list(kind, gap.namespace)
-        return is_listed
+        return await self._list(gap.kind, gap.namespace)
 
     async def _list(self, kind: Kind, place: Place) -> bool:
         """Bring the store in step with one listing. Answers whether there was one."""
