@@ -167,3 +167,18 @@ def test_what_cannot_be_listed_has_a_series_with_its_reason_and_what_the_cluster
         ("Pod", "b", "Forbidden"): 1,
         ("GRPCRoute", "*", "InternalError"): 1,
     }
+
+
+@pytest.mark.parametrize("at", ["0000-01-01T00:00:00Z", "soon", None], ids=str)
+def test_a_time_in_status_that_cannot_be_read_costs_nobody_the_scrape(at: str | None) -> None:
+    torn = state("paused")
+    torn["status"]["rollout"] |= {"phaseStartedAt": at, "clock": {"pausedAt": at or "never"}}
+    torn["metadata"] |= {"name": "torn", "uid": "torn"}
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, torn)
+    store.put(MODEL_DEPLOYMENT, state("ready"))
+
+    text = generate_latest(telemetry(store).registry).decode()
+
+    assert 'slipway_model_deployment_phase{model_deployment="torn"' in text
+    assert 'slipway_decision_timestamp_seconds{decision="Ready",model_deployment="churn"' in text

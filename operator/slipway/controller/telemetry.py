@@ -2,7 +2,6 @@
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -12,6 +11,7 @@ from prometheus_client.registry import Collector
 from slipway.controller.kinds import WATCHED, Key
 from slipway.controller.store import Store
 from slipway.controller.watch_health import WatchHealth
+from slipway.core.body import instant
 from slipway.core.plan import Note
 from slipway.core.reasons import Reason
 
@@ -180,7 +180,8 @@ def _each_model_deployment(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) ->
             available.add_metric(labels, revision["available"])
         for what, about, reason, at in _decisions(status):
             labels = [*key, about.get("revision", ""), about.get("version", ""), what, reason]
-            decision.add_metric(labels, datetime.fromisoformat(at).timestamp())
+            if moment := instant(at):  # one that nobody can read costs this point alone, and not everybody's scrape
+                decision.add_metric(labels, moment.timestamp())
     return phase, share, wanted, available, decision
 
 
@@ -188,20 +189,20 @@ def _ready(status: Mapping[str, Any]) -> Mapping[str, str]:
     return next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
 
 
-def _decisions(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str], str, str]]:
+def _decisions(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str], str, Any]]:
     """What was decided, about which revision, why, and when: the moments that a chart marks. They come from status, so
     an operator that starts anew tells of them as the one before did."""
     stable, rollout, refused = status.get("stable") or {}, status.get("rollout"), status.get("refused")
     if rollout and "phase" in rollout:  # an earlier version's, until the first pass has written it anew, has none
         about = status.get("candidate") or stable
-        yield rollout["phase"], about, "", rollout["phaseStartedAt"]
+        yield rollout["phase"], about, "", rollout.get("phaseStartedAt")
         if paused_at := rollout.get("clock", {}).get("pausedAt"):
             yield "Paused", about, "", paused_at
         if canary := rollout.get("canary"):
             # With its number each step is a series of its own: two of one share are not one that moved on.
-            yield "Canary", about, f"step {canary['step'] + 1} at {canary['weight']} %", canary["since"]
+            yield "Canary", about, f"step {canary['step'] + 1} at {canary['weight']} %", canary.get("since")
     if refused:
-        yield "Refused", refused, refused["reason"], refused["at"]
+        yield "Refused", refused, refused["reason"], refused.get("at")
     ready = _ready(status)
     if ready.get("status") == "True":
-        yield "Ready", stable, "", ready["lastTransitionTime"]
+        yield "Ready", stable, "", ready.get("lastTransitionTime")

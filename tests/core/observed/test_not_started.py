@@ -173,3 +173,24 @@ def test_where_everything_has_started_nothing_is_asked() -> None:
     cluster.becomes_ready()
     cluster.pass_time(minutes=10)
     assert cluster.plan().looks == ()
+
+
+@pytest.mark.parametrize("created", ["0000-01-01T00:00:00Z", "soon", None], ids=str)
+@pytest.mark.parametrize("status", ["none", {"conditions": [None, {"status": "True"}]}], ids=str)
+def test_a_job_that_cannot_be_read_ends_no_pass(created: str | None, status: object) -> None:
+    cluster, _ = resolving()
+    (job,) = (manifest for (kind, _), manifest in cluster.objects.items() if kind == "Job")
+    job["metadata"]["creationTimestamp"], job["status"] = created, status
+
+    assert wanted(cluster.observed(), owner(), NOON, rolls=True) is None
+
+
+def test_a_job_whose_conditions_cannot_be_read_is_looked_at() -> None:
+    cluster, uid = resolving()
+    (job,) = (manifest for (kind, _), manifest in cluster.objects.items() if kind == "Job")
+    job["status"] = {"conditions": [None, {"status": "True"}]}
+
+    look = wanted(cluster.observed(), owner(), NOON + UNSTARTED_AFTER, rolls=True)
+
+    assert look
+    assert look.told_of == (uid,)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from slipway.core.analysis.look import Look
+from slipway.core.body import conditions, instant, within
 from slipway.core.observed.not_started import TOPIC, is_of
 from slipway.core.observed.objects import Observed
 from slipway.core.owner import Owner
@@ -42,10 +43,10 @@ def _jobs(observed: Observed, owner: Owner) -> Iterator[tuple[datetime, str]]:
     for (kind, _), job in observed.children.items():
         awaited = kind == "Job" and job.owner_uid == owner.uid and not job.deleting
         if awaited and not any(is_of(pod, job) for pod in observed.pods):
-            body = job.body
-            conditions = (body.get("status") or {}).get("conditions") or ()
-            if not any(c["type"] in _ENDED and c["status"] == "True" for c in conditions):
-                yield datetime.fromisoformat(body["metadata"]["creationTimestamp"]), job.uid
+            ends = conditions(within(job.body, "status").get("conditions"))
+            since = instant(within(job.body, "metadata").get("creationTimestamp"))
+            if since and not any(c["type"] in _ENDED and c["status"] == "True" for c in ends):
+                yield since, job.uid
 
 
 def _pods(observed: Observed) -> Iterator[tuple[datetime, str]]:
