@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import pytest
 from hypothesis import strategies as st
 
 from tests.core.cluster import clients
@@ -274,4 +275,24 @@ def test_on_the_way_back_stable_gets_no_part_of_the_gateways_requests_before_it_
     machine.changes_the_type({"type": "BlueGreen"})
     machine.strangers_go()
     machine.asks_by_annotation(about="candidate", again=True, verb="abort")
+    machine.teardown()
+
+
+@pytest.mark.parametrize("rollout", [{"type": "RollingUpdate"}, canary({"weight": 25}, {"pause": {}})])
+def test_on_the_way_back_the_service_spans_nothing_while_it_would_reach_what_was_sent_home(
+    rollout: dict[str, Any],
+) -> None:
+    machine = begun({"type": "RollingUpdate"}, routed=True, replicas=4)
+    machine.a_rollout_comes_so_far(version="4", rounds=9)
+    machine.changes_the_type({"type": "BlueGreen"})
+    machine.a_rollout_comes_so_far(version="5", rounds=2)
+    machine.asks_by_annotation(about="candidate", again=True, verb="abort")
+    machine.changes_the_type(rollout)
+    for _ in range(12):
+        machine.time_is_calm(rounds=1)
+        service = machine.world.objects["Service", "churn"]
+        assert "5" not in {machine.world.versions[each] for each in clients.service_answers(machine.world)}, service
+        machine.time_passes(31)
+    assert machine.world.status["stable"]["version"] == "3"
+    assert sum(clients.service_answers(machine.world).values()) == 4
     machine.teardown()

@@ -28,8 +28,17 @@ def torn(number: int) -> AssertionError | None:
     try:
         run_state_machine_as_test(seed(number)(machine), settings=EXPLORED)
     except AssertionError as error:
-        return error
+        return _first(error)
     return None
+
+
+def _first(error: AssertionError) -> AssertionError:
+    """What broke first: the machine's end is played also after that, and what breaks then says little."""
+    while isinstance(error.__context__, AssertionError):
+        notes, error = getattr(error, "__notes__", ()), error.__context__
+        for note in notes:
+            error.add_note(note)
+    return error
 
 
 def main(minutes: float) -> int:

@@ -231,9 +231,8 @@ class Torn(World):
         if service is None:
             return
         before, after = self.felt.service, clients.selects(service, self.revisions())
-        back = after - before & self.home
-        grown = {r for r in after - before if r in self.home}
-        assert not grown or had == 0, f"the Service reaches {grown} again, which was sent home ({back})"
+        grown = (after - before) & self.home & clients.service_answers(self).keys()
+        assert not grown or had == 0, f"the Service reaches {grown} again, which was sent home"
         newly = after - before - {r for r in after if clients.staying(self, r)}
         assert not newly or self.capacity(after) or had == 0, f"the Service reaches {newly}, where nothing is ready"
         for gone in before - after:

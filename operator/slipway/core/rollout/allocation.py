@@ -101,6 +101,8 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
         return standing_still(state, facts)
     if len(facts.traffic.service) > 1:  # its selector reaches stable's pods as well, whatever the type may be
         within = replace(within, spans=True)
+    elif candidate and candidate.revision not in facts.traffic.service and (candidate.count or candidate.available):
+        within = replace(within, spans=False)  # its selector would reach what was sent home: that goes first
     down = _giving(facts, candidate, back=True)
     wanted = _as_allocation(allocate(side(stable), down, within, facts.traffic.reaches))
     if facts.route and not facts.traffic.shares:
