@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.core.cluster import clients
 from tests.core.cluster.torn import GATEWAY, TornMachine
+from tests.core.cluster.world import parts_of
 
 
 class Chosen:
@@ -295,4 +296,46 @@ def test_on_the_way_back_the_service_spans_nothing_while_it_would_reach_what_was
         machine.time_passes(31)
     assert machine.world.status["stable"]["version"] == "3"
     assert sum(clients.service_answers(machine.world).values()) == 4
+    machine.teardown()
+
+
+WITH_STEPS = [
+    canary({"weight": 34}, {"pause": {}}, fullSize=True),
+    {"type": "BlueGreen", "blueGreen": {"beforeSwitch": [{"pause": {}}]}},
+]
+
+
+@pytest.mark.parametrize("rollout", WITH_STEPS, ids=lambda rollout: str(rollout["type"]))
+@pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.parametrize("needs_more", [False, True])
+def test_steps_that_are_asked_for_once_all_of_the_traffic_has_moved_take_none_of_it_back(
+    rollout: dict[str, Any], replicas: int, needs_more: bool
+) -> None:
+    """Whether the version has every pod that it needs at that moment or not."""
+    machine = begun({"type": "BlueGreen"}, routed=True, replicas=replicas)
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    machine.gets_better()
+    machine.a_pass()
+    machine.world.gateway_acts()
+    machine.changes_the_type(rollout)
+    if needs_more:
+        machine.scales(replicas + 1)
+    for _ in range(4):
+        machine.settles()
+        assert parts_of(machine.world.objects["HTTPRoute", "churn"])[deployment(machine, "4")[6:]] >= 50
+        machine.gets_better()
+    assert machine.world.status["stable"]["version"] == "4"
+    machine.teardown()
+
+
+def test_a_gateway_that_has_not_taken_up_all_of_the_traffic_gives_the_candidate_no_more_than_its_step() -> None:
+    machine = begun({"type": "BlueGreen"}, routed=True, replicas=3)
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    machine.gets_better()
+    machine.a_pass()
+    machine.changes_the_type(WITH_STEPS[0])
+    machine.settles()
+    machine.time_is_calm(rounds=3)
+    assert parts_of(machine.world.objects["HTTPRoute", "churn"])[deployment(machine, "4")[6:]] == 34
+    assert machine.world.status["phase"] == "Paused"
     machine.teardown()

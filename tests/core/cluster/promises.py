@@ -62,6 +62,8 @@ class Torn(World):
     """Versions that a person has sent home."""
     promotions: dict[str, int] = field(default_factory=dict)
     """How often somebody has let a revision go on past a pause."""
+    arrived: str | None = None
+    """The revision that all clients were sent to already when other steps were asked for: it keeps what it has."""
     crowded: bool = False
     """Some pod has found no node: Auto may make room."""
     load: int = 0
@@ -114,6 +116,8 @@ class Torn(World):
     def ceiling(self, revision: str) -> int:
         """Percent of the traffic that a candidate may have by now: no further than the next pause until somebody lets
         it go on."""
+        if revision == self.arrived:
+            return 100
         rollout, passed = self.rollout, self.promotions.get(revision, 0)
         # Of a Service that spans versions each has a pod at least; a gateway that is added then takes that up.
         by_pods = ceil(100 / max(self.needed, 2)) if len(self.felt.service) > 1 else 0
@@ -125,6 +129,13 @@ class Torn(World):
                     return highest
                 passed -= 1
         return 100
+
+    def steps_change(self) -> None:
+        """Somebody asks for other steps: what was let go on past earlier ones counts for nothing."""
+        self.promotions.clear()
+        written = [frozenset(clients.shares(parts_of(m))) for (kind, _), m in self.objects.items() if kind in ROUTES]
+        to = {self.felt.service, *(written if self.routed else ())}
+        self.arrived = next(iter(self.felt.service)) if len(to) == len(self.felt.service) == 1 else None
 
     # -- passes
 

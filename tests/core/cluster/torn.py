@@ -79,6 +79,7 @@ class TornMachine(RuleBasedStateMachine):
             self.world.home.clear()
             self.world.home_versions.clear()
             self.world.promotions.clear()
+            self.world.arrived = None
         self.world.spec["model"]["version"] = version
         self.world.generation += 1
 
@@ -92,7 +93,7 @@ class TornMachine(RuleBasedStateMachine):
     @rule(rollout=st.sampled_from(ROLLOUTS))
     def changes_the_type(self, rollout: dict[str, Any] | None) -> None:
         if (self.world.spec.get("rollout") or None) != (rollout or None):
-            self.world.promotions.clear()
+            self.world.steps_change()
         self.edit(rollout=rollout or {})
 
     @rule(replicas=st.integers(0, 6))

@@ -59,7 +59,7 @@ def progressed(
     """Go on over every step that has come true. Steps that were changed start again."""
     before = rollout.canary
     if before is None or before.steps != _named(policy):
-        before = _entered(CanaryStatus(steps=_named(policy), since=now), policy, 0, now)
+        before = _first(facts, candidate, policy, now)
     status = _begun(before, facts, facts.of(candidate), policy, now)
     waits = rollout.clock.waiting_since is not None
     while not is_over(status, policy) and _has_come_true(status, facts, facts.of(candidate), policy, now, waits=waits):
@@ -173,6 +173,15 @@ def _named(policy: Policy) -> str:
     parts = (*policy.canary_steps, *filter(None, [policy.analysis]))
     text = "".join(each.model_dump_json(by_alias=True, exclude_none=True) for each in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _first(facts: Facts, candidate: RevisionRef | None, policy: Policy, now: datetime) -> CanaryStatus:
+    """At the first step; past the last one where all of the traffic is the candidate's already, and nothing is left for
+    the steps to do but to take it back."""
+    status = CanaryStatus(steps=_named(policy), since=now)
+    if facts.all_reach(facts.of(candidate)):
+        return _entered(status.evolve(weight=WHOLE), policy, len(policy.canary_steps), now)
+    return _entered(status, policy, 0, now)
 
 
 def _entered(status: CanaryStatus, policy: Policy, at: int, now: datetime) -> CanaryStatus:

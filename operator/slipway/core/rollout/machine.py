@@ -145,8 +145,7 @@ def _has_taken_over(state: State, facts: Facts, candidate: RevisionFacts) -> boo
     whole = candidate.carries >= facts.needed > 0
     if state.stable is None:  # nobody else answers, whatever a gateway may say
         return whole and facts.live_service == {candidate.revision}
-    alone = facts.traffic.reaches == {candidate.revision} and facts.landed
-    return shifted and whole and alone
+    return shifted and whole and facts.all_reach(candidate)
 
 
 def _promote(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:

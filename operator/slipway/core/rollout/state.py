@@ -116,6 +116,10 @@ class Facts:
         carries = {name: known.carries for name, known in self.revisions.items() if name in service}
         return by_pods(carries) or dict.fromkeys(service, WHOLE // max(1, len(service)))
 
+    def all_reach(self, revision: RevisionFacts | None) -> bool:
+        """Whether all clients reach one revision alone, as it was decided and as it can be seen."""
+        return self.landed and revision is not None and self.traffic.reaches == {revision.revision}
+
     def of(self, ref: RevisionRef | None) -> RevisionFacts | None:
         """The facts of a revision, by its reference."""
         return self.revisions.get(ref.revision) if ref and ref.revision else None
