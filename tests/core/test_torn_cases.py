@@ -1,10 +1,12 @@
 """What exploring the torn cluster has found, case by case: the fewest steps that lead there."""
 
+import copy
 from typing import Any, cast
 
 import pytest
 from hypothesis import strategies as st
 
+from slipway.core.names import REVISION
 from tests.core.cluster import clients
 from tests.core.cluster.torn import GATEWAY, TornMachine
 from tests.core.cluster.world import parts_of
@@ -338,4 +340,35 @@ def test_a_gateway_that_has_not_taken_up_all_of_the_traffic_gives_the_candidate_
     machine.time_is_calm(rounds=3)
     assert parts_of(machine.world.objects["HTTPRoute", "churn"])[deployment(machine, "4")[6:]] == 34
     assert machine.world.status["phase"] == "Paused"
+    machine.teardown()
+
+
+@pytest.mark.parametrize("also", [[], ["ConfigMap"]], ids=["", "its copy too"])
+def test_where_status_and_history_were_lost_the_version_before_keeps_its_pods_for_the_drain(also: list[str]) -> None:
+    machine = begun({"type": "RollingUpdate"}, replicas=2)
+    name = deployment(machine, "3")
+    machine.a_rollout_comes_so_far(version="4", rounds=5)
+    machine.loses_status("all")
+    for kind in ("ControllerRevision", *also):
+        machine.deletes_a_child(data=chosen((kind, name)))
+    machine.settles()
+    assert machine.world.active(name)
+    machine.time_passes(31)
+    machine.settles()
+    assert name not in machine.world.deployments()
+    machine.teardown()
+
+
+def test_a_deployment_of_ours_that_is_called_as_no_revision_is_deleted() -> None:
+    machine = begun()
+    name = deployment(machine, "3")
+    odd = copy.deepcopy(machine.world.objects["Deployment", name])
+    odd["metadata"] |= {"name": "churn-of-somebody", "uid": "uid-odd"}
+    odd["spec"]["template"]["metadata"]["labels"][REVISION] = "of-somebody"
+    machine.world.objects["Deployment", "churn-of-somebody"] = odd
+    machine.gets_better()
+    machine.world.objects["Service", "churn"]["spec"]["selector"][REVISION] = "of-somebody"
+    machine.loses_status("all")
+    machine.settles()
+    assert set(machine.world.deployments()) == {name}
     machine.teardown()

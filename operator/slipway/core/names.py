@@ -62,6 +62,12 @@ def of_revision(model_deployment: str, revision: str) -> str:
     return f"{model_deployment}-{revision}"
 
 
+def is_of_revision(model_deployment: str, name: str) -> bool:
+    """Whether a child is called as those of a revision are."""
+    revision = name.removeprefix(of_revision(model_deployment, ""))
+    return revision != name and 0 < len(revision) <= SHORT
+
+
 def of_resolve_job(model_deployment: str, ask: str) -> str:
     """Name of the Job that resolves an ask. A Job's name becomes a label of its pod, so 63 characters are the limit."""
     return f"{model_deployment}-{ask[:SHORT]}"

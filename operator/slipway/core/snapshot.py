@@ -14,7 +14,7 @@ from slipway.core import autoscaling
 from slipway.core.body import integer, mappings, within
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.children.service import root_selector
-from slipway.core.names import REVISION, Manifest, of_revision
+from slipway.core.names import REVISION, Manifest, is_of_revision, of_revision
 from slipway.core.observed import history
 from slipway.core.observed.evidence import NO_GOLDEN, Golden
 from slipway.core.observed.objects import Observed
@@ -228,11 +228,12 @@ class Snapshot:
 
     @cached_property
     def _deployments(self) -> Mapping[str, Manifest]:
-        """Those that are ours and there to stay: nobody else's pods answer for a revision."""
+        """Those that are ours, there to stay and called as a revision's is: nobody else's pods answer for one."""
         return {
             child.name: child.body
             for (kind, _), child in self.observed.children.items()
             if kind == "Deployment" and child.owner_uid == self.owner.uid and not child.deleting
+            if is_of_revision(self.owner.name, child.name)
         }
 
     def deployment(self, revision: str) -> Manifest | None:

@@ -9,6 +9,7 @@ from slipway.core.observed import history
 from slipway.core.rollout import refusals, requests
 from slipway.core.rollout.analysis_gate import of_rollout
 from slipway.core.rollout.refusals import Asked
+from slipway.core.rollout.roles import UNKNOWN
 from slipway.core.rollout.state import State
 from slipway.core.rollout.target import at_phase, restored, retarget
 from slipway.core.snapshot import Snapshot
@@ -43,7 +44,7 @@ def remembered(snapshot: Snapshot) -> State:
         return _repaired(state, snapshot.now)
     number = next((e.number for e in past if e.revision == serving), state.last_number + 1)
     # Of what cannot be read nothing is known but that it serves: it stays until what is asked can take over.
-    ask, version = (record.ask, record.version) if record else ("", "unknown")
+    ask, version = (record.ask, record.version) if record else ("", UNKNOWN)
     stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
     return _repaired(replace(state, stable=stable, last_number=max(state.last_number, number)), snapshot.now)
 

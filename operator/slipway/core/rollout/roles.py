@@ -16,6 +16,9 @@ from slipway.core.snapshot import Snapshot
 RETIRING_AT_MOST: Final = 8
 """The newest of them: under a requestTimeout of hours, versions may come faster than old ones go."""
 
+UNKNOWN: Final = "unknown"
+"""The version of a revision of which nothing says any more what it was made of."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RevisionRoles:
@@ -95,18 +98,22 @@ def _others(snapshot: Snapshot, state: State, traffic: Traffic, *, ends_standby:
 
 def _unlisted(snapshot: Snapshot) -> Iterator[RevisionStatus]:
     """Revisions that status does not list: those with traffic, and where the whole list was lost those with pods as
-    well, which may have had traffic until just now."""
+    well, which may have had traffic until just now, whether history still holds them or not."""
     listed, stable = {entry.revision for entry in snapshot.before.revisions}, snapshot.before.stable
-    for entry in snapshot.past:
-        reached = entry.revision in snapshot.traffic.reaches
-        left = not listed and snapshot.available(entry.revision) > 0
-        record = snapshot.record(entry.revision) if entry.revision not in listed and (reached or left) else None
-        if record is None:
+    numbers = {entry.revision: entry.number for entry in snapshot.past}
+    for revision in (*numbers, *sorted(snapshot.deployed - numbers.keys())):
+        reached = revision in snapshot.traffic.reaches
+        left = not listed and snapshot.available(revision) > 0
+        if revision in listed or not (reached or left):
+            continue
+        record = snapshot.record(revision)
+        if record is None and revision not in snapshot.deployed:
             continue
         was = RevisionState.CANDIDATE if reached else RevisionState.RETIRING
-        if left and stable and stable.revision == entry.revision:
+        if left and stable and stable.revision == revision:
             was = RevisionState.STABLE
-        ref = RevisionRef(revision=entry.revision, ask=entry.ask, number=entry.number, version=record.version)
+        ask, version = (record.ask, record.version) if record else ("", UNKNOWN)
+        ref = RevisionRef(revision=revision, ask=ask, number=numbers.get(revision, 1), version=version)
         yield described(ref, record, state=was, replicas=0, available=0, share=0)
 
 
