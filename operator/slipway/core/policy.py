@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from slipway.api.scalars import duration
+from slipway.api.scalars import duration, share_of
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.api.v1alpha1.spec import (
     Accelerator,
@@ -42,6 +42,14 @@ class Policy:
     def in_background(self) -> bool:
         """Whether the analysis runs beside the steps."""
         return any(step.analysis is AnalysisMode.BACKGROUND for step in self.canary_steps)
+
+    def may_lack(self, needed: int) -> int:
+        """Pods of those needed that may be missing at any time of a change, by what the spec says of that itself."""
+        if self.max_unavailable is None:
+            return 0
+        allowed = share_of(self.max_unavailable, needed, up=False)
+        surge = share_of(self.max_surge, needed, up=True)
+        return max(allowed, 0 if surge else 1)  # percentages that both round to nothing, as Kubernetes has it
 
     @property
     def soaks(self) -> bool:

@@ -92,14 +92,16 @@ class Snapshot:
 
     def _lacks(self, decided: Traffic) -> bool:
         """Whether what status says leaves out a revision that the root Service selects and to which status itself gives
-        a share, and what is left cannot carry the load."""
+        a share, and what is left cannot carry the load, less what may be missing while versions change."""
         left_out = self.selected - decided.service
         if not left_out or not self.selected <= {name for name, share in self.shares_before.items() if share}:
             return False
         rollout = self.before.rollout  # what is needed is asked of the traffic, so not here
         load = (rollout.desired_replicas if rollout else None) or self.spec.replicas
+        makes_room = int(bool(rollout and rollout.strategy.making_room))
+        floor = load - max(self.policy.may_lack(load), makes_room)
         carries = sum(map(self.available, decided.service))
-        return carries < min(load, sum(map(self.available, self.selected)))
+        return carries < min(floor, sum(map(self.available, self.selected)))
 
     def _counts(self, revision: str) -> bool:
         """Whether it has ever carried anything, as far as can be told: a first version has to show it."""

@@ -103,7 +103,7 @@ def _unlisted(snapshot: Snapshot) -> Iterator[RevisionStatus]:
     numbers = {entry.revision: entry.number for entry in snapshot.past}
     for revision in (*numbers, *sorted(snapshot.deployed - numbers.keys())):
         reached = revision in snapshot.traffic.reaches
-        left = not listed and snapshot.available(revision) > 0
+        left = not listed and snapshot.count(revision) > 0
         if revision in listed or not (reached or left):
             continue
         record = snapshot.record(revision)

@@ -149,10 +149,7 @@ def _limits(rollout: RolloutStatus, facts: Facts, policy: Policy, leads: Revisio
     """Surge first, which costs nothing; fewer pods than needed only where that does not help, or has helped."""
     surge = share_of(policy.max_surge, facts.needed, up=True)
     strategy = rollout.strategy
-    allowed = 1 if strategy.making_room else 0
-    if policy.max_unavailable is not None:
-        allowed = share_of(policy.max_unavailable, facts.needed, up=False)
-        allowed = max(allowed, 0 if surge else 1)  # percentages that both round to nothing, as Kubernetes has it
+    allowed = policy.may_lack(facts.needed) if policy.max_unavailable is not None else int(bool(strategy.making_room))
     helped = leads is not None and leads.available > 0
     used = strategy.making_room or not surge or strategy.unschedulable_since or helped
     return Limits(needed=facts.needed, surge=surge, unavailable=allowed if used else 0, spans=not facts.bystanders)
