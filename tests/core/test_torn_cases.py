@@ -372,3 +372,16 @@ def test_a_deployment_of_ours_that_is_called_as_no_revision_is_deleted() -> None
     machine.settles()
     assert set(machine.world.deployments()) == {name}
     machine.teardown()
+
+
+def test_pods_that_may_be_missing_while_versions_change_make_no_decision_a_damaged_one() -> None:
+    machine = begun({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
+    machine.asks_for_a_version(version="5")
+    machine.toggles_the_gateway(on=True)
+    machine.toggles_autoscaling(on=True)
+    machine.passes_until_nothing_is_left()
+    machine.time_is_calm(rounds=2)
+    machine.an_autoscaler_acts(more=-2)
+    machine.an_autoscaler_acts(more=2)
+    machine.asks_for_a_version(version="4")
+    machine.teardown()
