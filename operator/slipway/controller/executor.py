@@ -20,7 +20,7 @@ from slipway.controller.store import Store
 from slipway.core.additions import taking_out
 from slipway.core.drift import difference
 from slipway.core.names import APPLIED, REVISION, Manifest
-from slipway.core.observed.objects import NameTaken, WriteDenied, WriteFailed, WriteNotKept, is_orphan
+from slipway.core.observed.objects import NameTaken, WriteDenied, WriteFailed, WriteNotKept, controller_of, is_orphan
 from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,7 @@ class Executor:
     async def _meet_existing(self, key: Key, owner: LiveOwner, action: Apply, kind: Kind, name: str) -> Obstacle | None:
         """Handle an object that a first write met under its name: adopt ours, leave anybody else's alone."""
         live = await self._kube.get(kind, key.namespace, name)
-        holder = next((o for o in live["metadata"].get("ownerReferences") or () if o.get("controller")), None)
+        holder = controller_of(live["metadata"])
         if (holder and holder["uid"] == owner.uid) or is_orphan(live["metadata"], key.name):
             return await self._adopt(key, action, kind, live)
         predecessor = holder is not None and (holder["kind"], holder["name"]) == (MODEL_DEPLOYMENT.name, key.name)

@@ -12,7 +12,7 @@ from slipway.controller import parsing
 from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SHARED_OBJECTS, Key, Kind
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest, of_revision
-from slipway.core.observed.objects import PACKED, Child
+from slipway.core.observed.objects import PACKED, Child, controller_of
 from slipway.core.observed.pods import PodFacts, pod_facts
 
 LARGEST_STRANGER_BYTES: Final = 32 * 1024
@@ -70,7 +70,7 @@ def belonging_of(kind: Kind, meta: Mapping[str, Any]) -> Belonging:
         return Belonging(None, stranger=False)
     if kind is MODEL_DEPLOYMENT:
         return Belonging(Key(meta["namespace"], meta["name"]), stranger=False)
-    controller = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), None)
+    controller = controller_of(meta)
     if kind is not POD and controller and _is_model_deployment(controller):
         return Belonging(Key(meta["namespace"], controller["name"]), stranger=False)
     label = (meta.get("labels") or {}).get(OWNER_LABEL)
@@ -81,7 +81,7 @@ def belonging_of(kind: Kind, meta: Mapping[str, Any]) -> Belonging:
 
 def is_controlled_by(meta: Mapping[str, Any], uid: str) -> bool:
     """Whether that very object controls this one. A name anybody may write; a uid has no second owner."""
-    return any(o.get("controller") and o.get("uid") == uid for o in meta.get("ownerReferences") or ())
+    return (controller_of(meta) or {}).get("uid") == uid
 
 
 def _is_model_deployment(reference: Mapping[str, Any]) -> bool:
@@ -172,7 +172,7 @@ def member_of(kind: Kind, manifest: Manifest) -> Member:
 
 def _as_controlled(pod: PodFacts, meta: Mapping[str, Any]) -> PodFacts:
     """A pod of a revision or a Job only where it is controlled by what that makes: its labels anybody may write."""
-    controller: Mapping[str, Any] = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), {})
+    controller = controller_of(meta) or {}
     kind, name = controller.get("kind"), str(controller.get("name"))
     replica_set = f"{of_revision((meta.get('labels') or {}).get(OWNER_LABEL, ''), pod.revision or '')}-"
     of_job = kind == "Job" and (name, controller.get("uid")) == (pod.job, pod.job_uid)

@@ -50,7 +50,7 @@ class Child:
     def of(cls, manifest: Mapping[str, Any]) -> Self:
         """Project a live object."""
         meta = manifest["metadata"]
-        controller = next((o for o in mappings(meta.get("ownerReferences")) if o.get("controller")), None)
+        controller = controller_of(meta)
         text = orjson.dumps({**manifest, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}})
         return cls(
             kind=manifest["kind"],
@@ -71,13 +71,17 @@ class Child:
         return body
 
 
+def controller_of(meta: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The reference to the one object that controls this one."""
+    return next((o for o in mappings(meta.get("ownerReferences")) if o.get("controller")), None)
+
+
 def is_orphan(meta: Mapping[str, Any], model_deployment: str) -> bool:
     """Whether an object carries all that marks a child of this ModelDeployment but a controller: its labels, and the
     annotation that only we write."""
     marks = mapping(meta.get("labels"))
     ours = (marks.get(MANAGED_BY), marks.get(MODEL_DEPLOYMENT)) == (FIELD_MANAGER, model_deployment)
-    controlled = any(o.get("controller") for o in mappings(meta.get("ownerReferences")))
-    return ours and not controlled and APPLIED in mapping(meta.get("annotations"))
+    return ours and controller_of(meta) is None and APPLIED in mapping(meta.get("annotations"))
 
 
 def _written(meta: Mapping[str, Any]) -> datetime | None:
