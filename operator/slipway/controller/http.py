@@ -65,5 +65,6 @@ async def read_bounded(response: aiohttp.ClientResponse, largest_bytes: int) -> 
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > largest_bytes:
+            response.close()  # nobody reads the rest
             raise AnswerTooLargeError
     return bytes(body)

@@ -18,6 +18,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from slipway.controller import parsing
+from slipway.controller.http import AnswerTooLargeError, read_bounded
 from slipway.controller.kinds import DEPLOYMENT, EVENT, Kind
 from slipway.core.names import FIELD_MANAGER, Manifest
 
@@ -158,7 +159,7 @@ class ApiKube:
             query["limit"] = str(limit)
             try:
                 answer = await self._page(kind, namespace, query, most_bytes=PAGE_BYTES if limit > 1 else None)
-            except TooLargeError:
+            except AnswerTooLargeError:
                 limit = max(1, limit // FEWER)
                 continue
             meta, items = answer["metadata"], answer.get("items") or []
@@ -263,7 +264,7 @@ class ApiKube:
         path = EVENT.path(namespace)
         try:
             answer = await self._call("list", EVENT, method="GET", path=path, query=query, most_bytes=PAGE_BYTES)
-        except TooLargeError:
+        except AnswerTooLargeError:
             message = f"the Events on {uid} are larger than {PAGE_BYTES // 1024**2} MiB"
             raise KubeError(0, "TooLarge", message, call=f"GET {path}") from None
         events: list[Manifest] = answer.get("items") or []
@@ -311,25 +312,9 @@ class ApiKube:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         sent = yaml_text(body) if content_type == APPLY else body
         response = await self._client.call_api(method, url, headers, sent, _request_timeout=timeout)
-        return response.status, response.headers, await _read(response.response, most_bytes)
-
-
-class TooLargeError(Exception):
-    """An answer is larger than it may be here."""
-
-
-async def _read(response: aiohttp.ClientResponse, most_bytes: int | None) -> bytes:
-    """The whole answer; TooLargeError as soon as it is larger than it may be."""
-    if most_bytes is None:
-        return await response.read()
-    chunks, length = [], 0
-    async for chunk in response.content.iter_any():
-        chunks.append(chunk)
-        length += len(chunk)
-        if length > most_bytes:
-            response.close()
-            raise TooLargeError
-    return b"".join(chunks)
+        answer = response.response
+        text = await answer.read() if most_bytes is None else await read_bounded(answer, most_bytes)
+        return response.status, response.headers, text
 
 
 def _object(text: bytes, call: str) -> Manifest:
