@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from slipway.bundle.errors import BundleError
-from slipway.bundle.place import PATIENT, Place, explained
+from slipway.bundle.place import PATIENT, Place
 from slipway.fetch import layout, sums
 from slipway.fetch.policy import MIB, Policy
 from slipway.fetch.progress import Progress
@@ -89,7 +89,7 @@ def push(folder: Path, hashes: Mapping[str, str], place: Place, say: Callable[[s
     reference = Reference.parse(place.uri)
     if reference.digest or not reference.tag:
         raise BundleError(f"{place.uri}: a digest is there already or never will be; push to a tag")
-    with place.settings() as settings, explained(), registry.client(settings.source, PATIENT) as client:
+    with place.settings() as settings, registry.client(settings.source, PATIENT) as client:
         store = _Writable(settings.source, client, PATIENT, settings.credentials, "pull,push")
         content = (folder / sums.NAME).read_bytes()
         there = _taken(store, content)

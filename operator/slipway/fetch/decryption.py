@@ -101,11 +101,6 @@ def _decrypt(source: Path, part: Path, path: str, keys: list[Any], where: str) -
         raise _failed(path, f"cannot be decrypted to its end ({error}); encrypt it again") from None
 
 
-def in_secret(folder: Path) -> list[Path]:
-    """The files of a mounted Secret."""
-    return sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith(".."))
-
-
 def read_identities(files: Iterable[Path], where: str) -> list[Any]:
     """The secret keys in files, a line each as age-keygen writes them. No message has any of them in it."""
     lines = [

@@ -19,7 +19,7 @@ from slipway.fetch.download import Download, Wanted, part_name
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.resolve import stream_archive
-from slipway.fetch.settings import Settings
+from slipway.fetch.settings import Settings, mounted
 from slipway.fetch.sources import open_store
 from slipway.fetch.stores import Store
 from slipway.fetch.stores.claim import ClaimStore
@@ -61,7 +61,7 @@ def _decrypted(settings: Settings, bundle: _Bundle) -> _Bundle:
         decryption.check(bundle.paths, asked=False)
         return bundle
     target, where = settings.plain / BUNDLE, f"Secret {asked.secret_name} of source.decryption"
-    keys = decryption.read_identities(decryption.in_secret(settings.identities), where)
+    keys = decryption.read_identities(mounted(settings.identities), where)
     paths = decryption.decrypt(bundle.directory, bundle.paths, target, keys=keys, where=where)
     return _Bundle(directory=target, paths=tuple(paths))
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -35,8 +35,7 @@ _Look = tuple[Survey, signature.Signed | None, dict[str, bytes]]
 def _look(store: Store, settings: Settings, policy: Policy) -> _Look:
     """Who signed it is looked at before anything in it is parsed."""
     found = survey(store, settings.source, policy)
-    signed = signature.check(found, settings, lambda: read_signature(store, policy))
-    decryption.check(found.entries, asked=settings.decryption is not None)
+    signed = _checked(found, settings, lambda: read_signature(store, policy))
     return found, signed, read_small(store, found, policy)
 
 
@@ -44,9 +43,15 @@ def _stream_once(store: Store, settings: Settings, policy: Policy) -> _Look:
     files = archive.SmallFiles()
     members = stream_archive(store, settings, policy, files, most_bytes=None)
     found, root = archive.survey(members, files.contents, settings.source)
-    signed = signature.check(found, settings, lambda: files.contents.get(root + sums.SIGNATURE))
-    decryption.check(found.entries, asked=settings.decryption is not None)
+    signed = _checked(found, settings, lambda: files.contents.get(root + sums.SIGNATURE))
     return found, signed, {path: files.contents[root + path] for path in found.small_files()}
+
+
+def _checked(found: Survey, settings: Settings, read: Callable[[], bytes | None]) -> signature.Signed | None:
+    """Who signed these files, which are encrypted or plain as the spec says; a FetchError where they are not."""
+    signed = signature.check(found, settings, read)
+    decryption.check(found.entries, asked=settings.decryption is not None)
+    return signed
 
 
 def read_signature(store: Store, policy: Policy) -> bytes | None:

@@ -115,8 +115,9 @@ class Settings:
     def from_environment(cls, env: Mapping[str, str]) -> Self:
         """The settings in `env`; SpecInvalid names the field that cannot be read."""
         order = _order(env.get("SLIPWAY_SOURCE", ""))
+        source = _object(order, "source")
         return cls(
-            source=_source(_object(order, "source")),
+            source=_source(source),
             model=_text(order, "model", MODEL_NAME),
             resolved=_resolved(_object(order, "resolved")) if order.get("resolved") else None,
             storage=_whole(order, "storage"),
@@ -125,11 +126,11 @@ class Settings:
             credentials=Path(env.get("SLIPWAY_CREDENTIALS", "/var/run/slipway/credentials")),
             config=Path(env.get("SLIPWAY_CONFIG", "/etc/slipway")),
             termination_log=termination_log(env),
-            signature=_signature(_object(order, "source")),
-            keys=Path(env.get("SLIPWAY_KEYS", "/var/run/slipway/keys")),
-            decryption=_decryption(_object(order, "source")),
-            identities=Path(env.get("SLIPWAY_IDENTITIES", "/var/run/slipway/identities")),
-            plain=Path(env.get("SLIPWAY_PLAIN", "/plain")),
+            signature=_signature(source),
+            keys=Path(env.get("SLIPWAY_KEYS", cls.keys)),
+            decryption=_decryption(source),
+            identities=Path(env.get("SLIPWAY_IDENTITIES", cls.identities)),
+            plain=Path(env.get("SLIPWAY_PLAIN", cls.plain)),
         )
 
     def overlay(self) -> dict[str, Any] | None:
@@ -146,6 +147,11 @@ class Settings:
 def termination_log(env: Mapping[str, str]) -> Path:
     """Where the last word goes; known even when the rest of the environment is unreadable."""
     return Path(env.get("SLIPWAY_TERMINATION_LOG", "/dev/termination-log"))
+
+
+def mounted(folder: Path) -> list[Path]:
+    """The files of a Secret or a ConfigMap, by name; the kubelet's own begin with two dots."""
+    return sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith(".."))
 
 
 def _order(text: str) -> Mapping[str, Any]:

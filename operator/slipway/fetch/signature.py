@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from slipway.fetch import sums
 from slipway.fetch.policy import MIB
-from slipway.fetch.settings import Settings, Signature
+from slipway.fetch.settings import Settings, Signature, mounted
 from slipway.fetch.survey import Survey
 from slipway.fetch.verdict import FetchError, Reason, shown
 
@@ -107,10 +107,10 @@ def _read(read: Callable[[], bytes | None]) -> bytes | None:
 def _keys(folder: Path, asked: Signature) -> list[_Key]:
     """The ConfigMap's entries; one key under two names is one key."""
     where = f"ConfigMap {asked.config_map_name} of source.signature"
-    names = sorted(path.name for path in folder.glob("*") if path.is_file() and not path.name.startswith(".."))
-    if not names:
+    files = mounted(folder)
+    if not files:
         raise _no_key(f"{where}: not there, or holds no key; put the signer's public key into it, in PEM form")
-    keys = {key.hash: key for key in (_key(folder / name, where) for name in reversed(names))}
+    keys = {key.hash: key for key in (_key(file, where) for file in reversed(files))}
     if len(keys) < asked.threshold:
         raise _no_key(f"{where}: holds {len(keys)} keys and threshold is {asked.threshold}; add keys, or lower it")
     return sorted(keys.values(), key=lambda key: key.name)

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import httpx
 
-from slipway.fetch.pace import Pace
 from slipway.fetch.policy import MIB, Policy
 from slipway.fetch.settings import Source
 from slipway.fetch.stores import Entry, manifest, web
@@ -62,7 +61,7 @@ class RegistryStore(web.WebStore):
         """The manifest, and the one that is asked for."""
         version = self.reference.version
         with self.request("GET", f"manifests/{version}", {"Accept": manifest.ACCEPTED}, allowed=(200,)) as response:
-            content = self._bounded(response, manifest.LIMIT_BYTES, f"{self._source.uri}: its manifest")
+            content = self._answer_within(response, manifest.LIMIT_BYTES, f"{self._source.uri}: its manifest")
         if self.reference.digest:
             manifest.check_digest(content, self.reference.digest, self._source.uri)
         return content
@@ -121,19 +120,17 @@ class RegistryStore(web.WebStore):
         where = f"{self._source.uri}: its token service"
         sent = self._client.stream("GET", realm, params=dict(parameters), headers=dict(headers))
         with web.answered(sent, where, allowed=(200,)) as response:
-            content = self._bounded(response, _TOKEN_BYTES, where)
+            content = self._answer_within(response, _TOKEN_BYTES, where)
         try:
             return json.loads(content)
         except (ValueError, RecursionError):
             raise FetchError(Reason.FETCH_FAILED, f"{where} sends no token; see to the registry") from None
 
-    def _bounded(self, response: httpx.Response, limit_bytes: int, what: str) -> bytes:
-        content = bytearray()
-        for chunk in Pace(self._policy, what).kept(response.iter_raw()):
-            content += chunk
-            if len(content) > limit_bytes:
-                raise invalid(f"{what} is larger than {limit_bytes} bytes; see to the registry")
-        return bytes(content)
+    def _answer_within(self, response: httpx.Response, limit_bytes: int, what: str) -> bytes:
+        """What the registry says of itself, and no file."""
+        return self._bounded(
+            response, limit_bytes, what, f"{what} is larger than {limit_bytes} bytes; see to the registry"
+        )
 
 
 def client(source: Source, policy: Policy) -> httpx.Client:

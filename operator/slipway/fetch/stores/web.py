@@ -57,12 +57,17 @@ class WebStore:
 
     def read(self, path: str, limit_bytes: int) -> bytes:
         """A small file, whole."""
-        content = bytearray()
+        too_large = f"{path}: larger than {limit_bytes} bytes, which is the most for this file"
         with self._get(path, {}, allowed=(200,)) as response:
-            for chunk in Pace(self._policy, self.where(path)).kept(response.iter_raw()):
-                content += chunk
-                if len(content) > limit_bytes:
-                    raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
+            return self._bounded(response, limit_bytes, self.where(path), too_large)
+
+    def _bounded(self, response: httpx.Response, limit_bytes: int, where: str, too_large: str) -> bytes:
+        """A whole answer; BundleInvalid in these words where it is larger."""
+        content = bytearray()
+        for chunk in Pace(self._policy, where).kept(response.iter_raw()):
+            content += chunk
+            if len(content) > limit_bytes:
+                raise invalid(too_large)
         return bytes(content)
 
     def stream(self, entry: Entry, start: int, end: int) -> Generator[bytes]:
