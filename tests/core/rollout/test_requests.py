@@ -51,7 +51,10 @@ def soaking() -> Simulator:
 
 
 def refused() -> Simulator:
-    cluster = starting()
+    return fails(starting())
+
+
+def fails(cluster: Simulator) -> Simulator:
     failed = cluster.server_ended(says("LoadFailed", "no such op"), restarts=1)
     cluster.kubelet(cluster.revision_named("4"), status=failed)
     cluster.settle()
@@ -401,11 +404,7 @@ def tried_again() -> Simulator:
     """A version that was refused is tried again, and refused again."""
     cluster = refused()
     asks(cluster, "retry")
-    failed = cluster.server_ended(says("LoadFailed", "no such op"), restarts=1)
-    cluster.kubelet(cluster.revision_named("4"), status=failed)
-    cluster.settle()
-    assert cluster.status["phase"] == "Refused"
-    return cluster
+    return fails(cluster)
 
 
 def restarted() -> Simulator:
