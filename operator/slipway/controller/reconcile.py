@@ -98,7 +98,8 @@ class Reconciler:
                 await self._look_again(key, last := stale)
             except LearntError:
                 last = None
-        error = KubeError(409, "Conflict", f"{key} kept changing under {TRIES} decisions")
+        cause = f": {last.kind.name} {last.name}: {last.message}" if last else ""
+        error = KubeError(409, "Conflict", f"{key} kept changing under {TRIES} decisions{cause}")
         if last:
             await self._kept_changing(key, last, began, error)
         raise error
