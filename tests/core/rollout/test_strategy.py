@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from slipway.api.v1alpha1.canary import CanaryStep
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RevisionRef, RolloutPhase, RolloutStatus, StrategyStatus
 from slipway.core.observed.pods import PodFacts
@@ -16,7 +17,7 @@ from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.state import Facts, State
 from slipway.core.rollout.strategy import Strategy, bundles_verified, planned
 from slipway.core.shares import all_to
-from tests.core.pods import pod, unschedulable
+from tests.core.pods import ended, fetcher, pod, unschedulable
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ROLLOUT = RolloutStatus(phase=RolloutPhase.STARTING, started_at=NOON, phase_started_at=NOON)
@@ -182,6 +183,22 @@ def test_a_place_that_was_found_ends_the_count_of_the_grace() -> None:
     assert plan(facts(makes_room=True), policy(), WAITED).rollout.strategy.unschedulable_since is None
 
 
+def test_another_pods_fault_beside_it_does_not_begin_the_grace_anew() -> None:
+    fetching = pod("churn-4-b", **fetcher(state=ended(), restartCount=1))
+    both = facts(pods=(fetching, UNPLACED), makes_room=True)
+    waits = plan(both, policy(), WAITED, NOON + timedelta(minutes=4))
+    assert waits.rollout.strategy.unschedulable_since == NOON
+    assert not waits.rollout.strategy.making_room
+
+    alone = plan(STUCK, policy(), bundles_verified(waits.rollout), NOON + GRACE)
+    assert alone.rollout.strategy.making_room
+
+
+@pytest.mark.parametrize("kind", [RolloutType.RECREATE, RolloutType.BLUE_GREEN])
+def test_a_grace_of_another_type_is_forgotten(kind: RolloutType) -> None:
+    assert plan(STUCK, policy(kind), WAITED).rollout.strategy.unschedulable_since is None
+
+
 def test_a_rollback_makes_room_without_proof() -> None:
     back = WAITED.evolve(phase=RolloutPhase.ROLLING_BACK)
     stable_waits = replace(
@@ -194,3 +211,20 @@ def test_a_rollback_makes_room_without_proof() -> None:
     due = plan(stable_waits, policy(), back, NOON + GRACE)
     assert due.rollout.strategy.making_room
     assert not due.needs_proof
+
+
+class LaterStep(CanaryStep):
+    """As a later operator may have it."""
+
+    later: int = 7
+
+
+def test_a_field_with_a_default_that_comes_later_starts_no_canary_anew() -> None:
+    def steps(step: CanaryStep) -> str:
+        canary = plan(facts(), policy(RolloutType.CANARY, canary_steps=(step,))).rollout.canary
+        assert canary
+        return canary.steps
+
+    today = steps(CanaryStep(weight=10))
+    assert steps(LaterStep(weight=10)) == today
+    assert steps(LaterStep(weight=10, later=8)) != today

@@ -169,9 +169,10 @@ def limits_of(status: CanaryStatus, facts: Facts, policy: Policy) -> Limits:
 
 
 def _named(policy: Policy) -> str:
-    """A name for these steps and their analysis, to see when they change."""
+    """A name for these steps and their analysis, to see when they change. What is default is left out, so that a field
+    that a later operator adds changes no name."""
     parts = (*policy.canary_steps, *filter(None, [policy.analysis]))
-    text = "".join(each.model_dump_json(by_alias=True, exclude_none=True) for each in parts)
+    text = "".join(each.model_dump_json(by_alias=True, exclude_defaults=True) for each in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -179,6 +179,14 @@ def first_finding(facts: RevisionFacts, policy: Policy) -> Finding | None:
     return objection(facts, policy) or pod_was_lost(facts)
 
 
+def lacks_place(facts: RevisionFacts, policy: Policy) -> bool:
+    """Whether a pod waits for a node or a quota, whatever else may be wrong with another."""
+    refused = quota_or_admission_refuses(facts, policy)
+    if refused is not None and refused.reason is Reason.QUOTA_EXCEEDED:
+        return True
+    return any(pod.unschedulable is not None for pod in facts.pods)
+
+
 def is_certain(problem: Finding, facts: RevisionFacts) -> bool:
     """Whether the finding is the revision's own, and not a single pod's or node's: seen twice, and on two nodes where
     its pods are on two."""

@@ -18,7 +18,7 @@ from slipway.core.reasons import Finding, Reason, fit
 from slipway.core.rollout import canary
 from slipway.core.rollout.allocation import ExactStep
 from slipway.core.rollout.capacity import Limits
-from slipway.core.rollout.gates import first_finding
+from slipway.core.rollout.gates import first_finding, lacks_place
 from slipway.core.rollout.state import Facts, State
 from slipway.core.shares import WHOLE
 from slipway.core.wait import NO_WAIT, Wait
@@ -61,11 +61,11 @@ def planned(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy, 
     """The limits for the next step."""
     match policy.type:
         case RolloutType.RECREATE:
-            return _recreate(rollout, facts, state)
+            return _recreate(_placed(rollout, None), facts, state)
         case _ if by_steps(rollout, policy) and facts.of(state.stable):
-            return _canary(rollout, facts, state, policy, now)
+            return _canary(_placed(rollout, None), facts, state, policy, now)
         case RolloutType.BLUE_GREEN:
-            rollout = _explained(rollout, RolloutType.BLUE_GREEN, None)
+            rollout = _explained(_placed(rollout, None), RolloutType.BLUE_GREEN, None)
             return Strategy(rollout=rollout, limits=Limits(needed=facts.needed, surge=facts.needed, spans=False))
         case _:
             return _rolling(rollout, facts, state, policy, now)
@@ -111,8 +111,8 @@ def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy,
     )
     problem = first_finding(leads, policy) if leads else None
     no_place = problem is not None and problem.reason in NO_PLACE
-    since = (rollout.strategy.unschedulable_since or now) if no_place else None
-    rollout = rollout.evolve(strategy=rollout.strategy.evolve(unschedulable_since=since))
+    since = (rollout.strategy.unschedulable_since or now) if leads and lacks_place(leads, policy) else None
+    rollout = _placed(rollout, since)
     if not rollout.strategy.type and state.stable:  # a first version takes nobody's place
         rollout = _explained(rollout, RolloutType.ROLLING_UPDATE, None)
     surging = Strategy(rollout=rollout, limits=_limits(rollout, facts, policy, leads))
@@ -123,6 +123,11 @@ def _rolling(rollout: RolloutStatus, facts: Facts, state: State, policy: Policy,
     if now < due and carries:
         return replace(surging, wait=Wait(until=due))
     return _yielding(surging, facts, state, policy, problem, carries=carries and not back)
+
+
+def _placed(rollout: RolloutStatus, since: datetime | None) -> RolloutStatus:
+    """The rollout with the time since when a pod of it has found no place."""
+    return rollout.evolve(strategy=rollout.strategy.evolve(unschedulable_since=since))
 
 
 def _may_yield(facts: Facts, policy: Policy) -> bool:
