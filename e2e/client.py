@@ -86,8 +86,12 @@ class Client:
 
     def http(self, host: str, *requests: tuple[str, str, object]) -> list[tuple[int, str]]:
         """Status and text of plain HTTP requests, given as method, path and body."""
+        return [(answer["status"], answer["text"]) for answer in self.http_answers(host, *requests)]
+
+    def http_answers(self, host: str, *requests: tuple[str, str, object]) -> list[dict[str, Any]]:
+        """The same with the answers' headers: `status`, `text`, and `headers` with names in lower case."""
         asked = ({"call": "http", "host": host, "method": m, "path": p, "body": b} for m, p, b in requests)
-        return [(answer["status"], answer["text"]) for answer in self._ask(*asked)]
+        return self._ask(*asked)
 
     def grpc(self, host: str, *calls: tuple[str, Sequence[Any]]) -> list[str]:
         """The errors of calls of Triton's gRPC client, given as method and arguments; empty where there is none."""

@@ -1,9 +1,10 @@
 """T1, T2, T6, T7: shares through a real gateway, for HTTP, gRPC and its streams alike, under load all the while."""
 
+import json
 import time
 
 from e2e import bundles
-from e2e.canary import HEADER, LOOK_SECONDS, ask, begin, canary, headed, share, until_pauses_at
+from e2e.canary import HEADER, LOOK_SECONDS, QUESTION, ask, begin, canary, headed, share, until_pauses_at
 from e2e.client import OF_BOTH
 from e2e.gateway import assert_split, host
 from e2e.space import Space
@@ -54,3 +55,18 @@ def test_only_the_header_leads_to_a_candidate_without_a_share(space: Space, gate
 
     space.until("the header leads to version 2", lambda: headed(space, gateway, HEADER) == {13.0})
     assert headed(space, gateway, None) == {7.0}
+
+
+def test_each_answer_says_which_version_gave_it(space: Space, gateway: Gateway) -> None:
+    # given: half of the requests goes to version 2
+    spec = begin(space, gateway, canary(50), versionHeader="Slipway-Version")
+    space.apply("line", space.upload("2", bundles.linear(slope=4)), version="2", **spec)
+    until_pauses_at(space, 50)
+
+    # when
+    asked = [("POST", "/v2/models/line/infer", QUESTION)] * 40
+    answers = space.client.through(gateway.address).http_answers(host(space), *asked)
+
+    # then: the header names the version whose answer it is
+    pairs = {(json.loads(a["text"])["outputs"][0]["data"][0], a["headers"]["slipway-version"]) for a in answers}
+    assert pairs == {(7.0, "1"), (13.0, "2")}

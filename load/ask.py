@@ -2,8 +2,8 @@
 
 Each has "host": …, "gateway": HOST:PORT or "", and "headers": {…}. {"call": "infer", "protocol": "http" | "grpc",
 "model": …, "inputs": {name: nested lists of floats}} gives {name: nested lists}; {"call": "http", "method": …,
-"path": …, "body": …} gives {"status": …, "text": …}; {"call": "grpc", "method": …, "arguments": […]}, a method of
-Triton's gRPC client, gives {"error": …}.
+"path": …, "body": …} gives {"status": …, "text": …, "headers": {name in lower case: …}}; {"call": "grpc", "method": …,
+"arguments": […]}, a method of Triton's gRPC client, gives {"error": …}.
 """
 
 import http.client
@@ -56,7 +56,8 @@ def plain(host: str, gateway: str, headers: dict[str, str], method: str, path: s
     names = {**headers, "Host": host} if gateway else headers
     connection.request(method, path, None if body is None else json.dumps(body), names)
     response = connection.getresponse()
-    return {"status": response.status, "text": response.read().decode()}
+    given = {name.lower(): value for name, value in response.getheaders()}
+    return {"status": response.status, "text": response.read().decode(), "headers": given}
 
 
 def control(host: str, gateway: str, headers: dict[str, str], method: str, arguments: list[Any]) -> dict[str, str]:

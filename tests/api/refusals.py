@@ -436,6 +436,7 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
             ("pathPrefix", "/churn"),
             ("timeouts", {"request": "30s"}),
             ("candidateHeader", {"name": "x-candidate", "value": "1"}),
+            ("versionHeader", "Slipway-Version"),
             ("loadBalancing", "LeastRequest"),
             ("retries", {"attempts": 2}),
             ("rateLimit", {"requests": 10, "per": "Second"}),

@@ -23,7 +23,7 @@ _AT_ONCE: Final = frozenset({400, 403, 413, 422})
 """HTTP statuses that another try would get again."""
 
 
-FOR_PEOPLE: Final = frozenset({"conditions", "endpoint", "phase", "ready", "selector"})
+FOR_PEOPLE: Final = frozenset({"conditions", "endpoint", "model", "phase", "ready", "selector"})
 """Fields of the status from which nothing is decided that moves pods or traffic."""
 NOT_KEPT: Final = 422
 """HTTP status that stands for a status that was taken and changed."""

@@ -99,6 +99,7 @@ TRAFFIC: dict[str, dict[str, Any]] = {
         "pathPrefix": "/.v1/churn_a-b~c.d",
         "timeouts": {"request": "99999h9999999m9999999s"},
         "candidateHeader": {"name": "x-candidate", "value": "yes, please"},
+        "versionHeader": "Slipway-Version",
         "grpcRoute": {"hostnames": ["churn.example"], "sectionName": "grpc"},
     },
     "policies with everything": {
@@ -156,8 +157,11 @@ def of_traffic(name: str) -> Iterator[Manifest]:
     """Routes and policies, of kinds that the Gateway API and Envoy Gateway bring to a cluster."""
     gateway = Gateway.model_validate(TRAFFIC[name].get("gateway", {"name": "inference"}))
     traffic = Traffic.model_validate({**TRAFFIC[name], "gateway": gateway})
-    backends = [Backend(revision="3f2a91bc", weight=100), Backend(revision="90be11d2", weight=0)]
-    routing = Routing(backends=backends, shadow=("90be11d2", 20), candidate="90be11d2")
+    backends = [
+        Backend(revision="3f2a91bc", weight=100, version="3"),
+        Backend(revision="90be11d2", weight=0, version="vier 🚀 %"),
+    ]
+    routing = Routing(backends=backends, shadow=("90be11d2", 20), candidate=backends[1])
     timeout = traffic.timeouts.request if traffic.timeouts else "30s"
     made = (
         security_policy(owner=owner(), traffic=traffic, route_uid="22222222-3333-4444-5555-666666666666"),

@@ -254,6 +254,26 @@ class Endpoint(StoredModel):
     grpc: Annotated[str, Field(max_length=512)]
 
 
+class ServedTensor(StoredModel):
+    """A tensor as clients send it, or as it is answered."""
+
+    name: Annotated[str, Field(max_length=4096)]
+    datatype: Annotated[str, Field(max_length=64)] = Field(description="As requests name it: FP32, INT64, BYTES.")
+    shape: Annotated[list[int], Field(max_length=4096)] = Field(
+        description="-1 is any number; where the model takes batches, the first is the number of rows."
+    )
+
+
+class ServedModel(StoredModel):
+    """What the version that serves takes and answers, as its config.pbtxt declares it."""
+
+    name: Annotated[str, Field(max_length=253)] = Field(description="In paths and requests: /v2/models/NAME/infer.")
+    backend: Annotated[str, Field(max_length=4096)]
+    max_batch_size: Annotated[int, Field(ge=0)] = Field(description="Rows in one request; 0: it takes no batches.")
+    inputs: Annotated[list[ServedTensor], Field(max_length=4096)]
+    outputs: Annotated[list[ServedTensor], Field(max_length=4096)]
+
+
 class ModelDeploymentStatus(StoredModel):
     """What happened, for people, for `kubectl wait` and GitOps tools, and for the operator's next pass."""
 
@@ -292,5 +312,6 @@ class ModelDeploymentStatus(StoredModel):
         None, description="Since when no pod of what serves is available although some are wanted."
     )
     endpoint: Endpoint | None = None
+    model: ServedModel | None = Field(None, description="Absent until a version serves.")
     replicas: Annotated[int, Field(ge=0)] | None = Field(None, description="Pods, for the scale subresource.")
     selector: Annotated[str, Field(max_length=512)] | None = Field(None, description="Label selector of those pods.")

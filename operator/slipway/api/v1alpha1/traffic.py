@@ -167,6 +167,7 @@ class Traffic(ApiModel):
                 "pathPrefix",
                 "timeouts",
                 "candidateHeader",
+                "versionHeader",
                 "loadBalancing",
                 "retries",
                 "rateLimit",
@@ -186,6 +187,10 @@ class Traffic(ApiModel):
     timeouts: Timeouts | None = Field(None, description="Absent = server.requestTimeout.")
     grpc_route: GrpcRoute | None = None
     candidate_header: CandidateHeader | None = None
+    version_header: HeaderName | None = Field(
+        None,
+        description="A header that the gateway puts on each answer, as in Slipway-Version: the version that gave it.",
+    )
     load_balancing: LoadBalancing | None = Field(
         None, description="LeastRequest: the pod with the fewest requests under way. Needs Envoy Gateway."
     )

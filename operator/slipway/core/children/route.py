@@ -4,6 +4,7 @@ One HTTPRoute with one rule for gRPC and one for HTTP over the same backends, so
 GRPCRoute beside it is a second write and needs hostnames of its own: for gateways that serve no gRPC without one.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,7 @@ GRPC_SERVICE: Final = "inference.GRPCInferenceService"
 GRPC_PATH: Final = f"/{GRPC_SERVICE}"
 MOST_BACKENDS: Final = 16
 """The Gateway API takes no more in one rule."""
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9._~+:@/ -]")
 MOST_HOURS: Final = 99_999
 """In a time of the Gateway API: eleven years."""
 
@@ -32,6 +34,8 @@ class Backend:
 
     revision: str
     weight: int
+    version: str | None = None
+    """The user's name for it, where traffic.versionHeader is to say which version answered; None: nobody knows it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +45,8 @@ class Routing:
     backends: Sequence[Backend]
     shadow: tuple[str, int] | None = None
     """A revision that gets a copy of so many percent."""
-    candidate: str | None = None
-    """The revision that traffic.candidateHeader leads to."""
+    candidate: Backend | None = None
+    """The one that traffic.candidateHeader leads to."""
 
 
 def http_route(*, owner: Owner, traffic: Traffic, gateway: Gateway, routing: Routing, timeout: str | None) -> Manifest:
@@ -106,8 +110,7 @@ def _in_order(traffic: Traffic, routing: Routing, rules: Callable[[_Split], list
     split = _Split(backends=routing.backends[:MOST_BACKENDS], shadow=routing.shadow)
     if not (routing.candidate and traffic.candidate_header):
         return rules(split)
-    chosen = Backend(revision=routing.candidate, weight=1)
-    return [*rules(split), *rules(_Split(backends=[chosen], header=traffic.candidate_header))]
+    return [*rules(split), *rules(_Split(backends=[routing.candidate], header=traffic.candidate_header))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +147,22 @@ class _Rules:
         return {
             **({"filters": [*filters, *mirror]} if filters or mirror else {}),
             **timeouts,
-            "backendRefs": [{**_ref(self.owner, b.revision, port), "weight": b.weight} for b in split.backends],
+            "backendRefs": [self._backend(each, port) for each in split.backends],
         }
+
+    def _backend(self, backend: Backend, port: int) -> Manifest:
+        ref = {**_ref(self.owner, backend.revision, port), "weight": backend.weight}
+        header = self.traffic.version_header
+        if header is None or backend.version is None:
+            return ref
+        says = {"set": [{"name": header, "value": in_header(backend.version)}]}
+        return {**ref, "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": says}]}
+
+
+def in_header(version: str) -> str:
+    """A version as the value of a header: what is no plain character of one, or means something to Envoy (`%`), is
+    written `_`."""
+    return _NOT_PLAIN.sub("_", version)
 
 
 def _mirror(owner: Owner, revision: str, percent: int, port: int) -> Manifest:

@@ -122,11 +122,16 @@ def _routing(
     answers = candidate if candidate and snapshot.available(candidate) and snapshot.addressable(candidate) else None
     status = state.rollout.canary if state.rollout else None
     copies = mirrored(status, snapshot.available(answers), snapshot.needed) if status and answers else 0
+    versions = {each.revision: each.record.version for each in revisions if each.record}
     return Routing(
-        backends=[Backend(revision=e.revision, weight=weights.get(e.revision, 0)) for e in named],
+        backends=[_backend(each.revision, weights.get(each.revision, 0), versions) for each in named],
         shadow=(answers, copies) if answers and copies else None,
-        candidate=answers,
+        candidate=_backend(answers, 1, versions) if answers else None,
     )
+
+
+def _backend(revision: str, weight: int, versions: Mapping[str, str]) -> Backend:
+    return Backend(revision=revision, weight=weight, version=versions.get(revision))
 
 
 def _network_policy(snapshot: Snapshot) -> Iterator[Manifest]:

@@ -10,6 +10,7 @@ from slipway.core.rollout.roles import RevisionRoles, described
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.conditions import conditions, phase
+from slipway.core.status.served_model import served_model
 from slipway.core.status.summary import Summary, planned, reachable, shares
 
 
@@ -36,6 +37,7 @@ def status_of(
         requests=state.requests,
         last_number=state.last_number,
         endpoint=Endpoint(http=f"http://{host}:{HTTP_PORT}", grpc=f"{host}:{GRPC_PORT}"),
+        model=served_model(snapshot, state, desired),
         replicas=snapshot.needed if _first_of(state) else 0,
         selector=_selector(snapshot, state),
     )
