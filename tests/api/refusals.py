@@ -255,6 +255,12 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.model.config.dynamicBatching.maxQueueDelay",
         "'2 ms' is not a duration: write it like 200ms, 2s or 1m30s",
     ),
+    (
+        "copies on a GPU that is not there",
+        model(config={"instances": {"gpus": [0]}}),
+        "spec.model.config.instances.gpus",
+        "instances.gpus names a GPU that the pod does not have: they are counted from 0 to accelerator.count - 1",
+    ),
     ("a bad interval", model(verification={"interval": "5ms"}), "spec.model.verification.interval", f"'5ms' {SECONDS}"),
     (
         "a bad tolerance",

@@ -75,6 +75,41 @@ def test_an_overlay_changes_what_it_names_and_keeps_the_rest() -> None:
     assert list(written.input) == list(text_format.Parse(GOOD, theirs.ModelConfig()).input)
 
 
+def test_an_overlay_places_copies_and_sets_what_optimizes_and_warms_the_model() -> None:
+    bundle = triton_config.parse(
+        GOOD
+        + """
+        optimization { graph { level: 1 } execution_accelerators { cpu_execution_accelerator { name: "openvino" } } }
+        model_warmup { name: "own" batch_size: 1 inputs { key: "x" value { data_type: TYPE_FP32 dims: 1 } } }
+        """
+    )
+    tensorrt = {"name": "TensorRT", "parameters": {"precision_mode": "FP16"}}
+    merged = merge(
+        bundle,
+        {
+            "instances": {"count": 2, "gpus": [1, 3]},
+            "optimization": {"graphLevel": -1, "accelerators": [tensorrt]},
+            "warmup": {"batchSizes": [1, 8], "values": "Random"},
+        },
+    )
+    written = text_format.Parse(triton_config.to_text(merged), theirs.ModelConfig())
+    (group,) = written.instance_group
+    assert (group.count, list(group.gpus), group.kind) == (2, [1, 3], theirs.ModelInstanceGroup.KIND_GPU)
+    assert written.optimization.graph.level == -1
+    accelerators = written.optimization.execution_accelerators
+    assert not accelerators.cpu_execution_accelerator
+    (gpu,) = accelerators.gpu_execution_accelerator
+    assert (gpu.name, dict(gpu.parameters)) == ("tensorrt", {"precision_mode": "FP16"})
+    assert [(each.name, each.batch_size) for each in written.model_warmup] == [("batch_1", 1), ("batch_8", 8)]
+    assert all(list(each.inputs["x"].dims) == [1] and each.inputs["x"].random_data for each in written.model_warmup)
+
+
+def test_text_is_warmed_by_empty_text() -> None:
+    text = triton_config.parse(GOOD.replace("TYPE_FP32", "TYPE_STRING"))
+    (warm,) = merge(text, {"warmup": {"batchSizes": [2], "values": "Random"}}).model_warmup
+    assert warm.inputs["x"].zero_data
+
+
 def test_an_empty_batching_overlay_switches_batching_on() -> None:
     merged = merge(triton_config.parse(GOOD), {"dynamicBatching": {}})
     assert merged.HasField("dynamic_batching")
@@ -96,6 +131,13 @@ def test_an_empty_batching_overlay_switches_batching_on() -> None:
         ("instance_group [{}, {}]", {"instances": {"count": 2}}, "has 2 instance groups"),
         ("", {"instances": {"count": 0}}, "instances.count"),
         ("", {"batching": {}}, "batching"),
+        ("", {"warmup": {"batchSizes": [9]}}, "warmup.batchSizes: 9 is above the largest batch, 8"),
+        ("max_batch_size: 0", {"warmup": {"batchSizes": [2]}}, "2 is above the largest batch, 1"),
+        (
+            'input { name: "z" data_type: TYPE_FP32 dims: -1 }',
+            {"warmup": {"batchSizes": [1]}},
+            "warmup: input 'z' has a free dimension",
+        ),
     ],
 )
 def test_an_overlay_that_does_not_fit_the_bundle_is_refused(more: str, overlay: dict[str, object], words: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from slipway.api.scalars import quantity
+from slipway.core.children.memory import instances
 from slipway.core.children.workload import deployment
 from slipway.core.names import Manifest
 from tests.core.gen import md_spec, owner, platform, resolved
@@ -447,3 +448,16 @@ def test_where_a_quota_wants_a_limit_on_processors_the_fetcher_has_one() -> None
     assert "cpu" not in fetch()["resources"]["limits"]
     limits = fetch(settings={"fetcher_cpu_limit": "500m"})["resources"]["limits"]
     assert (limits["cpu"], limits["memory"]) == ("500m", "1Gi")
+
+
+@pytest.mark.parametrize(
+    ("spec", "copies"),
+    [
+        ({}, 1),
+        ({"accelerator": {"count": 4}}, 4),
+        ({"accelerator": {"count": 4}, "model": {"config": {"instances": {"count": 2}}}}, 8),
+        ({"accelerator": {"count": 4}, "model": {"config": {"instances": {"count": 2, "gpus": [0, 3]}}}}, 4),
+    ],
+)
+def test_copies_of_the_model_are_counted_by_device(spec: dict[str, Any], copies: int) -> None:
+    assert instances(md_spec(**spec), resolved()) == copies

@@ -202,7 +202,60 @@ class DynamicBatching(ApiModel):
 class Instances(ApiModel):
     """Triton's instance group."""
 
-    count: Annotated[int, Field(ge=1, le=128)] = Field(1, description="How many copies of the model one server runs.")
+    count: Annotated[int, Field(ge=1, le=128)] = Field(
+        1, description="How many copies of the model one server runs; with gpus, on each of them."
+    )
+    gpus: (
+        Annotated[
+            list[Annotated[int, Field(ge=0, le=15)]],
+            Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+        ]
+        | None
+    ) = Field(None, description="Which of the pod's GPUs have copies, counted from 0. Absent = as the bundle has it.")
+
+
+class ExecutionAccelerator(StrEnum):
+    """What a backend hands the model's operators to."""
+
+    TENSORRT = "TensorRT"
+    OPENVINO = "OpenVINO"
+
+
+class Accelerated(ApiModel):
+    """A library that runs what it can of the model."""
+
+    name: ExecutionAccelerator = Field(description="TensorRT on GPUs, OpenVINO on CPUs.")
+    parameters: Annotated[dict[str, Annotated[str, Field(max_length=256)]], Field(max_length=16)] | None = Field(
+        None, description="As Triton's backend names them, such as precision_mode: FP16."
+    )
+
+
+class Optimization(ApiModel):
+    """How the backend optimizes the model when it loads it. Golden requests hold for the optimized model."""
+
+    graph_level: Annotated[int, Field(ge=-1, le=1)] | None = Field(
+        None, description="Of ONNX Runtime: -1 basic, 1 extended as well. Absent = the bundle's, or else all."
+    )
+    accelerators: Annotated[list[Accelerated], Field(max_length=2, json_schema_extra=keyed_by("name"))] | None = Field(
+        None, description="In place of the bundle's; [] for none."
+    )
+
+
+class WarmupValues(StrEnum):
+    """What a warm-up request holds."""
+
+    ZERO = "Zero"
+    RANDOM = "Random"
+
+
+class Warmup(ApiModel):
+    """Requests that Triton runs before the model counts as loaded, one of each batch size. In place of the bundle's."""
+
+    batch_sizes: Annotated[
+        list[Annotated[int, Field(ge=1, le=65536)]],
+        Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = Field(description="Number of rows; 1 where the model takes no batches.")
+    values: WarmupValues = Field(WarmupValues.ZERO, description="Zero (empty text), or Random numbers.")
 
 
 class ModelConfig(ApiModel):
@@ -213,6 +266,8 @@ class ModelConfig(ApiModel):
     )
     dynamic_batching: DynamicBatching | None = None
     instances: Instances | None = None
+    optimization: Optimization | None = None
+    warmup: Warmup | None = None
 
 
 class Tensor(ApiModel):

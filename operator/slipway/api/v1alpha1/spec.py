@@ -223,6 +223,12 @@ class ModelDeploymentSpec(ApiModel):
             "checks around the switch need a gateway: add traffic.gateway, or take them out",
             ".rollout.blueGreen",
         ),
+        rule(
+            "!has(self.model.config) || !has(self.model.config.instances) || !has(self.model.config.instances.gpus) || "
+            "self.model.config.instances.gpus.all(g, has(self.accelerator) && g < self.accelerator.count)",
+            "instances.gpus names a GPU that the pod does not have: they are counted from 0 to accelerator.count - 1",
+            ".model.config.instances.gpus",
+        ),
     )
 
     model: Model

@@ -23,7 +23,8 @@ def instances(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
     """Copies of the model that one server runs: Triton's count is per device."""
     overlay = spec.model.config and spec.model.config.instances
     count = overlay.count if overlay else (resolved.model or ResolvedModel()).instances
-    return count * (spec.accelerator.count if spec.accelerator else 1)
+    devices = spec.accelerator.count if spec.accelerator else 1
+    return count * (len(overlay.gpus) if overlay and overlay.gpus else devices)
 
 
 def shared(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
