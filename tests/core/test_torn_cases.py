@@ -385,3 +385,24 @@ def test_pods_that_may_be_missing_while_versions_change_make_no_decision_a_damag
     machine.an_autoscaler_acts(more=2)
     machine.asks_for_a_version(version="4")
     machine.teardown()
+
+
+FULL_SIZE = canary({"weight": 34}, {"pause": {}}, fullSize=True)
+
+
+def test_a_service_that_spans_is_narrowed_to_nobody_while_a_third_version_answers_by_its_selector() -> None:
+    """None of those that it was decided to reach answers, but its selector reaches the candidate's pods as well."""
+    machine = begun(FULL_SIZE, routed=True, replicas=1)
+    machine.a_rollout_comes_so_far(version="5", rounds=3)
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    machine.a_watch_lags("Pod")
+    machine.a_rollout_comes_so_far(version="5", rounds=1)
+    machine.a_pass()
+    machine.toggles_the_gateway(on=False)
+    loses_its_deployment(machine, "5")
+    machine.a_rollout_comes_so_far(version="4", rounds=1)
+    loses_its_deployment(machine, "3")
+    machine.a_pass()
+    machine.toggles_the_gateway(on=True)
+    machine.a_pass()
+    machine.teardown()

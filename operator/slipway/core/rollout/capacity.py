@@ -152,7 +152,8 @@ def hold(
     `live` what it can be seen to reach: as long as a change is on its way, all of them have to carry. Where there is
     less than the floor already, nothing is taken away.
     """
-    floor = min(limits.floor, carried(sides, root))
+    serving = root | live if len(root) > 1 else root  # a selector of several can leave nobody's pods out
+    floor = min(limits.floor, carried(sides, serving))
     reached = wanted.root if carried(sides, wanted.root) >= floor else root
     counts: Mapping[str, int] = wanted.counts
     for each in (root, live, reached):
