@@ -406,3 +406,14 @@ def test_a_service_that_spans_is_narrowed_to_nobody_while_a_third_version_answer
     machine.toggles_the_gateway(on=True)
     machine.a_pass()
     machine.teardown()
+
+
+def test_a_version_that_had_its_share_through_a_gateway_drains_when_no_gateway_is_asked_for_any_more() -> None:
+    machine = begun(FULL_SIZE, replicas=2)
+    machine.a_rollout_comes_so_far(version="5", rounds=3)
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    machine.toggles_the_gateway(on=True)
+    machine.a_rollout_comes_so_far(version="5", rounds=2)
+    machine.asks_for_a_version("4")
+    machine.toggles_the_gateway(on=False)
+    machine.teardown()

@@ -1,7 +1,7 @@
 """What one pass looks at, read once: the ask, what is there, and the questions that every decision asks of it."""
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -77,6 +77,8 @@ class Snapshot:
         """Who answers clients, as it was decided last; where status does not say, or says what nobody can have
         decided, as it can be seen."""
         stored = Traffic.of(self.before.traffic)
+        if self.route is None:  # there is no gateway any more whose requests had been shared out
+            stored = replace(stored, shares=None)
         if not stored.is_whole or any(map(self._is_bystander, stored.reaches)):
             return self._adopted
         gone = [name for name in stored.reaches if not (self.exists(name) and self._counts(name))]
