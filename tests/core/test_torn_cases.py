@@ -417,3 +417,17 @@ def test_a_version_that_had_its_share_through_a_gateway_drains_when_no_gateway_i
     machine.asks_for_a_version("4")
     machine.toggles_the_gateway(on=False)
     machine.teardown()
+
+
+def test_what_takes_the_traffic_back_is_scaled_as_what_serves_is() -> None:
+    machine = begun(replicas=1)
+    name = deployment(machine, "3")
+    machine.toggles_the_gateway(on=True)
+    machine.edits_beside_the_version("45s")
+    machine.a_pass()
+    machine.time_is_calm(rounds=2)
+    machine.a_stranger_takes_a_name(data=chosen(("ConfigMap", name)))
+    machine.asks_for_a_version("4")
+    machine.scales_a_deployment(data=chosen(("Deployment", name)), replicas=2)
+    machine.time_is_calm(rounds=1)
+    machine.teardown()

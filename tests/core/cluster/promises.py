@@ -299,8 +299,8 @@ class Torn(World):
     def pods_written(self, where: str, revision: str, counts: Mapping[str, int], carried: Mapping[str, int]) -> None:
         """Pods of a revision that leaves stay until connections to them have ended; what was sent home gets no more.
 
-        A revision that is asked for again comes back to clients, and is scaled as what serves is: a pod that is told to
-        end takes its leave of the endpoints and answers what it has, with or without a drain before it.
+        A revision that comes back to clients is scaled as what serves is: a pod that is told to end takes its leave of
+        the endpoints and answers what it has, with or without a drain before it.
         """
         has, had = clients.staying(self, revision), carried.get(revision, 0)
         ways = clients.routed(self) if self.routed else []
@@ -309,7 +309,7 @@ class Torn(World):
         rolling = self.rollout.rolling_update
         # Its last pods have to go for the new one's.
         makes_room = self.rollout.type is RolloutType.RECREATE or (rolling is not None and rolling.max_surge == 0)
-        leaves = left is not None and not reached and not self.comes_back(revision)
+        leaves = left is not None and not reached and not self.comes_back(revision, has)
         if has < had and left is not None and leaves and not (self.asleep or makes_room):
             assert self.now >= left + DRAIN, f"{where}: {had} → {has} pods, {self.now - left} after its traffic left"
         deployment = self.objects.get(("Deployment", f"churn-{revision}"))
@@ -329,9 +329,14 @@ class Torn(World):
             assert revision not in self.home, f"{revision} was sent home, and is promoted"
         self.established = True
 
-    def comes_back(self, revision: str) -> bool:
-        """It is of the version that is asked for, and was not sent home."""
-        return self.versions.get(revision) == self.spec["model"]["version"] and revision not in self.home
+    def comes_back(self, revision: str, pods: int) -> bool:
+        """It is of the version that is asked for, and was not sent home. Or it is stable, with all the `pods` that it
+        needs, and what clients reach in its place is asked for no more."""
+        asked = self.spec["model"]["version"]
+        if self.versions.get(revision) == asked:
+            return revision not in self.home
+        replaced = self.felt.service and all(self.versions.get(other) != asked for other in self.felt.service)
+        return bool(replaced) and not self.is_candidate(revision) and pods >= self.needed
 
     def is_candidate(self, revision: str) -> bool:
         """Not what served when this began; by the operator's own word, which names revisions and nothing else, or by
