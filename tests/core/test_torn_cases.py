@@ -390,7 +390,7 @@ def test_pods_that_may_be_missing_while_versions_change_make_no_decision_a_damag
 FULL_SIZE = canary({"weight": 34}, {"pause": {}}, fullSize=True)
 
 
-def test_a_service_that_spans_is_narrowed_to_nobody_while_a_third_version_answers_by_its_selector() -> None:
+def test_a_service_that_spans_is_not_narrowed_while_only_a_third_version_answers_by_its_selector() -> None:
     """None of those that it was decided to reach answers, but its selector reaches the candidate's pods as well."""
     machine = begun(FULL_SIZE, routed=True, replicas=1)
     machine.a_rollout_comes_so_far(version="5", rounds=3)
@@ -430,4 +430,20 @@ def test_what_takes_the_traffic_back_is_scaled_as_what_serves_is() -> None:
     machine.asks_for_a_version("4")
     machine.scales_a_deployment(data=chosen(("Deployment", name)), replicas=2)
     machine.time_is_calm(rounds=1)
+    machine.teardown()
+
+
+@pytest.mark.parametrize("pods", [1, 2])
+def test_a_gateway_that_is_added_shares_requests_as_the_service_does_that_spans_versions(pods: int) -> None:
+    """Also what a hand has made of that: a version that was scaled up, or is the only one with pods."""
+    machine = begun(FULL_SIZE, replicas=1)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.edits_beside_the_version("45s")
+    name = deployment(machine, "4")
+    machine.a_stranger_takes_a_name(data=chosen(("Service", name)))
+    if pods > 1:
+        machine.scales_a_deployment(data=chosen(("Deployment", name)), replicas=pods)
+    else:
+        machine.deletes_a_child(data=chosen(("Deployment", deployment(machine, "3"))))
+    machine.toggles_the_gateway(on=True)
     machine.teardown()

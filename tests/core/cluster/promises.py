@@ -119,8 +119,7 @@ class Torn(World):
         if revision == self.arrived:
             return 100
         rollout, passed = self.rollout, self.promotions.get(revision, 0)
-        # Of a Service that spans versions each has a pod at least; a gateway that is added then takes that up.
-        by_pods = ceil(100 / max(self.needed, 2)) if len(self.felt.service) > 1 else 0
+        by_pods = self.part_of_the_service(revision)
         highest = 0
         for step in steps_of(rollout) if self.routed or rollout.type is RolloutType.CANARY else ():
             highest = max(highest, step.weight or 0, by_pods if step.weight else 0)
@@ -129,6 +128,15 @@ class Torn(World):
                     return highest
                 passed -= 1
         return 100
+
+    def part_of_the_service(self, revision: str) -> int:
+        """Percent that a revision has of a Service that spans versions: each has a pod at least, and a hand may have
+        given it more, or taken others'. A gateway that is added then takes that up."""
+        if len(self.felt.service) < 2:
+            return 0
+        answers = clients.service_answers(self)
+        by_pods = 100 * answers.get(revision, 0) / max(1, sum(answers.values()))
+        return ceil(max(by_pods, 100 / max(self.needed, 2)))
 
     def steps_change(self) -> None:
         """Somebody asks for other steps: what was let go on past earlier ones counts for nothing."""
