@@ -447,3 +447,16 @@ def test_a_gateway_that_is_added_shares_requests_as_the_service_does_that_spans_
         machine.deletes_a_child(data=chosen(("Deployment", deployment(machine, "3"))))
     machine.toggles_the_gateway(on=True)
     machine.teardown()
+
+
+def test_what_went_to_a_version_that_has_lost_its_pods_stable_takes_over_and_not_the_candidate() -> None:
+    machine = begun(routed=True, replicas=4)
+    machine.a_rollout_comes_so_far(version="5", rounds=6)
+    machine.a_rollout_comes_so_far(version="4", rounds=2)
+    loses_its_deployment(machine, "5")
+    machine.changes_the_type(canary({"weight": 25}, {"pause": {"duration": "1m"}}, {"weight": 75}))
+    machine.gets_better()
+    machine.settles()
+    parts = parts_of(machine.world.objects["HTTPRoute", "churn"])
+    assert (parts[deployment(machine, "3")[6:]], parts[deployment(machine, "4")[6:]]) == (75, 25)
+    machine.teardown()

@@ -277,7 +277,8 @@ class Torn(World):
         """A share goes to where somebody answers, and to nobody that was sent home.
 
         What somebody else wrote into the route is put back: stable gets again what it had, even if its pods are gone
-        meanwhile. A hand's edit gives the candidate nothing that its steps do not.
+        meanwhile. A hand's edit gives the candidate nothing that its steps do not. What went to where nobody
+        is left stable takes over, however few its pods are: a late answer is better than none.
         """
         route = self.objects.get((kind, "churn"))
         if route is None:
@@ -291,13 +292,15 @@ class Torn(World):
         assert not (lost and self.capacity(better)), (
             f"{where}: {lost} get a share, and their own Service is not ours or not there"
         )
+        abandoned = sum(share for revision, share in was.items() if not clients.staying(self, revision))
+        takes_over = {r for r in now if not self.is_candidate(r) and now[r] <= was.get(r, 0) + abandoned + 1}
         whole = min(self.needed, sum(clients.staying(self, r) for r in now)) or 1
         for revision, share in now.items():
             if share <= was.get(revision, 0) + 1 or not self.established or not before:
                 continue
             assert revision not in self.home, f"{where}: {revision} was sent home and goes from {was} to {now}"
             can = 100 * clients.staying(self, revision) / whole
-            if sum(map(carried_by(self), now)) and revision not in put_back:
+            if sum(map(carried_by(self), now)) and revision not in put_back | takes_over:
                 assert share <= can + 5, f"{where}: {revision} gets {share:.0f} % and can carry {can:.0f} %"
             if self.is_candidate(revision) and self.rollout.type is RolloutType.CANARY:
                 assert share <= self.ceiling(revision) + 1, f"{where}: {share:.0f} % > {self.ceiling(revision)} %"
