@@ -460,3 +460,12 @@ def test_what_went_to_a_version_that_has_lost_its_pods_stable_takes_over_and_not
     parts = parts_of(machine.world.objects["HTTPRoute", "churn"])
     assert (parts[deployment(machine, "3")[6:]], parts[deployment(machine, "4")[6:]]) == (75, 25)
     machine.teardown()
+
+
+def test_where_status_was_lost_a_candidate_that_the_service_has_come_to_reach_counts_as_what_serves() -> None:
+    machine = begun(replicas=2)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.a_rollout_comes_so_far(version="5", rounds=2)
+    machine.loses_status("all")
+    machine.a_rollout_comes_so_far(version="5", rounds=1)
+    machine.teardown()

@@ -230,7 +230,7 @@ class Torn(World):
             self.service_written(had)
         where = f"{type(action).__name__} {kind} {name}"
         floor = self.floor
-        has = self.capacity(self.felt.service)
+        has = self.capacity(self.reached_by_the_service())
         assert has >= min(floor, had), (
             f"{where}: clients of the Service had {had} ready pods, and have {has} of {floor}"
         )
@@ -242,6 +242,11 @@ class Torn(World):
 
     def revisions(self) -> frozenset[str]:
         return frozenset(map(revision_of, self.deployments()))
+
+    def reached_by_the_service(self) -> frozenset[str]:
+        """Once it spans versions its selector reaches also one that has come since."""
+        service = self.felt.service
+        return service | (self.revisions() - self.home) if len(service) > 1 else service
 
     def capacity(self, reached: frozenset[str]) -> int:
         return sum(clients.staying(self, revision) for revision in reached)
