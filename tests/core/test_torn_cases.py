@@ -469,3 +469,14 @@ def test_where_status_was_lost_a_candidate_that_the_service_has_come_to_reach_co
     machine.loses_status("all")
     machine.a_rollout_comes_so_far(version="5", rounds=1)
     machine.teardown()
+
+
+def test_where_status_and_the_services_selector_were_lost_the_version_with_most_pods_serves() -> None:
+    machine = begun(FULL_SIZE, replicas=2)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.loses_status("all")
+    machine.turns_the_service(data=chosen(None), revision="deadbeef")
+    machine.settles()
+    assert machine.world.status["stable"]["version"] == "3"
+    assert clients.service_answers(machine.world)
+    machine.teardown()

@@ -154,6 +154,8 @@ class Torn(World):
         before = self.status
         if not before and f"churn-{self.served}" not in self.deployments():  # nobody can tell that any version served
             self.established, self.served = False, None
+        if not before:
+            self.service_tells()
         self.says_what_it_means(plan)
         if not late and not plan.actions and plan.status.to_dict() == before:
             assert plan.wake_at is None or plan.wake_at > self.now, "a pass without effect asks for another at once"
@@ -263,6 +265,14 @@ class Torn(World):
         for gone in before - after:
             self.leaves(gone)
         self.felt.service = after
+
+    def service_tells(self) -> None:
+        """Of what was decided nothing tells but the Service as it is: a hand may have turned it."""
+        service = self.objects.get(("Service", "churn"))
+        selected = clients.selects(service, self.revisions()) if service else frozenset()
+        for gone in self.felt.service - selected:
+            self.leaves(gone)
+        self.felt.service &= selected
 
     def leaves(self, revision: str) -> None:
         self.felt.left[revision] = self.now
