@@ -52,6 +52,11 @@ def check(paths: Collection[str], *, asked: bool) -> dict[str, str]:
     return encrypted
 
 
+def plain_names(paths: Collection[str]) -> set[str]:
+    """The files by the names that they have once they are decrypted."""
+    return {path.removesuffix(SUFFIX) for path in paths}
+
+
 def count(paths: Collection[str]) -> int:
     """How many files are encrypted."""
     return sum(path.endswith(SUFFIX) for path in paths)

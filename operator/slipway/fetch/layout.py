@@ -76,7 +76,7 @@ def check_complete(listed: Mapping[str, str], present: Iterable[str]) -> None:
 
 def without_markers(sizes: Mapping[str, int]) -> set[str]:
     """The paths without the empty objects that S3 browsers leave to stand for a directory."""
-    directories = {parent for path in sizes for parent in _parents(path)}
+    directories = {parent for path in sizes for parent in parents(path)}
     return {path for path, size in sizes.items() if not (size == 0 and path in directories)}
 
 
@@ -106,14 +106,15 @@ def is_golden(path: str) -> bool:
     return directory == GOLDEN and name.endswith(".json") and "/" not in name
 
 
-def _parents(path: str) -> list[str]:
+def parents(path: str) -> list[str]:
+    """The directories that a file is in, the outermost first."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
 
 
 def _check_no_file_is_a_directory(paths: set[str]) -> None:
     for path in sorted(paths):
-        for parent in _parents(path):
+        for parent in parents(path):
             if parent in paths:
                 raise invalid(f"{parent}: a file, and a directory in {path}; rename one of them")
 

@@ -1,10 +1,10 @@
 """What a bundle says of its model: config.pbtxt with the spec's overlay on it, and golden requests that fit. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from slipway.fetch import golden, layout
+from slipway.fetch import golden, layout, references
 from slipway.fetch.verdict import FetchError, Reason, invalid
 from slipway.triton import config
 from slipway.triton.config import Declared
@@ -18,9 +18,14 @@ CONFIG_LIMIT_BYTES: Final = 1024 * 1024
 class Configured:
     """The configuration as Triton gets it."""
 
-    text: str
+    config: ModelConfig
     declared: Declared
     optional_inputs: frozenset[str]
+
+    @property
+    def text(self) -> str:
+        """As it is written for Triton."""
+        return config.to_text(self.config)
 
 
 def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> Configured:
@@ -39,7 +44,7 @@ def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> C
     merged = _merged(parsed, overlay) if overlay else parsed
     merged.name = name
     optional = frozenset(tensor.name for tensor in merged.input if tensor.optional)
-    return Configured(text=config.to_text(merged), declared=config.declared(merged), optional_inputs=optional)
+    return Configured(config=merged, declared=config.declared(merged), optional_inputs=optional)
 
 
 def _merged(parsed: ModelConfig, overlay: Mapping[str, Any]) -> ModelConfig:
@@ -55,3 +60,8 @@ def check_golden(files: Mapping[str, bytes], model: Configured) -> None:
     """Every golden request of the bundle can be asked of the model."""
     for path, content in sorted(files.items()):
         golden.check(path, content, model.declared, model.optional_inputs)
+
+
+def check_references(paths: Collection[str], model: Configured) -> None:
+    """Every file that the configuration names is one of the bundle's, by their plain names."""
+    references.check(model.config, model.declared, paths)

@@ -82,6 +82,7 @@ def stream_archive(
 
 def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:
     configured = model.configure(small[layout.CONFIG], settings.overlay(), settings.model)
+    model.check_references(decryption.plain_names(found.entries), configured)
     requests = {path: content for path, content in small.items() if layout.is_golden(path)}
     model.check_golden(requests, configured)
     return {

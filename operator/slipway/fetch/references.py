@@ -1,0 +1,137 @@
+"""What a configuration names has to be in the bundle. Pure: known from names, and each would cost two pods a start.
+
+Triton looks for a missing `model.py` for ever, and says of other files only after its start that they are not there.
+Paths are those of 2.51. Of backends that are not known here nothing is asked.
+"""
+
+import posixpath
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from slipway.fetch import layout
+from slipway.fetch.verdict import invalid, shown
+from slipway.triton.config import Declared
+from slipway.triton.model_config_pb2 import ModelConfig
+
+_MODEL_FILES: Final = {
+    "onnxruntime": ("model.onnx",),
+    "python": ("model.py",),
+    "pytorch": ("model.pt", "model.pt2", "model.py"),
+    "tensorrt": ("model.plan",),
+}
+"""What a backend reads from a version directory unless `default_model_filename` says otherwise: one of these."""
+_MODEL_DIRECTORY: Final = "$$TRITON_MODEL_DIRECTORY/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reference:
+    """A path of the bundle, and the field that names it."""
+
+    field: str
+    path: str
+
+
+def check(config: ModelConfig, declared: Declared, paths: Collection[str]) -> None:
+    """BundleInvalid with field and path unless these files, by their plain names, are all that `config` names."""
+    _check_one_model(config, declared["backend"])
+    known = _with_directories(paths)
+    versions = _served(config, known)
+    for reference in _references(config, versions):
+        path = posixpath.normpath(reference.path)
+        if path not in known:
+            raise invalid(
+                f"{layout.CONFIG}: {reference.field}: the bundle has no {path}; add that file, or correct the name"
+            )
+    if not config.default_model_filename and not config.cc_model_filenames and not config.runtime:
+        for version in versions:
+            _check_model_file(declared["backend"], version, known)
+
+
+def _check_one_model(config: ModelConfig, backend: str) -> None:
+    if config.HasField("ensemble_scheduling") or backend == "ensemble":
+        raise invalid(
+            f"{layout.CONFIG}: ensemble_scheduling: a bundle is one model, and an ensemble is made of others, which "
+            "its server has not; put the steps into one model, such as one of the python backend"
+        )
+
+
+def _served(config: ModelConfig, known: Collection[str]) -> list[str]:
+    """The version directories that Triton would load; BundleInvalid where its policy names one that is not there."""
+    there = sorted((path for path in known if layout.is_version(path)), key=int)
+    policy = config.version_policy
+    match policy.WhichOneof("policy_choice"):
+        case "all":
+            return there
+        case "specific":
+            return [_version(number, there) for number in policy.specific.versions] or _no_version(there)
+        case _:
+            return there[-max(policy.latest.num_versions, 1) :]
+
+
+def _version(number: int, there: list[str]) -> str:
+    if str(number) not in there:
+        raise invalid(
+            f"{layout.CONFIG}: version_policy.specific: the bundle has no version {number}, it has {shown(there)}; "
+            "name one of these, or add the directory"
+        )
+    return str(number)
+
+
+def _no_version(there: list[str]) -> list[str]:
+    raise invalid(f"{layout.CONFIG}: version_policy.specific: names no version; the bundle has {shown(there)}")
+
+
+def _references(config: ModelConfig, versions: list[str]) -> Iterator[_Reference]:
+    for version in versions:
+        yield from _model_files(config, version)
+    for index, output in enumerate(config.output):
+        if output.label_filename:
+            yield _reference(f"output[{index}].label_filename", "", output.label_filename)
+    yield from _data(config)
+    environment = config.parameters["EXECUTION_ENV_PATH"].string_value if _has_environment(config) else ""
+    if environment.startswith(_MODEL_DIRECTORY):  # any other path is the image's
+        yield _reference("parameters[EXECUTION_ENV_PATH]", "", environment.removeprefix(_MODEL_DIRECTORY))
+
+
+def _model_files(config: ModelConfig, version: str) -> Iterator[_Reference]:
+    if config.default_model_filename:
+        yield _reference("default_model_filename", version, config.default_model_filename)
+    for capability, name in sorted(config.cc_model_filenames.items()):
+        yield _reference(f"cc_model_filenames[{capability}]", version, name)
+
+
+def _data(config: ModelConfig) -> Iterator[_Reference]:
+    for sample in config.model_warmup:
+        for name, tensor in sorted(sample.inputs.items()):
+            if tensor.WhichOneof("input_data_type") == "input_data_file":
+                yield _reference(f"model_warmup.inputs[{name}].input_data_file", "warmup", tensor.input_data_file)
+    for state in config.sequence_batching.state:
+        for initial in state.initial_state:
+            if initial.WhichOneof("state_data") == "data_file":
+                field = f"sequence_batching.state[{state.input_name}].initial_state.data_file"
+                yield _reference(field, "initial_state", initial.data_file)
+
+
+def _has_environment(config: ModelConfig) -> bool:
+    return "EXECUTION_ENV_PATH" in config.parameters  # a read of what is not in a map of protobuf's puts it there
+
+
+def _reference(field: str, directory: str, name: str) -> _Reference:
+    return _Reference(field=field, path=posixpath.join(directory, name.lstrip("/")))
+
+
+def _check_model_file(backend: str, version: str, known: Collection[str]) -> None:
+    names = _MODEL_FILES.get(backend, ())
+    if not names or any(f"{version}/{name}" in known for name in names):
+        return
+    has = sorted(path for path in known if path.startswith(f"{version}/") and path.count("/") == 1)
+    raise invalid(
+        f"{version}/{names[0]}: not in the bundle, and the {backend} backend runs it; the bundle has {shown(has)}: "
+        "rename it, or name it in default_model_filename"
+    )
+
+
+def _with_directories(paths: Collection[str]) -> frozenset[str]:
+    """The files and the directories that they are in: a model file, or an environment, may be a directory."""
+    return frozenset(paths) | {parent for path in paths for parent in layout.parents(path)}
