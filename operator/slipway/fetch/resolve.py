@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from slipway.fetch import archive, decryption, layout, model, resume, signature, sums, verdict
+from slipway.fetch import archive, decryption, layout, model, proof, resume, signature, sums, verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.settings import Settings
@@ -83,6 +83,7 @@ def stream_archive(
 def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:
     configured = model.configure(small[layout.CONFIG], settings.overlay(), settings.model)
     model.check_references(decryption.plain_names(found.entries), configured)
+    proof.check(found.entries, listed=not found.unverified)
     requests = {path: content for path, content in small.items() if layout.is_golden(path)}
     model.check_golden(requests, configured)
     return {
