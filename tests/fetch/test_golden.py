@@ -1,14 +1,21 @@
 """Golden requests of a bundle against what its config.pbtxt declares."""
 
+import codecs
 import copy
 import json
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from slipway.fetch import model
+from slipway.fetch import model, sums, verdict
+from slipway.fetch import resolve as resolving
 from slipway.fetch.verdict import FetchError, Reason
+from slipway.guard import golden as guard
 from tests.fetch import bundles
 
 CONFIG = b"""
@@ -96,7 +103,7 @@ def test_an_input_that_is_declared_and_not_given_is_named() -> None:
         check(json.dumps(REQUEST).encode(), config)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"{", b"\x00", b"[" * 100_000])
 def test_what_is_not_json_is_refused_with_the_file(content: bytes) -> None:
     with pytest.raises(FetchError, match=r"golden/a\.json: not JSON"):
         check(content)
@@ -106,6 +113,96 @@ def test_what_is_not_json_is_refused_with_the_file(content: bytes) -> None:
 def test_what_is_no_request_is_refused_with_the_file(content: bytes) -> None:
     with pytest.raises(FetchError, match=r"golden/a\.json: expected an object"):
         check(content)
+
+
+@pytest.mark.parametrize("file", ["golden/a.json", "config.pbtxt", "SHA256SUMS"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.encode("utf-8-sig"), "begins with a byte order mark; save it as UTF-8 without one"),
+        (lambda text: text.encode("utf-16"), "is not UTF-8 but UTF-16 or UTF-32"),
+        (lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"), "is not UTF-8 but UTF-16 or UTF-32"),
+        (lambda text: text.encode("utf-32"), "is not UTF-8 but UTF-16 or UTF-32"),
+        (lambda text: b"\xff" + text.encode(), "not UTF-8 at byte 0; save it as UTF-8"),
+    ],
+)
+def test_text_in_another_encoding_is_refused_with_what_it_is(
+    file: str, change: Callable[[str], bytes], said: str
+) -> None:
+    """As editors and PowerShell on Windows write it."""
+    read: dict[str, tuple[str, Callable[[bytes], object]]] = {
+        "golden/a.json": (json.dumps(REQUEST), check),
+        "config.pbtxt": (CONFIG.decode(), lambda content: check(json.dumps(REQUEST).encode(), content)),
+        sums.NAME: (f"{'0' * 64}  config.pbtxt\n", sums.parse),
+    }
+    text, reader = read[file]
+    reader(text.encode())
+    with pytest.raises(FetchError, match=said) as refused:
+        reader(change(text))
+    assert refused.value.reason is Reason.BUNDLE_INVALID
+    assert refused.value.message.startswith(f"{file}: ")
+
+
+@pytest.mark.parametrize("literal", ["1e400", "-1e400", "1" + "0" * 400 + ".0"])
+@pytest.mark.parametrize("path", ["inputs.0.data.1", "tolerance.absolute"])
+def test_a_number_that_no_float_holds_is_not_read_as_an_infinity(literal: str, path: str) -> None:
+    request = copy.deepcopy(REQUEST)
+    _set(path, "HERE")(request)
+    with pytest.raises(FetchError, match=r"golden/a\.json: .*is more than a float holds; write \"Infinity\""):
+        check(json.dumps(request).replace('"HERE"', literal).encode())
+
+
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", '"NaN"', '"Infinity"', '"-Infinity"', "1e308"])
+def test_what_is_meant_to_be_none_may_be_written_as_number_or_text(literal: str) -> None:
+    request = json.dumps(REQUEST).replace("2.5", literal)
+    config = CONFIG.replace(b"TYPE_FP32", b"TYPE_FP64")
+    check(request.replace("FP32", "FP64").encode(), config)
+
+
+NUMBERS = st.one_of(
+    st.integers(0, 1).map(str),
+    st.floats(width=16).map(json.dumps),
+    st.floats().map(json.dumps),
+    st.integers(-(10**400), 10**400).map(str),
+    st.sampled_from(["1e400", "-1e39", "1e-400", "65520", "true", "null", '"NaN"', "[[1]]"]),
+    st.integers(1, 2000).map(lambda depth: "[" * depth + "1" + "]" * depth),
+)
+TEXTS = st.text(max_size=3).map(json.dumps) | st.just('"\\ud800"')
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[bytes, str]:
+    """A request for `x` as somebody may have saved it, and the datatype of `x`."""
+    kind = draw(st.sampled_from(["BYTES", "FP32", "FP64", "FP16", "BF16", "INT64", "BOOL"]))
+    values = draw(st.lists(TEXTS if kind == "BYTES" else NUMBERS, min_size=1, max_size=2))
+    tensor = f'"name": "x", "datatype": "{kind}", "shape": [{len(values)}], "data": [{", ".join(values)}]'
+    right = '"name": "y", "datatype": "FP32", "shape": [1], "data": [0.5]'
+    encoding = draw(st.just("utf-8") | st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"]))
+    return f'{{"inputs": [{{{tensor}}}], "outputs": [{{{right}}}]}}'.encode(encoding), kind
+
+
+@given(requests() | st.binary(max_size=30).map(lambda content: (content, "FP32")))
+@example((b"\xef\xbb\xbf" + json.dumps(REQUEST).encode(), "FP32"))
+@example((json.dumps(REQUEST).encode("utf-16"), "FP32"))
+@settings(deadline=None)
+def test_whatever_the_fetcher_takes_the_guard_takes_and_is_told_as_json(made: tuple[bytes, str]) -> None:
+    """Two pods would start for what they read differently, and a canary would ask something else."""
+    content, kind = made
+    tensors = 'input { name: "x" data_type: TYPE_KIND dims: -1 } output { name: "y" data_type: TYPE_FP32 dims: -1 }'
+    config = f'backend: "x" {tensors}'.replace("KIND", "STRING" if kind == "BYTES" else kind)
+    try:
+        check(content, config.encode())
+    except FetchError:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "golden/a.json"
+        file.parent.mkdir()
+        file.write_bytes(content)
+        (taken,) = guard.load(Path(folder), Path(folder))
+    (asked,) = resolving.asks({"golden/a.json": content})
+    again = json.loads(verdict.answer_text({"model": {"inputs": [], "outputs": []}, "asks": [asked]}))
+    told = guard.parse_tensors(again["resolved"]["asks"][0], "inputs")
+    assert repr(told) == repr(taken.inputs)
 
 
 def test_the_overlay_is_laid_on_and_the_name_is_tritons_directory() -> None:

@@ -34,7 +34,7 @@ def test_a_list_is_read_as_sha256sum_writes_it(content: str, listed: dict[str, s
     [
         (b"", "names no file"),
         (b"\n\n", "names no file"),
-        (b"\xff\xfe", "not UTF-8 at byte 0"),
+        (b"\xff\xff", "not UTF-8 at byte 0"),
         (f"{A}  a\n{A[:-1]}  b\n".encode(), "line 2"),
         (f"{A} a\n".encode(), "line 1"),
         (f"{A}  a\n{B}  a\n".encode(), "line 2: a is listed twice"),

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -78,3 +79,9 @@ def test_progress_of_an_unknown_size_has_no_end() -> None:
     progress.add(2**20)
     now = 1.0
     assert progress.line() == "churn: 1.0 MiB, 1.0 MiB/s"
+
+
+def test_no_answer_holds_what_is_no_json() -> None:
+    model = {"inputs": [], "outputs": []}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        verdict.answer_text({"model": model, "asks": [{"inputs": [{"data": [float("inf")]}]}]})

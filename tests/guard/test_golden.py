@@ -89,7 +89,7 @@ def test_no_golden_requests_are_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "content", "reason", "words"),
     [
-        ("golden/a.json", "{", "BundleInvalid", "golden/a.json: Expecting property name"),
+        ("golden/a.json", "{", "BundleInvalid", "golden/a.json: not JSON: Expecting property name"),
         ("golden/a.json", "{}", "BundleInvalid", "golden/a.json: inputs: expected a list of tensors"),
         ("golden.json", "[]", "SpecInvalid", "spec.model.verification: cannot be read"),
         ("golden.json", '{"requests": [{}]}', "SpecInvalid", "spec.model.verification.requests[0]: inputs: expected"),

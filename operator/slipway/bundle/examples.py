@@ -1,12 +1,12 @@
 """Example rows in files: what a command reads instead of arrays in memory."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from slipway.bundle.errors import BundleError
 from slipway.bundle.tensors import Array, to_array
+from slipway.guard import document as documents
 from slipway.guard import golden
 
 
@@ -36,7 +36,7 @@ def _member(file: Path, archive: "np.lib.npyio.NpzFile", name: str) -> Array:
 def _request(file: Path) -> dict[str, Array]:
     """The V2 protocol's JSON: `{"inputs": [{"name", "datatype", "shape", "data"}]}`."""
     try:
-        document = json.loads(file.read_text())
+        document = documents.read(file.read_bytes())
         field = "outputs" if "inputs" not in document else "inputs"
         tensors = golden.parse_tensors(document, field)
     except (ValueError, TypeError) as error:

@@ -99,7 +99,7 @@ def with_tolerance(path: str, document: Mapping[str, Any], tolerance: Tolerance)
 
 def read(folder: Path, paths: Sequence[str]) -> dict[str, GoldenRequest]:
     """The golden requests of a bundle, by their paths."""
-    return {path: guard.parse(json.loads((folder / path).read_bytes()), path) for path in sorted(paths)}
+    return {path: guard.read((folder / path).read_bytes(), path) for path in sorted(paths)}
 
 
 def _how_many(expected: Tensor, got: Tensor, tolerance: Tolerance | None) -> str:

@@ -1,14 +1,13 @@
 """Golden requests that a bundle carries: whether each file can be asked of the model. Pure.
 
-The guard asks them later and its parser reads them here too, so both agree; a mistake found here costs no server start.
+The guard asks them later and its reader reads them here too, so both agree; a mistake found here costs no server start.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
 from slipway.fetch.verdict import invalid
-from slipway.guard.golden import GoldenError, GoldenRequest, parse
+from slipway.guard.golden import GoldenError, GoldenRequest, read
 from slipway.guard.tensors import Tensor as GoldenTensor
 from slipway.triton.config import Declared, Tensor
 
@@ -40,11 +39,9 @@ def _read(path: str, content: bytes) -> GoldenRequest:
     if content.count(b",") + content.count(b"[") > MOST_VALUES:
         raise invalid(f"{path}: more than {MOST_VALUES} values; ask for smaller tensors, and write SHA256SUMS anew")
     try:
-        return parse(json.loads(content), path)
+        return read(content, path)
     except GoldenError as error:
         raise invalid(f"{path}: {error}; correct it and write SHA256SUMS anew") from None
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"{path}: not JSON: {error}; write it again") from None
 
 
 def _check_declared(at: str, tensor: GoldenTensor, known: Mapping[str, Tensor], max_batch: int | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from slipway.fetch import golden, layout, references
 from slipway.fetch.verdict import FetchError, Reason, invalid
+from slipway.guard import document
 from slipway.triton import config
 from slipway.triton.config import Declared
 from slipway.triton.model_config_pb2 import ModelConfig
@@ -34,9 +35,9 @@ def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> C
     Triton wants `name` to be the directory's; the bundle's own name stays the user's business.
     """
     try:
-        parsed = config.parse(content.decode())
-    except UnicodeDecodeError as error:
-        raise invalid(f"{layout.CONFIG}: not UTF-8 at byte {error.start}; write it as text") from None
+        parsed = config.parse(document.text(content))
+    except document.NotText as error:
+        raise invalid(f"{layout.CONFIG}: {error}") from None
     except config.ConfigError as error:
         raise invalid(f"{layout.CONFIG}: {error}; correct it and upload the bundle again") from None
     except Exception as error:  # the boundary to a parser of what anybody may write

@@ -14,6 +14,7 @@ from slipway.fetch.sources import open_store
 from slipway.fetch.stores import Store
 from slipway.fetch.survey import Survey, read_small, survey
 from slipway.fetch.verdict import FetchError, Reason
+from slipway.guard import document
 
 log = logging.getLogger(__name__)
 
@@ -93,17 +94,17 @@ def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> di
         "files": len(found.entries),
         "golden": len(requests),
         **({"encrypted": encrypted} if (encrypted := decryption.count(found.entries)) else {}),
-        "asks": list(_asks(requests)),
+        "asks": list(asks(requests)),
         "model": configured.declared,
     }
 
 
-def _asks(requests: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
+def asks(requests: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
     """The first requests without their answers, no more than could be told at all."""
     room = verdict.LIMIT_BYTES
     for path in sorted(requests):
-        # parse_constant: NaN is no JSON, and the protocol writes it as text.
-        asked = {"inputs": json.loads(requests[path], parse_constant=str)["inputs"]}
+        # NaN is no JSON, and the protocol writes it as text.
+        asked = {"inputs": document.read(requests[path], not_a_number=str)["inputs"]}
         room -= len(json.dumps(asked))
         if room < 0:
             return

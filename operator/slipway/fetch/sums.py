@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from slipway.fetch.verdict import invalid
+from slipway.guard import document
 
 NAME: Final = "SHA256SUMS"
 SIGNATURE: Final = "model.sig"
@@ -18,9 +19,9 @@ _LINE: Final = re.compile(r"(?P<hash>[0-9a-fA-F]{64}) [ *](?P<path>.+)")
 def parse(content: bytes) -> dict[str, str]:
     """Path to lower-case hash, in the order of the file; BundleInvalid with the line that cannot be read."""
     try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise invalid(f"{NAME}: not UTF-8 at byte {error.start}; write it with sha256sum") from None
+        text = document.text(content)
+    except document.NotText as error:
+        raise invalid(f"{NAME}: {error}, or write it with sha256sum") from None
     listed: dict[str, str] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():

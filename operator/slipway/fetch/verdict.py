@@ -115,4 +115,4 @@ def _shortened(resolved: Mapping[str, Any], asks: Sequence[Any], most: int) -> d
 
 def _compact(value: object) -> bytes:
     # A name out of an archive need not be UTF-8.
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(errors="replace")

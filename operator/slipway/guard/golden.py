@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from . import document as documents
 from . import tensors
 from .tensors import Tensor, Tolerance
 from .verdict import BUNDLE_INVALID, SPEC_INVALID, Verdict
 
 _FIELDS = frozenset({"inputs", "outputs", "tolerance"})
 _TENSOR_FIELDS = frozenset({"name", "datatype", "shape", "data"})
+# No more than fits the stack of any Python that reads it.
+_DEEPEST = 64
 _NOT_NUMBERS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -49,6 +52,16 @@ def load(root: Path, config: Path) -> list[GoldenRequest]:
     if of_spec.is_file():
         return _of_spec(of_spec)
     return [_of_bundle(file) for file in sorted((root / "golden").glob("*.json"))]
+
+
+def read(content: bytes, name: str) -> GoldenRequest:
+    """One request from a bundle's file; GoldenError says what cannot be read. The fetcher reads by this too."""
+    try:
+        return parse(documents.read(content), name)
+    except (GoldenError, documents.NotText) as error:
+        raise GoldenError(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise GoldenError(f"not JSON: {error}") from None
 
 
 def parse(document: Any, name: str, fault: str = BUNDLE_INVALID) -> GoldenRequest:
@@ -96,7 +109,7 @@ def wrong(request: GoldenRequest, answer: Sequence[Tensor]) -> str | None:
 
 def _of_spec(file: Path) -> list[GoldenRequest]:
     try:
-        requests = json.loads(file.read_text(encoding="utf-8"))["requests"]
+        requests = documents.read(file.read_bytes())["requests"]
     except (ValueError, KeyError, TypeError) as error:
         raise Verdict(SPEC_INVALID, f"spec.model.verification: cannot be read: {error}") from None
     found = []
@@ -112,8 +125,8 @@ def _of_spec(file: Path) -> list[GoldenRequest]:
 def _of_bundle(file: Path) -> GoldenRequest:
     name = f"golden/{file.name}"
     try:
-        return parse(json.loads(file.read_text(encoding="utf-8")), name)
-    except (OSError, ValueError, RecursionError) as error:
+        return read(file.read_bytes(), name)
+    except (OSError, GoldenError) as error:
         raise Verdict(BUNDLE_INVALID, f"{name}: {error}") from None
 
 
@@ -204,10 +217,14 @@ def _known(found: Mapping[str, Any], fields: frozenset[str], at: str) -> None:
             raise GoldenError(f"{at}{'.' if at else ''}{field}: no such field; known are {', '.join(sorted(fields))}")
 
 
-def _flat(data: Any) -> list[Any]:
+def _flat(data: Any, deepest: int = _DEEPEST) -> list[Any]:
     if not isinstance(data, list):
         return [data]
-    return [value for item in data for value in _flat(item)] if any(isinstance(i, list) for i in data) else data
+    if not any(isinstance(item, list) for item in data):
+        return data
+    if not deepest:
+        raise GoldenError(f"data: nested deeper than {_DEEPEST} lists, which is more than tensors have dimensions")
+    return [value for item in data for value in _flat(item, deepest - 1)]
 
 
 def _is_int(value: Any) -> bool:
