@@ -82,6 +82,7 @@ def test_progress_of_an_unknown_size_has_no_end() -> None:
 
 
 def test_no_answer_holds_what_is_no_json() -> None:
-    model = {"inputs": [], "outputs": []}
+    tensor = {"data": [float("inf")]}
+    answer: dict[str, Any] = {"model": {"inputs": [], "outputs": []}, "asks": [{"inputs": [tensor]}]}
     with pytest.raises(ValueError, match="not JSON compliant"):
-        verdict.answer_text({"model": model, "asks": [{"inputs": [{"data": [float("inf")]}]}]})
+        verdict.answer_text(answer)

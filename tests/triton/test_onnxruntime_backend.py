@@ -151,3 +151,16 @@ def _counter(pod: Container, name: str) -> int:
     found = re.search(rf'^{name}{{model="m",version="1"}} (\d+)', text, re.MULTILINE)
     assert found, text
     return int(found[1])
+
+
+def test_a_graph_of_a_fixed_batch_is_no_model_that_takes_batches(pod: Container) -> None:
+    """NVIDIA's backend refuses it when it loads: what is proven here would fail there."""
+    tensors = {"x": ("FP32", [1])}, {"y": ("FP32", [1])}
+    fixed = {"x": ("FP32", [1, 1])}, {"y": ("FP32", [1, 1])}
+    node = helper.make_node("Neg", ["x"], ["y"])
+    models.onnx_model(pod.repository / "m", [node], *fixed, models.config("m", "onnxruntime", *tensors), batched=False)
+    pod.start()
+    pod.until_ended()
+    said = "config.pbtxt has max_batch_size: 8, and model.onnx has input 'x' with a first dimension of 1; export it"
+    assert pod.verdict["reason"] == "LoadFailed"
+    assert said in pod.verdict["message"]

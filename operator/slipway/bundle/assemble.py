@@ -112,7 +112,7 @@ def pack_graph(
         exact = both.agree(rows)
     answers = reference.answer(rows)
     golden.no_nan(answers, reference.name)
-    signature = with_ranks(signature, rows, answers)
+    signature = with_ranks(model.inferred(signature), rows, answers)
     return write(
         files={f"1/{MODEL}": file, **{f"1/{path}": file.parent / path for path in graph.beside(loaded, file)}},
         backend="onnxruntime",

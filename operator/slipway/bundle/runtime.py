@@ -1,11 +1,12 @@
 """Running an ONNX file here, with ONNX Runtime."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from slipway.bundle.errors import BundleError, need
-from slipway.bundle.tensors import Array, Arrays
+from slipway.bundle.tensors import FREE, Array, Arrays, Declared, Signature
 
 _FATAL_ONLY: Final = 4
 
@@ -28,6 +29,11 @@ class OnnxModel:
             raise BundleError(f"{file.name}: ONNX Runtime cannot load it: {_words(error)}; export it again") from None
         self.outputs: Sequence[str] = [output.name for output in self._session.get_outputs()]
 
+    def inferred(self, signature: Signature) -> Signature:
+        """With the outputs' shapes as they are once the graph is loaded: Triton's backend compares those."""
+        shapes = {output.name: output.shape for output in self._session.get_outputs()}
+        return replace(signature, outputs=tuple(_shaped(each, shapes[each.name]) for each in signature.outputs))
+
     def run(self, feed: Arrays) -> dict[str, Array]:
         """The graph's answer."""
         try:
@@ -35,6 +41,12 @@ class OnnxModel:
         except Exception as error:  # noqa: BLE001
             raise CannotRun(_words(error)) from None
         return dict(zip(self.outputs, answers, strict=True))
+
+
+def _shaped(tensor: Declared, shape: Sequence[Any]) -> Declared:
+    if not shape:  # a scalar, or not known even then
+        return tensor
+    return replace(tensor, dims=tuple(size if isinstance(size, int) and size > 0 else FREE for size in shape))
 
 
 def _words(error: Exception) -> str:

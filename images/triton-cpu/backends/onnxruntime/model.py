@@ -43,8 +43,7 @@ class TritonPythonModel:
         self._session = onnxruntime.InferenceSession(
             str(path), sess_options=_options(config), providers=["CPUExecutionProvider"]
         )
-        _compare(file, "input", config["input"], self._session.get_inputs())
-        _compare(file, "output", config["output"], self._session.get_outputs())
+        _check(config, file, self._session)
         self._bfloat16 = _bfloat16(config)
 
     def execute(self, requests):
@@ -164,19 +163,82 @@ def _cpus():
     return max(1, min(available, int(quota) // int(period)))
 
 
-def _compare(file, kind, declared, actual):
-    """The names and types that config.pbtxt declares are those of the model."""
-    types = {tensor.name: tensor.type for tensor in actual}
-    for tensor in declared:
-        name, wanted = tensor["name"], f"tensor({_ONNX_TYPE.get(tensor['data_type'], tensor['data_type'])})"
-        if name not in types:
-            raise pb_utils.TritonModelException(
-                f"config.pbtxt declares {kind} '{name}', {file} has no such {kind}; it has {', '.join(sorted(types))}"
-            )
-        if types[name] != wanted:
-            raise pb_utils.TritonModelException(
-                f"config.pbtxt declares {kind} '{name}' as {tensor['data_type']}, {file} has it as {types[name]}"
-            )
+def _check(config, file, session):
+    """What config.pbtxt declares is what the graph has, as strictly as NVIDIA's backend looks at it when it loads."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    _refuse_what_is_not_here(config)
+    known = [*inputs, *session.get_overridable_initializers()]
+    for tensor in config["input"]:
+        if tensor.get("optional") and config["max_batch_size"] > 0:
+            raise _cannot_load(f"config.pbtxt has input '{tensor['name']}' optional, which no batched ONNX model has")
+        _compare(config, file, "input", tensor, known, exactly=False)
+    for tensor in config["output"]:
+        _compare(config, file, "output", tensor, outputs, exactly=True)
+    declared = {tensor["name"] for tensor in config["input"]}
+    if missing := sorted(tensor.name for tensor in inputs if tensor.name not in declared):
+        raise _cannot_load(f"{file} has input '{missing[0]}', which config.pbtxt does not declare; declare it")
+
+
+def _refuse_what_is_not_here(config):
+    ragged = [tensor["name"] for tensor in config["input"] if tensor.get("allow_ragged_batch")]
+    states = config.get("sequence_batching", {})
+    for field, found in [
+        ("batch_input", config.get("batch_input")),
+        ("batch_output", config.get("batch_output")),
+        ("allow_ragged_batch", ragged),
+        ("sequence_batching.control_input", states.get("control_input")),
+        ("sequence_batching.state", states.get("state")),
+    ]:
+        if found:
+            raise _cannot_load(f"config.pbtxt has {field}, which this image's backend has not; use NVIDIA's image")
+
+
+def _compare(config, file, kind, tensor, known, *, exactly):
+    """One tensor's name, type and shape; `exactly`: what is free in one is free in the other."""
+    name, wanted = tensor["name"], f"tensor({_ONNX_TYPE.get(tensor['data_type'], tensor['data_type'])})"
+    actual = {found.name: found for found in known}.get(name)
+    if actual is None:
+        has = ", ".join(sorted(found.name for found in known))
+        raise _cannot_load(f"config.pbtxt declares {kind} '{name}', {file} has no such {kind}; it has {has}")
+    if actual.type != wanted:
+        raise _cannot_load(
+            f"config.pbtxt declares {kind} '{name}' as {tensor['data_type']}, {file} has it as {actual.type}"
+        )
+    shape = [size if isinstance(size, int) and size >= 0 else -1 for size in actual.shape]
+    what, dims, max_batch_size = f"{kind} '{name}'", _dims(tensor), config["max_batch_size"]
+    if not shape:  # a scalar, or a shape that the graph does not tell
+        if any(size != 1 for size in dims):
+            raise _cannot_load(f"config.pbtxt declares {what} with dims {dims}, {file} has it without any; write [ 1 ]")
+        return
+    if max_batch_size > 0 and shape[0] != -1:
+        raise _cannot_load(
+            f"config.pbtxt has max_batch_size: {max_batch_size}, and {file} has {what} with a first dimension of "
+            f"{shape[0]}; export it with a free batch, or set max_batch_size: 0 and write that dimension into dims"
+        )
+    whole = [-1, *dims] if max_batch_size > 0 else dims
+    if len(whole) != len(shape) or not all(map(_same if exactly else _fits, shape, whole)):
+        batch = ", the batch in front," if max_batch_size > 0 else ""
+        raise _cannot_load(
+            f"config.pbtxt declares {what} as {whole}{batch} and {file} has {shape}; -1 is free, write what it has"
+        )
+
+
+def _same(size, wanted):
+    return size == wanted
+
+
+def _fits(size, wanted):
+    return size in (-1, wanted)
+
+
+def _dims(tensor):
+    """The dimensions that the graph sees."""
+    found = tensor["reshape"].get("shape", []) if tensor.get("reshape") is not None else tensor["dims"]
+    return [int(size) for size in found]
+
+
+def _cannot_load(why):
+    return pb_utils.TritonModelException(why)
 
 
 def _split(group, names, arrays, rows):
