@@ -12,7 +12,7 @@ import click
 
 _COMMANDS: Final = {
     "run": "slipway.controller.main:run",
-    "pack": "slipway.bundle.commands:pack",
+    "pack": "slipway.bundle.packing:pack",
     "shrink": "slipway.bundle.commands:shrink",
     "encrypt": "slipway.bundle.commands:encrypt",
     "sign": "slipway.bundle.commands:sign",

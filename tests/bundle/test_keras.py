@@ -53,3 +53,43 @@ def test_a_model_is_exported_with_a_free_batch(case: str, takes: Any, gives: Any
     assert [dims for _, _, dims in model["outputs"]] == gives
     names = [name for tensors in ("inputs", "outputs") for name, _, _ in model[tensors]]
     assert {"never called": "y", "by name": "a"}.get(case, names[0]) in names
+
+
+SAVED = """
+import json, sys
+import keras, numpy as np
+from click.testing import CliRunner
+from slipway.bundle.packing import pack
+
+keras.utils.set_random_seed(0)
+line = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1)])
+line.save("line.keras")
+secret = keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: x * 2)])
+secret.save("lambda.keras")
+for name in ("line.h5", "spoilt.keras"):
+    open(name, "wb").write(b"bytes")
+with open("train.py", "w") as file:
+    file.write("import keras\\nmodel = keras.saving.load_model('line.keras')\\n")
+np.save("rows.npy", np.ones((3, 1), np.float32))
+for model in ("line.keras", "train:model", "lambda.keras", "line.h5", "spoilt.keras", "train:keras"):
+    words = ["keras", model, "--inputs", "rows.npy", "--out", "b", "--replace", "--output-name", "y", "-o", "json"]
+    told = CliRunner().invoke(pack, words)
+    found = json.loads(told.stdout) if told.exit_code == 0 else {"error": told.stderr.splitlines()[-1]}
+    print(json.dumps({"case": model, **found}))
+"""
+
+
+def test_a_saved_model_is_loaded_in_safe_mode_alone(tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(ROOT / "operator"), "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "jax")}
+    command = [os.environ["KERAS_PYTHON"], "-c", SAVED]
+    told = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
+    found = {case["case"]: case for case in map(json.loads, told.stdout.splitlines()) if "case" in case}
+    for case in ("line.keras", "train:model"):
+        assert found[case].get("model", found[case])["outputs"] == [["y", "FP32", [1]]]
+    for case, message in {
+        "lambda.keras": "lambda.keras: Keras does not load it in safe mode: ",
+        "line.h5": "line.h5: not a .keras file, the one kind that Keras loads without running its code; save it with",
+        "spoilt.keras": "spoilt.keras: Keras does not load it in safe mode: ",
+        "train:keras": "train:keras: is of module and no Keras model; name one or what returns one",
+    }.items():
+        assert message in found[case]["error"]

@@ -1,107 +1,13 @@
-"""The commands that call this library."""
+"""The commands that change, sign or check a bundle that is there."""
 
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from slipway.bundle.console import DIRECTORY, FILE, format_option, print_columns, print_json, say, size, told
+from slipway.bundle.console import DIRECTORY, FILE, about, format_option, print_columns, print_json, say, size, told
 from slipway.bundle.errors import BundleError
-
-Command = Callable[..., Any]
-
-
-class Pairs(click.ParamType[tuple[str, str]]):
-    """`NAME=VALUE`."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """See click."""
-        if isinstance(value, tuple):
-            return value
-        name, found, text = str(value).partition("=")
-        if not (name and found and text):
-            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
-        return name, text
-
-
-PAIR: Final = Pairs()
-
-
-def _packs(command: Command) -> Command:
-    """The options that every way to pack has."""
-    for option in reversed(_PACK_OPTIONS):
-        command = option(command)
-    return command
-
-
-_PACK_OPTIONS: Final = (
-    click.option("--out", type=DIRECTORY, required=True, help="The bundle's directory."),
-    click.option("--inputs", type=FILE, required=True, help="Example rows: .npz by name, .npy, or a request's .json."),
-    click.option("--name", help="The model's name. [default: the directory's]"),
-    click.option("--batch/--no-batch", default=True, help="Whether clients may send several rows at once."),
-    click.option("--max-batch-size", type=click.IntRange(1), default=32, show_default=True),
-    click.option("--tolerance", type=(float, float), metavar="ABSOLUTE RELATIVE", help="For floats."),
-    click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at --out."),
-    click.option("--title", default=""),
-    click.option("--description", default=""),
-    click.option("--license", default="", help="As the Hugging Face Hub calls it, such as apache-2.0."),
-    click.option("--task", default="", help="The Hub's pipeline_tag, such as tabular-classification."),
-    click.option("--tag", "tags", multiple=True),
-    click.option("--metric", "metrics", type=PAIR, multiple=True, help="For the card: f1=0.91. May be repeated."),
-    click.option("--dataset", default="", help="What the metrics were measured on."),
-    format_option,
-)
-
-
-@click.group()
-def pack() -> None:
-    """Make a bundle of a trained model, with golden answers.
-
-    From memory, in Python: slipway.bundle.pack has torch(), keras() and sklearn() beside these.
-    """
-
-
-@pack.command("onnx")
-@click.argument("file", type=FILE)
-@click.option("--answers", type=FILE, help="The training framework's answers to the inputs. [default: the file's own]")
-@click.option("--rename", type=PAIR, multiple=True, help="Another name for an input or output: old=new.")
-@_packs
-def pack_onnx(file: Path, answers: Path | None, rename: tuple[tuple[str, str], ...], form: str, **given: Any) -> None:
-    """An ONNX file."""
-    with told():
-        from slipway.bundle import examples
-        from slipway.bundle import pack as library
-
-        packed = library.onnx(
-            file,
-            examples.read(given.pop("inputs")),
-            answers=examples.read(answers) if answers else None,
-            names=dict(rename),
-            **_options(given),
-        )
-    _print_packed(packed.document(), form)
-
-
-@pack.command("python")
-@click.argument("file", type=FILE)
-@click.option("--answers", type=FILE, required=True, help="What the model must answer to the inputs.")
-@click.option("--beside", type=FILE, multiple=True, help="A file that the model reads. May be repeated.")
-@_packs
-def pack_python(file: Path, answers: Path, beside: tuple[Path, ...], form: str, **given: Any) -> None:
-    """A model.py for Triton's Python backend."""
-    with told():
-        from slipway.bundle import examples
-        from slipway.bundle import pack as library
-
-        inputs, right = examples.read(given.pop("inputs")), examples.read(answers)
-        if not (isinstance(inputs, dict) and isinstance(right, dict)):
-            raise BundleError("inputs, answers: an .npy has no names; give .npz or .json")
-        packed = library.python(file, inputs, right, beside=beside, **_options(given))
-    _print_packed(packed.document(), form)
 
 
 @click.command()
@@ -231,7 +137,7 @@ def check(
     if form == "json":
         print_json(found)
         return
-    print_columns(_about(found))
+    print_columns(about(found))
     if signed:
         click.echo(f"signed by the key {signed['key']}")
     if served := found.get("served"):
@@ -253,14 +159,6 @@ def _decrypted(stack: ExitStack, bundle: str, identity: Path) -> tuple[str, str]
     return str(plain), digest
 
 
-def _options(given: dict[str, Any]) -> Any:
-    from slipway.bundle.card import Card
-
-    words = {key: given.pop(key) for key in ("title", "description", "license", "task", "tags", "dataset")}
-    card = Card(**words, metrics={name: _number(name, text) for name, text in given.pop("metrics")})
-    return {**{key: value for key, value in given.items() if value is not None}, "card": card, "say": say}
-
-
 def _labelled(file: Path, label: str) -> tuple[object, object]:
     from slipway.bundle import examples
 
@@ -271,26 +169,3 @@ def _labelled(file: Path, label: str) -> tuple[object, object]:
         )
     labels = rows.pop(label)
     return rows, labels
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise BundleError(f"--metric {name}: {text!r} is no number") from None
-
-
-def _print_packed(found: Mapping[str, Any], form: str) -> None:
-    if form == "json":
-        print_json(found)
-        return
-    exact = {True: "yes", False: "no, within the tolerance", None: "not asked"}[found["exact"]]
-    print_columns([*_about(found), ("equal to the bit", exact), ("directory", found["directory"])])
-
-
-def _about(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    model = found["model"]
-    rows = [("digest", found["digest"]), ("size", size(found["size"])), ("golden requests", str(found["golden"]))]
-    rows += [("backend", model["backend"]), ("max batch size", str(model["maxBatchSize"]))]
-    rows += [("takes", f"{name} {datatype} {dims}") for name, datatype, dims in model["inputs"]]
-    return rows + [("gives", f"{name} {datatype} {dims}") for name, datatype, dims in model["outputs"]]

@@ -53,3 +53,12 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
 def size(count: int) -> str:
     """A number of bytes, to people."""
     return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
+
+
+def about(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is known of a bundle, a row each."""
+    model = found["model"]
+    rows = [("digest", found["digest"]), ("size", size(found["size"])), ("golden requests", str(found["golden"]))]
+    rows += [("backend", model["backend"]), ("max batch size", str(model["maxBatchSize"]))]
+    rows += [("takes", f"{name} {datatype} {dims}") for name, datatype, dims in model["inputs"]]
+    return rows + [("gives", f"{name} {datatype} {dims}") for name, datatype, dims in model["outputs"]]

@@ -1,13 +1,23 @@
 """Example rows in files: what a command reads instead of arrays in memory."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from slipway.bundle import own
 from slipway.bundle.errors import BundleError
 from slipway.bundle.tensors import Array, to_array
 from slipway.guard import document as documents
 from slipway.guard import golden
+
+
+def given(where: str) -> Any:
+    """The rows in a file, or those that MODULE:ATTRIBUTE is or returns: arrays, a frame, tensors."""
+    if Path(where).exists() or not own.is_reference(where):
+        return read(Path(where))
+    found = own.imported(where)
+    return own.called(where, found) if callable(found) else found
 
 
 def read(file: Path) -> dict[str, Array] | Array:

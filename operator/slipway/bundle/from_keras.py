@@ -8,7 +8,7 @@ from slipway.bundle import graph
 from slipway.bundle.assemble import MODEL, Options, Packed, pack_graph, quiet, renamed, scratch
 from slipway.bundle.batches import Reference
 from slipway.bundle.errors import BundleError, asking, need
-from slipway.bundle.tensors import Array, Arrays, Signature, by_name, take, to_array
+from slipway.bundle.tensors import Array, Arrays, Signature, by_name, check_rows, take, to_array
 
 
 def pack(model: Any, inputs: object, options: Options, *, outputs: Sequence[str] = ()) -> Packed:
@@ -16,6 +16,7 @@ def pack(model: Any, inputs: object, options: Options, *, outputs: Sequence[str]
     keras = need("keras", install="keras", why="the model is its")
     say = options.get("say", quiet)
     rows = _rows(inputs)
+    check_rows(rows)
     _asked(model, _shaped(inputs, take(rows, 2)))  # a model that was never called has no shapes to export
     with scratch() as folder, scratch() as other:
         say(f"exporting {model.name} with Keras {keras.__version__} on {keras.backend.backend()}")

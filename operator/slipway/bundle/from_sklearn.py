@@ -8,7 +8,7 @@ from slipway.bundle import graph
 from slipway.bundle.assemble import MODEL, Options, Packed, pack_graph, quiet, scratch
 from slipway.bundle.batches import Reference
 from slipway.bundle.errors import BundleError, asking, need
-from slipway.bundle.tensors import Array, Arrays, Signature, by_name, datatype_of, to_array
+from slipway.bundle.tensors import Array, Arrays, Signature, by_name, check_rows, datatype_of, to_array
 
 _INPUT: Final = "x"
 _GRAPH: Final = "model"
@@ -22,6 +22,8 @@ def pack(
     say = options.get("say", quiet)
     sklearn = need("sklearn", install="scikit-learn", why="the estimator is its")
     converter = need("skl2onnx", install="skl2onnx", why="it turns scikit-learn's estimators into ONNX")
+    if isinstance(given, Mapping):
+        given, names = _of_mapping(estimator, given, names or {})
     columns = {name: _of_type(column, dtype) for name, column in _columns(given).items()}
     with scratch() as folder:
         say(f"exporting {type(estimator).__name__} with skl2onnx {converter.__version__}")
@@ -30,17 +32,37 @@ def pack(
         del model.graph.output[len(values) :]
         if names:
             graph.rename(model, names, "the export")
+        called = {name: (names or {}).get(name, name) for name in columns}
         file = Path(folder) / MODEL
         file.write_bytes(model.SerializeToString())
         signature = graph.signature(model, file.name)
         reference = Reference(
             name=f"scikit-learn {sklearn.__version__}",
-            answer=lambda asked: _answers(estimator, _as_given(asked, given), values, signature),
+            answer=lambda asked: _answers(
+                estimator, _as_given({old: asked[new] for old, new in called.items()}, given), values, signature
+            ),
         )
         facts = [
             f"{type(estimator).__name__} of scikit-learn {sklearn.__version__}, by skl2onnx {converter.__version__}."
         ]
-        return pack_graph(file, by_name(columns, signature.inputs), reference, options, library="sklearn", facts=facts)
+        rows = by_name({called[name]: column for name, column in columns.items()}, signature.inputs)
+        return pack_graph(file, rows, reference, options, library="sklearn", facts=facts)
+
+
+def _of_mapping(estimator: Any, given: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Any, dict[str, str]]:
+    """Arrays by name, as files have them: the columns of a frame, or the one array, whose name the input then has."""
+    columns = list(getattr(estimator, "feature_names_in_", ()))
+    if len(given) == 1 and not columns:
+        ((name, array),) = given.items()
+        return array, {_INPUT: name, **names} if name != _INPUT else dict(names)
+    pandas = need("pandas", install="pandas", why="the estimator takes its columns by their names")
+    order = columns if set(columns) == set(given) else list(given)
+    arrays = {name: to_array(given[name], name) for name in order}
+    if wide := [name for name, array in arrays.items() if array.size != len(array)]:
+        raise BundleError(
+            f"inputs: {wide[0]!r} has shape {list(arrays[wide[0]].shape)}; give a column of one value a row"
+        )
+    return pandas.DataFrame({name: array.reshape(-1) for name, array in arrays.items()}), dict(names)
 
 
 def _columns(given: Any) -> dict[str, Array]:
@@ -48,6 +70,7 @@ def _columns(given: Any) -> dict[str, Array]:
     if hasattr(given, "columns"):
         return {str(name): to_array(given[name], str(name)).reshape(-1, 1) for name in given.columns}
     array = to_array(given, _INPUT)
+    check_rows({_INPUT: array})
     return {_INPUT: array.reshape(-1, 1) if array.ndim == 1 else array}
 
 

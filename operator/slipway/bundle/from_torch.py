@@ -9,7 +9,7 @@ from slipway.bundle import graph
 from slipway.bundle.assemble import MODEL, Options, Packed, pack_graph, quiet, scratch
 from slipway.bundle.batches import Reference
 from slipway.bundle.errors import BundleError, asking, need
-from slipway.bundle.tensors import Array, Arrays, by_name, take, to_array
+from slipway.bundle.tensors import Array, Arrays, by_name, check_rows, take, to_array
 
 _EXPORTED_ROWS: Final = 2
 """A batch of one would let the exporter take the batch for a constant."""
@@ -51,23 +51,42 @@ def pack(
 
 def _rows(module: Any, inputs: object) -> dict[str, Array]:
     """The examples by the names of forward's parameters, in its order."""
+    parameters = _parameters(module)
     if isinstance(inputs, Mapping):
-        named: Mapping[str, object] = inputs
+        named = _in_order(inputs, parameters)
     else:
         values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-        parameters = list(inspect.signature(module.forward).parameters)
         if len(values) > len(parameters):
             raise BundleError(f"inputs: {len(values)} given, and forward takes {', '.join(parameters)}; give those")
         named = dict(zip(parameters, values, strict=False))
     rows = {name: to_array(value, name) for name, value in named.items()}
+    check_rows(rows)
     for name, array in rows.items():
-        if not array.ndim or not len(array):
-            raise BundleError(f"inputs: {name!r} has no rows; give a few that differ")
         if array.dtype.kind == "O":
             raise BundleError(
                 f"inputs: {name!r} is text, and torch has no tensors of it; see slipway.bundle.pack.python"
             )
     return rows
+
+
+def _parameters(module: Any) -> list[str]:
+    """What forward takes, beside the module itself; TorchScript has it in its schema."""
+    if schema := getattr(module.forward, "schema", None):
+        return [argument.name for argument in schema.arguments[1:]]
+    return list(inspect.signature(module.forward).parameters)
+
+
+def _in_order(inputs: Mapping[str, object], parameters: Sequence[str]) -> dict[str, object]:
+    """Examples in forward's order; names of which none is a parameter's are the client's own."""
+    if not set(inputs) & set(parameters):
+        return dict(inputs)
+    takes = f"forward takes {', '.join(parameters)}"
+    if strange := [name for name in inputs if name not in parameters]:
+        raise BundleError(f"inputs: {strange[0]!r} is none of its parameters, and {takes}; name them so")
+    first = parameters[: len(inputs)]
+    if missing := [name for name in first if name not in inputs]:
+        raise BundleError(f"inputs: lacks {missing[0]!r}, which stands before others, and {takes}; give it too")
+    return {name: inputs[name] for name in first}
 
 
 def _asked(torch: Any, module: Any, rows: Arrays) -> dict[str, Array]:
@@ -109,7 +128,10 @@ def _export(torch: Any, module: Any, rows: Arrays, file: Path, dynamic: Mapping[
     how: dict[str, Any] = {"input_names": list(rows), "output_names": [n for n in dynamic if n not in rows]}
     if "external_data" in known:
         how["external_data"] = False  # one file
-    if "dynamic_shapes" in known:
+    scripted = isinstance(module, torch.jit.ScriptModule)
+    if "dynamo" in known and scripted:
+        how["dynamo"] = False  # which knows no TorchScript
+    if "dynamic_shapes" in known and not scripted:
         need("onnxscript", install="onnxscript", why="torch exports by it")
         dims = {name: torch.export.Dim(name) for name in {n for places in dynamic.values() for n in places.values()}}
         shapes = tuple({place: dims[name] for place, name in dynamic[tensor].items()} for tensor in rows)

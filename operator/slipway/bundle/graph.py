@@ -71,7 +71,10 @@ def beside(model: onnx.ModelProto, file: Path) -> list[str]:
 def rename(model: onnx.ModelProto, names: Mapping[str, str], file: str) -> None:
     """Call inputs and outputs by other names."""
     taken = _names(model.graph)
+    known = [value.name for value in (*model.graph.input, *model.graph.output)]
     for old, new in names.items():
+        if old not in known:
+            raise BundleError(f"{file}: has no input or output {old!r} to rename; it has {', '.join(known)}")
         if new in taken and new != old:
             raise BundleError(f"{file}: {new!r} is already the name of a tensor in the graph; choose another")
     _rename(model.graph, names)

@@ -116,14 +116,19 @@ def by_name(values: object, declared: Sequence[Declared], what: str = "inputs") 
     return {t.name: _of_its_shape(fit(to_array(found[t.name], t.name), t), t, what) for t in declared}
 
 
+def check_rows(arrays: Arrays) -> None:
+    """BundleError where there are no examples at all."""
+    if not arrays:
+        raise BundleError("inputs: there are none; give a few rows that the model takes")
+    for name, array in arrays.items():
+        if not array.ndim or not len(array):
+            raise BundleError(f"inputs: {name!r} has no rows; give a few that differ")
+
+
 def rows_of(arrays: Arrays) -> int:
     """How many rows the examples have: the same in all of them."""
-    counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
-    if not counts:
-        raise BundleError("inputs: there are none; give a few rows that the model takes")
-    for name, count in counts.items():
-        if not count:
-            raise BundleError(f"inputs: {name!r} has no rows; give a few that differ")
+    check_rows(arrays)
+    counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise BundleError(f"inputs: not of one number of rows: {told}; the first dimension is the batch")
