@@ -1,19 +1,23 @@
 """Keras is no package of this project: its tests run where a Python has it, which KERAS_PYTHON then names."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from slipway.bundle.check import laid_out
 from slipway.bundle.serve import Served, serve
+from slipway.bundle.throughput import Load
 from tests.triton.installation import VERSION, Installation, installed
 
 collect_ignore = [] if os.environ.get("KERAS_PYTHON") else ["test_keras.py"]
 
-Serve = Callable[[Path], Served]
+
+class Serve(Protocol):
+    """Loads a bundle in the real server; with a load, asks it batch after batch."""
+
+    def __call__(self, bundle: Path, load: Load | None = None) -> Served: ...
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +29,7 @@ def tritonserver() -> Installation:
 def served(tritonserver: Installation) -> Serve:
     """Have the real server load a bundle and answer its golden requests."""
 
-    def load(bundle: Path) -> Served:
+    def serve_it(bundle: Path, load: Load | None = None) -> Served:
         with laid_out(bundle) as (_, root):
             return serve(
                 root,
@@ -33,9 +37,10 @@ def served(tritonserver: Installation) -> Serve:
                 least_version=VERSION,
                 arguments=tritonserver.arguments,
                 environment=tritonserver.environment,
+                load=load,
             )
 
-    return load
+    return serve_it
 
 
 @pytest.fixture

@@ -108,6 +108,8 @@ def test_check_serves_where_a_server_is_at_hand(bundle: Path, tritonserver: Inst
         "--serve",
         "--least-server-version",
         VERSION,
+        "--load-seconds",
+        0.2,
         *arguments,
         "-o",
         "json",
@@ -117,6 +119,11 @@ def test_check_serves_where_a_server_is_at_hand(bundle: Path, tritonserver: Inst
     served = json.loads(checked.stdout)["served"]
     assert served["said"] == "2 golden requests answered rightly"
     assert served["memory"] > 10 * 2**20
+    assert 0 < served["loaded"] <= served["seconds"]
+    assert [found["batch"] for found in served["throughput"]] == [1, 2, 4, 8, 16, 32]
+    for found in served["throughput"]:
+        assert found["perSecond"] > 10
+        assert 0 < found["medianMilliseconds"] <= found["p99Milliseconds"]
 
 
 def test_every_command_that_is_named_is_there() -> None:

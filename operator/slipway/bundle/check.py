@@ -49,7 +49,7 @@ def check(where: str | Path, *, s3: S3 | None = None) -> Checked:
 
 
 @contextmanager
-def laid_out(where: str | Path, *, s3: S3 | None = None) -> Iterator[tuple[Checked, Path]]:
+def laid_out(where: str | Path, *, s3: S3 | None = None, model: str = MODEL) -> Iterator[tuple[Checked, Path]]:
     """The verified bundle, and the root of a pod's volume with the model repository made of it."""
     source, claim = _source(where, s3)
     with tempfile.TemporaryDirectory(prefix="slipway-check-") as root:
@@ -57,9 +57,9 @@ def laid_out(where: str | Path, *, s3: S3 | None = None) -> Iterator[tuple[Check
         keys.mkdir()
         keys_of_environment(source.scheme, keys)
         with explained(source, where):
-            answer = resolve(_settings(source, claim, Path(root), None), Policy())
+            answer = resolve(_settings(source, claim, Path(root), None, model), Policy())
             found = Resolved(digest=answer["digest"], size=answer["size"], unverified=answer["unverified"])
-            fetch(_settings(source, claim, Path(root), found), Policy())
+            fetch(_settings(source, claim, Path(root), found, model), Policy())
         known = {name: answer[name] for name in ("digest", "unverified", "size", "files", "golden", "model")}
         yield Checked(**known), Path(root)
 
@@ -83,10 +83,10 @@ def _source(where: str | Path, s3: S3 | None) -> tuple[Source, Path]:
     return Source(uri=f"{_CLAIM}{directory.name}"), directory.parent
 
 
-def _settings(source: Source, claim: Path, root: Path, resolved: Resolved | None) -> Settings:
+def _settings(source: Source, claim: Path, root: Path, resolved: Resolved | None, model: str) -> Settings:
     return Settings(
         source=source,
-        model=MODEL,
+        model=model,
         resolved=resolved,
         root=root,
         source_root=claim,

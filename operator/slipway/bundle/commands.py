@@ -1,13 +1,16 @@
 """The commands that change, sign or check a bundle that is there."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from slipway.bundle.console import DIRECTORY, FILE, about, format_option, print_columns, print_json, say, size, told
 from slipway.bundle.errors import BundleError
+
+_LATENCIES: Final = ("medianMilliseconds", "p99Milliseconds")
 
 
 @click.command()
@@ -100,6 +103,10 @@ def sign(bundle: Path, *, key: Path, password: str | None, replace: bool, form: 
 @click.option("--serve", is_flag=True, help="Load it in the tritonserver on PATH and ask its golden requests.")
 @click.option("--timeout-seconds", type=click.FloatRange(1), default=600, show_default=True, help="With --serve.")
 @click.option("--least-server-version", "least", help="With --serve: what the platform lowered it to, such as 2.51.")
+@click.option(
+    "--load-seconds", type=click.FloatRange(0), default=1, show_default=True, help="With --serve: for each batch size."
+)
+@click.option("--clients", type=click.IntRange(1, 64), default=1, show_default=True, help="With --serve: at once.")
 @click.option("--server-arg", "server_args", multiple=True, help="With --serve: an argument more for tritonserver.")
 @click.option("--key", type=FILE, help="A public key in PEM form: BUNDLE, a directory, must be signed with its like.")
 @click.option("--identity", type=FILE, help="A file of age-keygen's: BUNDLE, a directory, is decrypted with it.")
@@ -111,6 +118,8 @@ def check(
     serve: bool,
     timeout_seconds: float,
     least: str | None,
+    load_seconds: float,
+    clients: int,
     server_args: tuple[str, ...],
     key: Path | None,
     identity: Path | None,
@@ -120,7 +129,8 @@ def check(
     """Say whether BUNDLE, a directory or an address, would be served: by the fetcher's own code."""
     with told(), ExitStack() as stack:
         from slipway.bundle.check import laid_out
-        from slipway.bundle.serve import serve as load
+        from slipway.bundle.serve import serve as served_by
+        from slipway.bundle.throughput import Load
         from slipway.fetch.settings import S3
 
         signed = _verified(bundle, key) if key else None
@@ -130,9 +140,13 @@ def check(
             if signed:
                 found["signed"] = signed
             if serve:
-                say("loading it in Triton")
-                found["served"] = load(
-                    root, timeout_seconds=timeout_seconds, least_version=least, arguments=server_args
+                say("loading it in Triton, and asking batch after batch" if load_seconds else "loading it in Triton")
+                found["served"] = served_by(
+                    root,
+                    timeout_seconds=timeout_seconds,
+                    least_version=least,
+                    arguments=server_args,
+                    load=Load(seconds=load_seconds, clients=clients) if load_seconds else None,
                 ).document()
     if form == "json":
         print_json(found)
@@ -141,7 +155,26 @@ def check(
     if signed:
         click.echo(f"signed by the key {signed['key']}")
     if served := found.get("served"):
-        click.echo(f"served: {served['said']}, {served['seconds']} s after its start, {size(served['memory'])}")
+        _print_served(served)
+
+
+def _print_served(served: Mapping[str, Any]) -> None:
+    after = f", {size(served['memoryAfter'])} under load" if served["memoryAfter"] else ""
+    print_columns(
+        [
+            ("served", f"{served['said']} after {served['seconds']} s, loaded after {served['loaded']} s"),
+            ("memory", f"{size(served['memory'])}{after}, {size(served['sharedMemory'])} of it shared"),
+        ]
+    )
+    if served["unmeasured"]:
+        click.echo(f"throughput not measured: {served['unmeasured']}")
+    if found := served["throughput"]:
+        per = "rows/s" if found[0]["batch"] else "answers/s"
+        rows = [
+            (str(each["batch"] or "none"), f"{each['perSecond']:,.0f}", *(f"{each[key]:.2f} ms" for key in _LATENCIES))
+            for each in found
+        ]
+        print_columns([("batch", per, "median", "p99"), *rows])
 
 
 def _verified(bundle: str, key: Path) -> dict[str, Any]:

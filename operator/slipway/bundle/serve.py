@@ -1,4 +1,7 @@
-"""A bundle in the real Triton, when one is at hand: loaded by the guard, as in a pod, and asked its golden requests."""
+"""A bundle in the real Triton, when one is at hand: loaded by the guard, as in a pod, and asked its golden requests.
+
+Then, if that is wanted, asked batch after batch: what it takes to serve it, here.
+"""
 
 import json
 import os
@@ -10,12 +13,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from slipway.bundle import throughput
 from slipway.bundle.check import MODEL
 from slipway.bundle.errors import BundleError
+from slipway.bundle.memory import Memory, memory_of
+from slipway.bundle.throughput import Load, Throughput
+from slipway.guard.protocol import Client
 
 _POLL_SECONDS: Final = 0.05
 _STOP_SECONDS: Final = 30.0
@@ -25,15 +32,45 @@ _STOP_SECONDS: Final = 30.0
 class Served:
     """What the server did with the bundle."""
 
+    loaded: float
+    """Seconds from the server's start until it had the model."""
     seconds: float
     """From the server's start to its last right answer."""
-    memory: int
-    """Bytes that server and backends hold then."""
+    memory: Memory
+    """What server and backends held then."""
     said: str
+    throughput: Sequence[Throughput] = ()
+    unmeasured: str | None = None
+    """Why there is no throughput."""
+    after: Memory | None = None
+    """What they held after the load."""
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"seconds": round(self.seconds, 2), "memory": self.memory, "said": self.said}
+        return {
+            "loaded": round(self.loaded, 2),
+            "seconds": round(self.seconds, 2),
+            "memory": self.memory.all,
+            "sharedMemory": self.memory.shared,
+            "memoryAfter": self.after.all if self.after else None,
+            "said": self.said,
+            "throughput": [found.document() for found in self.throughput],
+            "unmeasured": self.unmeasured,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A server that has answered its golden requests and goes on."""
+
+    model: str
+    http_port: int
+    grpc_port: int
+    pid: int
+    """The guard's, whose child the server is."""
+    loaded: float
+    seconds: float
+    said: str
 
 
 def serve(
@@ -43,21 +80,63 @@ def serve(
     least_version: str | None = None,
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] = os.environ,
+    load: Load | None = None,
 ) -> Served:
-    """Start the guard over a laid-out volume and wait for its verdict; BundleError with its words."""
+    """Have the guard start the server over a laid-out volume, and wait for its verdict; BundleError with its words.
+
+    With a `load` it is asked batch after batch then.
+    """
+    started = running(
+        root, timeout_seconds=timeout_seconds, least_version=least_version, arguments=arguments, environment=environment
+    )
+    with started as server:
+        found = Served(loaded=server.loaded, seconds=server.seconds, memory=memory_of(server.pid), said=server.said)
+        if load is None:
+            return found
+        if why := throughput.cannot(root, server.model):
+            return replace(found, unmeasured=why)
+        measured = throughput.measure(root, server.http_port, server.model, load)
+        return replace(found, throughput=measured, after=memory_of(server.pid))
+
+
+@contextmanager
+def running(
+    root: Path,
+    *,
+    model: str = MODEL,
+    timeout_seconds: float,
+    least_version: str | None = None,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> Iterator[Running]:
+    """The server over a laid-out volume, from its golden requests on; BundleError with the guard's words."""
     if not shutil.which("tritonserver", path=environment.get("PATH")):
         raise BundleError("tritonserver: not on PATH; run this in Triton's image, or leave out --serve")
     begun = time.monotonic()
     verified, log = root / "verified", root / "log"
-    asked = {"startupTimeoutSeconds": timeout_seconds, "serverArgs": list(arguments)}
+    asked = {"model": model, "startupTimeoutSeconds": timeout_seconds, "serverArgs": list(arguments)}
     if least_version is not None:
         asked["leastServerVersion"] = least_version
-    with _guard(root, log, _environment(root, asked, environment)) as guard:
+    http, grpc, metrics, guards = _free_ports()
+    ports = {"HTTP": http, "GRPC": grpc, "METRICS": metrics, "GUARD": guards}
+    client, loaded = Client(http, model), None
+    with _guard(root, log, _environment(root, asked, ports, environment)) as guard:
         while not verified.exists():
             if guard.poll() is not None:
                 raise BundleError(_verdict(root, log))
+            if loaded is None and client.model_ready(_POLL_SECONDS):
+                loaded = time.monotonic() - begun
             time.sleep(_POLL_SECONDS)
-        return Served(seconds=time.monotonic() - begun, memory=_memory(guard.pid), said=verified.read_text().strip())
+        seconds = time.monotonic() - begun
+        yield Running(
+            model=model,
+            http_port=http,
+            grpc_port=grpc,
+            pid=guard.pid,
+            loaded=loaded or seconds,
+            seconds=seconds,
+            said=verified.read_text().strip(),
+        )
 
 
 @contextmanager
@@ -81,16 +160,10 @@ def _guard(root: Path, log: Path, environment: Mapping[str, str]) -> "Iterator[s
                 process.wait()
 
 
-def _environment(root: Path, asked: Mapping[str, Any], outer: Mapping[str, str]) -> dict[str, str]:
-    told = {
-        "model": MODEL,
-        "modelVersion": "checked",
-        "requestTimeoutSeconds": 30,
-        "intervalSeconds": 0,
-        "gpu": False,
-        **asked,
-    }
-    http, grpc, metrics, guard = _free_ports()
+def _environment(
+    root: Path, asked: Mapping[str, Any], ports: Mapping[str, int], outer: Mapping[str, str]
+) -> dict[str, str]:
+    told = {"modelVersion": "checked", "requestTimeoutSeconds": 30, "intervalSeconds": 0, "gpu": False, **asked}
     (root / "shm").mkdir()
     return {
         **outer,
@@ -100,19 +173,16 @@ def _environment(root: Path, asked: Mapping[str, Any], outer: Mapping[str, str])
         "SLIPWAY_TERMINATION_LOG": str(root / "termination-log"),
         "SLIPWAY_VERIFIED": str(root / "verified"),
         "SLIPWAY_SHARED_MEMORY": str(root / "shm"),
-        "SLIPWAY_HTTP_PORT": http,
-        "SLIPWAY_GRPC_PORT": grpc,
-        "SLIPWAY_METRICS_PORT": metrics,
-        "SLIPWAY_GUARD_PORT": guard,
+        **{f"SLIPWAY_{name}_PORT": str(port) for name, port in ports.items()},
     }
 
 
-def _free_ports() -> list[str]:
+def _free_ports() -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(4)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
-        return [str(each.getsockname()[1]) for each in sockets]
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _verdict(root: Path, log: Path) -> str:
@@ -121,23 +191,3 @@ def _verdict(root: Path, log: Path) -> str:
         verdict = json.loads(text)
         return f"{verdict['reason']}: {verdict['message']}"
     return f"the server ended without a verdict; its last words: {log.read_text(errors='replace')[-400:]}"
-
-
-def _memory(pid: int) -> int:
-    """Proportional memory of a process and what it started; 0 where the system does not tell."""
-    total = 0
-    for each in [pid, *_children(pid)]:
-        try:
-            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, listed.read_text().split()):
-            found += [child, *_children(child)]
-    return found
