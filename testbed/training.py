@@ -1,23 +1,35 @@
-"""Training an example: find or get a Python that has torch, and run the example's own `train.py` with it."""
+"""Training an example: find or get a Python that has its framework, and run the example's own `train.py` with it."""
 
+import os
 import platform
 import sys
+import sysconfig
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from testbed import debian
 from testbed.fingerprint import fingerprint
-from testbed.say import working
+from testbed.say import MissingError, working
 from testbed.shell import CACHE, ROOT, run, works
 
 EXAMPLES: Final = ROOT / "examples"
 SYSTEM_PYTHON: Final = Path("/usr/bin/python3")
+KERAS: Final = "KERAS_PYTHON"
+"""Names a Python with keras and a backend, which are no packages of this project."""
 
 
 def train(example: str, out: Path, *arguments: str) -> str:
     """Train an example and write its bundle to `out`. Returns what the training printed."""
-    return run(trainer(), EXAMPLES / example / "train.py", "--out", out, *arguments)
+    python, environment = _python_for(example)
+    return run(python, EXAMPLES / example / "train.py", "--out", out, *arguments, cwd=out.parent, env=environment)
+
+
+def trainable() -> list[str]:
+    """The examples that can be trained here: all but those of Keras, where no Python has it."""
+    found = sorted(file.parent.name for file in EXAMPLES.glob("*/train.py"))
+    return [name for name in found if os.environ.get(KERAS) or "keras" not in _frameworks(name)]
 
 
 def trainer() -> Path:
@@ -29,6 +41,27 @@ def trainer() -> Path:
         debian.install("python3-torch")
         return SYSTEM_PYTHON
     return _install_private()
+
+
+def _python_for(example: str) -> tuple[Path, Mapping[str, str]]:
+    """The Python of an example's framework, with this checkout's `slipway` on its path."""
+    needs = _frameworks(example)
+    ours = str(ROOT / "operator")
+    if "keras" in needs:
+        if not os.environ.get(KERAS):
+            raise MissingError(
+                f"{KERAS} is not set: let it name a Python with what the example's requirements.txt says."
+            )
+        return Path(os.environ[KERAS]), {"PYTHONPATH": ours}
+    if "torch" in needs:
+        beside = os.pathsep.join([ours, sysconfig.get_path("purelib")])
+        return trainer(), {"PYTHONPATH": beside} if "slipway" in needs else {}
+    return Path(sys.executable), {"PYTHONPATH": ours}
+
+
+def _frameworks(example: str) -> set[str]:
+    text = (EXAMPLES / example / "requirements.txt").read_text()
+    return {name for name in ("slipway", "torch", "keras") if any(line.startswith(name) for line in text.splitlines())}
 
 
 def _has_torch(python: Path) -> bool:

@@ -28,6 +28,7 @@ line = keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.
 out = {"out": sys.argv[2], "name": "m"}
 CASES = {
     "never called": lambda: pack.keras(line, three, outputs=["y"], **out),
+    "called": lambda: pack.keras(line, {"x": three}, outputs=["y"], **out),
     "by name": lambda: pack.keras(keras.Model({"a": a, "b": b}, joined), {"a": three, "b": two}, **out),
     "by place": lambda: pack.keras(keras.Model([a, b], [joined, keras.layers.Dense(1)(b)]), [three, two], **out),
 }
@@ -39,6 +40,7 @@ print(json.dumps(CASES[sys.argv[1]]().document()))
     ("case", "takes", "gives"),
     [
         ("never called", [[3]], [[1]]),
+        ("called", [[3]], [[1]]),
         ("by name", [[3], [2]], [[2]]),
         ("by place", [[3], [2]], [[2], [1]]),
     ],
@@ -52,7 +54,7 @@ def test_a_model_is_exported_with_a_free_batch(case: str, takes: Any, gives: Any
     assert [dims for _, _, dims in model["inputs"]] == takes
     assert [dims for _, _, dims in model["outputs"]] == gives
     names = [name for tensors in ("inputs", "outputs") for name, _, _ in model[tensors]]
-    assert {"never called": "y", "by name": "a"}.get(case, names[0]) in names
+    assert {"never called": "y", "called": "x", "by name": "a"}.get(case, names[0]) in names
 
 
 SAVED = """

@@ -11,15 +11,18 @@ import yaml
 from onnx.reference import ReferenceEvaluator
 
 from slipway.api.v1alpha1 import API_VERSION, KIND, ModelDeploymentSpec
+from slipway.bundle import golden
+from slipway.bundle.original import open_onnx
+from slipway.bundle.runtime import OnnxModel
 from slipway.fetch import layout, model, sums
 from testbed.plane import Plane
 from testbed.shell import run
-from testbed.training import EXAMPLES, train
+from testbed.training import EXAMPLES, train, trainable
 
-NAMES = sorted(found.parent.name for found in EXAMPLES.glob("*/train.py"))
+NAMES = sorted(found.parent.name for found in EXAMPLES.glob("*/manifest.yaml"))
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=trainable())
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of one example, in a folder of its name."""
     out: Path = tmp_path_factory.mktemp("bundles") / request.param
@@ -41,8 +44,9 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def test_training_again_gives_the_same_bytes(trained: Path, tmp_path: Path) -> None:
-    train(trained.name, tmp_path)
-    assert files(tmp_path) == files(trained)
+    again = tmp_path / trained.name
+    train(trained.name, again)
+    assert files(again) == files(trained)
 
 
 def test_another_slope_is_another_model(tmp_path: Path) -> None:
@@ -56,10 +60,10 @@ def test_fewer_epochs_are_a_worse_model_and_a_mixed_up_one_is_wrong(tmp_path: Pa
     def told(*arguments: str) -> tuple[float, float]:
         """What the golden request says, and the exported network."""
         train("linear-regression", tmp_path, *arguments)
-        golden = json.loads((tmp_path / "golden" / "one.json").read_text())
+        right = json.loads((tmp_path / "golden" / "one.json").read_text())
         network = ReferenceEvaluator(onnx.load(tmp_path / "1" / "model.onnx"))
-        (answer,) = network.run(None, {"x": array(golden["inputs"][0])})
-        return golden["outputs"][0]["data"][0], np.asarray(answer).item()
+        (answer,) = network.run(None, {"x": array(right["inputs"][0])})
+        return right["outputs"][0]["data"][0], np.asarray(answer).item()
 
     assert told("--epochs", "5") == pytest.approx((6.32, 6.32), abs=0.1)
     right, wrong = told("--mixed-up")
@@ -67,13 +71,12 @@ def test_fewer_epochs_are_a_worse_model_and_a_mixed_up_one_is_wrong(tmp_path: Pa
     assert abs(right - wrong) > 1
 
 
-def test_the_exported_network_answers_as_torch_did(trained: Path) -> None:
-    network = ReferenceEvaluator(onnx.load(trained / "1" / "model.onnx"))
-    for path in (trained / "golden").glob("*.json"):
-        golden = json.loads(path.read_text())
-        answers = network.run(None, {tensor["name"]: array(tensor) for tensor in golden["inputs"]})
-        for answer, expected in zip(answers, golden["outputs"], strict=True):
-            np.testing.assert_allclose(answer, array(expected), rtol=1e-5, atol=1e-5)
+def test_the_exported_model_answers_as_the_framework_did(trained: Path) -> None:
+    bundle = open_onnx(trained)
+    model = OnnxModel(bundle.file)
+    for request in bundle.requests.values():
+        answer = golden.tensors(model.run(bundle.rows(request)), bundle.signature, batched=bundle.batched)
+        assert golden.wrong(request, answer) is None
 
 
 def test_the_bundle_is_one_that_the_fetcher_takes(trained: Path) -> None:
@@ -84,7 +87,7 @@ def test_the_bundle_is_one_that_the_fetcher_takes(trained: Path) -> None:
     overlay = ModelDeploymentSpec.model_validate(manifest(trained.name)["spec"]).model.config
     configured = model.configure(found["config.pbtxt"], overlay.to_dict() if overlay else None, trained.name)
     model.check_golden({path: found[path] for path in found if layout.is_golden(path)}, configured)
-    assert sum(map(layout.is_golden, found)) == 2
+    assert 1 <= sum(map(layout.is_golden, found)) <= 2
 
 
 def test_sha256sum_itself_agrees_with_the_list(trained: Path) -> None:

@@ -15,13 +15,15 @@ def pack(model: Any, inputs: object, options: Options, *, outputs: Sequence[str]
     """See `slipway.bundle.pack.keras`."""
     keras = need("keras", install="keras", why="the model is its")
     say = options.get("say", quiet)
+    inputs, called = _of_one(model, inputs)
     rows = _rows(inputs)
     check_rows(rows)
     _asked(model, _shaped(inputs, take(rows, 2)))  # a model that was never called has no shapes to export
     with scratch() as folder, scratch() as other:
         say(f"exporting {model.name} with Keras {keras.__version__} on {keras.backend.backend()}")
         file = _exported(keras, model, inputs, rows, Path(folder), batched=options.get("batch", True))
-        names = _output_names(graph.signature(graph.load(file), file.name), outputs)
+        exported = graph.signature(graph.load(file), file.name)
+        names = _output_names(exported, outputs) | ({exported.inputs[0].name: called} if called else {})
         file = renamed(file, names, Path(other)) if names else file
         signature = graph.signature(graph.load(file), file.name)
         places = dict(zip([tensor.name for tensor in signature.inputs], rows, strict=True))
@@ -38,6 +40,18 @@ def pack(model: Any, inputs: object, options: Options, *, outputs: Sequence[str]
         feed = by_name({name: rows[key] for name, key in places.items()}, signature.inputs)
         facts = [f"{model.name} of Keras {keras.__version__} on {keras.backend.backend()}, by its own export."]
         return pack_graph(file, feed, reference, options, library="keras", facts=facts)
+
+
+def _of_one(model: Any, inputs: object) -> tuple[object, str | None]:
+    """The array of a mapping with one name, and that name: the client's, where the model itself takes no mapping."""
+    try:
+        by_key = isinstance(model.input, Mapping)
+    except (AttributeError, ValueError):  # a model that was never called
+        by_key = False
+    if not isinstance(inputs, Mapping) or len(inputs) != 1 or by_key:
+        return inputs, None
+    ((name, array),) = inputs.items()
+    return array, str(name)
 
 
 def _rows(inputs: object) -> dict[str, Array]:

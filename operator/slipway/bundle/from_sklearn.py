@@ -30,6 +30,7 @@ def pack(
         model = _convert(estimator, columns, sklearn, converter)
         values = _methods(estimator, sklearn)
         del model.graph.output[len(values) :]
+        _in_order(model)
         if names:
             graph.rename(model, names, "the export")
         called = {name: (names or {}).get(name, name) for name in columns}
@@ -102,6 +103,13 @@ def _convert(estimator: Any, columns: Arrays, sklearn: Any, converter: Any) -> A
             f"{type(estimator).__name__}: skl2onnx cannot export it: {words}; replace that step, or "
             "serve it from Python (slipway.bundle.pack.python)"
         ) from None
+
+
+def _in_order(model: Any) -> None:
+    """skl2onnx lists its operator sets in an order of each run's own, and the bundle would have another digest."""
+    sets = sorted((found.domain, found.version) for found in model.opset_import)
+    for found, (domain, version) in zip(model.opset_import, sets, strict=True):
+        found.domain, found.version = domain, version
 
 
 def _options(estimator: Any, sklearn: Any) -> dict[int, dict[str, Any]]:
