@@ -60,8 +60,10 @@ def _python_for(example: str) -> tuple[Path, Mapping[str, str]]:
 
 
 def _frameworks(example: str) -> set[str]:
-    text = (EXAMPLES / example / "requirements.txt").read_text()
-    return {name for name in ("slipway", "torch", "keras") if any(line.startswith(name) for line in text.splitlines())}
+    """Which of those that decide on the Python stand in the example's requirements; `slipway` is this checkout."""
+    lines = (EXAMPLES / example / "requirements.txt").read_text().splitlines()
+    found = {name for name in ("torch", "keras") if any(line.startswith(name) for line in lines)}
+    return found | ({"slipway"} if any(line.startswith("-e ") for line in lines) else set())
 
 
 def _has_torch(python: Path) -> bool:

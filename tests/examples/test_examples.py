@@ -19,7 +19,7 @@ from testbed.plane import Plane
 from testbed.shell import run
 from testbed.training import EXAMPLES, train, trainable
 
-NAMES = sorted(found.parent.name for found in EXAMPLES.glob("*/manifest.yaml"))
+MANIFESTS = sorted(EXAMPLES.glob("*/manifest*.yaml"))
 
 
 @pytest.fixture(scope="module", params=trainable())
@@ -96,8 +96,7 @@ def test_sha256sum_itself_agrees_with_the_list(trained: Path) -> None:
 
 
 @pytest.mark.plane
-@pytest.mark.parametrize("name", NAMES)
-def test_the_api_server_takes_the_manifest(plane: Plane, namespace: str, name: str) -> None:
-    path = EXAMPLES / name / "manifest.yaml"
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: f"{path.parent.name} {path.stem}")
+def test_the_api_server_takes_the_manifest(plane: Plane, namespace: str, path: Path) -> None:
     told = plane.kubectl().within(namespace)("apply", "--validate=strict", "--dry-run=server", f"--filename={path}")
-    assert f"{KIND.lower()}.{API_VERSION.partition('/')[0]}/{name} created" in told
+    assert f"{KIND.lower()}.{API_VERSION.partition('/')[0]}/{path.parent.name} created" in told
