@@ -33,7 +33,8 @@ def routed(**traffic: Any) -> dict[str, Any]:
 
 URI = (
     "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
-    "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG or pvc://CLAIM/PATH"
+    "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO@REVISION or "
+    "pvc://CLAIM/PATH"
 )
 TYPES = ", ".join(f'"{kind}"' for kind in DataType)
 NAME = "is not the name of a Kubernetes object: lower-case letters, digits, - and ., neither first nor last a - or ."
@@ -41,6 +42,7 @@ NO_VERSION = (
     "names no version in a registry: write oci://HOST/REPOSITORY:TAG or oci://HOST/REPOSITORY@sha256:DIGEST, the "
     "repository in lower case"
 )
+NO_REVISION = "names no version in the Hugging Face Hub: write hf://ORG/REPO@REVISION, a branch, tag or commit"
 SECONDS = "is not a time in whole seconds: write it like 30s, 10m or 1h30m"
 QUANTITY = "is not a quantity: write it like 500m, 2 or 20Gi"
 DECIMAL = "is not a decimal: write it as a string like '0.001' or '1e-5'"
@@ -142,7 +144,7 @@ ANALYSES: list[tuple[str, dict[str, Any], str, str]] = [
 
 # Sentence, spec, path, what the API server says after the path.
 RULES: list[tuple[str, dict[str, Any], str, str]] = [
-    ("a uri of an unknown kind", source(uri="hf://o/m"), "spec.model.source.uri", f"'hf://o/m' {URI}"),
+    ("a uri of an unknown kind", source(uri="ftp://o/m"), "spec.model.source.uri", f"'ftp://o/m' {URI}"),
     ("a uri without a host", source(uri="https:///m"), "spec.model.source.uri", f"'https:///m' {URI}"),
     (
         "credentials in the uri",
@@ -198,6 +200,10 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
             f"'{uri}' {NO_VERSION}",
         )
         for uri in ("oci://host/churn", "oci://host/Churn:3", "oci://host/churn:3/x", "oci://host/churn@sha256:12")
+    ),
+    *(
+        (f"no version in the Hub: {uri}", source(uri=uri), "spec.model.source.uri", f"'{uri}' {NO_REVISION}")
+        for uri in ("hf://churn@v3", "hf://acme/churn", "hf://acme/churn@")
     ),
     (
         "signers in capitals",

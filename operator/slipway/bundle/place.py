@@ -72,6 +72,8 @@ def keys_of_environment(scheme: str, folder: Path) -> Path:
     """The store's variables, laid out in `folder` as the fetcher's Secret is; of registries also what docker knows."""
     for name in KEYS.get(scheme, ("username", "password", "token")):
         variable = name if name.isupper() else f"SLIPWAY_{name.upper()}"
+        if scheme == "hf" and name == "token":
+            variable = "HF_TOKEN"
         if value := os.environ.get(variable):
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(value)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from slipway.fetch.verdict import FetchError, Reason
 
 # Not pydantic's: its start takes a twentieth of the processor's time for 2 GiB, and the operator has checked the spec.
-_URI: Final = re.compile(r"(s3|gs|az|https|http|oci|pvc)://[^/]+(/.*)?")
+_URI: Final = re.compile(r"(s3|gs|az|https|http|oci|hf|pvc)://[^/]+(/.*)?")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 MODEL_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
@@ -53,12 +53,12 @@ class Source:
 
     @property
     def scheme(self) -> str:
-        """`s3`, `gs`, `az`, `https`, `http`, `oci` or `pvc`."""
+        """`s3`, `gs`, `az`, `https`, `http`, `oci`, `hf` or `pvc`."""
         return self.uri.partition("://")[0]
 
     @property
     def container(self) -> str:
-        """Bucket, Azure container, registry or claim."""
+        """Bucket, Azure container, registry, organisation or claim."""
         return self.uri.partition("://")[2].partition("/")[0]
 
     @property

@@ -26,6 +26,11 @@ def open_store(settings: Settings, policy: Policy) -> Iterator[Store]:
 
         with registry.client(source, policy) as client:
             yield registry.RegistryStore(source, client, policy, settings.credentials)
+    elif source.scheme == "hf":
+        from slipway.fetch.stores import hub
+
+        with hub.client(source, settings.credentials, policy) as client:
+            yield hub.HubStore(source, client, policy)
     else:
         from slipway.fetch.stores import objects
 

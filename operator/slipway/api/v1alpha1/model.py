@@ -113,9 +113,10 @@ class Source(ApiModel):
     uri: Annotated[
         str,
         text(
-            r"^(s3|gs|az|https|http|oci|pvc)://[^/\x00-\x20]+(/[^\x00-\x1f]*)?$",
+            r"^(s3|gs|az|https|http|oci|hf|pvc)://[^/\x00-\x20]+(/[^\x00-\x1f]*)?$",
             "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
-            "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG or pvc://CLAIM/PATH",
+            "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO@REVISION or "
+            "pvc://CLAIM/PATH",
             max_length=1024,
             rules=(
                 rule(
@@ -132,13 +133,18 @@ class Source(ApiModel):
                     "names no version in a registry: write oci://HOST/REPOSITORY:TAG or "
                     "oci://HOST/REPOSITORY@sha256:DIGEST, the repository in lower case",
                 ),
+                value_rule(
+                    "!self.startsWith('hf://') || self.matches(r'^hf://[A-Za-z0-9_][A-Za-z0-9._-]*"
+                    "/[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9_][A-Za-z0-9._/-]*$')",
+                    "names no version in the Hugging Face Hub: write hf://ORG/REPO@REVISION, a branch, tag or commit",
+                ),
             ),
         ),
     ] = Field(
         description="Address of the bundle: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
         "https://HOST/PATH (a directory with SHA256SUMS, or a .tar, .tar.gz or .tar.zst archive; http:// works too and "
         "is not encrypted), oci://HOST/REPOSITORY:TAG or @sha256:DIGEST (one file a layer, as slipway push makes it), "
-        "pvc://CLAIM/PATH."
+        "hf://ORG/REPO@REVISION (the Hugging Face Hub: branch, tag or commit), pvc://CLAIM/PATH."
     )
     digest: (
         Annotated[
