@@ -21,7 +21,7 @@ BENCH ?= scale
 
 export PATH := $(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-canary test lint unit explore e2e bench tools images up down stop clean crds
+.PHONY: help demo demo-canary test lint unit explore e2e bench tools images release up down stop clean crds
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 13
@@ -65,6 +65,9 @@ tools: $(READY) ## Build the programs that tests and demo run
 
 images: $(READY) ## Build the images and print their sizes
 	@$(TESTBED) images
+
+release: $(READY) ## Images, charts, SBOMs and signatures of this version in REGISTRY=HOST:PORT[/PATH], signed by KEY=… (docs/release.md)
+	@$(TESTBED) release --registry='$(REGISTRY)' --key='$(KEY)'
 
 up: $(READY) ## A cluster with Slipway, an S3 server and metrics
 	@$(TESTBED) up

@@ -13,8 +13,12 @@ from testbed import demo_canary as canaries
 from testbed import engine, images, installing, tools
 from testbed.gateway import envoy
 from testbed.gitops import argocd
+from testbed.release import layouts, programs
+from testbed.release.publish import Release
+from testbed.release.registry import Registry, ReleaseError
+from testbed.release.signing import Key
 from testbed.say import MissingError, console, step
-from testbed.shell import CACHE, CommandError
+from testbed.shell import CACHE, ROOT, CommandError
 
 E2E_CLUSTER = "slipway-e2e"
 CLUSTERS = (demos.CLUSTER, E2E_CLUSTER)
@@ -31,6 +35,8 @@ def build_tools(names: tuple[str, ...]) -> None:
     """Build the programs that are absent (all, or those named) and say where they are."""
     for program in names or [program for recipe in tools.RECIPES for program in recipe.programs]:
         tools.find(program)
+    for recipe in () if names else programs.RECIPES:
+        tools.ensure(recipe)
     step(f"programs are in {tools.links()}")
 
 
@@ -59,6 +65,25 @@ def build_images() -> None:
         own = size if "metrics-server" in reference else size - images.megabytes(base)
         table.add_row(reference, str(size), str(own))
     console.print(table)
+
+
+@main.command("release")
+@click.option("--registry", "place", required=True, help="HOST:PORT[/PATH].")
+@click.option("--key", default="", help="Private key that signs.")
+def publish(place: str, key: str) -> None:
+    """Have images, charts, SBOMs and signatures of this version in a registry, and say what is there."""
+    registry = Registry.named(place)
+    engine.ensure()
+    folder = ROOT / "dist"
+    folder.mkdir(exist_ok=True)
+    release = Release(registry, Key.given(key, folder / "cosign.pub"), folder)
+    table = Table("released", "MB to pull", "MB unpacked", "packages", "", title=f"Slipway {release.version}")
+    for each in release.publish(layouts.all_layouts()):
+        unpacked = f"{each.unpacked_bytes / 1e6:.0f}" if each.unpacked_bytes else ""
+        state = "pushed" if each.pushed else "was there"
+        table.add_row(each.reference, f"{each.compressed_bytes / 1e6:.1f}", unpacked, f"{each.packages or ''}", state)
+    console.print(table)
+    step(f"values with these digests, SBOMs and the public key are in {folder}")
 
 
 @main.command()
@@ -126,6 +151,6 @@ def clean(with_cache: bool) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (MissingError, CommandError) as problem:
+    except (MissingError, CommandError, ReleaseError) as problem:
         console.print(f"{problem}", style="red", markup=False)
         sys.exit(1)

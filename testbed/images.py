@@ -94,9 +94,11 @@ def build(image: Image, base: str) -> str:
 def base_image() -> str:
     """The image that all others stand on."""
     if given := os.environ.get("SLIPWAY_BASE_IMAGE"):
-        return given
+        if not exists(given):
+            docker("pull", "--quiet", given)
+        return _pinned(given)
     if exists(PUBLIC_BASE) or works(client(), "pull", "--quiet", PUBLIC_BASE):
-        return PUBLIC_BASE
+        return _pinned(PUBLIC_BASE)
     reference = f"slipway.dev/base:{fingerprint(IMAGES / 'base')}"
     with locked(Path(reference)):
         if not exists(reference):
@@ -109,6 +111,19 @@ def base_image() -> str:
                     f"--extract-hook={IMAGES / 'base' / 'finish'}",
                 )
     return reference
+
+
+def _pinned(reference: str) -> str:
+    known = docker("image", "inspect", "--format={{range .RepoDigests}}{{println .}}{{end}}", reference)
+    return by_digest(reference, known.split())
+
+
+def by_digest(reference: str, known: list[str]) -> str:
+    """REPOSITORY@DIGEST of an image, where its registry gave it one: a moved tag is another image."""
+    plain = reference.partition("@")[0]
+    repository = plain if ":" not in plain.rpartition("/")[2] else plain.rpartition(":")[0]
+    hub = repository.removeprefix("docker.io/").removeprefix("library/")  # docker leaves out its own hub's name
+    return next((each for each in known if each.partition("@")[0] in {repository, hub}), reference)
 
 
 def debian_packages(name: str) -> str:

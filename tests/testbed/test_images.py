@@ -41,6 +41,26 @@ def test_every_image_has_a_dockerfile_that_runs_as_nobody_in_particular() -> Non
         assert "\nUSER 1000\n" in (image.source / "Dockerfile").read_text(), image.name
 
 
+@pytest.mark.parametrize(
+    ("reference", "known", "wanted"),
+    [
+        ("python:3.11", ["python@sha256:1"], "python@sha256:1"),
+        ("docker.io/library/python:3.11", ["python@sha256:1"], "python@sha256:1"),
+        (
+            "r.example:5000/python",
+            ["python@sha256:1", "r.example:5000/python@sha256:2"],
+            "r.example:5000/python@sha256:2",
+        ),
+        ("r.example:5000/base:1", ["python@sha256:1", "r.example:5000/base@sha256:2"], "r.example:5000/base@sha256:2"),
+        ("r.example/base:1", ["python@sha256:1"], "r.example/base:1"),
+        ("python@sha256:1", ["python@sha256:1"], "python@sha256:1"),
+        ("slipway.dev/base:made-here", [], "slipway.dev/base:made-here"),
+    ],
+)
+def test_a_base_from_a_registry_is_named_by_its_digest(reference: str, known: list[str], wanted: str) -> None:
+    assert images.by_digest(reference, known) == wanted
+
+
 def test_an_operator_outside_its_image_runs_as_in_it() -> None:
     said = (images.IMAGES / "operator" / "Dockerfile").read_text()
     assert all(f"ENV {name}={value}\n" in said for name, value in operating.IMAGE_ENV.items())
