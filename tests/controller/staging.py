@@ -10,6 +10,7 @@ from slipway.api.v1alpha1.status import ModelDeploymentStatus, Phase
 from slipway.controller.kinds import MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ApiKube
 from slipway.controller.reconcile import Reconciler
+from slipway.controller.resolve_slots import ResolveSlots
 from slipway.controller.sampling import Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
@@ -55,6 +56,7 @@ class Stage:
     store: Store = field(default_factory=Store)
     telemetry: Telemetry = field(default_factory=Telemetry)
     now: datetime = NOW
+    resolve_jobs: int = 32
 
     async def with_model_deployment(self) -> "Stage":
         self.store.put(MODEL_DEPLOYMENT, await self.kube.create(MODEL_DEPLOYMENT, a_model_deployment(*self.key)))
@@ -68,6 +70,7 @@ class Stage:
             platform=PLATFORM,
             telemetry=self.telemetry,
             sampling=self.sampling,
+            resolve_slots=ResolveSlots(self.resolve_jobs, running=self.store.resolving),
             now=lambda: self.now,
         )
 

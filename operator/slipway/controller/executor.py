@@ -16,11 +16,20 @@ from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, Key, Kind
 from slipway.controller.kube import ABSENT, ConflictError, ForbiddenError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacle, Obstacles, Place
+from slipway.controller.resolve_slots import ResolveSlots
 from slipway.controller.store import Store
 from slipway.core.additions import taking_out
 from slipway.core.drift import difference
 from slipway.core.names import APPLIED, REVISION, Manifest
-from slipway.core.observed.objects import NameTaken, WriteDenied, WriteFailed, WriteNotKept, controller_of, is_orphan
+from slipway.core.observed.objects import (
+    JobQueued,
+    NameTaken,
+    WriteDenied,
+    WriteFailed,
+    WriteNotKept,
+    controller_of,
+    is_orphan,
+)
 from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 
 log = logging.getLogger(__name__)
@@ -29,7 +38,8 @@ BLOCKED_FOR: Final = timedelta(seconds=60)
 """How long a name counts as taken, or a child as refused, before it is tried again."""
 PREDECESSOR_FOR: Final = timedelta(seconds=2)
 """The same for a child of a deleted ModelDeployment of our name: garbage collection is about to take it."""
-
+QUEUED_FOR: Final = timedelta(minutes=2)
+"""How long a resolve Job waits that nobody wakes for its turn, before it asks again."""
 
 DECIDED_FROM: Final = frozenset({"Deployment", "Service"})
 """Kinds whose state decisions are made from: one that the store has not heard of was decided without."""
@@ -61,17 +71,39 @@ class Findings:
 class Executor:
     """Carries out the actions of plans."""
 
-    def __init__(self, *, kube: Kube, store: Store, obstacles: Obstacles, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        store: Store,
+        obstacles: Obstacles,
+        resolve_slots: ResolveSlots,
+        now: Callable[[], datetime],
+    ) -> None:
         self._kube, self._store, self._obstacles, self._now = kube, store, obstacles, now
+        self._resolve_slots = resolve_slots
 
     async def carry_out(self, key: Key, owner: LiveOwner, actions: Sequence[Action]) -> Findings:
         """Try every action of a plan but those that rely on one that failed."""
+        try:
+            return await self._carry_out(key, owner, actions)
+        finally:
+            wanted = {place_of(action)[1] for action in actions if _makes_job(action)}
+            self._resolve_slots.settle(key, wanted, self._now())
+
+    def forget(self, key: Key) -> None:
+        """Forget a ModelDeployment that is gone."""
+        self._resolve_slots.settle(key, frozenset(), self._now())
+
+    async def _carry_out(self, key: Key, owner: LiveOwner, actions: Sequence[Action]) -> Findings:
         findings, failed = Findings(), list[Action]()
         for action in actions:
             if must_wait(action, failed, owner=key.name):
                 failed.append(action)
                 continue
-            obstacle = self._standing_obstacle(key, action) or await self._try(key, owner, action)
+            obstacle = (
+                self._standing_obstacle(key, action) or self._queued(key, action) or await self._try(key, owner, action)
+            )
             if obstacle is None:
                 findings.cleared |= self._clear_obstacle(key, action)
                 continue
@@ -81,6 +113,14 @@ class Executor:
                 log.warning("%s", obstacle.words)
                 findings.new_obstacles.append(obstacle)
         return findings
+
+    def _queued(self, key: Key, action: Action) -> Obstacle | None:
+        """The obstacle of a resolve Job whose turn has not come."""
+        (kind, name), now = place_of(action), self._now()
+        if not _makes_job(action) or self._resolve_slots.take(key, name, now):
+            return None
+        problem = JobQueued(kind=kind, name=name, limit=self._resolve_slots.limit)
+        return Obstacle(problem=problem, until=now + QUEUED_FOR, fingerprint=_fingerprint(action))
 
     def _clear_obstacle(self, key: Key, action: Action) -> bool:
         """Clear the obstacle of a write that passed. Answers whether one has gone; a write that was undone again and
@@ -271,6 +311,10 @@ def _fingerprint(action: Action) -> str:
             return f"{replicas} replicas"
         case Delete(uid=uid):
             return f"no {uid}"
+
+
+def _makes_job(action: Action) -> bool:
+    return isinstance(action, Apply) and action.first and action.manifest["kind"] == "Job"
 
 
 def _words(error: KubeError) -> str:

@@ -5,10 +5,12 @@ somebody's hands comes back only when it is done, which a silent server or webho
 """
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Generic, TypeVar
+
+Who = TypeVar("Who", bound=Hashable)
 
 
 class Shares:
@@ -40,18 +42,56 @@ class Shares:
             del self._held[namespace]
 
 
+class Line(Generic[Who]):
+    """Those who wait for a slot: within a namespace who came first, among namespaces who has least."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, dict[Who, None]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def join(self, namespace: str, who: Who) -> None:
+        """Wait, in the place that somebody has already."""
+        self._waiting.setdefault(namespace, {}).setdefault(who)
+
+    def leave(self, namespace: str, who: Who) -> None:
+        """Wait no longer."""
+        turns = self._waiting.get(namespace, {})
+        turns.pop(who, None)
+        if not turns:
+            self._waiting.pop(namespace, None)
+
+    def of(self, namespace: str) -> list[Who]:
+        """All who wait in a namespace, in their order."""
+        return list(self._waiting.get(namespace, ()))
+
+    def next(self, shares: Shares) -> tuple[str, Who] | None:
+        """Take out whose turn is now, if it is anybody's."""
+        due = [each for each in self._waiting if shares.may_take(each)]
+        if not due:
+            return None
+        namespace = min(due, key=shares.held)
+        turns = self._waiting.pop(namespace)
+        who = next(iter(turns))
+        del turns[who]
+        if turns:
+            self._waiting[namespace] = turns  # behind the others
+        return namespace, who
+
+
 class FairSlots:
     """A semaphore with fair shares. Use within one event loop."""
 
     def __init__(self, capacity: int) -> None:
         self._shares = Shares(capacity)
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._line: Line[asyncio.Future[None]] = Line()
 
     @asynccontextmanager
     async def slot(self, namespace: str) -> AsyncIterator[None]:
         """A slot for as long as the context lasts."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(namespace, deque()).append(turn)
+        self._line.join(namespace, turn)
         self._hand_out()
         try:
             await turn
@@ -65,13 +105,9 @@ class FairSlots:
             self._hand_out()
 
     def _hand_out(self) -> None:
-        """Hand out all that is due, first to those who have least."""
-        while due := [each for each in self._waiting if self._shares.may_take(each)]:
-            namespace = min(due, key=self._shares.held)
-            turns = self._waiting.pop(namespace)
-            turn = turns.popleft()
-            if turns:
-                self._waiting[namespace] = turns  # behind the others
+        """Hand out all that is due."""
+        while whose := self._line.next(self._shares):
+            namespace, turn = whose
             if not turn.done():
                 self._shares.take(namespace)
                 turn.set_result(None)
@@ -80,9 +116,5 @@ class FairSlots:
         """Of one that was cancelled neither its place in the line nor the slot that it was just given stays behind."""
         if turn.done() and not turn.cancelled():
             self._shares.give_back(namespace)
-        turns = self._waiting.get(namespace)
-        if turns and turn in turns:
-            turns.remove(turn)
-            if not turns:
-                del self._waiting[namespace]
+        self._line.leave(namespace, turn)
         self._hand_out()

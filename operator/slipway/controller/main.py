@@ -72,6 +72,13 @@ def _own_namespace() -> str:
 @click.option("--lease-name", envvar="SLIPWAY_LEASE_NAME", default="slipway")
 @click.option("--lease-namespace", envvar="SLIPWAY_LEASE_NAMESPACE", default=_own_namespace, help="Default: its own.")
 @click.option("--workers", envvar="SLIPWAY_WORKERS", type=click.IntRange(1, 64), default=8, help="Passes at a time.")
+@click.option(
+    "--resolve-jobs",
+    envvar="SLIPWAY_RESOLVE_JOBS",
+    type=click.IntRange(4, 1000),
+    default=32,
+    help="That run at a time, shared out among namespaces.",
+)
 @click.option("--resync-seconds", envvar="SLIPWAY_RESYNC_SECONDS", type=click.FloatRange(1), default=300)
 @click.option(
     "--log-level",
@@ -97,6 +104,7 @@ def run(
     lease_name: str,
     lease_namespace: str,
     workers: int,
+    resolve_jobs: int,
     resync_seconds: float,
     health_port: int,
     metrics_port: int,
@@ -121,6 +129,7 @@ def run(
         namespaces=namespaces,
         prometheus_addresses=prometheus_addresses,
         workers=workers,
+        resolve_jobs=resolve_jobs,
         resync_seconds=resync_seconds,
         health_port=health_port,
         metrics_port=metrics_port,

@@ -10,7 +10,7 @@ from typing import Final
 
 from slipway.controller.kinds import Key
 from slipway.core.observed.blocked_writes import not_kept
-from slipway.core.observed.objects import NameTaken, WriteDenied, WriteFailed, WriteNotKept
+from slipway.core.observed.objects import JobQueued, NameTaken, WriteDenied, WriteFailed, WriteNotKept
 
 Place = tuple[str, str]
 """Kind and name of a child."""
@@ -31,7 +31,7 @@ LONGEST_WAIT: Final = timedelta(seconds=30)
 class Obstacle:
     """One child that could not be written, or does not stay as written."""
 
-    problem: NameTaken | WriteDenied | WriteFailed | WriteNotKept
+    problem: JobQueued | NameTaken | WriteDenied | WriteFailed | WriteNotKept
     until: datetime
     """When it is tried again."""
     fingerprint: str
@@ -51,6 +51,8 @@ class Obstacle:
                 return f"{what} could not be written: {message}"
             case WriteNotKept():
                 return not_kept(problem)
+            case JobQueued(limit=limit):
+                return f"{what} waits for its turn: {limit} may run at a time"
 
     @property
     def place(self) -> Place:
@@ -90,8 +92,8 @@ class Obstacles:
     def blocks(self, key: Key, place: Place, *, fingerprint: str, now: datetime) -> Obstacle | None:
         """The obstacle that makes the same write useless now."""
         obstacle = self.get(key, place)
-        if obstacle is None or obstacle.until <= now:
-            return None
+        if obstacle is None or obstacle.until <= now or isinstance(obstacle.problem, JobQueued):
+            return None  # whose turn it is changes at any time
         return obstacle if isinstance(obstacle.problem, NameTaken) or obstacle.fingerprint == fingerprint else None
 
     def clear(self, key: Key, place: Place) -> bool:

@@ -20,6 +20,7 @@ from slipway.controller.kube import Kube, connect
 from slipway.controller.prometheus_addresses import PrometheusAddresses
 from slipway.controller.queue import WorkQueue
 from slipway.controller.reconcile import Decide, Reconciler
+from slipway.controller.resolve_slots import ResolveSlots
 from slipway.controller.resync import Resync
 from slipway.controller.sampling import Sampling
 from slipway.controller.settings import Settings
@@ -106,6 +107,7 @@ class Operator:
             platform=settings.platform,
             telemetry=telemetry,
             sampling=self._sampling,
+            resolve_slots=ResolveSlots(settings.resolve_jobs, running=store.resolving, wake=self._queue.add),
         )
         self._resync = Resync(
             kube=kube,

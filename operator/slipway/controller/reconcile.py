@@ -20,13 +20,14 @@ from slipway.controller.family import LiveOwner
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import ConflictError, Kube, KubeError, NotFoundError
 from slipway.controller.obstacles import Obstacles
+from slipway.controller.resolve_slots import ResolveSlots
 from slipway.controller.sampling import Sampling
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.controller.unwritten import FOR_PEOPLE, NOT_KEPT, Unwritten, changed_fields
 from slipway.core.names import Manifest
 from slipway.core.observed.blocked_writes import matters, not_kept
-from slipway.core.observed.objects import NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
+from slipway.core.observed.objects import JobQueued, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.owner import Owner
 from slipway.core.plan import Note, Plan
 from slipway.core.platform import Platform
@@ -76,13 +77,16 @@ class Reconciler:
         platform: Platform,
         telemetry: Telemetry,
         sampling: Sampling,
+        resolve_slots: ResolveSlots,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._kube, self._store, self._decide, self._platform = kube, store, decide, platform
         self._telemetry, self._sampling, self._now = telemetry, sampling, now
         self._obstacles, self._unwritten = Obstacles(), Unwritten(telemetry)
         self._watched_since: datetime | None = None
-        self._executor = Executor(kube=kube, store=store, obstacles=self._obstacles, now=self._second)
+        self._executor = Executor(
+            kube=kube, store=store, obstacles=self._obstacles, resolve_slots=resolve_slots, now=self._second
+        )
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Bring one ModelDeployment closer to what it asks for. Answers when to look again at the latest."""
@@ -143,6 +147,7 @@ class Reconciler:
         self._obstacles.forget(key)
         self._unwritten.forget(key)
         self._sampling.forget(key)
+        self._executor.forget(key)
 
     def _observed(self, key: Key) -> Observed:
         problems = [obstacle.problem for obstacle in self._obstacles.all_for(key)]
@@ -152,6 +157,7 @@ class Reconciler:
             rejected=tuple(each for each in problems if isinstance(each, WriteDenied)),
             failed=tuple(each for each in problems if isinstance(each, WriteFailed)),
             unkept=tuple(each for each in problems if isinstance(each, WriteNotKept)),
+            queued=tuple(each for each in problems if isinstance(each, JobQueued)),
             evidence=self._sampling.evidence(key),
             watched_since=self._watched_since,
         )

@@ -19,6 +19,8 @@ class Settings:
     """Allowed beside those of a model's own namespace."""
     lease_name: str = "slipway"
     workers: int = 8
+    resolve_jobs: int = 32
+    """Resolve Jobs that run at a time, of all namespaces."""
     resync_seconds: float = 300
     health_port: int = 8080
     metrics_port: int = 9090

@@ -33,6 +33,7 @@ from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import Manifest
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.observed.objects import Observed
+from slipway.core.observed.revision import is_running
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,16 @@ class Store:
     def owners(self) -> Iterator[tuple[Key, LiveOwner]]:
         """Every ModelDeployment."""
         return ((key, family.owner) for key, family in self._families.items() if family.owner is not None)
+
+    def resolving(self) -> Iterator[tuple[Key, str]]:
+        """The resolve Jobs that run, with whose they are."""
+        for place in self._places.get("Job", {}).values():
+            key, name = place.belonging.key, place.name
+            family = self._families.get(key) if key else None
+            job = family.children.get(("Job", name)) if family else None
+            ours = job and family and family.owner and job.owner_uid == family.owner.uid
+            if key and job and ours and is_running(job):
+                yield key, name
 
     def observed(self, key: Key) -> Observed:
         """The objects around one ModelDeployment. The mapping is live: use it before the next await."""

@@ -236,6 +236,18 @@ class Reason(StrEnum):
         "a ResourceQuota of the namespace refuses the pods, or another child such as the Job or a Service",
         "raise the quota or free some of it; a new version needs room beside the old one",
     )
+    RESOLVE_QUEUED = (
+        "ResolveQueued",
+        About.WORLD,
+        (
+            "the resolve Job waits for its turn: as many run as the chart's `resolveJobs` allows, and namespaces with "
+            "fewer come first"
+        ),
+        (
+            "wait; if it lasts, look for resolve Jobs that do not end (`kubectl get jobs -A -l "
+            "app.kubernetes.io/component=resolver`), or raise `resolveJobs`"
+        ),
+    )
     POD_REFUSED = (
         "PodRefused",
         About.WORLD,

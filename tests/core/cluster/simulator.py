@@ -16,7 +16,7 @@ from slipway.core.decide import decide
 from slipway.core.identity import ask
 from slipway.core.names import REVISION, Manifest
 from slipway.core.observed.evidence import Evidence, PodSample, Scrape
-from slipway.core.observed.objects import Child, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
+from slipway.core.observed.objects import Child, JobQueued, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.observed.pods import pod_facts
 from slipway.core.plan import Plan
 from slipway.core.snapshot import Snapshot
@@ -37,6 +37,7 @@ class Simulator(Kubelet, GatewayController):
     rejected: tuple[WriteDenied, ...] = ()
     failed: tuple[WriteFailed, ...] = ()
     unkept: tuple[WriteNotKept, ...] = ()
+    queued: tuple[JobQueued, ...] = ()
     platform_version: str = "0.1.0"
     status_writes: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -62,6 +63,7 @@ class Simulator(Kubelet, GatewayController):
             rejected=self.rejected,
             failed=self.failed,
             unkept=self.unkept,
+            queued=self.queued,
             evidence=self.evidence,
             watched_since=self.watched_since,
         )

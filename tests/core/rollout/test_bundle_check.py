@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from slipway.core.observed.objects import JobQueued
+from slipway.core.plan import Apply
 from tests.core.cluster.kubelet import RESOLVED, says
 from tests.core.cluster.scenario import ready
 from tests.core.cluster.simulator import Simulator
@@ -62,3 +64,16 @@ def test_a_resolver_that_was_evicted_is_told_of_by_its_pod_and_node() -> None:
     cluster.settle()
     assert cluster.condition("Ready")["reason"] == "PodLost"
     assert "on node-1: Evicted: disk pressure" in cluster.condition("Ready")["message"]
+
+
+def test_a_job_that_waits_for_its_turn_says_so_and_takes_nothing_from_what_serves() -> None:
+    cluster = ready()
+    cluster.edit(version="4")
+    apply = next(action for action in cluster.plan().actions if isinstance(action, Apply))
+    cluster.queued = (JobQueued(kind="Job", name=apply.manifest["metadata"]["name"], limit=32),)
+    plan = cluster.plan()
+    conditions = {each.type: each for each in plan.status.conditions}
+    assert conditions["Reconciling"].reason == "ResolveQueued"
+    assert "32 may run at a time" in (conditions["Reconciling"].message or "")
+    assert conditions["Available"].status == "True", "what serves goes on"
+    assert plan.wake_at, "and there is a deadline"

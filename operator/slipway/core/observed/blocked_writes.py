@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, REVISION
-from slipway.core.observed.objects import NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
+from slipway.core.observed.objects import JobQueued, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.reasons import NOT_GRANTED, QUOTA_WORDS, Finding, Reason, finding
 
 TOLD_AFTER: Final = timedelta(seconds=10)
@@ -61,11 +61,12 @@ def told_at(observed: Observed, now: datetime, deadline: timedelta) -> Iterator[
 
 def blocked_children(observed: Observed) -> set[tuple[str, str]]:
     """Kind and name of all children that something stands in the way of, told or not."""
-    every: Iterable[NameTaken | WriteDenied | WriteFailed | WriteNotKept] = (
+    every: Iterable[JobQueued | NameTaken | WriteDenied | WriteFailed | WriteNotKept] = (
         *observed.foreign,
         *observed.rejected,
         *observed.failed,
         *observed.unkept,
+        *observed.queued,
     )
     return {(each.kind, each.name) for each in every}
 

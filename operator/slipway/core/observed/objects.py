@@ -136,6 +136,16 @@ class WriteNotKept:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JobQueued:
+    """A resolve Job that waits for its turn: as many run as may, or as many as this namespace may have."""
+
+    kind: str
+    name: str
+    limit: int
+    """Resolve Jobs that may run at a time, of all namespaces."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Observed:
     """Everything that one pass looks at."""
 
@@ -147,6 +157,7 @@ class Observed:
     rejected: tuple[WriteDenied, ...] = ()
     failed: tuple[WriteFailed, ...] = ()
     unkept: tuple[WriteNotKept, ...] = ()
+    queued: tuple[JobQueued, ...] = ()
     orphans: frozenset[tuple[str, str]] = frozenset()
     """Children, by (kind, name), that carry our marks and have no controller."""
     unknown: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ from slipway.core.names import SIGNATURE, of_resolve_job
 from slipway.core.observed.evidence import Told
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.observed.not_started import is_of, told
-from slipway.core.observed.objects import Child, Observed
+from slipway.core.observed.objects import Child, JobQueued, Observed
 from slipway.core.observed.pods import PodFacts
 from slipway.core.owner import Owner
 
@@ -148,6 +148,8 @@ class ResolveFacts:
     """What Kubernetes tells of the Job and its pod, by uid."""
     outdated: bool = False
     """The Job was made for another demand for a signature: what it says counts for nothing."""
+    queued: JobQueued | None = None
+    """The Job waits for its turn to be made."""
 
     @property
     def ended(self) -> bool:
@@ -163,8 +165,7 @@ class ResolveFacts:
         job = observed.child("Job", name)
         if job and job.owner_uid != owner.uid:
             return cls()
-        conditions = ((job.body.get("status") or {}).get("conditions") or ()) if job else ()
-        true = {c["type"] for c in conditions if c["status"] == "True"}
+        true = _endings(job) if job else frozenset()
         pods = [pod for pod in observed.pods if job and is_of(pod, job) and not pod.deleting]
         return cls(
             job=job,
@@ -173,7 +174,18 @@ class ResolveFacts:
             pod=max(pods, key=lambda pod: pod.created, default=None),
             told=told(observed),
             outdated=job is not None and _demand(job) != demand,
+            queued=next((each for each in observed.queued if each.name == name), None),
         )
+
+
+def is_running(job: Child) -> bool:
+    """Whether a Job has or may get a pod."""
+    return not job.deleting and _endings(job).isdisjoint({"Complete", "Failed"})
+
+
+def _endings(job: Child) -> frozenset[str]:
+    conditions = (job.body.get("status") or {}).get("conditions") or ()
+    return frozenset(c["type"] for c in conditions if c["status"] == "True")
 
 
 def _demand(job: Child) -> str | None:

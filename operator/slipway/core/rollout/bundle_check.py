@@ -14,6 +14,7 @@ from typing import Final
 from slipway.api.v1alpha1.status import ResolveStatus, RolloutStatus
 from slipway.core.children.resolved import Resolved
 from slipway.core.observed.not_started import has_no_pod
+from slipway.core.observed.objects import JobQueued
 from slipway.core.observed.revision import ResolveFacts, RevisionFacts
 from slipway.core.observed.termination_message import answer, verdict
 from slipway.core.policy import Policy
@@ -109,11 +110,20 @@ def answered(facts: ResolveFacts) -> Resolved | None:
 
 def _waits(facts: ResolveFacts, version: str) -> Finding | None:
     """What keeps the Job's pod from running, in the same words as for a model's pods."""
+    if facts.job is None and facts.queued:
+        return finding(Reason.RESOLVE_QUEUED, _queued(version, facts.queued))
     if facts.pod is None:
         return has_no_pod(facts.job, facts.told, version) if facts.job else None
     alive, over = ((), (facts.pod,)) if facts.pod.over else ((facts.pod,), ())
     waiting = RevisionFacts(revision="", version=version, wanted=1, count=1, pods=alive, over=over, told=facts.told)
     return first_finding(waiting, Policy(fetch_timeout=STALLED_AFTER, progress_deadline=STALLED_AFTER))
+
+
+def _queued(version: str, queued: JobQueued) -> str:
+    return (
+        f"{version}: its resolve Job waits for its turn: {queued.limit} may run at a time, shared out among namespaces "
+        "(the chart's resolveJobs)"
+    )
 
 
 def _failed(rollout: RolloutStatus, facts: ResolveFacts, version: str, now: datetime) -> BundleCheck:

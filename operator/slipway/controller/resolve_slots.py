@@ -1,0 +1,71 @@
+"""Resolve slots: how many resolve Jobs run at a time in all, with fair shares for namespaces.
+
+Who holds one is read from the cluster: an unfinished Job does. So no slot is lost, whatever ends this process, and a
+Job of an earlier one counts. Memory has only who waits, and to whom a slot was given that has yet to make its Job.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Set
+from datetime import datetime, timedelta
+from typing import Final
+
+from slipway.controller.fair_shares import Line, Shares
+from slipway.controller.kinds import Key
+
+Place = tuple[Key, str]
+"""A ModelDeployment and the name of its resolve Job."""
+
+GIVEN_FOR: Final = timedelta(minutes=1)
+"""How long a slot is kept for one whose turn it is: until a worker has come to it."""
+
+
+class ResolveSlots:
+    """Says whose resolve Job may be made now, and wakes those whose turn has come."""
+
+    def __init__(
+        self, limit: int, *, running: Callable[[], Iterable[Place]], wake: Callable[[Key], None] = lambda _: None
+    ) -> None:
+        self.limit: Final = limit
+        self._running, self._wake = running, wake
+        self._line: Line[Place] = Line()
+        self._given: dict[Place, datetime] = {}
+
+    def take(self, key: Key, name: str, now: datetime) -> bool:
+        """Whether a Job may be made now; if not, it waits for its turn."""
+        place = key, name
+        if place not in self._given:
+            self._line.join(key.namespace, place)
+            self._hand_out(now, asking=place)
+        return place in self._given
+
+    def settle(self, key: Key, wanted: Set[str], now: datetime) -> None:
+        """A pass over a ModelDeployment has ended that wanted these Jobs: what it did not make of a slot goes on, and
+        what it wants no more waits no more."""
+        for place in [each for each in self._given if each[0] == key]:
+            del self._given[place]
+        for place in self._line.of(key.namespace):
+            if place[0] == key and place[1] not in wanted:
+                self._line.leave(key.namespace, place)
+        self._hand_out(now)
+
+    def _hand_out(self, now: datetime, *, asking: Place | None = None) -> None:
+        if not self._line:
+            return
+        self._given = {place: until for place, until in self._given.items() if until > now}
+        shares = self._shares()
+        while whose := self._line.next(shares):
+            namespace, place = whose
+            shares.take(namespace)
+            self._given[place] = now + GIVEN_FOR
+            if place != asking:
+                self._wake(place[0])
+
+    def _shares(self) -> Shares:
+        """Who has how many. Whoever may make Jobs can make any number that look like ours: a namespace counts for no
+        more than it can be given."""
+        shares, held = Shares(self.limit), Counter(key.namespace for key, _ in {*self._running(), *self._given})
+        most = max(1, self.limit - shares.quarter)
+        for namespace, count in held.items():
+            for _ in range(min(count, most)):
+                shares.take(namespace)
+        return shares
