@@ -152,6 +152,7 @@ def test_a_rolling_update_of_the_operator_starts_a_pod_before_it_ends_one() -> N
         ("log.level=loud", "level"),
         ("workers=0", "workers"),
         ("resolveJobs=0", "resolveJobs"),
+        ("models.allowedBackends={a b}", "allowedBackends"),
         ("resyncSeconds=1", "resyncSeconds"),
         ("serviceAccount.create=false", "serviceAccount"),
         ("podLabels.app\\.kubernetes\\.io/name=other", "podLabels"),

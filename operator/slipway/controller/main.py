@@ -58,6 +58,13 @@ def _own_namespace() -> str:
     help="No older Triton is let serve. Default: the first without a known critical CVE.",
 )
 @click.option(
+    "--allowed-backends",
+    envvar="SLIPWAY_ALLOWED_BACKENDS",
+    type=NameList(),
+    default="",
+    help="Of which a model must have one; empty = any.",
+)
+@click.option(
     "--image-pull-secrets", envvar="SLIPWAY_IMAGE_PULL_SECRETS", type=NameList(), default="", help="For both images."
 )
 @click.option("--cluster-domain", envvar="SLIPWAY_CLUSTER_DOMAIN", default="cluster.local")
@@ -95,6 +102,7 @@ def run(
     fetcher_cpu_limit: str,
     server_image: str,
     least_server_version: str,
+    allowed_backends: tuple[str, ...],
     image_pull_secrets: tuple[str, ...],
     cluster_domain: str,
     log_level: str,
@@ -117,6 +125,7 @@ def run(
         fetcher_cpu_limit=fetcher_cpu_limit or None,
         server_image=server_image,
         least_server_version=least_server_version or None,
+        allowed_backends=allowed_backends,
         image_pull_secrets=image_pull_secrets,
         cluster_domain=cluster_domain,
         namespace=lease_namespace,

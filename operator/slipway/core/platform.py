@@ -14,6 +14,8 @@ class Platform:
     """Used when spec.server.image is absent."""
     least_server_version: str | None = None
     """No older Triton is let serve; when absent, the guard's own least one."""
+    allowed_backends: tuple[str, ...] = ()
+    """Backends of which a model must have one; empty: any. Asked of the resolve Job: no revision keeps it."""
     image_pull_secrets: tuple[str, ...] = ()
     fetcher_cpu_limit: str | None = None
     """Where a quota on limits.cpu wants one of every container."""

@@ -493,6 +493,15 @@ class Reason(StrEnum):
         ),
         "`slipway encrypt` the bundle anew; set or take out `source.decryption`, if that is what is wrong",
     )
+    BACKEND_NOT_ALLOWED = (
+        "BackendNotAllowed",
+        About.REVISION,
+        (
+            "the chart's `models.allowedBackends` does not have the backend of config.pbtxt, or the bundle brings a "
+            "shared library, `runtime` or `model_operations` of its own"
+        ),
+        "take a backend that is allowed, or have whoever administers the cluster allow it; it is looked at again",
+    )
     SIGNATURE_MISSING = (
         "SignatureMissing",
         About.REVISION,

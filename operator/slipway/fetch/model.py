@@ -1,6 +1,7 @@
 """What a bundle says of its model: config.pbtxt with the spec's overlay on it, and golden requests that fit. Pure."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,10 @@ from slipway.triton.model_config_pb2 import ModelConfig
 
 CONFIG_LIMIT_BYTES: Final = 1024 * 1024
 """Its parser took 700 MiB for 4 MiB of blanks."""
+
+PYTHON: Final = "python"
+"""The backend that runs whatever a bundle brings."""
+_LIBRARY: Final = re.compile(r"\.so(\.[^/]*)?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,34 @@ def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> C
     merged.name = name
     optional = frozenset(tensor.name for tensor in merged.input if tensor.optional)
     return Configured(config=merged, declared=config.declared(merged), optional_inputs=optional)
+
+
+def _code(parsed: ModelConfig) -> str | None:
+    """The field by which it names code that its backend is to load, if it does."""
+    if parsed.runtime:
+        return "runtime"
+    return "model_operations" if parsed.model_operations.op_library_filename else None
+
+
+def check_backend(model: Configured, paths: Iterable[str], allowed: Sequence[str]) -> None:
+    """The model has a backend that the platform allows and, unless that runs Python, no code beside it: a library that
+    lies in the bundle goes before the server's own of that name."""
+    if not allowed:
+        return
+    backend = model.declared["backend"]
+    remedy = "take another, or have whoever administers this cluster allow it (the chart's models.allowedBackends)"
+    if backend not in allowed:
+        message = f"{layout.CONFIG}: backend: {backend} is not allowed here, only {', '.join(allowed)}; {remedy}"
+        raise FetchError(Reason.BACKEND_NOT_ALLOWED, message)
+    if backend == PYTHON:
+        return
+    library = next((path for path in sorted(paths) if _LIBRARY.search(path)), None)
+    code = _code(model.config)
+    brought = f"{layout.CONFIG}: {code}" if code else library
+    if brought:
+        message = f"{brought}: code of a bundle's own is not allowed here, only {', '.join(allowed)}; take it out, or "
+        message += f"have whoever administers this cluster allow {PYTHON} and make it that (models.allowedBackends)"
+        raise FetchError(Reason.BACKEND_NOT_ALLOWED, message)
 
 
 def _merged(parsed: ModelConfig, overlay: Mapping[str, Any]) -> ModelConfig:

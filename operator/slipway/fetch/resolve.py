@@ -83,7 +83,9 @@ def stream_archive(
 
 def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:
     configured = model.configure(small[layout.CONFIG], settings.overlay(), settings.model)
-    model.check_references(decryption.plain_names(found.entries), configured)
+    names = decryption.plain_names(found.entries)
+    model.check_backend(configured, names, settings.allowed_backends)
+    model.check_references(names, configured)
     proof.check(found.entries, listed=not found.unverified)
     requests = {path: content for path, content in small.items() if layout.is_golden(path)}
     model.check_golden(requests, configured)

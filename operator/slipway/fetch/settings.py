@@ -104,6 +104,8 @@ class Settings:
     termination_log: Path
     signature: Signature | None = None
     """Asked of the resolve Job alone: what it let pass is held by its digest."""
+    allowed_backends: tuple[str, ...] = ()
+    """The same. Empty: any."""
     keys: Path = Path("/var/run/slipway/keys")
     decryption: Decryption | None = None
     identities: Path = Path("/var/run/slipway/identities")
@@ -127,6 +129,7 @@ class Settings:
             config=Path(env.get("SLIPWAY_CONFIG", "/etc/slipway")),
             termination_log=termination_log(env),
             signature=_signature(source),
+            allowed_backends=_names(order, "allowedBackends"),
             keys=Path(env.get("SLIPWAY_KEYS", cls.keys)),
             decryption=_decryption(source),
             identities=Path(env.get("SLIPWAY_IDENTITIES", cls.identities)),
@@ -142,6 +145,13 @@ class Settings:
         if not isinstance(overlay, dict):
             raise FetchError(Reason.SPEC_INVALID, f"spec.model.config: {overlay!r} is not an object")
         return overlay
+
+
+def _names(order: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    value = order.get(field, [])
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise FetchError(Reason.SPEC_INVALID, f"SLIPWAY_SOURCE: {field}: {value!r} is no list of names")
+    return tuple(value)
 
 
 def termination_log(env: Mapping[str, str]) -> Path:

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     """It is none, or not over exactly these files."""
     SIGNER_UNKNOWN = "SignerUnknown"
     """None, or too few, of the named keys have signed."""
+    BACKEND_NOT_ALLOWED = "BackendNotAllowed"
+    """The platform lets no model have this backend, or bring code of its own beside it."""
     DECRYPTION_FAILED = "DecryptionFailed"
     """A file cannot be decrypted, or the bundle is encrypted where the spec says otherwise, or the other way round."""
     KEY_MISSING = "KeyMissing"

@@ -81,11 +81,17 @@ def container_security() -> dict[str, Any]:
 
 
 def source_environment(
-    *, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved | None = None, storage: str | None = None
+    *,
+    owner: Owner,
+    spec: ModelDeploymentSpec,
+    resolved: Resolved | None = None,
+    storage: str | None = None,
+    allowed_backends: Sequence[str] = (),
 ) -> list[dict[str, str]]:
     """SLIPWAY_SOURCE for the fetcher (docs/contracts.md). With `resolved`, those bytes and no others will do.
 
     `storage`: what a volume on the node's own file system may grow to.
+    `allowed_backends`: of which the model has to have one, for the resolve Job; empty: any.
     """
     source = spec.model.source.to_dict()
     source.pop("secretName", None)
@@ -96,6 +102,8 @@ def source_environment(
         asked["resolved"] = {"digest": resolved.digest, "size": resolved.size, "unverified": resolved.unverified}
     if storage:
         asked["storage"] = int(quantity(storage))
+    if allowed_backends:
+        asked["allowedBackends"] = list(allowed_backends)
     return [{"name": "SLIPWAY_SOURCE", "value": compact(asked)}]
 
 

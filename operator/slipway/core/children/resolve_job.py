@@ -59,7 +59,7 @@ def _pod(*, owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> Mani
         "name": RESOLVE_CONTAINER,
         "image": platform.fetcher_image,
         "args": ["resolve"],
-        "env": source_environment(owner=owner, spec=spec),
+        "env": source_environment(owner=owner, spec=spec, allowed_backends=platform.allowed_backends),
         "resources": fetcher_resources(platform, requested="128Mi", limit="512Mi"),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",

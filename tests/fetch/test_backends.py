@@ -1,0 +1,88 @@
+"""Backends: where a platform says which there are, a bundle has one of them and brings no other code."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from slipway.core.children.resolve_job import resolve_job
+from slipway.fetch.policy import Policy
+from slipway.fetch.resolve import resolve
+from slipway.fetch.settings import Settings
+from slipway.fetch.verdict import FetchError, Reason
+from tests.core.gen import POLICY, md_spec, owner, platform
+from tests.fetch import bundles
+from tests.fetch.conftest import Order
+
+BACKEND = b'backend: "onnxruntime"'
+
+
+def configured(line: bytes, *, backend: bytes = BACKEND) -> dict[str, bytes]:
+    assert BACKEND in bundles.CONFIG
+    return bundles.files(**{"config.pbtxt": bundles.CONFIG.replace(BACKEND, backend) + line})
+
+
+PYTHON = configured(b"", backend=b'backend: "python"') | {"1/model.py": b"import numpy"}
+LET: dict[str, tuple[dict[str, bytes], tuple[str, ...]]] = {
+    "any": (PYTHON, ()),
+    "one that is allowed": (configured(b""), ("tensorrt", "onnxruntime")),
+    "by its older name": (configured(b"", backend=b'platform: "onnxruntime_onnx"'), ("onnxruntime",)),
+    "Python with what it brings": (PYTHON | {"1/libfast.so.1": b"x"}, ("python",)),
+}
+REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
+    "another": (configured(b"", backend=b'backend: "python"'), "backend: python is not allowed here, only onnxruntime"),
+    "another by its older name": (configured(b"", backend=b'platform: "tensorrt_plan"'), "backend: tensorrt is not"),
+    "a library of its name": (configured(b"") | {"libtriton_onnxruntime.so": b"x"}, "libtriton_onnxruntime.so: code"),
+    "a library beside the model": (configured(b"") | {"1/libop.so.2": b"x"}, "1/libop.so.2: code"),
+    "another library by name": (configured(b'runtime: "libtriton_python.so"\n'), "config.pbtxt: runtime: code"),
+    "operations of its own": (
+        configured(b'model_operations { op_library_filename: "1/ops" }\n'),
+        "config.pbtxt: model_operations: code",
+    ),
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, order: Order) -> Settings:
+    return order("pvc://claim/a")
+
+
+def put(tmp_path: Path, files: dict[str, bytes]) -> None:
+    bundles.write(tmp_path / "claim" / "a", bundles.listed(files))
+
+
+@pytest.mark.parametrize("what", LET)
+def test_a_bundle_with_a_backend_that_is_allowed_is_resolved(
+    what: str, settings: Settings, tmp_path: Path, policy: Policy
+) -> None:
+    files, allowed = LET[what]
+    put(tmp_path, files)
+    assert resolve(replace(settings, allowed_backends=allowed), policy)["digest"]
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_bundle_has_a_backend_that_is_allowed_and_brings_no_other_code(
+    what: str, settings: Settings, tmp_path: Path, policy: Policy
+) -> None:
+    files, words = REFUSED[what]
+    put(tmp_path, files)
+    with pytest.raises(FetchError) as refused:
+        resolve(replace(settings, allowed_backends=("onnxruntime",)), policy)
+    assert refused.value.reason is Reason.BACKEND_NOT_ALLOWED
+    assert words in refused.value.message
+    assert "models.allowedBackends" in refused.value.message
+
+
+@pytest.mark.parametrize("allowed", [(), ("onnxruntime", "ensemble")])
+def test_the_resolve_job_is_told_what_the_platform_allows(allowed: tuple[str, ...]) -> None:
+    job = resolve_job(
+        owner=owner(),
+        spec=md_spec(),
+        ask="a" * 64,
+        platform=platform(allowed_backends=allowed),
+        deadline=POLICY.fetch_timeout,
+    )
+    env = {each["name"]: each["value"] for each in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert Settings.from_environment(env).allowed_backends == allowed
+    assert ("allowedBackends" in json.loads(env["SLIPWAY_SOURCE"])) is bool(allowed), "no Job changes without it"
