@@ -42,8 +42,8 @@ def build_tools(names: tuple[str, ...]) -> None:
 
 @main.command("story-tools")
 def build_story_tools() -> None:
-    """Build what stories alone need, Envoy Gateway and Argo CD: beside stories that run it would starve them."""
-    for recipe in (envoy.RECIPE, argocd.RECIPE):
+    """Build what few stories need, for gateways, GitOps and a release: beside stories that run it would starve them."""
+    for recipe in (envoy.RECIPE, argocd.RECIPE, *programs.RECIPES):
         tools.ensure(recipe)
 
 
@@ -72,11 +72,10 @@ def build_images() -> None:
 @click.option("--key", default="", help="Private key that signs.")
 def publish(place: str, key: str) -> None:
     """Have images, charts, SBOMs and signatures of this version in a registry, and say what is there."""
-    registry = Registry.named(place)
-    engine.ensure()
     folder = ROOT / "dist"
     folder.mkdir(exist_ok=True)
-    release = Release(registry, Key.given(key, folder / "cosign.pub"), folder)
+    release = Release(Registry.named(place), Key.given(key, folder / "cosign.pub"), folder)
+    engine.ensure()
     table = Table("released", "MB to pull", "MB unpacked", "packages", "", title=f"Slipway {release.version}")
     for each in release.publish(layouts.all_layouts()):
         unpacked = f"{each.unpacked_bytes / 1e6:.0f}" if each.unpacked_bytes else ""

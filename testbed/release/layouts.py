@@ -1,6 +1,5 @@
 """Images as OCI layouts: what the engine has, with OCI's media types and compressed as it will be pulled."""
 
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,14 +51,17 @@ def _layout(name: str, reference: str) -> Layout:
 
 
 def _convert(reference: str, folder: Path) -> None:
-    part = folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        saved, raw = Path(scratch) / "saved.tar", f"ocidir://{scratch}/raw:{_TAG}"
+        saved = Path(scratch) / "saved.tar"
         docker("save", f"--output={saved}", reference)
-        run(program("regctl"), "image", "import", raw, saved)
-        saved.unlink()
-        as_pulled = ["--to-oci", "--layer-compress=gzip"]
-        run(program("regctl"), "image", "mod", raw, f"--create=ocidir://{part}:{_TAG}", *as_pulled)
-    part.rename(folder)
+        from_saved(saved, Path(scratch) / "layout")
+        (Path(scratch) / "layout").rename(folder)
+
+
+def from_saved(saved: Path, folder: Path) -> None:
+    """Make the layout of an image that `docker save` wrote, by whatever version of docker."""
+    raw = f"ocidir://{folder}.raw:{_TAG}"
+    run(program("regctl"), "image", "import", raw, saved)
+    as_pulled = ["--to-oci", "--layer-compress=gzip"]
+    run(program("regctl"), "image", "mod", raw, f"--create=ocidir://{folder}:{_TAG}", *as_pulled)

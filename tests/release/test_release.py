@@ -3,6 +3,7 @@
 Small images stand for the project's own, which take a container engine to build; all else is as `make release` does it.
 """
 
+import gzip
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from testbed.release import charts, sbom
-from testbed.release.layouts import RELEASED
+from testbed.release.layouts import RELEASED, Layout, from_saved
 from testbed.release.programs import program
 from testbed.release.publish import Release, Released
 from testbed.release.registry import Registry, ReleaseError
@@ -22,7 +23,7 @@ from testbed.say import MissingError
 from testbed.shell import ROOT, CommandError, run
 from testbed.tools import KUBERNETES_VERSION, find
 from tests.fetch import registries
-from tests.release.layouts import all_layouts
+from tests.release.layouts import all_layouts, saved
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +203,21 @@ def test_other_content_of_a_released_version_is_refused_and_nothing_is_pushed(
     assert ("operator" in str(refused.value)) == (changed == "image")
     assert "charts/slipway" in str(refused.value)
     assert files(server) == before
+
+
+@pytest.mark.parametrize("oci", [False, True], ids=["before docker 25", "since"])
+def test_what_docker_saves_becomes_an_oci_image_with_compressed_layers(oci: bool, tmp_path: Path) -> None:
+    layer = saved(tmp_path / "saved.tar", oci=oci)
+    from_saved(tmp_path / "saved.tar", tmp_path / "layout")
+
+    blobs = tmp_path / "layout" / "blobs"
+    algorithm, _, digest = Layout("operator", tmp_path / "layout", 0).digest().partition(":")
+    manifest = json.loads((blobs / algorithm / digest).read_text())
+    assert manifest["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
+    assert manifest["config"]["mediaType"] == "application/vnd.oci.image.config.v1+json"
+    (found,) = manifest["layers"]
+    assert found["mediaType"] == "application/vnd.oci.image.layer.v1.tar+gzip"
+    assert gzip.decompress((blobs / found["digest"].replace(":", "/")).read_bytes()) == layer
 
 
 @pytest.mark.parametrize("place", ["oci://registry.example/ml", "https://registry.example", "", "registry.example/ML"])
