@@ -12,10 +12,17 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST: Final = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
 
 
+async def _plain_config(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"name": "m", "max_batch_size": 8})
+
+
 @asynccontextmanager
-async def serving(answer: Answering, port: int, ip: str = "127.0.0.1") -> AsyncIterator[str]:
-    """One answer to everything; gives the address."""
+async def serving(
+    answer: Answering, port: int, ip: str = "127.0.0.1", config: Answering = _plain_config
+) -> AsyncIterator[str]:
+    """One answer to everything but a model's configuration, which is a plain one's; gives the address."""
     app = web.Application()
+    app.router.add_get("/v2/models/{model}/config", config)
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
     await runner.setup()

@@ -28,6 +28,7 @@ from slipway.core.owner import Owner
 from slipway.fetch import golden as golden_files
 from slipway.fetch.verdict import FetchError
 from slipway.guard import golden
+from slipway.guard.model_config import ModelConfig
 from slipway.triton import metrics
 from tests.controller.stored import an_object, controlled
 from tests.core.gen import platform
@@ -247,4 +248,4 @@ def test_no_golden_file_is_more_than_a_request_or_a_verdict(document: Any) -> No
         with suppress(golden.GoldenError):
             golden.parse(document, "golden/a.json")
         with suppress(FetchError):
-            golden_files.check("golden/a.json", json.dumps(document).encode(), declared, frozenset())
+            golden_files.check("golden/a.json", json.dumps(document).encode(), declared, frozenset(), ModelConfig())

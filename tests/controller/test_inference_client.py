@@ -30,7 +30,7 @@ LENGTH = "Inference-Header-Content-Length"
 async def answer(answering: Answering, timeout_seconds: float = 5) -> Answer:
     port = free_port()
     async with serving(answering, port), client() as session:
-        request = inference_client.encode_request(REQUEST)
+        request = inference_client.parse_request(REQUEST)
         return await inference_client.infer(session, POD, "m", request, timeout_seconds=timeout_seconds, port=port)
 
 
@@ -85,6 +85,41 @@ async def test_whatever_bytes_a_server_answers_they_are_an_answer(content: bytes
         assert isinstance(await answer(answering), Answer)
 
 
+@pytest.mark.parametrize(
+    ("config", "status", "trouble"),
+    [
+        (says("not JSON"), 0, "its answer cannot be read"),
+        (says("[]"), 0, "its answer cannot be read: is no model configuration"),
+        (says('{"max_batch_size": "x"}'), 0, "its answer cannot be read: is no model configuration"),
+        (says('{"sequence_batching": 3}'), 0, "its answer cannot be read: is no model configuration"),
+        (says('{"error": "unknown model"}', 404), 404, "answered 404: unknown model"),
+        (never, 0, "no answer within 0.5 s"),
+        (hangs_up, 0, "cannot be reached"),
+        (says(b" " * 300_000), 0, "its answer is larger than 256 KiB"),
+    ],
+)
+async def test_a_configuration_that_is_none_is_said_in_words(config: Answering, status: int, trouble: str) -> None:
+    port = free_port()
+    async with serving(reply(b"\x00\x00\xe0\x40"), port, config=config), client() as session:
+        asked = inference_client.parse_request(REQUEST)
+        result = await inference_client.infer(session, POD, "m", asked, timeout_seconds=0.5, port=port)
+    assert (result.status, result.answered, result.outputs) == (status, False, ())
+    assert trouble in result.trouble
+
+
+async def test_a_decoupled_model_that_the_request_does_not_fit_is_told() -> None:
+    port = free_port()
+    inputs = [{"name": "x", "data_type": "TYPE_FP32", "dims": [2]}]
+    config = says(json.dumps({"model_transaction_policy": {"decoupled": True}, "input": inputs}))
+    async with serving(says(""), port, config=config), client() as session:
+        asked = inference_client.parse_request(REQUEST)
+        result = await inference_client.infer(session, POD, "m", asked, timeout_seconds=5, port=port)
+    assert (result.status, result.trouble[:66]) == (
+        0,
+        "is a decoupled model and cannot be asked: inputs[0].shape: [1, 1] ",
+    )
+
+
 async def test_a_pod_that_takes_too_long_is_given_up() -> None:
     assert (await answer(never, 0.05)).trouble == "no answer within 0.05 s"
 
@@ -92,7 +127,7 @@ async def test_a_pod_that_takes_too_long_is_given_up() -> None:
 async def test_a_pod_that_is_not_there_cannot_be_reached() -> None:
     async with client() as session:
         result = await inference_client.infer(
-            session, POD, "m", inference_client.encode_request(REQUEST), timeout_seconds=5, port=free_port()
+            session, POD, "m", inference_client.parse_request(REQUEST), timeout_seconds=5, port=free_port()
         )
     assert (result.status, result.trouble[:17]) == (0, "cannot be reached")
 
@@ -116,11 +151,12 @@ async def test_no_connection_is_kept() -> None:
         ({"inputs": [{"name": "x", "datatype": "FP33", "shape": [1], "data": [1]}]}, "inputs[0].datatype"),
         ({"inputs": [{"name": "x", "datatype": "FP32", "shape": [2], "data": [1]}]}, "inputs[0].data: shape [2] has 2"),
         ({"inputs": [{"name": "x", "datatype": "INT8", "shape": [1], "data": [300]}]}, "inputs[0].data[0]: 300"),
+        ({**REQUEST, "parameters": {"sequence_id": 1}}, "parameters.sequence_id: each request has its own"),
     ],
 )
 def test_a_request_that_cannot_be_sent_names_its_field(request_: dict[str, Any], says_so: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011
-        inference_client.encode_request(request_)
+        inference_client.parse_request(request_)
     assert says_so in str(raised.value)
 
 
@@ -148,7 +184,7 @@ async def test_the_real_triton_answers_every_type(pod: Container) -> None:
     pod.until_verified()
     inputs = [{"name": f"in_{kind}", "datatype": kind, "shape": [1, 3], "data": data} for kind, data in types.items()]
     async with client() as session:
-        request = inference_client.encode_request({"inputs": inputs})
+        request = inference_client.parse_request({"inputs": inputs})
         result = await inference_client.infer(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
         again = await inference_client.infer(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
     assert result.trouble == ""
@@ -159,6 +195,51 @@ async def test_the_real_triton_answers_every_type(pod: Container) -> None:
     assert compare(Trial(request="r", candidate=result, stable=again, again=result), 0).differs == ""
 
 
+async def _ask_twice(pod: Container, **request: Any) -> list[Answer]:
+    asked = inference_client.parse_request({**REQUEST, **request})
+    async with client() as session:
+        return [
+            await inference_client.infer(session, POD, "m", asked, timeout_seconds=10, port=pod.ports[0])
+            for _ in range(2)
+        ]
+
+
+@pytest.mark.triton
+async def test_a_model_with_sequences_is_asked_in_a_new_one_each_time(pod: Container) -> None:
+    models.summing(pod.repository)
+    pod.start()
+    pod.until_verified()
+    answers = await _ask_twice(pod)
+    assert [(each.trouble, [output.data for output in each.outputs]) for each in answers] == [("", [(7.0,)])] * 2
+
+
+@pytest.mark.triton
+async def test_all_responses_of_a_decoupled_model_are_compared(pod: Container) -> None:
+    models.streaming(pod.repository, times=2)
+    pod.start()
+    pod.until_verified()
+    two, again = await _ask_twice(pod)
+    assert {output.name: output.data for output in two.outputs} == {"responses": (2,), "y[0]": (7.0,), "y[1]": (8.0,)}
+    (three, _) = await _ask_twice(pod, parameters={"times": 3})
+    assert compare(Trial(request="r", candidate=again, stable=two, again=again), 0).differs == ""
+    differs = compare(Trial(request="r", candidate=three, stable=two, again=again), 0).differs
+    assert differs == "r: responses[0] is 3, stable's 2"
+    (error, _) = await _ask_twice(pod, parameters={"times": 0})
+    assert (error.status, error.trouble) == (400, "answered 400: has nothing to say")
+
+
+@pytest.mark.triton
+async def test_what_a_cache_may_have_said_is_no_answer_of_the_model(pod: Container) -> None:
+    model = models.obedient(pod.repository)
+    pbtxt = model / "config.pbtxt"
+    pbtxt.write_text(pbtxt.read_text() + "response_cache { enable: true }\n")
+    pod.start(args=["--cache-config=local,size=1048576", f"--cache-directory={pod.installation.caches}"])
+    pod.until_verified()
+    for answer in await _ask_twice(pod):
+        assert (answer.status, answer.answered) == (0, False)
+        assert "its server has a response cache" in answer.trouble
+
+
 @pytest.mark.triton
 async def test_the_real_tritons_error_is_quoted(pod: Container) -> None:
     models.linear(pod.repository)
@@ -167,7 +248,7 @@ async def test_the_real_tritons_error_is_quoted(pod: Container) -> None:
     wrong = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
     async with client() as session:
         result = await inference_client.infer(
-            session, POD, "m", inference_client.encode_request(wrong), timeout_seconds=10, port=pod.ports[0]
+            session, POD, "m", inference_client.parse_request(wrong), timeout_seconds=10, port=pod.ports[0]
         )
     assert result.status == 400
     assert "z" in result.trouble

@@ -15,6 +15,7 @@ from slipway.bundle import golden
 from slipway.bundle.original import open_onnx
 from slipway.bundle.runtime import OnnxModel
 from slipway.fetch import layout, model, sums
+from slipway.guard.golden import wrong
 from testbed.plane import Plane
 from testbed.shell import run
 from testbed.training import EXAMPLES, train, trainable
@@ -76,7 +77,7 @@ def test_the_exported_model_answers_as_the_framework_did(trained: Path) -> None:
     model = OnnxModel(bundle.file)
     for request in bundle.requests.values():
         answer = golden.tensors(model.run(bundle.rows(request)), bundle.signature, batched=bundle.batched)
-        assert golden.wrong(request, answer) is None
+        assert wrong(request, answer) is None
 
 
 def test_the_bundle_is_one_that_the_fetcher_takes(trained: Path) -> None:

@@ -19,6 +19,7 @@ from slipway.fetch import archive, golden, layout, model, sums, verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import S3, Source
 from slipway.fetch.verdict import FetchError, Reason
+from slipway.guard.model_config import ModelConfig
 from tests.core.gen import md_spec
 from tests.fetch import bundles
 from tests.fetch.calls import resolve
@@ -174,7 +175,9 @@ def test_a_golden_file_of_more_values_than_memory_holds_is_refused(unit: bytes) 
     data = (unit * (15 * MIB // len(unit)))[:-1]
     content = b'{"inputs":[{"name":"x","datatype":"BYTES","shape":[1],"data":[%s]}]}' % data
     with pytest.raises(FetchError, match="more than 2000000 values"):
-        golden.check("golden/x.json", content, model.configure(bundles.CONFIG, None, "m").declared, frozenset())
+        golden.check(
+            "golden/x.json", content, model.configure(bundles.CONFIG, None, "m").declared, frozenset(), ModelConfig()
+        )
 
 
 JSON = st.recursive(
@@ -196,7 +199,9 @@ JSON = st.recursive(
 @example(b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,1],"data":[1e400]}],"tolerance":{"absolute":"1e999"}}')
 def test_no_golden_file_does(content: bytes) -> None:
     with suppress(FetchError):
-        golden.check("golden/x.json", content, model.configure(bundles.CONFIG, None, "m").declared, frozenset())
+        golden.check(
+            "golden/x.json", content, model.configure(bundles.CONFIG, None, "m").declared, frozenset(), ModelConfig()
+        )
 
 
 @given(st.binary(max_size=200))

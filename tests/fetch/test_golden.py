@@ -225,3 +225,46 @@ def test_a_configuration_that_cannot_be_served_is_the_bundles_fault(config: byte
     with pytest.raises(FetchError, match=said) as refused:
         model.configure(config, None, "churn")
     assert refused.value.reason is Reason.BUNDLE_INVALID
+
+
+DECOUPLED = CONFIG + b"model_transaction_policy { decoupled: true }"
+SEQUENCES = CONFIG + b"sequence_batching { }"
+RESPONSES: dict[str, Any] = {
+    "inputs": REQUEST["inputs"],
+    "responses": [{"outputs": REQUEST["outputs"]}, {"outputs": REQUEST["outputs"]}],
+}
+
+
+@pytest.mark.parametrize(("document", "config"), [([REQUEST, REQUEST], SEQUENCES), (RESPONSES, DECOUPLED)])
+def test_what_fits_the_way_in_which_the_model_is_asked_is_accepted(document: Any, config: bytes) -> None:
+    check(json.dumps(document).encode(), config)
+
+
+@pytest.mark.parametrize(
+    ("document", "config", "said"),
+    [
+        ([REQUEST, REQUEST], CONFIG, "golden/a.json: a list of requests is one sequence, and config.pbtxt has no"),
+        (RESPONSES, CONFIG, "golden/a.json: responses: only a decoupled model has several"),
+        ([REQUEST, {**REQUEST, "inputs": []}], SEQUENCES, r"golden/a.json: \[1\]: inputs"),
+        (
+            {**RESPONSES, "responses": [RESPONSES["responses"][0], {"outputs": REQUEST["inputs"]}]},
+            DECOUPLED,
+            r"golden/a.json: responses\[1\].outputs\[0\].name: the model has no 'x'",
+        ),
+        (
+            REQUEST,
+            DECOUPLED.replace(b"dims: [2] }", b"dims: [-1] }"),
+            r"golden/a.json: inputs\[0\].shape: \[2, 2\] cannot be",
+        ),
+        (
+            REQUEST,
+            DECOUPLED + b" sequence_batching { }",
+            "config.pbtxt: model_transaction_policy.decoupled: with sequence",
+        ),
+        (REQUEST, DECOUPLED.replace(b"TYPE_INT64", b"TYPE_BF16"), "config.pbtxt: output: 'y' is BF16"),
+    ],
+)
+def test_what_does_not_fit_it_is_refused_before_a_server_starts(document: Any, config: bytes, said: str) -> None:
+    with pytest.raises(FetchError, match=said) as refused:
+        check(json.dumps(document).encode(), config)
+    assert refused.value.reason is Reason.BUNDLE_INVALID

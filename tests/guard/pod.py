@@ -54,8 +54,8 @@ class Container:
     def client(self) -> Client:
         return Client(self.ports[0], self.model)
 
-    def golden(self, *documents: dict[str, Any], of_spec: bool = False) -> None:
-        """Lay golden requests where the bundle has them, or the spec."""
+    def golden(self, *documents: dict[str, Any] | list[dict[str, Any]], of_spec: bool = False) -> None:
+        """Lay golden requests where the bundle has them, or the spec; a list is a sequence."""
         if of_spec:
             (self.root / "etc" / "golden.json").write_text(json.dumps({"requests": documents}))
             return

@@ -9,6 +9,7 @@ import pytest
 
 from slipway.guard import golden
 from slipway.guard.golden import GoldenError
+from slipway.guard.model_config import ModelConfig
 from slipway.guard.tensors import Tensor, Tolerance
 from slipway.guard.verdict import Verdict
 
@@ -47,7 +48,10 @@ def test_strings_are_utf_8() -> None:
         ([], "expected an object with inputs and outputs"),
         (_document(inputs=[]), "inputs: expected a list of tensors, found []"),
         ({"inputs": _document()["inputs"]}, "outputs: expected a list of tensors, found nothing"),
-        (_document(tolerence={}), "tolerence: no such field; known are inputs, outputs, tolerance"),
+        (
+            _document(tolerence={}),
+            "tolerence: no such field; known are inputs, outputs, parameters, responses, tolerance",
+        ),
         (_document(outputs=[3]), "outputs[0]: expected a tensor, found 3"),
         (_output(typ="FP32"), "outputs[0].typ: no such field"),
         (_output(name=""), 'outputs[0].name: expected a name, found ""'),
@@ -66,12 +70,38 @@ def test_strings_are_utf_8() -> None:
         (_document(tolerance=1), "tolerance: expected an object, found 1"),
         (_document(tolerance={"abs": 1}), "tolerance.abs: no such field; known are absolute, relative"),
         (_document(tolerance={"absolute": "-1"}), 'tolerance.absolute: expected a number of 0 or more, found "-1"'),
+        (_document(parameters=[]), "parameters: expected an object, found []"),
+        (_document(parameters={"a": {}}), "parameters.a: expected a text, a number or a boolean, found {}"),
+        (_document(parameters={"a": math.inf}), "parameters.a: expected a text, a number or a boolean"),
+        (_document(parameters={"a": 10**400}), "parameters.a: expected a text, a number or a boolean"),
+        (_document(parameters={"sequence_end": True}), "parameters.sequence_end: each request has its own"),
+        (_document(responses=[]), "responses: stand for outputs; take one of them out"),
+        ({"inputs": _document()["inputs"], "responses": []}, "responses: expected a list of objects with outputs"),
+        ({"inputs": _document()["inputs"], "responses": [3]}, "responses[0]: expected an object with outputs, found 3"),
+        ({"inputs": _document()["inputs"], "responses": [{}]}, "responses[0].outputs: expected a list of tensors"),
+        ({"inputs": _document()["inputs"], "responses": [{"out": 1}]}, "responses[0].out: no such field"),
         (_document(tolerance={"relative": "much"}), "tolerance.relative: expected a number of 0 or more"),
     ],
 )
 def test_a_mistake_is_told_with_its_field(document: Any, words: str) -> None:
     with pytest.raises(GoldenError) as refused:
         golden.parse(document, "g")
+    assert words in str(refused.value)
+
+
+def test_a_list_is_a_sequence_in_its_order() -> None:
+    request = golden.read(json.dumps([_document(), _output()]).encode(), "golden/a.json")
+    assert [step.name for step in request.steps] == ["golden/a.json[0]", "golden/a.json[1]"]
+    named = request.of_version("3")
+    assert [step.name for step in named.steps] == ["version 3: golden/a.json[0]", "version 3: golden/a.json[1]"]
+
+
+@pytest.mark.parametrize(
+    ("document", "words"), [([], "or a list of them, found []"), ([_document(), {}], "[1]: inputs:")]
+)
+def test_a_mistake_in_a_sequence_is_told_with_its_step(document: Any, words: str) -> None:
+    with pytest.raises(GoldenError) as refused:
+        golden.read(json.dumps(document).encode(), "g")
     assert words in str(refused.value)
 
 
@@ -117,7 +147,7 @@ METADATA = {
 
 
 def test_declared_shapes_are_asked_with_zeros_and_ones_for_what_may_vary() -> None:
-    assert golden.of_declared_shapes(METADATA).inputs == (
+    assert golden.of_declared_shapes(METADATA, ModelConfig(batched=True)).inputs == (
         Tensor("x", "FP32", (1, 2), (0, 0)),
         Tensor("s", "BYTES", (1,), (b"",)),
         Tensor("b", "BOOL", (1,), (False,)),
@@ -127,14 +157,14 @@ def test_declared_shapes_are_asked_with_zeros_and_ones_for_what_may_vary() -> No
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Tensor("y", "FP32", (4, 3), (1.0,) * 12), None),
+        (Tensor("y", "FP32", (1, 3), (1.0,) * 3), None),
         (Tensor("z", "FP32", (1, 3), (1.0,) * 3), "y: expected an output of that name, got ['z']"),
         (Tensor("y", "FP64", (1, 3), (1.0,) * 3), "y: expected datatype FP32, got FP64"),
-        (Tensor("y", "FP32", (1, 4), (1.0,) * 4), "y: expected shape [-1, 3], got [1, 4]"),
+        (Tensor("y", "FP32", (1, 4), (1.0,) * 4), "y: expected shape [1, 3], got [1, 4]"),
         (Tensor("y", "FP32", (1, 3), ()), "y: shape [1, 3] has 3 elements, got 0"),
-        (Tensor("y", "FP32", (0, 3), ()), "y: expected elements, got an empty tensor of shape [0, 3]"),
+        (Tensor("y", "FP32", (0, 3), ()), "y: expected shape [1, 3], got [0, 3]"),
     ],
 )
 def test_an_answer_of_declared_shapes_may_hold_any_values(answer: Tensor, words: str | None) -> None:
-    found = golden.wrong(golden.of_declared_shapes(METADATA), [answer])
+    found = golden.wrong(golden.of_declared_shapes(METADATA, ModelConfig(batched=True)), [answer])
     assert found == (None if words is None else f"its declared shapes: {words}")

@@ -164,3 +164,19 @@ def _next_bf16(value: float) -> float:
     (word,) = struct.unpack("<I", struct.pack("<f", abs(value)))
     (after,) = struct.unpack("<f", struct.pack("<I", word + 0x10000))
     return math.copysign(after, value)
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "ends"),
+    [
+        (_tensor("FP32", 1.0, 2.0, 3.0), _tensor("FP32", 1.0, 2.5, 4.0), "; 2 of 3 elements are too far, by 1 at most"),
+        (_tensor("FP32", 1.0, 2.0), _tensor("FP32", math.nan, 3.0), "; 2 of 2 elements are too far"),
+        (_tensor("INT64", 1, 2), _tensor("INT64", 1, 9), "; 1 of 2 elements are too far, by 7 at most"),
+        (_tensor("BYTES", b"a", b"b"), _tensor("BYTES", b"a", b"c"), "; 1 of 2 elements differ"),
+        (_tensor("BOOL", True, False), _tensor("BOOL", False, True), "; 2 of 2 elements differ"),
+    ],
+)
+def test_a_difference_tells_whether_one_element_is_wrong_or_all(expected: Tensor, got: Tensor, ends: str) -> None:
+    found = tensors.difference(expected, got, None)
+    assert found is not None
+    assert found.endswith(ends)

@@ -31,6 +31,10 @@ class Installation:
         return self.root / "rootfs/opt/tritonserver/backends"
 
     @property
+    def caches(self) -> Path:
+        return self.root / "rootfs/opt/triton/pytriton/tritonserver/caches"
+
+    @property
     def arguments(self) -> list[str]:
         """What an image does not need: it has the backends where tritonserver looks for them."""
         return [f"--backend-directory={self.backends}"]

@@ -61,6 +61,53 @@ class TritonPythonModel:
         return answers
 '''
 
+SUMMING = '''
+import numpy
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    """y = 2s + 1, with s the sum of a sequence's x."""
+
+    def initialize(self, args):
+        self.sums = {}
+
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            sequence = request.correlation_id()
+            if request.flags() & pb_utils.TRITONSERVER_REQUEST_FLAG_SEQUENCE_START:
+                self.sums[sequence] = 0
+            x = pb_utils.get_input_tensor_by_name(request, "x").as_numpy()
+            self.sums[sequence] = self.sums[sequence] + x
+            y = self.sums[sequence] * 2 + 1
+            answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("y", y.astype(numpy.float32))]))
+        return answers
+'''
+
+STREAMING = '''
+import json
+import numpy
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    """Responds y = 2x + 1 and then one more each time, as often as its parameter or the request\'s says."""
+
+    def initialize(self, args):
+        self.times = int(json.loads(args["model_config"])["parameters"]["times"]["string_value"])
+
+    def execute(self, requests):
+        for request in requests:
+            sender = request.get_response_sender()
+            x = pb_utils.get_input_tensor_by_name(request, "x").as_numpy()
+            times = json.loads(request.parameters()).get("times", self.times)
+            for index in range(times):
+                y = (x * 2 + 1 + index).astype(numpy.float32)
+                sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("y", y)]))
+            if times == 0:
+                sender.send(pb_utils.InferenceResponse(error=pb_utils.TritonError("has nothing to say")))
+            sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+'''
+
 
 def golden(x: float = 3.0, y: float = 7.0, **more: Any) -> dict[str, Any]:
     """A request to y = 2x + 1."""
@@ -113,6 +160,26 @@ def obedient(repository: Path, name: str = "m", *, instances: int = 1, **orders:
     more = f"max_batch_size: 8\ninstance_group [{{count: {instances} kind: KIND_CPU}}]"
     (model / "config.pbtxt").write_text(config(name, "python", {"x": ("FP32", [1])}, {"y": ("FP32", [1])}, more))
     order(model, **orders)
+    return model
+
+
+def summing(repository: Path, more: str = "", name: str = "m") -> Path:
+    """A model with state by sequence."""
+    return _python(repository / name, SUMMING, f"max_batch_size: 8\nsequence_batching {{ {more} }}")
+
+
+def streaming(repository: Path, times: int = 1, more: str = "max_batch_size: 8", name: str = "m") -> Path:
+    """A decoupled model."""
+    parameter = f'parameters {{ key: "times" value {{ string_value: "{times}" }} }}'
+    decoupled = f"{more}\nmodel_transaction_policy {{ decoupled: true }}\n{parameter}"
+    return _python(repository / name, STREAMING, decoupled)
+
+
+def _python(model: Path, code: str, more: str) -> Path:
+    (model / "1").mkdir(parents=True)
+    (model / "1" / "model.py").write_text(code)
+    more += "\ninstance_group [{count: 1 kind: KIND_CPU}]"
+    (model / "config.pbtxt").write_text(config(model.name, "python", {"x": ("FP32", [1])}, {"y": ("FP32", [1])}, more))
     return model
 
 

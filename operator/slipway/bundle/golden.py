@@ -15,7 +15,7 @@ from slipway.fetch import golden as fetched
 from slipway.fetch import layout
 from slipway.guard import golden as guard
 from slipway.guard.golden import GoldenRequest
-from slipway.guard.tensors import DEFAULT_TOLERANCE, FLOATS, Tensor, Tolerance
+from slipway.guard.tensors import FLOATS, Tensor, Tolerance
 
 MOST_ROWS: Final = 8
 
@@ -48,22 +48,9 @@ def difference(expected: Arrays, got: Arrays, signature: Signature, tolerance: T
         if not part:
             continue
         request = GoldenRequest("answers", (), tensors(part, signature, batched=False), limit)
-        if found := wrong(request, tensors(got, signature, batched=False)):
+        if found := guard.wrong(request, tensors(got, signature, batched=False)):
             return found.removeprefix("answers: ")
     return None
-
-
-def wrong(request: GoldenRequest, answer: Sequence[Tensor]) -> str | None:
-    """What the guard says of an answer, and of the tensor how many elements are wrong and by how much at most."""
-    found = guard.wrong(request, answer)
-    if found is None:
-        return None
-    by_name = {tensor.name: tensor for tensor in answer}
-    for expected in request.outputs:
-        got = by_name.get(expected.name)
-        if got and found.startswith(f"{request.name}: {expected.name}[") and expected.datatype in FLOATS:
-            return f"{found}; {_how_many(expected, got, request.tolerance)}"
-    return found
 
 
 def furthest(request: GoldenRequest, answer: Sequence[Tensor]) -> float:
@@ -88,8 +75,9 @@ def with_tolerance(path: str, document: Mapping[str, Any], tolerance: Tolerance)
     """The golden files of a request's document with a tolerance for its floats."""
     floats = [tensor for tensor in document["outputs"] if tensor["datatype"] in FLOATS]
     exact = [tensor for tensor in document["outputs"] if tensor["datatype"] not in FLOATS]
-    loose = {"inputs": document["inputs"], "outputs": floats, "tolerance": _limits(tolerance)}
-    equal = {"inputs": document["inputs"], "outputs": exact}
+    asked = {name: document[name] for name in ("inputs", "parameters") if name in document}
+    loose = {**asked, "outputs": floats, "tolerance": _limits(tolerance)}
+    equal = {**asked, "outputs": exact}
     if not exact:
         return {path: _bytes(loose)}
     if not floats:
@@ -99,15 +87,10 @@ def with_tolerance(path: str, document: Mapping[str, Any], tolerance: Tolerance)
 
 def read(folder: Path, paths: Sequence[str]) -> dict[str, GoldenRequest]:
     """The golden requests of a bundle, by their paths."""
-    return {path: guard.read((folder / path).read_bytes(), path) for path in sorted(paths)}
-
-
-def _how_many(expected: Tensor, got: Tensor, tolerance: Tolerance | None) -> str:
-    limit = tolerance or DEFAULT_TOLERANCE
-    pairs = list(zip(expected.data, got.data, strict=True))
-    count = sum(not (right == found or limit.allows(right, found)) for right, found in pairs)
-    apart = max(abs(found - right) for right, found in pairs if found != right)
-    return f"{count} of {len(pairs)} elements are too far, by {apart:.3g} at most"
+    found = {path: guard.read((folder / path).read_bytes(), path) for path in sorted(paths)}
+    if sequence := next((path for path, request in found.items() if request.then), None):
+        raise BundleError(f"{sequence}: a sequence of requests; only models that are asked one by one can be shrunk")
+    return found
 
 
 def _parted(answers: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -5,7 +5,6 @@ as it is answered, so what is measured is the server and one hop of HTTP.
 """
 
 import http.client
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ import numpy as np
 
 from slipway.bundle.errors import BundleError
 from slipway.fetch import layout, repository
-from slipway.guard import golden, tensors
+from slipway.guard import golden, wire
 from slipway.guard.arguments import HTTP_BODY_BYTES
 from slipway.guard.golden import GoldenRequest
 from slipway.guard.tensors import Tensor
@@ -144,20 +143,9 @@ def _request(root: Path) -> GoldenRequest | None:
 def _encoded(request: GoldenRequest, size: int, port: int, model: str) -> Encoded:
     """The request with this many rows, which begin anew where there are fewer."""
     inputs = [_of_size(tensor, size) if size else tensor for tensor in request.inputs]
-    raws = [tensors.encode(tensor.datatype, tensor.data) for tensor in inputs]
-    described = [
-        {
-            "name": tensor.name,
-            "datatype": tensor.datatype,
-            "shape": tensor.shape,
-            "parameters": {"binary_data_size": len(raw)},
-        }
-        for tensor, raw in zip(inputs, raws, strict=True)
-    ]
-    header = json.dumps({"inputs": described, "parameters": {"binary_data_output": True}}).encode()
-    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(header))}
+    body, headers = wire.infer_request(inputs, request.parameters)
     path = f"/v2/models/{model}/infer"
-    return Encoded(batch=size, port=port, path=path, headers=headers, body=header + b"".join(raws))
+    return Encoded(batch=size, port=port, path=path, headers=headers, body=body)
 
 
 def _of_size(tensor: Tensor, size: int) -> Tensor:

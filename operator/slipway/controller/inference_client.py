@@ -1,11 +1,13 @@
-"""Inference requests to single pods, for the comparison of answers: binary tensors, as the guard sends.
+"""Inference requests to single pods, for the comparison of answers: asked as the guard asks, in the way that the pod's
+own configuration of the model says.
 
 Every request ends in an Answer: tensors, or in words why there are none.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,52 +18,55 @@ from slipway.core.analysis.look import Target
 from slipway.core.names import HTTP_PORT
 from slipway.core.observed.evidence import Answer, Output
 from slipway.core.reasons import fit
-from slipway.guard import golden, tensors
+from slipway.guard import golden, model_config, wire
+from slipway.guard.model_config import ModelConfig
+from slipway.guard.tensors import Tensor
 
-_LENGTH: Final = "Inference-Header-Content-Length"
 _LARGEST_BYTES: Final = 256 * 1024
 """Of an answer: its elements are compared one by one, in Python."""
 _LONGEST: Final = 200
+_CACHED: Final = (
+    "its server has a response cache, which may have answered for the model: take --cache-config out of server.args, "
+    "or response_cache out of config.pbtxt"
+)
 
 
-def encode_request(request: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
-    """Make body and headers of a V2 request. The message of its ValueError names the field that does not fit."""
-    inputs = golden.parse_tensors(request, "inputs")
-    raws = [tensors.encode(tensor.datatype, tensor.data) for tensor in inputs]
-    described = [
-        {
-            "name": tensor.name,
-            "datatype": tensor.datatype,
-            "shape": tensor.shape,
-            "parameters": {"binary_data_size": len(raw)},
-        }
-        for tensor, raw in zip(inputs, raws, strict=True)
-    ]
-    header = json.dumps({"inputs": described, "parameters": {"binary_data_output": True}}).encode()
-    return header + b"".join(raws), {"Content-Type": "application/octet-stream", _LENGTH: str(len(header))}
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of each pod."""
+
+    inputs: tuple[Tensor, ...]
+    parameters: Mapping[str, Any]
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, trouble: str) -> None:
+        super().__init__(trouble)
+        self.status = status
+
+
+def parse_request(document: Mapping[str, Any]) -> Request:
+    """The V2 request in a document. The message of its ValueError names the field that does not fit."""
+    inputs = golden.parse_tensors(document, "inputs")
+    return Request(inputs=inputs, parameters=golden.parse_parameters(document))
 
 
 async def infer(
     session: aiohttp.ClientSession,
     target: Target,
     model: str,
-    request: tuple[bytes, dict[str, str]],
+    request: Request,
     *,
     timeout_seconds: float,
     port: int = HTTP_PORT,
 ) -> Answer:
     """Send one inference request to one pod."""
-    url = f"http://{host_of(target.ip)}:{port}/v2/models/{quote(model, safe='')}/infer"
-    body, headers = request
-    timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+    url = f"http://{host_of(target.ip)}:{port}/v2/models/{quote(model, safe='')}"
     try:
-        async with session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False) as response:
-            content = await read_bounded(response, _LARGEST_BYTES)
-            if response.status != 200:
-                trouble = f"answered {response.status}: {_error(content)}"
-                return Answer(pod=target.name, status=response.status, trouble=trouble)
-            header = int(response.headers.get(_LENGTH, len(content)))
-            return Answer(pod=target.name, outputs=await asyncio.to_thread(_outputs, content, header))
+        async with asyncio.timeout(timeout_seconds):
+            return Answer(pod=target.name, outputs=await _outputs_of(session, url, request))
+    except _RefusedError as error:
+        return Answer(pod=target.name, status=error.status, trouble=str(error))
     except TimeoutError:
         trouble = f"no answer within {timeout_seconds:g} s"
     except AnswerTooLargeError:
@@ -74,20 +79,79 @@ async def infer(
     return Answer(pod=target.name, status=0, trouble=trouble)
 
 
+async def _outputs_of(session: aiohttp.ClientSession, url: str, request: Request) -> tuple[Output, ...]:
+    content, _ = await _exchange(session, "GET", f"{url}/config")
+    config = model_config.read(json.loads(content))
+    if config.decoupled:
+        return await _streamed(session, url, request, config)
+    parameters = dict(request.parameters)
+    if config.sequences:
+        parameters |= model_config.step_parameters(model_config.new_sequence(config), 0, 1)
+    body, headers = await asyncio.to_thread(wire.infer_request, request.inputs, parameters)
+    content, header = await _exchange(session, "POST", f"{url}/infer", body, headers)
+    outputs = await asyncio.to_thread(_outputs, content, len(content) if header is None else int(header))
+    if config.response_cache:
+        await _require_no_cache(session, url)
+    return outputs
+
+
+async def _streamed(
+    session: aiohttp.ClientSession, url: str, request: Request, config: ModelConfig
+) -> tuple[Output, ...]:
+    try:
+        body, headers = await asyncio.to_thread(wire.generate_request, request.inputs, request.parameters, config)
+    except wire.CannotAskError as error:
+        raise _RefusedError(0, f"is a decoupled model and cannot be asked: {_plain(str(error))}") from None
+    content, _ = await _exchange(session, "POST", f"{url}/generate_stream", body, headers)
+    try:
+        responses = await asyncio.to_thread(wire.generate_answers, content, config)
+    except wire.ResponseError as error:
+        raise _RefusedError(500, f"answered with an error: {_plain(str(error))}") from None
+    if not responses:
+        return (Output(name="responses", datatype="INT64", shape=(1,), data=(0,)),)
+    count = Output(name="responses", datatype="INT64", shape=(1,), data=(len(responses),))
+    return (count, *(each for index, tensors in enumerate(responses) for each in _named(tensors, f"[{index}]")))
+
+
+async def _require_no_cache(session: aiohttp.ClientSession, url: str) -> None:
+    """With a cache every request is a hit or a miss; without one there are none of either."""
+    content, _ = await _exchange(session, "GET", f"{url}/stats")
+    counted = [each["inference_stats"] for each in json.loads(content)["model_stats"]]
+    if any(each["cache_hit"]["count"] or each["cache_miss"]["count"] for each in counted):
+        raise _RefusedError(0, _CACHED)
+
+
+async def _exchange(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[bytes, str | None]:
+    # Of the time that one answer may take, the caller thinks.
+    limit = aiohttp.ClientTimeout(total=None)
+    request = session.request(method, url, data=body, headers=headers, timeout=limit, allow_redirects=False)
+    async with request as response:
+        content = await read_bounded(response, _LARGEST_BYTES)
+        if response.status != 200:
+            raise _RefusedError(response.status, f"answered {response.status}: {_error(content)}")
+        return content, response.headers.get(wire.HEADER_LENGTH)
+
+
 def _outputs(content: bytes, header: int) -> tuple[Output, ...]:
-    offset, outputs = header, []
-    for described in json.loads(content[:header])["outputs"]:
-        size = described["parameters"]["binary_data_size"]
-        data = tensors.decode(described["datatype"], content[offset : offset + size])
-        name, shape = _plain(str(described["name"])), tuple(int(length) for length in described["shape"])
-        outputs.append(Output(name=name, datatype=described["datatype"], shape=shape, data=data))
-        offset += size
-    return tuple(outputs)
+    return tuple(_named(wire.infer_answer(content, header)))
+
+
+def _named(tensors: Iterable[Tensor], suffix: str = "") -> Iterable[Output]:
+    for tensor in tensors:
+        name = _plain(tensor.name) + suffix
+        yield Output(name=name, datatype=tensor.datatype, shape=tensor.shape, data=tensor.data)
 
 
 def _error(content: bytes) -> str:
+    text = content.removeprefix(wire.STREAM.encode())
     try:
-        return _plain(str(json.loads(content)["error"]))
+        return _plain(str(json.loads(text)["error"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         return content[:_LONGEST].decode(errors="replace").strip() or "no reason given"
 

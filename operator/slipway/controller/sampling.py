@@ -223,13 +223,13 @@ class Sampling:
         for index, request in enumerate(exam.requests):
             name = f"requests[{index}]"
             try:
-                encoded = inference_client.encode_request(request)
+                asked = inference_client.parse_request(request)
             except ValueError as error:
                 return Trials(trouble=f"{name}.{error}")
             of = (candidates[index % len(candidates)], *(stables[(index + i) % len(stables)] for i in (0, 1)))
             try:
                 async with _turn(self._pods, namespace):
-                    answers = await self._answers(wanted, of, encoded, deadline)
+                    answers = await self._answers(wanted, of, asked, deadline)
                 trial = Trial(request=name, candidate=answers[0], stable=answers[1], again=answers[2])
                 async with _turn(self._reading_slots, namespace):
                     trials.append(await asyncio.to_thread(compared, trial, exam.tolerance))
@@ -238,7 +238,7 @@ class Sampling:
         return Trials(trials=tuple(trials))
 
     async def _answers(
-        self, wanted: Look, targets: Sequence[Target], request: tuple[bytes, dict[str, str]], deadline: float
+        self, wanted: Look, targets: Sequence[Target], request: inference_client.Request, deadline: float
     ) -> list[Answer]:
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0:

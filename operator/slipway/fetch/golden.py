@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from slipway.fetch.verdict import invalid
-from slipway.guard.golden import GoldenError, GoldenRequest, read
+from slipway.guard.golden import GoldenError, GoldenRequest, check_askable, read
+from slipway.guard.model_config import ModelConfig
 from slipway.guard.tensors import Tensor as GoldenTensor
+from slipway.guard.wire import CannotAskError
 from slipway.triton.config import Declared, Tensor
 
 LIMIT_BYTES: Final = 16 * 1024 * 1024
@@ -18,13 +20,25 @@ MOST_VALUES: Final = 2_000_000
 """Of one. Parsed, 16 MiB of two-byte elements took 900 MiB; this many take 330."""
 
 
-def check(path: str, content: bytes, model: Declared, optional_inputs: frozenset[str]) -> None:
-    """BundleInvalid with file and field unless `content` is a request that fits what the model declares."""
+def check(path: str, content: bytes, model: Declared, optional_inputs: frozenset[str], way: ModelConfig) -> None:
+    """BundleInvalid with file and field unless `content` is a request, or a sequence of them, that fits what the model
+    declares and the way in which it is asked."""
     request = _read(path, content)
+    for step in request.steps:
+        _check_tensors(step, model, optional_inputs)
+    try:
+        check_askable(request, way)
+    except CannotAskError as error:
+        raise invalid(f"{path}: {error}") from None
+
+
+def _check_tensors(request: GoldenRequest, model: Declared, optional_inputs: frozenset[str]) -> None:
+    path, responses = request.name, (request.outputs, *request.more)
+    fields = [f"responses[{index}].outputs" for index in range(len(responses))] if request.more else ["outputs"]
     max_batch = model["maxBatchSize"] or None
     for field, tensors, declared in (
         ("inputs", request.inputs, model["inputs"]),
-        ("outputs", request.outputs, model["outputs"]),
+        *((field, outputs, model["outputs"]) for field, outputs in zip(fields, responses, strict=True)),
     ):
         known = {tensor[0]: tensor for tensor in declared}
         for index, tensor in enumerate(tensors):

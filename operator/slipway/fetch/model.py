@@ -5,9 +5,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from google.protobuf import json_format
+
 from slipway.fetch import golden, layout, references
 from slipway.fetch.verdict import FetchError, Reason, invalid
-from slipway.guard import document
+from slipway.guard import document, model_config
+from slipway.guard.golden import check_model
+from slipway.guard.model_config import ModelConfig as Way
+from slipway.guard.wire import CannotAskError
 from slipway.triton import config
 from slipway.triton.config import Declared
 from slipway.triton.model_config_pb2 import ModelConfig
@@ -27,6 +32,8 @@ class Configured:
     config: ModelConfig
     declared: Declared
     optional_inputs: frozenset[str]
+    way: Way
+    """How it is asked."""
 
     @property
     def text(self) -> str:
@@ -50,7 +57,18 @@ def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> C
     merged = _merged(parsed, overlay) if overlay else parsed
     merged.name = name
     optional = frozenset(tensor.name for tensor in merged.input if tensor.optional)
-    return Configured(config=merged, declared=config.declared(merged), optional_inputs=optional)
+    way = _way(merged)
+    return Configured(config=merged, declared=config.declared(merged), optional_inputs=optional, way=way)
+
+
+def _way(merged: ModelConfig) -> Way:
+    """As the server will tell it. BundleInvalid for a model that no request could be asked of."""
+    way = model_config.read(json_format.MessageToDict(merged, preserving_proto_field_name=True))
+    try:
+        check_model(way)
+    except CannotAskError as error:
+        raise invalid(f"{layout.CONFIG}: {error}; correct it and upload the bundle again") from None
+    return way
 
 
 def _code(parsed: ModelConfig) -> str | None:
@@ -93,7 +111,7 @@ def _merged(parsed: ModelConfig, overlay: Mapping[str, Any]) -> ModelConfig:
 def check_golden(files: Mapping[str, bytes], model: Configured) -> None:
     """Every golden request of the bundle can be asked of the model."""
     for path, content in sorted(files.items()):
-        golden.check(path, content, model.declared, model.optional_inputs)
+        golden.check(path, content, model.declared, model.optional_inputs, model.way)
 
 
 def check_references(paths: Collection[str], model: Configured) -> None:

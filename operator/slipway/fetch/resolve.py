@@ -106,7 +106,10 @@ def asks(requests: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
     room = verdict.LIMIT_BYTES
     for path in sorted(requests):
         # NaN is no JSON, and the protocol writes it as text.
-        asked = {"inputs": document.read(requests[path], not_a_number=str)["inputs"]}
+        found = document.read(requests[path], not_a_number=str)
+        # Of a sequence its first request, which is one by itself: what follows has no answer without it.
+        first = found[0] if isinstance(found, list) else found
+        asked = {name: first[name] for name in ("inputs", "parameters") if name in first}
         room -= len(json.dumps(asked))
         if room < 0:
             return

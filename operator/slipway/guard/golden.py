@@ -1,26 +1,29 @@
 """Golden requests: what to ask the model, and what it must answer.
 
 From the spec (`golden.json` of the configuration) or else the bundle's `golden/*.json`, in the V2 protocol's JSON. A
-model with neither is asked for its own declared shapes.
+file may hold a list: requests of one sequence, in their order. A model with neither is asked for its declared shapes.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from . import document as documents
-from . import tensors
+from . import tensors, wire
+from .model_config import ModelConfig
 from .tensors import Tensor, Tolerance
 from .verdict import BUNDLE_INVALID, SPEC_INVALID, Verdict
 
-_FIELDS = frozenset({"inputs", "outputs", "tolerance"})
+_FIELDS = frozenset({"inputs", "outputs", "parameters", "responses", "tolerance"})
 _TENSOR_FIELDS = frozenset({"name", "datatype", "shape", "data"})
 # No more than fits the stack of any Python that reads it.
 _DEEPEST = 64
+# What belongs to the way in which a request is asked, and is not the author's to say.
+_OUR_PARAMETERS = frozenset({"sequence_id", "sequence_start", "sequence_end", "binary_data_output"})
 _NOT_NUMBERS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -44,6 +47,22 @@ class GoldenRequest:
     fault: str = BUNDLE_INVALID
     exact: bool = True
     """False: only names, types and shapes are known of the answer, not its values."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Of the request, for the model and its scheduler."""
+    more: tuple[tuple[Tensor, ...], ...] = ()
+    """What a decoupled model responds after `outputs`."""
+    then: tuple[GoldenRequest, ...] = ()
+    """What is asked after it in the same sequence."""
+
+    @property
+    def steps(self) -> tuple[GoldenRequest, ...]:
+        """All requests of its sequence."""
+        return (self, *self.then)
+
+    def of_version(self, version: str) -> GoldenRequest:
+        """The same, called by the version that is asked."""
+        named = tuple(replace(step, name=f"version {version}: {step.name}") for step in self.then)
+        return replace(self, name=f"version {version}: {self.name}", then=named)
 
 
 def load(root: Path, config: Path) -> list[GoldenRequest]:
@@ -55,13 +74,28 @@ def load(root: Path, config: Path) -> list[GoldenRequest]:
 
 
 def read(content: bytes, name: str) -> GoldenRequest:
-    """One request from a bundle's file; GoldenError says what cannot be read. The fetcher reads by this too."""
+    """What a bundle's file holds: a request, or a list of those of one sequence; GoldenError says what cannot be read.
+    The fetcher reads by this too."""
     try:
-        return parse(documents.read(content), name)
+        return _sequence(documents.read(content), name)
     except (GoldenError, documents.NotText) as error:
         raise GoldenError(str(error)) from None
     except (ValueError, RecursionError) as error:
         raise GoldenError(f"not JSON: {error}") from None
+
+
+def _sequence(document: Any, name: str) -> GoldenRequest:
+    if not isinstance(document, list):
+        return parse(document, name)
+    if not document:
+        raise GoldenError("expected an object with inputs and outputs, or a list of them, found []")
+    steps = []
+    for index, each in enumerate(document):
+        try:
+            steps.append(parse(each, f"{name}[{index}]"))
+        except GoldenError as error:
+            raise GoldenError(f"[{index}]: {error}") from None
+    return replace(steps[0], then=tuple(steps[1:]))
 
 
 def parse(document: Any, name: str, fault: str = BUNDLE_INVALID) -> GoldenRequest:
@@ -69,42 +103,135 @@ def parse(document: Any, name: str, fault: str = BUNDLE_INVALID) -> GoldenReques
     if not isinstance(document, dict):
         raise GoldenError("expected an object with inputs and outputs")
     _known(document, _FIELDS, "")
+    inputs, responses = parse_tensors(document, "inputs"), _responses(document)
     return GoldenRequest(
         name=name,
-        inputs=parse_tensors(document, "inputs"),
-        outputs=parse_tensors(document, "outputs"),
+        inputs=inputs,
+        outputs=responses[0],
         tolerance=_tolerance(document.get("tolerance")),
         fault=fault,
+        parameters=parse_parameters(document),
+        more=responses[1:],
     )
 
 
-def of_declared_shapes(metadata: Mapping[str, Any]) -> GoldenRequest:
+def parse_parameters(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request's parameters; GoldenError names one that cannot be sent."""
+    found = document.get("parameters", {})
+    if not isinstance(found, dict):
+        raise GoldenError(f"parameters: expected an object, found {_shown(found)}")
+    for name, value in found.items():
+        if name in _OUR_PARAMETERS:
+            raise GoldenError(f"parameters.{name}: each request has its own from who asks; take it out")
+        if not _is_parameter(value):
+            raise GoldenError(f"parameters.{name}: expected a text, a number or a boolean, found {_shown(value)}")
+    return found
+
+
+def check_model(config: ModelConfig) -> None:
+    """CannotAskError where no request can be asked of such a model."""
+    if config.sequences and config.decoupled:
+        raise wire.CannotAskError(
+            "model_transaction_policy.decoupled: with sequence_batching such a model is only asked over gRPC streams, "
+            "which Slipway does not do; leave decoupled out, or set sequence_batching.iterative_sequence"
+        )
+    if config.decoupled:
+        wire.check_streamed(config)
+
+
+def check_askable(request: GoldenRequest, config: ModelConfig) -> None:
+    """CannotAskError where the model is not asked in such a way."""
+    check_model(config)
+    if request.then and not config.sequences:
+        raise wire.CannotAskError("a list of requests is one sequence, and config.pbtxt has no sequence_batching")
+    for step in request.steps:
+        if step.more and not config.decoupled:
+            raise wire.CannotAskError("responses: only a decoupled model has several; give one, in outputs")
+        if config.decoupled:
+            wire.generate_request(step.inputs, step.parameters, config)
+
+
+def of_declared_shapes(metadata: Mapping[str, Any], config: ModelConfig) -> GoldenRequest:
     """Zeros of the shapes that the model declares, what may vary at 1; any values will do as an answer."""
     inputs = []
     for declared in metadata["inputs"]:
         shape = tuple(1 if int(size) < 0 else int(size) for size in declared["shape"])
         zero: Any = b"" if declared["datatype"] == "BYTES" else False if declared["datatype"] == "BOOL" else 0
         inputs.append(Tensor(declared["name"], declared["datatype"], shape, (zero,) * tensors.elements(shape)))
-    outputs = [
-        Tensor(declared["name"], declared["datatype"], tuple(int(size) for size in declared["shape"]), ())
-        for declared in metadata["outputs"]
-    ]
+    outputs = []
+    for declared in metadata["outputs"]:
+        # One row is asked for, so one comes back. Any other free size may be 0: a detector finds nothing in zeros.
+        sizes = [int(size) for size in declared["shape"]]
+        shape = (1, *sizes[1:]) if config.batched else tuple(sizes)
+        outputs.append(Tensor(declared["name"], declared["datatype"], shape, ()))
     return GoldenRequest("its declared shapes", tuple(inputs), tuple(outputs), exact=False)
 
 
 def wrong(request: GoldenRequest, answer: Sequence[Tensor]) -> str | None:
     """What is wrong with the answer, in one sentence with the request's name, or None."""
+    found = _difference(request.outputs, answer, request.tolerance)
+    return None if found is None else f"{request.name}: {found}"
+
+
+def wrong_responses(request: GoldenRequest, answers: Sequence[Sequence[Tensor]]) -> str | None:
+    """The same of a decoupled model's responses, which come in their order and without their shapes."""
+    if not request.exact:
+        return None
+    expected = (request.outputs, *request.more)
+    if len(answers) != len(expected):
+        return f"{request.name}: expected {_counted(len(expected))}, got {len(answers)}"
+    for index, (outputs, answer) in enumerate(zip(expected, answers)):
+        found = _difference(outputs, _in_shape(outputs, answer), request.tolerance)
+        if found is not None:
+            return f"{request.name}: {f'response {index}: ' if request.more else ''}{found}"
+    return None
+
+
+def _difference(outputs: Sequence[Tensor], answer: Sequence[Tensor], tolerance: Tolerance | None) -> str | None:
     by_name = {tensor.name: tensor for tensor in answer}
-    for expected in request.outputs:
+    for expected in outputs:
         got = by_name.get(expected.name)
         if got is None:
-            return f"{request.name}: {expected.name}: expected an output of that name, got {sorted(by_name)}"
-        found = tensors.difference(expected, got, request.tolerance)
-        if found is None and not request.exact and not got.data:
-            found = f"{expected.name}: expected elements, got an empty tensor of shape {list(got.shape)}"
+            return f"{expected.name}: expected an output of that name, got {sorted(by_name)}"
+        found = tensors.difference(expected, got, tolerance)
         if found is not None:
-            return f"{request.name}: {found}"
+            return found
     return None
+
+
+def _in_shape(outputs: Sequence[Tensor], answer: Sequence[Tensor]) -> list[Tensor]:
+    shapes = {tensor.name: tensor.shape for tensor in outputs}
+    return [
+        replace(each, shape=shapes[each.name])
+        if each.name in shapes and len(each.data) == tensors.elements(shapes[each.name])
+        else each
+        for each in answer
+    ]
+
+
+def _counted(responses: int) -> str:
+    return f"{responses} response{'' if responses == 1 else 's'}"
+
+
+def _responses(document: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], ...]:
+    if "responses" not in document:
+        return (parse_tensors(document, "outputs"),)
+    if "outputs" in document:
+        raise GoldenError("responses: stand for outputs; take one of them out")
+    listed = document["responses"]
+    if not isinstance(listed, list) or not listed:
+        raise GoldenError(f"responses: expected a list of objects with outputs, found {_shown(listed)}")
+    found = []
+    for index, response in enumerate(listed):
+        at = f"responses[{index}]"
+        if not isinstance(response, dict):
+            raise GoldenError(f"{at}: expected an object with outputs, found {_shown(response)}")
+        _known(response, frozenset({"outputs"}), at)
+        try:
+            found.append(parse_tensors(response, "outputs"))
+        except GoldenError as error:
+            raise GoldenError(f"{at}.{error}") from None
+    return tuple(found)
 
 
 def _of_spec(file: Path) -> list[GoldenRequest]:
@@ -212,9 +339,9 @@ def _limit(value: Any, field: str) -> float:
 
 
 def _known(found: Mapping[str, Any], fields: frozenset[str], at: str) -> None:
-    for field in found:
-        if field not in fields:
-            raise GoldenError(f"{at}{'.' if at else ''}{field}: no such field; known are {', '.join(sorted(fields))}")
+    for name in found:
+        if name not in fields:
+            raise GoldenError(f"{at}{'.' if at else ''}{name}: no such field; known are {', '.join(sorted(fields))}")
 
 
 def _flat(data: Any, deepest: int = _DEEPEST) -> list[Any]:
@@ -225,6 +352,12 @@ def _flat(data: Any, deepest: int = _DEEPEST) -> list[Any]:
     if not deepest:
         raise GoldenError(f"data: nested deeper than {_DEEPEST} lists, which is more than tensors have dimensions")
     return [value for item in data for value in _flat(item, deepest - 1)]
+
+
+def _is_parameter(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 
 def _is_int(value: Any) -> bool:

@@ -74,6 +74,7 @@ class Guard:
         self._stopped = threading.Event()
         self._found: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
         self._verified = False
+        self._prober: Prober | None = None
 
     def run(self) -> int:
         """Start the server and stay until it has ended. Raises the verdict, once nobody of the server is left."""
@@ -134,7 +135,9 @@ class Guard:
     def _prove(self, deadline: float, requests: list[GoldenRequest]) -> None:
         """The prober's thread."""
         host = "::1" if self._told.ipv6 else "127.0.0.1"
-        prober = Prober(Client(self._told.http_port, self._told.model, host), requests, self._stopped)
+        again = self._told.interval_seconds > 0
+        client = Client(self._told.http_port, self._told.model, host)
+        prober = self._prober = Prober(client, requests, self._stopped, asked_again=again)
         try:
             shown = prober.verify(deadline)
             self._verified = True
@@ -142,13 +145,20 @@ class Guard:
             log.info("verified: %s", shown)
             _write_whole(self._told.verified, shown + "\n")
             self._answering.verified()
-            if self._told.interval_seconds > 0:
+            if again:
                 prober.watch(self._told.interval_seconds, self._told.request_timeout_seconds)
         except Stopped:
             return
         except Verdict as verdict:
-            self._found.put(verdict)
-            signal.pthread_kill(self._main_thread, signal.SIGUSR1)
+            self._find(verdict)
+        # The boundary of the thread: a fault of ours is no wrong answer, and must not leave a model that nobody asks.
+        except Exception as error:
+            log.exception("the guard itself has failed")
+            self._find(Verdict(verdicts.CRASH_LOOP, f"the guard itself failed: {error!r}; its log has the trace"))
+
+    def _find(self, verdict: Verdict) -> None:
+        self._found.put(verdict)
+        signal.pthread_kill(self._main_thread, signal.SIGUSR1)
 
     def _ended(self, code: int) -> Verdict:
         """Why a server that nobody asked to stop has ended."""
@@ -172,9 +182,11 @@ class Guard:
 
     def _late(self) -> Verdict:
         seconds = self._told.startup_timeout_seconds
+        trouble = self._prober.trouble if self._prober else ""
         return Verdict(
             verdicts.DEADLINE_EXCEEDED,
             f"the model had not answered rightly {seconds:g} s after its start (server.startupTimeout); "
+            f"{f'{trouble}; ' if trouble else ''}"
             f"the server's last words: {self._output.last_words()}",
         )
 

@@ -1,5 +1,8 @@
 """Asks the model its golden requests: until it has answered rightly once, and then every interval.
 
+Every version that is served is asked, in the way that its configuration says: by sequence, or as a stream. What cannot
+be asked so is the request's fault, or the configuration's, and never a wrong answer of the model.
+
 Wrong answers and dead backends are verdicts. Slowness never is: an answer that comes late, a full queue or a connection
 that cannot be had are logged and asked again; a server that is gone is for others to see (`main`, the liveness probe).
 """
@@ -10,12 +13,14 @@ import http.client
 import logging
 import threading
 import time
-from typing import Sequence
+from dataclasses import dataclass
+from typing import Callable, Iterator, Sequence, TypeVar
 
-from . import golden
+from . import golden, model_config, wire
 from .golden import GoldenRequest
+from .model_config import ModelConfig
 from .protocol import Client, Refused, TooSlow, Unreachable
-from .verdict import BACKEND_DEAD, LOAD_FAILED, WRONG_ANSWER, Verdict
+from .verdict import BACKEND_DEAD, BUNDLE_INVALID, LOAD_FAILED, SPEC_INVALID, WRONG_ANSWER, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +30,43 @@ _AGAIN_SECONDS = 1.0
 _FAILURES = 3
 # How long the model may take to be ready once the server listens: it is at once, when its name is right.
 _READY_SECONDS = 5.0
+# The server counts an answer a moment after it was sent.
+_COUNTED_SECONDS = 2.0
+# What a server without the endpoint answers, or one that does not let a model be asked there.
+_NO_SUCH_WAY = frozenset(
+    {http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED, http.client.NOT_IMPLEMENTED, http.client.FORBIDDEN}
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A golden request, and the version that is asked: empty where there is only one."""
+
+    version: str
+    request: GoldenRequest
 
 
 class Prober:
     """One model's questions."""
 
-    def __init__(self, client: Client, requests: Sequence[GoldenRequest], stopped: threading.Event) -> None:
+    def __init__(
+        self,
+        client: Client,
+        requests: Sequence[GoldenRequest],
+        stopped: threading.Event,
+        *,
+        asked_again: bool = False,
+    ) -> None:
         self._client = client
         self._requests = list(requests)
         self._stopped = stopped
+        self._asked_again = asked_again
+        self._config = ModelConfig()
+        self._questions: list[_Question] = []
+        self.trouble = ""
+        """Why the last question is not answered yet."""
 
     def verify(self, deadline: float) -> str:
         """Ask until every request has been answered rightly, or raise the verdict; what has been shown, in words.
@@ -41,15 +74,21 @@ class Prober:
         `deadline` is of `time.monotonic`; that it has passed is for the caller to notice.
         """
         self._until_listening(deadline)
+        self._config = self._told("the model's configuration", self._client.config, deadline)
         declared_only = not self._requests
+        metadata = self._told("the model's metadata", self._client.metadata, deadline)
         if declared_only:
-            self._requests = [self._declared(deadline)]
-        for request in self._requests:
-            self._answered_once(request, deadline)
+            self._requests = [golden.of_declared_shapes(metadata, self._config)]
+        versions = [str(version) for version in metadata.get("versions", ())]
+        self._questions = list(_questions(self._requests, versions))
+        for question in self._questions:
+            self._answered_once(question, deadline)
+        self._not_out_of_a_cache(deadline)
         count = len(self._requests)
+        by = f" by each of the versions {', '.join(versions)}" if len(versions) > 1 else ""
         if declared_only:
-            return "no golden requests; the model answers its declared shapes"
-        return f"{count} golden request{'s' if count > 1 else ''} answered rightly"
+            return f"no golden requests; the model answers its declared shapes{by}"
+        return f"{count} golden request{'s' if count > 1 else ''} answered rightly{by}"
 
     def watch(self, interval_seconds: float, timeout_seconds: float) -> None:
         """Ask again every interval, until stopped or until a verdict is due."""
@@ -71,50 +110,100 @@ class Prober:
                 raise Verdict(LOAD_FAILED, f"the server runs, and does not have the model {self._client.model!r} ready")
             self._pause()
 
-    def _declared(self, deadline: float) -> GoldenRequest:
+    def _told(self, what: str, ask: Callable[[float], _T], deadline: float) -> _T:
         while True:
             try:
-                return golden.of_declared_shapes(self._client.metadata(_remaining(deadline)))
+                return ask(_remaining(deadline))
             except (TooSlow, Unreachable) as error:
-                log.warning("the model's metadata: %s", error)
-                self._pause()
+                self._not_yet(what, str(error))
+            except Refused as error:
+                if not _busy(error):
+                    raise Verdict(LOAD_FAILED, f"{what}: the server answered {error.status}: {error}") from None
+                self._not_yet(what, str(error))
 
-    def _answered_once(self, request: GoldenRequest, deadline: float) -> None:
+    def _answered_once(self, question: _Question, deadline: float) -> None:
+        request = question.request
         while True:
             try:
-                wrong = self._ask(request, _remaining(deadline))
+                golden.check_askable(request, self._config)
+                wrong = self._ask(question, _remaining(deadline))
+            except wire.CannotAskError as error:
+                raise Verdict(request.fault, f"{request.name}: {error}") from None
             except (TooSlow, Unreachable) as error:
-                log.warning("%s: %s; asking again", request.name, error)
-                self._pause()
+                self._not_yet(request.name, str(error))
                 continue
             except Refused as error:
                 if _busy(error):
-                    self._pause()
+                    self._not_yet(request.name, f"the server answered {error.status}: {error}")
                     continue
                 raise _does_not_answer(request, error) from None
+            self.trouble = ""
             if wrong is not None:
                 raise Verdict(WRONG_ANSWER, wrong)
             return
 
     def _failed_round(self, timeout_seconds: float) -> str | None:
         """Ask every request; what failed, or None. A wrong answer is a verdict."""
-        for request in self._requests:
+        for question in self._questions:
+            name = question.request.name
             try:
-                wrong = self._ask(request, timeout_seconds)
+                wrong = self._ask(question, timeout_seconds)
             except (TooSlow, Unreachable) as error:
-                log.warning("%s: %s", request.name, error)
+                log.warning("%s: %s", name, error)
             except Refused as error:
-                log.warning("%s: the server answered %d: %s", request.name, error.status, error)
+                log.warning("%s: the server answered %d: %s", name, error.status, error)
                 if not _busy(error):
-                    return f"{request.name}: the server answered {error.status}: {error}"
+                    return f"{name}: the server answered {error.status}: {error}"
             else:
                 if wrong is not None:
                     raise Verdict(WRONG_ANSWER, f"{wrong}; it answered rightly before")
         return None
 
-    def _ask(self, request: GoldenRequest, timeout_seconds: float) -> str | None:
-        names = [output.name for output in request.outputs]
-        return golden.wrong(request, self._client.infer(request.inputs, names, timeout_seconds))
+    def _ask(self, question: _Question, timeout_seconds: float) -> str | None:
+        request, config = question.request, self._config
+        if config.decoupled:
+            return golden.wrong_responses(
+                request,
+                self._client.generate(
+                    request.inputs, config, timeout_seconds, version=question.version, parameters=request.parameters
+                ),
+            )
+        sequence = model_config.new_sequence(config) if config.sequences else None
+        for index, step in enumerate(request.steps):
+            place = {} if sequence is None else model_config.step_parameters(sequence, index, len(request.steps))
+            answer = self._client.infer(
+                step.inputs,
+                [output.name for output in step.outputs],
+                timeout_seconds,
+                version=question.version,
+                parameters={**step.parameters, **place},
+            )
+            wrong = golden.wrong(step, answer)
+            if wrong is not None:
+                return wrong
+        return None
+
+    def _not_out_of_a_cache(self, deadline: float) -> None:
+        """A cache goes on with the answer that it has: a model behind it that turned wrong is not seen."""
+        if not self._config.response_cache:
+            return
+        counted = self._told("the model's statistics", self._client.statistics, deadline)
+        until = time.monotonic() + _COUNTED_SECONDS
+        while counted.answered < len(self._questions) and time.monotonic() < until:
+            self._pause()
+            counted = self._told("the model's statistics", self._client.statistics, deadline)
+        if not counted.cache_hits + counted.cache_misses:
+            return  # Triton takes a model that asks for a cache without having one
+        if self._asked_again:
+            raise Verdict(SPEC_INVALID, _CACHED)
+        distinct = {(question.version, question.request.inputs) for question in self._questions}
+        if counted.cache_hits > len(self._questions) - len(distinct):
+            raise Verdict(SPEC_INVALID, _SHARED_CACHE)
+
+    def _not_yet(self, what: str, why: str) -> None:
+        self.trouble = f"{what}: {why}"
+        log.warning("%s; asking again", self.trouble)
+        self._pause()
 
     def _pause(self) -> None:
         if self._stopped.wait(_POLL_SECONDS):
@@ -125,6 +214,25 @@ class Stopped(Exception):
     """Nobody wants to know any more."""
 
 
+_CACHED = (
+    "server.args: --cache-config: config.pbtxt has response_cache, so golden requests would be answered from the "
+    "cache, and a model that turns wrong, or dies, would not be seen; take out one of the two, or ask at the start "
+    "only, with model.verification.interval: 0s"
+)
+_SHARED_CACHE = (
+    "server.args: --cache-config: golden requests were answered from a cache that other servers fill, and not by this "
+    "model; use the local cache, or take out response_cache in config.pbtxt"
+)
+
+
+def _questions(requests: Sequence[GoldenRequest], versions: Sequence[str]) -> Iterator[_Question]:
+    if len(versions) < 2:
+        yield from (_Question("", request) for request in requests)
+        return
+    for version in versions:
+        yield from (_Question(version, request.of_version(version)) for request in requests)
+
+
 def _busy(error: Refused) -> bool:
     """A full queue or one that took too long, which is slowness."""
     return error.status == http.client.SERVICE_UNAVAILABLE
@@ -132,8 +240,11 @@ def _busy(error: Refused) -> bool:
 
 def _does_not_answer(request: GoldenRequest, error: Refused) -> Verdict:
     said = f"{request.name}: the server answered {error.status}: {error}"
+    if error.status in _NO_SUCH_WAY:
+        return Verdict(BUNDLE_INVALID, f"{said}; the server does not let it be asked in the way that config.pbtxt says")
     if not request.exact:
-        return Verdict(WRONG_ANSWER, f"{said}; give golden requests with inputs that the model takes")
+        reason = BUNDLE_INVALID if error.status == http.client.BAD_REQUEST else WRONG_ANSWER
+        return Verdict(reason, f"{said}; give golden requests with inputs that the model takes")
     if error.status == http.client.BAD_REQUEST:
         return Verdict(request.fault, f"{said}; the request does not fit the model")
     return Verdict(WRONG_ANSWER, said)

@@ -6,17 +6,19 @@ import contextlib
 import http.client
 import json
 import re
+import time
 from dataclasses import dataclass
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 from urllib.parse import quote
 
-from . import tensors
+from . import model_config, wire
+from .model_config import ModelConfig
 from .tensors import Tensor
 
-_HEADER = "Inference-Header-Content-Length"
 # What comes from the server is as long as the model likes.
 _ANSWER_LIMIT = 256 << 20
 _ERROR_LIMIT = 64 << 10
+_PIECE_BYTES = 1 << 20
 _REQUEST_ID = re.compile(r"^\[request id: [^\]]*\] ")
 
 
@@ -34,6 +36,14 @@ class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Statistics(NamedTuple):
+    """Counts of requests since the server's start."""
+
+    answered: int
+    cache_hits: int
+    cache_misses: int
 
 
 @dataclass(frozen=True)
@@ -58,29 +68,63 @@ class Client:
         found: dict[str, Any] = json.loads(body)
         return found
 
-    def infer(self, inputs: Sequence[Tensor], outputs: Sequence[str], timeout_seconds: float) -> list[Tensor]:
-        """The model's answer."""
-        raws = [tensors.encode(tensor.datatype, tensor.data) for tensor in inputs]
-        header = json.dumps(
-            {
-                "inputs": [
-                    {
-                        "name": tensor.name,
-                        "datatype": tensor.datatype,
-                        "shape": tensor.shape,
-                        "parameters": {"binary_data_size": len(raw)},
-                    }
-                    for tensor, raw in zip(inputs, raws)
-                ],
-                "outputs": [{"name": name, "parameters": {"binary_data": True}} for name in outputs],
-            }
-        ).encode()
-        headers = {"Content-Type": "application/octet-stream", _HEADER: str(len(header))}
-        body, head = self._call("POST", f"{self._path()}/infer", timeout_seconds, header + b"".join(raws), headers)
-        return _answer(body, len(body) if head is None else int(head))
+    def config(self, timeout_seconds: float) -> ModelConfig:
+        """How the model is asked."""
+        body, _ = self._call("GET", f"{self._path()}/config", timeout_seconds)
+        try:
+            return model_config.read(json.loads(body))
+        except ValueError as error:
+            raise Refused(http.client.OK, f"its configuration: {error}") from None
 
-    def _path(self) -> str:
-        return f"/v2/models/{quote(self.model, safe='')}"
+    def statistics(self, timeout_seconds: float) -> Statistics:
+        """What the server has counted of the model, all versions together."""
+        body, _ = self._call("GET", f"{self._path()}/stats", timeout_seconds)
+        try:
+            counted = [each["inference_stats"] for each in json.loads(body)["model_stats"]]
+            names = ("success", "cache_hit", "cache_miss")
+            return Statistics(*(sum(int(each[name]["count"]) for each in counted) for name in names))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Refused(http.client.OK, f"its statistics cannot be read: {error!r}") from None
+
+    def infer(
+        self,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[str],
+        timeout_seconds: float,
+        *,
+        version: str = "",
+        parameters: Mapping[str, Any] | None = None,
+    ) -> list[Tensor]:
+        """The model's answer, of its newest version unless one is named."""
+        asked, headers = wire.infer_request(inputs, parameters or {}, outputs)
+        body, head = self._call("POST", f"{self._path(version)}/infer", timeout_seconds, asked, headers)
+        try:
+            return wire.infer_answer(body, len(body) if head is None else int(head))
+        except ValueError as error:
+            raise Refused(http.client.OK, f"the answer cannot be read: {error}") from None
+
+    def generate(
+        self,
+        inputs: Sequence[Tensor],
+        config: ModelConfig,
+        timeout_seconds: float,
+        *,
+        version: str = "",
+        parameters: Mapping[str, Any] | None = None,
+    ) -> list[list[Tensor]]:
+        """All responses of a decoupled model; CannotAskError where its endpoint cannot hold the request."""
+        asked, headers = wire.generate_request(inputs, parameters or {}, config)
+        body, _ = self._call("POST", f"{self._path(version)}/generate_stream", timeout_seconds, asked, headers)
+        try:
+            return wire.generate_answers(body, config)
+        except wire.ResponseError as error:
+            raise Refused(http.client.INTERNAL_SERVER_ERROR, str(error)) from None
+        except ValueError as error:
+            raise Refused(http.client.OK, f"the answer cannot be read: {error}") from None
+
+    def _path(self, version: str = "") -> str:
+        path = f"/v2/models/{quote(self.model, safe='')}"
+        return f"{path}/versions/{quote(version, safe='')}" if version else path
 
     def _works(self, path: str, timeout_seconds: float) -> bool:
         try:
@@ -96,11 +140,9 @@ class Client:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
             if response.status != http.client.OK:
-                raise Refused(response.status, _error(response.read(_ERROR_LIMIT)))
-            content = response.read(_ANSWER_LIMIT + 1)
-            if len(content) > _ANSWER_LIMIT:
-                raise Refused(response.status, f"the answer is larger than {_ANSWER_LIMIT >> 20} MiB")
-            return content, response.getheader(_HEADER)
+                raise _refused(response.status, response.read(_ERROR_LIMIT))
+            content = _read(response, timeout_seconds, time.monotonic() + timeout_seconds)
+            return content, response.getheader(wire.HEADER_LENGTH)
 
     @contextlib.contextmanager
     def _connection(self, timeout_seconds: float) -> Iterator[http.client.HTTPConnection]:
@@ -117,23 +159,28 @@ class Client:
             connection.close()
 
 
-def _answer(body: bytes, header_length: int) -> list[Tensor]:
-    at = header_length
-    found = []
-    for output in json.loads(body[:header_length])["outputs"]:
-        size = output.get("parameters", {}).get("binary_data_size", 0)
-        try:
-            data = tensors.decode(output["datatype"], body[at : at + size])
-        except ValueError as error:
-            raise Refused(http.client.OK, f"output {output['name']}: {error}") from None
-        found.append(Tensor(output["name"], output["datatype"], tuple(output["shape"]), data))
-        at += size
-    return found
+def _read(response: http.client.HTTPResponse, timeout_seconds: float, deadline: float) -> bytes:
+    """The whole answer. A stream may bring a little again and again, and never end."""
+    content = bytearray()
+    while piece := response.read1(_PIECE_BYTES):
+        content += piece
+        if len(content) > _ANSWER_LIMIT:
+            raise Refused(response.status, f"the answer is larger than {_ANSWER_LIMIT >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise TooSlow(f"no whole answer within {timeout_seconds:g} s")
+    return bytes(content)
 
 
-def _error(content: bytes) -> str:
+def _refused(status: int, content: bytes) -> Refused:
     text = content.decode("utf-8", "replace")
+    if text.startswith(wire.STREAM):
+        # A model's own error, which a stream tells with 400.
+        return Refused(http.client.INTERNAL_SERVER_ERROR, _error(text[len(wire.STREAM) :]))
+    return Refused(status, _error(text))
+
+
+def _error(text: str) -> str:
     try:
         return _REQUEST_ID.sub("", str(json.loads(text)["error"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return text.strip() or "no reason given"

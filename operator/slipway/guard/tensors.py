@@ -118,19 +118,37 @@ def difference(expected: Tensor, got: Tensor, tolerance: Tolerance | None) -> st
         limit = _EXACT
     else:
         limit = tolerance or _COARSE.get(expected.datatype, DEFAULT_TOLERANCE)
-    for index, (right, found) in enumerate(zip(expected.data, got.data)):
-        if found == right or (expected.datatype != "BYTES" and limit.allows(right, found)):
-            continue
-        return _element_differs(expected, index, found, limit)
-    return None
+    wrong = [
+        index for index, (right, found) in enumerate(zip(expected.data, got.data)) if not _same(right, found, limit)
+    ]
+    if not wrong:
+        return None
+    return _element_differs(expected, got, wrong[0], limit) + _how_many(expected, got, wrong)
 
 
-def _element_differs(expected: Tensor, index: int, found: Any, limit: Tolerance) -> str:
+def _same(right: Any, found: Any, limit: Tolerance) -> bool:
+    return bool(found == right) or (not isinstance(right, bytes) and limit.allows(right, found))
+
+
+def _element_differs(expected: Tensor, got: Tensor, index: int, limit: Tolerance) -> str:
     place = ", ".join(str(i) for i in position(index, expected.shape))
-    text = f"{expected.name}[{place}] (element {index}): expected {_shown(expected.data[index])}, got {_shown(found)}"
+    right, found = expected.data[index], got.data[index]
+    text = f"{expected.name}[{place}] (element {index}): expected {_shown(right)}, got {_shown(found)}"
     if limit == _EXACT:
         return text
     return f"{text}; tolerance {limit.absolute:g} + {limit.relative:g} x |expected|"
+
+
+def _how_many(expected: Tensor, got: Tensor, wrong: Sequence[int]) -> str:
+    """Whether one element is wrong, or the model: nothing where there is only one."""
+    if len(expected.data) < 2:
+        return ""
+    count = f"; {len(wrong)} of {len(expected.data)} elements"
+    if expected.datatype in {"BYTES", "BOOL"}:
+        return f"{count} differ"
+    apart = [abs(got.data[index] - expected.data[index]) for index in wrong]
+    finite = [each for each in apart if math.isfinite(each)]
+    return f"{count} are too far{f', by {max(finite):.3g} at most' if len(finite) == len(apart) else ''}"
 
 
 def position(index: int, shape: Sequence[int]) -> list[int]:

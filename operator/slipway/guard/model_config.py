@@ -1,0 +1,85 @@
+"""How a model is asked, as the server's own configuration of it says: by sequence, as a stream, past a cache.
+
+Read from the server and not from a file, since the server is what will be asked.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Tuple
+
+Shape = Tuple[int, ...]
+
+# Fits every type that config.pbtxt may give a correlation ID.
+_LARGEST_ID = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What of a configuration matters to those who ask."""
+
+    batched: bool = False
+    sequences: bool = False
+    """Every request belongs to a sequence, and names it."""
+    text_ids: bool = False
+    """Sequences are named by text."""
+    decoupled: bool = False
+    """A request has any number of responses."""
+    response_cache: bool = False
+    """Answers may come from the server's cache, where it has one."""
+    inputs: Mapping[str, Shape] = field(default_factory=dict)
+    """Declared shapes, with the batch; -1 is any size."""
+    datatypes: Mapping[str, str] = field(default_factory=dict)
+    """Of the inputs, as the V2 protocol names them."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Datatypes of the outputs."""
+
+
+def read(document: Mapping[str, Any]) -> ModelConfig:
+    """The configuration as `GET /v2/models/M/config` has it; ValueError for anything else."""
+    try:
+        batched = document.get("max_batch_size", 0) > 0
+        batching = document.get("sequence_batching")
+        return ModelConfig(
+            batched=batched,
+            # The server itself names the sequences of an iterative one.
+            sequences=batching is not None and not batching.get("iterative_sequence", False),
+            text_ids=_text_ids(batching or {}),
+            decoupled=bool(document.get("model_transaction_policy", {}).get("decoupled", False)),
+            response_cache=bool(document.get("response_cache", {}).get("enable", False)),
+            inputs={each["name"]: _shape(each["dims"], batched) for each in document.get("input", ())},
+            datatypes={each["name"]: _datatype(each["data_type"]) for each in document.get("input", ())},
+            outputs={each["name"]: _datatype(each["data_type"]) for each in document.get("output", ())},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"is no model configuration: {type(error).__name__}: {error}") from None
+
+
+def new_sequence(config: ModelConfig) -> str | int:
+    """A correlation ID that nobody else has."""
+    if config.text_ids:
+        return f"slipway-{secrets.token_hex(16)}"
+    return secrets.randbelow(_LARGEST_ID) + 1
+
+
+def step_parameters(sequence: str | int, index: int, steps: int) -> dict[str, Any]:
+    """The parameters of the request at `index` of a sequence of so many."""
+    return {"sequence_id": sequence, "sequence_start": index == 0, "sequence_end": index == steps - 1}
+
+
+def _text_ids(batching: Mapping[str, Any]) -> bool:
+    controls = [control for each in batching.get("control_input", ()) for control in each.get("control", ())]
+    return any(
+        control.get("kind") == "CONTROL_SEQUENCE_CORRID" and control.get("data_type") == "TYPE_STRING"
+        for control in controls
+    )
+
+
+def _shape(dims: Any, batched: bool) -> Shape:
+    return ((-1,) if batched else ()) + tuple(int(size) for size in dims)
+
+
+def _datatype(name: str) -> str:
+    plain = name[len("TYPE_") :]
+    return "BYTES" if plain == "STRING" else plain
