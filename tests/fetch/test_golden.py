@@ -268,3 +268,12 @@ def test_what_does_not_fit_it_is_refused_before_a_server_starts(document: Any, c
     with pytest.raises(FetchError, match=said) as refused:
         check(json.dumps(document).encode(), config)
     assert refused.value.reason is Reason.BUNDLE_INVALID
+
+
+def test_a_comparison_asks_a_sequences_first_request_with_its_parameters() -> None:
+    first = {"inputs": REQUEST["inputs"], "parameters": {"priority": 1}}
+    files = {
+        "golden/a.json": json.dumps([{**REQUEST, **first}, REQUEST]).encode(),
+        "golden/b.json": json.dumps(RESPONSES).encode(),
+    }
+    assert list(resolving.asks(files)) == [first, {"inputs": REQUEST["inputs"]}]

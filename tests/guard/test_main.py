@@ -1,12 +1,15 @@
 """What is said of an image without a server, and of a death when the kernel has killed for memory."""
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from slipway.guard import memory, server, settings
 from slipway.guard.main import Guard
+from slipway.guard.protocol import Client
 from slipway.guard.verdict import Verdict
 
 TOLD = {
@@ -70,3 +73,18 @@ def test_out_of_memory_while_it_serves_names_the_request_as_a_cause(
         "and Triton 2.51.0 limits no body: limit it at the gateway, or use Triton 2.59 or later; where all requests "
         "are of a usual size, raise resources.limits): the words"
     )
+
+
+def test_a_fault_of_the_guard_itself_ends_the_container_and_is_no_wrong_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> bool:
+        raise RuntimeError("our own")
+
+    monkeypatch.setattr(Client, "live", fail)
+    monkeypatch.setattr(signal, "pthread_kill", lambda *_: None)
+    guard = a_guard(tmp_path)
+    guard._prove(time.monotonic() + 5, [])
+    verdict = guard._found.get(timeout=1)
+    assert verdict.reason == "CrashLoop"
+    assert verdict.message == "the guard itself failed: RuntimeError('our own'); its log has the trace"
