@@ -214,7 +214,7 @@ def _within(left: int, source: Source) -> int:
 
 @contextmanager
 def _decompressed(reader: Reader, source: Source) -> Iterator[IO[bytes]]:
-    name = source.shown
+    name = source.file_name
     if name.endswith(".tar.zst"):
         decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
         with decompressor.stream_reader(reader, read_across_frames=True) as raw:  # type: ignore[arg-type]

@@ -54,8 +54,11 @@ def _run(command: Callable[[Settings], None]) -> None:
     except FetchError as error:
         log.error("%s: %s", error.reason, error.message)  # noqa: TRY400  a verdict needs no trace
         _end(error)
-    # The boundary to whatever bundles and stores bring about: without a word of ours nobody knew where to look.
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # The boundary to whatever bundles and stores bring about: without a word of ours nobody knew where to look. A panic
+    # of a store's library is no Exception.
+    except BaseException as error:
         log.exception("The fetcher broke off")
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         message = f"the fetcher broke off ({said}); its log has the place, report it and check the bundle meanwhile"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from slipway.fetch.verdict import FetchError, Reason
 
@@ -74,9 +73,12 @@ class Source:
     @property
     def is_archive(self) -> bool:
         """Whether the address is one file to unpack."""
-        return self.scheme.startswith("http") and urlsplit(self.uri).path.endswith(
-            (".tar", ".tar.gz", ".tgz", ".tar.zst")
-        )
+        return self.scheme.startswith("http") and self.file_name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst"))
+
+    @property
+    def file_name(self) -> str:
+        """What the address ends in, in lower case: what kind of file it is."""
+        return re.split("[?#]", self.uri, maxsplit=1)[0].rpartition("/")[2].lower()
 
 
 @dataclass(frozen=True, kw_only=True)

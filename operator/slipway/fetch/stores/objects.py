@@ -23,7 +23,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from slipway.fetch import layout
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import S3, Source
-from slipway.fetch.stores import Entry
+from slipway.fetch.stores import Entry, address
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
 # The names of docs/contracts.md. Others in the Secret are somebody else's business.
@@ -40,6 +40,7 @@ KEYS: Final = {
         "AZURE_STORAGE_CLIENT_SECRET",
     ),
 }
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL", "AZURE_STORAGE_ENDPOINT")
 _AS_THEY_COME: Final = 0
 """Gathering chunks into larger ones costs a copy into fresh memory, whose pages the kernel has to clear."""
 _STATUS: Final = re.compile(r"status code: (\d{3})")
@@ -182,7 +183,10 @@ def _first(text: str) -> str:
 
 def open_store(source: Source, credentials: Path, policy: Policy, kind: type[ObjectStore] = ObjectStore) -> ObjectStore:
     """The store of an s3://, gs:// or az:// address."""
+    address.check_prefix(source)
     keys = read_keys(source.scheme, credentials)
+    _check_endpoint(source, keys)
+    address.check_keys(keys)
     prefix = source.path or None
     opener: Callable[..., S3Store | GCSStore | AzureStore]
     config: Any
@@ -209,6 +213,17 @@ def open_store(source: Source, credentials: Path, policy: Policy, kind: type[Obj
         )
         raise FetchError(Reason.SOURCE_DENIED, message) from None
     return kind(store, source.uri.rstrip("/"))
+
+
+def _check_endpoint(source: Source, keys: Mapping[str, str]) -> None:
+    s3 = source.s3 or S3()
+    if source.scheme == "s3" and s3.endpoint:
+        in_host = s3.force_path_style is False
+        address.check_endpoint(s3.endpoint, "source.s3.endpoint", Reason.SPEC_INVALID, bucket_in_host=in_host)
+    elif name := next((name for name in _ENDPOINTS if keys.get(name)), None):
+        in_host = source.scheme == "s3" and s3.force_path_style is False
+        where = f"{name} in the Secret of source.secretName"
+        address.check_endpoint(keys[name], where, Reason.SOURCE_DENIED, bucket_in_host=in_host)
 
 
 def read_keys(scheme: str, credentials: Path) -> dict[str, str]:

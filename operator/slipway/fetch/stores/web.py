@@ -16,6 +16,7 @@ from slipway.fetch.pace import Pace
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Source
 from slipway.fetch.stores import Entry
+from slipway.fetch.stores.address import check_keys
 from slipway.fetch.stores.objects import changed, of_status
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
@@ -176,6 +177,7 @@ def _total(response: httpx.Response) -> str | None:
 def client(source: Source, credentials: Path | None, policy: Policy) -> httpx.Client:
     """The client for an https:// or http:// address, logged in with what is given; httpx drops that when it is sent to
     another host."""
+    _check_address(source)
     auth, headers = _login(credentials) if credentials else (None, {})
     return httpx.Client(
         auth=auth,
@@ -185,6 +187,15 @@ def client(source: Source, credentials: Path | None, policy: Policy) -> httpx.Cl
         timeout=httpx.Timeout(policy.read_seconds, connect=min(10.0, policy.read_seconds), pool=None),
         limits=httpx.Limits(max_connections=policy.streams * 2),
     )
+
+
+def _check_address(source: Source) -> None:
+    try:
+        urlsplit(source.uri)
+        httpx.URL(source.uri).host.encode("idna")
+    except (httpx.InvalidURL, ValueError) as error:
+        message = f"source.uri: {source.shown}: no address of the web ({error}); correct it"
+        raise FetchError(Reason.SPEC_INVALID, message) from None
 
 
 def check_way(url: httpx.URL, source: Source) -> None:
@@ -217,6 +228,7 @@ def _is_near(host: str) -> bool:
 def _login(credentials: Path) -> tuple[httpx.BasicAuth | None, dict[str, str]]:
     given = {path.name: path.read_text().strip() for path in credentials.glob("*") if path.is_file()}
     if "token" in given:
+        check_keys({"token": given["token"]})
         return None, {"Authorization": f"Bearer {given['token']}"}
     if "username" in given:
         return httpx.BasicAuth(given["username"], given.get("password", "")), {}
