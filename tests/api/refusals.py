@@ -164,6 +164,33 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.model.source.uri",
         "'s3://b/..' must not climb with '..'",
     ),
+    *(
+        (
+            f"a part that is none: {uri}",
+            source(uri=uri),
+            "spec.model.source.uri",
+            f"'{uri}' has an empty or '.' part in its path, by which no object is found: take it out",
+        )
+        for uri in ("s3://b/team//churn", "gs://b/./churn", "az://c/churn/.", "s3://b/a/././b")
+    ),
+    *(
+        (
+            f"no host and port: {uri}",
+            source(uri=uri),
+            "spec.model.source.uri",
+            f"'{uri}' names no host and port: write https://HOST/PATH or https://HOST:PORT/PATH",
+        )
+        for uri in ("https://[::1/a", "https://[/a", "https://host:99999/a", "http://host:port", "https://h:0?a=b")
+    ),
+    *(
+        (
+            f"no store: {endpoint}",
+            source(uri="s3://b/m", s3={"endpoint": endpoint}),
+            "spec.model.source.s3.endpoint",
+            f"'{endpoint}' names no host and port of a store: write it like https://minio.example:9000",
+        )
+        for endpoint in ("http://minio:99999", "http://[::1", "https://minio:", "http://minio:65536/s3")
+    ),
     (
         "a claim that no volume can have",
         source(uri="pvc://My_Claim/m"),

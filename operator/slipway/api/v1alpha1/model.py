@@ -12,6 +12,9 @@ from slipway.api.v1alpha1.fields import Name, ShortText, keyed_by
 # No \s: the API server's regular expressions know ASCII spaces only, pydantic's know Unicode's.
 VERSION_PATTERN: Final = r"^[^\x00-\x20]([^\x00-\x1f]*[^\x00-\x20])?$"
 
+_PORT: Final = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_HOST_AND_PORT: Final = rf"([^/:?#\[\]]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?"
+
 
 class VolumeType(StrEnum):
     """Where a pod keeps its copy of the bundle."""
@@ -49,6 +52,12 @@ class S3(ApiModel):
                 r"^https?://[^/@]+(/.*)?$",
                 "is not the address of a store: write it like https://minio.example:9000",
                 max_length=512,
+                rules=(
+                    value_rule(
+                        rf"!self.matches(r'^https?://[^/@]+(/.*)?$') || self.matches(r'^https?://{_HOST_AND_PORT}(/.*)?$')",
+                        "names no host and port of a store: write it like https://minio.example:9000",
+                    ),
+                ),
             ),
         ]
         | None
@@ -123,6 +132,16 @@ class Source(ApiModel):
                     "!self.matches(r'^https?://[^/]*@')", "credentials do not belong in the uri: put them into a Secret"
                 ),
                 value_rule("!(self + '/').contains('/../')", "must not climb with '..'"),
+                value_rule(
+                    "!self.matches(r'^(s3|gs|az)://[^/]+/+[^/].*//+[^/]') "
+                    "&& !self.matches(r'^(s3|gs|az)://[^/]+/(.*/)?[.](/.*)?$')",
+                    "has an empty or '.' part in its path, by which no object is found: take it out",
+                ),
+                value_rule(
+                    "!self.matches(r'^https?://[^/]') || self.matches(r'^https?://[^/]*@') "
+                    f"|| self.matches(r'^https?://{_HOST_AND_PORT}([/?#].*)?$')",
+                    "names no host and port: write https://HOST/PATH or https://HOST:PORT/PATH",
+                ),
                 value_rule(
                     "!self.startsWith('pvc://') || self.matches(r'^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/.*)?$')",
                     "names no volume claim: write pvc://CLAIM/PATH, the claim in lower-case letters, digits and -",
