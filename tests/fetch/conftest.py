@@ -62,6 +62,20 @@ def order(tmp_path: Path) -> Order:
     return settings
 
 
+@pytest.fixture
+def small_volume(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 128 KiB."""
+    target = tmp_path / "small"
+    target.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", target], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield target
+    subprocess.run(["umount", target], check=True)
+
+
 @dataclass(frozen=True)
 class Gateway:
     """A versitygw on loopback."""

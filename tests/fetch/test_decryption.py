@@ -255,6 +255,30 @@ def test_a_fetch_that_is_killed_in_the_middle_leaves_nothing_under_a_name(
     assert weights(made.served())["1/model.onnx"] == big["1/model.onnx"]
 
 
+def test_memory_that_is_too_small_for_the_plain_bundle_says_what_to_raise(made: Encrypted, small_volume: Path) -> None:
+    """spec.model.storage.size is of the disk: no size of it makes this room."""
+    made.plain = small_volume
+    made.put()
+    refused = made.refused()
+    needed = sum(map(len, made.files.values()))
+    assert refused.reason is Reason.STORAGE_FULL
+    assert refused.message == (
+        f"{small_volume}: the volume in memory holds {128 * 1024} bytes, and the plain bundle needs {needed}; "
+        "raise server.resources.limits.memory, or give the node more memory"
+    )
+    assert not weights(made.clear())
+
+
+def test_memory_that_was_full_has_room_again_for_the_next_run(made: Encrypted, small_volume: Path) -> None:
+    enough, made.plain = made.plain, small_volume
+    made.put()
+    made.refused()
+    assert not list((small_volume / ".parts").glob("*"))
+    made.plain = enough
+    made.fetch()
+    assert weights(made.served()) == weights(PLAIN)
+
+
 # -- keys
 
 

@@ -1,8 +1,6 @@
 """A volume that is too small: said with what is needed and what there is."""
 
 import re
-import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,20 +18,6 @@ from tests.fetch.fakes import Fake, Fault, fake
 BUNDLE = bundles.listed(bundles.files())
 MODEL = "models/churn/1/model.onnx"
 SIZE = sum(map(len, BUNDLE.values()))
-
-
-@pytest.fixture
-def small_volume(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 128 KiB."""
-    target = tmp_path / "small"
-    target.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", target], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield target
-    subprocess.run(["umount", target], check=True)
 
 
 async def test_a_bundle_that_cannot_fit_is_not_begun(order: Order, policy: Policy, small_volume: Path) -> None:

@@ -200,8 +200,8 @@ class Reason(StrEnum):
     STORAGE_FULL = (
         "StorageFull",
         About.WORLD,
-        "the bundle does not fit the pod's volume",
-        "set `model.storage.size`, or `volume: Ephemeral` for a disk of its own",
+        "the bundle does not fit the pod's volume, or the one in memory that it is decrypted into",
+        "set `model.storage.size`, or `volume: Ephemeral` for a disk of its own; the message says where it is memory",
     )
     KEY_MISSING = (
         "KeyMissing",

@@ -80,7 +80,7 @@ def decrypt(bundle: Path, paths: Collection[str], target: Path, *, keys: list[An
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise _no_room(target) from error
+        raise _no_room(target, sum((bundle / path).stat().st_size for path in paths)) from error
     finally:
         shutil.rmtree(parts)
     log.info("%d files decrypted in %.1f s", len(encrypted), time.monotonic() - begun)
@@ -135,10 +135,12 @@ def _made(path: Path) -> Path:
     return path
 
 
-def _no_room(target: Path) -> FetchError:
-    free = shutil.disk_usage(target).free
-    message = f"{target.parent}: the memory volume is full with {free} bytes free; its size follows from the resolved"
-    return FetchError(Reason.STORAGE_FULL, f"{message} bundle's, so look at who else writes there")
+def _no_room(target: Path, needed: int) -> FetchError:
+    """The volume is made for the bundle; the kubelet makes it no larger than the memory that the pod may use."""
+    room = shutil.disk_usage(target)
+    message = f"{target.parent}: the volume in memory holds {room.total} bytes, and the plain bundle needs {needed}"
+    remedy = "raise server.resources.limits.memory, or give the node more memory"
+    return FetchError(Reason.STORAGE_FULL, f"{message}; {remedy}")
 
 
 def _failed(path: str, why: str) -> FetchError:
