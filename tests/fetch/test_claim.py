@@ -1,11 +1,15 @@
 """pvc://: served in place, verified, never copied."""
 
+import json
 import os
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from slipway.fetch import resolve as resolving
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Resolved
 from slipway.fetch.verdict import FetchError, Reason
@@ -86,6 +90,53 @@ async def test_an_empty_version_directory_is_refused_because_triton_hangs_on_it(
     (claim / "3").mkdir()
     with pytest.raises(FetchError, match="3/: an empty version directory"):
         await resolve(order("pvc://models/models/churn"), policy)
+
+
+READER = os.getuid() or 65534
+CLOSED = {
+    "every file": (["*", "1/*", "golden/*"], "1/model.onnx"),
+    "a model file": (["1/model.onnx"], "1/model.onnx"),
+    "the list": (["SHA256SUMS"], "SHA256SUMS"),
+    "a directory": (["1"], "1"),
+    "the bundle": (["."], ""),
+}
+
+
+@pytest.mark.parametrize("what", CLOSED)
+def test_what_another_user_may_not_read_is_named_when_it_is_resolved(what: str, order: Order, policy: Policy) -> None:
+    """A claim that root has written, and the fetcher is not root."""
+    patterns, named = CLOSED[what]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        bundle = bundles.write(root / "hub/churn", BUNDLE)
+        for path in [bundle] if patterns == ["."] else [path for each in patterns for path in bundle.glob(each)]:
+            if path.is_file() or len(patterns) == 1:
+                path.chmod(0)
+        refused = _as_another_user(
+            lambda: resolving.resolve(replace(order("pvc://c/hub/churn"), source_root=root), policy)
+        )
+    where = f"pvc://c/hub/churn{f'/{named}' if named else ''}"
+    remedy = "give it read rights (chmod -R a+rX), or an fsGroup to the claim's driver"
+    assert refused == ("SourceDenied", f"{where}: user {READER} may not read it; {remedy}")
+
+
+def _as_another_user(call: Callable[[], object]) -> tuple[str, str]:
+    """The verdict of a call in a process that may read little."""
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        try:
+            os.setuid(READER)
+            call()
+        except FetchError as error:
+            os.write(writer, json.dumps([error.reason, error.message]).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        found = json.loads(pipe.read() or b'["none", ""]')
+    os.waitpid(child, 0)
+    return found[0], found[1]
 
 
 @pytest.mark.parametrize("path", ["../outside", "out"])

@@ -118,7 +118,7 @@ def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -
 
 def _check_in_place(store: ClaimStore, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
     progress = Progress(f"{settings.model}: verified in place", found.size)
-    with progress.reported(policy.report_seconds):
+    with progress.reported(policy.report_seconds), store.explained():
         good = verify.matching(store.directory, found.hashes, progress)
     if bad := sorted(found.hashes.keys() - good):
         message = f"{bad[0]}: its SHA-256 is not what {sums.NAME} says; copy it into the claim again"

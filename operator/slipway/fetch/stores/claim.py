@@ -1,8 +1,10 @@
 """pvc://: a directory of a mounted claim, served in place."""
 
+import errno
 import os
 import stat
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from slipway.fetch import layout
@@ -24,26 +26,37 @@ class ClaimStore:
 
     def list(self) -> list[Entry]:
         """Every file below the directory; links and empty version directories are refused."""
-        return layout.bounded(self._walk(self.directory), self._address)
+        with self.explained():
+            return layout.bounded(self._walk(self.directory), self._address)
 
     def stat(self, path: str) -> Entry:
         """One file."""
-        return self._entry(self.directory / path)
+        with self.explained():
+            return self._entry(self.directory / path)
 
     def read(self, path: str, limit_bytes: int) -> bytes:
         """A small file, whole."""
         target = self.directory / path
-        if not target.is_file():
-            raise FetchError(Reason.SOURCE_NOT_FOUND, f"{self.where(path)}: not there; copy it into the claim")
-        if target.stat().st_size > limit_bytes:
-            raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
-        return target.read_bytes()
+        with self.explained():
+            if not target.is_file():
+                raise FetchError(Reason.SOURCE_NOT_FOUND, f"{self.where(path)}: not there; copy it into the claim")
+            if target.stat().st_size > limit_bytes:
+                raise invalid(f"{path}: larger than {limit_bytes} bytes, which is the most for this file")
+            return target.read_bytes()
 
     def stream(self, entry: Entry, start: int, end: int) -> Generator[bytes]:
         """A range."""
-        with (self.directory / entry.path).open("rb") as file:
+        with self.explained(), (self.directory / entry.path).open("rb") as file:
             file.seek(start)
             yield file.read(end - start)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """What the volume says, as a verdict with the file's place in the claim."""
+        try:
+            yield
+        except OSError as error:
+            raise _unreadable(error, self.directory, self._address) from None
 
     def _walk(self, directory: Path) -> Iterator[Entry]:
         children = sorted(directory.iterdir())
@@ -64,12 +77,29 @@ class ClaimStore:
 
     def _entry(self, path: Path) -> Entry:
         status = path.lstat()
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return Entry(path=path.relative_to(self.directory).as_posix(), size=status.st_size, tag=str(status.st_mtime_ns))
+
+
+def _unreadable(error: OSError, directory: Path, address: str) -> FetchError:
+    path = os.path.relpath(os.fsdecode(error.filename), directory) if error.filename else "."
+    where = f"{address}/{path}" if path != "." else address
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        message = f"{where}: user {os.getuid()} may not read it; give it read rights (chmod -R a+rX), or an fsGroup"
+        return FetchError(Reason.SOURCE_DENIED, f"{message} to the claim's driver")
+    return FetchError(Reason.FETCH_FAILED, f"{where}: the volume says: {error.strerror}; see to it and its storage")
 
 
 def open_store(source: Source, root: Path) -> ClaimStore:
     """The store of a pvc:// address, whose claim is mounted at `root`."""
     directory = root / source.path
+    try:
+        directory.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise _unreadable(error, directory, source.uri.rstrip("/")) from None
     real = Path(os.path.realpath(directory))
     if not real.is_relative_to(os.path.realpath(root)):
         raise FetchError(Reason.SPEC_INVALID, f"{source.uri}: leaves the claim; name a directory inside it")
