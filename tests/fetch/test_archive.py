@@ -212,3 +212,33 @@ def test_no_name_in_an_archive_gets_out_of_its_directory(names: list[str]) -> No
     for path in sink.paths:
         layout.check_path(path)
         assert Path("/bundle", path).resolve().is_relative_to("/bundle/")
+
+
+ODD: dict[str, tuple[dict[str, bytes], str]] = {
+    "nothing": ({}, "the archive is empty; pack the bundle's files"),
+    "a directory in a directory": (
+        {f"models/churn/{path}": content for path, content in BUNDLE.items()},
+        r"config\.pbtxt: not at the archive's top, but there is models/churn/config\.pbtxt; pack from inside",
+    ),
+    "two models": (
+        {f"{name}/{path}": content for name in "ab" for path, content in BUNDLE.items()},
+        r"the archive has a/config\.pbtxt, b/config\.pbtxt; a bundle is one model, pack each by itself",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+async def test_an_archive_that_is_no_bundle_says_how_to_pack_one(order: Order, policy: Policy, what: str) -> None:
+    files, said = ODD[what]
+    async with fake({"b.tar": tar(files)}) as server:
+        with pytest.raises(FetchError, match=said) as refused:
+            await resolve(order(f"{server.address}/models/churn/b.tar"), policy)
+    assert refused.value.reason is Reason.BUNDLE_INVALID
+
+
+async def test_a_list_that_was_written_beside_the_bundle_is_told(order: Order, policy: Policy, tmp_path: Path) -> None:
+    lines = BUNDLE["SHA256SUMS"].replace(b"  ", b"  bundle/")
+    bundles.write(tmp_path / "claim/a", {**BUNDLE, "SHA256SUMS": lines})
+    said = r"SHA256SUMS: names bundle/config\.pbtxt, and the source has config\.pbtxt; write the list inside the bundle"
+    with pytest.raises(FetchError, match=said):
+        await resolve(order("pvc://c/a"), policy)

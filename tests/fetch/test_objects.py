@@ -8,7 +8,7 @@ import pytest
 
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import S3
-from slipway.fetch.stores.objects import read_keys, s3_config
+from slipway.fetch.stores.objects import of_status, read_keys, s3_config
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
 from tests.fetch.calls import fetch, resolve
@@ -89,3 +89,19 @@ async def test_az_is_fetched(order: Order, policy: Policy, tmp_path: Path) -> No
         settings = order("az://models/churn", bundles.digest(BUNDLE))
         await fetch(settings, policy)
     assert (settings.root / "repository/churn/1/model.onnx").read_bytes() == bundles.MODEL
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "remedy"),
+    [
+        ("InvalidObjectState", Reason.FETCH_FAILED, "the object is archived: restore it"),
+        ("RequestTimeTooSkewed", Reason.SOURCE_DENIED, "set the clock of the node"),
+        ("AccessDenied", Reason.SOURCE_DENIED, "check the keys in the Secret"),
+        ("InvalidAccessKeyId", Reason.SOURCE_DENIED, "check the keys in the Secret"),
+    ],
+)
+def test_what_a_store_answers_403_for_has_its_own_remedy(code: str, reason: Reason, remedy: str) -> None:
+    found = of_status("s3://b/a", 403, f"{code}: As the store says")
+    assert found.reason is reason
+    assert remedy in found.message
+    assert f"{code}: As the store says" in found.message

@@ -147,6 +147,15 @@ async def test_nothing_there_is_not_found(uri: str, s3: Gateway, order: Order, p
     assert refused.value.reason is Reason.SOURCE_NOT_FOUND
 
 
+@pytest.mark.parametrize("name", ["churn.tar.gz", "1/model.onnx"])
+async def test_an_object_is_no_prefix(uri: str, s3: Gateway, order: Order, policy: Policy, name: str) -> None:
+    bucket, prefix = _split(uri)
+    s3.upload(bucket, prefix, {name: b"whole"})
+    with pytest.raises(FetchError, match=rf"{prefix}/{name}: is one object, and a bundle is all objects") as refused:
+        await resolve(order(f"{uri}/{name}", s3=S3(endpoint=s3.endpoint)), policy)
+    assert refused.value.reason is Reason.SPEC_INVALID
+
+
 async def test_wrong_keys_are_denied_in_the_stores_words(uri: str, s3: Gateway, order: Order, policy: Policy) -> None:
     settings = order(uri, s3=S3(endpoint=s3.endpoint))
     (settings.credentials / "AWS_SECRET_ACCESS_KEY").write_text("wrong")

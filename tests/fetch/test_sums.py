@@ -81,3 +81,12 @@ def test_a_listings_digest_changes_with_name_size_and_tag_and_not_with_order() -
     assert digest == sums.digest_of_listing([two, one])
     others = [[one], [one, ("b", 3, "u")], [one, ("b", 2, "v")], [one, ("c", 2, "u")]]
     assert len({digest, *(sums.digest_of_listing(other) for other in others)}) == 5
+
+
+def test_the_command_that_messages_and_docs_give_lists_every_file(tmp_path: Path) -> None:
+    plain = bundles.files(**{"1/a name with blanks": b"x", "1/deep/er": b"y", "1/it's": b"z"})
+    directory = bundles.write(tmp_path, plain)
+    (directory / sums.SIGNATURE).write_bytes(b"signed")
+    subprocess.run(["bash", "-c", sums.COMMAND], cwd=directory, check=True)
+    assert sums.parse((directory / sums.NAME).read_bytes()).keys() == plain.keys()
+    assert sums.COMMAND in (Path(__file__).parents[2] / "docs/bundle.md").read_text()

@@ -18,7 +18,7 @@ from slipway.fetch.policy import MIB
 from slipway.fetch.settings import Source
 from slipway.fetch.stores import Entry
 from slipway.fetch.survey import Survey, made_of
-from slipway.fetch.verdict import FetchError, Reason, invalid
+from slipway.fetch.verdict import FetchError, Reason, invalid, shown
 
 _READ: Final = frozenset({layout.CONFIG, sums.NAME, sums.SIGNATURE})
 _BLOCK_BYTES: Final = MIB
@@ -151,6 +151,7 @@ def survey(members: Mapping[str, Member], contents: Mapping[str, bytes], source:
     """The survey of an archive, every hash checked, and the directory in it that is the bundle (`""`, or `churn/`)."""
     root = _root(members)
     files = {path.removeprefix(root): member for path, member in members.items()}
+    _check_one_bundle(files)
     content = contents.get(root + sums.NAME)
     entries = {
         path: Entry(path=path, size=member.size, tag=member.sha256)
@@ -171,6 +172,20 @@ def _root(members: Mapping[str, Member]) -> str:
     if len(tops) == 1 and f"{(top := tops.pop())}/{layout.CONFIG}" in members:
         return f"{top}/"
     return ""
+
+
+def _check_one_bundle(files: Mapping[str, Member]) -> None:
+    """What a directory's address could name, an archive's cannot."""
+    if not files:
+        raise invalid("the archive is empty; pack the bundle's files")
+    deeper = sorted(path for path in files if path.endswith(f"/{layout.CONFIG}"))
+    if layout.CONFIG not in files and len(deeper) > 1:
+        raise invalid(f"the archive has {shown(deeper)}; a bundle is one model, pack each by itself")
+    if layout.CONFIG not in files and deeper:
+        raise invalid(
+            f"{layout.CONFIG}: not at the archive's top, but there is {deeper[0]}; pack from inside that directory "
+            "(tar -C DIRECTORY -cf bundle.tar .)"
+        )
 
 
 def _path(header: tarfile.TarInfo, members: Mapping[str, Member]) -> str:

@@ -122,6 +122,8 @@ def _check_no_file_is_a_directory(paths: set[str]) -> None:
 def _check_config(paths: Collection[str]) -> None:
     if CONFIG in paths:
         return
+    if not paths:
+        raise invalid("the source has no file; put the bundle there")
     deeper = sorted(path for path in paths if path.endswith(f"/{CONFIG}"))
     if deeper:
         raise invalid(f"{CONFIG}: not at the top, but there is {deeper[0]}; let source.uri end in that directory")

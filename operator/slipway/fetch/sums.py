@@ -11,6 +11,8 @@ from slipway.guard import document
 NAME: Final = "SHA256SUMS"
 SIGNATURE: Final = "model.sig"
 """Beside the list and not in it: it is made of the list, so that signing changes no digest. Never served."""
+COMMAND: Final = f"find . -type f ! -name {NAME} ! -name {SIGNATURE} -print0 | sort -z | xargs -0 sha256sum > {NAME}"
+"""What people write it with: every file, at any depth, with any name."""
 LIMIT_BYTES: Final = 4 * 1024 * 1024
 
 _LINE: Final = re.compile(r"(?P<hash>[0-9a-fA-F]{64}) [ *](?P<path>.+)")
@@ -31,7 +33,7 @@ def parse(content: bytes) -> dict[str, str]:
             raise invalid(f"{NAME}: line {number}: {path} is listed twice; write the list anew")
         listed[path] = digest
     if not listed:
-        raise invalid(f"{NAME}: names no file; write it with: sha256sum config.pbtxt 1/* golden/* > {NAME}")
+        raise invalid(f"{NAME}: names no file; write it with: {COMMAND}")
     return listed
 
 

@@ -77,9 +77,19 @@ def made_of(entries: Mapping[str, Entry], content: bytes | None, source: Source)
     digest = sums.digest_of(content)
     _check_pin(source, digest)
     hashes = sums.parse(content)
+    _check_inside(hashes, entries)
     layout.check(hashes.keys())
     layout.check_complete(hashes, entries.keys())
     return Survey(digest=digest, entries=entries, sums=content, hashes=hashes)
+
+
+def _check_inside(hashes: Mapping[str, str], entries: Mapping[str, Entry]) -> None:
+    """A list that was written beside the bundle's directory names every file by a path that is not there."""
+    outside = sorted(path for path in hashes if path.endswith(f"/{layout.CONFIG}"))
+    if layout.CONFIG in entries and layout.CONFIG not in hashes and outside:
+        raise invalid(
+            f"{sums.NAME}: names {outside[0]}, and the source has {layout.CONFIG}; write the list inside the bundle"
+        )
 
 
 def _by_digest(entries: Mapping[str, Entry]) -> dict[str, str]:

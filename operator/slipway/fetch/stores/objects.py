@@ -46,6 +46,11 @@ _AS_THEY_COME: Final = 0
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 _HOST: Final = re.compile(r"Error performing [A-Z]+ (https?://[^/?\s]+)")
 _CODE: Final = re.compile(r"<Code>([^<]{1,80})</Code>")
+_NOT_OF_KEYS: Final = {
+    "InvalidObjectState": (Reason.FETCH_FAILED, "the object is archived: restore it to a class that can be read"),
+    "RequestTimeTooSkewed": (Reason.SOURCE_DENIED, "set the clock of the node, or of the store"),
+}
+"""What a store answers 403 for although the keys are right."""
 _SAID: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
 
 
@@ -63,7 +68,19 @@ class ObjectStore:
     def list(self) -> list[Entry]:
         """Every object under the prefix."""
         with self._explained(self._address):
-            return layout.bounded(map(_entry, itertools.chain.from_iterable(obstore.list(self._store))), self._address)
+            listed = itertools.chain.from_iterable(obstore.list(self._store))
+            found = layout.bounded(map(_entry, listed), self._address)
+        if not found and self._is_object():
+            message = "is one object, and a bundle is all objects under a prefix; unpack it and name that prefix"
+            raise FetchError(Reason.SPEC_INVALID, f"{self._address}: {message} (archives are read over https://)")
+        return found
+
+    def _is_object(self) -> bool:
+        """Whether the address without a slash behind it is an object. A store that refuses the question says no."""
+        try:
+            return bool(self._store.prefix) and obstore.head(self._store, "")["size"] >= 0
+        except (BaseError, FileNotFoundError):
+            return False
 
     def stat(self, path: str) -> Entry:
         """One object."""
@@ -138,6 +155,9 @@ def of_status(where: str, status: int, said: str = "") -> FetchError:
 
 def _denied(where: str, text: str, answer: str = "the store refuses us") -> FetchError:
     said = _words(text)
+    for code, (reason, remedy) in _NOT_OF_KEYS.items():
+        if said.startswith(code):
+            return FetchError(reason, f"{where}: {answer} ({said}); {remedy}")
     because = f" ({said})" if said and said not in answer else ""
     message = f"{where}: {answer}{because}; check the keys in the Secret of source.secretName and what they may read"
     return FetchError(Reason.SOURCE_DENIED, message)
