@@ -157,3 +157,22 @@ def test_every_step_of_a_way_is_looked_at(policy: Policy, tmp_path: Path) -> Non
         client._transport = httpx.MockTransport(redirected)
         with pytest.raises(FetchError, match=r"models\.example/b: is redirected to http://, which is not encrypted"):
             client.get(source.uri)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("churn.zip", r"churn\.zip/SHA256SUMS: not there, .*; where source\.uri is one file: archives are those that"),
+        ("churn.tar.xz", r"archives are those that end in \.tar, \.tar\.gz, \.tgz or \.tar\.zst"),
+        ("1/model.onnx", "archives are those"),
+        ("download?file=churn.tar.gz", "archives are those"),
+        ("churn/3", "files are found by it; write it with sha256sum, upload it$"),
+    ],
+)
+async def test_an_address_of_one_file_is_told_from_a_directory(
+    order: Order, policy: Policy, path: str, said: str
+) -> None:
+    async with fake({}) as server:
+        with pytest.raises(FetchError, match=said) as refused:
+            await resolve(order(f"{server.address}/models/{path}"), policy)
+    assert refused.value.reason is Reason.SOURCE_NOT_FOUND

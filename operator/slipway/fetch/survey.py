@@ -14,6 +14,7 @@ from slipway.fetch.stores import Entry, Store
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
 MAX_GOLDEN: Final = 256
+_ARCHIVES: Final = ".tar, .tar.gz, .tgz or .tar.zst"
 _SHA256: Final = "sha256:"
 
 
@@ -132,7 +133,7 @@ def read_small(store: Store, found: Survey, policy: Policy) -> dict[str, bytes]:
 
 
 def _by_sums(store: Store, source: Source, policy: Policy) -> Survey:
-    content = _read_sums(store, policy)
+    content = _read_sums(store, policy, is_file="." in source.file_name or "?" in source.uri)
     _check_pin(source, sums.digest_of(content))
     hashes = sums.parse(content)
     layout.check(hashes.keys())
@@ -145,13 +146,16 @@ def _by_sums(store: Store, source: Source, policy: Policy) -> Survey:
     return made_of(entries, content, source)
 
 
-def _read_sums(store: Store, policy: Policy) -> bytes:
+def _read_sums(store: Store, policy: Policy, *, is_file: bool = False) -> bytes:
     try:
         return persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), policy)
     except FetchError as error:
         if error.reason is not Reason.SOURCE_NOT_FOUND:
             raise
-        message = f"{store.where(sums.NAME)}: not there, and files are found by it; write it with sha256sum, upload it"
+        where = store.where(sums.NAME)
+        message = f"{where}: not there, and files are found by it; write it with sha256sum, upload it"
+        if is_file:
+            message = f"{message}; where source.uri is one file: archives are those that end in {_ARCHIVES}"
         raise FetchError(Reason.SOURCE_NOT_FOUND, message) from None
 
 
