@@ -41,6 +41,13 @@ def in_force(plane: Plane, namespace: str) -> Iterator[None]:
         "models.allowedS3Endpoints={https://minio.example}",
         "models.requireDigest=true",
         "models.allowedServerImages={registry.example/triton/,nvcr.io/nvidia/tritonserver:25.10-py3}",
+        "models.requireSignature[0].configMapName=release-keys",
+        "models.requireSignature[0].uri=https://models.example/signed/",
+        "models.requireSignature[1].configMapName=two-keys",
+        "models.requireSignature[1].threshold=2",
+        "models.requireSignature[1].uri=https://models.example/twice/",
+        "models.requireSignature[2].configMapName=bank-keys",
+        "models.requireSignature[2].namespaces={bank}",
         f"models.allowedPrometheus={{{OWN},http://shared.monitoring/team}}",
     )
     with Api(plane) as admin:
@@ -50,8 +57,16 @@ def in_force(plane: Plane, namespace: str) -> Iterator[None]:
                 lambda: admin.create("modeldeployments", "default", model("x"), dry_run=True)
             )
 
-        with policies(plane, "-models", *values, in_force=holds):
+        def keeps_keys() -> bool:
+            meta = {"metadata": {"name": "bank-keys"}}
+            return bool(refused(lambda: nobody.create("configmaps", namespace, meta, dry_run=True)))
+
+        rights = People(plane, namespace)
+        nobody = rights.who_may("create configmaps")
+        keys_held = policies(plane, "-keys", *values, in_force=keeps_keys)
+        with policies(plane, "-models", *values, in_force=holds), keys_held:
             yield
+        rights.close()
 
 
 def a_model(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
@@ -85,6 +100,14 @@ def filled(value: Any, namespace: str) -> Any:
     return [filled(each, namespace) for each in value] if isinstance(value, list) else value
 
 
+SIGNED = "https://models.example/signed/1"
+TWICE = "https://models.example/twice/1"
+
+
+def keys(name: str, **more: Any) -> dict[str, Any]:
+    return {"signature": {"configMapName": name, **more}}
+
+
 LET: dict[str, dict[str, Any]] = {
     "the least": {},
     "a hostname": routed("public", "churn.example"),
@@ -93,6 +116,9 @@ LET: dict[str, dict[str, Any]] = {
     "the same by its namespace": routed("own", "x.example", namespace="$(namespace)"),
     "a Gateway for this namespace": routed("mine"),
     "another source": sourced(),
+    "a signature": sourced(uri=SIGNED, **keys("release-keys", threshold=2)),
+    "as many signatures as have to be": sourced(uri=TWICE, **keys("two-keys", threshold=2)),
+    "a signature that nobody asks for": sourced(**keys("own", mode="Warn")),
     "an image below": {"server": {"image": "registry.example/triton/ours:1"}},
     "an image": {"server": {"image": "nvcr.io/nvidia/tritonserver:25.10-py3"}},
     "its own Prometheus": asking(OWN),
@@ -116,6 +142,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a host that only begins alike": (sourced(uri="https://models.example.evil.example/"), "spec.model.source.uri"),
     "a way up that is not written as one": (sourced(uri="https://models.example/%2E%2e/1"), "spec.model.source.uri"),
     "a claim": (sourced(uri="pvc://models/1"), "spec.model.source.uri"),
+    "no signature": (sourced(uri=SIGNED), "spec.model.source.signature"),
+    "keys of its own": (sourced(uri=SIGNED, **keys("own")), "spec.model.source.signature"),
+    "a signature that need not be there": (
+        sourced(uri=SIGNED, **keys("release-keys", mode="Warn")),
+        "spec.model.source.signature",
+    ),
+    "one signature of two": (sourced(uri=TWICE, **keys("two-keys")), "spec.model.source.signature"),
     "another store": (
         sourced(uri="s3://models/$(namespace)/1", s3={"endpoint": "https://evil.example"}),
         "spec.model.source.s3.endpoint",
@@ -192,9 +225,28 @@ def test_an_update_is_held_to_it_only_in_what_it_changes(people: People, namespa
     assert change({"traffic": None, "server": None}) == ""
 
 
+def test_the_keys_are_written_by_who_is_trusted_with_them(people: People, namespace: str) -> None:
+    write = ("create configmaps", "patch configmaps", "get configmaps")
+    tenant = people.who_may(*write)
+    trusted = people.who_may(*write, "update signingkeys.serving.slipway.dev/release-keys")
+
+    def made(api: Api, name: str) -> str:
+        meta = {"metadata": {"name": name}, "data": {"a.pem": "key"}}
+        return refused(lambda: api.create("configmaps", namespace, meta))
+
+    said = made(tenant, "release-keys")
+    assert "update signingkeys.serving.slipway.dev" in said
+    assert f"ask {CONTACT}" in said
+    assert made(trusted, "two-keys"), "a right to some keys is none to others"
+    assert made(trusted, "release-keys") == ""
+    assert refused(lambda: tenant.patch("configmaps", namespace, "release-keys", {"data": {"b.pem": "own"}}))
+    assert made(tenant, "other") == ""
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        "models.requireSignature[0].uri=s3://models/",
         "models.allowedSources={s3://models}",
         "models.allowedSources={ftp://models/}",
         "models.allowedServerImages={nvcr.io/nvidia/tritonserver}",
@@ -204,7 +256,7 @@ def test_an_update_is_held_to_it_only_in_what_it_changes(people: People, namespa
     ],
 )
 def test_a_value_that_would_let_more_in_than_it_says_is_refused(value: str) -> None:
-    with pytest.raises(CommandError, match=r"models\W+allowed"):
+    with pytest.raises(CommandError, match=r"models\W+(allowed|requireSignature)"):
         text("slipway", value)
 
 
