@@ -479,6 +479,7 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
             ("loadBalancing", "LeastRequest"),
             ("retries", {"attempts": 2}),
             ("rateLimit", {"requests": 10, "per": "Second"}),
+            ("maxRequestSize", "16Mi"),
             ("authentication", {"apiKeys": {"secretName": "clients"}}),
             ("grpcRoute", {"hostnames": ["grpc.churn.example"]}),
         )
@@ -503,8 +504,18 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
             ("loadBalancing", "LeastRequest"),
             ("retries", {"attempts": 2}),
             ("rateLimit", {"requests": 10, "per": "Second"}),
+            ("maxRequestSize", "16Mi"),
             ("authentication", {"apiKeys": {"secretName": "clients"}}),
         )
+    ),
+    *(
+        (
+            f"a body of {size}",
+            routed(maxRequestSize=size),
+            "spec.traffic.maxRequestSize",
+            f"'{size}' is not a size of a body: write it like 512Ki or 16Mi",
+        )
+        for size in ("0", "1.5Mi", "5MB", "-1")
     ),
     (
         "a hostname that is none",

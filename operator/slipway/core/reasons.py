@@ -446,8 +446,8 @@ class Reason(StrEnum):
         "PolicyNotAccepted",
         About.WORLD,
         (
-            "Envoy Gateway refuses what was made of `loadBalancing`, `retries`, `rateLimit` or `authentication`, in "
-            "its own words. No share moves; a new route with `authentication` stays closed "
+            "Envoy Gateway refuses what was made of `loadBalancing`, `retries`, `rateLimit`, `maxRequestSize` or "
+            "`authentication`, in its own words. No share moves; a new route with `authentication` stays closed "
             "([traffic.md](traffic.md#authentication))"
         ),
         "read the message: mostly the Secret of `apiKeys` is missing, or another policy is for the same route",

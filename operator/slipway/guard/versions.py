@@ -85,7 +85,8 @@ def of_bodies(version: Version | None) -> str:
     """What a server that serves can do about requests that fill its memory."""
     many = "one request can do it, as JSON takes many times its size in memory"
     if version is not None and version < _LIMITS_BODIES:
-        return f"{many} and {named(version)} limits no body: limit it at the gateway, or use Triton 2.59 or later"
+        limit = "limit it at the gateway (traffic.maxRequestSize), or use Triton 2.59 or later"
+        return f"{many} and {named(version)} limits no body: {limit}"
     return f"{many}: --http-max-input-size in server.args limits the body"
 
 

@@ -58,6 +58,10 @@ def test_only_what_was_never_sent_is_sent_again() -> None:
     assert retry == {"numRetries": 3, "retryOn": {"triggers": ["connect-failure"]}}
 
 
+def test_larger_bodies_are_refused_before_a_byte_of_them_reaches_a_pod() -> None:
+    assert balanced(maxRequestSize="16Mi") == {"requestBuffer": {"limit": "16Mi"}}
+
+
 def test_each_address_has_a_count_of_its_own() -> None:
     rules = balanced(rateLimit={"requests": 100, "per": "Minute"})["rateLimit"]["local"]["rules"]
     assert rules == [

@@ -137,8 +137,13 @@ _APART: Final = (
     " && self.grpcRoute.sectionName != self.gateway.sectionName)"
 )
 _OF_ENVOY_GATEWAY: Final = " || ".join(
-    f"has(self.{field})" for field in ("loadBalancing", "retries", "rateLimit", "authentication")
+    f"has(self.{field})" for field in ("loadBalancing", "retries", "rateLimit", "maxRequestSize", "authentication")
 )
+
+
+BodySize = Annotated[
+    str, text(r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?$", "is not a size of a body: write it like 512Ki or 16Mi", max_length=16)
+]
 
 
 class Traffic(ApiModel):
@@ -171,6 +176,7 @@ class Traffic(ApiModel):
                 "loadBalancing",
                 "retries",
                 "rateLimit",
+                "maxRequestSize",
                 "authentication",
                 "grpcRoute",
             )
@@ -196,6 +202,11 @@ class Traffic(ApiModel):
     )
     retries: Retries | None = None
     rate_limit: RateLimit | None = None
+    max_request_size: BodySize | None = Field(
+        None,
+        description="The largest body; more is answered 413. Needs Envoy Gateway, which then takes in each request "
+        "whole: gRPC calls that stream do not pass.",
+    )
     authentication: Authentication | None = None
     allow_from: Annotated[list[Passthrough], Field(min_length=1, max_length=32)] | None = Field(
         None, description="NetworkPolicy peers that may reach the model's ports; all others are cut off."

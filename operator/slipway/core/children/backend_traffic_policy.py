@@ -1,4 +1,4 @@
-"""BackendTrafficPolicy of a ModelDeployment: Envoy Gateway's balancing, retries, and a limit for each client."""
+"""BackendTrafficPolicy of a ModelDeployment: Envoy Gateway's balancing, retries, and limits for clients and bodies."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -22,6 +22,8 @@ def backend_traffic_policy(*, owner: Owner, traffic: Traffic) -> Manifest | None
         spec["retry"] = {"numRetries": traffic.retries.attempts, "retryOn": {"triggers": ["connect-failure"]}}
     if traffic.rate_limit:
         spec["rateLimit"] = {"local": {"rules": list(_rules(traffic.rate_limit))}}
+    if traffic.max_request_size:
+        spec["requestBuffer"] = {"limit": traffic.max_request_size}
     return policy(BACKEND_TRAFFIC_POLICY, owner=owner, spec=spec) if spec else None
 
 

@@ -34,7 +34,7 @@ lets everybody through until then."""
 
 _ASKED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     SECURITY_POLICY: ("authentication",),
-    BACKEND_TRAFFIC_POLICY: ("loadBalancing", "retries", "rateLimit"),
+    BACKEND_TRAFFIC_POLICY: ("loadBalancing", "retries", "rateLimit", "maxRequestSize"),
 }
 """The fields of spec.traffic that each kind is made from."""
 
