@@ -83,3 +83,28 @@ def test_each_address_has_its_own_count_and_the_pod_with_the_fewest_requests_is_
     (ancestor,) = policy["status"]["ancestors"]
     assert {c["type"]: c["status"] for c in ancestor["conditions"]}["Accepted"] == "True"
     assert policy["spec"]["loadBalancer"]["type"] == "LeastRequest"
+
+
+def test_a_body_that_is_too_large_never_reaches_the_model(space: Space, gateway: Gateway) -> None:
+    # given
+    space.apply(
+        "line", space.upload("1", bundles.linear(slope=2)), traffic=traffic(space, gateway, maxRequestSize="4Ki")
+    )
+    space.until_ready("line")
+    until_answered(space, gateway, 200)
+
+    # when: a request within the limit, and one beyond it
+    asked = [("POST", "/v2/models/line/infer", question(rows)) for rows in (1, 2000)]
+    space.until(
+        "the gateway has the limit",
+        lambda: [status for status, _ in space.client.through(gateway.address).http(host(space), *asked)] == [200, 413],
+    )
+
+    # then: who asks within it goes on being answered, by HTTP and gRPC
+    for protocol in ("http", "grpc"):
+        answer = space.client.through(gateway.address).infer(protocol, host(space), "line", x=[[3.0]])
+        assert answer["y"] == [[7.0]]
+
+
+def question(rows: int) -> Manifest:
+    return {"inputs": [{"name": "x", "datatype": "FP32", "shape": [rows, 1], "data": [3.0] * rows}]}
