@@ -246,6 +246,15 @@ def test_where_a_gateway_reaches_neither_version_the_candidate_gets_no_larger_sh
     machine.teardown()
 
 
+def test_on_its_way_back_a_gateway_sends_no_share_to_a_service_that_is_somebody_elses() -> None:
+    machine = begun(canary({"weight": 34}, {"pause": {}}, fullSize=True), routed=True, replicas=1)
+    machine.a_rollout_comes_so_far(version="4", rounds=3)
+    machine.asks_for_a_version(version="3")
+    machine.a_stranger_takes_a_name(data=chosen(("Service", deployment(machine, "3"))))
+    machine.passes_until_nothing_is_left()
+    machine.teardown()
+
+
 def test_where_a_gateway_reaches_neither_version_a_change_of_type_gives_the_candidate_no_larger_share() -> None:
     machine = begun(canary({"weight": 34}, {"pause": {}}, fullSize=True), routed=True, replicas=4)
     machine.a_rollout_comes_so_far(version="4", rounds=2)

@@ -105,11 +105,11 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
         within = replace(within, spans=False)  # its selector would reach what was sent home: that goes first
     down = _giving(facts, candidate, back=True)
     wanted = _as_allocation(allocate(side(stable), down, within, facts.traffic.reaches))
-    if facts.route and not facts.traffic.shares:
+    if facts.route and not stable.addressable:  # a gateway would send its share to nobody of ours
+        wanted = replace(wanted, traffic=facts.traffic)
+    elif facts.route and not facts.traffic.shares:
         wanted = _traffic_first(wanted, [side(stable), *down], within, stable)
-        if not stable.addressable:  # a gateway would send its share to nobody of ours
-            wanted = replace(wanted, traffic=facts.traffic)
-    if facts.traffic.shares and wanted.traffic.reaches != {stable.revision}:
+    elif facts.traffic.shares and wanted.traffic.reaches != {stable.revision}:
         shares = _shares(facts, stable, candidate, 0)
         wanted = replace(wanted, traffic=Traffic(service=facts.traffic.service, shares=shares))
     safe = _safe(dict(wanted.counts), wanted.traffic, [side(stable), *down], within, facts, forward=False)
