@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from tests.workers import ByControlPlane, give_way, place_of
 pytest.register_assert_rewrite("tests.core.cluster")
 
 # CI judges a commit by the same examples each time; `--hypothesis-profile=explore` looks for new ones.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("explore", max_examples=1500, print_blob=True)
+EXAMPLE = timedelta(seconds=5)
+"""Most of an example that waits for a core now and then; one that takes time without end takes more."""
+settings.register_profile("repeatable", derandomize=True, deadline=EXAMPLE)
+settings.register_profile("explore", max_examples=1500, print_blob=True, deadline=EXAMPLE)
 settings.load_profile("repeatable")
 
 

@@ -70,8 +70,8 @@ def test_out_of_memory_while_it_serves_names_the_request_as_a_cause(
     found = guard._for_memory(Verdict("CrashLoop", "the words"))
     assert found.message == (
         "the kernel killed a process for memory (one request can do it, as JSON takes many times its size in memory "
-        "and Triton 2.51.0 limits no body: limit it at the gateway, or use Triton 2.59 or later; where all requests "
-        "are of a usual size, raise resources.limits): the words"
+        "and Triton 2.51.0 limits no body: limit it at the gateway (traffic.maxRequestSize), or use Triton 2.59 or "
+        "later; where all requests are of a usual size, raise resources.limits): the words"
     )
 
 
