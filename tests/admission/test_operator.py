@@ -204,6 +204,18 @@ SPOILED: dict[str, tuple[str, str, object, str]] = {
         [{"type": "RequestMirror", "requestMirror": {"backendRef": ELSEWHERE[0]}}],
         "rules",
     ),
+    "another request than the client sent": (
+        "HTTPRoute",
+        "spec|rules|0|backendRefs|0|filters",
+        [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x", "value": "y"}]}}],
+        "rules",
+    ),
+    "answers without a header that the model gave": (
+        "HTTPRoute",
+        "spec|rules|0|backendRefs|0|filters",
+        [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["strict-transport-security"]}}],
+        "rules",
+    ),
     "a policy on others' route": (
         "SecurityPolicy",
         "spec|targetRefs",
