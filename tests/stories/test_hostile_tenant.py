@@ -29,6 +29,7 @@ MARKS: Final = {"app.kubernetes.io/managed-by": "slipway", OWNER: "churn", REVIS
 
 
 def test_whatever_a_tenant_stores_another_ones_rollouts_are_on_time(story_plane: Plane, story_api: Api) -> None:
+    # given: of two namespaces one has a model that serves
     hostile, other = Story(story_plane, story_api).begin(), Story(story_plane, story_api).begin()
     other.apply(model_deployment("churn", "1"))
     with OperatorProcess(story_plane, namespaces=[hostile.namespace, other.namespace]) as operator:
