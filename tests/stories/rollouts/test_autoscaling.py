@@ -58,7 +58,7 @@ def test_six_of_two_to_eight_are_never_fewer_while_versions_change(story: Story,
 
     # then: six pods serve at every moment, and nobody fights over the count
     assert history.fewest_reached() == 6, str(history)
-    assert max(moment.counts().get(new, 0) for moment in history.moments()) == 6
+    assert max(moment.counts().get(new, 0) for moment in history.moments()) == 6, str(history)
     news = [moment.counts().get(new, 0) for moment in history.moments()]
     assert news == sorted(news)  # nobody fights over the count
     assert len(model.pods()) == 6
