@@ -1,15 +1,16 @@
 """Keras is no package of this project: its tests run where a Python has it, which KERAS_PYTHON then names."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
-from slipway.bundle.check import laid_out
-from slipway.bundle.serve import Served, serve
+from slipway.bundle.serve import Served
 from slipway.bundle.throughput import Load
-from tests.triton.installation import VERSION, Installation, installed
+from tests.bundle.serving import serve_bundle
+from tests.triton.installation import Installation, installed
 
 collect_ignore = [] if os.environ.get("KERAS_PYTHON") else ["test_keras.py"]
 
@@ -28,19 +29,7 @@ def tritonserver() -> Installation:
 @pytest.fixture
 def served(tritonserver: Installation) -> Serve:
     """Have the real server load a bundle and answer its golden requests."""
-
-    def serve_it(bundle: Path, load: Load | None = None) -> Served:
-        with laid_out(bundle) as (_, root):
-            return serve(
-                root,
-                timeout_seconds=60,
-                least_version=VERSION,
-                arguments=tritonserver.arguments,
-                environment=tritonserver.environment,
-                load=load,
-            )
-
-    return serve_it
+    return partial(serve_bundle, tritonserver)
 
 
 @pytest.fixture

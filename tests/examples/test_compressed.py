@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from slipway.bundle.check import laid_out
 from slipway.bundle.errors import BundleError
-from slipway.bundle.serve import Served, serve
+from slipway.bundle.serve import Served
 from slipway.bundle.throughput import Load
 from testbed.shell import ROOT, run
 from testbed.training import EXAMPLES, train
-from tests.triton.installation import VERSION, installed
+from tests.bundle.serving import serve_bundle
+from tests.triton.installation import installed
 
 
 @pytest.mark.triton
@@ -42,13 +42,4 @@ def test_what_compression_costs_and_what_is_refused(tmp_path: Path) -> None:
 
 
 def served(bundle: Path) -> Served:
-    server = installed()
-    with laid_out(bundle) as (_, root):
-        return serve(
-            root,
-            timeout_seconds=60,
-            least_version=VERSION,
-            arguments=server.arguments,
-            environment=server.environment,
-            load=Load(seconds=0.1),
-        )
+    return serve_bundle(installed(), bundle, Load(seconds=0.1))
