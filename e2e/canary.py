@@ -14,11 +14,12 @@ LOOK_SECONDS: Final = 12
 """More than `Load.recent` looks back, so that it sees one share alone."""
 QUESTION: Final = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}
 HEADER: Final = {"name": "x-candidate", "value": "yes"}
-FEW: Final = "--rate=2"
-"""So few requests a second that a slow model keeps up."""
-SLOW_SECONDS: Final = 0.5
-SLOW_MS: Final = 400
-"""Less than SLOW_SECONDS: what a slow model breaks."""
+FEW: Final = "--rate=0.5"
+"""So few requests a second, by three protocols, that a slow model of SLOW_INSTANCES keeps up with all of them."""
+SLOW_INSTANCES: Final = 6
+SLOW_SECONDS: Final = 3.0
+SLOW_MS: Final = 2_500
+"""Less than SLOW_SECONDS, and more than a well model takes on a machine that is busy with other stories."""
 ANY_MS: Final = 20_000
 """What a well model holds to on a machine that is busy with other stories."""
 

@@ -7,6 +7,7 @@ from e2e.canary import (
     ANY_MS,
     FEW,
     HEADER,
+    SLOW_INSTANCES,
     SLOW_MS,
     SLOW_SECONDS,
     analysis,
@@ -56,7 +57,7 @@ def test_it_switches_when_asked_to_and_stays_when_it_measures_well(space: Space,
 def test_what_turns_slow_is_switched_back(space: Space, gateway: Gateway) -> None:
     spec = begin(space, gateway, checked(SLOW_MS))
     with space.client.load(host(space), "line", OF_BOTH, FEW, gateway=gateway.address) as load:
-        space.apply("line", space.upload("2", bundles.obedient(instances=4)), version="2", **spec)
+        space.apply("line", space.upload("2", bundles.obedient(instances=SLOW_INSTANCES)), version="2", **spec)
         revision = until_pauses_at(space, 0)["revision"]
         space.order(candidates(space)[0], seconds=SLOW_SECONDS)
         ask(space, f"promote/{revision}")

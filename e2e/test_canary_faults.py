@@ -6,6 +6,7 @@ from e2e import bundles
 from e2e.canary import (
     ANY_MS,
     FEW,
+    SLOW_INSTANCES,
     SLOW_MS,
     SLOW_SECONDS,
     analysis,
@@ -39,7 +40,7 @@ def mirrored(space: Space) -> str:
 def test_a_candidate_that_turns_slow_is_sent_home_with_its_latency(space: Space, gateway: Gateway) -> None:
     spec = begin(space, gateway, analysed({"weight": 50}, {"analysis": "Background"}, latency_ms=SLOW_MS))
     with space.client.load(host(space), "line", OF_BOTH, FEW, gateway=gateway.address) as load:
-        space.apply("line", space.upload("2", bundles.obedient(instances=4)), version="2", **spec)
+        space.apply("line", space.upload("2", bundles.obedient(instances=SLOW_INSTANCES)), version="2", **spec)
         until_pauses_at(space, 50)
 
         space.order(candidates(space)[0], seconds=SLOW_SECONDS)
