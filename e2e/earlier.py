@@ -8,16 +8,18 @@ from pathlib import Path
 
 from testbed import images
 from testbed.cluster import Cluster
+from testbed.installing import image_values
 from testbed.shell import ROOT, run
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """An operator that is in the cluster's reach."""
+    """An operator that is in the cluster's reach, with the CRDs that it knew."""
 
     chart: Path
-    repository: str
-    tag: str
+    crds: Path
+    images: tuple[str, ...]
+    """Its own image and its fetcher's, as settings of its chart."""
 
 
 def operator(cluster: Cluster, folder: Path) -> Earlier:
@@ -25,19 +27,21 @@ def operator(cluster: Cluster, folder: Path) -> Earlier:
     commit = os.environ.get("EARLIER") or _before_the_last_change()
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
     subprocess.run(["tar", "--extract", "--directory", folder], input=archive.stdout, check=True)
-    (reference,) = cluster.load([images.build(_image(folder, commit), images.base_image())])
-    repository, _, tag = reference.rpartition(":")
-    return Earlier(folder / "charts" / "slipway", repository, tag)
+    base = images.base_image()
+    own, fetcher = cluster.load([images.build(_image(name, folder, commit), base) for name in ("operator", "fetcher")])
+    settings = (*image_values("image", own), *image_values("fetcher.image", fetcher))
+    charts = folder / "charts"
+    return Earlier(charts / "slipway", charts / "slipway-crds", settings)
 
 
 def _before_the_last_change() -> str:
     return run("git", "log", "--format=%H", "--max-count=2", "--", "operator", "charts/slipway", cwd=ROOT).split()[-1]
 
 
-def _image(tree: Path, commit: str) -> images.Image:
+def _image(name: str, tree: Path, commit: str) -> images.Image:
     """The image that the tree of then makes of itself."""
 
     def assemble(context: Path) -> None:
-        run(sys.executable, "-m", "testbed", "context", "operator", context, cwd=tree)
+        run(sys.executable, "-m", "testbed", "context", name, context, cwd=tree)
 
-    return images.Image("operator", (commit,), assemble, folder=str(tree / "images" / "operator"))
+    return images.Image(name, (commit,), assemble, folder=str(tree / "images" / name))

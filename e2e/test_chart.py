@@ -33,9 +33,9 @@ class Release:
         self._helm("uninstall", "--wait", "slipway")
         self._helm("uninstall", "--wait", "slipway-crds")
 
-    def install_crds(self) -> None:
-        """Have the CRDs' chart, over the CRDs that its uninstall kept."""
-        self._helm("upgrade", "--install", "--wait", "slipway-crds", CHARTS / "slipway-crds")
+    def install_crds(self, chart: Path = CHARTS / "slipway-crds") -> None:
+        """Have the CRDs' chart, over the CRDs that are there."""
+        self._helm("upgrade", "--install", "--wait", "slipway-crds", chart)
 
     def _helm(self, *argv: str | Path) -> str:
         return self._space.cluster.helm(*argv, f"--namespace={NAMESPACE}")
@@ -51,15 +51,17 @@ def release(space: Space, tmp_path: Path) -> Iterator[Release]:
 
 
 def test_models_outlive_every_change_of_the_operator(space: Space, release: Release, tmp_path: Path) -> None:
-    # given: a model that the operator of before its last change made, by that operator's chart
+    # given: a model that the operator of before its last change made, by that operator's charts
     before = earlier.operator(space.cluster, tmp_path)
-    image = f"--set-string=image.repository={before.repository},image.tag={before.tag}"
-    release.upgrade(before.chart, image, "--skip-schema-validation")  # it may not know all of today's values
+    images = f"--set-string={','.join(before.images)}"
+    release.install_crds(before.crds)
+    release.upgrade(before.chart, images, "--skip-schema-validation")  # it may not know all of today's values
     space.apply("line", space.upload("1", bundles.linear()))
     space.until_ready("line")
     serving, revision = space.pod("line")["metadata"]["uid"], _revision(space)
     with space.client.load(space.host("line"), "line") as load:
-        # when: the release becomes today's, with another value
+        # when: CRDs and release become today's, with another value
+        release.install_crds()
         release.upgrade(CHARTS / "slipway", "--set=log.level=debug")
 
         # then: it does what is asked

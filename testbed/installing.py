@@ -47,9 +47,9 @@ def install(cluster: Cluster) -> Installation:
 def install_charts(cluster: Cluster, installed: Installation, *settings: str) -> None:
     """Install or upgrade both charts with these images; `settings` are more of helm's `--set` values."""
     values = [
-        *_image_values("image", installed.operator),
-        *_image_values("fetcher.image", installed.fetcher),
-        *_image_values("server.image", installed.server),
+        *image_values("image", installed.operator),
+        *image_values("fetcher.image", installed.fetcher),
+        *image_values("server.image", installed.server),
         "server.leastVersion=2.51.0",
         *settings,
     ]
@@ -63,6 +63,7 @@ def _needs_metrics(cluster: Cluster) -> bool:
     return bool(cluster.node) or not cluster.kubectl("get", METRICS_API, "--ignore-not-found")
 
 
-def _image_values(prefix: str, reference: str) -> list[str]:
+def image_values(prefix: str, reference: str) -> list[str]:
+    """The values of an image, by NAME=VALUE."""
     repository, _, tag = reference.rpartition(":")
     return [f"{prefix}.repository={repository}", f"{prefix}.tag={tag}"]
