@@ -302,6 +302,18 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         f"'1%' {DECIMAL}",
     ),
     (
+        "an answer and responses",
+        golden(responses=[{"outputs": [TENSOR]}]),
+        "spec.model.verification.requests[0]",
+        "give either outputs or responses",
+    ),
+    (
+        "no answer",
+        model(verification={"requests": [{"inputs": [TENSOR]}]}),
+        "spec.model.verification.requests[0]",
+        "give either outputs or responses",
+    ),
+    (
         "no time for a request",
         with_model(server={"requestTimeout": "0s"}),
         "spec.server.requestTimeout",

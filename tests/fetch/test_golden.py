@@ -243,7 +243,7 @@ def test_what_fits_the_way_in_which_the_model_is_asked_is_accepted(document: Any
 @pytest.mark.parametrize(
     ("document", "config", "said"),
     [
-        ([REQUEST, REQUEST], CONFIG, "golden/a.json: a list of requests is one sequence, and config.pbtxt has no"),
+        ([REQUEST, REQUEST], CONFIG, "golden/a.json: several requests are one sequence, and config.pbtxt has no"),
         (RESPONSES, CONFIG, "golden/a.json: responses: only a decoupled model has several"),
         ([REQUEST, {**REQUEST, "inputs": []}], SEQUENCES, r"golden/a.json: \[1\]: inputs"),
         (

@@ -112,6 +112,14 @@ def test_the_bundles_files_are_asked_in_their_order(tmp_path: Path) -> None:
     assert [request.name for request in golden.load(tmp_path, tmp_path)] == ["golden/a.json", "golden/b.json"]
 
 
+def test_requests_of_the_spec_are_of_the_sequences_that_they_name(tmp_path: Path) -> None:
+    named = [{**_document(), **({"sequence": name} if name else {})} for name in ("a", "", "b", "a", "0")]
+    (tmp_path / "golden.json").write_text(json.dumps({"requests": named}))
+    found = [[step.name for step in request.steps] for request in golden.load(tmp_path, tmp_path)]
+    of = "verification.requests[{}]".format
+    assert found == [[of(0), of(3)], [of(1)], [of(2)], [of(4)]]
+
+
 def test_no_golden_requests_are_none(tmp_path: Path) -> None:
     assert golden.load(tmp_path, tmp_path) == []
 
@@ -123,6 +131,12 @@ def test_no_golden_requests_are_none(tmp_path: Path) -> None:
         ("golden/a.json", "{}", "BundleInvalid", "golden/a.json: inputs: expected a list of tensors"),
         ("golden.json", "[]", "SpecInvalid", "spec.model.verification: cannot be read"),
         ("golden.json", '{"requests": [{}]}', "SpecInvalid", "spec.model.verification.requests[0]: inputs: expected"),
+        (
+            "golden.json",
+            '{"requests": [{"sequence": 1}]}',
+            "SpecInvalid",
+            "spec.model.verification.requests[0]: sequence:",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_asked_is_its_authors_fault(

@@ -49,6 +49,20 @@ def test_an_iterative_sequence_is_named_by_the_server(pod: Container) -> None:
     pod.until_verified()
 
 
+def test_requests_of_the_spec_that_name_one_sequence_are_asked_in_it(pod: Container) -> None:
+    models.summing(pod.repository)
+    pod.golden(
+        {**models.golden(3, 7), "sequence": "a"},
+        models.golden(3, 7),
+        {**models.golden(1, 8), "sequence": "a"},
+        of_spec=True,
+    )
+    pod.start()
+    assert pod.until_ended() == 1
+    assert pod.verdict["reason"] == "WrongAnswer"
+    assert pod.verdict["message"].startswith("verification.requests[2]: y[0, 0] (element 0): expected 8.0, got 9.0")
+
+
 def test_state_that_is_wrong_at_a_later_step_is_told_with_the_step(pod: Container) -> None:
     models.summing(pod.repository)
     pod.golden([models.golden(3, 7), models.golden(1, 8)])
@@ -77,6 +91,13 @@ def test_a_decoupled_models_responses_are_compared_in_their_order(pod: Container
     pod.until_verified()
     pod.until(lambda: pod.client.statistics(2).answered >= 4)
     assert pod.verdict == {}
+
+
+def test_the_specs_requests_have_parameters_and_several_responses_too(pod: Container) -> None:
+    models.streaming(pod.repository, times=2)
+    pod.golden(_responses(3, 7, 8), {**models.golden(5, 11), "parameters": {"times": 1}}, of_spec=True)
+    pod.start()
+    pod.until_verified()
 
 
 def test_without_golden_requests_a_decoupled_model_has_to_respond(pod: Container) -> None:

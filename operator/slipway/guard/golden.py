@@ -1,7 +1,8 @@
 """Golden requests: what to ask the model, and what it must answer.
 
 From the spec (`golden.json` of the configuration) or else the bundle's `golden/*.json`, in the V2 protocol's JSON. A
-file may hold a list: requests of one sequence, in their order. A model with neither is asked for its declared shapes.
+file may hold a list: requests of one sequence, in their order. The spec's name their `sequence` instead. A model with
+neither is asked for its declared shapes.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def check_askable(request: GoldenRequest, config: ModelConfig) -> None:
     """CannotAskError where the model is not asked in such a way."""
     check_model(config)
     if request.then and not config.sequences:
-        raise wire.CannotAskError("a list of requests is one sequence, and config.pbtxt has no sequence_batching")
+        raise wire.CannotAskError("several requests are one sequence, and config.pbtxt has no sequence_batching")
     for step in request.steps:
         if step.more and not config.decoupled:
             raise wire.CannotAskError("responses: only a decoupled model has several; give one, in outputs")
@@ -239,14 +240,26 @@ def _of_spec(file: Path) -> list[GoldenRequest]:
         requests = documents.read(file.read_bytes())["requests"]
     except (ValueError, KeyError, TypeError) as error:
         raise Verdict(SPEC_INVALID, f"spec.model.verification: cannot be read: {error}") from None
-    found = []
+    found: dict[str | int, list[GoldenRequest]] = {}
     for index, document in enumerate(requests):
         name = f"verification.requests[{index}]"
         try:
-            found.append(parse(document, name, SPEC_INVALID))
+            sequence, request = _of_sequence(document)
+            parsed = parse(request, name, SPEC_INVALID)
         except GoldenError as error:
             raise Verdict(SPEC_INVALID, f"spec.model.{name}: {error}") from None
-    return found
+        found.setdefault(index if sequence is None else sequence, []).append(parsed)
+    return [replace(first, then=tuple(then)) for first, *then in found.values()]
+
+
+def _of_sequence(document: Any) -> tuple[str | None, Any]:
+    """The name of its sequence, which a list in the spec has no other place for, and the request."""
+    if not isinstance(document, dict) or "sequence" not in document:
+        return None, document
+    name = document["sequence"]
+    if not isinstance(name, str):
+        raise GoldenError(f"sequence: expected a name, found {_shown(name)}")
+    return name, {field: value for field, value in document.items() if field != "sequence"}
 
 
 def _of_bundle(file: Path) -> GoldenRequest:

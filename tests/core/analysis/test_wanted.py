@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from slipway.core.analysis.look import Exam, Question, exams, questions
+from slipway.api.v1alpha1.model import GoldenRequest, Tensor
+from slipway.core.analysis.look import Exam, Question, comparable, exams, questions
 from slipway.core.analysis.query import Subject
 from tests.core.analysis.samples import NEW, OLD, analysis, answers, built_in, queried
 
@@ -65,3 +66,12 @@ def test_an_error_rate_is_asked_about_by_golden_requests_where_no_answers_are_co
     assert exams(analysis(rate), []) == ()
     compared = answers().evolve(name="answers")
     assert [exam.metric for exam in exams(analysis(rate, compared), [golden])] == ["answers"]
+
+
+def test_of_a_sequence_the_first_request_is_compared() -> None:
+    def request(value: float, sequence: str | None = None) -> GoldenRequest:
+        tensor = Tensor.model_validate({"name": "x", "datatype": "FP32", "shape": [1], "data": [value]})
+        return GoldenRequest(inputs=[tensor], outputs=[tensor], sequence=sequence)
+
+    requests = [request(1, "a"), request(2), request(3, "a"), request(4, "b"), request(5)]
+    assert [asked["inputs"][0]["data"] for asked in comparable(requests)] == [[1], [2], [4], [5]]

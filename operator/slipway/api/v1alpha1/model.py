@@ -7,7 +7,7 @@ from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import Decimals, Duration, Interval, Size, text, value_rule
-from slipway.api.v1alpha1.fields import Name, ShortText, keyed_by
+from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText, keyed_by
 
 # No \s: the API server's regular expressions know ASCII spaces only, pydantic's know Unicode's.
 VERSION_PATTERN: Final = r"^[^\x00-\x20]([^\x00-\x1f]*[^\x00-\x20])?$"
@@ -321,9 +321,16 @@ Tensors = Annotated[list[Tensor], Field(min_length=1, max_length=32, json_schema
 class GoldenRequest(ApiModel):
     """A request with its right answer."""
 
+    model_config = checked(rule("has(self.outputs) != has(self.responses)", "give either outputs or responses"))
+
     inputs: Tensors = Field(description="What is sent.")
-    outputs: Tensors = Field(description="What has to come back.")
+    outputs: Tensors | None = Field(None, description="What has to come back.")
     tolerance: Tolerance | None = None
+    parameters: Passthrough | None = Field(None, description="Of the request, as {max_tokens: 8}.")
+    sequence: ShortText | None = Field(None, description="Requests of one name are asked in order, as one sequence.")
+    responses: Annotated[list[Passthrough], Field(min_length=1, max_length=32)] | None = Field(
+        None, description="All that a decoupled model responds, in order: objects with `outputs`, in their place."
+    )
 
 
 class Verification(ApiModel):

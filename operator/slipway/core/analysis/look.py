@@ -4,12 +4,13 @@ Looks are kept in the operator's memory alone. After a restart there are none, s
 what it takes two looks for waits one interval more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from slipway.api.v1alpha1.analysis import Analysis, BuiltIn
+from slipway.api.v1alpha1.model import GoldenRequest
 from slipway.core.analysis.query import Subject
 
 NO_REQUESTS: Final = (
@@ -102,3 +103,13 @@ def exams(analysis: Analysis, golden: Sequence[Mapping[str, Any]]) -> tuple[Exam
     )
     rate = next((metric.name for metric in analysis.metrics if metric.built_in is BuiltIn.ERROR_RATE), None)
     return (Exam(metric=rate, requests=tuple(golden)),) if rate and golden and not compared else compared
+
+
+def comparable(requests: Sequence[GoldenRequest]) -> Iterator[Mapping[str, Any]]:
+    """Golden requests without those that have no answer by themselves: of a sequence the first is asked."""
+    sequences: set[str] = set()
+    for request in requests:
+        if request.sequence is None or request.sequence not in sequences:
+            yield request.to_dict()
+        if request.sequence is not None:
+            sequences.add(request.sequence)

@@ -10,7 +10,7 @@ from slipway.api.v1alpha1.spec import Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus
 from slipway.core.analysis.course import looks_at
 from slipway.core.analysis.drain import look_due
-from slipway.core.analysis.look import Look, Target, exams, questions
+from slipway.core.analysis.look import Look, Target, comparable, exams, questions
 from slipway.core.analysis.query import Subject
 from slipway.core.children.pod import model_name
 from slipway.core.looks.not_started import wanted
@@ -101,7 +101,7 @@ def _golden(snapshot: Snapshot, candidate: RevisionRef) -> Sequence[Mapping[str,
     """The golden requests that are known here: those of the spec, else what was told of the candidate's bundle."""
     verification = snapshot.spec.model.verification
     if verification and verification.requests:
-        return [request.to_dict() for request in verification.requests]
+        return list(comparable(verification.requests))
     record = snapshot.record(candidate.revision or "")
     return (record and record.resolved.asks) or ()
 
