@@ -1,8 +1,10 @@
 """Archives: streamed once, unpacked safely, and never trusted."""
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import tarfile
 from collections.abc import Callable
@@ -138,9 +140,7 @@ async def test_what_may_not_be_in_a_bundle_is_refused(
         ("b.tar.gz", lambda content: content[:-20], Reason.BUNDLE_TRUNCATED),
         ("b.tar.zst", lambda content: content[: len(content) // 2], Reason.BUNDLE_TRUNCATED),
         ("b.tar.gz", lambda content: content[:-8] + bytes(4) + content[-4:], Reason.BUNDLE_CORRUPT),
-        ("b.tar.gz", lambda _: b"<html>log in</html>", Reason.BUNDLE_CORRUPT),
-        ("b.tar.zst", lambda _: b"<html>log in</html>", Reason.BUNDLE_CORRUPT),
-        ("b.tar", lambda _: b"<html>log in</html>" * 100, Reason.BUNDLE_INVALID),
+        ("b.tar", lambda _: b"what a disk made of it" * 100, Reason.BUNDLE_INVALID),
         ("b.tar", lambda content: content.replace(b"no\nyes", b"on\nyes"), Reason.BUNDLE_CORRUPT),
     ],
 )
@@ -156,6 +156,59 @@ async def test_a_spoiled_archive_has_its_reason(
         True,
     )
     assert not (settings.root / "repository").exists()
+
+
+PLAIN = tar(BUNDLE)
+KINDS = {
+    "a plain tar": PLAIN,
+    "a gzip file": gzip.compress(PLAIN, 1),
+    "a zstd file": zstandard.compress(PLAIN),
+    "a zip file": b"PK\x03\x04" + bytes(600),
+    "an xz file": lzma.compress(PLAIN, preset=0),
+    "a bzip2 file": bz2.compress(PLAIN, 1),
+    "a web page": b"\n<!DOCTYPE html><title>Sign in</title>",
+}
+SAYS = {"b.tar": "a plain tar", "b.tar.gz": "a gzip file", "b.tgz": "a gzip file", "b.tar.zst": "a zstd file"}
+
+
+@pytest.mark.parametrize(("name", "says"), SAYS.items())
+@pytest.mark.parametrize("what", KINDS)
+def test_an_archive_of_another_kind_than_its_name_says_is_told_as_what_it_is(name: str, says: str, what: str) -> None:
+    if what == says:
+        assert unpack(KINDS[what], _Sink(), name).keys() == BUNDLE.keys()
+        return
+    with pytest.raises(
+        FetchError, match=f"https://host/{name}: {what}, and|https://host/{name}: {what}; arch"
+    ) as found:
+        unpack(KINDS[what], _Sink(), name)
+    assert found.value.reason is (Reason.SOURCE_DENIED if what == "a web page" else Reason.BUNDLE_INVALID)
+    assert "Sign in" not in found.value.message
+
+
+@pytest.mark.parametrize("name", SAYS)
+@pytest.mark.parametrize("cut", range(12))
+def test_an_archive_that_is_cut_in_its_first_bytes_is_told_as_cut(name: str, cut: int) -> None:
+    with pytest.raises(FetchError) as found:
+        unpack(KINDS[SAYS[name]][:cut], _Sink(), name)
+    assert found.value.reason is Reason.BUNDLE_TRUNCATED
+
+
+@pytest.mark.parametrize(("name", "hint"), [("b.tar.gz", "other bytes follow"), ("b.tar.zst", "other bytes follow")])
+def test_bytes_after_the_end_of_an_archive_are_told_as_such(name: str, hint: str) -> None:
+    with pytest.raises(FetchError, match=hint) as found:
+        unpack(KINDS[SAYS[name]] + b"and more, as a page", _Sink(), name)
+    assert found.value.reason is Reason.BUNDLE_CORRUPT
+
+
+def test_a_window_that_memory_has_no_room_for_is_told_for_zstd_alone() -> None:
+    wide = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    content = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    with pytest.raises(FetchError, match="zstd with a window of more than 128 MiB; write it with a smaller one"):
+        unpack(content.compress(PLAIN) + content.flush(), _Sink(), "b.tar.zst")
+    spoiled = KINDS["a gzip file"][:20] + bytes(8) + KINDS["a gzip file"][28:]
+    with pytest.raises(FetchError, match="cannot be unpacked") as found:
+        unpack(spoiled, _Sink(), "b.tar.gz")
+    assert "zstd" not in found.value.message
 
 
 async def test_an_archive_that_unpacks_to_more_than_was_resolved_is_stopped(order: Order, policy: Policy) -> None:
@@ -176,18 +229,8 @@ class _Sink:
         return archive.SmallFiles().open("1/anything")
 
 
-class _Whole(archive.Reader):
-    """A reader of bytes at hand."""
-
-    def __init__(self, content: bytes) -> None:
-        self._file = io.BytesIO(content)
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-
-def unpack(content: bytes, sink: archive.Sink) -> dict[str, archive.Member]:
-    return archive.unpack(_Whole(content), Source(uri="https://host/b.tar"), sink, None)
+def unpack(content: bytes, sink: archive.Sink, name: str = "b.tar") -> dict[str, archive.Member]:
+    return archive.unpack(archive.Reader(iter((content,))), Source(uri=f"https://host/{name}"), sink, None)
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])

@@ -78,19 +78,9 @@ ARCHIVES: dict[str, bytes] = {
 }
 
 
-class _Whole(archive.Reader):
-    """A reader of bytes at hand."""
-
-    def __init__(self, content: bytes) -> None:
-        self._file = io.BytesIO(content)
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-
 def _surveyed(content: bytes) -> None:
     source, files = Source(uri="https://host/b.tar"), archive.SmallFiles()
-    members = archive.unpack(_Whole(content), source, files, None)
+    members = archive.unpack(archive.Reader(iter((content,))), source, files, None)
     archive.survey(members, files.contents, source)
 
 

@@ -120,6 +120,15 @@ async def test_nothing_of_where_a_source_leads_to_is_repeated(order: Order, poli
     assert SECRET not in refused.value.message
 
 
+async def test_a_page_in_place_of_the_list_is_told_as_one(order: Order, policy: Policy) -> None:
+    """Where one has to sign in first, many servers answer 200 and a page."""
+    faults = {"SHA256SUMS": Fault(body=b"<!doctype html>\n<title>Sign in</title>")}
+    async with fake(BUNDLE, faults) as server:
+        with pytest.raises(FetchError, match="SHA256SUMS: a web page, and not the file; if one signs in") as refused:
+            await resolve(order(f"{server.address}/models/churn"), policy)
+    assert refused.value.reason is Reason.SOURCE_DENIED
+
+
 @pytest.mark.parametrize(
     ("begun", "leads", "refused"),
     [

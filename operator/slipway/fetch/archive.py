@@ -13,7 +13,7 @@ from typing import IO, Any, Final, Protocol, Self
 
 import zstandard
 
-from slipway.fetch import golden, layout, sums, verify
+from slipway.fetch import filetype, golden, layout, sums, verify
 from slipway.fetch.policy import MIB
 from slipway.fetch.settings import Source
 from slipway.fetch.stores import Entry
@@ -29,6 +29,10 @@ _HEADERS_WITH_CONTENT: Final = frozenset(
 )
 # tarfile's words for an end where none belongs. A zstd frame that is cut gives no more bytes, and no error of its own.
 _CUT_SHORT: Final = frozenset({"unexpected end of data", "truncated header", "empty file"})
+# What gzip and zstd say of bytes that begin no member or frame. The first one was looked at before.
+_NO_FURTHER: Final = ("Not a gzipped file", "zstd decompress error: Unknown frame descriptor")
+_ZLIB: Final = "zlib error"  # which tarfile tells as one of its own
+_TOO_WIDE: Final = "requires too much memory"
 
 
 class Reader:
@@ -37,6 +41,14 @@ class Reader:
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
+
+    def peek(self, size: int) -> bytes:
+        """The first bytes, which are read again."""
+        head = b""
+        while len(head) < size and (more := self.read(size - len(head))):
+            head += more
+        self._rest = memoryview(head + self._rest)
+        return head
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes; none at the end."""
@@ -129,6 +141,7 @@ class _BoundedHeader(tarfile.TarInfo):
 def unpack(reader: Reader, source: Source, sink: Sink, most_bytes: int | None) -> dict[str, Member]:
     """Read a whole archive into `sink`. `most_bytes` limits what comes out."""
     members: dict[str, Member] = {}
+    filetype.check_archive(reader.peek(filetype.HEAD_BYTES), source.archive_ending, source.shown)
     with _archive_errors(source), _decompressed(reader, source) as raw:
         with tarfile.open(fileobj=raw, mode="r|", tarinfo=_BoundedHeader, bufsize=_BLOCK_BYTES) as tar:
             left = most_bytes
@@ -229,16 +242,25 @@ def _within(left: int, source: Source) -> int:
 
 @contextmanager
 def _decompressed(reader: Reader, source: Source) -> Iterator[IO[bytes]]:
-    name = source.file_name
-    if name.endswith(".tar.zst"):
+    ending = source.archive_ending
+    if ending == ".tar.zst":
         decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
         with decompressor.stream_reader(reader, read_across_frames=True) as raw:  # type: ignore[arg-type]
             yield raw
-    elif name.endswith((".tar.gz", ".tgz")):
+    elif ending in {".tar.gz", ".tgz"}:
         with gzip.GzipFile(fileobj=reader, mode="rb") as raw:  # type: ignore[call-overload]
             yield raw
     else:
         yield reader  # type: ignore[misc]
+
+
+def _why_not(error: str) -> str:
+    """What is wrong with a file that began as its name says."""
+    if error.startswith(_NO_FURTHER):
+        return "other bytes follow the end of the archive; write it again, and upload it whole"
+    if _TOO_WIDE in error:
+        return "zstd with a window of more than 128 MiB; write it with a smaller one (zstd --long=27 at most)"
+    return f"cannot be unpacked ({error}); write it again, and upload it whole"
 
 
 @contextmanager
@@ -249,12 +271,13 @@ def _archive_errors(source: Source) -> Iterator[None]:
         if isinstance(error, EOFError) or str(error) in _CUT_SHORT:
             message = f"{source.shown}: the archive ends in the middle ({error}); upload it again"
             raise FetchError(Reason.BUNDLE_TRUNCATED, message) from None
+        if _ZLIB in str(error):
+            raise FetchError(Reason.BUNDLE_CORRUPT, f"{source.shown}: {_why_not(str(error))}") from None
         raise invalid(
             f"{source.shown}: not a tar archive ({error}); write it with tar, or correct the ending"
         ) from None
     except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, tarfile.TarError) as error:
-        message = f"{source.shown}: cannot be unpacked ({error}); write it again, zstd with a window of at most 128 MiB"
-        raise FetchError(Reason.BUNDLE_CORRUPT, message) from None
+        raise FetchError(Reason.BUNDLE_CORRUPT, f"{source.shown}: {_why_not(str(error))}") from None
     except (OSError, FetchError):
         raise
     # tarfile has no error of its own for what it does not expect: on odd headers it fails wherever it happens to.

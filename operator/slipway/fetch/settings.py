@@ -73,7 +73,13 @@ class Source:
     @property
     def is_archive(self) -> bool:
         """Whether the address is one file to unpack."""
-        return self.scheme.startswith("http") and self.file_name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst"))
+        return bool(self.archive_ending)
+
+    @property
+    def archive_ending(self) -> str:
+        """Which kind of archive the address says that it is; empty for none."""
+        endings = (".tar", ".tar.gz", ".tgz", ".tar.zst") if self.scheme.startswith("http") else ()
+        return next((ending for ending in endings if self.file_name.endswith(ending)), "")
 
     @property
     def file_name(self) -> str:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from slipway.fetch import golden, layout, sums, verify
+from slipway.fetch import filetype, golden, layout, sums, verify
 from slipway.fetch.model import CONFIG_LIMIT_BYTES
 from slipway.fetch.policy import Policy
 from slipway.fetch.resume import persist
@@ -14,7 +14,6 @@ from slipway.fetch.stores import Entry, Store
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
 MAX_GOLDEN: Final = 256
-_ARCHIVES: Final = ".tar, .tar.gz, .tgz or .tar.zst"
 _SHA256: Final = "sha256:"
 
 
@@ -147,16 +146,18 @@ def _by_sums(store: Store, source: Source, policy: Policy) -> Survey:
 
 
 def _read_sums(store: Store, policy: Policy, *, is_file: bool = False) -> bytes:
+    where = store.where(sums.NAME)
     try:
-        return persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), policy)
+        content = persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), where, policy)
     except FetchError as error:
         if error.reason is not Reason.SOURCE_NOT_FOUND:
             raise
-        where = store.where(sums.NAME)
         message = f"{where}: not there, and files are found by it; write it with sha256sum, upload it"
         if is_file:
-            message = f"{message}; where source.uri is one file: archives are those that end in {_ARCHIVES}"
+            message = f"{message}; where source.uri is one file: archives are those that end in {filetype.ARCHIVES}"
         raise FetchError(Reason.SOURCE_NOT_FOUND, message) from None
+    filetype.check_no_page(content, where)
+    return content
 
 
 def _check_pin(source: Source, digest: str) -> None:
