@@ -221,6 +221,8 @@ def _copy(tar: tarfile.TarFile, header: tarfile.TarInfo, sink: Sink, path: str) 
         raise invalid(f"{path}: not a plain file; put the file itself into the archive")
     with sink.open(path) as target:
         while block := content.read(_BLOCK_BYTES):
+            if header.size == len(block):
+                filetype.check_file(path, block)
             digest.update(block)
             _write_all(target, block)
             size += len(block)

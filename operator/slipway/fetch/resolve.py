@@ -12,7 +12,7 @@ from slipway.fetch.progress import Progress
 from slipway.fetch.settings import Settings
 from slipway.fetch.sources import open_store
 from slipway.fetch.stores import Store
-from slipway.fetch.survey import Survey, read_small, survey
+from slipway.fetch.survey import Survey, check_stand_ins, read_small, survey
 from slipway.fetch.verdict import FetchError, Reason
 from slipway.guard import document
 
@@ -37,6 +37,7 @@ def _look(store: Store, settings: Settings, policy: Policy) -> _Look:
     """Who signed it is looked at before anything in it is parsed."""
     found = survey(store, settings.source, policy)
     signed = _checked(found, settings, lambda: read_signature(store, policy))
+    check_stand_ins(store, found, policy)
     return found, signed, read_small(store, found, policy)
 
 

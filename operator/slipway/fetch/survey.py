@@ -14,6 +14,8 @@ from slipway.fetch.stores import Entry, Store
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
 MAX_GOLDEN: Final = 256
+_MOST_LOOKED_AT: Final = 32
+"""Small files, for what stands in for the right ones: each costs a request."""
 _SHA256: Final = "sha256:"
 
 
@@ -124,11 +126,21 @@ def read_small(store: Store, found: Survey, policy: Policy) -> dict[str, bytes]:
     for path in found.small_files():
         limit = CONFIG_LIMIT_BYTES if path == layout.CONFIG else golden.LIMIT_BYTES
         content = persist(lambda path=path, limit=limit: store.read(path, limit), store.where(path), policy)  # type: ignore[misc]
+        filetype.check_file(path, content)
         verify.check(path, content, found.hashes)
         contents[path] = content
         if sum(map(len, contents.values())) > golden.MOST_BYTES:
             raise invalid(f"{layout.GOLDEN}/: more than {golden.MOST_BYTES} bytes; keep the telling requests")
     return contents
+
+
+def check_stand_ins(store: Store, found: Survey, policy: Policy) -> None:
+    """BundleInvalid where a small file only names what belongs there; those of version directories are read first."""
+    small = {path for path, entry in found.entries.items() if 0 < entry.size < filetype.MOST_POINTER_BYTES}
+    small.difference_update(found.small_files())
+    for path in sorted(small, key=lambda path: (not layout.is_version(path.partition("/")[0]), path))[:_MOST_LOOKED_AT]:
+        content = persist(lambda path=path: store.read(path, golden.LIMIT_BYTES), store.where(path), policy)  # type: ignore[misc]
+        filetype.check_file(path, content)
 
 
 def _by_sums(store: Store, source: Source, policy: Policy) -> Survey:
