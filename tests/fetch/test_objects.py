@@ -1,6 +1,9 @@
 """Object stores: how settings and keys reach the library, and gs:// and az:// against a fake of their protocols."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +108,48 @@ def test_what_a_store_answers_403_for_has_its_own_remedy(code: str, reason: Reas
     assert found.reason is reason
     assert remedy in found.message
     assert f"{code}: As the store says" in found.message
+
+
+@asynccontextmanager
+async def answering(status: int, body: bytes) -> AsyncIterator[str]:
+    """A server that gives one answer to whatever it is asked."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status} Said\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+        writer.write(head + (b"" if asked.startswith(b"HEAD") else body))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+NO_STORE = "s3://models/churn: what answers there is no object store; let the endpoint be the store's own"
+REGION = "s3://models/churn: the store has the bucket in another region{}; set source.s3.region"
+MALFORMED = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>expecting 'eu-west-1'</Message></Error>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "said"),
+    [
+        (200, "<!doctype html><html><body>hunter2</body></html>", Reason.FETCH_FAILED, NO_STORE),
+        (200, "<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>", Reason.FETCH_FAILED, NO_STORE),
+        (200, '{"password": "hunter2"}', Reason.FETCH_FAILED, NO_STORE),
+        (301, "<Error><Code>PermanentRedirect</Code></Error>", Reason.SPEC_INVALID, REGION.format("")),
+        (
+            400,
+            MALFORMED,
+            Reason.SPEC_INVALID,
+            REGION.format(" (AuthorizationHeaderMalformed: expecting 'eu-west-1')"),
+        ),
+    ],
+)
+async def test_an_endpoint_that_is_not_the_buckets_store_is_told_from_a_prefix_without_objects(
+    order: Order, policy: Policy, status: int, body: str, reason: Reason, said: str
+) -> None:
+    async with answering(status, body.encode()) as address:
+        with pytest.raises(FetchError) as refused:
+            await resolve(order("s3://models/churn", s3=S3(endpoint=address, anonymous=True)), policy)
+    assert refused.value.reason is reason
+    assert refused.value.message.startswith(said)
+    assert "hunter2" not in refused.value.message

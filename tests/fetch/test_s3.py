@@ -147,6 +147,13 @@ async def test_nothing_there_is_not_found(uri: str, s3: Gateway, order: Order, p
     assert refused.value.reason is Reason.SOURCE_NOT_FOUND
 
 
+async def test_an_endpoint_with_the_bucket_in_it_is_told(uri: str, s3: Gateway, order: Order, policy: Policy) -> None:
+    endpoint = f"{s3.endpoint}/{_split(uri)[0]}"
+    with pytest.raises(FetchError, match=r"endpoint has the bucket in it, which source\.uri names") as refused:
+        await resolve(order(uri, s3=S3(endpoint=endpoint)), policy)
+    assert refused.value.reason is Reason.SOURCE_NOT_FOUND
+
+
 @pytest.mark.parametrize("name", ["churn.tar.gz", "1/model.onnx"])
 async def test_an_object_is_no_prefix(uri: str, s3: Gateway, order: Order, policy: Policy, name: str) -> None:
     bucket, prefix = _split(uri)

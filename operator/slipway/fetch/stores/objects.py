@@ -51,6 +51,10 @@ _NOT_OF_KEYS: Final = {
     "RequestTimeTooSkewed": (Reason.SOURCE_DENIED, "set the clock of the node, or of the store"),
 }
 """What a store answers 403 for although the keys are right."""
+# What the library says of a 301 that names no place, and of what is no listing.
+_ELSEWHERE: Final = "Received redirect without LOCATION"
+_NO_LISTING: Final = "Got invalid list response"
+_NO_OBJECT: Final = "slipway-asks-whether-a-name-that-nobody-gives-is-there"
 _SAID: Final = re.compile(r"<Message>([^<]{1,200})</Message>")
 
 
@@ -67,18 +71,38 @@ class ObjectStore:
 
     def list(self) -> list[Entry]:
         """Every object under the prefix."""
-        with self._explained(self._address):
-            listed = itertools.chain.from_iterable(obstore.list(self._store))
-            found = layout.bounded(map(_entry, listed), self._address)
-        if not found and self._is_object():
-            message = "is one object, and a bundle is all objects under a prefix; unpack it and name that prefix"
-            raise FetchError(Reason.SPEC_INVALID, f"{self._address}: {message} (archives are read over https://)")
+        try:
+            with self._explained(self._address):
+                listed = itertools.chain.from_iterable(obstore.list(self._store))
+                found = layout.bounded(map(_entry, listed), self._address)
+        except FetchError as error:
+            if error.reason is Reason.SOURCE_NOT_FOUND:
+                self._check_bucket_once()
+            raise
+        if not found:
+            self._check_prefix()
         return found
 
-    def _is_object(self) -> bool:
-        """Whether the address without a slash behind it is an object. A store that refuses the question says no."""
+    def _check_prefix(self) -> None:
+        """A FetchError where an empty listing has a better explanation than that nothing is there."""
+        if self._has(_NO_OBJECT):
+            raise _no_store(self._address)
+        if self._store.prefix and self._has(""):
+            message = "is one object, and a bundle is all objects under a prefix; unpack it and name that prefix"
+            raise FetchError(Reason.SPEC_INVALID, f"{self._address}: {message} (archives are read over https://)")
+        self._check_bucket_once()
+
+    def _check_bucket_once(self) -> None:
+        """SourceNotFound where the endpoint's path has the bucket in it: each request names it once more."""
+        config: Mapping[str, Any] = self._store.config
+        if config.get("bucket") in urlsplit(config.get("endpoint", "")).path.split("/"):
+            remedy = "the store's endpoint has the bucket in it, which source.uri names already: take it out there"
+            raise FetchError(Reason.SOURCE_NOT_FOUND, f"{self._address}: nothing is there; {remedy}")
+
+    def _has(self, path: str) -> bool:
+        """Whether that name is of an object. A store that refuses the question says no."""
         try:
-            return bool(self._store.prefix) and obstore.head(self._store, "")["size"] >= 0
+            return obstore.head(self._store, path)["size"] >= 0
         except (BaseError, FileNotFoundError):
             return False
 
@@ -166,6 +190,12 @@ def _denied(where: str, text: str, answer: str = "the store refuses us") -> Fetc
 def _explain(where: str, text: str, *, broken: bool) -> FetchError:
     if "169.254.169.254" in text or "Missing credentials" in text or "MissingCredential" in text:
         return _no_keys(where)
+    if _NO_LISTING in text:
+        return _no_store(where)
+    if _ELSEWHERE in text or "AuthorizationHeaderMalformed" in text:
+        said = f" ({words})" if (words := _words(text)) else ""
+        message = f"{where}: the store has the bucket in another region{said}; set source.s3.region"
+        return FetchError(Reason.SPEC_INVALID, message)
     if status := _STATUS.search(text):
         return of_status(where, int(status[1]), _words(text))
     if "contained illegal" in text or "InvalidPath" in text or "empty path segment" in text:
@@ -182,6 +212,12 @@ def _interrupted(where: str, text: str, *, broken: bool) -> FetchError:
     host = f" to {found[1]}" if (found := _HOST.search(text)) else ""
     message = f"{where}: no connection{host}: {_first(text)}; check the address and that the store is up"
     return FetchError(Reason.SOURCE_UNAVAILABLE, message, transient=True)
+
+
+def _no_store(where: str) -> FetchError:
+    """What answers would have said so of any address: a console's pages, another service."""
+    message = f"{where}: what answers there is no object store; let the endpoint be the store's own, not its console's"
+    return FetchError(Reason.FETCH_FAILED, message)
 
 
 def _no_keys(where: str) -> FetchError:
