@@ -1,5 +1,6 @@
 """Golden requests of a bundle against what its config.pbtxt declares."""
 
+import base64
 import codecs
 import copy
 import json
@@ -167,7 +168,12 @@ NUMBERS = st.one_of(
     st.sampled_from(["1e400", "-1e39", "1e-400", "65520", "true", "null", '"NaN"', "[[1]]"]),
     st.integers(1, 2000).map(lambda depth: "[" * depth + "1" + "]" * depth),
 )
-TEXTS = st.text(max_size=3).map(json.dumps) | st.just('"\\ud800"')
+TEXTS = (
+    st.text(max_size=3).map(json.dumps)
+    | st.just('"\\ud800"')
+    | st.binary(max_size=3).map(lambda found: json.dumps({"b64": base64.b64encode(found).decode()}))
+    | st.text(max_size=3).map(lambda found: json.dumps({"b64": found}))
+)
 
 
 @st.composite

@@ -42,6 +42,11 @@ def test_strings_are_utf_8() -> None:
     assert request.outputs[0].data == ("é".encode(), b"")
 
 
+def test_bytes_that_are_no_text_are_written_in_base64() -> None:
+    request = golden.parse(_output(datatype="BYTES", data=[{"b64": "/9j/4A=="}, "text"]), "g")
+    assert request.outputs[0].data == (b"\xff\xd8\xff\xe0", b"text")
+
+
 @pytest.mark.parametrize(
     ("document", "words"),
     [
@@ -65,6 +70,16 @@ def test_strings_are_utf_8() -> None:
         (_output(datatype="INT8", data=[1, 300]), "outputs[0].data[1]: 300 is not INT8"),
         (_output(datatype="INT8", data=[1, 1.0]), "outputs[0].data[1]: 1.0 is not INT8"),
         (_output(datatype="BYTES"), "outputs[0].data[0]: 1 is not BYTES"),
+        (
+            _output(datatype="BYTES", data=["", {"b64": "/9j"}]),
+            "outputs[0].data[1].b64: not base64; write the bytes with",
+        ),
+        (_output(datatype="BYTES", data=["", {"b64": 1}]), "outputs[0].data[1].b64: not base64"),
+        (
+            _output(datatype="BYTES", data=["", {"b64": "", "x": 1}]),
+            "outputs[0].data[1]: {'b64': '', 'x': 1} is not BYTES",
+        ),
+        (_output(data=["1", {"b64": "AA=="}]), "outputs[0].data[0]: '1' is not FP32"),
         (_output(datatype="BOOL", data=[0, 2]), "outputs[0].data[1]: 2 is not BOOL"),
         (_document(outputs=_document()["outputs"] * 2), "outputs[1]: 'y' stands there twice"),
         (_document(tolerance=1), "tolerance: expected an object, found 1"),

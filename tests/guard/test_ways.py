@@ -244,3 +244,14 @@ def test_who_is_late_is_told_with_what_was_asked_last(pod: Container) -> None:
     assert pod.until_ended() == 1
     assert pod.verdict["reason"] == "DeadlineExceeded"
     assert "golden/0.json: the server answered 503: Request timeout expired" in json.dumps(pod.verdict)
+
+
+# -- bytes
+
+
+def test_bytes_that_are_no_text_go_to_a_model_and_come_back(pod: Container) -> None:
+    models.echoing(pod.repository)
+    right = {"datatype": "BYTES", "shape": [1, 1], "data": [{"b64": "/9j/4A=="}]}
+    pod.golden({"inputs": [{"name": "x", **right}], "outputs": [{"name": "y", **right}]})
+    pod.start()
+    pod.until_verified()

@@ -30,6 +30,11 @@ def test_a_request_is_flat() -> None:
     [
         (_x(1, 2, 3, 4, shape=(1, 4)), {}, "inputs[0].shape: [1, 4] cannot be asked of a decoupled model"),
         (_x(1, float("nan")), {}, "NaN and infinities"),
+        (
+            [Tensor("x", "BYTES", (1, 2), (b"a", b"\xff"))],
+            {},
+            "inputs[0].data: bytes that are not UTF-8 at byte 0 no server",
+        ),
         (_x(1, 2), {"x": 1}, "parameters.x: an input has that name"),
     ],
 )

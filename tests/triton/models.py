@@ -84,6 +84,17 @@ class TritonPythonModel:
         return answers
 '''
 
+ECHOING = '''
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    """y = x, whatever bytes they are."""
+
+    def execute(self, requests):
+        tensors = [pb_utils.get_input_tensor_by_name(request, "x").as_numpy() for request in requests]
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("y", x)]) for x in tensors]
+'''
+
 STREAMING = '''
 import json
 import numpy
@@ -175,11 +186,16 @@ def streaming(repository: Path, times: int = 1, more: str = "max_batch_size: 8",
     return _python(repository / name, STREAMING, decoupled)
 
 
-def _python(model: Path, code: str, more: str) -> Path:
+def echoing(repository: Path, name: str = "m") -> Path:
+    """A model of BYTES."""
+    return _python(repository / name, ECHOING, "max_batch_size: 8", "BYTES")
+
+
+def _python(model: Path, code: str, more: str, kind: str = "FP32") -> Path:
     (model / "1").mkdir(parents=True)
     (model / "1" / "model.py").write_text(code)
     more += "\ninstance_group [{count: 1 kind: KIND_CPU}]"
-    (model / "config.pbtxt").write_text(config(model.name, "python", {"x": ("FP32", [1])}, {"y": ("FP32", [1])}, more))
+    (model / "config.pbtxt").write_text(config(model.name, "python", {"x": (kind, [1])}, {"y": (kind, [1])}, more))
     return model
 
 

@@ -106,6 +106,15 @@ def test_a_model_without_a_batch_dimension_serves(pod: Container) -> None:
     assert [item.decode() for item in y.ravel()] == list(x.ravel())
 
 
+def test_bytes_that_are_no_text_are_told_with_tensor_and_element(pod: Container) -> None:
+    models.identity(pod.repository, ["BYTES"])
+    tensor = {"datatype": "BYTES", "shape": [1, 3], "data": ["a", {"b64": "/9j/4A=="}, ""]}
+    pod.golden({"inputs": [{"name": "in_BYTES", **tensor}], "outputs": [{"name": "out_BYTES", **tensor}]})
+    pod.start()
+    pod.until_ended()
+    assert "onnxruntime: input 'in_BYTES' (element 1) is not UTF-8 at byte 0" in pod.verdict["message"]
+
+
 def test_only_the_outputs_asked_for_are_sent(pod: Container) -> None:
     models.identity(pod.repository, ["FP32", "INT64"])
     pod.start()

@@ -172,7 +172,7 @@ def _texts(array: Array, name: str) -> Array:
             try:
                 value = value.decode()  # noqa: PLW2901
             except UnicodeDecodeError:
-                raise BundleError(f"{name!r}: element {index} is not UTF-8; golden requests hold text only") from None
+                raise BundleError(f"{name!r}: element {index} is not UTF-8, and only text is packed") from None
         if not isinstance(value, str):
             raise BundleError(
                 f"{name!r}: element {index} is {value!r}, neither number nor text; give one kind a tensor"

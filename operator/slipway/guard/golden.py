@@ -7,6 +7,7 @@ neither is asked for its declared shapes.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ _TENSOR_FIELDS = frozenset({"name", "datatype", "shape", "data"})
 _DEEPEST = 64
 # What belongs to the way in which a request is asked, and is not the author's to say.
 _OUR_PARAMETERS = frozenset({"sequence_id", "sequence_start", "sequence_end", "binary_data_output"})
+_BASE64 = "b64"
 _NOT_NUMBERS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -35,6 +37,11 @@ _NOT_NUMBERS = {
 
 class GoldenError(ValueError):
     """A golden request that cannot be asked: the field, what was found, what belongs there."""
+
+
+class _NotBase64(tensors.DoesNotFit):
+    def __init__(self, index: int) -> None:
+        ValueError.__init__(self, f"data[{index}].{_BASE64}: not base64; write the bytes with base64 -w0")
 
 
 @dataclass(frozen=True)
@@ -315,6 +322,8 @@ def _value(datatype: str, value: Any, index: int) -> Any:
     if datatype == "BYTES":
         if isinstance(value, str):
             return value.encode("utf-8")
+        if isinstance(value, dict) and value.keys() == {_BASE64}:
+            return _bytes(value[_BASE64], index)
     elif datatype == "BOOL":
         if isinstance(value, bool) or (_is_int(value) and value in {0, 1}):
             return bool(value)
@@ -326,6 +335,14 @@ def _value(datatype: str, value: Any, index: int) -> Any:
     elif _is_int(value):
         return value
     raise tensors.DoesNotFit(index, value, datatype)
+
+
+def _bytes(encoded: Any, index: int) -> bytes:
+    """Bytes that are no text, as a picture."""
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (TypeError, ValueError):
+        raise _NotBase64(index) from None
 
 
 def _tolerance(found: Any) -> Tolerance | None:

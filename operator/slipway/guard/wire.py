@@ -98,7 +98,10 @@ def generate_request(
             )
         if tensor.name in parameters:
             raise CannotAskError(f"parameters.{tensor.name}: an input has that name; call one of them otherwise")
-        body[tensor.name] = [_plain(value) for value in tensor.data]
+        try:
+            body[tensor.name] = [_plain(value) for value in tensor.data]
+        except UnicodeDecodeError as error:
+            raise CannotAskError(f"{at}.data: bytes that are not UTF-8 at byte {error.start} {_JSON}") from None
     try:
         text = json.dumps(body, allow_nan=False)
     except ValueError:
@@ -162,4 +165,4 @@ def _flat(name: str, datatype: str, value: Any) -> Tensor:
 
 
 def _plain(value: Any) -> Any:
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+    return value.decode("utf-8") if isinstance(value, bytes) else value

@@ -117,7 +117,7 @@ class TritonPythonModel:
             tensor = pb_utils.get_input_tensor_by_name(request, name)
             if tensor is not None:
                 array = tensor.as_numpy()
-                feed[name] = _decoded(array) if array.dtype == numpy.object_ else array
+                feed[name] = _decoded(name, array) if array.dtype == numpy.object_ else array
         return feed
 
 
@@ -257,8 +257,21 @@ def _tensors(names, arrays):
     ]
 
 
-def _decoded(array):
-    return numpy.array([text.decode("utf-8") for text in array.ravel()], dtype=numpy.object_).reshape(array.shape)
+def _decoded(name, array):
+    return numpy.array(
+        [_text(name, index, text) for index, text in enumerate(array.ravel())], dtype=numpy.object_
+    ).reshape(array.shape)
+
+
+def _text(name, index, text):
+    """ONNX Runtime's Python has strings for text, and NVIDIA's backend for any bytes."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"input '{name}' (element {index}) is not UTF-8 at byte {error.start}, and this image's backend takes text "
+            "only; use NVIDIA's image for other bytes"
+        ) from None
 
 
 def _encoded(array):

@@ -304,7 +304,7 @@ class Tensor(ApiModel):
         description="Size of each dimension, the batch included."
     )
     data: Annotated[list[Any], Field(max_length=1024)] = Field(
-        description="Elements in row-major order: numbers, booleans, or strings. Larger ones go into the bundle."
+        description="Elements in row-major order: numbers, booleans, strings or {b64: BASE64}. Larger: in the bundle."
     )
 
 
