@@ -80,6 +80,13 @@ async def test_a_broken_connection_goes_on_in_the_middle_of_an_archive(order: Or
     assert (settings.root / "repository/churn/1/model.onnx").read_bytes() == bundles.MODEL
 
 
+async def test_an_archive_that_its_server_calls_encoded_is_read_as_it_is(order: Order, policy: Policy) -> None:
+    content = PACKED["b.tgz"](tar(BUNDLE))
+    async with fake({"b.tgz": content}, {"b.tgz": Fault(headers={"Content-Encoding": "x-gzip"})}, prefix="a") as server:
+        answer = await resolve(order(f"{server.address}/a/b.tgz"), policy)
+    assert answer["digest"] == bundles.digest(BUNDLE)
+
+
 async def test_an_archive_of_unknown_size_is_streamed(order: Order, policy: Policy) -> None:
     faults = {"b.tar": Fault(chunked=True, ranges=False)}
     async with fake({"b.tar": tar(BUNDLE)}, faults, prefix="a") as server:

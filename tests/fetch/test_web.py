@@ -1,6 +1,7 @@
 """https:// and http://: what only the web does."""
 
 import base64
+import gzip
 from pathlib import Path
 
 import httpx
@@ -118,6 +119,27 @@ async def test_nothing_of_where_a_source_leads_to_is_repeated(order: Order, poli
         with pytest.raises(FetchError) as refused:
             await resolve(order(f"{server.address}/models/churn"), policy)
     assert SECRET not in refused.value.message
+
+
+@pytest.mark.parametrize("path", ["SHA256SUMS", "config.pbtxt", "1/model.onnx"])
+@pytest.mark.parametrize(("said", "found"), [("gzip", "gzip"), ("BR", "br"), ("identity, x-gzip", "x-gzip")])
+async def test_a_file_that_comes_encoded_is_told_as_such(
+    order: Order, policy: Policy, path: str, said: str, found: str
+) -> None:
+    body = gzip.compress(BUNDLE[path])
+    async with fake(BUNDLE, {path: Fault(body=body, headers={"Content-Encoding": said})}) as server:
+        with pytest.raises(FetchError, match=rf"churn/{path}: comes encoded as {found}, although") as refused:
+            await resolve(order(f"{server.address}/models/churn"), policy)
+    assert refused.value.reason is Reason.FETCH_FAILED
+
+
+@pytest.mark.parametrize("said", ["aws-chunked", "identity", "hunter2"])
+async def test_what_is_said_of_bytes_that_are_as_they_are_changes_nothing(
+    order: Order, policy: Policy, said: str
+) -> None:
+    faults = {path: Fault(headers={"Content-Encoding": said}) for path in BUNDLE}
+    async with fake(BUNDLE, faults) as server:
+        await resolve(order(f"{server.address}/models/churn"), policy)
 
 
 async def test_a_page_in_place_of_the_list_is_told_as_one(order: Order, policy: Policy) -> None:

@@ -21,6 +21,8 @@ from slipway.fetch.stores.objects import changed, of_status
 from slipway.fetch.verdict import FetchError, Reason, invalid
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)")
+_ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
+"""Those that change the bytes; aws-chunked, which stores keep by mistake, does not."""
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 # Of httpx's and h11's words those that quote nothing of what came.
 _PLAIN: Final = re.compile(r"peer closed connection .*|Server disconnected .*")
@@ -128,6 +130,7 @@ def answered(
         with sent as response:
             if response.status_code not in allowed:
                 raise of_status(where, response.status_code, _phrase(response.status_code))
+            _check_encoding(where, response)
             begun = True
             yield response
     except httpx.TimeoutException as error:
@@ -136,6 +139,15 @@ def answered(
         raise FetchError(Reason.FETCH_FAILED, f"{where}: {error}; check source.uri") from None
     except httpx.TransportError as error:
         raise _broken(where, error, begun=begun) from None
+
+
+def _check_encoding(where: str, response: httpx.Response) -> None:
+    """FetchFailed where the bytes that come are not the file's own. Of a .gz many servers say so of the file."""
+    said = response.headers.get("Content-Encoding", "").lower()
+    found = next((each for each in re.split(r"[,\s]+", said) if each in _ENCODINGS), None)
+    if found and not where.lower().endswith((".gz", ".tgz")):
+        message = f"{where}: comes encoded as {found}, although the file as it is was asked for; store it without "
+        raise FetchError(Reason.FETCH_FAILED, f"{message}Content-Encoding, or let what stands between not compress it")
 
 
 def _timed_out(where: str, error: httpx.TimeoutException) -> FetchError:
