@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from tests.core.cluster.kubelet import says
-from tests.core.cluster.scenario import ready
+from tests.core.cluster.scenario import goes_on, pods_come, ready
 from tests.core.cluster.simulator import Simulator, simulator
 from tests.core.gen import resolved
 
 SIGNERS = {"configMapName": "signers"}
 BY = ["release.pem (sha256:deb789e469cf)"]
+SERVED = "it is served all the same (source.signature.mode: Warn)"
 SOURCE = {"uri": "s3://models/churn/3"}
 
 
@@ -69,6 +70,46 @@ def test_what_is_not_signed_has_no_pods_and_is_looked_at_again_by_itself(reason:
     cluster.resolve_job_ends(answers(signature={"signedBy": BY}))
     cluster.settle()
     assert cluster.deployments()
+
+
+@pytest.mark.parametrize(
+    ("signature", "event"),
+    [
+        ({"signedBy": BY}, ("Signed", f"3: signed by {BY[0]}")),
+        (
+            {"warning": "SignerUnknown: model.sig: by other.pem"},
+            (
+                "SignerUnknown",
+                f"3: model.sig: by other.pem; {SERVED}",
+            ),
+        ),
+        (
+            {"warning": "as a later fetcher may say"},
+            (
+                "SignatureWrong",
+                f"3: as a later fetcher may say; {SERVED}",
+            ),
+        ),
+        (None, None),
+    ],
+)
+def test_what_came_of_looking_for_a_signature_is_told_once_for_an_ask(
+    signature: dict[str, Any] | None, event: tuple[str, str] | None
+) -> None:
+    cluster = resolving()
+    cluster.resolve_job_ends(answers(signature=signature))
+    goes_on(cluster)
+    pods_come(cluster)
+    cluster.edit(version="4")
+    cluster.settle()
+    cluster.resolve_job_ends(answers())
+    goes_on(cluster)
+    cluster.edit(version="3")
+    goes_on(cluster)
+    told = [
+        each for each in cluster.events if each[0] in {"Signed", "SignatureMissing", "SignatureWrong", "SignerUnknown"}
+    ]
+    assert told == ([event] if event else [])
 
 
 @pytest.mark.parametrize("later", [{**SIGNERS, "threshold": 2}, {"configMapName": "others"}, None])

@@ -34,7 +34,7 @@ from slipway.core.rollout.turn import outcome_of
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.compose import status_of
 from slipway.core.status.conditions import conditions, phase
-from slipway.core.status.events import cut_off_note, news, remembering
+from slipway.core.status.events import cut_off_note, news, remembering, signature_note
 from slipway.core.status.summary import Summary, summary_of
 
 
@@ -118,12 +118,13 @@ def _decide(snapshot: Snapshot) -> Plan:
     summary = summary_of(snapshot, outcome, desired, blocks)
     events = news(snapshot.before, summary) if not outcome.notes else ()
     outcome = replace(outcome, state=remembering(state, events))
-    looks = looks_of(snapshot, outcome.state, roles)
+    looks, signature = looks_of(snapshot, outcome.state, roles), signature_note(snapshot, outcome.state)
     return Plan(
         status=status_of(snapshot=snapshot, outcome=outcome, roles=roles, desired=desired, summary=summary),
         actions=tuple(changes.actions),
         notes=(
             *outcome.notes,
+            *((signature,) if signature else ()),
             *events,
             *(cut_off_note(snapshot, entry) for entry in cut_off(snapshot, roles.revisions)),
         ),

@@ -125,6 +125,7 @@ class Reason(StrEnum):
     )
     ROLLING_BACK = ("RollingBack", None, "the version before takes its share back", "wait")
     PROMOTED = ("Promoted", None, "Event: the new version has taken over", "nothing")
+    SIGNED = ("Signed", None, "Event: by which keys of `source.signature` a version is signed", "nothing")
     REQUEST_DONE = ("RequestDone", None, "Event: what somebody asked for by annotation was done", "nothing")
     REQUEST_IGNORED = (
         "RequestIgnored",
@@ -505,7 +506,10 @@ class Reason(StrEnum):
     SIGNATURE_MISSING = (
         "SignatureMissing",
         About.REVISION,
-        "`source.signature` asks for a signature, and the bundle has no `model.sig` beside SHA256SUMS",
+        (
+            "`source.signature` asks for a signature, and the bundle has no `model.sig` beside SHA256SUMS; as an Event "
+            "alone where `mode` is Warn"
+        ),
         ("`slipway sign` the bundle and push `model.sig`, which changes no digest; it is looked for again by itself"),
     )
     SIGNATURE_WRONG = (

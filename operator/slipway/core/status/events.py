@@ -47,6 +47,28 @@ def cut_off_note(snapshot: Snapshot, entry: RevisionStatus) -> Note:
     return Note(reason=Reason.DRAINING, message=message, warning=True)
 
 
+def signature_note(snapshot: Snapshot, state: State) -> Note | None:
+    """The Event for what came of looking for a signature, in the pass that begins to use what was resolved: once for
+    each ask, since one that is used again was not being resolved before."""
+    candidate, before = state.candidate, snapshot.before.candidate
+    if candidate is None or before is None or before.ask != candidate.ask or before.revision or not candidate.revision:
+        return None
+    record = snapshot.record(candidate.revision)
+    signature = record.resolved.signature if record else None
+    if signature is None:
+        return None
+    if signature.warning is None:
+        message = f"{candidate.version}: signed by {', '.join(signature.signed_by)}"
+        return Note(reason=Reason.SIGNED, message=message, warning=False)
+    word, _, fault = signature.warning.partition(": ")
+    reason = Reason(word) if word in _OF_SIGNATURES else Reason.SIGNATURE_WRONG
+    message = f"{candidate.version}: {fault or word}; it is served all the same (source.signature.mode: Warn)"
+    return Note(reason=reason, message=message, warning=True)
+
+
+_OF_SIGNATURES: Final = frozenset({Reason.SIGNATURE_MISSING, Reason.SIGNATURE_WRONG, Reason.SIGNER_UNKNOWN})
+
+
 def remembering(state: State, events: Sequence[Note]) -> State:
     """Reasons may come and go in turns: each is told once in a rollout."""
     if state.rollout is None or not events:
