@@ -18,7 +18,7 @@ from slipway.fetch import signature, sums
 from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
 from slipway.fetch.resolve import resolve
-from slipway.fetch.settings import S3, Settings, Signature
+from slipway.fetch.settings import S3, Resolved, Settings, Signature
 from slipway.fetch.verdict import FetchError, Reason
 from tests.bundle.keys import PEM
 from tests.fetch import bundles, calls
@@ -320,9 +320,14 @@ def test_an_archives_signature_is_verified_as_it_streams_by(
 
     async def run() -> dict[str, Any]:
         async with fake({"b.tar": (tmp_path / "b.tar").read_bytes()}) as web:
-            return await calls.resolve(asked.settings(f"{web.address}/models/churn/b.tar"), policy)
+            settings = asked.settings(f"{web.address}/models/churn/b.tar")
+            answer = await calls.resolve(settings, policy)
+            made_of = Resolved(digest=answer["digest"], size=answer["size"])
+            await calls.fetch(replace(settings, resolved=made_of), policy)
+            return answer
 
     assert asyncio.run(run())["signature"]["signedBy"]
+    assert (tmp_path / "root/repository/churn/1/model.onnx").read_bytes() == bundles.MODEL
 
 
 async def test_the_verdict_comes_before_a_byte_of_anything_but_list_and_signature(asked: Asked, policy: Policy) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from slipway.fetch import archive, decryption, layout, model, repository, sums, verify
+from slipway.fetch import archive, decryption, layout, model, repository, signature, sums, verify
 from slipway.fetch.download import Download, Wanted, part_name
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
@@ -133,7 +133,9 @@ def _unpack(store: Store, settings: Settings, policy: Policy) -> _Bundle:
     limit = settings.resolved.size if settings.resolved else None
     _check_room(settings, limit or 0, limit or 0)
     try:
-        members = stream_archive(store, settings, policy, archive.Directory(target), most_bytes=limit)
+        # What the revision was made of does not count its signature, which lies in the archive too.
+        most = None if limit is None else limit + signature.LIMIT_BYTES
+        members = stream_archive(store, settings, policy, archive.Directory(target), most_bytes=most)
         contents = {path: (target / path).read_bytes() for path in members if path.rpartition("/")[2] == sums.NAME}
         found, root = archive.survey(members, contents, settings.source)
         check_unchanged(found, settings.resolved, settings.source)
