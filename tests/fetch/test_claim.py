@@ -40,6 +40,18 @@ async def test_version_directories_are_links_into_the_claim(order: Order, policy
     assert not (settings.root / ".bundle").exists()
 
 
+@pytest.mark.parametrize("kind", ["files", "directories"])
+async def test_a_claim_with_more_in_it_than_any_bundle_is_left_soon(
+    order: Order, policy: Policy, claim: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slipway.fetch.stores.claim._MOST_CHILDREN", 20)
+    for number in range(20):
+        (claim / f"more-{number}").mkdir() if kind == "directories" else (claim / f"more-{number}").touch()
+    with pytest.raises(FetchError, match="has more than 10000 files") as refused:
+        await resolve(order("pvc://models/models/churn"), policy)
+    assert refused.value.reason is Reason.BUNDLE_INVALID
+
+
 async def test_a_corrupt_file_is_found_in_place(order: Order, policy: Policy, claim: Path) -> None:
     (claim / "1/model.onnx").write_bytes(b"other")
     settings = order("pvc://models/models/churn", bundles.digest(BUNDLE))

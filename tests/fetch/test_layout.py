@@ -1,13 +1,17 @@
 """Which files may make up a bundle."""
 
 import posixpath
+import tracemalloc
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from slipway.fetch import layout
+from slipway.fetch import layout, model
+from slipway.fetch.policy import MIB
+from slipway.fetch.stores import Entry
 from slipway.fetch.verdict import FetchError, Reason
+from tests.fetch import bundles
 
 GOOD = ["config.pbtxt", "1/model.onnx"]
 
@@ -103,6 +107,26 @@ def test_unlisted_and_missing_files_are_named() -> None:
 def test_the_empty_objects_that_stand_for_directories_are_no_files() -> None:
     assert layout.without_markers({"1": 0, "1/m": 5, "empty": 0}) == {"1/m", "empty"}
     assert layout.without_markers({"1": 3, "1/m": 5}) == {"1", "1/m"}
+
+
+def test_a_listing_whose_names_go_on_and_on_is_refused_before_they_are_taken_apart() -> None:
+    with pytest.raises(FetchError, match="longer than a file system takes") as refused:
+        layout.bounded([Entry(path="a/" * 50_000 + "m", size=1)], "oci://a/b:1")
+    assert refused.value.reason is Reason.BUNDLE_INVALID
+
+
+def test_the_directories_of_deep_names_are_not_kept() -> None:
+    """A list of 4 MiB names some thousand paths of 500 directories each, all of them different."""
+    deep = "/a" * 500
+    paths = {"config.pbtxt", "1/m", *(f"n{number}{deep}" for number in range(400))}
+    configured = model.configure(bundles.CONFIG.replace(b"onnxruntime", b"own"), None, "churn")
+    layout.check(paths)
+    tracemalloc.start()
+    assert layout.without_markers(dict.fromkeys(paths, 1)) == paths
+    model.check_references(paths, configured)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 * MIB, "all directories of these take 100 MiB"
 
 
 @pytest.mark.parametrize(

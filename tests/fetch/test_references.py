@@ -115,6 +115,11 @@ PRESENT: dict[str, tuple[str, str, set[str]]] = {
     "a state": ("own", SEQUENCE, {"1/m", "initial_state/zero"}),
     "an environment": ("python", ENVIRONMENT % "$$TRITON_MODEL_DIRECTORY/env", {"1/model.py", "env/bin/activate"}),
     "the image's environment": ("python", ENVIRONMENT % "/opt/env.tar.gz", {"1/model.py"}),
+    "an environment beside what sorts before it": (
+        "python",
+        ENVIRONMENT % "$$TRITON_MODEL_DIRECTORY/env",
+        {"1/model.py", "env-", "env.txt", "env/a", "env0"},
+    ),
     "no environment": ("python", 'parameters { key: "x" value { string_value: "y" } }', {"1/model.py"}),
 }
 

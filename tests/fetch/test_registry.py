@@ -356,6 +356,7 @@ MANIFESTS: dict[str, tuple[bytes, str]] = {
     "a size below nothing": (listing(layer("x", b"", size=-1)), "no manifest of an artifact"),
     "a size that is true": (listing(layer("x", b"", size=True)), "no manifest of an artifact"),
     "larger than any": (listing(layer("x", b"", size=2**60)), "no manifest of an artifact"),
+    "a path without an end": (listing(layer("a/" * 50_000 + "m", b"")), "longer than a file system takes"),
     "a path that leaves": (listing(layer("../x", b"")), "SHA256SUMS"),
     "a file that is not listed": (listing(layer("1/more", b"")), "1/more: in the bundle but not in SHA256SUMS"),
     "too large": (b" " * (manifest.LIMIT_BYTES + 1), "its manifest is larger than"),

@@ -38,7 +38,7 @@ def check_path(path: str) -> None:
     if len(path.encode(errors="surrogateescape")) > _MAX_PATH_BYTES or any(
         len(part.encode(errors="surrogateescape")) > _MAX_NAME_BYTES for part in parts
     ):
-        raise invalid(f"{path[:80]!r}…: longer than a file system takes; shorten the name")
+        raise _too_long(path)
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -76,8 +76,8 @@ def check_complete(listed: Mapping[str, str], present: Iterable[str]) -> None:
 
 def without_markers(sizes: Mapping[str, int]) -> set[str]:
     """The paths without the empty objects that S3 browsers leave to stand for a directory."""
-    directories = {parent for path in sizes for parent in parents(path)}
-    return {path for path, size in sizes.items() if not (size == 0 and path in directories)}
+    empty = {path for path, size in sizes.items() if size == 0}
+    return sizes.keys() - {parent for path in sizes for parent in parents(path) if parent in empty}
 
 
 def too_many(what: str) -> FetchError:
@@ -86,13 +86,19 @@ def too_many(what: str) -> FetchError:
 
 
 def bounded(entries: Iterable[Entry], what: str) -> list[Entry]:
-    """The entries of a listing; BundleInvalid where it goes on and on."""
+    """The entries of a listing; BundleInvalid where it, or a name in it, goes on and on."""
     found = []
     for entry in entries:
+        if len(entry.path) > _MAX_PATH_BYTES:
+            raise _too_long(entry.path)
         found.append(entry)
         if len(found) > MAX_ENTRIES:
             raise too_many(what)
     return found
+
+
+def _too_long(path: str) -> FetchError:
+    return invalid(f"{path[:80]!r}…: longer than a file system takes; shorten the name")
 
 
 def is_version(name: str) -> bool:

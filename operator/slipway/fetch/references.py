@@ -5,6 +5,7 @@ Paths are those of 2.51. Of backends that are not known here nothing is asked.
 """
 
 import posixpath
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -35,7 +36,7 @@ class _Reference:
 def check(config: ModelConfig, declared: Declared, paths: Collection[str]) -> None:
     """BundleInvalid with field and path unless these files, by their plain names, are all that `config` names."""
     _check_one_model(config, declared["backend"])
-    known = _with_directories(paths)
+    known = _Known(paths)
     versions = _served(config, known)
     for reference in _references(config, versions):
         path = posixpath.normpath(reference.path)
@@ -58,7 +59,7 @@ def _check_one_model(config: ModelConfig, backend: str) -> None:
 
 def _served(config: ModelConfig, known: Collection[str]) -> list[str]:
     """The version directories that Triton would load; BundleInvalid where its policy names one that is not there."""
-    there = sorted((path for path in known if layout.is_version(path)), key=int)
+    there = sorted({path for path in known if layout.is_version(path)}, key=int)
     policy = config.version_policy
     match policy.WhichOneof("policy_choice"):
         case "all":
@@ -125,13 +126,33 @@ def _check_model_file(backend: str, version: str, known: Collection[str]) -> Non
     names = _MODEL_FILES.get(backend, ())
     if not names or any(f"{version}/{name}" in known for name in names):
         return
-    has = sorted(path for path in known if path.startswith(f"{version}/") and path.count("/") == 1)
+    has = sorted({path for path in known if path.startswith(f"{version}/") and path.count("/") == 1})
     raise invalid(
         f"{version}/{names[0]}: not in the bundle, and the {backend} backend runs it; the bundle has {shown(has)}: "
         "rename it, or name it in default_model_filename"
     )
 
 
-def _with_directories(paths: Collection[str]) -> frozenset[str]:
-    """The files and the directories that they are in: a model file, or an environment, may be a directory."""
-    return frozenset(paths) | {parent for path in paths for parent in layout.parents(path)}
+class _Known(Collection[str]):
+    """The files and the directories that they are in: a model file, or an environment, may be a directory.
+
+    Directories are found and not kept: those of some thousand deep paths filled a gigabyte.
+    """
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self._files = sorted(paths)
+
+    def __contains__(self, path: object) -> bool:
+        inside = f"{path}/"
+        at, below = bisect_left(self._files, str(path)), bisect_left(self._files, inside)
+        return self._files[at : at + 1] == [path] or any(
+            file.startswith(inside) for file in self._files[below : below + 1]
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        for path in self._files:
+            yield from layout.parents(path)
+            yield path
+
+    def __len__(self) -> int:
+        return len(self._files)

@@ -1,16 +1,21 @@
 """pvc://: a directory of a mounted claim, served in place."""
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from slipway.fetch import layout
 from slipway.fetch.settings import Source
 from slipway.fetch.stores import Entry
 from slipway.fetch.verdict import FetchError, Reason, invalid
+
+_MOST_CHILDREN: Final = 10 * layout.MAX_FILES
+"""Files and directories, at any depth."""
 
 
 class ClaimStore:
@@ -27,7 +32,7 @@ class ClaimStore:
     def list(self) -> list[Entry]:
         """Every file below the directory; links and empty version directories are refused."""
         with self.explained():
-            return layout.bounded(self._walk(self.directory), self._address)
+            return layout.bounded(self._walk(self.directory, itertools.count(1)), self._address)
 
     def stat(self, path: str) -> Entry:
         """One file."""
@@ -58,8 +63,8 @@ class ClaimStore:
         except OSError as error:
             raise _unreadable(error, self.directory, self._address) from None
 
-    def _walk(self, directory: Path) -> Iterator[Entry]:
-        children = sorted(directory.iterdir())
+    def _walk(self, directory: Path, number: Iterator[int]) -> Iterator[Entry]:
+        children = sorted(self._children(directory, number))
         name = directory.relative_to(self.directory).as_posix()
         if name != ".":
             layout.check_path(name)
@@ -68,12 +73,20 @@ class ClaimStore:
         for child in children:
             mode = child.lstat().st_mode
             if stat.S_ISDIR(mode):
-                yield from self._walk(child)
+                yield from self._walk(child, number)
             elif stat.S_ISREG(mode):
                 yield self._entry(child)
             else:
                 what = "a link" if stat.S_ISLNK(mode) else "neither a file nor a directory"
                 raise invalid(f"{child.relative_to(self.directory)}: {what}; bundles hold plain files only, copy it in")
+
+    def _children(self, directory: Path, number: Iterator[int]) -> Iterator[Path]:
+        """What is in a directory, counted as it is read: there may be millions, and directories without a file."""
+        with os.scandir(directory) as found:
+            for child in found:
+                if next(number) > _MOST_CHILDREN:
+                    raise layout.too_many(self._address)
+                yield directory / child.name
 
     def _entry(self, path: Path) -> Entry:
         status = path.lstat()
