@@ -74,6 +74,19 @@ def test_a_bundle_has_a_backend_that_is_allowed_and_brings_no_other_code(
     assert "models.allowedBackends" in refused.value.message
 
 
+def test_where_backends_are_allowed_pods_get_the_bytes_that_were_looked_at(
+    settings: Settings, tmp_path: Path, policy: Policy
+) -> None:
+    """Without hashes a store may send another configuration of this size, name and tag later."""
+    folder = bundles.write(tmp_path / "claim" / "a", configured(b""))
+    with pytest.raises(FetchError, match=r"1/model\.onnx: nothing says which bytes") as refused:
+        resolve(replace(settings, allowed_backends=("onnxruntime",)), policy)
+    assert refused.value.reason is Reason.BACKEND_NOT_ALLOWED
+    assert resolve(settings, policy)["unverified"]
+    bundles.write(folder, bundles.listed(configured(b"")))
+    assert resolve(replace(settings, allowed_backends=("onnxruntime",)), policy)["digest"]
+
+
 @pytest.mark.parametrize("allowed", [(), ("onnxruntime", "ensemble")])
 def test_the_resolve_job_is_told_what_the_platform_allows(allowed: tuple[str, ...]) -> None:
     job = resolve_job(

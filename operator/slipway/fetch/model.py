@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from google.protobuf import json_format
 
-from slipway.fetch import golden, layout, references
+from slipway.fetch import golden, layout, references, sums
 from slipway.fetch.verdict import FetchError, Reason, invalid
 from slipway.guard import document, model_config
 from slipway.guard.golden import check_model
@@ -97,6 +97,15 @@ def check_backend(model: Configured, paths: Iterable[str], allowed: Sequence[str
         message = f"{brought}: code of a bundle's own is not allowed here, only {', '.join(allowed)}; take it out, or "
         message += f"have whoever administers this cluster allow {PYTHON} and make it that (models.allowedBackends)"
         raise FetchError(Reason.BACKEND_NOT_ALLOWED, message)
+
+
+def check_held(unhashed: Collection[str], allowed: Sequence[str]) -> None:
+    """Where the platform says which backends there are, pods fetch the very bytes that were looked at: a store that
+    sends others under the same names, sizes and tags would choose its backend after all."""
+    if allowed and unhashed:
+        message = f"{min(unhashed)}: nothing says which bytes are meant, and only some backends are allowed here"
+        remedy = f"write {sums.NAME} and upload it"
+        raise FetchError(Reason.BACKEND_NOT_ALLOWED, f"{message} ({', '.join(allowed)}); {remedy}")
 
 
 def _merged(parsed: ModelConfig, overlay: Mapping[str, Any]) -> ModelConfig:

@@ -86,6 +86,7 @@ def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> di
     configured = model.configure(small[layout.CONFIG], settings.overlay(), settings.model)
     names = decryption.plain_names(found.entries)
     model.check_backend(configured, names, settings.allowed_backends)
+    model.check_held(found.entries.keys() - found.hashes.keys(), settings.allowed_backends)
     model.check_references(names, configured)
     proof.check(found.entries, listed=not found.unverified)
     requests = {path: content for path, content in small.items() if layout.is_golden(path)}
