@@ -159,6 +159,14 @@ async def test_a_server_that_claims_more_than_it_sends_is_found(order: Order, po
     assert refused.value.reason is Reason.BUNDLE_TRUNCATED
 
 
+async def test_a_file_that_ends_early_is_told_once(order: Order, policy: Policy) -> None:
+    async with fake(BUNDLE) as server:
+        server.later = {"models/churn/labels.txt": Fault(ranges=False, body=b"no\n")}
+        with pytest.raises(FetchError, match=r"labels\.txt: ends at byte 3 of 7; upload it again$") as refused:
+            await fetch(_order(order, server, "http"), policy)
+    assert refused.value.reason is Reason.BUNDLE_TRUNCATED
+
+
 async def test_a_server_that_claims_less_than_there_is_gives_a_corrupt_file(order: Order, policy: Policy) -> None:
     async with fake(BUNDLE, {"labels.txt": Fault(claims=3, sends=3, ranges=False)}) as server:
         settings = _order(order, server, "http")
@@ -187,6 +195,15 @@ async def test_a_redirect_is_followed_and_a_circle_of_them_refused(order: Order,
         with pytest.raises(FetchError, match="redirects") as refused:
             await resolve(settings, policy)
     assert refused.value.reason is Reason.FETCH_FAILED
+
+
+@pytest.mark.parametrize("host", ["x" * 64, "[::1", "é" * 63, ""])
+async def test_a_redirect_to_a_host_that_is_none_is_told(order: Order, policy: Policy, host: str) -> None:
+    leads = Fault(redirect=f"http://{host}/")
+    async with fake(BUNDLE, {"SHA256SUMS": leads}) as server:
+        with pytest.raises(FetchError) as refused:
+            await resolve(_order(order, server, "http"), policy)
+    assert refused.value.reason in {Reason.FETCH_FAILED, Reason.SOURCE_UNAVAILABLE}
 
 
 async def test_a_fault_of_the_listing_is_told_as_such(order: Order, policy: Policy) -> None:

@@ -68,7 +68,7 @@ class _Writable(registry.RegistryStore):
     def put(self, blob: Blob, progress: Progress) -> None:
         """Send them in one piece, which every registry takes."""
         with self.request("POST", "blobs/uploads/", {"Content-Length": "0"}, allowed=(202,)) as response:
-            place = urljoin(str(response.url), response.headers.get("Location", ""))
+            place = _joined(str(response.url), response.headers.get("Location", ""))
         joined = "&" if urlsplit(place).query else "?"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
         content = lambda: blob.chunks(progress)  # noqa: E731
@@ -104,6 +104,14 @@ def push(folder: Path, hashes: Mapping[str, str], place: Place, say: Callable[[s
         persist(lambda: store.tag(_manifest(files)), place.uri, PATIENT)
         survey(store, replace(settings.source, digest=sums.digest_of(content)), PATIENT)
         return len(sent), sum(blob.size for blob in sent), signature is not None
+
+
+def _joined(asked: str, place: str) -> str:
+    try:
+        return urljoin(asked, place)
+    except ValueError as error:
+        message = f"{asked}: the registry says to upload to an address that is none ({error}); see to the registry"
+        raise FetchError(Reason.FETCH_FAILED, message) from None
 
 
 def _taken(store: _Writable, content: bytes) -> Sequence[Any]:

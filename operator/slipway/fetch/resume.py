@@ -83,9 +83,10 @@ def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> 
                     patience.progressed()  # the time that the taker needs is no silence of the source
             if end in {position, UNKNOWN_END}:
                 return
-            patience.failed(_truncated(store, entry, position, ""))
+            failure = _truncated(store, entry, position, "")
         except FetchError as error:
-            patience.failed(_placed(store, entry, position, error, policy))
+            failure = _placed(store, entry, position, error, policy)
+        patience.failed(failure)
 
 
 def _placed(store: Store, entry: Entry, position: int, error: FetchError, policy: Policy) -> FetchError:

@@ -135,8 +135,12 @@ def answered(
             yield response
     except httpx.TimeoutException as error:
         raise _timed_out(where, error) from None
-    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+    # A name that a redirect leads to is the source's to say, and only some are refused as such.
+    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
         raise FetchError(Reason.FETCH_FAILED, f"{where}: {error}; check source.uri") from None
+    except httpx.StreamConsumed:
+        message = f"{where}: redirects what is sent to it, and it is sent once; name the address that it leads to"
+        raise FetchError(Reason.FETCH_FAILED, message) from None
     except httpx.TransportError as error:
         raise _broken(where, error, begun=begun) from None
 
