@@ -78,10 +78,12 @@ down: $(READY) ## Delete the clusters that were made here
 stop: ## `down`, and stop the container engine if it was started here
 	@[[ ! -e $(READY) ]] || $(TESTBED) down --with-engine
 
-crds: $(READY) ## What is made from the code: the CRD, its copy in the chart, the field reference, the tables of reasons
-	@$(PYTHON) -m slipway.api.crd > crds/serving.slipway.dev_modeldeployments.yaml
+crds: $(READY) ## What is made from the code: the CRDs, their copies in the chart, the field references, the tables of reasons
+	@for kind in modeldeployments registeredmodels modelversions; do \
+	  $(PYTHON) -m slipway.api.crd $$kind > crds/serving.slipway.dev_$$kind.yaml; done
 	@cp crds/*.yaml charts/slipway-crds/files/
 	@$(PYTHON) -m slipway.api.reference > docs/api.md
+	@$(PYTHON) -m slipway.api.reference catalogue > docs/api-catalogue.md
 	@$(PYTHON) -m slipway.core.reference docs/operations.md
 
 clean: ## Take away all that was made here (CACHE_TOO=yes: the built programs as well)

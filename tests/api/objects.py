@@ -11,10 +11,10 @@ Object = dict[str, Any]
 
 
 class Objects:
-    """ModelDeployments of one namespace, always with strict validation of fields."""
+    """Objects of one kind in one namespace, always with strict validation of fields."""
 
-    def __init__(self, api: client.ApiClient, namespace: str) -> None:
-        self.scope = (GROUP, VERSION, namespace, PLURAL)
+    def __init__(self, api: client.ApiClient, namespace: str, plural: str = PLURAL) -> None:
+        self.scope = (GROUP, VERSION, namespace, plural)
         self.api = client.CustomObjectsApi(api)
 
     def create(self, body: Object, *, dry_run: str | None = None) -> Object:

@@ -13,6 +13,7 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from tests.api.lint import Schema, offences
 from tests.api.refusals import RULES as RULES_TRIED
 from tests.api.stored import sample
+from tests.api.walk import described, missing
 
 ROOT = Path(__file__).parents[2]
 ROOT_STRINGS = {"apiVersion", "kind", "metadata"}  # the API server's own
@@ -117,32 +118,10 @@ def test_every_field_has_a_description() -> None:
     assert bare == []
 
 
-def described(node: Schema, path: str) -> list[tuple[str, Schema]]:
-    found = [(path, node)]
-    for name, field in node.get("properties", {}).items():
-        found += described(field, f"{path}.{name}")
-    for inner in ("items", "additionalProperties"):
-        if inner in node:
-            found += described(node[inner], f"{path}[]")
-    return found
-
-
 def test_the_full_samples_leave_no_field_out() -> None:
     samples = [sample(name)["spec"] for name in ("full", "full-mig", "full-blue-green", "full-canary")]
     assert missing(crd.schema()["properties"]["spec"], samples, "spec") == []
     assert missing(crd.schema()["properties"]["status"], [sample("with-status")["status"]], "status") == []
-
-
-def missing(node: Schema, values: list[Any], path: str) -> list[str]:
-    """Paths of the schema at which no value has anything."""
-    if not values:
-        return [path]
-    if "items" in node:
-        return missing(node["items"], [item for value in values for item in value], f"{path}[]")
-    found: list[str] = []
-    for name, field in node.get("properties", {}).items():
-        found += missing(field, [value[name] for value in values if name in value], f"{path}.{name}")
-    return found
 
 
 def test_the_reference_has_every_object_and_every_sentence() -> None:

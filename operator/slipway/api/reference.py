@@ -1,4 +1,5 @@
-"""The field reference for people, made from the CRD's schema. `python -m slipway.api.reference` prints it."""
+"""The field references for people, made from the CRDs' schemas. `python -m slipway.api.reference [catalogue]` prints
+that of ModelDeployment, or that of the catalogue's kinds."""
 
 import json
 import sys
@@ -6,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from slipway.api.base import RULES
-from slipway.api.crd import schema
+from slipway.api.crd import MODEL_DEPLOYMENTS, MODEL_VERSIONS, REGISTERED_MODELS, Resource, schema
 from slipway.api.structural import INT_OR_STRING, Schema
 from slipway.api.v1alpha1 import API_VERSION, KIND
 
@@ -21,6 +22,12 @@ Every field, its default and its rules; `kubectl explain md.spec` shows the same
 an object is applied, and names the field that it refuses. What has no default stays absent, and its description says
 what that means. Fields "as in a pod" are handed through, and checked when pods are made.
 """
+CATALOGUE: Final = f"""\
+<!-- Made by `python -m slipway.api.reference catalogue`. Change the models under operator/slipway/api instead. -->
+# The catalogue's kinds
+
+`apiVersion: {API_VERSION}`. What they are for: [catalogue.md](catalogue.md). `kubectl explain mv.spec` shows the same.
+"""
 _BOUNDS: Final = (
     ("minimum", "maximum", ""),
     ("minLength", "maxLength", " characters"),
@@ -31,12 +38,26 @@ _LARGEST: Final = 2**31 - 1
 
 def render() -> str:
     """The reference as Markdown, as it stands in docs/api.md."""
-    fields = schema()["properties"]
+    return INTRODUCTION + "".join(_sections(MODEL_DEPLOYMENTS, ""))
+
+
+def render_catalogue() -> str:
+    """The reference of the catalogue's kinds, as it stands in docs/api-catalogue.md."""
+    parts = (
+        f"\n# {resource.kind}\n\nShort name `{resource.short}`. {resource.description}\n"
+        + "".join(_sections(resource, f"{resource.kind}."))
+        for resource in (REGISTERED_MODELS, MODEL_VERSIONS)
+    )
+    return CATALOGUE + "".join(parts)
+
+
+def _sections(resource: Resource, prefix: str) -> list[str]:
+    fields = schema(resource)["properties"]
     sections: list[str] = []
     seen: dict[str, str] = {}
     for name in ("spec", "status"):
-        _describe(fields[name], name, seen, sections)
-    return INTRODUCTION + "".join(sections)
+        _describe(fields[name], f"{prefix}{name}", seen, sections)
+    return sections
 
 
 def _describe(node: Schema, path: str, seen: dict[str, str], sections: list[str]) -> None:
@@ -127,4 +148,4 @@ def _ranges(field: Schema) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render())
+    sys.stdout.write(render_catalogue() if sys.argv[1:] == ["catalogue"] else render())

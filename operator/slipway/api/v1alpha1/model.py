@@ -98,6 +98,55 @@ class Decryption(ApiModel):
     )
 
 
+Uri = Annotated[
+    str,
+    text(
+        r"^(s3|gs|az|https|http|oci|hf|pvc)://[^/\x00-\x20]+(/[^\x00-\x1f]*)?$",
+        "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
+        "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO@REVISION or "
+        "pvc://CLAIM/PATH",
+        max_length=1024,
+        rules=(
+            rule("!self.matches(r'^https?://[^/]*@')", "credentials do not belong in the uri: put them into a Secret"),
+            value_rule("!(self + '/').contains('/../')", "must not climb with '..'"),
+            value_rule(
+                "!self.matches(r'^(s3|gs|az)://[^/]+/+[^/].*//+[^/]') "
+                "&& !self.matches(r'^(s3|gs|az)://[^/]+/(.*/)?[.](/.*)?$')",
+                "has an empty or '.' part in its path, by which no object is found: take it out",
+            ),
+            value_rule(
+                "!self.matches(r'^https?://[^/]') || self.matches(r'^https?://[^/]*@') "
+                f"|| self.matches(r'^https?://{_HOST_AND_PORT}([/?#].*)?$')",
+                "names no host and port: write https://HOST/PATH or https://HOST:PORT/PATH",
+            ),
+            value_rule(
+                "!self.startsWith('pvc://') || self.matches(r'^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/.*)?$')",
+                "names no volume claim: write pvc://CLAIM/PATH, the claim in lower-case letters, digits and -",
+            ),
+            value_rule(
+                "!self.startsWith('oci://') || self.matches(r'^oci://[^/@]+/[a-z0-9][-a-z0-9._/]*"
+                "(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?@sha256:[0-9a-f]{64})$')",
+                "names no version in a registry: write oci://HOST/REPOSITORY:TAG or "
+                "oci://HOST/REPOSITORY@sha256:DIGEST, the repository in lower case",
+            ),
+            value_rule(
+                "!self.startsWith('hf://') || self.matches(r'^hf://[A-Za-z0-9_][A-Za-z0-9._-]*"
+                "/[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9_][A-Za-z0-9._/-]*$')",
+                "names no version in the Hugging Face Hub: write hf://ORG/REPO@REVISION, a branch, tag or commit",
+            ),
+        ),
+    ),
+]
+Digest = Annotated[
+    str,
+    text(
+        r"^sha256:[0-9a-f]{64}$",
+        "is not a digest: write sha256: and 64 hex digits, of the bundle's SHA256SUMS",
+        max_length=71,
+    ),
+]
+
+
 class Source(ApiModel):
     """Where the bundle is, and which bytes are expected there."""
 
@@ -119,63 +168,13 @@ class Source(ApiModel):
         ),
     )
 
-    uri: Annotated[
-        str,
-        text(
-            r"^(s3|gs|az|https|http|oci|hf|pvc)://[^/\x00-\x20]+(/[^\x00-\x1f]*)?$",
-            "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
-            "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO@REVISION or "
-            "pvc://CLAIM/PATH",
-            max_length=1024,
-            rules=(
-                rule(
-                    "!self.matches(r'^https?://[^/]*@')", "credentials do not belong in the uri: put them into a Secret"
-                ),
-                value_rule("!(self + '/').contains('/../')", "must not climb with '..'"),
-                value_rule(
-                    "!self.matches(r'^(s3|gs|az)://[^/]+/+[^/].*//+[^/]') "
-                    "&& !self.matches(r'^(s3|gs|az)://[^/]+/(.*/)?[.](/.*)?$')",
-                    "has an empty or '.' part in its path, by which no object is found: take it out",
-                ),
-                value_rule(
-                    "!self.matches(r'^https?://[^/]') || self.matches(r'^https?://[^/]*@') "
-                    f"|| self.matches(r'^https?://{_HOST_AND_PORT}([/?#].*)?$')",
-                    "names no host and port: write https://HOST/PATH or https://HOST:PORT/PATH",
-                ),
-                value_rule(
-                    "!self.startsWith('pvc://') || self.matches(r'^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/.*)?$')",
-                    "names no volume claim: write pvc://CLAIM/PATH, the claim in lower-case letters, digits and -",
-                ),
-                value_rule(
-                    "!self.startsWith('oci://') || self.matches(r'^oci://[^/@]+/[a-z0-9][-a-z0-9._/]*"
-                    "(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?@sha256:[0-9a-f]{64})$')",
-                    "names no version in a registry: write oci://HOST/REPOSITORY:TAG or "
-                    "oci://HOST/REPOSITORY@sha256:DIGEST, the repository in lower case",
-                ),
-                value_rule(
-                    "!self.startsWith('hf://') || self.matches(r'^hf://[A-Za-z0-9_][A-Za-z0-9._-]*"
-                    "/[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9_][A-Za-z0-9._/-]*$')",
-                    "names no version in the Hugging Face Hub: write hf://ORG/REPO@REVISION, a branch, tag or commit",
-                ),
-            ),
-        ),
-    ] = Field(
+    uri: Uri = Field(
         description="Address of the bundle: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
         "https://HOST/PATH (a directory with SHA256SUMS, or a .tar, .tar.gz or .tar.zst archive; http:// works too and "
         "is not encrypted), oci://HOST/REPOSITORY:TAG or @sha256:DIGEST (one file a layer, as slipway push makes it), "
         "hf://ORG/REPO@REVISION (the Hugging Face Hub: branch, tag or commit), pvc://CLAIM/PATH."
     )
-    digest: (
-        Annotated[
-            str,
-            text(
-                r"^sha256:[0-9a-f]{64}$",
-                "is not a digest: write sha256: and 64 hex digits, of the bundle's SHA256SUMS",
-                max_length=71,
-            ),
-        ]
-        | None
-    ) = Field(
+    digest: Digest | None = Field(
         None,
         description="SHA-256 of the bundle's SHA256SUMS. When absent, resolved once per revision and held.",
     )
