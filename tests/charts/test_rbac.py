@@ -13,6 +13,10 @@ WHERE_MODELS_LIVE = {
     "serving.slipway.dev/modeldeployments": "get list watch",
     "serving.slipway.dev/modeldeployments/status": "patch",
     "serving.slipway.dev/modeldeployments/finalizers": "update",
+    "serving.slipway.dev/registeredmodels": "get list watch",
+    "serving.slipway.dev/registeredmodels/status": "patch",
+    "serving.slipway.dev/modelversions": "get list watch",
+    "serving.slipway.dev/modelversions/status": "patch",
     "apps/controllerrevisions": CHILD,
     "apps/deployments": CHILD,
     "apps/deployments/scale": "patch",
@@ -62,6 +66,28 @@ def test_no_role_has_a_wildcard_or_names_a_secret(values: tuple[str, ...]) -> No
     said = yaml.safe_dump([found["rules"] for found in rbac(*values) if "rules" in found])
     assert "*" not in said
     assert "secrets" not in said
+
+
+CATALOGUE = {
+    "view": "get list watch",
+    "publish": "create get",
+    "promote": "create delete get patch update",
+    "withdraw": "delete deletecollection get patch update",
+}
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_each_thing_that_is_done_with_the_catalogue_has_its_role(name: str) -> None:
+    kinds = {"publish": ["modelversions"], "promote": ["registeredmodels"], "withdraw": ["modelversions"]}
+    both = [f"{kind}{part}" for kind in ("modelversions", "registeredmodels") for part in ("", "/status")]
+    found = table(role("ClusterRole", f"slipway-catalogue-{name}", None))
+    assert found == {f"serving.slipway.dev/{kind}": CATALOGUE[name] for kind in kinds.get(name, both)}
+
+
+def test_who_publishes_neither_withdraws_nor_moves_an_alias() -> None:
+    publish = table(role("ClusterRole", "slipway-catalogue-publish", None))
+    assert not {"patch", "update", "delete"} & set(" ".join(publish.values()).split())
+    assert "serving.slipway.dev/registeredmodels" not in publish
 
 
 @pytest.mark.plane

@@ -44,6 +44,12 @@ subjects:
 - apiGroups: [serving.slipway.dev]
   resources: [modeldeployments/status]
   verbs: [patch]
+- apiGroups: [serving.slipway.dev]
+  resources: [registeredmodels, modelversions]
+  verbs: [get, list, watch]
+- apiGroups: [serving.slipway.dev]
+  resources: [registeredmodels/status, modelversions/status]
+  verbs: [patch]
 # No finalizer is ever set. Where the API server checks blockOwnerDeletion (OpenShift does), naming an owner needs this.
 - apiGroups: [serving.slipway.dev]
   resources: [modeldeployments/finalizers]
