@@ -255,3 +255,23 @@ def test_what_was_refused_takes_no_place_in_history() -> None:
     cluster.starts("5")
     fails(cluster, "5")
     assert asks(cluster, "rollback", cluster.status["stable"]["revision"]).startswith("going back to 3")
+
+
+@pytest.mark.parametrize("sent_home", [aborted, rolled_back, failed])
+def test_a_refusal_names_the_digest_that_was_refused(sent_home: Any) -> None:
+    cluster = sent_home()
+    known = {
+        each["data"]["resolved"]["digest"]
+        for (kind, _), each in cluster.objects.items()
+        if kind == "ControllerRevision" and each["data"]["version"] == "4"
+    }
+    assert {cluster.status["refused"]["digest"]} == known
+
+
+def test_of_what_was_never_resolved_the_refusal_names_the_digest_that_the_manifest_pins() -> None:
+    pinned = "sha256:" + "d" * 64
+    cluster = ready(replicas=2)
+    cluster.edit(version="4", source={"uri": "s3://models/churn/4", "digest": pinned})
+    cluster.settle()
+    asks(cluster, "abort", cluster.status["candidate"]["ask"][:8])
+    assert cluster.status["refused"]["digest"] == pinned

@@ -87,6 +87,7 @@ class Refused(StoredModel):
     source: Annotated[str, Field(max_length=1024)] | None = Field(
         None, description="Where a person sent it home: its spec.model.source.uri, of which no edit brings it back."
     )
+    digest: Annotated[str, Field(max_length=80)] | None = Field(None, description="Of its bundle, if it was known.")
     reason: Annotated[str, Field(max_length=64)]
     message: Annotated[str, Field(max_length=8192)]
     at: datetime

@@ -29,6 +29,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         asked=snapshot.ask,
         asked_version=snapshot.spec.model.version,
         sources=_sources(snapshot, state),
+        digests=_digests(snapshot, state),
         needed=snapshot.needed,
         traffic=snapshot.traffic,
         landed=snapshot.traffic_as_decided and (snapshot.route is None or snapshot.route.settled),
@@ -104,6 +105,17 @@ def _sources(snapshot: Snapshot, state: State) -> dict[str, str]:
         if record and isinstance(uri, str):
             uris.setdefault(record.ask, uri)
     return uris
+
+
+def _digests(snapshot: Snapshot, state: State) -> dict[str, str]:
+    """The digests of those that may be sent home. Of what is not resolved yet: what the manifest pins."""
+    pinned = snapshot.spec.model.source.digest
+    found = {snapshot.ask: pinned} if pinned else {}
+    for ref in (state.stable, state.candidate):
+        record = snapshot.record(ref.revision) if ref and ref.revision else None
+        if ref and record:
+            found[ref.ask] = record.resolved.digest
+    return found
 
 
 def _standby(snapshot: Snapshot, roles: RevisionRoles) -> RevisionRef | None:

@@ -40,6 +40,7 @@ def refused_as(ref: RevisionRef, problem: Finding, facts: Facts, now: datetime) 
         revision=ref.revision,
         version=ref.version,
         source=fit(source, 1024) if source else None,
+        digest=facts.digests.get(ref.ask),
         reason=problem.reason,
         message=problem.message,
         at=now,

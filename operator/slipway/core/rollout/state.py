@@ -54,6 +54,8 @@ class Facts:
     asked_version: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Where the model of an ask is."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Of the bundle of an ask, as far as it is known."""
     needed: int
     """Pods that carry the whole load."""
     traffic: Traffic = NOBODY

@@ -1,0 +1,1 @@
+"""The catalogue: what aliases mean, where versions are used, and what follows from a withdrawal."""
