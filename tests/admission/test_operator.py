@@ -190,6 +190,12 @@ SPOILED: dict[str, tuple[str, str, object, str]] = {
     "others' addresses": ("Service", "spec|externalIPs", ["192.0.2.1"], "externalIPs"),
     "others' pods behind a Service": ("Service", "spec|selector", {"app": "bank"}, "select"),
     "others' pods behind a policy": ("NetworkPolicy", "spec|podSelector", {}, "podSelector"),
+    "another model's pods behind a policy": (
+        "NetworkPolicy",
+        "spec|podSelector|matchLabels|serving.slipway.dev~model-deployment",
+        "bank",
+        "podSelector",
+    ),
     "others' pods in a budget": (
         "PodDisruptionBudget",
         "spec|selector",

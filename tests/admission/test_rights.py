@@ -54,6 +54,11 @@ ASKED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         ("get secrets/keys", ROUTES),
         "spec.traffic.authentication.apiKeys.secretName",
     ),
+    "addresses that its pods may reach": (
+        {"traffic": {"allowTo": [{"ipBlock": {"cidr": "169.254.169.254/32"}}]}},
+        ("create networkpolicies.networking.k8s.io",),
+        "spec.traffic.allowTo",
+    ),
     "a Secret in a variable": (env("db"), ("get secrets/db",), "spec.server.env[V0].valueFrom.secretKeyRef"),
     "a ConfigMap in a variable": (
         env("c", kind="configMapKeyRef"),
@@ -211,6 +216,7 @@ EVERYTHING: dict[str, Any] = {
         "hostnames": ["churn.example"],
         "authentication": {"apiKeys": {"secretName": "keys"}},
         "allowFrom": [{"podSelector": {}}],
+        "allowTo": [{"podSelector": {}}],
     },
 }
 FREE: dict[str, dict[str, Any]] = {
@@ -219,6 +225,7 @@ FREE: dict[str, dict[str, Any]] = {
     "how many have to sign": {"model": {"source": {"signature": {"threshold": 2}}}},
     "a version in the same place": {"model": {"version": "2", "source": NEXT}},
     "whom the network lets in": {"traffic": {"allowFrom": None}},
+    "less that it may reach": {"traffic": {"allowTo": None}},
     "other variables": {"server": {"env": [*EVERYTHING["server"]["env"], {"name": "C", "value": "x"}]}},
     "fewer of what takes rights": {
         "server": {"env": None, "image": None},
@@ -228,6 +235,10 @@ FREE: dict[str, dict[str, Any]] = {
     },
 }
 ASKED_AGAIN: dict[str, tuple[dict[str, Any], str]] = {
+    "other addresses that it may reach": (
+        {"traffic": {"allowTo": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+        "spec.traffic.allowTo",
+    ),
     "another hostname": ({"traffic": {"hostnames": ["www.corp.example"]}}, "spec.traffic.gateway"),
     "another path": ({"traffic": {"pathPrefix": "/login"}}, "spec.traffic.gateway"),
     "no authentication": ({"traffic": {"authentication": None}}, "spec.traffic.gateway"),

@@ -1,6 +1,7 @@
 """The charts as Helm renders them."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +42,14 @@ def text(chart: str, *values: str, release: str = "slipway") -> str:
     """`helm template`, each of `values` given with --set."""
     sets = [f"--set={value}" for value in values]
     return helm("template", release, chart, f"--namespace={NAMESPACE}", f"--kube-version={KUBERNETES_VERSION}", *sets)
+
+
+def model_network(manifests: Iterable[Manifest]) -> Manifest:
+    """What the rendered operator is told of the network of models."""
+    (pod,) = (found["spec"]["template"]["spec"] for found in manifests if found["kind"] == "Deployment")
+    environment = {entry["name"]: entry["value"] for entry in pod["containers"][0]["env"]}
+    found: Manifest = json.loads(environment["SLIPWAY_MODEL_NETWORK"])
+    return found
 
 
 def objects(*values: str, chart: str = "slipway", release: str = "slipway") -> list[Manifest]:

@@ -1,12 +1,19 @@
 """Who reaches the operator and the models, as the chart's NetworkPolicies say it."""
 
-import pytest
+import json
 
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from slipway.controller.main import run
+from slipway.controller.model_network import network_rules
+from testbed.plane import Plane
 from testbed.shell import CommandError
-from tests.charts.render import NAMESPACE, PEER, Manifest, of_kind, text
+from testbed.tools import KUBERNETES_VERSION
+from tests.charts.render import NAMESPACE, PEER, Manifest, helm, model_network, objects, of_kind, text
 
 MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-CLOSED = ("models.networkPolicy=Namespace", "namespaces={red,blue}", f"models.allowFrom[0].{PEER}=gateways")
 
 
 def ports(rule: Manifest) -> list[int]:
@@ -37,39 +44,93 @@ def test_without_the_policy_everybody_does() -> None:
     assert of_kind("NetworkPolicy", "networkPolicy.enabled=false") == []
 
 
-def test_models_are_open_until_somebody_closes_them() -> None:
-    assert [policy["metadata"]["namespace"] for policy in of_kind("NetworkPolicy", "namespaces={red,blue}")] == [
-        NAMESPACE
-    ]
+SAID: dict[tuple[str, ...], Manifest] = {
+    (): {"policy": "Open"},
+    ("models.networkPolicy=Namespace",): {"policy": "Namespace", "gatewayNamespaces": ["envoy-gateway-system"]},
+    (
+        "models.networkPolicy=Namespace",
+        "models.gatewayNamespaces=null",
+        f"models.allowFrom[0].{PEER}=portal",
+        f"metrics.allowFrom[0].{PEER}=monitoring",
+        "metrics.podMonitor.enabled=true",
+        "models.allowTo[0].ipBlock.cidr=10.1.0.0/16",
+        "models.denyTo={10.0.0.1/32}",
+    ): {
+        "policy": "Namespace",
+        "allowFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "portal"}}}],
+        "metricsFrom": [MONITORING],
+        "allowTo": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
+        "denyTo": ["10.0.0.1/32"],
+    },
+}
+"""What the operator is told by values; without a cluster nobody can tell a new installation from an upgrade."""
 
 
-@pytest.mark.parametrize("namespace", ["red", "blue"])
-def test_models_let_in_their_namespace_those_who_are_named_and_the_operator(namespace: str) -> None:
-    (policy,) = (p for p in of_kind("NetworkPolicy", *CLOSED) if p["metadata"]["namespace"] == namespace)
-    assert policy["metadata"]["name"] == "slipway.models"
-    assert policy["spec"]["podSelector"]["matchLabels"] == {
-        "app.kubernetes.io/name": "slipway-model",
-        "app.kubernetes.io/component": "server",
-    }
-    callers, operator = policy["spec"]["ingress"]
-    assert callers["from"] == [
-        {"podSelector": {}},
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}},
-    ]
-    assert ports(callers) == [8000, 8001, 8002]
-    (peer,) = operator["from"]
-    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}
-    assert peer["podSelector"] == operator_policy(*CLOSED)["spec"]["podSelector"]
-    assert ports(operator) == [8000, 8002]
+@pytest.mark.parametrize("values", SAID, ids=len)
+def test_the_operator_is_told_who_reaches_models(values: tuple[str, ...]) -> None:
+    assert model_network(objects(*values)) == SAID[values]
+    assert network_rules(json.dumps(SAID[values])).closed is bool(values)
+
+
+def running(name: str, *told: str) -> Manifest:
+    """An operator's Deployment, with that in its environment."""
+    environment = [{"name": "SLIPWAY_MODEL_NETWORK", "value": value} for value in told]
+    container = {"name": "operator", "image": "x", "env": environment}
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [container]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "x"}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+BEFORE: dict[str, tuple[list[Manifest], tuple[str, ...], str]] = {
+    "nothing": ([], (), "Namespace"),
+    "nothing, but somebody says": ([], ("models.networkPolicy=Open",), "Open"),
+    "an operator that knew no such thing": ([running("slipway")], (), "Open"),
+    "one that served openly": ([running("slipway", '{"policy":"Open"}')], (), "Open"),
+    "one that did not": ([running("slipway", '{"gatewayNamespaces":["x"],"policy":"Namespace"}')], (), "Namespace"),
+    "one that did, and now somebody says": ([running("slipway")], ("models.networkPolicy=Namespace",), "Namespace"),
+    "another release's": ([running("other")], (), "Namespace"),
+}
+"""What there is before, the values, and what holds then."""
+
+
+@pytest.mark.plane
+@pytest.mark.parametrize("before", BEFORE)
+def test_new_installations_are_closed_and_upgrades_cut_off_nobody(before: str, plane: Plane, namespace: str) -> None:
+    there, values, policy = BEFORE[before]
+    if there:
+        plane.kubectl().within(namespace).apply(*there)
+    sets = [f"--set={value}" for value in values]
+    where = [f"--namespace={namespace}", f"--kubeconfig={plane.kubeconfig()}", f"--kube-version={KUBERNETES_VERSION}"]
+    rendered = helm("template", "slipway", "slipway", "--dry-run=server", *where, *sets)
+    assert model_network(found for found in yaml.safe_load_all(rendered) if found)["policy"] == policy
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("[]", "object"),
+        ("{", "Expecting"),
+        ('{"policy": "Closed"}', "Closed"),
+        ('{"allowFrom": ["a"]}', "allowFrom"),
+        ('{"denyTo": ["10.0.0.1/8"]}', "denyTo"),
+        ('{"denyTo": ["0.0.0.0/0"]}', "allowTo"),
+        ('{"egress": []}', "egress"),
+    ],
+)
+def test_an_operator_that_cannot_read_it_does_not_start(told: str, words: str) -> None:
+    ended = CliRunner().invoke(run, ["--fetcher-image=x", "--server-image=x", f"--model-network={told}"])
+    assert ended.exit_code == 2
+    assert words in ended.output
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
         (("metrics.serviceMonitor.enabled=true",), r"metrics\.allowFrom"),
-        (("models.networkPolicy=Namespace",), "namespaces"),
+        (("models.networkPolicy=Namespace", "metrics.podMonitor.enabled=true"), r"metrics\.allowFrom"),
         (("models.networkPolicy=Closed",), "networkPolicy"),
         (("metrics.allowFrom[0].namespace=monitoring",), "allowFrom"),
+        (("models.denyTo={0.0.0.0/0}",), "denyTo"),
     ],
 )
 def test_what_would_close_nothing_or_everything_is_refused(values: tuple[str, ...], words: str) -> None:

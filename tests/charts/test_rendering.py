@@ -25,7 +25,7 @@ from tests.charts.render import (
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 MONITORED = [*SCRAPED, *(f"metrics.{kind}.enabled=true" for kind in ("podMonitor", "prometheusRule", "dashboard"))]
 OF_MODELS = (
-    *("networkPolicy", "allowFrom", "requireDigest"),
+    *("networkPolicy", "allowFrom", "gatewayNamespaces", "allowTo", "denyTo", "requireDigest"),
     *(f"allowed{what}" for what in ("Gateways", "Sources", "S3Endpoints", "ServerImages", "Prometheus")),
 )
 FULL = (*ALLOWED, *CLOSED, "namespaces={red,blue}", *MONITORED, "priorityClassName=high", "podLabels.team=ml")

@@ -74,9 +74,11 @@ ADDED: list[tuple[str, str, Any]] = [
     ("HorizontalPodAutoscaler", "behavior/scaleDown/selectPolicy", "Disabled"),
     ("HorizontalPodAutoscaler", "behavior/scaleDown/policies/-", {"type": "Pods", "value": 9, "periodSeconds": 9}),
     ("NetworkPolicy", "ingress/-", {}),
-    ("NetworkPolicy", "ingress/0/from/1/podSelector", {}),
+    ("NetworkPolicy", "ingress/0/from/2/podSelector", {}),
     ("NetworkPolicy", "ingress/0/ports/0/endPort", 9999),
-    ("NetworkPolicy", "egress", [{}]),
+    ("NetworkPolicy", "egress/-", {}),
+    ("NetworkPolicy", "egress/1/to/-", {"ipBlock": {"cidr": "169.254.169.254/32"}}),
+    ("NetworkPolicy", "egress/1/ports/0/port", 443),
     ("PodDisruptionBudget", "selector/matchLabels/extra", "x"),
 ]
 

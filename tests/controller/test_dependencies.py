@@ -53,6 +53,12 @@ LOWER = Scale(name="churn-1", replicas=1, resource_version="1", lowers=True)
         (route(**{"1": 100}), LOWER, True),
         (again("PodDisruptionBudget"), LOWER, False),
         (again("NetworkPolicy", "churn"), gone("Deployment"), False),
+        (again("NetworkPolicy", "churn"), first("Deployment"), True),
+        (first("NetworkPolicy", "churn"), first("Job", "churn-2"), True),
+        (first("NetworkPolicy", "churn"), again("Deployment"), False),
+        (first("NetworkPolicy", "churn"), UP, False),
+        (first("NetworkPolicy", "churn"), first("Service"), False),
+        (gone("NetworkPolicy", "churn"), first("Deployment"), False),
     ],
     ids=str,
 )

@@ -140,3 +140,33 @@ spec:
   policyName: {{ last . }}
   validationActions: [Deny]
 {{- end }}
+
+{{- /*
+models.networkPolicy, or what it is where nobody says: as it was with the operator that runs, which had no such setting once
+and served openly; Namespace where none does yet; Open where there is no cluster to look at.
+*/}}
+{{- define "slipway.modelsPolicy" -}}
+{{- $running := lookup "apps/v1" "Deployment" .Release.Namespace (include "slipway.name" .) -}}
+{{- if .Values.models.networkPolicy -}}
+{{ .Values.models.networkPolicy }}
+{{- else if $running -}}
+{{ contains `\"policy\":\"Namespace\"` (toJson $running.spec) | ternary "Namespace" "Open" }}
+{{- else -}}
+{{ lookup "v1" "Namespace" "" "kube-system" | empty | ternary "Open" "Namespace" }}
+{{- end -}}
+{{- end }}
+
+{{- /* What the operator makes NetworkPolicies of models from: docs/contracts.md. */}}
+{{- define "slipway.modelNetwork" -}}
+{{- $models := .Values.models -}}
+{{- $policy := include "slipway.modelsPolicy" . -}}
+{{- $network := dict "policy" $policy -}}
+{{- if eq $policy "Namespace" -}}
+{{- $scraped := and .Values.metrics.podMonitor.enabled (not (or .Values.metrics.allowFrom $models.allowFrom)) -}}
+{{- if $scraped }}{{ fail "metrics.allowFrom: nobody may read the models' metrics, so a PodMonitor finds nothing: name Prometheus' pods there, or set models.networkPolicy to Open" }}{{ end -}}
+{{- range $name, $peers := dict "allowFrom" $models.allowFrom "metricsFrom" .Values.metrics.allowFrom "gatewayNamespaces" $models.gatewayNamespaces "allowTo" $models.allowTo "denyTo" $models.denyTo -}}
+{{- with $peers }}{{ $_ := set $network $name . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{ toJson $network }}
+{{- end }}

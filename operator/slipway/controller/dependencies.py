@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
+from slipway.core.children.network_policy import NETWORK_POLICY
 from slipway.core.children.route import ROUTES
 from slipway.core.children.security_policy import SECURITY_POLICY
-from slipway.core.desired.objects import AUTOSCALER, DESCRIBES
+from slipway.core.desired.objects import AUTOSCALER, DESCRIBES, MAKES_PODS
 from slipway.core.names import Manifest
 from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 
@@ -15,7 +16,13 @@ _GUARDS: Final = (SECURITY_POLICY, BACKEND_TRAFFIC_POLICY)
 
 def must_wait(action: Action, failed: Iterable[Action], *, owner: str) -> bool:
     """Whether an action relies on one that failed before it. `owner` is the ModelDeployment's name."""
-    return any(_relies_on(action, other, owner) for other in failed)
+    return any(_shields(other, action) or _relies_on(action, other, owner) for other in failed)
+
+
+def _shields(policy: Action, action: Action) -> bool:
+    """Whether an action makes pods that nobody may reach before this policy is there."""
+    makes = isinstance(action, Apply) and action.first and _kind(action) in MAKES_PODS
+    return makes and isinstance(policy, Apply) and _kind(policy) == NETWORK_POLICY
 
 
 def _relies_on(action: Action, failed: Action, owner: str) -> bool:

@@ -12,12 +12,13 @@ from typing import Final
 import click
 
 from slipway.controller import logs
+from slipway.controller.model_network import network_rules
 from slipway.controller.process import run as run_operator
 from slipway.controller.resync import KindsChangedError
 from slipway.controller.settings import Settings
 from slipway.controller.watching import heed_signals
 from slipway.core.decide import decide
-from slipway.core.platform import Platform
+from slipway.core.platform import NetworkRules, Platform
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,21 @@ class NameList(click.ParamType[tuple[str, ...]]):
         return (
             value if isinstance(value, tuple) else tuple(part.strip() for part in str(value).split(",") if part.strip())
         )
+
+
+class ModelNetwork(click.ParamType[NetworkRules]):
+    """Who may call models and what they may reach, as JSON."""
+
+    name = "json"
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> NetworkRules:
+        """See click."""
+        if isinstance(value, NetworkRules):
+            return value
+        try:
+            return network_rules(str(value), os.environ.get("KUBERNETES_SERVICE_HOST"))
+        except ValueError as error:
+            return self.fail(str(error), param, context)
 
 
 def _own_namespace() -> str:
@@ -66,6 +82,13 @@ def _own_namespace() -> str:
 )
 @click.option(
     "--image-pull-secrets", envvar="SLIPWAY_IMAGE_PULL_SECRETS", type=NameList(), default="", help="For both images."
+)
+@click.option(
+    "--model-network",
+    envvar="SLIPWAY_MODEL_NETWORK",
+    type=ModelNetwork(),
+    default="",
+    help="Who may call models and what their pods may reach; empty = as each spec says.",
 )
 @click.option("--cluster-domain", envvar="SLIPWAY_CLUSTER_DOMAIN", default="cluster.local")
 @click.option("--namespaces", envvar="SLIPWAY_NAMESPACES", type=NameList(), default="", help="Only these; empty = all.")
@@ -104,6 +127,7 @@ def run(
     least_server_version: str,
     allowed_backends: tuple[str, ...],
     image_pull_secrets: tuple[str, ...],
+    model_network: NetworkRules,
     cluster_domain: str,
     log_level: str,
     log_format: str,
@@ -129,6 +153,7 @@ def run(
         image_pull_secrets=image_pull_secrets,
         cluster_domain=cluster_domain,
         namespace=lease_namespace,
+        network=model_network,
     )
     settings = Settings(
         platform=platform,

@@ -12,10 +12,12 @@ from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.core.autoscaling import kept_count
 from slipway.core.body import integer, within
 from slipway.core.children.manifest import finished
+from slipway.core.children.network_policy import NETWORK_POLICY
 from slipway.core.desired.objects import (
     AUTOSCALER,
     DESCRIBES,
     LEFTOVERS_GO,
+    MAKES_PODS,
     DesiredObject,
     DesiredState,
     Replicas,
@@ -60,8 +62,8 @@ def _compare(changes: Changes, owner: Owner, observed: Observed, desired: Desire
         return
     want = finished(desired.manifest, owner=owner, api_version=API_VERSION, kind=KIND)
     if live is None:
-        if kind == "Deployment" and any(each.name == name and each.kind in DESCRIBES for each in changes.conflicts):
-            return  # its pods would be made of what is a stranger's
+        if kind in MAKES_PODS and any(_unmakes(each, name) for each in changes.conflicts):
+            return
         first = _with_replicas(want, desired.replicas.count) if desired.replicas else want
         changes.actions.append(Apply(manifest=first, first=True))
     elif live.owner_uid != owner.uid:
@@ -69,6 +71,11 @@ def _compare(changes: Changes, owner: Owner, observed: Observed, desired: Desire
         changes.conflicts.append(NameTaken(kind=kind, name=name, owned_by=owned_by))
     elif not live.deleting and kind != "Job":  # a Job is one try, and its template cannot be changed
         _update(changes, live, want, desired)
+
+
+def _unmakes(conflict: NameTaken, name: str) -> bool:
+    """Whether pods would be made of what is a stranger's, or with nothing to shield them."""
+    return conflict.kind == NETWORK_POLICY or (conflict.kind in DESCRIBES and conflict.name == name)
 
 
 def _update(changes: Changes, live: Child, want: Manifest, desired: DesiredObject) -> None:

@@ -1,6 +1,26 @@
 """What the operator's installation decides, as opposed to what a user asks for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRules:
+    """Who may call models, and what their pods may reach, whoever writes them. No revision keeps it."""
+
+    closed: bool = False
+    """Nobody calls a model and it reaches nothing, but for what is listed here or in its spec."""
+    callers: tuple[Mapping[str, Any], ...] = ()
+    """NetworkPolicy peers that may call every model, beside its own namespace."""
+    scrapers: tuple[Mapping[str, Any], ...] = ()
+    """Peers that may read every model's metrics."""
+    proxy_namespaces: tuple[str, ...] = ()
+    """Where the proxies of Gateways run, beside the Gateway's own namespace."""
+    stores: tuple[Mapping[str, Any], ...] = ()
+    """Peers that bundles come from; empty: whatever a source names, but for `unreachable` and link-local addresses."""
+    unreachable: tuple[str, ...] = ()
+    """Blocks of addresses, such as the API server's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +42,4 @@ class Platform:
     cluster_domain: str = "cluster.local"
     namespace: str = "default"
     """Where the operator runs."""
+    network: NetworkRules = NetworkRules()

@@ -16,6 +16,7 @@ from slipway.core.children.security_policy import security_policy
 from slipway.core.children.service import root_service
 from slipway.core.identity import ask
 from slipway.core.names import Manifest
+from slipway.core.platform import NetworkRules
 from tests.core.gen import md_spec, owner, platform, resolved
 
 SPECS: dict[str, dict[str, Any]] = {
@@ -151,7 +152,13 @@ def around() -> Iterator[Manifest]:
     yield budget(owner=owner(), revision=revision)
     yield autoscaler(owner=owner(), revision=revision, autoscaling=Autoscaling.model_validate(scaling), bounds=(1, 8))
     peers: list[dict[str, Any]] = [{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"a": "b"}}}]
-    yield network_policy(owner=owner(), allow_from=peers, platform=platform())
+    network = NetworkRules(
+        closed=True, callers=(*peers,), scrapers=(*peers,), unreachable=("10.0.0.0/8", "2001:db8::/32")
+    )
+    gateway = {"name": "inference", "namespace": "gateways"}
+    traffic = Traffic.model_validate({"allowFrom": peers, "allowTo": peers, "gateway": gateway})
+    policy = network_policy(owner=owner(), traffic=traffic, fetches=True, platform=platform(network=network))
+    yield from filter(None, [policy])
 
 
 def of_traffic(name: str) -> Iterator[Manifest]:

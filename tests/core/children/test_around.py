@@ -4,7 +4,7 @@ from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
-from slipway.api.v1alpha1.spec import Autoscaling
+from slipway.api.v1alpha1.spec import Autoscaling, Traffic
 from slipway.core.children.autoscaler import autoscaler
 from slipway.core.children.budget import budget
 from slipway.core.children.network_policy import network_policy
@@ -93,15 +93,21 @@ OPERATOR = {
 """By the labels that its chart gives it: it reads counters, and asks what an analysis asks."""
 
 
-def test_a_network_policy_opens_the_three_ports_to_the_peers_and_covers_every_revision() -> None:
+def test_an_open_network_policy_opens_the_three_ports_to_the_peers_and_covers_every_revision() -> None:
     peers: list[dict[str, Any]] = [
         {"podSelector": {"matchLabels": {"app": "shop"}}},
         {"ipBlock": {"cidr": "10.0.0.0/8"}},
     ]
     before = deepcopy(peers)
 
-    whole = network_policy(owner=owner(), allow_from=peers, platform=platform(namespace="slipway-system"))
+    whole = network_policy(
+        owner=owner(),
+        traffic=Traffic.model_validate({"allowFrom": peers}),
+        fetches=True,
+        platform=platform(namespace="slipway-system"),
+    )
 
+    assert whole
     assert whole["metadata"]["name"] == "churn"
     assert whole["spec"]["policyTypes"] == ["Ingress"]
     assert whole["spec"]["ingress"] == [

@@ -19,6 +19,7 @@ from slipway.core.observed.evidence import Evidence, PodSample, Scrape
 from slipway.core.observed.objects import Child, JobQueued, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.observed.pods import pod_facts
 from slipway.core.plan import Plan
+from slipway.core.platform import NetworkRules
 from slipway.core.snapshot import Snapshot
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.gateway import GatewayController
@@ -39,6 +40,7 @@ class Simulator(Kubelet, GatewayController):
     unkept: tuple[WriteNotKept, ...] = ()
     queued: tuple[JobQueued, ...] = ()
     platform_version: str = "0.1.0"
+    network: NetworkRules = field(default_factory=NetworkRules)
     status_writes: int = 0
     events: list[tuple[str, str]] = field(default_factory=list)
     evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class Simulator(Kubelet, GatewayController):
             ask=ask(spec),
             observed=self.observed(),
             before=ModelDeploymentStatus.model_validate(self.status),
-            platform=platform(version=self.platform_version),
+            platform=platform(version=self.platform_version, network=self.network),
             now=self.now,
         )
 
@@ -87,7 +89,7 @@ class Simulator(Kubelet, GatewayController):
             spec=copy.deepcopy(self.spec),
             status=copy.deepcopy(self.status),
             observed=self.observed(),
-            platform=platform(version=self.platform_version),
+            platform=platform(version=self.platform_version, network=self.network),
             now=self.now,
         )
 

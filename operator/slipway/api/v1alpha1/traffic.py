@@ -211,3 +211,8 @@ class Traffic(ApiModel):
     allow_from: Annotated[list[Passthrough], Field(min_length=1, max_length=32)] | None = Field(
         None, description="NetworkPolicy peers that may reach the model's ports; all others are cut off."
     )
+    allow_to: Annotated[list[Passthrough], Field(min_length=1, max_length=32)] | None = Field(
+        None,
+        description="NetworkPolicy peers that its pods may reach, beside DNS and where the bundle comes from; all "
+        "others are cut off.",
+    )

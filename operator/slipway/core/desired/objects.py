@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
+from slipway.core.children.network_policy import NETWORK_POLICY
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.children.route import GRPC_ROUTE, ROUTE
 from slipway.core.children.security_policy import SECURITY_POLICY
@@ -19,6 +20,9 @@ AUTOSCALER: Final = "HorizontalPodAutoscaler"
 DESCRIBES: Final = ("ConfigMap", "ControllerRevision")
 """What a Deployment of the same name mounts, and what it is remembered by."""
 
+MAKES_PODS: Final = ("Deployment", "Job")
+"""They are made once what shields their pods is there."""
+
 LEFTOVERS_GO: Final = (
     GRPC_ROUTE,
     ROUTE,  # before what guards it
@@ -29,7 +33,7 @@ LEFTOVERS_GO: Final = (
     "Deployment",
     "Service",
     "ConfigMap",
-    "NetworkPolicy",
+    NETWORK_POLICY,
 )
 """Kinds whose objects are deleted when they are not desired, in that order."""
 

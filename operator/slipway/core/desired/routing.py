@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from slipway.api.v1alpha1.spec import Server
 from slipway.api.v1alpha1.status import RolloutPhase
 from slipway.core.autoscaling import kept_count
-from slipway.core.children.network_policy import network_policy
 from slipway.core.children.route import GRPC_ROUTE, ROUTE, Backend, Routing, grpc_route, http_route
 from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.children.service import root_service
@@ -92,7 +91,6 @@ def objects(
         if snapshot.policies.exchanged:
             yield left_alone(SECURITY_POLICY, snapshot.owner.name)
     yield from (_routing_object(route, always=moves) for route in (guarded, grpc) if route)
-    yield from written(_network_policy(snapshot))
 
 
 def _routing_object(manifest: Manifest, *, always: bool) -> DesiredObject:
@@ -132,9 +130,3 @@ def _routing(
 
 def _backend(revision: str, weight: int, versions: Mapping[str, str]) -> Backend:
     return Backend(revision=revision, weight=weight, version=versions.get(revision))
-
-
-def _network_policy(snapshot: Snapshot) -> Iterator[Manifest]:
-    allow_from = snapshot.spec.traffic and snapshot.spec.traffic.allow_from
-    if allow_from:
-        yield network_policy(owner=snapshot.owner, allow_from=allow_from, platform=snapshot.platform)

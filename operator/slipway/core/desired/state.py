@@ -1,7 +1,7 @@
 """The desired state of one pass, from what the rollout decided and what the spec asks for."""
 
 from slipway.core.children.revision import RevisionRecord
-from slipway.core.desired import history, revisions, routing
+from slipway.core.desired import history, network, revisions, routing
 from slipway.core.desired.objects import DesiredState, written
 from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import Outcome
@@ -19,6 +19,7 @@ def desired_state(
     weights = routing.weights_of(snapshot, outcome, traffic, live)
     return DesiredState(
         objects=(
+            *written(network.policies(snapshot, live)),
             *written(history.jobs(snapshot, outcome)),
             *written(history.made(snapshot, state, live, made)),
             *(each for revision in live for each in revisions.objects(snapshot, revision)),

@@ -133,7 +133,7 @@ def _comes_from(first: WriteDenied) -> str:
 
 _BY_KIND: Final = {
     "HorizontalPodAutoscaler": "autoscaling",
-    "NetworkPolicy": "traffic.allowFrom",
+    "NetworkPolicy": "traffic.allowFrom or allowTo",
     "HTTPRoute": "traffic",
     "GRPCRoute": "traffic",
     "SecurityPolicy": "traffic.authentication",
