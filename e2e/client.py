@@ -10,10 +10,10 @@ from load import pod
 from load.report import Report
 from load.table import HEADINGS, aligned, line, table
 from testbed.cluster import Cluster
+from testbed.installing import CLIENTS
 from testbed.kubectl import Kubectl
 from testbed.say import console
 
-NAMESPACE: Final = "slipway-client"
 RATE: Final = "--rate=50"
 HALF_BUSY: Final = "--busy=0.5"
 OF_VERSION_1: Final[Mapping[str, float]] = {"1": 7.0}
@@ -126,4 +126,4 @@ class Client:
 
 def place(cluster: Cluster) -> None:
     """Have the pod in the cluster, of the programs as they are now."""
-    pod.place(cluster, NAMESPACE)
+    pod.place(cluster, CLIENTS)

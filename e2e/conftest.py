@@ -70,7 +70,7 @@ def space(request: pytest.FixtureRequest, cluster: Cluster, api: LiveApi, turn: 
     made = Space(
         cluster=cluster,
         api=api,
-        client=Client(cluster.kubectl.within(client.NAMESPACE)),
+        client=Client(cluster.kubectl.within(installing.CLIENTS)),
         store=Store(cluster.kubectl.within("slipway-storage")),
         namespace=_namespace(request.node.name),
     )

@@ -29,7 +29,6 @@ from testbed.training import train
 
 CLUSTER: Final = "slipway"
 NAMESPACE: Final = "slipway-demo"
-CLIENT: Final = "slipway-client"
 RATE: Final = 50
 SECONDS_AROUND: Final = 5
 """How long requests have gone on when the first change begins, and go on after the last."""
@@ -42,7 +41,7 @@ def demo() -> None:
     cluster = clusters.up(CLUSTER)
     installing.install(cluster)
     with working("starting a client in the cluster"):
-        client = pod.place(cluster, CLIENT)
+        client = pod.place(cluster, installing.CLIENTS)
     with tempfile.TemporaryDirectory() as folder:
         served = Served(cluster, NAMESPACE)
         first = _first_answer(served, Path(folder))

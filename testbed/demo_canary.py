@@ -17,7 +17,7 @@ from load import pod
 from load.report import Report
 from testbed import cluster as clusters
 from testbed import installing
-from testbed.demo import CLIENT, CLUSTER, NAMESPACE, SECONDS_AROUND, X, asking, look_around, trained
+from testbed.demo import CLUSTER, NAMESPACE, SECONDS_AROUND, X, asking, look_around, trained
 from testbed.demo_shares import SETTLE_SECONDS, Split, Story, following, splits
 from testbed.demo_table import Board
 from testbed.gateway import envoy
@@ -56,7 +56,7 @@ def demo() -> None:
     installing.install(cluster)
     gateway = envoy.install(cluster)
     with working("starting a client in the cluster"):
-        client = pod.place(cluster, CLIENT)
+        client = pod.place(cluster, installing.CLIENTS)
     with tempfile.TemporaryDirectory() as folder:
         served = Served(cluster, NAMESPACE)
         bundles = _versions(served, Path(folder))

@@ -9,6 +9,8 @@ from testbed.say import working
 from testbed.shell import ROOT
 
 NAMESPACE: Final = "slipway-system"
+CLIENTS: Final = "slipway-client"
+"""Those who ask models in demo and stories are in this namespace, which the installation lets in."""
 CHARTS: Final = ROOT / "charts"
 MANIFESTS: Final = ROOT / "testbed" / "manifests"
 WAIT: Final = "--timeout=180s"
@@ -51,6 +53,7 @@ def install_charts(cluster: Cluster, installed: Installation, *settings: str) ->
         *image_values("fetcher.image", installed.fetcher),
         *image_values("server.image", installed.server),
         "server.leastVersion=2.51.0",
+        rf"models.allowFrom[0].namespaceSelector.matchLabels.kubernetes\.io/metadata\.name={CLIENTS}",
         *settings,
     ]
     common = ["upgrade", "--install", "--create-namespace", f"--namespace={NAMESPACE}", "--wait", WAIT]

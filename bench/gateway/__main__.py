@@ -19,7 +19,7 @@ from load import pod
 from load.tally import Tally, total
 from testbed import cluster as clusters
 from testbed import installing
-from testbed.demo import CLIENT, CLUSTER, NAMESPACE, X, trained
+from testbed.demo import CLUSTER, NAMESPACE, X, trained
 from testbed.gateway import envoy
 from testbed.gateway.envoy import Gateway
 from testbed.kubectl import Kubectl
@@ -41,7 +41,7 @@ def main(rounds: int, seconds: int, rate: int) -> None:
     cluster = clusters.up(CLUSTER)
     installing.install(cluster)
     gateway = envoy.install(cluster)
-    client = pod.place(cluster, CLIENT)
+    client = pod.place(cluster, installing.CLIENTS)
     with tempfile.TemporaryDirectory() as folder:
         served = Served(cluster, NAMESPACE)
         bundle = trained(served, Path(folder), "1", "as usual")
