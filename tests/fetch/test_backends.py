@@ -40,7 +40,26 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
         configured(b'model_operations { op_library_filename: "1/ops" }\n'),
         "config.pbtxt: model_operations: code",
     ),
+    "Python beside the model": (configured(b"") | {"1/onnxruntime_extensions.py": b"x"}, "extensions.py: code"),
+    "Python that is compiled": (configured(b"") | {"1/tokens/__init__.pyc": b"x"}, "__init__.pyc: code"),
+    "an environment": (
+        configured(b'parameters { key: "EXECUTION_ENV_PATH" value { string_value: "$$TRITON_MODEL_DIRECTORY/e" } }')
+        | {"e/bin/activate": b"x"},
+        "config.pbtxt: parameters[EXECUTION_ENV_PATH]: code",
+    ),
+    "a library of any name": (
+        configured(b'parameters { key: "CPU_EXTENSION_PATH" value { string_value: "/slipway/x" } }'),
+        "config.pbtxt: parameters[CPU_EXTENSION_PATH]: code",
+    ),
+    "a library of an accelerator": (
+        configured(
+            b'optimization { execution_accelerators { gpu_execution_accelerator { name: "tensorrt" '
+            b'parameters { key: "trt_extra_plugin_lib_paths" value: "/slipway/x" } } } }'
+        ),
+        "config.pbtxt: parameters[trt_extra_plugin_lib_paths]: code",
+    ),
 }
+COMPILED = configured(b"", backend=b'backend: "pytorch" platform: "torch_aoti"') | {"1/model.pt2": b"x"}
 
 
 @pytest.fixture
@@ -85,6 +104,13 @@ def test_where_backends_are_allowed_pods_get_the_bytes_that_were_looked_at(
     assert resolve(settings, policy)["unverified"]
     bundles.write(folder, bundles.listed(configured(b"")))
     assert resolve(replace(settings, allowed_backends=("onnxruntime",)), policy)["digest"]
+
+
+def test_a_model_that_is_compiled_into_a_library_is_code(settings: Settings, tmp_path: Path, policy: Policy) -> None:
+    put(tmp_path, COMPILED)
+    assert resolve(settings, policy)["digest"]
+    with pytest.raises(FetchError, match=r"config.pbtxt: platform: code of a bundle's own is not allowed"):
+        resolve(replace(settings, allowed_backends=("pytorch",)), policy)
 
 
 @pytest.mark.parametrize("allowed", [(), ("onnxruntime", "ensemble")])

@@ -498,8 +498,8 @@ class Reason(StrEnum):
         "BackendNotAllowed",
         About.REVISION,
         (
-            "the chart's `models.allowedBackends` does not have the backend of config.pbtxt, or the bundle brings a "
-            "shared library, `runtime` or `model_operations` of its own"
+            "the chart's `models.allowedBackends` does not have the backend of config.pbtxt, or the bundle brings code "
+            "of its own, such as a library, Python, `runtime` or an environment, or has no SHA256SUMS"
         ),
         "take a backend that is allowed, or have whoever administers the cluster allow it; it is looked at again",
     )

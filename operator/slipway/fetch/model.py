@@ -1,5 +1,6 @@
 """What a bundle says of its model: config.pbtxt with the spec's overlay on it, and golden requests that fit. Pure."""
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,12 @@ CONFIG_LIMIT_BYTES: Final = 1024 * 1024
 
 PYTHON: Final = "python"
 """The backend that runs whatever a bundle brings."""
-_LIBRARY: Final = re.compile(r"\.so(\.[^/]*)?$")
+_CODE_FILE: Final = re.compile(r"\.so(\.[^/]*)?$|\.py[co]?$")
+"""Libraries, and what Python finds beside a model that it runs for another backend."""
+_CODE_PARAMETERS: Final = frozenset({"execution_env_path", "cpu_extension_path", "trt_extra_plugin_lib_paths"})
+"""By which a configuration has its backend load a file of any name, in lower case."""
+_COMPILED: Final = "torch_aoti"
+"""The platform of PyTorch whose model file is a library in an archive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +77,6 @@ def _way(merged: ModelConfig) -> Way:
     return way
 
 
-def _code(parsed: ModelConfig) -> str | None:
-    """The field by which it names code that its backend is to load, if it does."""
-    if parsed.runtime:
-        return "runtime"
-    return "model_operations" if parsed.model_operations.op_library_filename else None
-
-
 def check_backend(model: Configured, paths: Iterable[str], allowed: Sequence[str]) -> None:
     """The model has a backend that the platform allows and, unless that runs Python, no code beside it: a library that
     lies in the bundle goes before the server's own of that name."""
@@ -90,10 +89,7 @@ def check_backend(model: Configured, paths: Iterable[str], allowed: Sequence[str
         raise FetchError(Reason.BACKEND_NOT_ALLOWED, message)
     if backend == PYTHON:
         return
-    library = next((path for path in sorted(paths) if _LIBRARY.search(path)), None)
-    code = _code(model.config)
-    brought = f"{layout.CONFIG}: {code}" if code else library
-    if brought:
+    if brought := _code(model.config) or next(filter(_CODE_FILE.search, sorted(paths)), None):
         message = f"{brought}: code of a bundle's own is not allowed here, only {', '.join(allowed)}; take it out, or "
         message += f"have whoever administers this cluster allow {PYTHON} and make it that (models.allowedBackends)"
         raise FetchError(Reason.BACKEND_NOT_ALLOWED, message)
@@ -106,6 +102,20 @@ def check_held(unhashed: Collection[str], allowed: Sequence[str]) -> None:
         message = f"{min(unhashed)}: nothing says which bytes are meant, and only some backends are allowed here"
         remedy = f"write {sums.NAME} and upload it"
         raise FetchError(Reason.BACKEND_NOT_ALLOWED, f"{message} ({', '.join(allowed)}); {remedy}")
+
+
+def _code(parsed: ModelConfig) -> str | None:
+    """The field by which it names code that its backend is to load, if it does."""
+    accelerators = parsed.optimization.execution_accelerators
+    groups = (*accelerators.gpu_execution_accelerator, *accelerators.cpu_execution_accelerator)
+    parameters = itertools.chain(parsed.parameters, *(each.parameters for each in groups))
+    fields = {
+        "runtime": bool(parsed.runtime),
+        "model_operations": bool(parsed.model_operations.op_library_filename),
+        "platform": parsed.platform == _COMPILED,
+        **{f"parameters[{name}]": name.lower() in _CODE_PARAMETERS for name in parameters},
+    }
+    return next((f"{layout.CONFIG}: {field}" for field, named in fields.items() if named), None)
 
 
 def _merged(parsed: ModelConfig, overlay: Mapping[str, Any]) -> ModelConfig:
