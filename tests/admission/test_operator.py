@@ -222,6 +222,17 @@ SPOILED: dict[str, tuple[str, str, object, str]] = {
         [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["strict-transport-security"]}}],
         "rules",
     ),
+    "answers with a header that says more than a version": (
+        "HTTPRoute",
+        "spec|rules|0|backendRefs|0|filters",
+        [
+            {
+                "type": "ResponseHeaderModifier",
+                "responseHeaderModifier": {"set": [{"name": "Content-Length", "value": "0"}]},
+            }
+        ],
+        "names a version",
+    ),
     "a policy on others' route": (
         "SecurityPolicy",
         "spec|targetRefs",

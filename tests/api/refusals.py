@@ -158,6 +158,15 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.model.source.uri",
         "'pvc://c/../d' must not climb with '..'",
     ),
+    *(
+        (
+            f"a climb before what is no path: {uri}",
+            source(uri=uri),
+            "spec.model.source.uri",
+            f"'{uri}' must not climb with '..'",
+        )
+        for uri in ("https://h/a/..?b", "https://h/a/..#b", "https://h/a/..;b/c")
+    ),
     (
         "a path that ends in a climb",
         source(uri="s3://b/.."),
@@ -525,9 +534,18 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
             f"a body of {size}",
             routed(maxRequestSize=size),
             "spec.traffic.maxRequestSize",
-            f"'{size}' is not a size of a body: write it like 512Ki or 16Mi",
+            f"'{size}' is not a size of a body: write it like 512Ki or 16Mi, 1Gi at most",
         )
-        for size in ("0", "1.5Mi", "5MB", "-1")
+        for size in ("0", "1.5Mi", "5MB", "-1", "2Gi", "1025Mi", "1000000Ki", "1000000000", "9999999999Gi")
+    ),
+    *(
+        (
+            f"the version in {header}",
+            routed(versionHeader=header),
+            "spec.traffic.versionHeader",
+            f"'{header}' must have version, revision, release or model in its name: write it like Slipway-Version",
+        )
+        for header in ("Content-Length", "set-cookie", "Location", "X-Accel-Redirect", "Access-Control-Allow-Origin")
     ),
     (
         "a hostname that is none",

@@ -107,7 +107,7 @@ TRAFFIC: dict[str, dict[str, Any]] = {
         "loadBalancing": "LeastRequest",
         "retries": {"attempts": 5},
         "rateLimit": {"requests": 1_000_000, "per": "Hour", "header": "x-tenant"},
-        "maxRequestSize": "9999999999Gi",
+        "maxRequestSize": "1Gi",
         "authentication": {**KEYS, **JWT},
     },
     "a limit by address": {"rateLimit": {"requests": 1, "per": "Second"}, "timeouts": {"request": "0s"}},

@@ -108,7 +108,7 @@ Uri = Annotated[
         max_length=1024,
         rules=(
             rule("!self.matches(r'^https?://[^/]*@')", "credentials do not belong in the uri: put them into a Secret"),
-            value_rule("!(self + '/').contains('/../')", "must not climb with '..'"),
+            value_rule("!self.matches('/[.][.]([/?#;]|$)')", "must not climb with '..'"),
             value_rule(
                 "!self.matches(r'^(s3|gs|az)://[^/]+/+[^/].*//+[^/]') "
                 "&& !self.matches(r'^(s3|gs|az)://[^/]+/(.*/)?[.](/.*)?$')",

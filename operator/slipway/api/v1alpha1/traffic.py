@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
-from slipway.api.scalars import Interval, text
+from slipway.api.scalars import Interval, text, value_rule
 from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
 
 Hostname = Annotated[
@@ -29,6 +29,21 @@ PathPrefix = Annotated[
 HeaderName = Annotated[str, text(r"^[A-Za-z0-9-]+$", "is not the name of a header", max_length=128)]
 
 
+# In one with a meaning of its own a version's name would be an order: Content-Length, Location, X-Accel-Redirect.
+VersionHeader = Annotated[
+    str,
+    text(
+        r"^[A-Za-z0-9-]+$",
+        "is not the name of a header",
+        max_length=128,
+        rules=(
+            value_rule(
+                "self.lowerAscii().matches('version|revision|release|model')",
+                "must have version, revision, release or model in its name: write it like Slipway-Version",
+            ),
+        ),
+    ),
+]
 HttpsUri = Annotated[str, text(r"^https://[^\s/]+(/\S*)?$", "is not an https:// address", max_length=253)]
 
 
@@ -141,8 +156,14 @@ _OF_ENVOY_GATEWAY: Final = " || ".join(
 )
 
 
+# The proxy, which others' requests go through too, holds each body in memory.
 BodySize = Annotated[
-    str, text(r"^[1-9][0-9]{0,9}(Ki|Mi|Gi)?$", "is not a size of a body: write it like 512Ki or 16Mi", max_length=16)
+    str,
+    text(
+        r"^([1-9][0-9]{0,8}|[1-9][0-9]{0,5}Ki|([1-9][0-9]{0,2}|10[01][0-9]|102[0-4])Mi|1Gi)$",
+        "is not a size of a body: write it like 512Ki or 16Mi, 1Gi at most",
+        max_length=16,
+    ),
 ]
 
 
@@ -193,7 +214,7 @@ class Traffic(ApiModel):
     timeouts: Timeouts | None = Field(None, description="Absent = server.requestTimeout.")
     grpc_route: GrpcRoute | None = None
     candidate_header: CandidateHeader | None = None
-    version_header: HeaderName | None = Field(
+    version_header: VersionHeader | None = Field(
         None,
         description="A header that the gateway puts on each answer, as in Slipway-Version: the version that gave it.",
     )
