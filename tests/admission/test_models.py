@@ -48,6 +48,7 @@ def in_force(plane: Plane, namespace: str) -> Iterator[None]:
         "models.requireSignature[1].uri=https://models.example/twice/",
         "models.requireSignature[2].configMapName=bank-keys",
         "models.requireSignature[2].namespaces={bank}",
+        "models.allowedBackends={onnxruntime,tensorrt}",
         f"models.allowedPrometheus={{{OWN},http://shared.monitoring/team}}",
     )
     with Api(plane) as admin:
@@ -100,12 +101,26 @@ def filled(value: Any, namespace: str) -> Any:
     return [filled(each, namespace) for each in value] if isinstance(value, list) else value
 
 
+PLAINLY = "spec.model.source.uri: where it begins is what it is let in by, so it must be written plainly"
 SIGNED = "https://models.example/signed/1"
 TWICE = "https://models.example/twice/1"
 
 
 def keys(name: str, **more: Any) -> dict[str, Any]:
     return {"signature": {"configMapName": name, **more}}
+
+
+def serving(**server: Any) -> dict[str, Any]:
+    return {"server": server}
+
+
+def accelerated(**parameters: str) -> dict[str, Any]:
+    optimization = {"accelerators": [{"name": "TensorRT", "parameters": parameters}]}
+    return {"model": sourced()["model"] | {"config": {"optimization": optimization}}}
+
+
+def from_elsewhere(name: str) -> dict[str, Any]:
+    return serving(env=[{"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}])
 
 
 LET: dict[str, dict[str, Any]] = {
@@ -119,6 +134,15 @@ LET: dict[str, dict[str, Any]] = {
     "a signature": sourced(uri=SIGNED, **keys("release-keys", threshold=2)),
     "as many signatures as have to be": sourced(uri=TWICE, **keys("two-keys", threshold=2)),
     "a signature that nobody asks for": sourced(**keys("own", mode="Warn")),
+    "a signature for the directory itself": sourced(uri=SIGNED.rpartition("/")[0], **keys("release-keys")),
+    "an address with a query": sourced(uri="https://models.example/1.tar?sig=a%2Fb//c;d"),
+    "a part that only begins with dots": sourced(uri="https://models.example/..1/.well-known/a"),
+    "arguments and variables": serving(
+        args=["--log-verbose=1", "--backend-config=onnxruntime,default-max-batch-size=4"],
+        env=[{"name": "LD_PRELOAD", "value": "/usr/lib/libtcmalloc.so"}, {"name": "OMP_NUM_THREADS", "value": "1"}],
+    ),
+    "a token": from_elsewhere("HF_TOKEN"),
+    "an accelerator": accelerated(precision_mode="FP16"),
     "an image below": {"server": {"image": "registry.example/triton/ours:1"}},
     "an image": {"server": {"image": "nvcr.io/nvidia/tritonserver:25.10-py3"}},
     "its own Prometheus": asking(OWN),
@@ -143,6 +167,38 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a way up that is not written as one": (sourced(uri="https://models.example/%2E%2e/1"), "spec.model.source.uri"),
     "a claim": (sourced(uri="pvc://models/1"), "spec.model.source.uri"),
     "no signature": (sourced(uri=SIGNED), "spec.model.source.signature"),
+    **{
+        f"no signature for {uri}": (sourced(uri=uri), "spec.model.source.signature")
+        for uri in (
+            "https://models.example/signed",
+            "https://models.example/signed?x",
+            "https://models.example/signed#x",
+            "https://models.example/SIGNED/1",
+        )
+    },
+    **{
+        f"another way to write {uri}": (sourced(uri=uri), PLAINLY)
+        for uri in (
+            "https://models.example//signed/1",
+            "https://models.example/./signed/1",
+            "https://models.example/%73igned/1",
+            "https://models.example/x/..%2fsigned/1",
+            "https://models.example/x/..%5Csigned/1",
+            "https://models.example/x/..\\signed/1",
+            "https://models.example/;/signed/1",
+            "https://models.example/x/..;/signed/1",
+            "https://models.example/x/..?/signed",
+            "https://models.example/x/..#/signed",
+            "https://models.example/%252e%252e/signed/1",
+            "https://MODELS.example/signed/1",
+            "https://models.example./signed/1",
+            "https://models.example:443/signed/1",
+            "http://models.example:80/signed/1",
+            "https://\uff4dodels.example/signed/1",
+            "s3://models//$(namespace)/1",
+            "pvc://models/./signed",
+        )
+    },
     "keys of its own": (sourced(uri=SIGNED, **keys("own")), "spec.model.source.signature"),
     "a signature that need not be there": (
         sourced(uri=SIGNED, **keys("release-keys", mode="Warn")),
@@ -165,6 +221,30 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an image that only begins alike": (
         {"server": {"image": "nvcr.io/nvidia/tritonserver:25.10-py3-evil"}},
         "spec.server.image",
+    ),
+    **{
+        f"an argument that leads into the bundle: {argument}": (serving(args=[argument]), "spec.server.args")
+        for argument in (
+            "--backend-directory=/slipway/repository/churn/1",
+            "--backend-config=tensorrt,plugins=/slipway/repository/churn/1/weights",
+            "--backend-directory=/proc/1/root/x",
+            "--repoagent-directory=/opt/../x",
+        )
+    },
+    **{
+        f"a variable that leads into the bundle: {value}": (
+            serving(env=[{"name": "LD_PRELOAD", "value": value}]),
+            "spec.server.env",
+        )
+        for value in ("/slipway/.bundle/1/weights", "slipway/.bundle/x", "/plain/x", "/usr/../x", "$(SLIPWAY_GUARD)")
+    },
+    **{
+        f"a loader's variable with a value from elsewhere: {name}": (from_elsewhere(name), "spec.server.env")
+        for name in ("LD_PRELOAD", "PYTHONPATH", "HOME", "OPENSSL_CONF", "CUDA_INJECTION64_PATH")
+    },
+    "a library of an accelerator": (
+        accelerated(Trt_Extra_Plugin_Lib_Paths="/x"),
+        "spec.model.config.optimization.accelerators.parameters",
     ),
     "another Prometheus": (asking("http://prometheus.bank:9090"), "prometheus.address"),
     "a Prometheus that only begins alike": (asking("http://shared.monitoring/team2"), "prometheus.address"),
@@ -247,6 +327,8 @@ def test_the_keys_are_written_by_who_is_trusted_with_them(people: People, namesp
     "value",
     [
         "models.requireSignature[0].uri=s3://models/",
+        "models.allowedSources={https://Models.example/}",
+        "models.allowedSources={https://models.example/a//}",
         "models.allowedSources={s3://models}",
         "models.allowedSources={ftp://models/}",
         "models.allowedServerImages={nvcr.io/nvidia/tritonserver}",
