@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, Key
-from slipway.controller.resolve_slots import GIVEN_FOR, Place, ResolveSlots
+from slipway.controller.resolve_slots import GIVEN_FOR, LONG, Place, ResolveSlots
 from slipway.controller.store import Store
 from slipway.core.decide import decide
 from tests.controller.conftest import a_model_deployment
@@ -27,18 +27,18 @@ class Passes:
     """Passes over ModelDeployments that all want a resolve Job: those are in `running` until they end."""
 
     limit: int = LIMIT
-    running: set[Place] = field(default_factory=set)
+    running: dict[Place, datetime] = field(default_factory=dict)
     waiting: set[Key] = field(default_factory=set)
     woken: list[Key] = field(default_factory=list)
     now: datetime = NOW
 
     def __post_init__(self) -> None:
-        self.slots = ResolveSlots(self.limit, running=lambda: self.running, wake=self.woken.append)
+        self.slots = ResolveSlots(self.limit, running=self.running.items, wake=self.woken.append)
 
     def wants(self, key: Key) -> bool:
         """A pass over one that wants its Job."""
         if taken := self.slots.take(key, "job", self.now):
-            self.running.add((key, "job"))
+            self.running[key, "job"] = self.now
             self.waiting.discard(key)
         else:
             self.waiting.add(key)
@@ -48,7 +48,7 @@ class Passes:
 
     def ends(self, key: Key) -> None:
         """Its Job has ended, and a pass has seen it."""
-        self.running.discard((key, "job"))
+        self.running.pop((key, "job"), None)
         self.slots.settle(key, frozenset(), self.now)
         self.wake()
 
@@ -102,8 +102,27 @@ def test_a_thousand_of_one_namespace_keep_nobody_of_another_waiting() -> None:
     assert passes.held()["f"] == 1, "who has least comes first, however long others wait"
 
 
+def test_whoever_keeps_jobs_from_ending_keeps_nobody_waiting_for_long() -> None:
+    """Without nodes for their pods, for as long as `fetchTimeout`, of however many namespaces."""
+    passes, hostile = Passes(), [f"hostile-{letter}" for letter in "abc"]
+    for namespace in hostile:
+        for number in range(100):
+            passes.wants(Key(namespace, str(number)))
+    assert passes.held().total() == LIMIT
+    assert not passes.wants(Key("b", "m"))
+
+    passes.now += LONG
+    assert all(passes.wants(Key(other, "m")) for other in "bcd")
+    for namespace in hostile:
+        passes.wants(Key(namespace, "more"))
+    assert all(passes.held()[each] <= LIMIT - LIMIT // 4 for each in hostile), "no more than one could ever have"
+    young = [since for since in passes.running.values() if since > passes.now - LONG]
+    assert len(young) <= LIMIT
+    assert passes.wants(Key("e", "m")) == (len(young) < LIMIT)
+
+
 def test_jobs_of_an_operator_before_count() -> None:
-    passes = Passes(running={(Key("a", str(number)), "job") for number in range(LIMIT)})
+    passes = Passes(running={(Key("a", str(number)), "job"): NOW for number in range(LIMIT)})
     assert passes.wants(Key("b", "m")), "a namespace counts for no more than it can be given: anybody can make Jobs"
     assert not passes.wants(Key("a", "more"))
 
@@ -153,7 +172,21 @@ def test_a_job_has_a_slot_while_it_runs_and_is_ours(job: dict[str, Any], counts:
     store = Store()
     store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 1))
     store.put(JOB, job)
-    assert [name for _, name in store.resolving()] == (["j"] if counts else [])
+    assert [name for (_, name), _ in store.resolving(LIMIT)] == (["j"] if counts else [])
+    store.remove(JOB, job["metadata"]["uid"])
+    assert [*store.resolving(LIMIT)] == []
+
+
+def test_however_many_jobs_a_tenant_makes_few_are_looked_at() -> None:
+    store, made = Store(), "2026-01-01T00:00:00Z"
+    store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 1))
+    for number in range(3 * LIMIT):
+        job = a_job(f"j{number}")
+        job["metadata"] |= {"uid": f"job-{number}", "creationTimestamp": made}
+        store.put(JOB, job)
+    looked = [*store.resolving(LIMIT)]
+    assert len(looked) == LIMIT
+    assert {since for _, since in looked} == {NOW}
 
 
 async def test_who_waits_says_so_in_status_and_has_its_job_when_its_turn_comes(stage: Stage) -> None:
@@ -163,17 +196,17 @@ async def test_who_waits_says_so_in_status_and_has_its_job_when_its_turn_comes(s
     await reconciler.reconcile(first)
     until = await reconciler.reconcile(second)
 
-    assert [key for key, _ in stage.store.resolving()] == [first]
+    assert [key for (key, _), _ in stage.store.resolving(LIMIT)] == [first]
     assert until, "there is a deadline"
     live = await stage.kube.get(MODEL_DEPLOYMENT, *second)
     (ready,) = (each for each in live["status"]["conditions"] if each["type"] == "Ready")
     assert ready["reason"] == "ResolveQueued"
     assert "waits for its turn: 1 may run at a time" in ready["message"]
 
-    ((_, name),) = stage.store.resolving()
+    (((_, name), _),) = stage.store.resolving(LIMIT)
     job = await stage.kube.get(JOB, first.namespace, name)
     await stage.kube.delete(JOB, first.namespace, name, job["metadata"]["uid"])
     stage.store.remove(JOB, job["metadata"]["uid"])
     stage.now += timedelta(seconds=5)
     await reconciler.reconcile(second)
-    assert [key for key, _ in stage.store.resolving()] == [second]
+    assert [key for (key, _), _ in stage.store.resolving(LIMIT)] == [second]

@@ -18,6 +18,8 @@ class Shares:
 
     def __init__(self, capacity: int) -> None:
         self.quarter: Final = max(1, capacity // 4)
+        self.most: Final = max(1, capacity - self.quarter)
+        """That one namespace can have."""
         self._free = capacity
         self._held: Counter[str] = Counter()
 
@@ -27,11 +29,16 @@ class Shares:
 
     def may_take(self, namespace: str) -> bool:
         """Whether a namespace may have one more, if nobody waits who has less."""
-        return self._free > (0 if self._held[namespace] < self.quarter else self.quarter)
+        held = self._held[namespace]
+        return held < self.most and self._free > (0 if held < self.quarter else self.quarter)
 
     def take(self, namespace: str) -> None:
         """Hand one out."""
         self._free -= 1
+        self._held[namespace] += 1
+
+    def take_beyond(self, namespace: str) -> None:
+        """Count one of a namespace's own that takes no slot from others."""
         self._held[namespace] += 1
 
     def give_back(self, namespace: str) -> None:

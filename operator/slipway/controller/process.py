@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -107,7 +108,9 @@ class Operator:
             platform=settings.platform,
             telemetry=telemetry,
             sampling=self._sampling,
-            resolve_slots=ResolveSlots(settings.resolve_jobs, running=store.resolving, wake=self._queue.add),
+            resolve_slots=ResolveSlots(
+                settings.resolve_jobs, running=partial(store.resolving, settings.resolve_jobs), wake=self._queue.add
+            ),
         )
         self._resync = Resync(
             kube=kube,

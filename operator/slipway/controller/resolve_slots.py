@@ -2,6 +2,9 @@
 
 Who holds one is read from the cluster: an unfinished Job does. So no slot is lost, whatever ends this process, and a
 Job of an earlier one counts. Memory has only who waits, and to whom a slot was given that has yet to make its Job.
+
+How long a Job runs is for its owner to say (`fetchTimeout`), and for whoever keeps its pod from a node or its source
+from an answer. So one that takes long counts against its own namespace alone: nobody waits longer for others than that.
 """
 
 from collections import Counter
@@ -15,6 +18,8 @@ from slipway.controller.kinds import Key
 Place = tuple[Key, str]
 """A ModelDeployment and the name of its resolve Job."""
 
+LONG: Final = timedelta(minutes=2)
+"""Most are done in seconds; after this one takes no slot from other namespaces."""
 GIVEN_FOR: Final = timedelta(minutes=1)
 """How long a slot is kept for one whose turn it is: until a worker has come to it."""
 
@@ -23,8 +28,13 @@ class ResolveSlots:
     """Says whose resolve Job may be made now, and wakes those whose turn has come."""
 
     def __init__(
-        self, limit: int, *, running: Callable[[], Iterable[Place]], wake: Callable[[Key], None] = lambda _: None
+        self,
+        limit: int,
+        *,
+        running: Callable[[], Iterable[tuple[Place, datetime | None]]],
+        wake: Callable[[Key], None] = lambda _: None,
     ) -> None:
+        """`running`: whose unfinished Jobs there are, and since when."""
         self.limit: Final = limit
         self._running, self._wake = running, wake
         self._line: Line[Place] = Line()
@@ -52,7 +62,7 @@ class ResolveSlots:
         if not self._line:
             return
         self._given = {place: until for place, until in self._given.items() if until > now}
-        shares = self._shares()
+        shares = self._shares(now)
         while whose := self._line.next(shares):
             namespace, place = whose
             shares.take(namespace)
@@ -60,12 +70,17 @@ class ResolveSlots:
             if place != asking:
                 self._wake(place[0])
 
-    def _shares(self) -> Shares:
+    def _shares(self, now: datetime) -> Shares:
         """Who has how many. Whoever may make Jobs can make any number that look like ours: a namespace counts for no
         more than it can be given."""
-        shares, held = Shares(self.limit), Counter(key.namespace for key, _ in {*self._running(), *self._given})
-        most = max(1, self.limit - shares.quarter)
-        for namespace, count in held.items():
-            for _ in range(min(count, most)):
+        since = dict.fromkeys(self._given, now) | dict(self._running())
+        long = {place for place, begun in since.items() if begun and begun <= now - LONG}
+        held, beyond = (Counter(key.namespace for key, _ in places) for places in (since.keys() - long, long))
+        shares = Shares(self.limit)
+        for namespace in held | beyond:
+            taken = min(held[namespace], shares.most)
+            for _ in range(taken):
                 shares.take(namespace)
+            for _ in range(min(beyond[namespace], shares.most - taken)):
+                shares.take_beyond(namespace)
         return shares

@@ -10,6 +10,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
 from math import inf
 from types import MappingProxyType
 from typing import Any, Final
@@ -29,10 +31,11 @@ from slipway.controller.family import (
 )
 from slipway.controller.kinds import CHILDREN, DEPLOYMENT, Key, Kind
 from slipway.controller.shared_objects import SharedObjects
+from slipway.core.body import instant
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import Manifest
 from slipway.core.observed.nodes import NodeFacts
-from slipway.core.observed.objects import Observed
+from slipway.core.observed.objects import Child, Observed
 from slipway.core.observed.revision import is_running
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,16 @@ class Unread:
     """There is no room for it; else it cannot be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class _RunningJob:
+    """A resolve Job that has or may get a pod. Known beforehand: of a hostile tenant's there may be ten thousands."""
+
+    key: Key
+    name: str
+    begun: datetime | None
+    owner_uid: str | None
+
+
 class Store:
     """Keeps slim copies of every object that concerns us."""
 
@@ -81,6 +94,7 @@ class Store:
         self._bytes: Counter[str | None] = Counter()
         self._unread: dict[str, Unread] = {}
         self._without_room: Counter[str | None] = Counter()
+        self._running_jobs: dict[str | None, dict[str, _RunningJob]] = {}
         self._buried: dict[str, float] = {}
         self._buried_before: dict[str, float] = {}
 
@@ -95,15 +109,15 @@ class Store:
         """Every ModelDeployment."""
         return ((key, family.owner) for key, family in self._families.items() if family.owner is not None)
 
-    def resolving(self) -> Iterator[tuple[Key, str]]:
-        """The resolve Jobs that run, with whose they are."""
-        for place in self._places.get("Job", {}).values():
-            key, name = place.belonging.key, place.name
-            family = self._families.get(key) if key else None
-            job = family.children.get(("Job", name)) if family else None
-            ours = job and family and family.owner and job.owner_uid == family.owner.uid
-            if key and job and ours and is_running(job):
-                yield key, name
+    def resolving(self, most: int) -> Iterator[tuple[tuple[Key, str], datetime | None]]:
+        """The resolve Jobs that run, at most so many of a namespace, with whose they are, and since when."""
+        for jobs in self._running_jobs.values():
+            for job in islice(filter(self._is_owned, jobs.values()), most):
+                yield (job.key, job.name), job.begun
+
+    def _is_owned(self, job: _RunningJob) -> bool:
+        owner = self.owner(job.key)
+        return owner is not None and owner.uid == job.owner_uid
 
     def observed(self, key: Key) -> Observed:
         """The objects around one ModelDeployment. The mapping is live: use it before the next await."""
@@ -255,6 +269,9 @@ class Store:
         else:
             self._read(uid)
         family.keep(kind, name, member)
+        if isinstance(member, Child) and member.kind == "Job" and is_running(member):
+            job = _RunningJob(key, name, instant(meta.get("creationTimestamp")), member.owner_uid)
+            self._running_jobs.setdefault(key.namespace, {})[uid] = job
         self._places[kind.name][uid] = replace(self._places[kind.name][uid], size=size_of(member))
         self._bytes[key.namespace] += size_of(member)
 
@@ -310,7 +327,13 @@ class Store:
         if place:
             self._strangers[place.namespace] -= place.belonging.stranger
             self._bytes[place.namespace] -= place.size
+            self._no_longer_runs(place.namespace, uid)
         return place
+
+    def _no_longer_runs(self, namespace: str | None, uid: str) -> None:
+        jobs = self._running_jobs.get(namespace, {})
+        if jobs.pop(uid, None) and not jobs:
+            del self._running_jobs[namespace]
 
     def _take_out(self, kind: Kind, uid: str) -> frozenset[Key]:
         place = self._forget(kind, uid)
