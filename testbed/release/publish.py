@@ -94,9 +94,18 @@ class Release:
             if missing := (digest := self._chart_digest(name)) is None:
                 self.registry.push_chart(archive, charts.FOLDER)
                 digest = self._chart_digest(name)
+            self._insist_on_ours(name, archive, digest)
             reference = f"{self.registry.repository(f'{charts.FOLDER}/{name}')}@{digest}"
             signed = self.key.sign(reference)
         return Released(reference, missing or signed, archive.stat().st_size)
+
+    def _insist_on_ours(self, name: str, archive: Path, digest: str | None) -> None:
+        """A tag is whoever's who may write to the registry: what is signed is looked at by its digest."""
+        if digest is None or not charts.same(archive, self.registry, name, digest):
+            raise ReleaseError(
+                f"{self.registry.place} has another {charts.FOLDER}/{name} {self.version} than was pushed there, and "
+                "it was not signed: see who else writes to that registry, and release a new version."
+            )
 
     def _chart_digest(self, name: str) -> str | None:
         return self.registry.digest(f"{charts.FOLDER}/{name}", self.version)

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,36 @@ def test_other_content_of_a_released_version_is_refused_and_nothing_is_pushed(
     assert ("operator" in str(refused.value)) == (changed == "image")
     assert "charts/slipway" in str(refused.value)
     assert files(server) == before
+
+
+@dataclass(frozen=True)
+class Overwritten(Registry):
+    """One in which somebody puts another chart under the same version as soon as there is one."""
+
+    charts: Path = ROOT / "charts"
+
+    def push_chart(self, archive: Path, folder: str) -> None:
+        super().push_chart(archive, folder)
+        if archive.name.startswith("slipway-crds"):
+            super().push_chart(charts.package("slipway-crds", {}, self.charts.parent, self.charts), folder)
+
+
+def test_no_chart_is_signed_but_the_one_that_was_made(
+    server: registries.Registry, key: Key, released: list[Released], tmp_path: Path
+) -> None:
+    sources = shutil.copytree(ROOT / "charts", tmp_path / "charts")
+    (sources / "slipway-crds" / "values.yaml").write_text("# Not ours.\n")
+    (tmp_path / "dist").mkdir()
+    registry = Overwritten(f"{server.host}/overwritten", sources)
+    with pytest.raises(ReleaseError, match=r"has another charts/slipway-crds .* and it was not signed"):
+        Release(registry, key, tmp_path / "dist").publish(all_layouts(tmp_path / "images"))
+
+    name, version = (
+        f"{charts.FOLDER}/slipway-crds",
+        str(yaml.safe_load((sources / "slipway-crds/Chart.yaml").read_text())["version"]),
+    )
+    with pytest.raises(CommandError, match="no signatures found"):
+        cosign(key, "verify", f"{registry.repository(name)}@{registry.digest(name, version)}")
 
 
 @pytest.mark.parametrize("oci", [False, True], ids=["before docker 25", "since"])
