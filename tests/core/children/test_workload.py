@@ -135,6 +135,20 @@ def test_the_fetcher_is_told_the_source_and_the_bytes_that_the_revision_was_made
     }
 
 
+def test_no_text_of_the_spec_is_taken_for_a_reference_to_a_variable() -> None:
+    """Kubernetes fills in `$(NAME)` in an environment, and makes `$` of `$$`."""
+    text = "$(KUBERNETES_SERVICE_HOST)$$1"
+    asked = {
+        "model": {"version": text, "source": {"uri": f"s3://models/{text}"}},
+        "server": {"args": [f"--id={text}"]},
+    }
+    for container in (triton(**asked), fetch(**asked)):
+        assert "$" not in container["env"][0]["value"]
+    assert guard(**asked)["modelVersion"] == text
+    assert guard(**asked)["serverArgs"] == [f"--id={text}"]
+    assert source(**asked)["source"]["uri"] == f"s3://models/{text}"
+
+
 def test_the_fetcher_is_told_a_volumes_size_where_no_file_system_has_it() -> None:
     assert source(model={"storage": {"size": "1.5Gi"}})["storage"] == 3 * 2**29
     assert "storage" not in source(model={"storage": {"volume": "Ephemeral", "size": "1.5Gi"}})

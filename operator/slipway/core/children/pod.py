@@ -154,8 +154,8 @@ def size(count: int) -> str:
 
 
 def compact(value: Mapping[str, Any]) -> str:
-    """JSON for an environment variable: one line, the same for the same value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    """JSON for an environment variable: one line, the same for the same value. Kubernetes would fill in `$(NAME)`."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).replace("$", "\\u0024")
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
