@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from slipway.bundle.console import print_columns, told
+from slipway.bundle.errors import BundleError
 from slipway.program import main
 from testbed.images import CODE, FETCHER_CODE, OPERATOR_CODE
 from tests.bundle import graphs
@@ -145,3 +147,12 @@ def test_the_operators_image_has_its_own_command_and_nothing_of_packing(tmp_path
         [sys.executable, "-c", source], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == "['run']"
+
+
+def test_what_a_stranger_has_named_orders_no_terminal_about(capsys: pytest.CaptureFixture[str]) -> None:
+    print_columns([("takes", "x\x1b]0;y\x07\u202e\n"), ("gives", "é 你好")])
+    with pytest.raises(click.ClickException) as ended, told():
+        raise BundleError("1/\x9b2J: not there;\nadd it")
+
+    assert "".join(capsys.readouterr().out.split("\n")).isprintable()
+    assert ended.value.message == "1/\\x9b2J: not there;\nadd it"

@@ -25,7 +25,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except BundleError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(_printable(str(error))) from None
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("slipway"):
             raise
@@ -45,9 +45,15 @@ def print_json(found: Mapping[str, Any]) -> None:
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
     """Rows of cells, aligned."""
+    rows = [[_printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _printable(text: str) -> str:
+    """A stranger's bundle names tensors and files as it likes, also in orders to a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def size(count: int) -> str:
