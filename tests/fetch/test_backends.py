@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from slipway.core.children.resolve_job import resolve_job
+from slipway.fetch.model import configure
 from slipway.fetch.policy import Policy
 from slipway.fetch.resolve import resolve
 from slipway.fetch.settings import Settings
@@ -14,6 +15,9 @@ from slipway.fetch.verdict import FetchError, Reason
 from tests.core.gen import POLICY, md_spec, owner, platform
 from tests.fetch import bundles
 from tests.fetch.conftest import Order
+from tests.guard.pod import container
+from tests.triton import models
+from tests.triton.installation import installed
 
 BACKEND = b'backend: "onnxruntime"'
 
@@ -111,6 +115,27 @@ def test_a_model_that_is_compiled_into_a_library_is_code(settings: Settings, tmp
     assert resolve(settings, policy)["digest"]
     with pytest.raises(FetchError, match=r"config.pbtxt: platform: code of a bundle's own is not allowed"):
         resolve(replace(settings, allowed_backends=("pytorch",)), policy)
+
+
+@pytest.mark.parametrize("older", ["fil", "onnxruntime_onnx"])
+@pytest.mark.triton
+def test_what_is_declared_is_what_is_run_whatever_a_file_is_called(older: str, tmp_path: Path) -> None:
+    """Triton takes a backend that is not named from the name of a file: `model.py` is Python's."""
+    pod, marker = container(tmp_path / "pod", installed()), tmp_path / "ran"
+    models.linear(pod.repository)
+    config = (pod.repository / "m/config.pbtxt").read_text()
+    stated = config.replace('backend: "onnxruntime"', f'platform: "{older}" default_model_filename: "model.py"')
+    assert stated != config
+    configured = configure(stated.encode(), None, "m")
+    (pod.repository / "m/config.pbtxt").write_text(configured.text)
+    (pod.repository / "m/1/model.py").write_text(f"open({str(marker)!r}, 'w')\n{models.OBEDIENT}")
+    try:
+        pod.start()
+        pod.until(lambda: pod.verified.exists() or not pod.running)
+    finally:
+        pod.remove()
+    assert not marker.exists()
+    assert configured.config.backend == configured.declared["backend"] == older.partition("_")[0]
 
 
 @pytest.mark.parametrize("allowed", [(), ("onnxruntime", "ensemble")])

@@ -50,7 +50,8 @@ class Configured:
 def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> Configured:
     """The bundle's config.pbtxt, named after the model, with the overlay on it.
 
-    Triton wants `name` to be the directory's; the bundle's own name stays the user's business.
+    Triton wants `name` to be the directory's; the bundle's own name stays the user's business. And it guesses a backend
+    that is not named from a file's name too: what is declared here is what is run.
     """
     try:
         parsed = config.parse(document.text(content))
@@ -62,6 +63,7 @@ def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> C
         raise invalid(f"{layout.CONFIG}: cannot be read ({type(error).__name__}); write it anew") from error
     merged = _merged(parsed, overlay) if overlay else parsed
     merged.name = name
+    merged.backend = config.declared(merged)["backend"]
     optional = frozenset(tensor.name for tensor in merged.input if tensor.optional)
     way = _way(merged)
     return Configured(config=merged, declared=config.declared(merged), optional_inputs=optional, way=way)
