@@ -19,6 +19,7 @@ from slipway.bundle import directory, pack
 from slipway.bundle.check import check
 from slipway.bundle.errors import BundleError
 from slipway.bundle.sign import sign, verify
+from slipway.fetch.signature import parsed, public_key, signers_of
 from slipway.program import main
 from tests.bundle import graphs
 from tests.bundle.keys import PEM, key
@@ -34,7 +35,7 @@ def test_signing_changes_no_digest_and_the_fetcher_passes_the_signature_over(bun
     signed = sign(bundle, key=key(tmp_path))
     assert signed.digest == before.digest == check(bundle).digest
     assert check(bundle).files == before.files
-    assert verify(bundle, key=tmp_path / "key.pub").key == signed.key
+    assert verify(bundle, key=tmp_path / "key.pub").keys == signed.keys
     assert signed.files == before.files + 1
 
 
@@ -111,6 +112,48 @@ def test_what_is_signed_is_signed_again_only_when_asked(bundle: Path, tmp_path: 
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 
 
+def test_several_keys_sign_at_once_or_one_after_the_other(bundle: Path, tmp_path: Path) -> None:
+    at_once = sign(bundle, key=[key(tmp_path, "a"), key(tmp_path, "b")])
+    added = sign(bundle, key=key(tmp_path, "c"), add=True)
+    again = sign(bundle, key=tmp_path / "b.pem", add=True)
+    assert (at_once.signatures, added.signatures, again.signatures) == (2, 3, 3)
+    verified = verify(bundle, key=[tmp_path / f"{name}.pub" for name in "abc"])
+    assert verified.keys == (*at_once.keys, *added.keys)
+    assert verified.digest == check(bundle).digest
+    key(tmp_path, "d")
+    with pytest.raises(BundleError, match=r"bundle/model\.sig: not signed by d\.pub \(sha256:"):
+        verify(bundle, key=[tmp_path / "a.pub", tmp_path / "d.pub"])
+
+
+def test_what_several_keys_signed_has_as_many_signers_for_the_fetcher(bundle: Path, tmp_path: Path) -> None:
+    sign(bundle, key=[key(tmp_path, "a"), key(tmp_path, "b")])
+    keys = [public_key(tmp_path / f"{name}.pub", "test") for name in "ab"]
+    assert signers_of(parsed((bundle / "model.sig").read_bytes()), keys) == keys
+
+
+@pytest.mark.parametrize("spoil", ["other files", "another statement", "no signature"])
+def test_nothing_is_added_to_a_signature_of_something_else(spoil: str, bundle: Path, tmp_path: Path) -> None:
+    sign(bundle, key=key(tmp_path))
+    if spoil == "other files":
+        sealed(bundle)
+    elif spoil == "another statement":
+        rewritten(bundle, list.reverse)
+    else:
+        (bundle / "model.sig").write_text("[]")
+    before = (bundle / "model.sig").read_bytes()
+    with pytest.raises(BundleError, match=r"model\.sig: .*sign"):
+        sign(bundle, key=key(tmp_path, "other"), add=True)
+    assert (bundle / "model.sig").read_bytes() == before
+    assert sign(bundle, key=tmp_path / "other.pem", add=True, replace=True).signatures == 1
+
+
+def test_no_more_sign_than_are_read(bundle: Path, tmp_path: Path) -> None:
+    keys = [key(tmp_path, f"k{number}") for number in range(17)]
+    with pytest.raises(BundleError, match="17 signatures, and 16 are read"):
+        sign(bundle, key=keys)
+    assert sign(bundle, key=keys[:16]).signatures == 16
+
+
 @pytest.mark.parametrize("kind", ["nothing", "text", "public", "ed25519", "locked"])
 def test_a_key_that_cannot_sign_is_named(kind: str, bundle: Path, tmp_path: Path) -> None:
     file = key(tmp_path, "key", b"secret" if kind == "locked" else None)
@@ -148,7 +191,10 @@ def test_the_commands_sign_and_check(bundle: Path, tmp_path: Path) -> None:
     key(tmp_path)
     signed = CliRunner().invoke(main, ["sign", str(bundle), "--key", str(tmp_path / "key.pem")])
     assert signed.exit_code == 0, signed.output
-    words = ["check", str(bundle), "--key", str(tmp_path / "key.pub")]
+    key(tmp_path, "other")
+    more = CliRunner().invoke(main, ["sign", str(bundle), "--key", str(tmp_path / "other.pem"), "--add", "-o", "json"])
+    assert json.loads(more.stdout)["signatures"] == 2
+    words = ["check", str(bundle), "--key", str(tmp_path / "key.pub"), "--key", str(tmp_path / "other.pub")]
     assert "signed by the key sha256:" in CliRunner().invoke(main, words).stdout
     (bundle / "model.sig").unlink()
     unsigned = CliRunner().invoke(main, words)

@@ -81,21 +81,24 @@ def encrypt(bundle: Path, *, form: str, **given: Any) -> None:
 
 @click.command()
 @click.argument("bundle", type=DIRECTORY)
-@click.option("--key", type=FILE, required=True, help="A private EC key in PEM form.")
-@click.option("--password", envvar="SLIPWAY_KEY_PASSWORD", help="Of the key. Better in the environment.")
+@click.option("--key", type=FILE, required=True, multiple=True, help="A private EC key in PEM form; may be repeated.")
+@click.option("--password", envvar="SLIPWAY_KEY_PASSWORD", help="Of the keys. Better in the environment.")
+@click.option("--add", is_flag=True, help="Keep the signatures that are there, and sign as well.")
 @click.option("--replace", is_flag=True, help="Sign anew what is signed.")
 @format_option
-def sign(bundle: Path, *, key: Path, password: str | None, replace: bool, form: str) -> None:
+def sign(bundle: Path, *, key: tuple[Path, ...], password: str | None, add: bool, replace: bool, form: str) -> None:
     """Sign BUNDLE in OpenSSF's format, as its last change: model.sig is put beside SHA256SUMS."""
     with told():
         from slipway.bundle.sign import sign as library
 
         say("checking and signing")
-        found = library(bundle, key=key, password=password, replace=replace).document()
+        found = library(bundle, key=key, password=password, add=add, replace=replace).document()
     if form == "json":
         print_json(found)
         return
-    print_columns([("digest", found["digest"]), ("key", found["key"]), ("files", str(found["files"]))])
+    keys = [("key", key) for key in found["keys"]]
+    counts = [("signatures", str(found["signatures"])), ("files", str(found["files"]))]
+    print_columns([("digest", found["digest"]), *keys, *counts])
 
 
 @click.command()
@@ -108,7 +111,9 @@ def sign(bundle: Path, *, key: Path, password: str | None, replace: bool, form: 
 )
 @click.option("--clients", type=click.IntRange(1, 64), default=1, show_default=True, help="With --serve: at once.")
 @click.option("--server-arg", "server_args", multiple=True, help="With --serve: an argument more for tritonserver.")
-@click.option("--key", type=FILE, help="A public key in PEM form: BUNDLE, a directory, must be signed with its like.")
+@click.option(
+    "--key", type=FILE, multiple=True, help="A public key in PEM form: BUNDLE, a directory, must be signed with each."
+)
 @click.option("--identity", type=FILE, help="A file of age-keygen's: BUNDLE, a directory, is decrypted with it.")
 @click.option("--endpoint", envvar="AWS_ENDPOINT_URL", help="Of an S3 store that is not AWS.")
 @format_option
@@ -121,7 +126,7 @@ def check(
     load_seconds: float,
     clients: int,
     server_args: tuple[str, ...],
-    key: Path | None,
+    key: tuple[Path, ...],
     identity: Path | None,
     endpoint: str | None,
     form: str,
@@ -153,7 +158,8 @@ def check(
         return
     print_columns(about(found))
     if signed:
-        click.echo(f"signed by the key {signed['key']}")
+        for each in signed["keys"]:
+            click.echo(f"signed by the key {each}")
     if served := found.get("served"):
         _print_served(served)
 
@@ -177,7 +183,7 @@ def _print_served(served: Mapping[str, Any]) -> None:
         print_columns([("batch", per, "median", "p99"), *rows])
 
 
-def _verified(bundle: str, key: Path) -> dict[str, Any]:
+def _verified(bundle: str, key: tuple[Path, ...]) -> dict[str, Any]:
     from slipway.bundle.sign import verify
 
     say("verifying the signature")

@@ -9,7 +9,7 @@ import base64
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ from slipway.bundle.check import check
 from slipway.bundle.encrypt import encrypted_in
 from slipway.bundle.errors import BundleError, need
 from slipway.fetch import sums
-from slipway.fetch.signature import LIMIT_BYTES
+from slipway.fetch.signature import LIMIT_BYTES, MOST_SIGNATURES, Key, parsed, public_key, signers_of
+from slipway.fetch.verdict import FetchError
 
 _INSTALL: Final = "'slipway[sign]'"
 _WHY: Final = "it makes and reads signatures"
@@ -31,52 +32,125 @@ class Signed:
     """A bundle with its signature."""
 
     digest: str
-    key: str
-    """The SHA-256 of the public key that verifies it."""
+    keys: tuple[str, ...]
+    """The SHA-256 of each public key that verifies it, of those that were given."""
+    signatures: int
+    """All that it has, by whatever keys."""
     files: int
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"digest": self.digest, "key": self.key, "files": self.files}
+        return {"digest": self.digest, "keys": list(self.keys), "signatures": self.signatures, "files": self.files}
 
 
-def sign(bundle: str | Path, *, key: str | Path, password: str | None = None, replace: bool = False) -> Signed:
-    """Sign a checked bundle with an EC key in PEM form."""
+Keys = str | Path | Sequence[str | Path]
+"""One file, or several."""
+
+
+def sign(
+    bundle: str | Path, *, key: Keys, password: str | None = None, add: bool = False, replace: bool = False
+) -> Signed:
+    """Sign a checked bundle with EC keys in PEM form. A signature that is there is kept, with `add`, or else made anew
+    with `replace` alone."""
     folder, target = Path(bundle), Path(bundle) / sums.SIGNATURE
-    if target.exists() and not replace:
-        raise BundleError(f"{target}: it is signed already; say replace=True (--replace) to sign it anew")
+    if target.exists() and not (add or replace):
+        raise BundleError(
+            f"{target}: it is signed already; say add=True (--add) to sign it as well, or replace=True (--replace) to "
+            "sign it anew"
+        )
     hashes = _listed(folder)
     if not encrypted_in(folder):
         check(folder)
-    secret = password.encode() if password else None  # the package says str and wants bytes
-    signing: Any = need("model_signing.signing", install=_INSTALL, why=_WHY)
-    with tempfile.TemporaryDirectory(prefix="slipway-sign-") as scratch, _explained(f"{key}"):
-        made = Path(scratch) / sums.SIGNATURE
-        signer = signing.Config().use_elliptic_key_signer(private_key=Path(key), password=secret)
-        signer.set_hashing_config(_hashing()).sign(folder, made)
-        content = made.read_bytes()
+    content = _covering(target, hashes) if add and not replace and target.exists() else None
+    made = []
+    for file in _files(key):
+        one, public = _made(folder, file, password)
+        content = one if content is None else _beside(content, one, public)
+        made.append(public)
+    if content is None:
+        raise BundleError("key: names none; give a private EC key in PEM form")
     _covers_all(content, hashes)
     part = folder.resolve().with_name(f".{folder.resolve().name}.{sums.SIGNATURE}")
     part.write_bytes(content)
     part.replace(target)
-    return _signed(content, folder, hashes)
+    return _signed(content, folder, hashes, made)
 
 
-def verify(bundle: str | Path, *, key: str | Path) -> Signed:
-    """Whether the holder of a key signed exactly this bundle; BundleError otherwise."""
-    folder, signature = Path(bundle), Path(bundle) / sums.SIGNATURE
+def verify(bundle: str | Path, *, key: Keys) -> Signed:
+    """Whether the holder of each key signed exactly this bundle, by the fetcher's own code; BundleError otherwise."""
+    folder, target = Path(bundle), Path(bundle) / sums.SIGNATURE
     hashes = _listed(folder)
-    if not signature.is_file():
-        raise BundleError(f"{signature}: it is not signed; sign it with slipway sign")
-    if signature.stat().st_size > LIMIT_BYTES:
-        raise BundleError(f"{signature}: larger than {LIMIT_BYTES} bytes, which no signature is; sign it again")
-    content = signature.read_bytes()
+    if not target.is_file():
+        raise BundleError(f"{target}: it is not signed; sign it with slipway sign")
+    content = _covering(target, hashes)
+    keys = [_public(file) for file in _files(key)]
+    for each in keys:
+        if not _signed_by(content, each):
+            raise BundleError(f"{target}: not signed by {each.label}; see that the key is the one that is meant")
+    return _signed(content, folder, hashes, keys)
+
+
+def _files(key: Keys) -> list[Path]:
+    return [Path(key)] if isinstance(key, str | Path) else [Path(each) for each in key]
+
+
+def _made(folder: Path, key: Path, password: str | None) -> tuple[bytes, Key]:
+    """The signature of one key, and its public part."""
+    secret = password.encode() if password else None  # the package says str and wants bytes
+    signing: Any = need("model_signing.signing", install=_INSTALL, why=_WHY)
+    serialization: Any = need("cryptography.hazmat.primitives.serialization", install=_INSTALL, why=_WHY)
+    with tempfile.TemporaryDirectory(prefix="slipway-sign-") as scratch, _explained(f"{key}"):
+        made, public = Path(scratch) / sums.SIGNATURE, Path(scratch) / key.name
+        signer = signing.Config().use_elliptic_key_signer(private_key=key, password=secret)
+        signer.set_hashing_config(_hashing()).sign(folder, made)
+        public.write_bytes(
+            serialization.load_pem_private_key(key.read_bytes(), secret)
+            .public_key()
+            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+        return made.read_bytes(), _public(public)
+
+
+def _beside(content: bytes, made: bytes, key: Key) -> bytes:
+    """The signatures with that of one key more, unless it is there. All are over one statement."""
+    if _signed_by(content, key):
+        return content
+    whole = json.loads(content)
+    if whole["dsseEnvelope"]["payload"] != json.loads(made)["dsseEnvelope"]["payload"]:
+        raise BundleError(
+            f"{sums.SIGNATURE}: its statement was written by another version of model-signing; nothing can be added to "
+            "it, so let all sign anew, the first one with --replace"
+        )
+    found = [*whole["dsseEnvelope"]["signatures"], *json.loads(made)["dsseEnvelope"]["signatures"]]
+    if len(found) > MOST_SIGNATURES:
+        raise BundleError(f"{sums.SIGNATURE}: {len(found)} signatures, and {MOST_SIGNATURES} are read; name fewer keys")
+    whole["dsseEnvelope"]["signatures"] = found
+    return json.dumps(whole).encode()
+
+
+def _public(file: Path) -> Key:
+    try:
+        return public_key(file, "key")
+    except OSError as error:
+        raise BundleError(f"{file}: {error.strerror}; give a key in PEM form") from None
+    except FetchError as error:
+        raise BundleError(error.message) from None
+
+
+def _signed_by(content: bytes, key: Key) -> bool:
+    try:
+        return bool(signers_of(parsed(content), [key]))
+    except FetchError as error:
+        raise BundleError(error.message) from None
+
+
+def _covering(target: Path, hashes: dict[str, str]) -> bytes:
+    """The signature that is there, over exactly these files."""
+    if target.stat().st_size > LIMIT_BYTES:
+        raise BundleError(f"{target}: larger than {LIMIT_BYTES} bytes, which no signature is; sign it again")
+    content = target.read_bytes()
     _covers_all(content, hashes)
-    verifying: Any = need("model_signing.verifying", install=_INSTALL, why=_WHY)
-    with _explained(f"{signature}"):
-        verifier = verifying.Config().use_elliptic_key_verifier(public_key=Path(key))
-        verifier.set_hashing_config(_hashing()).verify(folder, signature)
-    return _signed(content, folder, hashes)
+    return content
 
 
 def _listed(folder: Path) -> dict[str, str]:
@@ -114,9 +188,13 @@ def _envelope(content: bytes) -> Any:
     return json.loads(content)["dsseEnvelope"]
 
 
-def _signed(content: bytes, folder: Path, hashes: dict[str, str]) -> Signed:
-    hint = json.loads(content)["verificationMaterial"].get("publicKey", {}).get("hint", "")
-    return Signed(digest=sums.digest_of((folder / sums.NAME).read_bytes()), key=f"sha256:{hint}", files=len(hashes))
+def _signed(content: bytes, folder: Path, hashes: dict[str, str], keys: Sequence[Key]) -> Signed:
+    return Signed(
+        digest=sums.digest_of((folder / sums.NAME).read_bytes()),
+        keys=tuple(f"sha256:{key.hash}" for key in keys),
+        signatures=len(_envelope(content)["signatures"]),
+        files=len(hashes),
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ weights. The cryptography is that of in-toto's own library, securesystemslib, an
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from slipway.fetch.survey import Survey
 from slipway.fetch.verdict import FetchError, Reason, shown
 
 LIMIT_BYTES: Final = MIB
-_MOST_SIGNATURES: Final = 16
+MOST_SIGNATURES: Final = 16
 _PAYLOAD: Final = "application/vnd.in-toto+json"
 _PREDICATE: Final = "https://model_signing/signature/v1.0"
 _AGAIN: Final = "sign the bundle again, as its last change"
@@ -45,7 +45,9 @@ class Signed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Key:
+class Key:
+    """A public key."""
+
     name: str
     hash: str
     """As model-signing names a key: SHA-256 of its PEM."""
@@ -53,6 +55,7 @@ class _Key:
 
     @property
     def label(self) -> str:
+        """For messages."""
         return f"{self.name} (sha256:{self.hash[:12]})"
 
 
@@ -71,7 +74,7 @@ def check(found: Survey, settings: Settings, read: Callable[[], bytes | None]) -
         return Signed(warning=f"{error.reason.value}: {error.message}"[:400])
 
 
-def _signers(found: Survey, asked: Signature, folder: Path, read: Callable[[], bytes | None]) -> list[_Key]:
+def _signers(found: Survey, asked: Signature, folder: Path, read: Callable[[], bytes | None]) -> list[Key]:
     keys = _keys(folder, asked)
     if found.sums is None:
         message = f"{sums.NAME}: not there, and a signature is made of it; write the list, then sign"
@@ -80,8 +83,8 @@ def _signers(found: Survey, asked: Signature, folder: Path, read: Callable[[], b
     if content is None:
         message = f"{sums.SIGNATURE}: not there, and source.signature asks for it; sign with slipway sign, upload it"
         raise FetchError(Reason.SIGNATURE_MISSING, message)
-    bundle = _parsed(content)
-    signers = _verified_by(bundle, keys)
+    bundle = parsed(content)
+    signers = signers_of(bundle, keys)
     if len(signers) < asked.threshold:
         raise _too_few(bundle, keys, signers, asked)
     listed = {**found.hashes, sums.NAME: hashlib.sha256(found.sums).hexdigest()}
@@ -104,19 +107,20 @@ def _read(read: Callable[[], bytes | None]) -> bytes | None:
 # -- keys
 
 
-def _keys(folder: Path, asked: Signature) -> list[_Key]:
+def _keys(folder: Path, asked: Signature) -> list[Key]:
     """The ConfigMap's entries; one key under two names is one key."""
     where = f"ConfigMap {asked.config_map_name} of source.signature"
     files = mounted(folder)
     if not files:
         raise _no_key(f"{where}: not there, or holds no key; put the signer's public key into it, in PEM form")
-    keys = {key.hash: key for key in (_key(file, where) for file in reversed(files))}
+    keys = {key.hash: key for key in (public_key(file, where) for file in reversed(files))}
     if len(keys) < asked.threshold:
         raise _no_key(f"{where}: holds {len(keys)} keys and threshold is {asked.threshold}; add keys, or lower it")
     return sorted(keys.values(), key=lambda key: key.name)
 
 
-def _key(path: Path, where: str) -> _Key:
+def public_key(path: Path, where: str) -> Key:
+    """A key in PEM form; KeyMissing for what is none."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
     from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
@@ -128,7 +132,7 @@ def _key(path: Path, where: str) -> _Key:
         public = load_pem_public_key(content)
         text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         hashed = hashlib.sha256(text).hexdigest()
-        return _Key(name=path.name, hash=hashed, public=SSlibKey.from_crypto(public, keyid=hashed))
+        return Key(name=path.name, hash=hashed, public=SSlibKey.from_crypto(public, keyid=hashed))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise _no_key(
             f"{where}: {path.name} is no public key in PEM form of a kind that signs; put an EC key's public part there"
@@ -142,7 +146,8 @@ def _no_key(message: str) -> FetchError:
 # -- the envelope
 
 
-def _parsed(content: bytes) -> Mapping[str, Any]:
+def parsed(content: bytes) -> Mapping[str, Any]:
+    """A signature file; SignatureWrong for what is none."""
     try:
         bundle = json.loads(content)
         signatures = bundle["dsseEnvelope"]["signatures"]
@@ -150,16 +155,17 @@ def _parsed(content: bytes) -> Mapping[str, Any]:
         raise _wrong("not a signature in OpenSSF's format") from None
     if not isinstance(bundle, dict) or not isinstance(signatures, list):
         raise _wrong("not a signature in OpenSSF's format")
-    if not 0 < len(signatures) <= _MOST_SIGNATURES:
-        raise _wrong(f"holds {len(signatures)} signatures, and 1 to {_MOST_SIGNATURES} are read")
+    if not 0 < len(signatures) <= MOST_SIGNATURES:
+        raise _wrong(f"holds {len(signatures)} signatures, and 1 to {MOST_SIGNATURES} are read")
     return bundle
 
 
-def _verified_by(bundle: Mapping[str, Any], keys: list[_Key]) -> list[_Key]:
+def signers_of(bundle: Mapping[str, Any], keys: Sequence[Key]) -> list[Key]:
+    """Those of the keys that made one of its signatures."""
     return [key for key in keys if any(_verifies(bundle, one, key) for one in bundle["dsseEnvelope"]["signatures"])]
 
 
-def _verifies(bundle: Mapping[str, Any], signature: Any, key: _Key) -> bool:
+def _verifies(bundle: Mapping[str, Any], signature: Any, key: Key) -> bool:
     """model-signing leaves `keyid` empty, and the library compares it: every signature is tried with every key."""
     from securesystemslib.dsse import Envelope
     from securesystemslib.exceptions import VerificationError
@@ -176,7 +182,7 @@ def _verifies(bundle: Mapping[str, Any], signature: Any, key: _Key) -> bool:
     return True
 
 
-def _too_few(bundle: Mapping[str, Any], keys: list[_Key], signers: list[_Key], asked: Signature) -> FetchError:
+def _too_few(bundle: Mapping[str, Any], keys: list[Key], signers: list[Key], asked: Signature) -> FetchError:
     said = _hint(bundle)
     if not signers and (named := next((key for key in keys if key.hash == said), None)):
         return _wrong(f"names the key {named.label}, and is not what that key signed")
