@@ -24,6 +24,9 @@ from slipway.core.platform import Platform
 FORMAT: Final = 1
 """Of a ControllerRevision's data. A later operator reads this one for as long as revisions of it live."""
 
+NO_GOLDEN: Final = "none"
+"""Where neither spec nor bundle has golden requests."""
+
 MOST_BYTES: Final = 1_400_000
 """Of a ControllerRevision: etcd takes 1.5 MiB in one request."""
 MOST_OF_CONFIG_MAP: Final = 1024 * 1024
@@ -184,4 +187,4 @@ def _data(record: RevisionRecord) -> Manifest:
 def _verification(spec: ModelDeploymentSpec, resolved: Resolved) -> str:
     if spec.model.verification and spec.model.verification.requests:
         return "spec"
-    return "bundle" if resolved.golden else "none"
+    return "bundle" if resolved.golden else NO_GOLDEN

@@ -79,7 +79,8 @@ def _held_up(summary: Summary) -> tuple[Reason, str]:
         return Reason.SUSPENDED, "no pods are wanted: spec.suspend is true or replicas is 0"
     current = phase(summary)
     if current in (Phase.READY, Phase.SOAKING):
-        return Reason.READY, f"{summary.serving} serves: {summary.available} of {summary.wanted} pods available"
+        unproven = ", unproven (no golden requests)" if summary.unproven else ""
+        return Reason.READY, f"{summary.serving} serves{unproven}: {_pods(summary)}"
     moved = f": {summary.moving}" if summary.moving else ""
     taking_over = summary.awaits or f"is taking over{moved}"
     words = {
@@ -97,7 +98,11 @@ def _held_up(summary: Summary) -> tuple[Reason, str]:
 def _availability(summary: Summary) -> str:
     if summary.serving is None:
         return "no version serves yet"
-    return f"{summary.serving}: {summary.available} of {summary.wanted} pods available"
+    return f"{summary.serving}: {_pods(summary)}"
+
+
+def _pods(summary: Summary) -> str:
+    return f"{summary.available} of {summary.wanted} pods available"
 
 
 def _condition(

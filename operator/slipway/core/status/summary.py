@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.autoscaling import shown_count
+from slipway.core.children.revision import NO_GOLDEN
 from slipway.core.desired.objects import DesiredRevision, DesiredState
 from slipway.core.observed.blocked_writes import BlockedWrite
 from slipway.core.reasons import Finding
@@ -19,6 +20,8 @@ class Summary:
 
     serving: str | None = None
     """Version that the root Service selects."""
+    unproven: bool = False
+    """It has no golden requests: that it answers is known, and not that it answers rightly."""
     available: int = 0
     """Available pods of the revision that serves."""
     wanted: int = 0
@@ -55,6 +58,7 @@ def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, bloc
     stable, candidate = state.stable, state.candidate
     return Summary(
         serving=stable.version if stable else None,
+        unproven=_is_unproven(snapshot, state),
         available=reachable(snapshot, desired) if stable else 0,
         wanted=snapshot.needed,
         asked_serves=blocked is None and _asked_serves(snapshot, state, desired),
@@ -70,6 +74,15 @@ def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, bloc
         waits=snapshot.policies.waits,
         stalled=outcome.wait.stalled or _stays_blocked(snapshot, blocked),
     )
+
+
+def _is_unproven(snapshot: Snapshot, state: State) -> bool:
+    revision = state.stable.revision if state.stable else None
+    if not revision:
+        return False
+    record, listed = snapshot.record(revision), snapshot.listed(revision)
+    known = record or listed  # history may be lost
+    return known is not None and known.verification == NO_GOLDEN
 
 
 def _stays_blocked(snapshot: Snapshot, blocked: BlockedWrite | None) -> bool:
