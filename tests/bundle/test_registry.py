@@ -12,13 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from slipway.bundle import directory
+from slipway.bundle import registry as modelpack
 from slipway.bundle.check import check
 from slipway.bundle.encrypt import encrypt
 from slipway.bundle.errors import BundleError
 from slipway.bundle.place import Place
 from slipway.bundle.sign import sign, verify
 from slipway.bundle.transfer import copy, pull, push
-from slipway.fetch.stores.manifest import FILEPATH, OCI
+from slipway.fetch.stores.manifest import FILEPATH, LIMIT_BYTES, OCI, TITLE
 from slipway.program import main
 from tests.bundle.folders import files, packed
 from tests.bundle.keys import identity, key
@@ -63,11 +64,19 @@ def test_what_was_pushed_comes_back_and_is_served_under_its_digest(bundle: Path,
     assert pushed.files == len(files(bundle))
 
 
+def test_a_manifest_of_many_long_names_has_no_titles_rather_than_be_too_large() -> None:
+    blob = modelpack.Blob.of(b"x")
+    made = modelpack._manifest({f"1/{number:0190}": blob for number in range(10_000)})
+    assert len(made) <= LIMIT_BYTES
+    assert TITLE.encode() not in made
+
+
 def test_it_is_a_modelpack_of_one_file_a_layer(bundle: Path, place: Place) -> None:
     push(bundle, place)
     manifest = manifest_of(place)
     assert manifest["artifactType"] == "application/vnd.cncf.model.manifest.v1+json"
     assert manifest["config"]["mediaType"] == "application/vnd.cncf.model.config.v1+json"
+    assert all(layer["annotations"][TITLE] == layer["annotations"][FILEPATH] for layer in manifest["layers"])
     kinds = {layer["annotations"][FILEPATH]: layer["mediaType"].split("model.")[1] for layer in manifest["layers"]}
     assert kinds == {
         "1/model.onnx": "weight.v1.raw",

@@ -23,7 +23,7 @@ from slipway.fetch.progress import Progress
 from slipway.fetch.resolve import read_signature
 from slipway.fetch.resume import persist
 from slipway.fetch.stores import registry
-from slipway.fetch.stores.manifest import FILEPATH, OCI, Reference
+from slipway.fetch.stores.manifest import FILEPATH, LIMIT_BYTES, OCI, TITLE, Reference
 from slipway.fetch.survey import survey
 from slipway.fetch.verdict import FetchError, Reason
 
@@ -173,7 +173,13 @@ def _config(files: Mapping[str, Blob]) -> bytes:
 
 
 def _manifest(files: Mapping[str, Blob]) -> bytes:
-    """The same for the same files: nothing in it says when or where."""
+    """The same for the same files: nothing in it says when or where. `oras pull` and others know files by their titles;
+    only a manifest that would be too large with them has none."""
+    titled = _written(files, (FILEPATH, TITLE))
+    return titled if len(titled) <= LIMIT_BYTES else _written(files, (FILEPATH,))
+
+
+def _written(files: Mapping[str, Blob], names: Sequence[str]) -> bytes:
     config = Blob.of(_config(files))
     return _json(
         {
@@ -186,7 +192,7 @@ def _manifest(files: Mapping[str, Blob]) -> bytes:
                     "mediaType": _LAYER.format(_kind(path)),
                     "digest": files[path].digest,
                     "size": files[path].size,
-                    "annotations": {FILEPATH: path},
+                    "annotations": dict.fromkeys(names, path),
                 }
                 for path in sorted(files)
             ],

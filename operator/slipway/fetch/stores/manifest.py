@@ -20,7 +20,7 @@ INDEXES: Final = (
 )
 ACCEPTED: Final = ", ".join((OCI, DOCKER, *INDEXES))
 FILEPATH: Final = "org.cncf.model.filepath"
-_TITLE: Final = "org.opencontainers.image.title"
+TITLE: Final = "org.opencontainers.image.title"
 """What `oras push` writes."""
 _UNPACKED: Final = re.compile(r"[.+](tar|gzip|zstd)$")
 _HOST: Final = r"(?P<host>(\[[0-9a-fA-F:]+\]|[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?)(:[0-9]{1,5})?)"
@@ -107,7 +107,7 @@ def _entry(layer: Any, where: str) -> Entry:
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= layout.MAX_BYTES:
         raise _odd(where)
     named = marks if isinstance(marks, dict) else {}
-    path = named.get(FILEPATH, named.get(_TITLE))
+    path = named.get(FILEPATH, named.get(TITLE))
     if not isinstance(path, str) or _UNPACKED.search(kind):
         why = "is an archive" if isinstance(path, str) else f"has no {FILEPATH}"
         raise invalid(f"{where}: the layer {digest[:19]}… of {kind[:100]} {why}; push one file a layer (slipway push)")
