@@ -57,7 +57,7 @@ e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down
 	@$(TESTBED) up --name slipway-e2e
 	@pytest e2e --numprocesses=$(STORIES) --durations=25 $(PYTEST)
 
-bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models (BENCH=fetch: a fetch from S3; BENCH=gateway: latency that a gateway adds)
+bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models (BENCH=fetch: a bundle from S3, encrypted, from a registry; BENCH=gateway: latency that a gateway adds)
 	@$(PYTHON) -m bench.$(BENCH)
 
 tools: $(READY) ## Build the programs that tests and demo run

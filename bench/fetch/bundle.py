@@ -4,7 +4,9 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 MIB = 1024 * 1024
 _CONFIG = """
@@ -33,11 +35,33 @@ def sizes(total_mib: int) -> Iterator[tuple[str, int]]:
         yield f"1/weights-{n // MIB:04}.bin", min(16 * MIB, left - n)
 
 
-def make(directory: Path, total_mib: int) -> str:
-    """Write the bundle; returns its digest."""
+@dataclass(frozen=True)
+class Made:
+    """A bundle in a directory."""
+
+    directory: Path
+    digest: str
+    size: int
+    """Bytes of all its files, as the fetcher counts them."""
+
+    @classmethod
+    def of(cls, directory: Path) -> Self:
+        """The one that is there, which has its list."""
+        content = (directory / "SHA256SUMS").read_bytes()
+        files = (path for path in directory.rglob("*") if path.is_file() and path.name != "model.sig")
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return cls(directory=directory, digest=digest, size=sum(path.stat().st_size for path in files))
+
+
+def make(directory: Path, total_mib: int) -> Made:
+    """Write the bundle."""
     numbers = random.Random(3)
     block = numbers.randbytes(MIB)
-    files = {"config.pbtxt": _CONFIG.encode(), "golden/three.json": json.dumps(_GOLDEN).encode()}
+    files = {
+        "config.pbtxt": _CONFIG.encode(),
+        "golden/three.json": json.dumps(_GOLDEN).encode(),
+        "1/model.onnx": b"its weights are in the file beside it",
+    }
     for path, content in files.items():
         _write(directory / path, iter([content]))
     for path, size in sizes(total_mib):
@@ -47,9 +71,8 @@ def make(directory: Path, total_mib: int) -> str:
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     ]
-    content = "".join(lines).encode()
-    (directory / "SHA256SUMS").write_bytes(content)
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    (directory / "SHA256SUMS").write_text("".join(lines))
+    return Made.of(directory)
 
 
 def _blocks(block: bytes, size: int, salt: bytes) -> Iterator[bytes]:
