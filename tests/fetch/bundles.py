@@ -1,7 +1,9 @@
 """Bundles for tests: small, complete, and easy to spoil."""
 
 import hashlib
+import io
 import json
+import tarfile
 from pathlib import Path
 
 from slipway.fetch import sums
@@ -51,3 +53,16 @@ def write(directory: Path, bundle: dict[str, bytes]) -> Path:
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_bytes(content)
     return directory
+
+
+def tar(files: dict[str, bytes], *more: tarfile.TarInfo, below: str = "") -> bytes:
+    """An archive of the files, and of members of any kind."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as made:
+        for path, content in files.items():
+            info = tarfile.TarInfo(below + path)
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+        for info in more:
+            made.addfile(info, io.BytesIO(bytes(info.size)))
+    return out.getvalue()

@@ -21,6 +21,7 @@ from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Source
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.bundles import tar
 from tests.fetch.calls import fetch, resolve
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import Fault, fake
@@ -33,18 +34,6 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
     "b.tgz": lambda plain: gzip.compress(plain, 1),
     "b.tar.zst": zstandard.compress,
 }
-
-
-def tar(files: dict[str, bytes], *more: tarfile.TarInfo, below: str = "") -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as made:
-        for path, content in files.items():
-            info = tarfile.TarInfo(below + path)
-            info.size = len(content)
-            made.addfile(info, io.BytesIO(content))
-        for info in more:
-            made.addfile(info, io.BytesIO(bytes(info.size)))
-    return out.getvalue()
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0) -> tarfile.TarInfo:

@@ -9,10 +9,10 @@ from slipway.fetch.policy import Policy
 from slipway.fetch.settings import S3
 from slipway.fetch.verdict import FetchError, Reason
 from tests.fetch import bundles
+from tests.fetch.bundles import tar
 from tests.fetch.calls import resolve
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import fake
-from tests.fetch.test_archive import tar
 
 POINTERS = {
     "a Git LFS pointer, not the file; git lfs pull": (
