@@ -52,6 +52,27 @@ ROUTED = {
 }
 
 
+CATALOGUE = [
+    {
+        "apiVersion": "serving.slipway.dev/v1alpha1",
+        "kind": "RegisteredModel",
+        "metadata": {"name": "churn"},
+        "spec": {"aliases": {"champion": "1"}},
+    },
+    {
+        "apiVersion": "serving.slipway.dev/v1alpha1",
+        "kind": "ModelVersion",
+        "metadata": {"name": "churn-1"},
+        "spec": {
+            "model": "churn",
+            "version": "1",
+            "digest": "sha256:" + "0" * 64,
+            "sources": [{"uri": "s3://models/churn/1"}],
+        },
+    },
+]
+
+
 @contextmanager
 def operator(plane: Plane, folder: Path, *values: str, **only: list[str]) -> Iterator[None]:
     """The chart's operator as a process, with its values' environment, the rights of its ServiceAccount, and confined
@@ -127,6 +148,9 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
     stuck = model(1, model={"version": "1", "source": {"uri": "s3://by-hand/1"}}) | {"metadata": {"name": "stuck"}}
     taken = model(1) | {"metadata": {"name": "taken"}}
     kubectl("create", "service", "clusterip", "taken", "--tcp=80")
+    kubectl.apply(*CATALOGUE)
+    wrong = '{"status": {"uses": {"serving": 9}}}'  # which the operator puts right
+    kubectl("patch", "mv", "churn-1", "--subresource=status", "--type=merge", "-p", wrong)
     with operator(cluster_plane, tmp_path):
         kubectl.apply(stuck, taken, model(2, **EVERYTHING))
         kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
@@ -148,6 +172,8 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
             lambda: ("list", "events") in asked(cluster_plane, mark),
             60,
         )
+        kubectl("wait", "--for=jsonpath={.status.uses.serving}=0", "--timeout=30s", "mv/churn-1")
+        kubectl("wait", "--for=jsonpath={.status.versions}=1", "--timeout=30s", "rm/churn")
         until(
             "somebody read what has a name that is wanted",
             lambda: ("get", "services") in asked(cluster_plane, mark),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from slipway.api.v1alpha1.analysis import Metric
 from slipway.controller import inference_client, parsing, prometheus
 from slipway.controller.handlers import EventSink
-from slipway.controller.kinds import CHILDREN, MODEL_DEPLOYMENT, POD, SHARED_OBJECTS, Kind
+from slipway.controller.kinds import CATALOGUE, CHILDREN, MODEL_DEPLOYMENT, POD, SHARED_OBJECTS, Kind
 from slipway.controller.queue import WorkQueue
 from slipway.controller.store import Store
 from slipway.controller.watch_health import WatchHealth
@@ -77,7 +77,7 @@ VALUES = st.recursive(
     max_leaves=25,
 )
 OBJECTS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=8)
-KINDS = st.sampled_from([MODEL_DEPLOYMENT, POD, *CHILDREN, *SHARED_OBJECTS])
+KINDS = st.sampled_from([MODEL_DEPLOYMENT, POD, *CHILDREN, *SHARED_OBJECTS, *CATALOGUE])
 
 
 @contextmanager

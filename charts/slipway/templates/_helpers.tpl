@@ -46,7 +46,7 @@ subjects:
   verbs: [patch]
 - apiGroups: [serving.slipway.dev]
   resources: [registeredmodels, modelversions]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [serving.slipway.dev]
   resources: [registeredmodels/status, modelversions/status]
   verbs: [patch]

@@ -9,7 +9,7 @@ import orjson
 
 from slipway.api.v1alpha1 import GROUP
 from slipway.controller import parsing
-from slipway.controller.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SHARED_OBJECTS, Key, Kind
+from slipway.controller.kinds import CATALOGUE, DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SHARED_OBJECTS, Key, Kind
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest, of_revision
 from slipway.core.observed.objects import PACKED, Child, controller_of
@@ -66,7 +66,7 @@ class Belonging(NamedTuple):
 def belonging_of(kind: Kind, meta: Mapping[str, Any]) -> Belonging:
     """A child belongs to the ModelDeployment that controls it, whatever its labels say; else to the one that its label
     names. Pods are controlled by what our children are."""
-    if kind in SHARED_OBJECTS:
+    if kind in (*SHARED_OBJECTS, *CATALOGUE):
         return Belonging(None, stranger=False)
     if kind is MODEL_DEPLOYMENT:
         return Belonging(Key(meta["namespace"], meta["name"]), stranger=False)

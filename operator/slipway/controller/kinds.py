@@ -107,6 +107,15 @@ GATEWAY: Final = _optional(
 GATEWAY_CLASS: Final = _optional(
     "GatewayClass", "gatewayclasses", without="nothing will be said of the class of a Gateway", namespaced=False
 )
+REGISTERED_MODEL, MODEL_VERSION = (
+    _optional(
+        names.kind,
+        names.plural,
+        v1alpha1.API_VERSION,
+        without="nothing is said of the catalogue, and no withdrawal holds",
+    )
+    for names in (v1alpha1.REGISTERED_MODEL, v1alpha1.MODEL_VERSION)
+)
 EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
 
 CHILDREN: Final = (
@@ -128,5 +137,8 @@ ROUTING: Final = frozenset({SERVICE, HTTP_ROUTE, GRPC_ROUTE})
 SHARED_OBJECTS: Final = (NODE, GATEWAY, GATEWAY_CLASS)
 """Kinds that many ModelDeployments share: they belong to none, and are only read."""
 
-WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, *SHARED_OBJECTS)
+CATALOGUE: Final = (REGISTERED_MODEL, MODEL_VERSION)
+"""Kinds that no ModelDeployment refers to: they are joined by digest."""
+
+WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, *SHARED_OBJECTS, *CATALOGUE)
 BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, LEASE, EVENT)}

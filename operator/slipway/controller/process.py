@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 
 from slipway.controller import health
+from slipway.controller.cataloguing import Cataloguing
 from slipway.controller.election import Election
 from slipway.controller.fair_shares import Shares
 from slipway.controller.fence import FencedKube
@@ -101,8 +102,10 @@ class Operator:
                 addresses=settings.prometheus_addresses, cluster_domain=settings.platform.cluster_domain
             ),
         )
+        fenced = FencedKube(kube, lambda: self._election.vouched)
+        self._cataloguing = Cataloguing(kube=fenced, store=store)
         self._reconciler = Reconciler(
-            kube=FencedKube(kube, lambda: self._election.vouched),
+            kube=fenced,
             store=store,
             decide=decide,
             platform=settings.platform,
@@ -143,6 +146,7 @@ class Operator:
                 group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
                 group.create_task(self._resync.close_gaps(), name="gaps")
                 group.create_task(self._resync.look_elsewhere(), name="elsewhere")
+                group.create_task(self._cataloguing.run(), name="catalogue")
                 kinds = self._resync.kinds
                 event_sink = EventSink(store=self._store, queue=self._queue, watch_health=self._watch_health)
                 await watch(

@@ -16,6 +16,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Any, Final
 
+from slipway.controller.catalogue import Catalogue
 from slipway.controller.coverage import Coverage
 from slipway.controller.family import (
     Belonging,
@@ -29,7 +30,7 @@ from slipway.controller.family import (
     size_of,
     without_spec,
 )
-from slipway.controller.kinds import CHILDREN, DEPLOYMENT, Key, Kind
+from slipway.controller.kinds import CATALOGUE, CHILDREN, DEPLOYMENT, Key, Kind
 from slipway.controller.shared_objects import SharedObjects
 from slipway.core.body import instant
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
@@ -87,6 +88,7 @@ class Store:
         self.synced = False
         """Whether the first full listing is in. Before that absence means nothing."""
         self.coverage = Coverage()
+        self.catalogue = Catalogue()
         self._families: dict[Key, Family] = {}
         self._shared_objects = SharedObjects()
         self._places: dict[str, dict[str, _Place]] = {}
@@ -132,6 +134,7 @@ class Store:
             blind=self.coverage.why_blind(key.namespace),
             gateways=self._shared_objects.gateways(unknown | unlisted),
             too_much=self._too_much(key.namespace),
+            withdrawals=self.catalogue.withdrawals(key.namespace),
         )
 
     def vital_state(self, kind: Kind, uid: str) -> tuple[Any, ...] | None:
@@ -228,6 +231,8 @@ class Store:
 
     def _has_room(self, kind: Kind, belonging: Belonging, manifest: Manifest, *, is_kept: bool) -> bool:
         """Whether an object is kept: what is ours always, a stranger's while it is small and one of few."""
+        if kind in CATALOGUE:
+            return is_kept or self.catalogue.has_room(manifest["metadata"].get("namespace"))
         if not belonging.stranger:
             return True
         few = is_kept or self._strangers[manifest["metadata"].get("namespace")] < MOST_STRANGERS
@@ -245,7 +250,7 @@ class Store:
         nodes, uid = self._shared_objects.nodes, manifest["metadata"]["uid"]
         try:
             if key is None:
-                concerned = self._shared_objects.keep(kind, manifest, self._gateways())
+                concerned = self._keeper(kind).keep(kind, manifest, self._gateways())
                 self._read(uid)
                 return concerned | self._wait_for_a_node(nodes)
             self._keep_member(kind, key, manifest)
@@ -307,13 +312,17 @@ class Store:
         waiting = ((key, family.pods.values()) for key, family in self._families.items())
         return frozenset(key for key, pods in waiting if any(pod.unschedulable is not None for pod in pods))
 
+    def _keeper(self, kind: Kind) -> SharedObjects | Catalogue:
+        """Where objects of a kind are kept that belong to no ModelDeployment."""
+        return self.catalogue if kind in CATALOGUE else self._shared_objects
+
     def _gateways(self) -> Iterator[tuple[Key, tuple[str, str] | None]]:
         return ((key, owner.gateway) for key, owner in self.owners())
 
     def _incumbent(self, kind: Kind, key: Key | None, meta: Mapping[str, Any]) -> str | None:
         """The uid of the object that has this name now."""
         if key is None:
-            return self._shared_objects.uid(kind, meta.get("namespace"), meta["name"])
+            return self._keeper(kind).uid(kind, meta.get("namespace"), meta["name"])
         family = self._families.get(key)
         return family.uid(kind, meta["name"]) if family else None
 
@@ -343,7 +352,7 @@ class Store:
         key = place.belonging.key
         if key is None:
             nodes = self._shared_objects.nodes
-            concerned = self._shared_objects.drop(kind, place.namespace, place.name, self._gateways())
+            concerned = self._keeper(kind).drop(kind, place.namespace, place.name, self._gateways())
             return concerned | self._wait_for_a_node(nodes)
         family = self._families[key]
         if family.uid(kind, place.name) == uid:  # not where it could not be read and another has its name

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import orjson
 
 from slipway.core.body import instant, mapping, mappings
+from slipway.core.catalogue.facts import Withdrawal
 from slipway.core.names import (
     APPLIED,
     FIELD_MANAGER,
@@ -171,6 +172,8 @@ class Observed:
     gateways: Gateways = field(default_factory=Gateways)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """What looks at pods and Prometheus have brought, by topic."""
+    withdrawals: Mapping[str, Withdrawal] = field(default_factory=dict)
+    """Those of the catalogue that hold here, by digest."""
     watched_since: datetime | None = None
     """Since when looks can have brought anything: those of an earlier operator are not remembered."""
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
-from slipway.core.body import within
+from slipway.core.body import integer, within
 from slipway.core.names import SIGNATURE, of_resolve_job
 from slipway.core.observed.evidence import Told
 from slipway.core.observed.nodes import NodeFacts
@@ -103,7 +103,7 @@ class RevisionFacts:
             revision=revision,
             version=version,
             wanted=wanted,
-            count=int(deployment["spec"].get("replicas", 1)) if deployment else 0,
+            count=integer(within(deployment, "spec").get("replicas"), 1) if deployment else 0,
             available=available(deployment, pods, now),
             replica_failure=_replica_failure(status),
             pods=tuple(pod for pod in pods if not pod.deleting),
@@ -126,7 +126,7 @@ def available(deployment: Mapping[str, Any], pods: Iterable[PodFacts], now: date
     ending = sum(pod.deleting for pod in pods)
     if not ending:
         return min(reported, len(ready))
-    since = now - timedelta(seconds=int(deployment["spec"].get("minReadySeconds", 0)))
+    since = now - timedelta(seconds=integer(within(deployment, "spec").get("minReadySeconds"), 0))
     sure = sum(pod.ready_at is None or pod.ready_at <= since for pod in ready)
     return min(reported, len(ready), max(sure, reported - ending))
 
