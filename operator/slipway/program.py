@@ -20,6 +20,10 @@ _COMMANDS: Final = {
     "push": "slipway.bundle.moving:push",
     "pull": "slipway.bundle.moving:pull",
     "copy": "slipway.bundle.moving:copy",
+    "publish": "slipway.catalogue.commands:publish",
+    "withdraw": "slipway.catalogue.commands:withdraw",
+    "alias": "slipway.catalogue.commands:alias",
+    "list": "slipway.catalogue.commands:list_models",
 }
 
 

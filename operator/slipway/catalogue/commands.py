@@ -1,0 +1,200 @@
+"""The commands of the catalogue. What asks no cluster for leave prints YAML instead, for git."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import yaml
+
+from slipway.bundle.console import DIRECTORY, print_columns, print_json, say, told
+from slipway.bundle.moving import digest_option, endpoint_option, keys_option
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NAMESPACE: Final = "Of the catalogue. [default: the context's]"
+_FORM: Final = "yaml: write nothing into the cluster; print the object, for git."
+_FORMS: Final = click.Choice(["text", "json", "yaml"])
+
+
+def cluster_options(command: F) -> F:
+    """Which cluster, and where in it."""
+    command = click.option("-n", "--namespace", help=_NAMESPACE)(command)
+    return click.option("--context", help="Of the kubeconfig.")(command)
+
+
+def form_option(command: F) -> F:
+    """How the result is printed."""
+    return click.option("-o", "--output", "form", type=_FORMS, default="text", show_default=True, help=_FORM)(command)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version")
+@click.argument("uri")
+@click.option("--bundle", type=DIRECTORY, help="Push this directory to URI first. [default: the bundle is there]")
+@click.option("--commit", help="Of the training code.")
+@click.option("--data", help="The training data: a name or a digest.")
+@click.option("--continues", metavar="VERSION", help="The version of MODEL that it continues.")
+@digest_option
+@endpoint_option
+@keys_option
+@cluster_options
+@form_option
+def publish(
+    model: str,
+    version: str,
+    uri: str,
+    *,
+    bundle: Path | None,
+    commit: str | None,
+    data: str | None,
+    continues: str | None,
+    context: str | None,
+    namespace: str | None,
+    form: str,
+    **place: Any,
+) -> None:
+    """Publish the bundle at URI as VERSION of MODEL. The same once more does nothing."""
+    with told():
+        from slipway.bundle.place import Place
+        from slipway.catalogue import publish as library
+        from slipway.catalogue.cluster import Cluster
+
+        wanted = library.Version(
+            model=model,
+            version=version,
+            place=Place(uri=uri, **place),
+            commit=commit,
+            data=data,
+            continues=continues,
+        )
+        if form == "yaml":
+            _print_yaml(library.version_object(wanted, namespace or "", bundle=bundle, say=say))
+            return
+        with Cluster.connected(context=context, namespace=namespace) as cluster:
+            found = library.publish(wanted, cluster, bundle=bundle, say=say)
+    if form == "json":
+        print_json(found.document())
+        return
+    name = found.object["metadata"]["name"]
+    print_columns(
+        [("digest", found.digest), ("ModelVersion", name), ("published", "now" if found.created else "before")]
+    )
+
+
+@click.command()
+@click.argument("model")
+@click.argument("version")
+@click.option("--reason", help="Why, for whoever uses it.")
+@click.option("--block", is_flag=True, help="Take no new ask and no rollback to it, either. What serves goes on.")
+@click.option("--instead", metavar="VERSION", help="The version to use in its place.")
+@click.option("--undo", is_flag=True, help="Take the withdrawal back.")
+@click.option("--force", is_flag=True, help="Take the field over from whoever gives it.")
+@cluster_options
+@form_option
+def withdraw(
+    model: str,
+    version: str,
+    *,
+    reason: str | None,
+    block: bool,
+    instead: str | None,
+    undo: bool,
+    force: bool,
+    context: str | None,
+    namespace: str | None,
+    form: str,
+) -> None:
+    """Say that VERSION of MODEL should not be used any more, or with --undo that it may."""
+    if undo == (reason is not None):
+        raise click.UsageError("say why with --reason, or take a withdrawal back with --undo")
+    with told():
+        from slipway.api.v1alpha1.catalogue import WithdrawalAction
+        from slipway.catalogue import changes
+        from slipway.catalogue.cluster import Cluster
+
+        action = WithdrawalAction.BLOCK if block else WithdrawalAction.WARN
+        with Cluster.connected(context=context, namespace=namespace) as cluster:
+            if form == "yaml":
+                _print_yaml(
+                    changes.withdrawn_object(cluster, model, version, reason=reason, action=action, instead=instead)
+                )
+                return
+            if undo:
+                changes.reinstate(cluster, model, version)
+            else:
+                changes.withdraw(
+                    cluster, model, version, reason=reason or "", action=action, instead=instead, force=force
+                )
+    _print({"model": model, "version": version, "withdrawn": None if undo else str(action)}, form)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("alias")
+@click.argument("version", required=False)
+@click.option("--remove", is_flag=True, help="Take the alias away.")
+@click.option("--force", is_flag=True, help="Take the alias over from whoever gives it.")
+@cluster_options
+@form_option
+def alias(
+    model: str,
+    alias: str,
+    version: str | None,
+    *,
+    remove: bool,
+    force: bool,
+    context: str | None,
+    namespace: str | None,
+    form: str,
+) -> None:
+    """Have ALIAS of MODEL mean VERSION, as in: slipway alias churn champion 4."""
+    if remove == (version is not None):
+        raise click.UsageError("name a VERSION, or take the alias away with --remove")
+    with told():
+        from slipway.catalogue import changes
+        from slipway.catalogue.cluster import Cluster
+
+        if form == "yaml" and version:
+            _print_yaml(changes.alias_object(namespace or "", model, alias, version))
+            return
+        with Cluster.connected(context=context, namespace=namespace) as cluster:
+            if version:
+                changes.move_alias(cluster, model, alias, version, force=force)
+            else:
+                changes.remove_alias(cluster, model, alias)
+    _print({"model": model, "alias": alias, "version": version}, form)
+
+
+@click.command("list")
+@click.argument("model", required=False)
+@click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Of all namespaces.")
+@cluster_options
+@click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def list_models(model: str | None, *, everywhere: bool, context: str | None, namespace: str | None, form: str) -> None:
+    """Show what is published, what its aliases mean, and where it serves."""
+    with told():
+        from slipway.catalogue.cluster import Cluster
+        from slipway.catalogue.listing import columns, listed
+
+        with Cluster.connected(context=context, namespace=namespace) as cluster:
+            rows = listed(cluster, model=model, everywhere=everywhere)
+    if form == "json":
+        print_json({"versions": rows})
+    else:
+        print_columns(columns(rows, everywhere=everywhere))
+
+
+def _print(found: dict[str, Any], form: str) -> None:
+    if form == "json":
+        print_json(found)
+    else:
+        print_columns([(key, "-" if value is None else str(value)) for key, value in found.items()])
+
+
+def _print_yaml(manifest: dict[str, Any]) -> None:
+    if not manifest["metadata"]["namespace"]:
+        del manifest["metadata"]["namespace"]
+    yaml.safe_dump(manifest, sys.stdout, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,189 @@
+"""Publish: the bytes first, then the object that names them.
+
+The two writes may be cut between: what is left then is a bundle that nobody names, which the next try takes up.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from slipway.api.v1alpha1 import MODEL_VERSION, ModelVersionSpec
+from slipway.api.v1alpha1.catalogue import CardMetric, Lineage, ModelCard, object_name
+from slipway.bundle import card
+from slipway.bundle.assemble import quiet
+from slipway.bundle.errors import BundleError
+from slipway.bundle.place import Place, explained
+from slipway.bundle.transfer import push
+from slipway.catalogue.cluster import Cluster, Object, RefusedError, named
+from slipway.fetch.policy import Policy
+from slipway.fetch.resolve import resolve
+
+MANAGER: Final = "slipway-publish"
+CARD_BYTES: Final = 8 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """What is published."""
+
+    model: str
+    version: str
+    place: Place
+    """Where the bundle is, or goes."""
+    commit: str | None = None
+    data: str | None = None
+    continues: str | None = None
+    """The version of the same model that it continues."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A version with its object."""
+
+    digest: str
+    object: Object
+    created: bool
+    """False: the same was there already."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"digest": self.digest, "name": self.object["metadata"]["name"], "created": self.created}
+
+
+def version_object(
+    version: Version, namespace: str, *, bundle: str | Path | None = None, say: Callable[[str], None] = quiet
+) -> Object:
+    """The ModelVersion of the bundle at its address; with `bundle`, that directory is put there first."""
+    pushed = push(bundle, version.place, say=say).digest if bundle else version.place.digest
+    say(f"looking at {version.place.uri}")
+    with version.place.settings() as settings, explained():
+        found = resolve(settings, Policy())
+    if pushed and found["digest"] != pushed:
+        raise BundleError(f"{version.place.uri}: holds {found['digest']}, not {pushed}; see who else writes there")
+    if found["unverified"]:
+        raise BundleError(f"{version.place.uri}: has no SHA256SUMS, so nothing names its bytes; pack or seal it first")
+    front = _front_matter(Path(bundle) / card.NAME) if bundle else {}
+    spec = {
+        "model": version.model,
+        "version": version.version,
+        "digest": found["digest"],
+        "sources": [{"uri": version.place.uri}],
+        "card": _card(found, front, version),
+    }
+    try:
+        parsed = ModelVersionSpec.model_validate(spec)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{where}: {first['msg']}; correct it and publish again") from None
+    name = object_name(version.model, version.version)
+    return named(MODEL_VERSION, name, namespace, parsed.to_dict())
+
+
+def publish(
+    version: Version,
+    cluster: Cluster,
+    *,
+    bundle: str | Path | None = None,
+    say: Callable[[str], None] = quiet,
+) -> Published:
+    """Publish a version. The same once more does nothing; other bytes under its name are an error."""
+    _check_free(version, cluster, None)
+    wanted = version_object(version, cluster.namespace, bundle=bundle, say=say)
+    digest = wanted["spec"]["digest"]
+    say(f"publishing {wanted['metadata']['name']} in namespace {cluster.namespace}")
+    try:
+        return Published(digest=digest, object=cluster.create(MODEL_VERSION, wanted, manager=MANAGER), created=True)
+    except RefusedError as error:
+        if error.status != 409:
+            raise
+    there = _check_free(version, cluster, digest)
+    if there is None:
+        raise BundleError(f"{wanted['metadata']['name']}: was deleted while it was published; publish it again")
+    return Published(digest=digest, object=there, created=False)
+
+
+def _check_free(version: Version, cluster: Cluster, digest: str | None) -> Object | None:
+    """The object of that name, if it is this version; a BundleError where it says something else."""
+    name = object_name(version.model, version.version)
+    there = cluster.get(MODEL_VERSION, name)
+    if there is None:
+        return None
+    spec = there["spec"]
+    if (spec.get("model"), spec.get("version")) != (version.model, version.version):
+        other = f"{spec.get('model')} {spec.get('version')}"
+        raise BundleError(f"{name}: is the ModelVersion of {other} already; choose another version")
+    if digest is not None and spec.get("digest") != digest:
+        raise BundleError(
+            f"{version.model} {version.version}: is published with {spec.get('digest')}, and this is {digest}; "
+            "publish it as another version"
+        )
+    return there
+
+
+def _front_matter(file: Path) -> dict[str, Any]:
+    """What a bundle's README says of itself; nothing where there is none."""
+    return card.split(file.read_text(errors="replace"))[0] if file.is_file() else {}
+
+
+def _card(found: Mapping[str, Any], front: Mapping[str, Any], version: Version) -> dict[str, Any]:
+    """The card: what was resolved, what the README says, and where it comes from. What does not fit is left out, the
+    metrics first: the bundle has it whole."""
+    model = found["model"]
+    lineage = Lineage.model_validate({"commit": version.commit, "data": version.data, "version": version.continues})
+    whole: dict[str, Any] = {
+        "license": _word(front.get("license"), 64),
+        "task": _word(front.get("pipeline_tag"), 128),
+        "backend": _word(model.get("backend"), 64),
+        "size": str(found["size"]),
+        "inputs": [_tensor(each) for each in model.get("inputs") or ()],
+        "outputs": [_tensor(each) for each in model.get("outputs") or ()],
+        "metrics": [each.to_dict() for each in _metrics(front)][:32],
+        "lineage": lineage.to_dict(),
+    }
+    kept = {key: value for key, value in whole.items() if value}
+    for part in ("metrics", "outputs", "inputs"):
+        if len(json.dumps(kept).encode()) > CARD_BYTES or not _fits({part: kept.get(part)}):
+            kept.pop(part, None)
+    return kept
+
+
+def _fits(part: Mapping[str, Any]) -> bool:
+    try:
+        ModelCard.model_validate(part)
+    except ValidationError:
+        return False
+    return True
+
+
+def _word(value: Any, longest: int) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= longest else None
+
+
+def _tensor(each: Any) -> dict[str, Any]:
+    name, datatype, shape = each
+    return {"name": name, "datatype": datatype, "shape": shape}
+
+
+def _metrics(front: Mapping[str, Any]) -> Iterator[CardMetric]:
+    """The metrics of the Hub's model-index, as far as they can be read: anybody may write a README."""
+    for model in _mappings(front.get("model-index")):
+        for result in _mappings(model.get("results")):
+            dataset = result.get("dataset")
+            said = _word(dataset.get("name"), 128) if isinstance(dataset, dict) else None
+            for metric in _mappings(result.get("metrics")):
+                value = metric.get("value")
+                if isinstance(value, bool) or not isinstance(value, int | float | str):
+                    continue
+                try:
+                    yield CardMetric.model_validate({"name": metric.get("type"), "value": str(value), "dataset": said})
+                except ValidationError:
+                    continue
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
