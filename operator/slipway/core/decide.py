@@ -34,7 +34,7 @@ from slipway.core.rollout.turn import outcome_of
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.compose import status_of
 from slipway.core.status.conditions import conditions, phase
-from slipway.core.status.events import cut_off_note, news, remembering, signature_note
+from slipway.core.status.events import cut_off_note, news, remembering, signature_note, withdrawal_notes
 from slipway.core.status.summary import Summary, summary_of
 
 
@@ -126,6 +126,7 @@ def _decide(snapshot: Snapshot) -> Plan:
             *outcome.notes,
             *((signature,) if signature else ()),
             *events,
+            *withdrawal_notes(snapshot.before, summary),
             *(cut_off_note(snapshot, entry) for entry in cut_off(snapshot, roles.revisions)),
         ),
         relies_on=pods_relied_on(snapshot, desired, changes) if state.stable else {},

@@ -560,6 +560,18 @@ class Reason(StrEnum):
         "more rounds of the analysis than `failureLimit` broke a condition; the message has share, numbers and limit",
         "correct the model; `retry/REVISION` tries the same once more",
     )
+    WITHDRAWN = (
+        "Withdrawn",
+        About.REVISION,
+        (
+            "the catalogue has withdrawn these bytes: with `Block` a new ask is refused, and a rollback; what serves "
+            "goes on, and condition `Withdrawn` says so"
+        ),
+        (
+            "use the version that the message names; once the withdrawal is taken back, `retry/REVISION` tries it "
+            "again: [catalogue.md](catalogue.md#withdrawals)"
+        ),
+    )
     ABORTED = (
         "Aborted",
         About.REVISION,

@@ -12,6 +12,7 @@ from typing import Any
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.core.analysis import drain
+from slipway.core.catalogue.facts import Withdrawal
 from slipway.core.decide import decide
 from slipway.core.identity import ask
 from slipway.core.names import REVISION, Manifest
@@ -39,6 +40,8 @@ class Simulator(Kubelet, GatewayController):
     failed: tuple[WriteFailed, ...] = ()
     unkept: tuple[WriteNotKept, ...] = ()
     queued: tuple[JobQueued, ...] = ()
+    withdrawals: dict[str, Withdrawal] = field(default_factory=dict)
+    """Of the catalogue, by digest."""
     platform_version: str = "0.1.0"
     network: NetworkRules = field(default_factory=NetworkRules)
     status_writes: int = 0
@@ -68,6 +71,7 @@ class Simulator(Kubelet, GatewayController):
             queued=self.queued,
             evidence=self.evidence,
             watched_since=self.watched_since,
+            withdrawals=self.withdrawals,
         )
 
     def scene(self) -> Snapshot:

@@ -6,16 +6,19 @@ from datetime import datetime
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core.body import within
+from slipway.core.catalogue.facts import Withdrawal
 from slipway.core.children.resolve_job import demand
 from slipway.core.observed import history
 from slipway.core.observed.node_capacity import could_take
 from slipway.core.observed.revision import ResolveFacts, RevisionFacts
 from slipway.core.rollout import refusals
 from slipway.core.rollout.blocked import blocked
+from slipway.core.rollout.bundle_check import answered
 from slipway.core.rollout.canary import splits_requests
 from slipway.core.rollout.draining import drains_until
 from slipway.core.rollout.roles import RevisionRoles, roles_of
 from slipway.core.rollout.state import Facts, Proof, State
+from slipway.core.rollout.withdrawn import ways_back
 from slipway.core.snapshot import Snapshot
 
 
@@ -25,11 +28,16 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
     refs = [ref for ref in (state.stable, state.candidate) if ref and ref.revision]
     revisions = {ref.revision or "": snapshot.facts(ref) for ref in refs}
     revisions |= {entry.revision: snapshot.facts(entry) for entry in roles.superseded}
+    resolve, known = _resolve(snapshot, _asked(snapshot, state)), _known(snapshot, state)
+    digests = _digests(snapshot, state, resolve, known)
+    previous, blocked_before = _previous(snapshot, state)
     return Facts(
         asked=snapshot.ask,
         asked_version=snapshot.spec.model.version,
         sources=_sources(snapshot, state),
-        digests=_digests(snapshot, state),
+        digests=digests,
+        withdrawals=_withdrawals(snapshot, digests),
+        blocked_before=blocked_before,
         needed=snapshot.needed,
         traffic=snapshot.traffic,
         landed=snapshot.traffic_as_decided and (snapshot.route is None or snapshot.route.settled),
@@ -40,11 +48,11 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         superseded=tuple(entry.revision for entry in roles.superseded),
         draining=_draining(snapshot, refs),
         standby=_standby(snapshot, roles),
-        previous=_previous(snapshot, state),
+        previous=previous,
         bystanders=any(snapshot.count(revision) for revision in snapshot.deployed - revisions.keys()),
         makes_room=_makes_room(snapshot, state, revisions),
-        resolve=_resolve(snapshot, _asked(snapshot, state)),
-        known=_known(snapshot, state),
+        resolve=resolve,
+        known=known,
         route=snapshot.route,
         evidence=snapshot.observed.evidence,
         golden={revision: snapshot.golden(revision) for revision in revisions} if _counts_requests(snapshot) else {},
@@ -107,15 +115,25 @@ def _sources(snapshot: Snapshot, state: State) -> dict[str, str]:
     return uris
 
 
-def _digests(snapshot: Snapshot, state: State) -> dict[str, str]:
+def _digests(snapshot: Snapshot, state: State, resolve: ResolveFacts, known: str | None) -> dict[str, str]:
     """The digests of those that may be sent home. Of what is not resolved yet: what the manifest pins."""
-    pinned = snapshot.spec.model.source.digest
+    pinned, candidate = snapshot.spec.model.source.digest, state.candidate
     found = {snapshot.ask: pinned} if pinned else {}
-    for ref in (state.stable, state.candidate):
-        record = snapshot.record(ref.revision) if ref and ref.revision else None
-        if ref and record:
-            found[ref.ask] = record.resolved.digest
+    if candidate and candidate.revision is None and (resolved := answered(resolve)):
+        found[candidate.ask] = resolved.digest
+    revisions = {ref.ask: ref.revision for ref in (state.stable, candidate) if ref}
+    if candidate and candidate.revision is None and known:
+        revisions[candidate.ask] = known
+    for ask, revision in revisions.items():
+        record = snapshot.record(revision) if revision else None
+        if record:
+            found[ask] = record.resolved.digest
     return found
+
+
+def _withdrawals(snapshot: Snapshot, digests: Mapping[str, str]) -> dict[str, Withdrawal]:
+    there = snapshot.observed.withdrawals
+    return {ask: there[digest] for ask, digest in digests.items() if digest in there}
 
 
 def _standby(snapshot: Snapshot, roles: RevisionRoles) -> RevisionRef | None:
@@ -128,19 +146,15 @@ def _standby(snapshot: Snapshot, roles: RevisionRoles) -> RevisionRef | None:
     return RevisionRef(revision=entry.revision, ask=record.ask, number=entry.number, version=entry.version)
 
 
-def _previous(snapshot: Snapshot, state: State) -> RevisionRef | None:
-    """The way back: the newest older revision of another ask."""
-    stable = state.stable
-    if stable is None or not snapshot.owner.request:
-        return None
-    home = refusals.revisions(state)
-    before = (entry for entry in snapshot.past if entry.number < (stable.number or 0) and entry.revision not in home)
-    older = (entry for entry in before if entry.ask != stable.ask)
-    entry = next(older, None)
-    record = snapshot.record(entry.revision) if entry else None
+def _previous(snapshot: Snapshot, state: State) -> tuple[RevisionRef | None, Withdrawal | None]:
+    """The way back: the newest older revision of another ask; and a withdrawal that bars one from being it."""
+    if not snapshot.owner.request:
+        return None, None
+    older, barred = ways_back(snapshot, state)
+    record = snapshot.record(older[0]) if older else None
     if record is None:
-        return None
-    return RevisionRef(revision=record.revision, ask=record.ask, version=record.version)
+        return None, barred
+    return RevisionRef(revision=record.revision, ask=record.ask, version=record.version), barred
 
 
 def _makes_room(snapshot: Snapshot, state: State, revisions: dict[str, RevisionFacts]) -> bool:

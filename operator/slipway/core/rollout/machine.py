@@ -34,6 +34,7 @@ from slipway.core.rollout.progress import (
 from slipway.core.rollout.refusals import refused_as, with_refusal
 from slipway.core.rollout.state import Allocation, Facts, Outcome, State
 from slipway.core.rollout.target import at_phase, fallen_back, promoted, started
+from slipway.core.rollout.withdrawn import blocked_candidate
 from slipway.core.shares import all_to
 from slipway.core.wait import NO_WAIT, Wait
 
@@ -45,6 +46,9 @@ def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
         return _steady(state, facts)
     rollout = strategy.as_its_type(rollout, policy)
     state = replace(state, rollout=rollout)
+    withdrawn = blocked_candidate(state, facts) if rollout.phase is not RolloutPhase.ROLLING_BACK else None
+    if withdrawn:
+        return refuse(state, withdrawn, facts, now)
     match rollout.phase:
         case RolloutPhase.RESOLVING:
             return _resolve(state, rollout, facts, now)

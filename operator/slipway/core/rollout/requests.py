@@ -250,8 +250,10 @@ def _rollback(state: State, request: Request, facts: Facts, policy: Policy, now:
     )
     if _moving(state, request, facts) or _soaking(state, request, facts):
         return Answer(state=_with_revision(state, facts, now), outcome="rolled back", send_home=problem)
-    if stable is None or stable.revision != request.revision or state.candidate or facts.previous is None:
+    if stable is None or stable.revision != request.revision or state.candidate:
         return None
+    if facts.previous is None:
+        return _barred(state, facts)
     state = begun(state, facts.previous.evolve(revision=None, number=None), now)
     state = started(state, revision=facts.previous.revision or "", now=now)
     rollout = state.rollout
@@ -261,6 +263,12 @@ def _rollback(state: State, request: Request, facts: Facts, policy: Policy, now:
         state=replace(refusals.with_refusal(state, refusal, facts), rollout=back),
         outcome=f"going back to {facts.previous.version} (revision {facts.previous.revision})",
     )
+
+
+def _barred(state: State, facts: Facts) -> Answer | None:
+    """There would be a version to go back to, were it not withdrawn."""
+    withdrawal = facts.blocked_before
+    return Answer(state=state, outcome=f"nothing done: {withdrawal.words}", done=False) if withdrawal else None
 
 
 def _restart(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:

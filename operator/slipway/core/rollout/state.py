@@ -6,6 +6,7 @@ from datetime import datetime
 
 from slipway.api.v1alpha1.analysis import AnalysisStatus
 from slipway.api.v1alpha1.status import HandledRequest, Refused, RevisionRef, RolloutStatus
+from slipway.core.catalogue.facts import Withdrawal
 from slipway.core.children.resolved import Resolved
 from slipway.core.observed.evidence import Evidence, Golden
 from slipway.core.observed.pods import PodFacts
@@ -56,6 +57,10 @@ class Facts:
     """Where the model of an ask is."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """Of the bundle of an ask, as far as it is known."""
+    withdrawals: Mapping[str, Withdrawal] = field(default_factory=dict)
+    """Of the bundle of an ask, as the catalogue has it."""
+    blocked_before: Withdrawal | None = None
+    """A withdrawal for which an older revision is not `previous`."""
     needed: int
     """Pods that carry the whole load."""
     traffic: Traffic = NOBODY

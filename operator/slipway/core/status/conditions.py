@@ -6,6 +6,8 @@ from slipway.api.v1alpha1.status import Condition, Phase, RolloutPhase, RolloutS
 from slipway.core.reasons import Reason
 from slipway.core.status.summary import Summary
 
+WITHDRAWN = "Withdrawn"
+"""The condition that is there for as long as the catalogue has withdrawn something that is here."""
 _PAUSES = frozenset({Reason.PAUSED, Reason.ANALYSIS_INCONCLUSIVE})
 _STANDS_STILL = _PAUSES | {Reason.ANALYSIS_RUNNING}
 """For as long as these hold, nothing else would tell of pods of the stable version that are missing."""
@@ -48,7 +50,8 @@ def _step_phase(summary: Summary, rollout: RolloutStatus) -> Phase:
 
 
 def conditions(summary: Summary, before: list[Condition], *, generation: int, now: datetime) -> list[Condition]:
-    """Ready, Available, Reconciling and Stalled; the last two are abnormal-true and never both."""
+    """Ready, Available, Reconciling and Stalled; the last two are abnormal-true and never both. Withdrawn where
+    something is."""
     reason, message = _why(summary)
     ready = summary.asked_serves and summary.available > 0 and not summary.suspended
     stalled = summary.stalled or (summary.refused and not summary.moving_back)
@@ -60,6 +63,8 @@ def conditions(summary: Summary, before: list[Condition], *, generation: int, no
         ("Reconciling", reconciling, reason, message if reconciling else ""),
         ("Stalled", stalled, reason, message if stalled else ""),
     ]
+    if summary.withdrawn:
+        states.append((WITHDRAWN, True, Reason.WITHDRAWN, summary.withdrawn))
     kept = {condition.type: condition for condition in before}
     return [
         _condition(kept.get(kind), kind, true, reason=str(why), message=words, generation=generation, now=now)

@@ -11,6 +11,7 @@ from slipway.core.reasons import About, Reason
 from slipway.core.rollout.draining import drain_time
 from slipway.core.rollout.state import State
 from slipway.core.snapshot import Snapshot
+from slipway.core.status.conditions import WITHDRAWN
 from slipway.core.status.summary import Summary
 
 
@@ -29,6 +30,14 @@ def news(before: ModelDeploymentStatus, summary: Summary) -> tuple[Note, ...]:
         if str(problem.reason) in reported
         else (Note(reason=problem.reason, message=problem.message, warning=warns),)
     )
+
+
+def withdrawal_notes(before: ModelDeploymentStatus, summary: Summary) -> tuple[Note, ...]:
+    """An Event when a withdrawal is new, or says something else; the condition goes on saying it."""
+    told = {condition.message for condition in before.conditions if condition.type == WITHDRAWN}
+    if summary.withdrawn is None or summary.withdrawn in told:
+        return ()
+    return (Note(reason=Reason.WITHDRAWN, message=summary.withdrawn, warning=True),)
 
 
 _NO_WARNING: Final = frozenset(

@@ -8,6 +8,7 @@ from slipway.core.children.revision import NO_GOLDEN
 from slipway.core.desired.objects import DesiredRevision, DesiredState
 from slipway.core.observed.blocked_writes import BlockedWrite
 from slipway.core.reasons import Finding
+from slipway.core.rollout import withdrawn
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.shares import by_pods
 from slipway.core.snapshot import Snapshot
@@ -38,6 +39,8 @@ class Summary:
     moving: str | None = None
     """How far the candidate has got, in pods and share."""
     finding: Finding | None = None
+    withdrawn: str | None = None
+    """What the catalogue has withdrawn of what is here."""
     lacks: str | None = None
     """Which pods of the stable version are missing while a candidate is on its way."""
     waits: str | None = None
@@ -70,6 +73,7 @@ def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, bloc
         candidate=candidate.version if candidate else None,
         moving=_moving(snapshot, state, desired) if candidate and candidate.revision else None,
         finding=readiness(snapshot, outcome, blocked),
+        withdrawn=withdrawn.standing(snapshot, state),
         lacks=_lacks(snapshot, state, desired),
         waits=snapshot.policies.waits,
         stalled=outcome.wait.stalled or _stays_blocked(snapshot, blocked),
