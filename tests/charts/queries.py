@@ -21,8 +21,8 @@ class Query(NamedTuple):
     names: frozenset[str] = frozenset()
 
     def filled(self, *, rate_interval: str = "2m") -> str:
-        """As Grafana sends it for the model churn in shop, all revisions."""
-        given = {"namespace": "shop", "name": "churn", "revision": ".+", "__rate_interval": rate_interval}
+        """As Grafana sends it for the ModelDeployment churn in shop, whose model is m, all revisions."""
+        given = {"namespace": "shop", "name": "churn", "model": "m", "revision": ".+", "__rate_interval": rate_interval}
         return re.sub(r"\$(\w+)", lambda found: given[found[1]], self.expression)
 
 

@@ -59,7 +59,7 @@ def test_it_is_found_by_a_name_that_stays_and_chooses_source_namespace_model_and
     assert found["uid"] == "slipway-models"
     assert found["version"] >= 1
     chosen = {entry["name"]: entry["type"] for entry in found["templating"]["list"]}
-    assert chosen == {"datasource": "datasource", "namespace": "query", "name": "query", "revision": "query"}
+    assert chosen == {"datasource": "datasource"} | dict.fromkeys(("namespace", "name", "model", "revision"), "query")
 
 
 def test_every_query_goes_to_the_data_source_that_was_chosen() -> None:

@@ -51,6 +51,7 @@ SEEN = " and on () ".join(
 def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     made = container(tmp_path_factory.mktemp("pod"), installed())
     models.obedient(made.repository)
+    models.linear(made.repository, "part")
     made.start()
     try:
         made.until_verified()
@@ -73,6 +74,7 @@ def operator() -> Iterator[int]:
     )
     sample = yaml.safe_load((ROOT / "gitops" / "argocd" / "testdata" / "rolling-back.yaml").read_text())
     sample["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+    sample["status"]["model"]["name"] = "m"
     store.put(MODEL_DEPLOYMENT, sample)
     port = free_port()
     server, thread = start_http_server(port, "127.0.0.1", telemetry.registry)
@@ -176,6 +178,18 @@ def test_every_query_of_the_dashboard_finds_something(query: Query, prometheus: 
         assert {labels["revision"] for labels, _ in found} == {REVISION}
 
 
+def test_every_query_of_a_servers_metrics_is_about_the_model_that_clients_ask_and_none_of_its_parts(
+    prometheus: Prometheus,
+) -> None:
+    assert prometheus.values('nv_inference_request_success{model="part"}')
+    selectors_of_servers = [
+        found for query in queries() for found in re.findall(r"nv_\w+{[^}]*}", query.filled(rate_interval=WINDOW))
+    ]
+    assert selectors_of_servers
+    for selector in selectors_of_servers:
+        assert {labels["model"] for labels, _ in prometheus.values(selector)} == {"m"}, selector
+
+
 def test_the_phase_of_what_the_operator_does_not_tell_of_is_said_to_be_unknown(prometheus: Prometheus) -> None:
     (query,) = (query for query in queries() if query.title == "Phase")
     ((labels, _),) = prometheus.values(query.filled().replace("churn", "nobody"))
@@ -185,7 +199,12 @@ def test_the_phase_of_what_the_operator_does_not_tell_of_is_said_to_be_unknown(p
 @pytest.mark.parametrize(("query", "label"), variables(), ids=lambda value: getattr(value, "title", ""))
 def test_every_variable_has_values(query: Query, label: str, prometheus: Prometheus) -> None:
     found = prometheus.ask(f"label/{label}/values", **{"match[]": query.filled()})
-    wanted = {"namespace": ["shop"], "model_deployment": ["churn"], "revision": ["11111111", "22222222"]}
+    wanted = {
+        "namespace": ["shop"],
+        "model_deployment": ["churn"],
+        "model": ["m"],
+        "revision": ["11111111", "22222222"],
+    }
     assert found == wanted[label]
 
 

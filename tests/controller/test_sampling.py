@@ -105,7 +105,7 @@ async def test_every_pod_is_there_with_its_counters_or_a_reason(
         says("", 302, Location="/"): "its metrics port answered 302",
         says("<html>"): "have no nv_inference_request_success of the model 'm'",
         says('nv_inference_request_success{model="m"} x'): "do not parse",
-        says("#" * 1_100_000): "its metrics are larger than 128 KiB",
+        says("#" * 1_100_000): "its metrics are larger than 256 KiB",
         says(b"\xff\xfe"): "have no nv_inference_request_success",
         hangs_up: "its metrics cannot be had",
         never: "its metrics did not come within 0.3 s",

@@ -39,6 +39,13 @@ def test_it_is_that_of_the_version_that_serves_and_changes_with_it() -> None:
     assert served["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
 
 
+def test_it_has_the_parts_of_its_bundle() -> None:
+    parts = [{"name": "words", "backend": "python", "maxBatchSize": 8, "instances": 1, "tensorBytes": 264}]
+    cluster = asks_for_4(ready(), **WITHOUT_BATCHES, parts=parts)
+    cluster.rolls_on()
+    assert cluster.status["model"]["parts"] == [{"name": "words", "backend": "python"}]
+
+
 def test_it_is_still_known_when_the_revisions_history_is_lost() -> None:
     cluster = ready()
     for place in [place for place in cluster.objects if place[0] in ("ControllerRevision", "ConfigMap")]:

@@ -36,9 +36,14 @@ def files(**changed: bytes | None) -> dict[str, bytes]:
     return {path: content for path, content in whole.items() if content is not None}
 
 
+def sha256(content: bytes) -> str:
+    """A file's hash."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def listed(plain: dict[str, bytes]) -> dict[str, bytes]:
     """The files and their SHA256SUMS."""
-    hashes = {path: hashlib.sha256(content).hexdigest() for path, content in plain.items()}
+    hashes = {path: sha256(content) for path, content in plain.items()}
     return {**plain, sums.NAME: b"".join(f"{digest}  {path}\n".encode() for path, digest in sorted(hashes.items()))}
 
 

@@ -261,7 +261,7 @@ ODD: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "two models": (
         {f"{name}/{path}": content for name in "ab" for path, content in BUNDLE.items()},
-        r"the archive has a/config\.pbtxt, b/config\.pbtxt; a bundle is one model, pack each by itself",
+        r"the archive has a/config\.pbtxt, b/config\.pbtxt; a bundle has the model that clients ask at its top",
     ),
 }
 

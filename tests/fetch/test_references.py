@@ -76,12 +76,6 @@ MISSING: dict[str, tuple[str, str, set[str], str]] = {
         r"config\.pbtxt: version_policy\.specific: the bundle has no version 3, it has 1, 2; name one of these",
     ),
     "every version": ("own", "version_policy { specific {} }", {"1/m"}, r"version_policy\.specific: names no version"),
-    "an ensemble's steps": (
-        "own",
-        'ensemble_scheduling { step { model_name: "tokenizer" model_version: -1 } }',
-        {"1/m"},
-        r"config\.pbtxt: ensemble_scheduling: a bundle is one model",
-    ),
 }
 
 

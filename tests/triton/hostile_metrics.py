@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from slipway.triton.metrics import SUCCEEDED, MetricsError, parse
+from slipway.triton.metrics import LARGEST_BYTES, SUCCEEDED, MetricsError, parse
 
 LARGEST = 1024 * 1024
 LINES = (4000, LARGEST)
@@ -34,7 +34,7 @@ def slowest() -> tuple[float, str]:
     """Processor seconds for the worst of them, at the largest size that is let in."""
     worst = (0.0, "")
     for name, text in texts():
-        for part in (text, text[: 128 * 1024]):
+        for part in (text, text[:LARGEST_BYTES]):
             begun = time.process_time()
             with suppress(MetricsError):
                 parse(part, "m")

@@ -1,6 +1,7 @@
 """Small models for tests: ONNX graphs, and a Python model that does what a file tells it."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,29 @@ class TritonPythonModel:
     def execute(self, requests):
         tensors = [pb_utils.get_input_tensor_by_name(request, "x").as_numpy() for request in requests]
         return [pb_utils.InferenceResponse([pb_utils.Tensor("y", x)]) for x in tensors]
+'''
+
+CALLING = '''
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    """y as another model of the server has it, unless x is negative: then y is 0, and nobody is asked."""
+
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            x = pb_utils.get_input_tensor_by_name(request, "x")
+            if x.as_numpy().min() < 0:
+                answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("y", x.as_numpy() * 0)]))
+                continue
+            asked = pb_utils.InferenceRequest(model_name="CALLED", requested_output_names=["y"], inputs=[x])
+            answer = asked.exec()
+            if answer.has_error():
+                answers.append(pb_utils.InferenceResponse(error=answer.error()))
+                continue
+            y = pb_utils.get_output_tensor_by_name(answer, "y")
+            answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("y", y.as_numpy())]))
+        return answers
 '''
 
 STREAMING = '''
@@ -248,3 +272,23 @@ def onnx_model(
 def _free(name: str, dims: Sequence[int]) -> list[int | str]:
     """Dimensions as ONNX has them: one that may vary has a name."""
     return [f"{name}_{index}" if size < 0 else size for index, size in enumerate(dims)]
+
+
+def ensemble(repository: Path, *steps: str, name: str = "m", more: str = "max_batch_size: 8") -> Path:
+    """y of x, by way of other models: each step as `MODEL: TENSOR -> TENSOR`, of models that take x and give y."""
+    model = repository / name
+    (model / "1").mkdir(parents=True)
+    text = config(name, "", {"x": ("FP32", [1])}, {"y": ("FP32", [1])}, f'platform: "ensemble"\n{more}')
+    (model / "config.pbtxt").write_text(f"{text}ensemble_scheduling {{ {' '.join(map(_step, steps))} }}\n")
+    return model
+
+
+def _step(text: str) -> str:
+    called, takes, gives = re.fullmatch(r"(\w+): (\w+) -> (\w+)", text).groups()  # type: ignore[union-attr]
+    maps = f'input_map {{ key: "x" value: "{takes}" }} output_map {{ key: "y" value: "{gives}" }}'
+    return f'step {{ model_name: "{called}" model_version: -1 {maps} }}'
+
+
+def calling(repository: Path, called: str, name: str = "m") -> Path:
+    """A Python model that gives what another one of its server answers."""
+    return _python(repository / name, CALLING.replace("CALLED", called), "max_batch_size: 8")

@@ -76,7 +76,7 @@ def test_failures_of_a_server_that_gives_no_reasons_are_counted() -> None:
         ('nv_inference_request_success{model="m"} NaN', "nv_inference_request_success is nan"),
         (COUNTED + 'nv_inference_request_summary_us{model="m",quantile="most"} 1', "quantile"),
         (COUNTED + 'nv_inference_request_failure{model="m",reason="' + "x" * 4096 + '"} 1', "longer than 4096"),
-        (COUNTED + "# nothing\n" * 20_000, "longer than 128 KiB"),
+        (COUNTED + "# nothing\n" * 30_000, "longer than 256 KiB"),
         ('nv_inference_request_success{model="m"} ' + "9" * 400, "nv_inference_request_success is inf"),
         ('nv_inference_request_success{model="m"} 1 now', "no number at its end"),
     ],

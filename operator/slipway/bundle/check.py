@@ -15,7 +15,8 @@ from slipway.fetch.resolve import resolve
 from slipway.fetch.settings import S3, Resolved, Settings, Source
 from slipway.fetch.verdict import FetchError
 
-MODEL: Final = "model"
+MODEL: Final = "checked-model"
+"""A name that no part of a bundle is likely to have."""
 _CLAIM: Final = "pvc://bundle/"
 
 

@@ -202,7 +202,7 @@ def _written(files: Mapping[str, Blob], names: Sequence[str]) -> bytes:
 
 def _kind(path: str) -> str:
     """ModelPack's word for what a file is."""
-    if path == layout.CONFIG:
+    if layout.is_config(path):
         return "weight.config"
     if path in {sums.NAME, sums.SIGNATURE} or path.endswith(".md"):
         return "doc"

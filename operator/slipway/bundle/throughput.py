@@ -15,10 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from slipway.bundle.errors import BundleError
-from slipway.fetch import layout, repository
+from slipway.fetch import layout
 from slipway.guard import golden, wire
 from slipway.guard.arguments import HTTP_BODY_BYTES
 from slipway.guard.golden import GoldenRequest
+from slipway.guard.settings import REPOSITORY
 from slipway.guard.tensors import Tensor
 from slipway.triton import config
 
@@ -157,4 +158,4 @@ def _of_size(tensor: Tensor, size: int) -> Tensor:
 
 
 def _config(root: Path, model: str) -> str:
-    return (root / repository.REPOSITORY / model / layout.CONFIG).read_text()
+    return (root / REPOSITORY / model / layout.CONFIG).read_text()

@@ -163,6 +163,11 @@ def _each_model_deployment(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) ->
         "1 for the phase that a ModelDeployment is in, with the reason of its condition Ready.",
         labels=[*OWNER, "phase", "reason"],
     )
+    model = GaugeMetricFamily(
+        "slipway_model_deployment_model",
+        "1 for the name by which clients ask: metrics of a server have it, and those of the model's parts their own.",
+        labels=[*OWNER, "model"],
+    )
     share = GaugeMetricFamily("slipway_revision_share_percent", "Percent of traffic on a revision.", labels=REVISION)
     wanted = GaugeMetricFamily("slipway_revision_replicas", "Pods that a revision should have.", labels=REVISION)
     available = GaugeMetricFamily("slipway_revision_available_replicas", "Available pods.", labels=REVISION)
@@ -173,6 +178,7 @@ def _each_model_deployment(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) ->
     )
     for key, status in statuses:
         phase.add_metric([*key, status.get("phase") or "Unknown", _ready(status).get("reason", "")], 1)
+        model.add_metric([*key, _served_name(key, status)], 1)
         for revision in status.get("revisions") or ():
             labels = [*key, revision["revision"], revision["version"]]
             share.add_metric(labels, revision["share"])
@@ -182,7 +188,13 @@ def _each_model_deployment(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) ->
             labels = [*key, about.get("revision", ""), about.get("version", ""), what, reason]
             if moment := instant(at):  # one that nobody can read costs this point alone, and not everybody's scrape
                 decision.add_metric(labels, moment.timestamp())
-    return phase, share, wanted, available, decision
+    return phase, model, share, wanted, available, decision
+
+
+def _served_name(key: Key, status: Mapping[str, Any]) -> str:
+    """The deployment's own where none serves yet; one named otherwise in the spec is in status soon enough."""
+    name = (status.get("model") or {}).get("name")
+    return name if isinstance(name, str) else key.name
 
 
 def _ready(status: Mapping[str, Any]) -> Mapping[str, str]:

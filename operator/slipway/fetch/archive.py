@@ -18,9 +18,9 @@ from slipway.fetch.policy import MIB
 from slipway.fetch.settings import Source
 from slipway.fetch.stores import Entry
 from slipway.fetch.survey import Survey, made_of
-from slipway.fetch.verdict import FetchError, Reason, invalid, shown
+from slipway.fetch.verdict import FetchError, Reason, invalid
 
-_READ: Final = frozenset({layout.CONFIG, sums.NAME, sums.SIGNATURE})
+_READ: Final = frozenset({sums.NAME, sums.SIGNATURE})
 _BLOCK_BYTES: Final = MIB
 _MOST_HEADER_BYTES: Final = MIB
 _ZSTD_WINDOW_BYTES: Final = 128 * MIB
@@ -76,7 +76,7 @@ class SmallFiles:
     def open(self, path: str) -> io.RawIOBase:
         """A place in memory for a small file, and none for others."""
         inner = path.partition("/")[2]
-        wanted = any(name in _READ or layout.is_golden(name) for name in (path, inner))
+        wanted = any(name in _READ or layout.is_config(name) or layout.is_golden(name) for name in (path, inner))
         return _Kept(self, path) if wanted else _Nowhere()
 
     def keep(self, path: str, block: bytes) -> None:
@@ -193,7 +193,7 @@ def _check_one_bundle(files: Mapping[str, Member]) -> None:
         raise invalid("the archive is empty; pack the bundle's files")
     deeper = sorted(path for path in files if path.endswith(f"/{layout.CONFIG}"))
     if layout.CONFIG not in files and len(deeper) > 1:
-        raise invalid(f"the archive has {shown(deeper)}; a bundle is one model, pack each by itself")
+        raise layout.several("the archive has", deeper)
     if layout.CONFIG not in files and deeper:
         raise invalid(
             f"{layout.CONFIG}: not at the archive's top, but there is {deeper[0]}; pack from inside that directory "

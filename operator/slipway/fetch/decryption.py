@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def stays_plain(path: str) -> bool:
     """Whether a file is read without a key: by the resolve Job, and by people."""
-    return path in {layout.CONFIG, _CARD} or layout.is_golden(path)
+    return path == _CARD or layout.is_config(path) or layout.is_golden(path)
 
 
 def check(paths: Collection[str], *, asked: bool) -> dict[str, str]:

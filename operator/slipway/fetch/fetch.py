@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from slipway.fetch import archive, decryption, layout, model, repository, signature, sums, verify
+from slipway.fetch import archive, decryption, layout, model, models, repository, signature, sums, verify
 from slipway.fetch.download import Download, Wanted, part_name
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
@@ -154,11 +154,10 @@ def _complete(directory: Path, found: Survey) -> _Bundle:
 
 def _serve(settings: Settings, bundle: _Bundle) -> None:
     golden = {path: (bundle.directory / path).read_bytes() for path in bundle.paths if layout.is_golden(path)}
-    configured = model.configure((bundle.directory / layout.CONFIG).read_bytes(), settings.overlay(), settings.model)
-    model.check_golden(golden, configured)
-    repository.lay_out(
-        settings.root, settings.model, bundle.directory, bundle.paths, config=configured.text, golden=golden
-    )
+    configs = {path: (bundle.directory / path).read_bytes() for path in models.configurations(bundle.paths)}
+    configured = models.configure(configs, settings.overlay(), settings.model)
+    model.check_golden(golden, configured.entry)
+    repository.lay_out(settings.root, settings.model, bundle.directory, bundle.paths, models=configured, golden=golden)
 
 
 def _clear(directory: Path, wanted: Collection[str]) -> None:

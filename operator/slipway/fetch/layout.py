@@ -14,6 +14,10 @@ from slipway.fetch.verdict import FetchError, Reason, invalid, shown
 
 CONFIG: Final = "config.pbtxt"
 GOLDEN: Final = "golden"
+MODELS: Final = "models"
+"""Where the other models of a bundle lie, its parts: `models/NAME/config.pbtxt` makes NAME one. Without any it is a
+directory like others."""
+MAX_PARTS: Final = 16
 MAX_FILES: Final = 10_000
 MAX_ENTRIES: Final = 2 * MAX_FILES
 """With what stands for directories."""
@@ -22,6 +26,7 @@ _MAX_PATH_BYTES: Final = 1024
 _MAX_NAME_BYTES: Final = 255
 
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
+_PART: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9_])?")
 _READ_AS_VERSION: Final = re.compile(r"\s*[+-]?[0-9]")
 _FORBIDDEN: Final = re.compile(r"[\\\x00-\x1f\x7f]")
 
@@ -50,7 +55,7 @@ def check_path(path: str) -> None:
 
 
 def check(paths: Collection[str]) -> None:
-    """BundleInvalid unless these files, and no others, are one Triton model directory."""
+    """BundleInvalid unless these files, and no others, are a Triton model directory, with those of its parts."""
     if len(paths) > MAX_FILES:
         raise invalid(f"the bundle has {len(paths)} files and {MAX_FILES} are the most; pack the small ones together")
     for path in paths:
@@ -59,7 +64,12 @@ def check(paths: Collection[str]) -> None:
         raise invalid(f"{sums.NAME}/: a directory where the list of files belongs; rename it")
     _check_no_file_is_a_directory(set(paths))
     _check_config(paths)
-    _check_versions({path.split("/")[0] for path in paths if "/" in path})
+    names = parts(paths)
+    _check_parts(paths, names)
+    for name, files in by_model(paths).items():
+        _check_versions({path.split("/")[0] for path in files if "/" in path}, place(name))
+    if not names:  # with parts, each configuration says whether its model needs one
+        check_has_version(paths, "")
 
 
 def check_complete(listed: Mapping[str, str], present: Iterable[str]) -> None:
@@ -85,6 +95,14 @@ def too_many(what: str) -> FetchError:
     return invalid(f"{what} has more than {MAX_FILES} files; pack the small ones together")
 
 
+def several(found: str, configurations: list[str]) -> FetchError:
+    """Several models, and none of them is the one that clients ask."""
+    return invalid(
+        f"{found} {shown(configurations)}; a bundle has the model that clients ask at its top, and those that this one "
+        f"asks in {MODELS}/: lay them out so, as slipway pack models does, or serve each by itself"
+    )
+
+
 def bounded(entries: Iterable[Entry], what: str) -> list[Entry]:
     """The entries of a listing; BundleInvalid where it, or a name in it, goes on and on."""
     found = []
@@ -104,6 +122,55 @@ def _too_long(path: str) -> FetchError:
 def is_version(name: str) -> bool:
     """Whether a top-level directory is a version directory."""
     return bool(_VERSION.fullmatch(name))
+
+
+def check_has_version(paths: Iterable[str], where: str) -> None:
+    """BundleInvalid unless a model's own files are some of a version. `where`: the model's place in the bundle."""
+    if not any("/" in path and is_version(path.split("/")[0]) for path in paths):
+        found = f"{where}: no version directory" if where else "no version directory"
+        raise invalid(f"{found}; put the model's file into {where}1/, such as {where}1/model.onnx")
+
+
+def part_of(path: str) -> tuple[str, str] | None:
+    """The name of the part that a file would belong to, and its path in there; None for a file of the entry model."""
+    directory, _, rest = path.partition("/")
+    name, _, inner = rest.partition("/")
+    return (name, inner) if directory == MODELS and inner else None
+
+
+def parts(paths: Iterable[str]) -> list[str]:
+    """The names of a bundle's parts."""
+    found = (part_of(path) for path in paths)
+    return sorted({part[0] for part in found if part and part[1] == CONFIG})
+
+
+def is_in_version(path: str) -> bool:
+    """Whether the file lies in a version directory, of the entry model or of what may be a part."""
+    part = part_of(path)
+    return is_version((part[1] if part else path).partition("/")[0])
+
+
+def place(name: str) -> str:
+    """Where a model's files are in the bundle: `models/NAME/` for a part, nothing for the entry model, called ``."""
+    return f"{MODELS}/{name}/" if name else ""
+
+
+def by_model(paths: Collection[str]) -> dict[str, set[str]]:
+    """Each model's files, by their paths in its own directory: the entry model's first, under the name ``."""
+    found: dict[str, set[str]] = {name: set() for name in ("", *parts(paths))}
+    for path in paths:
+        part = part_of(path) if len(found) > 1 else None
+        if part and part[0] in found:
+            found[part[0]].add(part[1])
+        else:
+            found[""].add(path)
+    return found
+
+
+def is_config(path: str) -> bool:
+    """Whether the file is the configuration of the entry model, or of a part."""
+    part = part_of(path)
+    return part[1] == CONFIG if part else path == CONFIG
 
 
 def is_golden(path: str) -> bool:
@@ -131,6 +198,8 @@ def _check_config(paths: Collection[str]) -> None:
     if not paths:
         raise invalid("the source has no file; put the bundle there")
     deeper = sorted(path for path in paths if path.endswith(f"/{CONFIG}"))
+    if len(deeper) > 1 or any(map(is_config, deeper)):
+        raise several(f"{CONFIG}: not at the top, but there is", deeper)
     if deeper:
         raise invalid(f"{CONFIG}: not at the top, but there is {deeper[0]}; let source.uri end in that directory")
     raise invalid(
@@ -138,9 +207,32 @@ def _check_config(paths: Collection[str]) -> None:
     )
 
 
-def _check_versions(directories: set[str]) -> None:
+def _check_versions(directories: set[str], where: str) -> None:
     odd = sorted(name for name in directories if _READ_AS_VERSION.match(name) and not is_version(name))
     if odd:
-        raise invalid(f"{odd[0]}/: Triton would take it for a version; name versions 1, 2, 3 and remove this directory")
-    if not any(is_version(name) for name in directories):
-        raise invalid("no version directory; put the model's file into 1/, such as 1/model.onnx")
+        message = "Triton would take it for a version; name versions 1, 2, 3 and remove this directory"
+        raise invalid(f"{where}{odd[0]}/: {message}")
+
+
+def _check_parts(paths: Collection[str], names: list[str]) -> None:
+    """Where there are parts, everything in models/ is one of theirs: a slip of a name is not passed over."""
+    if len(names) > MAX_PARTS:
+        raise invalid(f"{MODELS}/: {len(names)} models, and {MAX_PARTS} are the most; take some out")
+    for name in names:
+        if not _PART.fullmatch(name):
+            raise invalid(
+                f"{place(name)}: no name for a model; take at most 63 letters, digits, `.`, `_` and `-`, a letter or "
+                "digit first and last"
+            )
+    for path in sorted(paths) if names else ():
+        part = part_of(path)
+        if path.startswith(f"{MODELS}/") and (part is None or part[0] not in names):
+            raise invalid(
+                f"{path}: belongs to no model, since {MODELS}/ holds a directory with a {CONFIG} for each; add that "
+                "file, or move this one elsewhere"
+            )
+        if part and is_golden(part[1]):
+            raise invalid(
+                f"{path}: not asked, since golden requests are the whole bundle's and go to its entry model; move it "
+                f"to {GOLDEN}/ as a request of that, or delete it"
+            )

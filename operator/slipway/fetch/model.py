@@ -1,4 +1,4 @@
-"""What a bundle says of its model: config.pbtxt with the spec's overlay on it, and golden requests that fit. Pure."""
+"""What a bundle says of one of its models: config.pbtxt with the spec's overlay on it, and what has to fit it. Pure."""
 
 import itertools
 import re
@@ -40,6 +40,13 @@ class Configured:
     optional_inputs: frozenset[str]
     way: Way
     """How it is asked."""
+    place: str = ""
+    """Where it is in the bundle: `models/NAME/` for a part."""
+
+    @property
+    def at(self) -> str:
+        """Its configuration's path, for messages."""
+        return f"{self.place}{layout.CONFIG}"
 
     @property
     def text(self) -> str:
@@ -47,35 +54,40 @@ class Configured:
         return config.to_text(self.config)
 
 
-def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str) -> Configured:
+def configure(content: bytes, overlay: Mapping[str, Any] | None, name: str, place: str = "") -> Configured:
     """The bundle's config.pbtxt, named after the model, with the overlay on it.
 
     Triton wants `name` to be the directory's; the bundle's own name stays the user's business. And it guesses a backend
     that is not named from a file's name too: what is declared here is what is run.
     """
+    at = f"{place}{layout.CONFIG}"
+    if len(content) > CONFIG_LIMIT_BYTES:
+        raise invalid(f"{at}: {len(content)} bytes, and {CONFIG_LIMIT_BYTES} are the most; shorten it")
     try:
         parsed = config.parse(document.text(content))
     except document.NotText as error:
-        raise invalid(f"{layout.CONFIG}: {error}") from None
+        raise invalid(f"{at}: {error}") from None
     except config.ConfigError as error:
-        raise invalid(f"{layout.CONFIG}: {error}; correct it and upload the bundle again") from None
+        raise invalid(f"{at}: {error}; correct it and upload the bundle again") from None
     except Exception as error:  # the boundary to a parser of what anybody may write
-        raise invalid(f"{layout.CONFIG}: cannot be read ({type(error).__name__}); write it anew") from error
+        raise invalid(f"{at}: cannot be read ({type(error).__name__}); write it anew") from error
     merged = _merged(parsed, overlay) if overlay else parsed
     merged.name = name
-    merged.backend = config.declared(merged)["backend"]
+    if not merged.HasField("ensemble_scheduling"):  # which Triton wants without one
+        merged.backend = config.declared(merged)["backend"]
     optional = frozenset(tensor.name for tensor in merged.input if tensor.optional)
-    way = _way(merged)
-    return Configured(config=merged, declared=config.declared(merged), optional_inputs=optional, way=way)
+    way = _way(merged, at)
+    declared = config.declared(merged)
+    return Configured(config=merged, declared=declared, optional_inputs=optional, way=way, place=place)
 
 
-def _way(merged: ModelConfig) -> Way:
+def _way(merged: ModelConfig, at: str) -> Way:
     """As the server will tell it. BundleInvalid for a model that no request could be asked of."""
     way = model_config.read(json_format.MessageToDict(merged, preserving_proto_field_name=True))
     try:
         check_model(way)
     except CannotAskError as error:
-        raise invalid(f"{layout.CONFIG}: {error}; correct it and upload the bundle again") from None
+        raise invalid(f"{at}: {error}; correct it and upload the bundle again") from None
     return way
 
 
@@ -87,11 +99,14 @@ def check_backend(model: Configured, paths: Iterable[str], allowed: Sequence[str
     backend = model.declared["backend"]
     remedy = "take another, or have whoever administers this cluster allow it (the chart's models.allowedBackends)"
     if backend not in allowed:
-        message = f"{layout.CONFIG}: backend: {backend} is not allowed here, only {', '.join(allowed)}; {remedy}"
+        message = f"{model.at}: backend: {backend} is not allowed here, only {', '.join(allowed)}; {remedy}"
         raise FetchError(Reason.BACKEND_NOT_ALLOWED, message)
     if backend == PYTHON:
         return
-    if brought := _code(model.config) or next(filter(_CODE_FILE.search, sorted(paths)), None):
+    code = _code(model.config)
+    file = next(filter(_CODE_FILE.search, sorted(paths)), None)
+    if code or file:
+        brought = f"{model.at}: {code}" if code else f"{model.place}{file}"
         message = f"{brought}: code of a bundle's own is not allowed here, only {', '.join(allowed)}; take it out, or "
         message += f"have whoever administers this cluster allow {PYTHON} and make it that (models.allowedBackends)"
         raise FetchError(Reason.BACKEND_NOT_ALLOWED, message)
@@ -117,7 +132,7 @@ def _code(parsed: ModelConfig) -> str | None:
         "platform": parsed.platform == _COMPILED,
         **{f"parameters[{name}]": name.lower() in _CODE_PARAMETERS for name in parameters},
     }
-    return next((f"{layout.CONFIG}: {field}" for field, named in fields.items() if named), None)
+    return next((field for field, named in fields.items() if named), None)
 
 
 def _merged(parsed: ModelConfig, overlay: Mapping[str, Any]) -> ModelConfig:
@@ -136,5 +151,5 @@ def check_golden(files: Mapping[str, bytes], model: Configured) -> None:
 
 
 def check_references(paths: Collection[str], model: Configured) -> None:
-    """Every file that the configuration names is one of the bundle's, by their plain names."""
-    references.check(model.config, model.declared, paths)
+    """Every file that the configuration names is one of the model's own, by their plain names in its directory."""
+    references.check(model.config, model.declared, paths, model.place)

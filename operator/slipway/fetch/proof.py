@@ -17,14 +17,20 @@ _LIST: Final = re.compile(r"sha[-_]?256[-_]?(sums?)?(\.(txt|sums?))?", re.IGNORE
 
 def check(paths: Collection[str], *, listed: bool) -> None:
     """BundleInvalid where a file looks like a golden request, or the list of hashes, and would not be read as one."""
-    for path in sorted(paths):
-        if _passed_over(path):
-            raise invalid(
-                f"{path}: not asked, since golden requests lie directly in {layout.GOLDEN}/ and end in .json; move it "
-                f"there, or rename what it is in: nothing else belongs into {layout.GOLDEN}/"
-            )
-        if not listed and _LIST.fullmatch(path):
-            raise invalid(f"{path}: is it the list of the files' hashes? It is read as {sums.NAME} only; rename it")
+    for place, own in sorted((layout.place(name), own) for name, own in layout.by_model(paths).items()):
+        for path in sorted(own):
+            _check(path, place, listed=listed)
+
+
+def _check(path: str, place: str, *, listed: bool) -> None:
+    at = f"{place}{path}"
+    if _passed_over(path):
+        raise invalid(
+            f"{at}: not asked, since golden requests lie directly in {layout.GOLDEN}/ and end in .json; move it there, "
+            f"or rename what it is in: nothing else belongs into {layout.GOLDEN}/"
+        )
+    if not listed and not place and _LIST.fullmatch(path):
+        raise invalid(f"{at}: is it the list of the files' hashes? It is read as {sums.NAME} only; rename it")
 
 
 def _passed_over(path: str) -> bool:

@@ -6,7 +6,7 @@ Paths are those of 2.51. Of backends that are not known here nothing is asked.
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,65 +22,67 @@ _MODEL_FILES: Final = {
     "tensorrt": ("model.plan",),
 }
 """What a backend reads from a version directory unless `default_model_filename` says otherwise: one of these."""
+ENSEMBLE: Final = "ensemble"
+FIRST: Final = "1"
 _MODEL_DIRECTORY: Final = "$$TRITON_MODEL_DIRECTORY/"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Reference:
-    """A path of the bundle, and the field that names it."""
+    """A path in the model's directory, and the field that names it."""
 
     field: str
     path: str
 
 
-def check(config: ModelConfig, declared: Declared, paths: Collection[str]) -> None:
-    """BundleInvalid with field and path unless these files, by their plain names, are all that `config` names."""
-    _check_one_model(config, declared["backend"])
-    known = _Known(paths)
-    versions = _served(config, known)
+def check(config: ModelConfig, declared: Declared, paths: Collection[str], place: str = "") -> None:
+    """BundleInvalid with field and path unless these files, by their plain names, are all that `config` names. `place`:
+    of the model in the bundle."""
+    if declared["backend"] != ENSEMBLE:  # it has no file of its own, and the fetcher makes its version directory
+        layout.check_has_version(paths, place)
+    known, at = _Known(paths), f"{place}{layout.CONFIG}"
+    versions = served(config, paths, at)
     for reference in _references(config, versions):
         path = posixpath.normpath(reference.path)
         if path not in known:
             raise invalid(
-                f"{layout.CONFIG}: {reference.field}: the bundle has no {path}; add that file, or correct the name"
+                f"{at}: {reference.field}: the bundle has no {place}{path}; add that file, or correct the name"
             )
     if not config.default_model_filename and not config.cc_model_filenames and not config.runtime:
         for version in versions:
-            _check_model_file(declared["backend"], version, known)
+            _check_model_file(declared["backend"], version, known, place)
 
 
-def _check_one_model(config: ModelConfig, backend: str) -> None:
-    if config.HasField("ensemble_scheduling") or backend == "ensemble":
-        raise invalid(
-            f"{layout.CONFIG}: ensemble_scheduling: a bundle is one model, and an ensemble is made of others, which "
-            "its server has not; put the steps into one model, such as one of the python backend"
-        )
-
-
-def _served(config: ModelConfig, known: Collection[str]) -> list[str]:
+def served(config: ModelConfig, paths: Collection[str], at: str) -> list[str]:
     """The version directories that Triton would load; BundleInvalid where its policy names one that is not there."""
-    there = sorted({path for path in known if layout.is_version(path)}, key=int)
+    there = version_directories(paths)
     policy = config.version_policy
     match policy.WhichOneof("policy_choice"):
         case "all":
             return there
         case "specific":
-            return [_version(number, there) for number in policy.specific.versions] or _no_version(there)
+            return [_version(number, there, at) for number in policy.specific.versions] or _no_version(there, at)
         case _:
             return there[-max(policy.latest.num_versions, 1) :]
 
 
-def _version(number: int, there: list[str]) -> str:
+def version_directories(paths: Iterable[str]) -> list[str]:
+    """Those that a model's files are in, in their order; an ensemble without any gets one."""
+    tops = {path.partition("/")[0] for path in paths if "/" in path}
+    return sorted((name for name in tops if layout.is_version(name)), key=int) or [FIRST]
+
+
+def _version(number: int, there: list[str], at: str) -> str:
     if str(number) not in there:
         raise invalid(
-            f"{layout.CONFIG}: version_policy.specific: the bundle has no version {number}, it has {shown(there)}; "
+            f"{at}: version_policy.specific: the bundle has no version {number}, it has {shown(there)}; "
             "name one of these, or add the directory"
         )
     return str(number)
 
 
-def _no_version(there: list[str]) -> list[str]:
-    raise invalid(f"{layout.CONFIG}: version_policy.specific: names no version; the bundle has {shown(there)}")
+def _no_version(there: list[str], at: str) -> list[str]:
+    raise invalid(f"{at}: version_policy.specific: names no version; the bundle has {shown(there)}")
 
 
 def _references(config: ModelConfig, versions: list[str]) -> Iterator[_Reference]:
@@ -122,14 +124,14 @@ def _reference(field: str, directory: str, name: str) -> _Reference:
     return _Reference(field=field, path=posixpath.join(directory, name.lstrip("/")))
 
 
-def _check_model_file(backend: str, version: str, known: Collection[str]) -> None:
+def _check_model_file(backend: str, version: str, known: Collection[str], place: str) -> None:
     names = _MODEL_FILES.get(backend, ())
     if not names or any(f"{version}/{name}" in known for name in names):
         return
     has = sorted({path for path in known if path.startswith(f"{version}/") and path.count("/") == 1})
     raise invalid(
-        f"{version}/{names[0]}: not in the bundle, and the {backend} backend runs it; the bundle has {shown(has)}: "
-        "rename it, or name it in default_model_filename"
+        f"{place}{version}/{names[0]}: not in the bundle, and the {backend} backend runs it; the bundle has "
+        f"{shown(has)}: rename it, or name it in default_model_filename"
     )
 
 

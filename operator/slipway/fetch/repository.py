@@ -1,38 +1,52 @@
 """The model repository that Triton sees: made of links to verified files, under a dot-name, and renamed at the end.
 
-A repository is only a view: the bundle's bytes stay as SHA256SUMS lists them, so a restarted container can check them
+It is only a view: the bundle's bytes stay as SHA256SUMS lists them, so a restarted container can check them
 again, and a claim is served where it lies. config.pbtxt alone is a file of its own, with the spec's overlay on it.
 """
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from slipway.fetch import layout, sums
+from slipway.fetch import layout, references, sums
+from slipway.fetch.ensemble import is_ensemble
+from slipway.fetch.model import Configured
+from slipway.fetch.models import Models
 from slipway.guard import archive
-
-REPOSITORY = "repository"
+from slipway.guard.settings import REPOSITORY
 
 
 def lay_out(
-    root: Path, model: str, bundle: Path, paths: Iterable[str], *, config: str, golden: Mapping[str, bytes]
+    root: Path, model: str, bundle: Path, paths: Collection[str], *, models: Models, golden: Mapping[str, bytes]
 ) -> None:
-    """Put golden requests, guard and, last, the model repository below `root`."""
+    """Put golden requests, guard and, last, the model repository below `root`: with the parts, and no other model."""
     with _replacing(root / layout.GOLDEN) as staged:
         for path, content in golden.items():
             _write(staged / Path(path).name, content)
     archive.write(root / ".guard.pyz")
     _sync(root / ".guard.pyz")
     (root / ".guard.pyz").rename(root / "guard.pyz")
-    repository = root / REPOSITORY
-    repository.mkdir(exist_ok=True)
-    with _replacing(repository / model) as staged:
-        _write(staged / layout.CONFIG, config.encode())
-        for name in sorted({path.partition("/")[0] for path in paths} - {layout.CONFIG, layout.GOLDEN, sums.NAME}):
-            (staged / name).symlink_to(_address(bundle / name, repository / model, root))
-    _sync(root)
+    own = layout.by_model(paths)
+    with _replacing(root / REPOSITORY) as staged:
+        for name, part in models.parts.items():
+            _lay_out_model(root, staged / name, bundle / layout.place(name), own[name], part)
+        shown = {path for path in own[""] if path != sums.NAME and not path.startswith(f"{layout.GOLDEN}/")}
+        _lay_out_model(root, staged / model, bundle, shown, models.entry)
+
+
+def _lay_out_model(root: Path, staged: Path, source: Path, paths: Collection[str], configured: Configured) -> None:
+    """One model's directory in the staged repository: its configuration, and links to what is below `source`."""
+    staged.mkdir()
+    _write(staged / layout.CONFIG, configured.text.encode())
+    for top in sorted({path.partition("/")[0] for path in paths} - {layout.CONFIG}):
+        (staged / top).symlink_to(_address(source / top, root / REPOSITORY / staged.name, root))
+    if is_ensemble(configured):  # Triton wants to see a version, and no store keeps a directory that is empty
+        for version in references.served(configured.config, paths, configured.at):
+            if not (staged / version).is_symlink():
+                (staged / version).mkdir()
+    _sync(staged)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from slipway.fetch import archive, decryption, layout, model, proof, resume, signature, sums, verdict
+from slipway.fetch import archive, decryption, layout, model, models, proof, resume, signature, sums, verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.settings import Settings
@@ -83,14 +83,12 @@ def stream_archive(
 
 
 def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:
-    configured = model.configure(small[layout.CONFIG], settings.overlay(), settings.model)
-    names = decryption.plain_names(found.entries)
-    model.check_backend(configured, names, settings.allowed_backends)
+    configured = models.configure(small, settings.overlay(), settings.model)
+    models.check(configured, decryption.plain_names(found.entries), settings.allowed_backends)
     model.check_held(found.entries.keys() - found.hashes.keys(), settings.allowed_backends)
-    model.check_references(names, configured)
     proof.check(found.entries, listed=not found.unverified)
     requests = {path: content for path, content in small.items() if layout.is_golden(path)}
-    model.check_golden(requests, configured)
+    model.check_golden(requests, configured.entry)
     return {
         "digest": found.digest,
         "unverified": found.unverified,
@@ -99,7 +97,7 @@ def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> di
         "golden": len(requests),
         **({"encrypted": encrypted} if (encrypted := decryption.count(found.entries)) else {}),
         "asks": list(asks(requests)),
-        "model": configured.declared,
+        "model": configured.declared(),
     }
 
 

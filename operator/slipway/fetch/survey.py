@@ -7,6 +7,7 @@ from typing import Final
 
 from slipway.fetch import filetype, golden, layout, sums, verify
 from slipway.fetch.model import CONFIG_LIMIT_BYTES
+from slipway.fetch.models import configurations
 from slipway.fetch.policy import Policy
 from slipway.fetch.resume import persist
 from slipway.fetch.settings import Resolved, Source
@@ -39,13 +40,13 @@ class Survey:
         return sum(entry.size for entry in self.entries.values()) + len(self.sums or b"")
 
     def small_files(self) -> list[str]:
-        """What the checks read: the configuration and the golden requests."""
+        """What the checks read: the configurations and the golden requests."""
         found = sorted(path for path in self.entries if layout.is_golden(path))
         if len(found) > MAX_GOLDEN:
             raise invalid(
                 f"{layout.GOLDEN}/: {len(found)} requests and {MAX_GOLDEN} are the most; keep the telling ones"
             )
-        return [layout.CONFIG, *found]
+        return [*configurations(self.entries), *found]
 
 
 def survey(store: Store, source: Source, policy: Policy) -> Survey:
@@ -87,7 +88,7 @@ def made_of(entries: Mapping[str, Entry], content: bytes | None, source: Source)
 
 def _check_inside(hashes: Mapping[str, str], entries: Mapping[str, Entry]) -> None:
     """A list that was written beside the bundle's directory names every file by a path that is not there."""
-    outside = sorted(path for path in hashes if path.endswith(f"/{layout.CONFIG}"))
+    outside = sorted(path for path in hashes if path.endswith(f"/{layout.CONFIG}") and not layout.is_config(path))
     if layout.CONFIG in entries and layout.CONFIG not in hashes and outside:
         raise invalid(
             f"{sums.NAME}: names {outside[0]}, and the source has {layout.CONFIG}; write the list inside the bundle"
@@ -121,10 +122,10 @@ def check_unchanged(found: Survey, resolved: Resolved | None, source: Source) ->
 
 
 def read_small(store: Store, found: Survey, policy: Policy) -> dict[str, bytes]:
-    """Configuration and golden requests, each checked against SHA256SUMS."""
+    """Configurations and golden requests, each checked against SHA256SUMS."""
     contents = {}
     for path in found.small_files():
-        limit = CONFIG_LIMIT_BYTES if path == layout.CONFIG else golden.LIMIT_BYTES
+        limit = CONFIG_LIMIT_BYTES if layout.is_config(path) else golden.LIMIT_BYTES
         content = persist(lambda path=path, limit=limit: store.read(path, limit), store.where(path), policy)  # type: ignore[misc]
         filetype.check_file(path, content)
         verify.check(path, content, found.hashes)
@@ -138,7 +139,7 @@ def check_stand_ins(store: Store, found: Survey, policy: Policy) -> None:
     """BundleInvalid where a small file only names what belongs there; those of version directories are read first."""
     small = {path for path, entry in found.entries.items() if 0 < entry.size < filetype.MOST_POINTER_BYTES}
     small.difference_update(found.small_files())
-    for path in sorted(small, key=lambda path: (not layout.is_version(path.partition("/")[0]), path))[:_MOST_LOOKED_AT]:
+    for path in sorted(small, key=lambda path: (not layout.is_in_version(path), path))[:_MOST_LOOKED_AT]:
         content = persist(lambda path=path: store.read(path, golden.LIMIT_BYTES), store.where(path), policy)  # type: ignore[misc]
         filetype.check_file(path, content)
 

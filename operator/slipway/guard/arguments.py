@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from . import allowed, versions
-from .settings import Settings
+from .settings import REPOSITORY, Settings
 from .verdict import SPEC_INVALID, Verdict
 from .versions import Version
 
@@ -46,7 +46,7 @@ class Flag(NamedTuple):
 def flags(settings: Settings, key: str) -> list[Flag]:
     """What Slipway sets; `key` opens the locked APIs and is known to nobody."""
     ours = [
-        Flag("--model-repository", str(settings.root / "repository")),
+        Flag("--model-repository", str(settings.root / REPOSITORY)),
         Flag("--model-control-mode", "none"),
         Flag("--disable-auto-complete-config", None, (2, 25)),
         Flag("--strict-readiness", "false"),

@@ -24,7 +24,7 @@ from .golden import GoldenRequest
 from .output import Output
 from .prober import Prober, Stopped
 from .protocol import Client
-from .server import SIGNALS, Server, backends, clear, help_text
+from .server import SIGNALS, Server, backends, clear, help_text, parts_of
 from .settings import Settings
 from .verdict import Verdict
 
@@ -137,7 +137,8 @@ class Guard:
         host = "::1" if self._told.ipv6 else "127.0.0.1"
         again = self._told.interval_seconds > 0
         client = Client(self._told.http_port, self._told.model, host)
-        prober = self._prober = Prober(client, requests, self._stopped, asked_again=again)
+        parts = [Client(self._told.http_port, name, host) for name in parts_of(self._told.root, self._told.model)]
+        prober = self._prober = Prober(client, requests, self._stopped, parts=parts, asked_again=again)
         try:
             shown = prober.verify(deadline)
             self._verified = True

@@ -3,6 +3,9 @@
 Every version that is served is asked, in the way that its configuration says: by sequence, or as a stream. What cannot
 be asked so is the request's fault, or the configuration's, and never a wrong answer of the model.
 
+What the model asks of others in its server, its parts, is asked with it. They have to be ready, all the time, and may
+not answer it out of a cache.
+
 Wrong answers and dead backends are verdicts. Slowness never is: an answer that comes late, a full queue or a connection
 that cannot be had are logged and asked again; a server that is gone is for others to see (`main`, the liveness probe).
 """
@@ -19,7 +22,7 @@ from typing import Callable, Iterator, Sequence, TypeVar
 from . import golden, model_config, wire
 from .golden import GoldenRequest
 from .model_config import ModelConfig
-from .protocol import Client, Refused, TooSlow, Unreachable
+from .protocol import Client, Refused, Statistics, TooSlow, Unreachable
 from .verdict import BACKEND_DEAD, BUNDLE_INVALID, LOAD_FAILED, SPEC_INVALID, WRONG_ANSWER, Verdict
 
 log = logging.getLogger(__name__)
@@ -49,7 +52,7 @@ class _Question:
 
 
 class Prober:
-    """One model's questions."""
+    """One model's questions. `parts` are the others of its bundle, which it may ask."""
 
     def __init__(
         self,
@@ -57,9 +60,11 @@ class Prober:
         requests: Sequence[GoldenRequest],
         stopped: threading.Event,
         *,
+        parts: Sequence[Client] = (),
         asked_again: bool = False,
     ) -> None:
         self._client = client
+        self._parts = parts
         self._requests = list(requests)
         self._stopped = stopped
         self._asked_again = asked_again
@@ -84,11 +89,14 @@ class Prober:
         for question in self._questions:
             self._answered_once(question, deadline)
         self._not_out_of_a_cache(deadline)
+        for part in self._parts:
+            self._part_not_out_of_a_cache(part, deadline)
         count = len(self._requests)
         by = f" by each of the versions {', '.join(versions)}" if len(versions) > 1 else ""
+        others = f", with {', '.join(part.model for part in self._parts)}" if self._parts else ""
         if declared_only:
-            return f"no golden requests; the model answers its declared shapes{by}"
-        return f"{count} golden request{'s' if count > 1 else ''} answered rightly{by}"
+            return f"no golden requests; the model answers its declared shapes{by}{others}"
+        return f"{count} golden request{'s' if count > 1 else ''} answered rightly{by}{others}"
 
     def watch(self, interval_seconds: float, timeout_seconds: float) -> None:
         """Ask again every interval, until stopped or until a verdict is due."""
@@ -105,10 +113,11 @@ class Prober:
         while not self._client.live(_remaining(deadline)):
             self._pause()
         not_ready_since = time.monotonic()
-        while not self._client.model_ready(_remaining(deadline)):
-            if time.monotonic() - not_ready_since > _READY_SECONDS:
-                raise Verdict(LOAD_FAILED, f"the server runs, and does not have the model {self._client.model!r} ready")
-            self._pause()
+        for client in (self._client, *self._parts):
+            while not client.model_ready(_remaining(deadline)):
+                if time.monotonic() - not_ready_since > _READY_SECONDS:
+                    raise Verdict(LOAD_FAILED, f"the server runs, and does not have the model {client.model!r} ready")
+                self._pause()
 
     def _told(self, what: str, ask: Callable[[float], _T], deadline: float) -> _T:
         while True:
@@ -157,6 +166,18 @@ class Prober:
             else:
                 if wrong is not None:
                     raise Verdict(WRONG_ANSWER, f"{wrong}; it answered rightly before")
+        return self._failed_part(timeout_seconds)
+
+    def _failed_part(self, timeout_seconds: float) -> str | None:
+        """What became of a part: golden requests need not come to it."""
+        for part in self._parts:
+            try:
+                part.check_ready(timeout_seconds)
+            except (TooSlow, Unreachable) as error:
+                log.warning("the model %r: %s", part.model, error)
+            except Refused as error:
+                log.warning("the model %r is not ready: %s", part.model, error)
+                return f"the model {part.model!r}, which this one may ask, is not ready ({error})"
         return None
 
     def _ask(self, question: _Question, timeout_seconds: float) -> str | None:
@@ -187,18 +208,35 @@ class Prober:
         """A cache goes on with the answer that it has: a model behind it that turned wrong is not seen."""
         if not self._config.response_cache:
             return
+        counted = self._counted(deadline)
+        if not counted.cache_hits + counted.cache_misses:
+            return  # Triton takes a model that asks for a cache without having one
+        if self._asked_again:
+            raise Verdict(SPEC_INVALID, _CACHED.format(config="config.pbtxt"))
+        distinct = {(question.version, question.request.inputs) for question in self._questions}
+        if counted.cache_hits > len(self._questions) - len(distinct):
+            raise Verdict(SPEC_INVALID, _SHARED_CACHE.format(config="config.pbtxt"))
+
+    def _part_not_out_of_a_cache(self, part: Client, deadline: float) -> None:
+        """The same of one that the model asks: how often is the model's own affair, so it must have answered at all."""
+        if not self._told(f"the configuration of {part.model!r}", part.config, deadline).response_cache:
+            return
+        self._counted(deadline)
+        counted = self._told(f"the statistics of {part.model!r}", part.statistics, deadline)
+        config = f"models/{part.model}/config.pbtxt"
+        if counted.cache_hits + counted.cache_misses and self._asked_again:
+            raise Verdict(SPEC_INVALID, _CACHED.format(config=config))
+        if counted.cache_hits and not counted.cache_misses:
+            raise Verdict(SPEC_INVALID, _SHARED_CACHE.format(config=config))
+
+    def _counted(self, deadline: float) -> Statistics:
+        """The model's statistics, once its answers to all questions are in them."""
         counted = self._told("the model's statistics", self._client.statistics, deadline)
         until = time.monotonic() + _COUNTED_SECONDS
         while counted.answered < len(self._questions) and time.monotonic() < until:
             self._pause()
             counted = self._told("the model's statistics", self._client.statistics, deadline)
-        if not counted.cache_hits + counted.cache_misses:
-            return  # Triton takes a model that asks for a cache without having one
-        if self._asked_again:
-            raise Verdict(SPEC_INVALID, _CACHED)
-        distinct = {(question.version, question.request.inputs) for question in self._questions}
-        if counted.cache_hits > len(self._questions) - len(distinct):
-            raise Verdict(SPEC_INVALID, _SHARED_CACHE)
+        return counted
 
     def _not_yet(self, what: str, why: str) -> None:
         self.trouble = f"{what}: {why}"
@@ -215,13 +253,13 @@ class Stopped(Exception):
 
 
 _CACHED = (
-    "server.args: --cache-config: config.pbtxt has response_cache, so golden requests would be answered from the "
+    "server.args: --cache-config: {config} has response_cache, so golden requests would be answered from the "
     "cache, and a model that turns wrong, or dies, would not be seen; take out one of the two, or ask at the start "
     "only, with model.verification.interval: 0s"
 )
 _SHARED_CACHE = (
     "server.args: --cache-config: golden requests were answered from a cache that other servers fill, and not by this "
-    "model; use the local cache, or take out response_cache in config.pbtxt"
+    "model; use the local cache, or take out response_cache in {config}"
 )
 
 

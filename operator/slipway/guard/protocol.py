@@ -62,6 +62,10 @@ class Client:
         """Whether the server has the model."""
         return self._works(f"{self._path()}/ready", timeout_seconds)
 
+    def check_ready(self, timeout_seconds: float) -> None:
+        """Refused where the server has the model no more."""
+        self._call("GET", f"{self._path()}/ready", timeout_seconds)
+
     def metadata(self, timeout_seconds: float) -> dict[str, Any]:
         """The model's declared inputs and outputs."""
         body, _ = self._call("GET", self._path(), timeout_seconds)

@@ -17,6 +17,7 @@ from typing import Sequence
 
 from . import allowed
 from .output import Output
+from .settings import REPOSITORY
 from .verdict import SPEC_INVALID, Verdict
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -60,6 +61,13 @@ def clear(directory: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink()
+
+
+def parts_of(root: Path, model: str) -> list[str]:
+    """The models that the fetcher laid out beside the one that clients ask: the server loads them all."""
+    repository = root / REPOSITORY
+    there = [entry.name for entry in repository.iterdir() if entry.is_dir()] if repository.is_dir() else []
+    return sorted(name for name in there if name != model and not name.startswith("."))
 
 
 class Server:

@@ -12,6 +12,8 @@ from . import versions
 from .verdict import SPEC_INVALID, Verdict
 from .versions import LEAST, Version
 
+REPOSITORY = "repository"
+
 
 @dataclass(frozen=True)
 class Settings:

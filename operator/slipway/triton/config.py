@@ -33,6 +33,17 @@ Tensor = tuple[str, str, list[int]]
 """Name, V2 datatype and dimensions, as config.pbtxt has them: without the batch dimension."""
 
 
+class Part(TypedDict):
+    """What the operator has to know of a model that another one asks, in the same server."""
+
+    name: str
+    backend: str
+    maxBatchSize: int
+    instances: int
+    tensorBytes: int
+    """Of all inputs and outputs of one element of a batch."""
+
+
 class Declared(TypedDict):
     """What a model says of itself, in the shape of `model` in the resolve Job's answer."""
 
@@ -42,6 +53,8 @@ class Declared(TypedDict):
     inputs: list[Tensor]
     outputs: list[Tensor]
     sequences: NotRequired[Literal[True]]
+    parts: NotRequired[list[Part]]
+    """Of an entry model: the others of its bundle."""
 
 
 class ConfigError(ValueError):
@@ -77,7 +90,7 @@ def declared(config: pb.ModelConfig) -> Declared:
     said: Declared = {
         "backend": _backend(config),
         "maxBatchSize": config.max_batch_size,
-        "instances": sum(_instances(group) for group in config.instance_group or [pb.ModelInstanceGroup()]),
+        "instances": _all_instances(config),
         "inputs": [(tensor.name, datatype(tensor.data_type), list(tensor.dims)) for tensor in config.input],
         "outputs": [(tensor.name, datatype(tensor.data_type), list(tensor.dims)) for tensor in config.output],
     }
@@ -138,6 +151,13 @@ def _require_instances(config: pb.ModelConfig) -> None:
 
 def _backend(config: pb.ModelConfig) -> str:
     return config.backend or _BACKEND_OF_PLATFORM.get(config.platform, config.platform)
+
+
+def _all_instances(config: pb.ModelConfig) -> int:
+    """Over all groups. An ensemble has none of its own, and counts as one."""
+    if config.HasField("ensemble_scheduling"):
+        return 1
+    return sum(_instances(group) for group in config.instance_group or [pb.ModelInstanceGroup()])
 
 
 def _instances(group: pb.ModelInstanceGroup) -> int:

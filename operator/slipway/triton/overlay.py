@@ -19,6 +19,8 @@ def merge(config: pb.ModelConfig, overlay: Mapping[str, Any]) -> pb.ModelConfig:
     merged = pb.ModelConfig()
     merged.CopyFrom(config)
     asked = _asked(overlay)
+    if config.HasField("ensemble_scheduling"):
+        _check_of_ensemble(asked)
     if asked.max_batch_size is not None:
         _set_max_batch_size(merged, asked.max_batch_size)
     if asked.dynamic_batching is not None:
@@ -38,6 +40,19 @@ def _asked(overlay: Mapping[str, Any]) -> api.ModelConfig:
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _check_of_ensemble(asked: api.ModelConfig) -> None:
+    for field, value in (
+        ("instances", asked.instances),
+        ("optimization", asked.optimization),
+        ("warmup", asked.warmup),
+    ):
+        if value is not None:
+            raise ConfigError(
+                f"{field}: the bundle's model is an ensemble, which runs nothing by itself; write it into the "
+                "config.pbtxt of a part"
+            )
 
 
 def _set_max_batch_size(config: pb.ModelConfig, size: int) -> None:

@@ -317,6 +317,13 @@ def test_probes_ask_for_the_verdict_then_the_model_then_the_server_and_say_how_l
     assert startup["periodSeconds"] * startup["failureThreshold"] == 30 * 60 + 60
 
 
+MIB = 2**20
+PARTS = [
+    {"name": "words", "backend": "python", "instances": 3},
+    {"name": "network", "backend": "onnxruntime", "instances": 1, "tensorBytes": 2 * MIB, "maxBatchSize": 16},
+]
+
+
 @pytest.mark.parametrize(
     ("inputs", "seconds"),
     [
@@ -326,15 +333,21 @@ def test_probes_ask_for_the_verdict_then_the_model_then_the_server_and_say_how_l
         ({"bundle": {"model": {"instances": 5}}}, 10 + 30 + 5 + 6),
         ({"bundle": {"model": {"instances": 5}}, "accelerator": {"count": 2}}, 10 + 30 + 5 + 12),
         ({"bundle": {"model": None}}, 10 + 30 + 5 + 2),
+        ({"bundle": {"model": {"parts": PARTS}}}, 10 + 30 + 5 + 4),
     ],
-    ids=["by default", "long requests", "instances of the spec", "of the bundle", "on each device", "undeclared"],
+    ids=[
+        "by default",
+        "long requests",
+        "instances of the spec",
+        "of the bundle",
+        "on each device",
+        "undeclared",
+        "of the part that has most",
+    ],
 )
 def test_a_stopping_pod_has_time_for_endpoints_requests_and_instances(inputs: dict[str, Any], seconds: int) -> None:
     assert pod(**inputs)["terminationGracePeriodSeconds"] == seconds
     assert triton(**inputs)["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
-
-
-MIB = 2**20
 
 
 @pytest.mark.parametrize(
@@ -347,8 +360,20 @@ MIB = 2**20
         ({"bundle": {"model": {"instances": 4}}}, 64 + 4 + 1),
         ({"model": {"config": {"maxBatchSize": 64}}, "bundle": {"model": {"inputs": [["x", "FP32", [4, 1024]]]}}}, 68),
         ({"bundle": {"model": None}}, 65),
+        ({"bundle": {"model": {"parts": PARTS}}}, 64 + 1 + 3 + 72),  # 3, and 1 + 2.2 x 2 x 16
+        ({"bundle": {"model": {"parts": PARTS}}, "accelerator": {"count": 2}}, 64 + 2 + 6 + 143),
     ],
-    ids=["small", "unbatched", "batched", "unknown dimension", "instances", "batch of the spec", "undeclared"],
+    ids=[
+        "small",
+        "unbatched",
+        "batched",
+        "unknown dimension",
+        "instances",
+        "batch of the spec",
+        "undeclared",
+        "parts",
+        "parts on two GPUs",
+    ],
 )
 def test_shared_memory_is_bounded_by_what_the_model_declares(inputs: dict[str, Any], mebibytes: int) -> None:
     assert volume("shm", **inputs) == {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{mebibytes}Mi"}}

@@ -265,6 +265,17 @@ class ServedTensor(StoredModel):
     )
 
 
+class ServedPart(StoredModel):
+    """Another model of the bundle, which the one that clients ask may ask in its turn."""
+
+    name: Annotated[str, Field(max_length=63)]
+    backend: Annotated[str, Field(max_length=128)]
+
+
+def _has_none(parts: list[ServedPart]) -> bool:
+    return not parts
+
+
 class ServedModel(StoredModel):
     """What the version that serves takes and answers, as its config.pbtxt declares it."""
 
@@ -273,6 +284,9 @@ class ServedModel(StoredModel):
     max_batch_size: Annotated[int, Field(ge=0)] = Field(description="Rows in one request; 0: it takes no batches.")
     inputs: Annotated[list[ServedTensor], Field(max_length=4096)]
     outputs: Annotated[list[ServedTensor], Field(max_length=4096)]
+    parts: Annotated[list[ServedPart], Field(max_length=16)] = Field(
+        [], exclude_if=_has_none, description="The other models of its bundle, in the same server."
+    )
 
 
 class ModelDeploymentStatus(StoredModel):

@@ -6,8 +6,9 @@ from slipway.api.scalars import duration, quantity
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children import accelerator as gpu
 from slipway.core.children.pod import present, server_of, size
-from slipway.core.children.resolved import Resolved, ResolvedModel
+from slipway.core.children.resolved import Resolved, ResolvedModel, ResolvedPart
 from slipway.triton.memory import (
+    Pool,
     memory_limit,
     memory_request,
     plain_storage,
@@ -20,22 +21,35 @@ _MEMORY = "memory"
 
 
 def instances(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
-    """Copies of the model that one server runs: Triton's count is per device."""
+    """Copies of the model that clients ask, in one server: Triton's count is per device."""
     overlay = spec.model.config and spec.model.config.instances
     count = overlay.count if overlay else (resolved.model or ResolvedModel()).instances
-    devices = spec.accelerator.count if spec.accelerator else 1
-    return count * (len(overlay.gpus) if overlay and overlay.gpus else devices)
+    return count * (len(overlay.gpus) if overlay and overlay.gpus else _devices(spec))
+
+
+def _devices(spec: ModelDeploymentSpec) -> int:
+    return spec.accelerator.count if spec.accelerator else 1
+
+
+def _parts(resolved: Resolved) -> tuple[ResolvedPart, ...]:
+    """The other models of the server, which are as the bundle has them."""
+    return (resolved.model or ResolvedModel()).parts or ()
 
 
 def shared(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
-    """Bytes of /dev/shm."""
+    """Bytes of /dev/shm, for all models of the server."""
     model = resolved.model or ResolvedModel()
     overlay = spec.model.config.max_batch_size if spec.model.config else None
-    return shared_memory(
+    entry = Pool(
         instances=instances(spec, resolved),
         tensors=sum(tensor_bytes(datatype, shape) for _, datatype, shape in (*model.inputs, *model.outputs)),
         max_batch_size=model.max_batch_size if overlay is None else overlay,
     )
+    parts = (
+        Pool(instances=part.instances * _devices(spec), tensors=part.tensor_bytes, max_batch_size=part.max_batch_size)
+        for part in _parts(resolved)
+    )
+    return shared_memory(entry, *parts)
 
 
 def plain(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
@@ -44,9 +58,10 @@ def plain(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
 
 
 def grace_seconds(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
-    """How long a stopping pod gets."""
+    """How long a stopping pod gets: models stop at once, and the instances of each one after another."""
     timeout = duration(server_of(spec).request_timeout)
-    return round(termination_grace(request_timeout=timeout, instances=instances(spec, resolved)).total_seconds())
+    most = max([instances(spec, resolved), *(part.instances * _devices(spec) for part in _parts(resolved))])
+    return round(termination_grace(request_timeout=timeout, instances=most).total_seconds())
 
 
 def server_resources(spec: ModelDeploymentSpec, resolved: Resolved, *, ephemeral: str | None) -> dict[str, Any]:

@@ -11,8 +11,19 @@ Tensor = tuple[str, str, tuple[int, ...]]
 """Name, data type and shape, as config.pbtxt declares them."""
 
 
+class ResolvedPart(StoredModel):
+    """A model of the bundle that its entry model asks, in the same server."""
+
+    name: str
+    backend: str = ""
+    max_batch_size: int = 0
+    instances: Annotated[int, Field(ge=1)] = 1
+    tensor_bytes: Annotated[int, Field(ge=0)] = 0
+    """Of all inputs and outputs of one element of a batch."""
+
+
 class ResolvedModel(StoredModel):
-    """What the bundle's config.pbtxt declares."""
+    """What the bundle's config.pbtxt declares, of the model that clients ask."""
 
     backend: str = ""
     max_batch_size: int = 0
@@ -20,7 +31,9 @@ class ResolvedModel(StoredModel):
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
     sequences: Literal[True] | None = None
-    """It has sequence_batching: all requests of a sequence must reach the same pod."""
+    """It, or a part, has sequence_batching: all requests of a sequence must reach the same pod."""
+    parts: tuple[ResolvedPart, ...] | None = None
+    """The other models of the bundle."""
 
 
 class ResolvedSignature(StoredModel):

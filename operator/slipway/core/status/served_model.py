@@ -1,8 +1,8 @@
-"""What the version that serves takes and answers: for the people who write its clients."""
+"""What the version that serves takes and answers, and which models it is made of: for who writes its clients."""
 
 from collections.abc import Iterable
 
-from slipway.api.v1alpha1.status import ServedModel, ServedTensor
+from slipway.api.v1alpha1.status import ServedModel, ServedPart, ServedTensor
 from slipway.core.children.pod import model_name
 from slipway.core.children.resolved import ResolvedModel, Tensor
 from slipway.core.desired.objects import DesiredState
@@ -26,6 +26,7 @@ def served_model(snapshot: Snapshot, state: State, desired: DesiredState) -> Ser
         max_batch_size=model.max_batch_size,
         inputs=_tensors(model, model.inputs),
         outputs=_tensors(model, model.outputs),
+        parts=[ServedPart(name=part.name, backend=part.backend) for part in model.parts or ()],
     )
 
 
