@@ -16,6 +16,7 @@ from slipway.bundle import pack
 from slipway.bundle.errors import BundleError
 from tests.bundle import graphs
 from tests.bundle.conftest import Serve
+from tests.bundle.folders import files
 
 pytestmark = pytest.mark.triton
 
@@ -87,7 +88,9 @@ def test_a_table_with_columns_of_several_kinds(out: Out, served: Serve) -> None:
 def test_a_python_model_with_what_it_reads(tmp_path: Path, out: Out, served: Serve) -> None:
     packed = _python(tmp_path, out, lambda asked: {"y": asked["x"] * 2})
     assert packed.exact is None
+    before = files(packed.directory)
     assert served(packed.directory).said == "2 golden requests answered rightly"
+    assert files(packed.directory) == before, "Python left nothing of its own, which the next check would refuse"
 
 
 def test_a_python_model_that_answers_otherwise_is_found_by_the_server(tmp_path: Path, out: Out, served: Serve) -> None:

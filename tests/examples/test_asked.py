@@ -32,6 +32,7 @@ RIGHT: dict[str, Callable[[Lines], None]] = {
     "keras-regression": a_line,
     "churn": who_leaves,
     "sentiment": what_is_meant,
+    "text-ensemble": what_is_meant,
 }
 ASKED = [name for name in trainable() if name in RIGHT]
 

@@ -14,12 +14,14 @@ from slipway.api.v1alpha1 import API_VERSION, KIND, ModelDeploymentSpec
 from slipway.bundle import golden
 from slipway.bundle.original import open_onnx
 from slipway.bundle.runtime import OnnxModel
-from slipway.fetch import layout, model, sums
+from slipway.fetch import layout, model, models, sums
 from slipway.guard.golden import wrong
 from testbed.plane import Plane
 from testbed.shell import run
 from testbed.training import EXAMPLES, train, trainable
 
+ENSEMBLES = {file.parent.name for file in EXAMPLES.glob("*/models")}
+"""Nobody but the server can ask them: test_asked.py has it do so."""
 MANIFESTS = sorted(EXAMPLES.glob("*/manifest*.yaml"))
 
 
@@ -72,6 +74,7 @@ def test_fewer_epochs_are_a_worse_model_and_a_mixed_up_one_is_wrong(tmp_path: Pa
     assert abs(right - wrong) > 1
 
 
+@pytest.mark.parametrize("trained", [name for name in trainable() if name not in ENSEMBLES], indirect=True)
 def test_the_exported_model_answers_as_the_framework_did(trained: Path) -> None:
     bundle = open_onnx(trained)
     model = OnnxModel(bundle.file)
@@ -86,8 +89,9 @@ def test_the_bundle_is_one_that_the_fetcher_takes(trained: Path) -> None:
     layout.check([path for path in found if path != sums.NAME])
     layout.check_complete(listed, found)
     overlay = ModelDeploymentSpec.model_validate(manifest(trained.name)["spec"]).model.config
-    configured = model.configure(found["config.pbtxt"], overlay.to_dict() if overlay else None, trained.name)
-    model.check_golden({path: found[path] for path in found if layout.is_golden(path)}, configured)
+    configured = models.configure(found, overlay.to_dict() if overlay else None, trained.name)
+    models.check(configured, found, ())
+    model.check_golden({path: found[path] for path in found if layout.is_golden(path)}, configured.entry)
     assert 1 <= sum(map(layout.is_golden, found)) <= 2
 
 

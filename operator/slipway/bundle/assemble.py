@@ -138,7 +138,8 @@ def write(
     exact: bool | None,
     facts: Sequence[str],
 ) -> Packed:
-    """Write all files of a bundle, have the fetcher's own code look at it, and put it in its place."""
+    """Write all files of a bundle, with config.pbtxt where it is none of them, have the fetcher's own code look at it,
+    and put it in its place."""
     out, say, size = Path(options["out"]), options.get("say", quiet), max_batch_size(options)
     name = name_of(options)
     tolerance = tolerance_of(options)
@@ -148,8 +149,8 @@ def write(
         directory.fill(
             new,
             {
+                **({} if layout.CONFIG in files else {layout.CONFIG: config.write(name, backend, signature, size)}),
                 **files,
-                layout.CONFIG: config.write(name, backend, signature, size),
                 card.NAME: card.render(
                     options.get("card", Card()),
                     name=name,

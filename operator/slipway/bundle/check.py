@@ -1,5 +1,6 @@
 """Whether a bundle would be served, by the fetcher's own code: what it refuses in the cluster, it refuses here."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -62,7 +63,17 @@ def laid_out(where: str | Path, *, s3: S3 | None = None, model: str = MODEL) -> 
             found = Resolved(digest=answer["digest"], size=answer["size"], unverified=answer["unverified"])
             fetch(_settings(source, claim, Path(root), found, model), Policy())
         known = {name: answer[name] for name in ("digest", "unverified", "size", "files", "golden", "model")}
-        yield Checked(**known), Path(root)
+        try:
+            yield Checked(**known), Path(root)
+        finally:
+            _clear_caches(claim / source.path if source.scheme == "pvc" else None)
+
+
+def _clear_caches(bundle: Path | None) -> None:
+    """Served where it lies, a bundle gets what Python makes of its modules: the next check would refuse that. There was
+    none before."""
+    for cache in bundle.rglob("__pycache__") if bundle else ():
+        shutil.rmtree(cache, ignore_errors=True)
 
 
 @contextmanager

@@ -67,4 +67,5 @@ def about(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("digest", found["digest"]), ("size", size(found["size"])), ("golden requests", str(found["golden"]))]
     rows += [("backend", model["backend"]), ("max batch size", str(model["maxBatchSize"]))]
     rows += [("takes", f"{name} {datatype} {dims}") for name, datatype, dims in model["inputs"]]
-    return rows + [("gives", f"{name} {datatype} {dims}") for name, datatype, dims in model["outputs"]]
+    rows += [("gives", f"{name} {datatype} {dims}") for name, datatype, dims in model["outputs"]]
+    return rows + [("part", f"{part['name']} {part['backend']}") for part in model.get("parts", ())]

@@ -69,7 +69,8 @@ def open_onnx(bundle: str | Path) -> Original:
         raise BundleError(f"{bundle}: has no SHA256SUMS, so nobody knows which files are whole; pack it again")
     paths = directory.listed(folder)
     if found.model["backend"] != "onnxruntime":
-        raise BundleError(f"{bundle}: its backend is {found.model['backend']}; only ONNX models can be shrunk")
+        many = ", a part as a bundle of its own (then slipway pack models)" if "parts" in found.model else ""
+        raise BundleError(f"{bundle}: its backend is {found.model['backend']}; only ONNX models can be shrunk{many}")
     versions = sorted({path.split("/")[0] for path in paths if layout.is_version(path.split("/")[0])})
     file = folder / versions[-1] / MODEL
     if len(versions) > 1 or not file.is_file():

@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from slipway.bundle import from_keras, from_onnx, from_python, from_sklearn, from_torch
+from slipway.bundle import from_keras, from_models, from_onnx, from_python, from_sklearn, from_torch
 from slipway.bundle.assemble import Options, Packed
 from slipway.bundle.card import Card
 from slipway.bundle.errors import BundleError
 from slipway.bundle.tensors import Arrays
 
-__all__ = ["BundleError", "Card", "Packed", "keras", "onnx", "python", "sklearn", "torch"]
+__all__ = ["BundleError", "Card", "Packed", "keras", "models", "onnx", "python", "sklearn", "torch"]
 
 
 def onnx(
@@ -79,3 +79,20 @@ def python(
 ) -> Packed:
     """A model.py for Triton's Python backend, with the answers that it must give; `beside` are files it reads."""
     return from_python.pack(file, inputs, answers, options, beside=beside, dynamic=dynamic)
+
+
+def models(
+    directory: str | Path,
+    inputs: object,
+    answers: object | Callable[[Arrays], object],
+    *,
+    entry: str | None = None,
+    **options: Unpack[Options],
+) -> Packed:
+    """Several models, each with its config.pbtxt in a directory of its name, such as an ensemble with its steps.
+
+    `entry` is the one that clients ask, whose `inputs` and `answers` are given; without it the only one that is no step
+    of another. Bundles may be among them: their golden requests, cards and lists are left out. Batches are as
+    config.pbtxt has them.
+    """
+    return from_models.pack(directory, inputs, answers, options, entry=entry)

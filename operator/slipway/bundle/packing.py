@@ -44,18 +44,29 @@ _rename: Final = click.option(
 
 
 def _packs(command: Command) -> Command:
-    """The options that every way to pack has."""
-    for option in reversed(_PACK_OPTIONS):
+    """The options that every way to pack a model has."""
+    return _packs_configured(_with(_BATCH_OPTIONS, command))
+
+
+def _packs_configured(command: Command) -> Command:
+    """Those of every way to pack."""
+    return _with(_PACK_OPTIONS, command)
+
+
+def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 
 
+_BATCH_OPTIONS: Final = (
+    click.option("--batch/--no-batch", default=True, help="Whether clients may send several rows at once."),
+    click.option("--max-batch-size", type=click.IntRange(1), default=32, show_default=True),
+)
 _PACK_OPTIONS: Final = (
     click.option("--out", type=DIRECTORY, required=True, help="The bundle's directory."),
     click.option("--inputs", required=True, help=f"Example rows: {_ROWS}"),
     click.option("--name", help="The model's name. [default: the directory's]"),
-    click.option("--batch/--no-batch", default=True, help="Whether clients may send several rows at once."),
-    click.option("--max-batch-size", type=click.IntRange(1), default=32, show_default=True),
     click.option("--tolerance", type=(float, float), metavar="ABSOLUTE RELATIVE", help="For floats."),
     click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at --out."),
     click.option("--title", default=""),
@@ -180,6 +191,22 @@ def pack_sklearn(
         estimator = saved.sklearn_estimator(model, trusted=trusted)
         rows = examples.given(given.pop("inputs"))
         packed = library.sklearn(estimator, rows, dtype=dtype, names=dict(rename), **_options(given))
+    _print_packed(packed.document(), form)
+
+
+@pack.command("models")
+@click.argument("directory", type=DIRECTORY)
+@click.option("--entry", help="The model that clients ask. [default: the only one that is no other's step]")
+@click.option("--answers", required=True, help=f"What it must answer to the inputs: {_ROWS}")
+@_packs_configured
+def pack_models(directory: Path, entry: str | None, answers: str, form: str, **given: Any) -> None:
+    """Several models, each with its config.pbtxt in a directory of its name, such as an ensemble with its steps."""
+    with told():
+        from slipway.bundle import examples
+        from slipway.bundle import pack as library
+
+        inputs, right = examples.given(given.pop("inputs")), examples.given(answers)
+        packed = library.models(directory, inputs, right, entry=entry, **_options(given))
     _print_packed(packed.document(), form)
 
 
