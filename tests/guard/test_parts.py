@@ -4,6 +4,7 @@ cache. What clients ask is the entry model."""
 import http.server
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -120,3 +121,38 @@ def test_a_part_may_be_asked_by_itself(pod: Container) -> None:
     pod.start()
     pod.until_verified()
     Client(pod.ports[0], "part").check_ready(5)
+
+
+@pytest.mark.parametrize("how", ["as a step", "by a call"])
+def test_a_request_that_is_in_a_part_is_answered_before_the_server_stops(pod: Container, how: str) -> None:
+    part = models.obedient(pod.repository, "part")
+    if how == "as a step":
+        models.linear(pod.repository, "last")
+        models.ensemble(pod.repository, "part: x -> between", "last: between -> y")
+    else:
+        models.calling(pod.repository, "part")
+    pod.start(request_timeout=4)
+    pod.until_verified()
+    before = models.begun(part)
+    models.order(part, seconds=1.5)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(pod.ask, 4.0)
+        pod.until(lambda: models.begun(part) > before)
+        pod.stop()
+        assert asked.result() == [19.0 if how == "as a step" else 9.0]
+    assert pod.until_ended() == 0
+    assert pod.verdict == {}
+
+
+def test_an_ensemble_of_an_ensemble_and_one_with_several_responses(pod: Container) -> None:
+    models.linear(pod.repository, "first")
+    models.streaming(pod.repository, times=2, name="second")
+    decoupled = "max_batch_size: 8\nmodel_transaction_policy { decoupled: true }"
+    models.ensemble(pod.repository, "second: x -> y", name="inner", more=decoupled)
+    models.ensemble(pod.repository, "first: x -> between", "inner: between -> y", more=decoupled)
+    request = models.golden(3)
+    del request["outputs"]
+    pod.golden({**request, "responses": [{"outputs": models.golden(3, y)["outputs"]} for y in (15, 16)]})
+    pod.start()
+    pod.until_verified()
+    assert pod.verified.read_text() == "1 golden request answered rightly, with first, inner, second\n"
