@@ -489,3 +489,11 @@ def test_where_status_and_the_services_selector_were_lost_the_version_with_most_
     assert machine.world.status["stable"]["version"] == "3"
     assert clients.service_answers(machine.world)
     machine.teardown()
+
+
+@pytest.mark.parametrize(("surge", "pods"), [(1, 8), (3, 8), (4, 11)])
+def test_no_pod_is_lost_to_the_rounding_of_a_gateways_shares(surge: int, pods: int) -> None:
+    """Five of eight pods have 62.5 % of the requests: of 62 % of eight, four would be enough."""
+    machine = begun({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}}, routed=True, replicas=pods)
+    machine.a_rollout_comes_so_far(version="4", rounds=6)
+    machine.teardown()

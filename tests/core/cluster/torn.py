@@ -96,7 +96,7 @@ class TornMachine(RuleBasedStateMachine):
             self.world.steps_change()
         self.edit(rollout=rollout or {})
 
-    @rule(replicas=st.integers(0, 6))
+    @rule(replicas=st.integers(0, 9))
     def scales(self, replicas: int) -> None:
         self.edit(replicas=replicas)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import Gateway, Traffic
@@ -55,8 +56,12 @@ class RouteFacts:
 
     def share(self, revision: str) -> int:
         """Percent of the requests, rounded."""
+        return round(self.exact_share(revision))
+
+    def exact_share(self, revision: str) -> Fraction:
+        """Percent of the requests."""
         whole = sum(self.weights.values())
-        return round(100 * self.weights.get(revision, 0) / whole) if whole else 0
+        return Fraction(100 * self.weights.get(revision, 0), whole) if whole else Fraction(0)
 
 
 def route_facts(

@@ -6,6 +6,7 @@ decided last can be seen to have landed.
 """
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from slipway.core.observed.revision import RevisionFacts
 from slipway.core.rollout.capacity import Limits, Move, Side, allocate, carried, hold
@@ -261,7 +262,7 @@ def _safe(
     for name, share in _owed(facts, traffic).items():
         holder = next((each for each in sides if each.revision == name), None)
         if holder:
-            least = max(1, share * within.floor // WHOLE) if share and within.floor else 0
+            least = max(1, int(share * within.floor / WHOLE)) if share and within.floor else 0
             held[name] = max(held.get(name, 0), min(holder.carries, least))
     stay = {each.revision for each in sides} if not facts.landed else _draining(facts, within)
     held |= {each.revision: max(held.get(each.revision, 0), each.carries) for each in sides if each.revision in stay}
@@ -287,11 +288,11 @@ def _within_surge(counts: dict[str, int], sides: list[Side], within: Limits) -> 
     return fitting
 
 
-def _owed(facts: Facts, traffic: Traffic) -> dict[str, int]:
+def _owed(facts: Facts, traffic: Traffic) -> dict[str, Fraction]:
     """The largest part of the gateway's requests that each revision has, had, or is about to have, in percent."""
     ways = (facts.traffic.shares or {}, traffic.shares or {}, facts.live_shares)
     names = {name for way in ways for name in way}
-    return {name: max(way.get(name, 0) for way in ways) for name in names}
+    return {name: max(Fraction(way.get(name, 0)) for way in ways) for name in names}
 
 
 def _apart(allocation: Allocation, within: Limits, facts: Facts, leads: RevisionFacts) -> Allocation:

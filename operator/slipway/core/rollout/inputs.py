@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1.status import RevisionRef
@@ -67,9 +68,9 @@ def _draining(snapshot: Snapshot, refs: Sequence[RevisionRef]) -> dict[str, date
     return {revision: until for revision, until in ends if until}
 
 
-def _live_shares(snapshot: Snapshot, revisions: Mapping[str, RevisionFacts]) -> dict[str, int]:
+def _live_shares(snapshot: Snapshot, revisions: Mapping[str, RevisionFacts]) -> dict[str, Fraction]:
     route = snapshot.route
-    return {name: route.share(name) for name in route.weights if name in revisions} if route else {}
+    return {name: route.exact_share(name) for name in route.weights if name in revisions} if route else {}
 
 
 def _surge(snapshot: Snapshot) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 
 from slipway.api.v1alpha1.analysis import AnalysisStatus
 from slipway.api.v1alpha1.status import HandledRequest, Refused, RevisionRef, RolloutStatus
@@ -69,8 +70,9 @@ class Facts:
     """The root Service, and the route where there is one, can be seen to be as it was decided."""
     live_service: frozenset[str] = frozenset()
     """Of those that take part, what the root Service selects just now."""
-    live_shares: Mapping[str, int] = field(default_factory=dict)
-    """Of those that take part, percent of the gateway's requests as the route has it just now."""
+    live_shares: Mapping[str, Fraction] = field(default_factory=dict)
+    """Of those that take part, percent of the gateway's requests as the route has it just now; not rounded, so that it
+    takes no pod."""
     surge: int = 1
     """Pods beyond `needed` that the type allows while versions share the traffic."""
     revisions: Mapping[str, RevisionFacts] = field(default_factory=dict)
@@ -117,7 +119,7 @@ class Facts:
         service = self.traffic.service
         if self.traffic.shares is not None:
             return self.traffic.shares
-        live = {name: share for name, share in self.live_shares.items() if share}
+        live = {name: round(share) for name, share in self.live_shares.items() if share}
         if live and live.keys() <= service:
             return live
         carries = {name: known.carries for name, known in self.revisions.items() if name in service}
