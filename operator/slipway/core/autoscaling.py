@@ -24,9 +24,12 @@ def desired_replicas(scaling: Autoscaling, *, carried: int, start: int) -> int:
     return min(max(carried or start, scaling.min_replicas), scaling.max_replicas)
 
 
-def added(count: int, planned: int) -> int:
-    """What an autoscaler has put on top of the pods that were planned for a revision: that is load."""
-    return max(0, count - planned) if planned else 0
+def added(count: int, planned: int, limits: tuple[int, int]) -> int:
+    """What an autoscaler has put on top of the pods that were planned for a revision: that is load. Its controller
+    raises every count to the least that it knows of, and may be late to hear that this is less by now: up to the least,
+    and beyond the most, nothing is load."""
+    least, most = limits
+    return max(0, min(count, most) - max(planned, least)) if planned else 0
 
 
 @dataclass(frozen=True, kw_only=True)

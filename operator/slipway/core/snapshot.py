@@ -291,13 +291,19 @@ class Snapshot:
         """What an autoscaler has put on top of what was planned for a revision."""
         rollout = self.before.rollout
         recorded = rollout is not None and rollout.desired_replicas and self.changes(rollout)
-        if not (recorded and ref and ref.revision in self.traffic.reaches and self._scales(ref.revision)):
+        if not (recorded and ref and ref.revision in self.traffic.reaches):
             return 0
-        return autoscaling.added(self.count(ref.revision), self.count_before(ref.revision))
+        limits = self._limits(ref.revision)
+        return autoscaling.added(self.count(ref.revision), self.count_before(ref.revision), limits) if limits else 0
 
-    def _scales(self, revision: str) -> bool:
-        """Whether an autoscaler stands over its Deployment: nobody else's hand is load."""
-        return self.observed.child("HorizontalPodAutoscaler", of_revision(self.owner.name, revision)) is not None
+    def _limits(self, revision: str) -> tuple[int, int] | None:
+        """Between what an autoscaler may move its count; None where none stands over it: nobody else's hand is load."""
+        scaler = self.observed.child("HorizontalPodAutoscaler", of_revision(self.owner.name, revision))
+        if scaler is None:
+            return None
+        spec = within(scaler.body, "spec")
+        least = integer(spec.get("minReplicas"), 1)
+        return least, integer(spec.get("maxReplicas"), least)
 
     def facts(self, ref: RevisionRef | RevisionStatus) -> RevisionFacts:
         """A revision's facts, by its reference."""
