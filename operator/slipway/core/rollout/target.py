@@ -139,6 +139,14 @@ def promoted(state: State, now: datetime, *, soaks: bool) -> tuple[State, tuple[
     return replace(state, stable=candidate, candidate=None, rollout=left), (note,)
 
 
+def still_going_back(state: State, rollout: RolloutStatus, now: datetime) -> State:
+    """The state with the rest of a rollout that was given up: nobody is on his way any more, and stable is not yet what
+    it was."""
+    began = rollout.phase_started_at if rollout.phase is RolloutPhase.ROLLING_BACK else now
+    back = RolloutStatus(phase=RolloutPhase.ROLLING_BACK, started_at=rollout.started_at, phase_started_at=began)
+    return replace(state, candidate=None, rollout=back)
+
+
 def fallen_back(state: State, problem: Finding, standby: RevisionRef, facts: Facts, now: datetime) -> State:
     """What has just taken over is sent home: the version before, whose pods are still there, is stable again."""
     if state.stable is None or state.rollout is None:

@@ -15,14 +15,15 @@ from slipway.core.rollout.inputs import facts_of
 from slipway.core.rollout.outage import with_outage
 from slipway.core.rollout.recovery import remembered, retargeted
 from slipway.core.rollout.state import Facts, Outcome, State
-from slipway.core.rollout.target import rested
+from slipway.core.rollout.target import rested, still_going_back
 from slipway.core.snapshot import Snapshot
 from slipway.core.wait import Wait
 
 
 def outcome_of(snapshot: Snapshot) -> Outcome:
     """What the rollout decides, from what status remembers and what is asked for now."""
-    return _counted(snapshot, with_outage(snapshot, _step(snapshot, remembered(snapshot))))
+    outcome = with_outage(snapshot, _step(snapshot, remembered(snapshot)))
+    return _counted(snapshot, _handing_back(snapshot, outcome))
 
 
 def _step(snapshot: Snapshot, before: State) -> Outcome:
@@ -101,6 +102,19 @@ def _stepped(snapshot: Snapshot, state: State, facts: Facts) -> Outcome:
         onward = _stepped(snapshot, outcome.state, facts_of(snapshot, outcome.state))
         return replace(onward, notes=(*outcome.notes, *onward.notes))
     return outcome
+
+
+def _handing_back(snapshot: Snapshot, outcome: Outcome) -> Outcome:
+    """Under an autoscaler a rollout that was given up ends when stable has the pods again that it gave up: from then on
+    nothing but its own count tells what carries the load."""
+    stable, rollout, count = outcome.state.stable, snapshot.before.rollout, 0
+    if stable and stable.revision and snapshot.before.stable and stable.revision == snapshot.before.stable.revision:
+        count = snapshot.count(stable.revision)  # none at all are made anew by the plan
+    counted = snapshot.spec.autoscaling and rollout and rollout.desired_replicas and snapshot.changes(rollout)
+    if rollout is None or outcome.state.rollout or not (counted and 0 < count < snapshot.needed):
+        return outcome
+    notes = tuple(note for note in outcome.notes if note.reason != Reason.ROLLED_BACK)
+    return replace(outcome, state=still_going_back(outcome.state, rollout, snapshot.now), notes=notes)
 
 
 def _counted(snapshot: Snapshot, outcome: Outcome) -> Outcome:
