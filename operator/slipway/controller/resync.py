@@ -10,7 +10,7 @@ Each kind is listed by itself in each namespace: one that cannot be listed stops
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from slipway.controller.coverage import Gap, Place
@@ -119,28 +119,24 @@ class Resync:
                 await self._list(kind, place)
 
     async def _list_again(self, gap: Gap) -> bool:
-        """Try a gap again. That of ModelDeployments is closed last: of what was listed before them little is kept."""
+        """Try a gap again. ModelDeployments are listed first, since of what is listed before them little is kept, and
+        their gap is closed last: until then nothing is decided of them."""
         if not self._coverage.has_gap(gap.kind, gap.namespace):
             return False  # it was closed with another
-        if gap.kind is MODEL_DEPLOYMENT:
-            try:
-                await self._read(gap.kind, gap.namespace, set())
-            except KubeError as error:
-                self._failed(gap.kind, gap.namespace, error)
-                return False
-            for kind in self.kinds:
-                if kind in (*CHILDREN, POD):
-                    await self._list(kind, gap.namespace)
-        return await self._list(gap.kind, gap.namespace)
+        children = (*CHILDREN, POD) if gap.kind is MODEL_DEPLOYMENT else ()
+        return await self._list(gap.kind, gap.namespace, then=[kind for kind in self.kinds if kind in children])
 
-    async def _list(self, kind: Kind, place: Place) -> bool:
-        """Bring the store in step with one listing. Answers whether there was one."""
+    async def _list(self, kind: Kind, place: Place, then: Iterable[Kind] = ()) -> bool:
+        """Bring the store in step with one listing, which counts once other kinds are listed as well. Answers whether
+        there was one."""
         concerned: set[Key] = set()
         try:
             await self._read(kind, place, concerned)
         except KubeError as error:
             self._failed(kind, place, error)
         else:
+            for each in then:
+                await self._list(each, place)
             if self._coverage.record_listing(kind, place):
                 log.info("%s can be listed%s now", kind.plural, _in(place))
         for key in concerned:
