@@ -38,6 +38,12 @@ class Recipe:
     go_mod: str = GO_MOD
     ldflags: str = "-s -w"
     assets: str = ""  # a folder of the module that its programs need at run time, kept as `share/`
+    sources: tuple[tuple[str, str], ...] = ()  # files of ours by place; under vendor/ they go into a module's package
+
+    @property
+    def builds(self) -> str:
+        """What `go build` is given."""
+        return self.package or ("." if self.sources else "tool")
 
     @property
     def folder(self) -> Path:
@@ -45,11 +51,14 @@ class Recipe:
         return CACHE / "tools" / f"{self.name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
 
 
-def _one(name: str, package: str, version: str, **more: str) -> Recipe:
-    return Recipe(name, (name,), package, version, **more)
+def _one(name: str, package: str, version: str, *, assets: str = "") -> Recipe:
+    return Recipe(name, (name,), package, version, assets=assets)
 
 
 # The replace lines of Kubernetes make `go install PACKAGE@VERSION` impossible: its programs share a go.mod.
+_POLICIES: Final = Path(__file__).parent / "network_policies"
+_PACKAGE: Final = "vendor/sigs.k8s.io/kube-network-policies/pkg/networkpolicy"
+
 RECIPES: Final = (
     Recipe(
         "kubernetes",
@@ -66,6 +75,16 @@ RECIPES: Final = (
     _one("registry", "github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
     _one("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.9.0"),
     _one("local-path-provisioner", "github.com/rancher/local-path-provisioner", "v0.0.30"),
+    # What it makes of a packet, without a kernel to catch any.
+    Recipe(
+        "network-policies",
+        ("network-policies",),
+        go_mod=(_POLICIES / "go.mod").read_text(),
+        sources=(
+            ("main.go", (_POLICIES / "main.go").read_text()),
+            (f"{_PACKAGE}/lets.go", (_POLICIES / "lets.go").read_text()),
+        ),
+    ),
 )
 _BY_PROGRAM: Final = {program: recipe for recipe in RECIPES for program in recipe.programs}
 
@@ -134,19 +153,29 @@ def _build(recipe: Recipe) -> None:
         shutil.rmtree(target, ignore_errors=True)
         (target / "bin").mkdir(parents=True)
         (where / "go.mod").write_text(recipe.go_mod)
+        _write(recipe, where, vendored=False)
         prepare = (
             ["go", "get", "-tool", f"{recipe.package}@{recipe.version}"] if recipe.package else ["go", "mod", "tidy"]
         )
         _insist(prepare, tell, where, env)
+        if recipe.sources:
+            _insist(["go", "mod", "vendor"], tell, where, env)
+            _write(recipe, where, vendored=True)
         # `go build` names a lone program after its package, which may be a version or not what we call it.
-        out = f"{target}/bin/{recipe.programs[0] if recipe.package else ''}"
-        build = ["go", "build", "-v", "-trimpath", "-ldflags", recipe.ldflags, "-o", out, recipe.package or "tool"]
+        out = f"{target}/bin/{'' if recipe.builds == 'tool' else recipe.programs[0]}"
+        build = ["go", "build", "-v", "-trimpath", "-ldflags", recipe.ldflags, "-o", out, recipe.builds]
         _insist(build, _counted(tell, where, env, recipe), where, env)
         if recipe.assets:
             module = run("go", "list", "-f", "{{.Module.Dir}}", recipe.package, cwd=where, env=env).strip()
             shutil.copytree(Path(module) / recipe.assets, target / "share")
         run("chmod", "-R", "u+w", target)  # modules are unpacked read-only
         target.rename(recipe.folder)
+
+
+def _write(recipe: Recipe, where: Path, *, vendored: bool) -> None:
+    for name, text in recipe.sources:
+        if name.startswith("vendor/") is vendored:
+            (where / name).write_text(text)
 
 
 def _insist(argv: list[str], tell: Callable[[str], None], where: Path, env: dict[str, str], tries: int = 3) -> None:
@@ -161,7 +190,7 @@ def _insist(argv: list[str], tell: Callable[[str], None], where: Path, env: dict
 
 def _counted(tell: Callable[[str], None], where: Path, env: dict[str, str], recipe: Recipe) -> Callable[[str], None]:
     """`go build -v` prints a line for each package that it compiles: enough for a count."""
-    total = len(run("go", "list", "-deps", recipe.package or "tool", cwd=where, env={**os.environ, **env}).split())
+    total = len(run("go", "list", "-deps", recipe.builds, cwd=where, env={**os.environ, **env}).split())
     compiled = 0
 
     def line(text: str) -> None:

@@ -18,6 +18,7 @@ from slipway.core.children.workload import deployment
 from tests.charts.render import NAMESPACE, PEER, Manifest, model_network, objects, of_kind
 from tests.core.gen import md_spec, owner, platform, resolved
 from tests.network.evaluator import End, may_reach
+from tests.network.kube_network_policies import lets
 
 API_SERVER: Final = "10.96.0.1"
 CLOSED: Final = (
@@ -143,15 +144,17 @@ NOBODY: Final = {
     ("the operator", OPERATORS_METRICS, "TCP"),
     ("a store outside", 443, "UDP"),
 }
-EGRESS: Final[dict[str, tuple[dict[str, Any], set[tuple[str, int, str]]]]] = {
-    "a bundle from a store": ({}, DNS | STORES),
-    "a bundle from a volume": ({"fetches": False}, DNS),
+EGRESS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any], set[tuple[str, int, str]]]]] = {
+    "a bundle from a store": (CLOSED, {}, DNS | STORES),
+    "a bundle from a volume": (CLOSED, {"fetches": False}, DNS),
     "one that may call a store of its own": (
+        CLOSED,
         {"fetches": False, "allowTo": [{"ipBlock": {"cidr": "52.216.0.0/16"}}]},
         DNS | {("a store outside", 443, "TCP"), ("a store outside", 443, "UDP")},
     ),
     "one whose platform names the stores": (
-        {"values": (*CLOSED, f"models.allowTo[0].{PEER}=storage")},
+        (*CLOSED, f"models.allowTo[0].{PEER}=storage"),
+        {},
         DNS | {("a store in the cluster", 9000, "TCP")},
     ),
 }
@@ -161,8 +164,8 @@ EGRESS: Final[dict[str, tuple[dict[str, Any], set[tuple[str, int, str]]]]] = {
 @pytest.mark.parametrize("source", ["the model", "its resolve Job"])
 @pytest.mark.parametrize("what", EGRESS)
 def test_pods_reach_names_and_where_their_bundle_comes_from(what: str, source: str) -> None:
-    asked, reached = EGRESS[what]
-    there = policies(**asked)
+    values, asked, reached = EGRESS[what]
+    there = policies(values, **asked)
     tried = {*DNS, *STORES, *NOBODY}
     assert {each for each in tried if may_reach(there, ENDS[source], ENDS[each[0]], *each[1:])} == reached
 
@@ -215,3 +218,28 @@ def test_an_open_model_reaches_what_it_likes_until_its_spec_says_what() -> None:
     limited = policies(OPEN, allowTo=[{"podSelector": {}}])
     assert not may_reach(limited, SERVER, ENDS["the cloud's metadata"], 80)
     assert may_reach(limited, SERVER, ENDS["a pod beside it"], 6379)
+
+
+WORLDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
+    "closed": (CLOSED, {}),
+    "closed, with a gateway": (CLOSED, GATEWAY),
+    **{what: (values, asked) for what, (values, asked, _) in EGRESS.items()},
+    **{what: (values, traffic) for what, (values, traffic, _, _) in WIDENED.items()},
+}
+TRIED: Final = (53, 80, 443, 5353, 6443, 6379, 9000, *SERVED, PROBE, OPERATORS_PROBE, OPERATORS_METRICS)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_enforces_policies_in_clusters_judges_every_packet_alike(world: str) -> None:
+    """kube-network-policies' own code: so that the evaluator's word is not only ours."""
+    values, asked = WORLDS[world]
+    there = policies(values, **asked)
+    packets = [
+        (source, target, port, protocol)
+        for source in ENDS.values()
+        for target in ENDS.values()
+        if source is not target
+        for port in TRIED
+        for protocol in ("TCP", "UDP")
+    ]
+    assert lets(there, ENDS.values(), packets) == [may_reach(there, *packet) for packet in packets]
