@@ -21,7 +21,7 @@ BENCH ?= scale
 
 export PATH := $(VENV)/bin:$(PATH)
 
-.PHONY: help demo demo-canary test lint unit explore e2e bench tools images release up down stop clean crds
+.PHONY: help demo demo-canary test lint unit explore fuzz e2e bench tools images release up down stop clean crds
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 13
@@ -51,6 +51,9 @@ unit: $(READY) ## Tests without a cluster
 
 explore: $(READY) ## Tear at the core for MINUTES (60) on examples that nobody has seen
 	@$(PYTHON) -m tests.core.cluster.explore $(or $(MINUTES),60)
+
+fuzz: $(READY) ## Spoil what tenants, bundles, stores and servers may write, for MINUTES (10), and print throughput and finds
+	@$(PYTHON) -m tests.fuzz $(or $(MINUTES),10)
 
 e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down` takes it away)
 	@$(TESTBED) story-tools

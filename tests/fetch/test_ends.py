@@ -78,7 +78,8 @@ ARCHIVES: dict[str, bytes] = {
 }
 
 
-def _surveyed(content: bytes) -> None:
+def surveyed(content: bytes) -> None:
+    """Read an archive as the fetcher does before anything of it is kept."""
     source, files = Source(uri="https://host/b.tar"), archive.SmallFiles()
     members = archive.unpack(archive.Reader(iter((content,))), source, files, None)
     archive.survey(members, files.contents, source)
@@ -87,7 +88,7 @@ def _surveyed(content: bytes) -> None:
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_no_archive_ends_the_fetcher_without_a_verdict(name: str) -> None:
     with pytest.raises(FetchError) as refused:
-        _surveyed(ARCHIVES[name] + bytes(10240))
+        surveyed(ARCHIVES[name] + bytes(10240))
     assert refused.value.reason in {Reason.BUNDLE_INVALID, Reason.BUNDLE_TRUNCATED}
     assert json.loads(verdict.verdict_text(refused.value))
 
@@ -102,7 +103,7 @@ def test_no_spoiled_archive_does(changes: dict[int, int], middle: bytes) -> None
     for place, value in changes.items():
         content[place] = value
     with suppress(FetchError):
-        _surveyed(bytes(content[:512]) + middle + bytes(content[512:]))
+        surveyed(bytes(content[:512]) + middle + bytes(content[512:]))
 
 
 # -- sources
