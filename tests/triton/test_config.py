@@ -41,6 +41,8 @@ def test_instances_are_summed_over_groups_and_an_old_platform_names_its_backend(
         ("foo: 1", ["line 1, column 1", 'no field named "foo"']),
         ('name: "m"\nmax_batch_size: many', ["line 2", "many"]),
         (GOOD.replace("TYPE_FP32", "FP32"), ["line 5", "DataType", "FP32"]),
+        (GOOD.replace("TYPE_FP32", "1" + "0" * 400), ["out of range", "TYPE_FP32"]),
+        (GOOD + f"instance_group {{ kind: -{2**31 + 1} }}", ["out of range", "KIND_CPU"]),
         (GOOD.replace("data_type: TYPE_FP32", ""), ["input[0]", "'x' has no data_type"]),
         (GOOD.replace('name: "x"', ""), ["input[0]", "no name"]),
         (GOOD.replace("dims: [ 1 ]", ""), ["input[0]", "'x' has no dims"]),

@@ -23,6 +23,7 @@ _BACKEND_OF_PLATFORM: Final = {
     "tensorflow_savedmodel": "tensorflow",
 }
 _LONGEST_BACKEND: Final = 128
+_LONGEST_VALUE: Final = 80
 _LARGEST_BATCH: Final = 65_536
 _MOST_INSTANCES: Final = 1024
 _MOST_DIMS: Final = 64
@@ -68,6 +69,8 @@ def parse(text: str) -> pb.ModelConfig:
         text_format.Parse(text, config)
     except text_format.ParseError as error:
         raise ConfigError(_where(str(error))) from None
+    except ValueError as error:  # a number of an enumeration that no field holds: protobuf's own, without a line
+        raise ConfigError(f"{str(error)[:_LONGEST_VALUE]}; name the value, such as TYPE_FP32 or KIND_CPU") from None
     _require_tensors("input", config.input)
     _require_tensors("output", config.output)
     if not _backend(config):
