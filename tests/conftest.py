@@ -40,6 +40,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     give_way(_file(item))
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What stories have measured."""
+    for report in (*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("", ())):
+        for figures in (value for name, value in report.user_properties if name == "figures"):
+            terminalreporter.section(report.nodeid.partition("::")[2])
+            for what, value in figures.items():
+                terminalreporter.write_line(f"{what}: {value}")
+
+
 def _file(item: pytest.Item) -> str:
     return item.nodeid.split("::", 1)[0]
 

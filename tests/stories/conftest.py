@@ -1,6 +1,6 @@
 """The plane that stories are told on, and the ways to begin one."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Final
 
 import pytest
@@ -11,6 +11,8 @@ from testbed.plane import Plane
 from tests.stories.story import Story
 
 LINES_SHOWN: Final = 40
+Figures = dict[str, str]
+"""What a story has measured, in words, by what it is."""
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +41,14 @@ def operator(story_plane: Plane, story: Story) -> Iterator[OperatorProcess]:
     """An operator for that namespace."""
     with OperatorProcess(story_plane, namespaces=[story.namespace]) as running:
         yield running
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Iterator[Figures]:
+    """For the summary at the end of the run."""
+    found: Figures = {}
+    yield found
+    record_property("figures", found)
 
 
 @pytest.hookimpl(wrapper=True)
