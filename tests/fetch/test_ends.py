@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from slipway.core.children.memory import grace_seconds, shared
 from slipway.core.children.resolved import Resolved
-from slipway.fetch import archive, golden, layout, model, sums, verdict
+from slipway.fetch import golden, layout, model, sums, verdict
 from slipway.fetch.policy import Policy
-from slipway.fetch.settings import S3, Source
+from slipway.fetch.settings import S3
 from slipway.fetch.verdict import FetchError, Reason
 from slipway.guard.model_config import ModelConfig
 from tests.core.gen import md_spec
 from tests.fetch import bundles
+from tests.fetch.archives import surveyed
 from tests.fetch.calls import resolve
 from tests.fetch.conftest import Order
 from tests.fetch.fakes import Fault, fake
@@ -76,13 +77,6 @@ ARCHIVES: dict[str, bytes] = {
     "nothing but directories": _directories(layout.MAX_ENTRIES + 10),
     "a directory called as the list": _file(f"{sums.NAME}/x") + _file("config.pbtxt") + _file("1/x"),
 }
-
-
-def surveyed(content: bytes) -> None:
-    """Read an archive as the fetcher does before anything of it is kept."""
-    source, files = Source(uri="https://host/b.tar"), archive.SmallFiles()
-    members = archive.unpack(archive.Reader(iter((content,))), source, files, None)
-    archive.survey(members, files.contents, source)
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

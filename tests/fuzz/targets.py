@@ -23,7 +23,7 @@ from slipway.guard.model_config import ModelConfig
 from slipway.guard.verdict import Verdict
 from slipway.triton import config, metrics
 from tests.controller.stored import an_object
-from tests.fetch.test_ends import surveyed
+from tests.fetch.archives import surveyed
 
 Target = Callable[[bytes], None]
 NOW: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)
