@@ -1,6 +1,8 @@
 """The commands: what they print, in text and as JSON, and how they end."""
 
+import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,17 +14,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from slipway.bundle import console
 from slipway.bundle.console import print_columns, told
 from slipway.bundle.errors import BundleError
 from slipway.program import main
 from testbed.images import CODE, FETCHER_CODE, OPERATOR_CODE
-from tests.bundle import graphs
+from tests.bundle import graphs, keys
 from tests.triton.installation import VERSION, Installation
 
 X = np.array([[1.0], [2.0], [3.0]], np.float32)
 
 
-def slipway(*words: object, **environment: str) -> Result:
+def slipway(*words: object, **environment: str | None) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words], env=environment)
 
 
@@ -156,3 +159,47 @@ def test_what_a_stranger_has_named_orders_no_terminal_about(capsys: pytest.Captu
 
     assert "".join(capsys.readouterr().out.split("\n")).isprintable()
     assert ended.value.message == "1/\\x9b2J: not there;\nadd it"
+
+
+@pytest.mark.parametrize(
+    ("words", "here"),
+    [
+        (["push", "{b}", "s3://models/m/1"], "Here source.secretName is the keys in the environment or --keys."),
+        (["check", "s3://models/m/1"], "Here source.secretName is the keys in the environment."),
+        (
+            ["pull", "s3://m/1", "out", "--endpoint", "s3:7070"],
+            "Here source.s3.endpoint is AWS_ENDPOINT_URL or --endpoint.",
+        ),
+        (["check", "{e}"], "Here source.decryption is --identity."),
+    ],
+)
+def test_words_about_a_manifest_say_what_a_command_has_instead(bundle: Path, words: list[str], here: str) -> None:
+    encrypted = bundle.parent / "encrypted"
+    recipient = keys.identity(bundle.parent / "identity.txt")
+    assert slipway("encrypt", bundle, "--out", encrypted, "-r", recipient).exit_code == 0
+    none = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    told = slipway(*(word.format(b=bundle, e=encrypted) for word in words), **none)
+    assert told.exit_code == 1
+    assert here in told.stderr
+
+
+def test_every_field_that_the_fetcher_and_the_guard_name_is_something_to_a_command_or_to_none() -> None:
+    """A new one belongs into console.FIELDS, or here."""
+    only_in_a_manifest = {"source.s3", "s3.forcePathStyle", "server.resources.limits.memory"}
+    words = re.compile(r"\b(?:source|server|s3)(?:\.[a-z]\w*)+")
+    constants = (
+        node.value
+        for folder in ("fetch", "guard")
+        for file in (CODE / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    named = {word for text in constants for word in words.findall(text)}
+    assert {"source.uri", "server.leastVersion"} <= named
+    assert named - console.FIELDS.keys() == only_in_a_manifest
+
+
+def test_keys_look_into_a_directory(bundle: Path) -> None:
+    keys.key(bundle.parent)
+    told = slipway("check", "s3://models/m/1", "--key", bundle.parent / "key.pub")
+    assert "s3://models/m/1: --key and --identity look into a directory; `slipway pull` it first" in told.stderr

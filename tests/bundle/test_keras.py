@@ -73,7 +73,9 @@ for name in ("line.h5", "spoilt.keras"):
 with open("train.py", "w") as file:
     file.write("import keras\\nmodel = keras.saving.load_model('line.keras')\\n")
 np.save("rows.npy", np.ones((3, 1), np.float32))
-for model in ("line.keras", "train:model", "lambda.keras", "line.h5", "spoilt.keras", "train:keras"):
+a, b = keras.Input((1,), name="a"), keras.Input((1,), name="b")
+keras.Model([a, b], keras.layers.Add()([a, b])).save("two.keras")
+for model in ("two.keras", "line.keras", "train:model", "lambda.keras", "line.h5", "spoilt.keras", "train:keras"):
     words = ["keras", model, "--inputs", "rows.npy", "--out", "b", "--replace", "--output-name", "y", "-o", "json"]
     told = CliRunner().invoke(pack, words)
     found = json.loads(told.stdout) if told.exit_code == 0 else {"error": told.stderr.splitlines()[-1]}
@@ -89,6 +91,7 @@ def test_a_saved_model_is_loaded_in_safe_mode_alone(tmp_path: Path) -> None:
     for case in ("line.keras", "train:model"):
         assert found[case].get("model", found[case])["outputs"] == [["y", "FP32", [1]]]
     for case, message in {
+        "two.keras": "give rows as it was trained with, by name: a, b",
         "lambda.keras": "lambda.keras: Keras does not load it in safe mode: ",
         "line.h5": "line.h5: not a .keras file, the one kind that Keras loads without running its code; save it with",
         "spoilt.keras": "spoilt.keras: Keras does not load it in safe mode: ",

@@ -1,9 +1,11 @@
 """Packing by command what is not in memory: saved files, and what the user's own Python has."""
 
+import importlib
 import json
 import os
 import pickle
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +38,7 @@ tabular = make_pipeline(columns, LogisticRegression()).fit(table, [0, 1, 0])
 texts = ["late again", "great service", "broken parcel"]
 textual = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [0, 1, 0])
 number = 3
+fresh = LinearRegression()
 
 def trained():
     return model
@@ -114,6 +117,39 @@ def test_a_pickle_runs_only_for_who_vouches_for_it(home: Path) -> None:
     assert packed("sklearn", "model.joblib", "--trusted", "--inputs", "rows.npy")["exact"] is True
 
 
+STEPS = """
+from sklearn.preprocessing import StandardScaler
+class Scaler(StandardScaler):
+    pass
+"""
+
+
+def test_the_classes_in_a_pickle_are_found_where_the_person_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = f"steps_{home.name.replace('-', '_')}"
+    Path(f"{steps}.py").write_text(STEPS)
+    with monkeypatch.context() as there:
+        there.syspath_prepend(home)
+        own = importlib.import_module(steps).Scaler().fit([[0.0], [1.0]])
+        joblib.dump(own, "own.joblib")
+    del sys.modules[steps]
+    Path("main.pkl").write_bytes(f"c__main__\n{steps}\n.".encode())
+    Path("lost.pkl").write_bytes(b"cnowhere\nScaler\n.")
+    np.save("rows.npy", np.array([[1.0], [2.0]]))
+    for file, message in {
+        "own.joblib": "Scaler: skl2onnx cannot export it: ",
+        "main.pkl": ": the class stood in the program that saved it; put it into a module of its own, import it",
+        "lost.pkl": "lost.pkl: has a class of the module 'nowhere', which is not here; run this where it is",
+    }.items():
+        told = slipway("pack", "sklearn", file, "--trusted", "--inputs", "rows.npy", "--out", "bundle")
+        assert message in told.stderr.splitlines()[-1]
+
+
+def test_arrays_that_were_saved_without_names_have_none(train: str) -> None:
+    """numpy.savez calls them arr_0 and so on, which clients would have to say for ever."""
+    np.savez("rows.npz", np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert packed("sklearn", f"{train}:model", "--inputs", "rows.npz")["model"]["inputs"] == [["x", "FP32", [2]]]
+
+
 def test_an_estimator_of_another_version_is_not_packed(home: Path) -> None:
     """It may answer otherwise, and its answers would be golden."""
     estimator = LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
@@ -137,7 +173,13 @@ def test_an_estimator_of_another_version_is_not_packed(home: Path) -> None:
         ("nowhere:model", "{t}:X", "importing nowhere: no module 'nowhere'; run this where it is, or install it"),
         ("ends:model", "{t}:X", "it ended the program (exit code 3); put what runs as a program under `if __name__"),
         ("wrong:model", "{t}:X", "importing wrong: SyntaxError: "),
-        ("{t}:model", "rows.csv", "rows.csv: No such file or directory; give .npz, .npy or .json"),
+        ("{t}:model", "rows.csv", "rows.csv: No such file or directory; give .npz, .npy or a request's .json, or name"),
+        ("{t}:model", "notes.txt", "notes.txt: not a file of numpy; give .npz, .npy or a request's .json, or name the"),
+        ("{t}:model", "list.json", "list.json: not a request, which is an object with `inputs`; write a request as"),
+        ("{t}:model", "broken.json", "broken.json: "),
+        ("{t}:fresh", "{t}:X", "LinearRegression: has learned nothing yet; fit it, then pack it"),
+        ("{t}:tabular", "{t}:X", "Pipeline: does not take the examples: Specifying the columns using strings is only"),
+        ("wrong.py", "{t}:X", "wrong.py: is Python and no model; name what it makes: wrong:NAME"),
         ("{t}:model", "{t}:number", "inputs: 'x' has no rows; give a few that differ"),
         ("{t}:tabular", "wide.npz", "inputs: 'age' has shape [2, 2]; give a column of one value a row"),
         ("notes.txt", "{t}:X", "notes.txt: neither .joblib nor .pkl; save it with joblib.dump, or name the model in"),
@@ -146,7 +188,9 @@ def test_an_estimator_of_another_version_is_not_packed(home: Path) -> None:
 def test_what_cannot_be_loaded_is_one_sentence(train: str, model: str, rows: str, message: str) -> None:
     Path("ends.py").write_text("raise SystemExit(3)")
     Path("wrong.py").write_text("model =")
-    Path("notes.txt").write_text("")
+    Path("notes.txt").write_text("city,age")
+    Path("list.json").write_text('[{"city": "Ulm"}]')
+    Path("broken.json").write_text("{")
     np.savez("wide.npz", age=np.ones((2, 2)), city=np.array(["Ulm", "Bonn"]))
     words = [word.format(t=train) for word in ("sklearn", model, "--inputs", rows)]
     told = slipway("pack", *words, "--out", "bundle")
@@ -185,6 +229,11 @@ torch.jit.trace(network, torch.ones(2, 2)).save("traced.pt")
 torch.save(network.state_dict(), "weights.pt")
 torch.save(network, "whole.pt")
 torch.save({"weight": torch.ones(5)}, "others.pt")
+torch.save({"epoch": 3, "model": network.state_dict()}, "checkpoint.pt")
+torch.save([torch.ones(5)], "list.pt")
+# A person's own modules are found by the command, and not because this program has them.
+sys.path.remove(".")
+del sys.modules["train"]
 with open("text.pt", "w") as file:
     file.write("nothing")
 class Touch:
@@ -193,6 +242,8 @@ class Touch:
 torch.save(Touch(), "stranger.pt")
 rows = np.ones((3, 2), np.float32)
 np.save("rows.npy", rows)
+np.save("double.npy", rows.astype(float))
+np.savez("nameless.npz", rows, rows * 2)
 np.savez("swapped.npz", scale=rows * 2, ids=rows)
 np.savez("gap.npz", ids=rows, shift=rows)
 np.savez("strange.npz", ids=rows, x=rows)
@@ -210,6 +261,11 @@ OF_TORCH: dict[str, list[str]] = {
     "weights": ["train:Network", "--weights", "weights.pt", "--inputs", "rows.npy"],
     "whole": ["whole.pt", "--trusted", "--inputs", "rows.npy"],
     "swapped": ["train:scaled", "--inputs", "swapped.npz"],
+    "nameless": ["train:scaled", "--inputs", "nameless.npz"],
+    "double": ["train:Network", "--weights", "weights.pt", "--inputs", "double.npy"],
+    "checkpoint": ["train:Network", "--weights", "checkpoint.pt", "--inputs", "rows.npy"],
+    "list": ["train:Network", "--weights", "list.pt", "--inputs", "rows.npy"],
+    "source": ["train.py", "--inputs", "rows.npy"],
     "untrusted": ["whole.pt", "--inputs", "rows.npy"],
     "stranger": ["stranger.pt", "--inputs", "rows.npy"],
     "class": ["train:Network", "--inputs", "rows.npy"],
@@ -250,6 +306,7 @@ def test_torchscript_weights_and_ones_own_python_give_the_same_network(torch: Ca
 
 def test_rows_by_name_are_given_by_name_whatever_their_order_in_the_file(torch: Cases) -> None:
     assert torch["swapped"]["model"]["inputs"] == [["ids", "FP32", [2]], ["scale", "FP32", [2]]]
+    assert torch["nameless"]["model"]["inputs"] == [["ids", "FP32", [2]], ["scale", "FP32", [2]]]
 
 
 @pytest.mark.parametrize(
@@ -260,6 +317,13 @@ def test_rows_by_name_are_given_by_name_whatever_their_order_in_the_file(torch: 
         ("class", "train:Network: is a class, which has learned nothing; name a trained torch module"),
         ("state", "weights.pt: holds weights alone; say --weights weights.pt and name the class (train:Network)"),
         ("others", "others.pt: does not fit Network: Error(s) in loading state_dict"),
+        ("double", "input: FP64, and the weights are FP32: give them with .astype('float32')"),
+        (
+            "checkpoint",
+            "a checkpoint of epoch, model; save the weights in it alone: torch.save(torch.load('checkpoint.pt')",
+        ),
+        ("list", "list.pt: holds a list and no weights by name; save them with torch.save(module.state_dict(), …)"),
+        ("source", "train.py: is Python and no model; name what it makes: train:NAME"),
         ("no-weights", "whole.pt: torch reads no weights in it: "),
         ("text", "text.pt: not a file of torch's; save the module with torch.jit.script(module).save(…)"),
         ("gap", "inputs: lacks 'scale', which stands before others, and forward takes ids, scale, shift"),

@@ -77,11 +77,13 @@ def test_a_pipeline_that_takes_text(out: Out, served: Serve) -> None:
 
 
 def test_a_table_with_columns_of_several_kinds(out: Out, served: Serve) -> None:
-    table = pandas.DataFrame({"city": ["Ulm", "Bonn", "Ulm"], "age": [30.5, 41.0, 22.0], "visits": [1, 2, 3]})
-    columns = ColumnTransformer([("city", OneHotEncoder(), ["city"]), ("rest", "passthrough", ["age", "visits"])])
+    names = ["city of birth", "city_of_birth", "2nd (€)"]
+    """skl2onnx makes identifiers of these, and of two of them the same one."""
+    table = pandas.DataFrame(dict(zip(names, (["Ulm", "Bonn", "Ulm"], [30.5, 41.0, 22.0], [1, 2, 3]), strict=True)))
+    columns = ColumnTransformer([("city", OneHotEncoder(), names[:1]), ("rest", "passthrough", names[1:])])
     model = make_pipeline(columns, LogisticRegression()).fit(table, [0, 1, 0])
     packed = pack.sklearn(model, table, **out)
-    assert packed.model["inputs"] == [("city", "BYTES", [1]), ("age", "FP32", [1]), ("visits", "INT64", [1])]
+    assert packed.model["inputs"] == [(names[0], "BYTES", [1]), (names[1], "FP32", [1]), (names[2], "INT64", [1])]
     assert served(packed.directory).said == "2 golden requests answered rightly"
 
 

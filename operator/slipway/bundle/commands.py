@@ -138,6 +138,8 @@ def check(
         from slipway.bundle.throughput import Load
         from slipway.fetch.settings import S3
 
+        if "://" in bundle and (key or identity):
+            raise BundleError(f"{bundle}: --key and --identity look into a directory; `slipway pull` it first")
         signed = _verified(bundle, key) if key else None
         plain, digest = _decrypted(stack, bundle, identity) if identity else (bundle, None)
         with laid_out(plain, s3=S3(endpoint=endpoint) if endpoint else None) as (checked, root):

@@ -1,8 +1,9 @@
 """What the commands share: how a result is printed, and how a fault ends them."""
 
 import json
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,13 +20,47 @@ format_option: Final = click.option(
 )
 
 
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "source.uri": ("the address",),
+    "source.digest": ("--digest",),
+    "source.secretName": ("the keys in the environment", "--keys"),
+    "source.s3.endpoint": ("AWS_ENDPOINT_URL", "--endpoint"),
+    "source.s3.region": ("AWS_REGION",),
+    "source.decryption": ("--identity",),
+    "source.signature": ("--key",),
+    "s3.anonymous": ("--anonymous",),
+    "server.args": ("--server-arg",),
+    "server.image": ("the tritonserver on PATH, and TRITON_SERVER_VERSION",),
+    "server.leastVersion": ("--least-server-version",),
+    "server.startupTimeout": ("--timeout-seconds",),
+}
+"""What a command has in the place of fields of a manifest, which the words of the fetcher and the guard name."""
+
+
+def in_place_of_fields(message: str, options: Collection[str]) -> str:
+    """Of the fields that a message names, what a command with these options has instead, in a line of its own."""
+    said = []
+    for field, ways in FIELDS.items():
+        have = [way for way in ways if not way.startswith("--") or way in options]
+        if have and re.search(rf"\b{re.escape(field)}\b", message):
+            said.append(f"{field} is {' or '.join(have)}")
+    return f"\nHere {'; '.join(said)}." if said else ""
+
+
+def _options() -> set[str]:
+    """Of the command that runs."""
+    context = click.get_current_context(silent=True)
+    return {word for parameter in (context.command.params if context else ()) for word in parameter.opts}
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """What goes wrong, as one sentence and the exit code 1."""
     try:
         yield
     except BundleError as error:
-        raise click.ClickException(_printable(str(error))) from None
+        said = in_place_of_fields(str(error), _options())
+        raise click.ClickException(f"{_printable(str(error))}{said}") from None
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("slipway"):
             raise

@@ -16,11 +16,14 @@ def need(module: str, *, install: str, why: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or module
-        raise BundleError(f"{missing}: not installed, and {why}; pip install {install}") from None
+        if missing.partition(".")[0] == module.partition(".")[0]:
+            raise BundleError(f"{missing}: not installed, and {why}; pip install {install}") from None
+        other = " (Keras on another backend: set KERAS_BACKEND, as KERAS_BACKEND=jax)" if module == "keras" else ""
+        raise BundleError(f"{missing}: not installed, and {module} needs it; install it{other}") from None
 
 
 @contextmanager
-def asking(what: str) -> Iterator[None]:
+def asking(what: str, remedy: str = "give rows as it was trained with") -> Iterator[None]:
     """A model in memory that is asked the examples: whatever its code raises, in one sentence."""
     try:
         yield
@@ -28,4 +31,4 @@ def asking(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001  it is the user's code
         words = " ".join(str(error).split())[:400] or type(error).__name__
-        raise BundleError(f"{what}: does not take the examples: {words}; give rows as it was trained with") from None
+        raise BundleError(f"{what}: does not take the examples: {words}; {remedy}") from None

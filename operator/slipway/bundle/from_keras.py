@@ -23,6 +23,9 @@ def pack(model: Any, inputs: object, options: Options, *, outputs: Sequence[str]
         say(f"exporting {model.name} with Keras {keras.__version__} on {keras.backend.backend()}")
         file = _exported(keras, model, inputs, rows, Path(folder), batched=options.get("batch", True))
         exported = graph.signature(graph.load(file), file.name)
+        if not outputs:
+            found = ", ".join(tensor.name for tensor in exported.outputs)
+            say(f"clients get {found}, as Keras' exporter names it; outputs (--output-name) gives another name")
         names = _output_names(exported, outputs) | ({exported.inputs[0].name: called} if called else {})
         file = renamed(file, names, Path(other)) if names else file
         signature = graph.signature(graph.load(file), file.name)
@@ -71,11 +74,17 @@ def _shaped(inputs: object, rows: Mapping[str, Any]) -> Any:
 
 def _asked(model: Any, rows: Any) -> tuple[Array, ...]:
     """The model's answers, in the order of its outputs."""
-    with asking(model.name):
+    with asking(model.name, f"give rows as it was trained with{_inputs_of(model)}"):
         answer = model.predict_on_batch(rows)
     values = answer.values() if isinstance(answer, Mapping) else answer
     listed = values if isinstance(answer, Mapping | tuple | list) else [answer]
     return tuple(to_array(value, f"output {index}") for index, value in enumerate(listed))
+
+
+def _inputs_of(model: Any) -> str:
+    """What several inputs are called."""
+    names = [str(tensor.name) for tensor in getattr(model, "inputs", None) or ()]
+    return f", by name: {', '.join(names)}" if len(names) > 1 else ""
 
 
 def _exported(keras: Any, model: Any, inputs: object, rows: Arrays, folder: Path, *, batched: bool) -> Path:

@@ -1,5 +1,6 @@
 """A fitted scikit-learn estimator or pipeline, through skl2onnx."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,10 +26,12 @@ def pack(
     if isinstance(given, Mapping):
         given, names = _of_mapping(estimator, given, names or {})
     columns = {name: _of_type(column, dtype) for name, column in _columns(given).items()}
+    values = _methods(estimator, sklearn)
+    _check_takes(estimator, values, _as_given(columns, given))
     with scratch() as folder:
         say(f"exporting {type(estimator).__name__} with skl2onnx {converter.__version__}")
         model = _convert(estimator, columns, sklearn, converter)
-        values = _methods(estimator, sklearn)
+        _named_as_given(model, columns)
         del model.graph.output[len(values) :]
         _in_order(model)
         if names:
@@ -98,11 +101,17 @@ def _convert(estimator: Any, columns: Arrays, sklearn: Any, converter: Any) -> A
             estimator, name=_GRAPH, initial_types=initial, options=_options(estimator, sklearn)
         )
     except Exception as error:  # noqa: BLE001  each converter raises what it likes
-        words = " ".join(str(error).split())[:400]
+        words = textwrap.shorten(str(error), 400, placeholder=" …")
         raise BundleError(
             f"{type(estimator).__name__}: skl2onnx cannot export it: {words}; replace that step, or "
             "serve it from Python (slipway.bundle.pack.python)"
         ) from None
+
+
+def _named_as_given(model: Any, columns: Arrays) -> None:
+    """skl2onnx makes identifiers of names: clients of a column "fee (EUR)" would have to say another one."""
+    exported = [tensor.name for tensor in model.graph.input]
+    graph.rename(model, dict(zip(exported, columns, strict=True)), "the export")
 
 
 def _in_order(model: Any) -> None:
@@ -126,6 +135,8 @@ def _options(estimator: Any, sklearn: Any) -> dict[int, dict[str, Any]]:
 
 def _methods(estimator: Any, sklearn: Any) -> list[str]:
     """The methods whose answers are the graph's first outputs, in its order."""
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
+        raise BundleError(f"{type(estimator).__name__}: is no estimator of scikit-learn's; give a fitted one")
     if sklearn.base.is_classifier(estimator):
         return ["predict", "predict_proba"] if hasattr(estimator, "predict_proba") else ["predict"]
     if hasattr(estimator, "predict"):
@@ -133,6 +144,16 @@ def _methods(estimator: Any, sklearn: Any) -> list[str]:
     if hasattr(estimator, "transform"):
         return ["transform"]
     raise BundleError(f"{type(estimator).__name__}: neither predicts nor transforms; give a fitted estimator")
+
+
+def _check_takes(estimator: Any, methods: list[str], rows: Any) -> None:
+    """Ask the estimator before it is exported: what is wrong with it or the rows, it knows better than skl2onnx."""
+    exceptions: Any = need("sklearn.exceptions", install="scikit-learn", why="the estimator is its")
+    with asking(type(estimator).__name__):
+        try:
+            getattr(estimator, methods[0])(rows)
+        except exceptions.NotFittedError:
+            raise BundleError(f"{type(estimator).__name__}: has learned nothing yet; fit it, then pack it") from None
 
 
 def _as_given(asked: Arrays, given: Any) -> Any:

@@ -91,12 +91,21 @@ def _in_order(inputs: Mapping[str, object], parameters: Sequence[str]) -> dict[s
 
 def _asked(torch: Any, module: Any, rows: Arrays) -> dict[str, Array]:
     """The module's answers, by key or by place."""
-    with torch.no_grad(), asking(type(module).__name__):
+    with torch.no_grad(), asking(type(module).__name__, _remedy(torch, module, rows)):
         answer = module(*_tensors(torch, module, rows))
     if isinstance(answer, Mapping):
         return {str(key): to_array(value, str(key)) for key, value in answer.items()}
     values = answer if isinstance(answer, tuple | list) else [answer]
     return {f"output_{index}": to_array(value, f"output_{index}") for index, value in enumerate(values)}
+
+
+def _remedy(torch: Any, module: Any, rows: Arrays) -> str:
+    """numpy makes floats double where nothing else is said, and most weights are single."""
+    single = all(weights.dtype == torch.float32 for weights in module.parameters())
+    double = [name for name, array in rows.items() if array.dtype.name == "float64"]
+    if single and double:
+        return f"{', '.join(double)}: FP64, and the weights are FP32: give them with .astype('float32')"
+    return "give rows as it was trained with"
 
 
 def _tensors(torch: Any, module: Any, rows: Arrays) -> tuple[Any, ...]:

@@ -75,7 +75,7 @@ def rename(model: onnx.ModelProto, names: Mapping[str, str], file: str) -> None:
     for old, new in names.items():
         if old not in known:
             raise BundleError(f"{file}: has no input or output {old!r} to rename; it has {', '.join(known)}")
-        if new in taken and new != old:
+        if new in taken and names.get(new, new) == new != old:
             raise BundleError(f"{file}: {new!r} is already the name of a tensor in the graph; choose another")
     _rename(model.graph, names)
 

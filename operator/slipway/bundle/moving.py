@@ -91,6 +91,8 @@ def _print(found: dict[str, Any], form: str) -> None:
     if form == "json":
         print_json(found)
         return
-    moved = f"{found['files']} files, {size(found['bytes'])}" if found["files"] else "nothing: it is there already"
+    moved = (
+        f"{found['files']} files, {size(found['bytes'])}" if found["files"] else "nothing: its bytes are there already"
+    )
     signed = "yes" if found["signed"] else "no"
     print_columns([("digest", found["digest"]), ("where", found["where"]), ("moved", moved), ("signed", signed)])

@@ -25,7 +25,7 @@ def is_reference(text: str) -> bool:
 def imported(reference: str) -> Any:
     """The attribute that MODULE:ATTRIBUTE names; BundleError where importing fails or has no such thing."""
     name, _, attribute = reference.partition(":")
-    with _at_home(), guarded(f"{reference}: importing {name}"):
+    with at_home(), guarded(f"{reference}: importing {name}"):
         found: Any = importlib.import_module(name)
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -36,7 +36,7 @@ def imported(reference: str) -> Any:
 
 def called(reference: str, function: Any) -> Any:
     """What a function of theirs returns."""
-    with _at_home(), guarded(f"{reference}: calling it"):
+    with at_home(), guarded(f"{reference}: calling it"):
         return function()
 
 
@@ -58,7 +58,7 @@ def guarded(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _at_home() -> Iterator[None]:
+def at_home() -> Iterator[None]:
     """The working directory comes first, as for `python train.py`; words go to stderr."""
     here = str(Path.cwd())
     sys.path.insert(0, here)

@@ -9,7 +9,8 @@ being asked, and is better exported to ONNX where it was made.
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ from slipway.bundle import own
 from slipway.bundle.errors import BundleError, need
 
 _PICKLES: Final = frozenset({".pkl", ".pickle", ".joblib"})
+_SAVE: Final = "save them with torch.save(module.state_dict(), …)"
 _OWN: Final = "name the model in your own Python (train:model)"
 
 
 def torch_module(where: str, *, weights: Path | None = None, trusted: bool = False) -> Any:
     """A torch module: TorchScript's file, a pickle that is vouched for, or MODULE:ATTRIBUTE. `weights` is a file of
     its state_dict, and then a class will do."""
+    _no_source(where)
     torch = need("torch", install="torch", why="the module is its")
     if Path(where).is_file():
         module = _torch_file(torch, Path(where), trusted=trusted)
@@ -37,6 +40,7 @@ def torch_module(where: str, *, weights: Path | None = None, trusted: bool = Fal
 
 def keras_model(where: str) -> Any:
     """A Keras model: a `.keras` file, or MODULE:ATTRIBUTE."""
+    _no_source(where)
     keras = need("keras", install="keras", why="the model is its")
     file = Path(where)
     if not file.exists():
@@ -55,6 +59,7 @@ def keras_model(where: str) -> Any:
 
 def sklearn_estimator(where: str, *, trusted: bool = False) -> Any:
     """A fitted estimator: a pickle that is vouched for, or MODULE:ATTRIBUTE."""
+    _no_source(where)
     file = Path(where)
     if not file.exists():
         return _of_python(where, lambda found: hasattr(found, "fit") and hasattr(found, "get_params"), "estimator")
@@ -64,14 +69,21 @@ def sklearn_estimator(where: str, *, trusted: bool = False) -> Any:
     joblib = need("joblib", install="scikit-learn", why="it loads what scikit-learn saved")
     exceptions: Any = need("sklearn.exceptions", install="scikit-learn", why="the estimator is its")
     try:
-        with warnings.catch_warnings():
+        with _unpickling(file), warnings.catch_warnings():
             # Such an estimator may answer otherwise, and its answers would be golden.
             warnings.simplefilter("error", exceptions.InconsistentVersionWarning)
             return joblib.load(file)
     except exceptions.InconsistentVersionWarning as error:
         raise BundleError(f"{file}: {_words(error)[:200]} …; pack it with the version that saved it") from None
+    except BundleError:
+        raise
     except Exception as error:  # noqa: BLE001  a pickle raises what it likes
         raise BundleError(f"{file}: cannot be unpickled: {_words(error)}; save it again, or {_OWN}") from None
+
+
+def _no_source(where: str) -> None:
+    if where.endswith(".py"):
+        raise BundleError(f"{where}: is Python and no model; name what it makes: {Path(where).stem}:NAME")
 
 
 def _of_python(where: str, is_one: Callable[[Any], bool], kind: str, *, blank: bool = False) -> Any:
@@ -103,8 +115,8 @@ def _torch_file(torch: Any, file: Path, *, trusted: bool) -> Any:
     if _is_weights(torch, file):
         raise BundleError(f"{file}: holds weights alone; say --weights {file} and name the class (train:Network)")
     _vouched(file, trusted=trusted)
-    with own.guarded(f"{file}: unpickling"):
-        found = torch.load(file, map_location="cpu")
+    with own.guarded(f"{file}: unpickling"), _unpickling(file):
+        found = torch.load(file, map_location="cpu", weights_only=False)
     if not isinstance(found, torch.nn.Module):
         raise BundleError(f"{file}: holds a {type(found).__name__} and no module; {_OWN}")
     return found
@@ -138,14 +150,42 @@ def _load_weights(torch: Any, module: Any, file: Path) -> None:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001  torch raises what it likes
         words = _words(error).partition(".")[0]
+        raise BundleError(f"{file}: torch reads no weights in it: {words}; {_SAVE}") from None
+    if not isinstance(state, Mapping):
+        raise BundleError(f"{file}: holds a {type(state).__name__} and no weights by name; {_SAVE}")
+    if inner := [str(key) for key, value in state.items() if _is_state(torch, value)]:
         raise BundleError(
-            f"{file}: torch reads no weights in it: {words}; save them with torch.save(module.state_dict(), …)"
-        ) from None
+            f"{file}: a checkpoint of {', '.join(map(str, state))}; save the weights in it alone: "
+            f"torch.save(torch.load({file.name!r})[{inner[0]!r}], 'weights.pt')"
+        )
     try:
         module.load_state_dict(state)
     except Exception as error:  # noqa: BLE001
         raise BundleError(
             f"{file}: does not fit {type(module).__name__}: {_words(error)}; name the class that was trained"
+        ) from None
+
+
+def _is_state(torch: Any, value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(each, torch.Tensor) for each in value.values())
+
+
+@contextmanager
+def _unpickling(file: Path) -> Iterator[None]:
+    """A pickle names the modules that its classes are in: the person's own are in the working directory."""
+    try:
+        with own.at_home():
+            yield
+    except ModuleNotFoundError as error:
+        raise BundleError(
+            f"{file}: has a class of the module {error.name!r}, which is not here; run this where it is, or install it"
+        ) from None
+    except AttributeError as error:
+        if "'__main__'" not in str(error):
+            raise
+        raise BundleError(
+            f"{file}: {_words(error)}: the class stood in the program that saved it; put it into a module of its own, "
+            f"import it from there and save again, or {_OWN}"
         ) from None
 
 

@@ -25,6 +25,9 @@ from slipway.fetch.verdict import FetchError
 
 _INSTALL: Final = "'slipway[sign]'"
 _WHY: Final = "it makes and reads signatures"
+_REMEDY: Final = (
+    "see that it is the EC key in PEM form that is meant (openssl ecparam -name prime256v1 -genkey -noout -out key.pem)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +209,7 @@ def _explained(what: str) -> Iterator[None]:
         raise BundleError(f"{name}: {error.strerror}; give a key in PEM form") from None
     except Exception as error:  # noqa: BLE001  the package raises what its own packages raise
         words = " ".join(str(error).split())[:300] or type(error).__name__
-        raise BundleError(
-            f"{what}: {words}; see that the key is an EC key in PEM form and the one that is meant"
-        ) from None
+        if isinstance(error, AttributeError):  # what it makes of an RSA or Ed25519 key
+            words = "holds a key of another kind than EC"
+        remedy = "say its password (--password, SLIPWAY_KEY_PASSWORD)" if "assword" in words else _REMEDY
+        raise BundleError(f"{what}: {words}; {remedy}") from None
