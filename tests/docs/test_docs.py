@@ -14,8 +14,8 @@ from slipway.controller.watch_health import WatchHealth
 from slipway.core import reference
 from slipway.core.reasons import About, Reason
 from testbed.shell import ROOT
+from tests.docs.pages import PAGES
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
@@ -75,11 +75,39 @@ def test_each_link_leads_to_a_file_and_a_heading(page: Path) -> None:
             assert anchor in anchors(linked), target
 
 
+def documents() -> list[Any]:
+    """The YAML that pages show."""
+    blocks = [block for page in PAGES for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", page.read_text())]
+    return [document for block in blocks for document in yaml.safe_load_all(block)]
+
+
 def manifests() -> list[Any]:
     """The ModelDeployments that pages show."""
-    blocks = [block for page in PAGES for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", page.read_text())]
-    found = [document for block in blocks for document in yaml.safe_load_all(block)]
-    return [document for document in found if document.get("kind") == "ModelDeployment"]
+    return [document for document in documents() if document.get("kind") == "ModelDeployment"]
+
+
+def parts() -> list[dict[str, Any]]:
+    """The parts of a spec that they show: of `spec`, of fields of it, or of the model's source."""
+    fields = {field.alias or name for name, field in ModelDeploymentSpec.model_fields.items()}
+    ours = [found for found in documents() if "kind" not in found]
+    return (
+        [found["spec"] for found in ours if found.keys() == {"spec"}]
+        + [found for found in ours if found.keys() <= fields]
+        + [{"model": found} for found in ours if found.keys() == {"source"}]
+    )
+
+
+def laid_over(whole: Any, part: Any) -> Any:
+    if not (isinstance(whole, dict) and isinstance(part, dict)):
+        return part
+    return {**whole, **{key: laid_over(whole.get(key), value) for key, value in part.items()}}
+
+
+def test_each_part_of_a_manifest_that_a_page_shows_is_one() -> None:
+    (whole,) = manifests()
+    assert len(parts()) >= 9
+    for part in parts():
+        ModelDeploymentSpec.model_validate(laid_over(whole["spec"], part))
 
 
 def test_the_readmes_manifest_is_the_examples() -> None:
