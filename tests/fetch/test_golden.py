@@ -72,7 +72,7 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (_set("inputs.0.shape", [2, 3]), r"inputs\[0\]\.data"),
         (
             _set("inputs.0.shape", [4]),
-            r"inputs\[0\]\.shape: \[4\], and config.pbtxt declares dims \[2\] after the batch",
+            r"inputs\[0\]\.shape: 'x' has \[4\], and config.pbtxt declares dims \[2\] after the batch; .* see \[4, 2\]",
         ),
         (_set("inputs.0.shape", [1, 4]), r"inputs\[0\]\.shape"),
         (_set("inputs.0.data", [1, 2, 3]), r"inputs\[0\]\.data"),

@@ -45,7 +45,7 @@ def test_instances_are_summed_over_groups_and_an_old_platform_names_its_backend(
         (GOOD + f"instance_group {{ kind: -{2**31 + 1} }}", ["out of range", "KIND_CPU"]),
         (GOOD.replace("data_type: TYPE_FP32", ""), ["input[0]", "'x' has no data_type"]),
         (GOOD.replace('name: "x"', ""), ["input[0]", "no name"]),
-        (GOOD.replace("dims: [ 1 ]", ""), ["input[0]", "'x' has no dims"]),
+        (GOOD.replace("dims: [ 1 ]", ""), ["input[0]", "'x' has no dims", "reshape { shape: [ ] }"]),
         (GOOD + 'input { name: "x" data_type: TYPE_FP32 dims: 1 }', ["input[1]", "'x' is declared twice"]),
         ('backend: "python"', ["input: none declared"]),
         (GOOD.replace('backend: "onnxruntime"', ""), ["backend: not set"]),

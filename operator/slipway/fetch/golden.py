@@ -77,6 +77,8 @@ def _check_declared(at: str, tensor: GoldenTensor, known: Mapping[str, Tensor], 
         shape = shape[1:]
     if len(shape) != len(dims) or any(dim not in (-1, size) for dim, size in zip(dims, shape, strict=True)):
         batch = " after the batch" if max_batch is not None else ""
+        seen = [*tensor.shape[:1], *dims] if max_batch is not None else dims
         raise invalid(
-            f"{at}.shape: {list(tensor.shape)}, and config.pbtxt declares dims {dims}{batch}; make them agree"
+            f"{at}.shape: {tensor.name!r} has {list(tensor.shape)}, and config.pbtxt declares dims {dims}{batch}; "
+            f"make them agree: by config.pbtxt clients see {seen}"
         )

@@ -134,7 +134,9 @@ def _require_tensors(field: str, tensors: "Iterable[pb.ModelInput | pb.ModelOutp
         if tensor.data_type not in pb.DataType.values():
             raise ConfigError(f"{at}: {tensor.name!r} has data_type {tensor.data_type}, which is none of Triton's")
         if not tensor.dims:
-            raise ConfigError(f"{at}: {tensor.name!r} has no dims")
+            raise ConfigError(
+                f"{at}: {tensor.name!r} has no dims; for one number a row write dims: [ 1 ] reshape {{ shape: [ ] }}"
+            )
         if odd := [size for size in tensor.dims if size < 1 and size != -1]:
             raise ConfigError(f"{at}: {tensor.name!r} has dims of {odd[0]}; write 1 or more, or -1 for any")
         if len(tensor.dims) > _MOST_DIMS or math.prod(abs(size) for size in tensor.dims) > _MOST_ELEMENTS:
