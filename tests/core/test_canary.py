@@ -71,6 +71,23 @@ def test_a_canary_goes_from_step_to_step_and_the_old_version_stays_whole(traffic
     assert told(cluster)[-1] == "Promoted"
 
 
+def test_what_a_pause_asks_for_is_a_new_request_each_time() -> None:
+    """The annotation of the pause before is still there, and the same text written again changes nothing."""
+    cluster = canary({"weight": 10}, {"pause": {}}, {"weight": 20}, {"pause": {}}, {"weight": 30}, {"pause": {}})
+    pods_come(cluster)
+    revision = cluster.status["candidate"]["revision"]
+    for step, text in ((2, f"promote/{revision}"), (4, f"promote/{revision}@2"), (6, f"promote/{revision}")):
+        for _ in range(3):
+            pods_come(cluster)
+        asks = f"step {step} of 6: pauses at {step * 5} % until {text} is asked for"
+        assert cluster.condition("Ready")["message"] == f"4: {asks}"
+        assert cluster.request != text
+        cluster.request = text
+        goes_on(cluster)
+    pods_come(cluster)
+    assert shares(cluster) == {"4": 100}
+
+
 def test_what_a_step_without_a_share_waits_for_is_said_as_it_is() -> None:
     cluster = canary({"shadow": 50}, {"pause": {}}, {"weight": 50})
     assert counts(cluster) == {"3": 4, "4": 2}

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.kubelet import says
-from tests.core.cluster.scenario import ERRORS, canary, fails, goes_on, pods_come, ready, round_of
+from tests.core.cluster.scenario import ERRORS, canary, changing, fails, goes_on, pods_come, ready, round_of
 from tests.core.cluster.simulator import Simulator, simulator
 
 LATE = {"seconds": 11 * 60}
@@ -172,3 +172,16 @@ def test_an_analysis_that_failed_is_made_once_more_by_a_retry() -> None:
     analysis = cluster.status["rollout"]["canary"]["analysis"]
     assert (analysis["phase"], analysis.get("runs", 0)) == ("Running", 0)
     assert cluster.condition("Stalled")["status"] == "False"
+
+
+def test_what_may_be_done_about_it_is_a_new_request_also_where_that_was_asked_for_before() -> None:
+    steps = [{"weight": 10}, {"pause": {}}, {"weight": 50}]
+    cluster = changing({"type": "Canary", "canary": {"steps": steps}, "automaticRollback": False})
+    pods_come(cluster)
+    revision = cluster.status["candidate"]["revision"]
+    cluster.request = f"promote/{revision}"
+    goes_on(cluster)
+    fails(cluster, "4")
+    goes_on(cluster)
+    ways = f"promote/{revision}@2 accepts it, retry/{revision} tries it anew, abort/{revision} sends it home"
+    assert cluster.condition("Ready")["message"].endswith(ways)

@@ -81,6 +81,16 @@ def is_new(text: str | None, handled: list[HandledRequest]) -> bool:
     return last is None or last.request != shortened(text) or bool(last.withdrawn)
 
 
+def in_new_words(problem: Finding, handled: list[HandledRequest]) -> Finding:
+    """What people are told they may ask for, as a new request: the same annotation once more is no change to the
+    API server, and nobody would see it."""
+    last = handled[-1] if handled else None
+    if last is None or last.withdrawn or "@" in last.request:
+        return problem
+    offered = rf"\b{re.escape(last.request)}(?= (is asked for|goes on|accepts it|tries it anew|sends it home)\b)"
+    return replace(problem, message=fit(re.sub(offered, f"{last.request}@2", problem.message)))
+
+
 def shortened(text: str) -> str:
     """The annotation as status can keep it."""
     return fit(text, 128)

@@ -23,6 +23,9 @@ from slipway.core.wait import Wait
 def outcome_of(snapshot: Snapshot) -> Outcome:
     """What the rollout decides, from what status remembers and what is asked for now."""
     outcome = with_outage(snapshot, _step(snapshot, remembered(snapshot)))
+    if problem := outcome.wait.finding:
+        said = requests.in_new_words(problem, outcome.state.requests)
+        outcome = replace(outcome, wait=replace(outcome.wait, finding=said))
     return _counted(snapshot, _handing_back(snapshot, outcome))
 
 
