@@ -114,3 +114,11 @@ def test_the_readmes_manifest_is_the_examples() -> None:
     example = yaml.safe_load((ROOT / "examples" / "linear-regression" / "manifest.yaml").read_text())
     assert manifests() == [example]
     assert ModelDeploymentSpec.model_validate(example["spec"]).model.version == "1"
+
+
+def test_the_page_of_bundles_has_every_place_where_one_may_be() -> None:
+    page = (ROOT / "docs" / "bundle.md").read_text()
+    table = page.split("## Where it may be", 1)[1]
+    uri = next(line for line in (ROOT / "docs" / "api.md").read_text().splitlines() if line.startswith("| `uri` |"))
+    kinds = re.compile(r"\b([a-z0-9]+)://[A-Z]")
+    assert set(kinds.findall(table)) == set(kinds.findall(uri))
