@@ -2,16 +2,18 @@
 
 import json
 import math
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slipway.guard import golden
+from slipway.guard import golden, tensors, wire
 from slipway.guard.golden import GoldenError
 from slipway.guard.model_config import ModelConfig
 from slipway.guard.tensors import Tensor, Tolerance
-from slipway.guard.verdict import Verdict
+from slipway.guard.verdict import BUNDLE_INVALID, Verdict
 
 
 def _document(**changes: Any) -> dict[str, Any]:
@@ -95,6 +97,9 @@ def test_bytes_that_are_no_text_are_written_in_base64() -> None:
         ({"inputs": _document()["inputs"], "responses": [3]}, "responses[0]: expected an object with outputs, found 3"),
         ({"inputs": _document()["inputs"], "responses": [{}]}, "responses[0].outputs: expected a list of tensors"),
         ({"inputs": _document()["inputs"], "responses": [{"out": 1}]}, "responses[0].out: no such field"),
+        (_document(tolerance={"relative": 10**400}), "tolerance.relative: expected a number of 0 or more"),
+        (_document(parameters={"a": "\ud83d"}), "parameters.a: expected a text, a number or a boolean"),
+        (_document(parameters={"\ud83d": 1}), ": expected a text, a number or a boolean"),
         (_document(tolerance={"relative": "much"}), "tolerance.relative: expected a number of 0 or more"),
     ],
 )
@@ -176,11 +181,36 @@ METADATA = {
 
 
 def test_declared_shapes_are_asked_with_zeros_and_ones_for_what_may_vary() -> None:
-    assert golden.of_declared_shapes(METADATA, ModelConfig(batched=True)).inputs == (
+    asked = golden.of_declared_shapes(METADATA, ModelConfig(batched=True)).inputs
+    assert tuple(replace(tensor, data=tuple(tensor.data)) for tensor in asked) == (
         Tensor("x", "FP32", (1, 2), (0, 0)),
         Tensor("s", "BYTES", (1,), (b"",)),
         Tensor("b", "BOOL", (1,), (False,)),
     )
+
+
+def test_what_is_declared_takes_no_more_memory_than_its_bytes() -> None:
+    """The guard's memory counts against the server's limit: a picture asked for and answered must not fill it."""
+    count = 1 << 20
+    picture = {"name": "x", "datatype": "FP32", "shape": [count]}
+    tracemalloc.start()
+    request = golden.of_declared_shapes({"inputs": [picture], "outputs": [picture]}, ModelConfig())
+    body, headers = wire.infer_request(request.inputs, {}, ["x"])
+    assert len(body) == int(headers[wire.HEADER_LENGTH]) + 4 * count
+    output = {**picture, "parameters": {"binary_data_size": 4 * count}}
+    head = json.dumps({"outputs": [output]}).encode()
+    answer = wire.infer_answer(head + bytes(4 * count), len(head), tensors.in_place)
+    assert golden.wrong(request, answer) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * 4 * count
+
+
+def test_what_nobody_could_ask_at_once_is_the_bundles_fault() -> None:
+    endless = {"name": "x", "datatype": "FP32", "shape": [-1, 1 << 20, 1 << 20]}
+    with pytest.raises(Verdict, match="x: 1099511627776 elements cannot be asked at once") as refused:
+        golden.of_declared_shapes({"inputs": [endless], "outputs": []}, ModelConfig())
+    assert refused.value.reason == BUNDLE_INVALID
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,24 @@ def test_what_is_encoded_is_decoded_again(case: tuple[str, list[Any]]) -> None:
     assert all(map(_same, tensors.decode(kind, tensors.encode(kind, data)), data))
 
 
+@given(CASES, st.data())
+def test_what_is_left_in_its_bytes_is_what_is_decoded(case: tuple[str, list[Any]], data: st.DataObject) -> None:
+    raw = tensors.encode(*case) if case[0] != "BF16" else _truncated_bf16(case[1])
+    decoded, left = tensors.decode(case[0], raw), tensors.in_place(case[0], memoryview(raw))
+    assert len(left) == len(decoded)
+    assert all(map(_same, left, decoded))
+    assert all(map(_same, left[1:-1], decoded[1:-1]))
+    index = data.draw(st.integers(-len(decoded), len(decoded) - 1))
+    assert _same(left[index], decoded[index])
+
+
+@pytest.mark.parametrize("kind", sorted(tensors.DATATYPES))
+def test_zeros_are_encoded_as_if_they_were_there(kind: str) -> None:
+    zeros = tensors.Zeros(kind, 5)
+    assert len(zeros) == 5
+    assert tensors.encode(kind, zeros) == tensors.encode(kind, tuple(zeros))
+
+
 @given(st.one_of([_case(kind) for kind in sorted(NUMPY)]))
 def test_bytes_are_those_of_numpy(case: tuple[str, list[Any]]) -> None:
     kind, data = case

@@ -145,7 +145,7 @@ def _outputs(content: bytes, header: int) -> tuple[Output, ...]:
 def _named(tensors: Iterable[Tensor], suffix: str = "") -> Iterable[Output]:
     for tensor in tensors:
         name = _plain(tensor.name) + suffix
-        yield Output(name=name, datatype=tensor.datatype, shape=tensor.shape, data=tensor.data)
+        yield Output(name=name, datatype=tensor.datatype, shape=tensor.shape, data=tuple(tensor.data))
 
 
 def _error(content: bytes) -> str:

@@ -27,6 +27,8 @@ _DEEPEST = 64
 # What belongs to the way in which a request is asked, and is not the author's to say.
 _OUR_PARAMETERS = frozenset({"sequence_id", "sequence_start", "sequence_end", "binary_data_output"})
 _BASE64 = "b64"
+# Servers take 64 MiB, unless server.args raise it.
+_MOST_ZEROS_BYTES = 1 << 30
 _NOT_NUMBERS = {
     "NaN": math.nan,
     "Infinity": math.inf,
@@ -131,7 +133,7 @@ def parse_parameters(document: Mapping[str, Any]) -> Mapping[str, Any]:
     for name, value in found.items():
         if name in _OUR_PARAMETERS:
             raise GoldenError(f"parameters.{name}: each request has its own from who asks; take it out")
-        if not _is_parameter(value):
+        if not _is_text(name) or not _is_parameter(value):
             raise GoldenError(f"parameters.{name}: expected a text, a number or a boolean, found {_shown(value)}")
     return found
 
@@ -164,8 +166,7 @@ def of_declared_shapes(metadata: Mapping[str, Any], config: ModelConfig) -> Gold
     inputs = []
     for declared in metadata["inputs"]:
         shape = tuple(1 if int(size) < 0 else int(size) for size in declared["shape"])
-        zero: Any = b"" if declared["datatype"] == "BYTES" else False if declared["datatype"] == "BOOL" else 0
-        inputs.append(Tensor(declared["name"], declared["datatype"], shape, (zero,) * tensors.elements(shape)))
+        inputs.append(_zeros(declared["name"], declared["datatype"], shape))
     outputs = []
     for declared in metadata["outputs"]:
         # One row is asked for, so one comes back. Any other free size may be 0: a detector finds nothing in zeros.
@@ -173,6 +174,17 @@ def of_declared_shapes(metadata: Mapping[str, Any], config: ModelConfig) -> Gold
         shape = (1, *sizes[1:]) if config.batched else tuple(sizes)
         outputs.append(Tensor(declared["name"], declared["datatype"], shape, ()))
     return GoldenRequest("its declared shapes", tuple(inputs), tuple(outputs), exact=False)
+
+
+def _zeros(name: str, datatype: str, shape: tuple[int, ...]) -> Tensor:
+    count = tensors.elements(shape)
+    if tensors.size_bytes(datatype, count) > _MOST_ZEROS_BYTES:
+        raise Verdict(
+            BUNDLE_INVALID,
+            f"its declared shapes: {name}: {count} elements cannot be asked at once; correct the dims in config.pbtxt, "
+            "or leave those free that vary and give golden requests",
+        )
+    return Tensor(name, datatype, shape, tensors.Zeros(datatype, count))
 
 
 def wrong(request: GoldenRequest, answer: Sequence[Tensor]) -> str | None:
@@ -361,7 +373,7 @@ def _tolerance(found: Any) -> Tolerance | None:
 def _limit(value: Any, field: str) -> float:
     try:
         limit = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         limit = math.nan
     if not (math.isfinite(limit) and limit >= 0):
         raise GoldenError(f"tolerance.{field}: expected a number of 0 or more, found {_shown(value)}")
@@ -387,7 +399,12 @@ def _flat(data: Any, deepest: int = _DEEPEST) -> list[Any]:
 def _is_parameter(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
-    return isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**63)
+    return _is_text(value) or (isinstance(value, int) and -(2**63) <= value < 2**63)
+
+
+def _is_text(value: Any) -> bool:
+    """Half of a pair of UTF-16 is none: who writes it anew writes another."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _is_int(value: Any) -> bool:

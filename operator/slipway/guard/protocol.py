@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 from urllib.parse import quote
 
-from . import model_config, wire
+from . import model_config, tensors, wire
 from .model_config import ModelConfig
 from .tensors import Tensor
 
@@ -103,7 +103,7 @@ class Client:
         asked, headers = wire.infer_request(inputs, parameters or {}, outputs)
         body, head = self._call("POST", f"{self._path(version)}/infer", timeout_seconds, asked, headers)
         try:
-            return wire.infer_answer(body, len(body) if head is None else int(head))
+            return wire.infer_answer(body, len(body) if head is None else int(head), tensors.in_place)
         except ValueError as error:
             raise Refused(http.client.OK, f"the answer cannot be read: {error}") from None
 

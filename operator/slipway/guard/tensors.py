@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence, overload
 
 _FORMAT = {
     "BOOL": "?",
@@ -36,7 +36,54 @@ class Tensor:
     name: str
     datatype: str
     shape: tuple[int, ...]
-    data: tuple[Any, ...]
+    data: Sequence[Any]
+
+
+class Numbers(Sequence[Any]):
+    """Elements that stay in the bytes that came: as objects of Python's they take up to twenty times the memory, and
+    what the guard takes counts against the server's limit."""
+
+    def __init__(self, datatype: str, raw: bytes | memoryview) -> None:
+        self._one = struct.Struct("<H" if datatype == "BF16" else "<" + _FORMAT[datatype])
+        self._convert: Callable[[Any], Any] = _of_bf16 if datatype == "BF16" else lambda value: value
+        if len(raw) % self._one.size:
+            raise ValueError(f"{len(raw)} bytes are no whole number of {datatype}")
+        self._raw = raw
+
+    def __len__(self) -> int:
+        return len(self._raw) // self._one.size
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        places = range(len(self))[index]
+        if isinstance(places, range):
+            return tuple(self[place] for place in places)
+        return self._convert(self._one.unpack_from(self._raw, places * self._one.size)[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._convert(value) for (value,) in self._one.iter_unpack(self._raw))
+
+
+class Zeros(Sequence[Any]):
+    """As many zeros as are asked for, none of which is there."""
+
+    def __init__(self, datatype: str, count: int) -> None:
+        self._zero: Any = b"" if datatype == "BYTES" else False if datatype == "BOOL" else 0
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        places = range(self._count)[index]
+        return (self._zero,) * len(places) if isinstance(places, range) else self._zero
 
 
 @dataclass(frozen=True)
@@ -76,6 +123,8 @@ def elements(shape: Iterable[int]) -> int:
 
 def encode(datatype: str, data: Sequence[Any]) -> bytes:
     """The elements as the protocol's raw bytes, little-endian; DoesNotFit names the first that cannot be written."""
+    if isinstance(data, Zeros):  # also an empty text, which is its length
+        return bytes(size_bytes(datatype, len(data)))
     if datatype == "BYTES":
         return b"".join(struct.pack("<I", len(item)) + item for item in data)
     write: Callable[..., bytes] = (
@@ -93,10 +142,20 @@ def encode(datatype: str, data: Sequence[Any]) -> bytes:
         raise
 
 
-def decode(datatype: str, raw: bytes) -> tuple[Any, ...]:
+def size_bytes(datatype: str, count: int) -> int:
+    """What so many elements take on the wire; of texts, empty ones."""
+    return count * (4 if datatype == "BYTES" else 2 if datatype == "BF16" else struct.calcsize("<" + _FORMAT[datatype]))
+
+
+def in_place(datatype: str, raw: bytes | memoryview) -> Sequence[Any]:
+    """As `decode`, with numbers left where they are."""
+    return decode(datatype, raw) if datatype == "BYTES" else Numbers(datatype, raw)
+
+
+def decode(datatype: str, raw: bytes | memoryview) -> tuple[Any, ...]:
     """The elements in `raw`; ValueError when the bytes do not come out even."""
     if datatype == "BYTES":
-        return tuple(_strings(raw))
+        return tuple(_strings(bytes(raw)))
     if datatype == "BF16":
         halves = struct.unpack(f"<{len(raw) // 2}H", raw)
         return struct.unpack(f"<{len(halves)}f", struct.pack(f"<{len(halves)}I", *(half << 16 for half in halves)))
@@ -179,6 +238,11 @@ def _bf16(*data: float) -> bytes:
             raise OverflowError("rounds to infinity")
         halves.append(half)
     return struct.pack(f"<{len(halves)}H", *halves)
+
+
+def _of_bf16(half: int) -> float:
+    value: float = struct.unpack("<f", struct.pack("<I", half << 16))[0]
+    return value
 
 
 def _strings(raw: bytes) -> Iterable[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from . import tensors
 from .model_config import ModelConfig, Shape
@@ -59,13 +59,15 @@ def infer_request(
     return header + b"".join(raws), headers
 
 
-def infer_answer(body: bytes, header_length: int) -> list[Tensor]:
-    """The tensors in an answer of `/infer`."""
+def infer_answer(
+    body: bytes, header_length: int, read: Callable[[str, Any], Sequence[Any]] = tensors.decode
+) -> list[Tensor]:
+    """The tensors in an answer of `/infer`, whose elements `read` gets out of their bytes."""
     at, found = header_length, []
     try:
         for output in json.loads(body[:header_length])["outputs"]:
             size = output.get("parameters", {}).get("binary_data_size", 0)
-            data = tensors.decode(output["datatype"], body[at : at + size])
+            data = read(output["datatype"], memoryview(body)[at : at + size])
             found.append(Tensor(str(output["name"]), output["datatype"], tuple(map(int, output["shape"])), data))
             at += size
     except _MALFORMED as error:
