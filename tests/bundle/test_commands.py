@@ -12,7 +12,6 @@ from typing import Any
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from slipway.bundle import console
 from slipway.bundle.console import print_columns, told
@@ -20,13 +19,10 @@ from slipway.bundle.errors import BundleError
 from slipway.program import main
 from testbed.images import CODE, FETCHER_CODE, OPERATOR_CODE
 from tests.bundle import graphs, keys
+from tests.bundle.commands import slipway
 from tests.triton.installation import VERSION, Installation
 
 X = np.array([[1.0], [2.0], [3.0]], np.float32)
-
-
-def slipway(*words: object, **environment: str | None) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words], env=environment)
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ def test_keys_that_are_refused_are_named(bundle: Path, place: Place, tmp_path: P
 
 @pytest.mark.parametrize("uri", ["models/churn", "s3://", "ftp://host/x", "https://host/x", "pvc://claim/x"])
 def test_where_no_bundle_can_be_pushed_is_said(uri: str, bundle: Path) -> None:
-    with pytest.raises(BundleError, match=r"no address; write it as|pushed to s3://, gs://, az:// or oci://"):
+    with pytest.raises(BundleError, match=r"no address of a bundle; write it|pushed to s3://, gs://, az:// or oci://"):
         push(bundle, Place(uri=uri))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from slipway.bundle.errors import BundleError
-from slipway.bundle.place import keys_of_environment
+from slipway.bundle.place import check_address, keys_of_environment
 from slipway.fetch.fetch import fetch
 from slipway.fetch.policy import Policy
 from slipway.fetch.resolve import resolve
@@ -88,9 +88,10 @@ def explained(source: Source, where: str | Path) -> Iterator[None]:
 
 def _source(where: str | Path, s3: S3 | None) -> tuple[Source, Path]:
     if "://" in str(where):
+        check_address(str(where))
         return Source(uri=str(where), s3=s3), Path("/nonexistent")
     directory = Path(where).resolve()
-    if not directory.is_dir():
+    if not str(where) or not directory.is_dir():
         raise BundleError(f"{where}: no such directory; name a bundle's directory or address")
     return Source(uri=f"{_CLAIM}{directory.name}"), directory.parent
 

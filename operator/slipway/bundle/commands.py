@@ -9,6 +9,7 @@ import click
 
 from slipway.bundle.console import DIRECTORY, FILE, about, format_option, print_columns, print_json, say, size, told
 from slipway.bundle.errors import BundleError
+from slipway.fetch.verdict import printable
 
 _LATENCIES: Final = ("medianMilliseconds", "p99Milliseconds")
 
@@ -175,7 +176,7 @@ def _print_served(served: Mapping[str, Any]) -> None:
         ]
     )
     if served["unmeasured"]:
-        click.echo(f"throughput not measured: {served['unmeasured']}")
+        click.echo(printable(f"throughput not measured: {served['unmeasured']}"))
     if found := served["throughput"]:
         per = "rows/s" if found[0]["batch"] else "answers/s"
         rows = [

@@ -1,8 +1,12 @@
 """What the commands share: how a result is printed, and how a fault ends them."""
 
 import json
+import logging
+import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +15,10 @@ from typing import Any, Final
 import click
 
 from slipway.bundle.errors import BundleError
+from slipway.fetch.verdict import printable
 
 DIRECTORY: Final = click.Path(path_type=Path)
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 format_option: Final = click.option(
@@ -55,40 +61,80 @@ def _options() -> set[str]:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """What goes wrong, as one sentence and the exit code 1."""
+    """What goes wrong, as one sentence and the exit code 1; who ends it waits for nothing but the tidying up."""
     try:
-        yield
+        with _ended_by_signals():
+            yield
     except BundleError as error:
         said = in_place_of_fields(str(error), _options())
-        raise click.ClickException(f"{_printable(str(error))}{said}") from None
+        raise click.ClickException("\n".join(map(printable, str(error).split("\n"))) + said) from None
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("slipway"):
             raise
         raise click.ClickException(f"{error.name}: not installed; pip install 'slipway[bundle]'") from None
+    except OSError as error:
+        raise click.ClickException(printable(_of_system(error))) from None
+    except _Ended as ended:
+        click.echo("Aborted!", err=True)
+        logging.shutdown()
+        os._exit(128 + ended.number)  # a thread may still wait for a store's answer: nobody waits for it
+
+
+class _Ended(BaseException):
+    """Somebody ends the program, by this signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Each signal tidies up: scratch directories hold keys and plaintext, and a server may run."""
+
+    def end(number: int, _: object) -> None:
+        raise _Ended(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in asked}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _of_system(error: OSError) -> str:
+    """A full disk, a place that may not be written: what it is about, in the system's words."""
+    why = error.strerror or str(error) or type(error).__name__
+    about = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
+    return f"{about}{why}; see to the file, its directory and the disk"
 
 
 def say(text: str) -> None:
     """What is being done, to people."""
-    click.echo(f"{text} …", err=True)
+    click.echo(f"{printable(text)} …", err=True)
 
 
 def print_json(found: Mapping[str, Any]) -> None:
     """The result to programs."""
-    json.dump(found, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # the name of a file need not be text
+        text = json.dumps(found, indent=2, allow_nan=False)
+    sys.stdout.write(f"{text}\n")
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
     """Rows of cells, aligned."""
-    rows = [[_printable(cell) for cell in row] for row in rows]
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _printable(text: str) -> str:
-    """A stranger's bundle names tensors and files as it likes, also in orders to a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def size(count: int) -> str:

@@ -19,8 +19,10 @@ Content = bytes | str | Path
 def staged(out: Path, *, replace: bool) -> Iterator[Path]:
     """A directory to fill, which takes the place of `out` when the block ends well."""
     out = Path(os.path.abspath(out))  # noqa: PTH100  a link stays what it is
-    _check_place(out, replace=replace)
     new, old = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
+    if old.is_dir() and not out.exists():  # killed between the two renames
+        old.rename(out)
+    _check_place(out, replace=replace)
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     try:
@@ -32,6 +34,24 @@ def staged(out: Path, *, replace: bool) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def check_beside(out: Path, bundle: Path) -> None:
+    """BundleError where `out` lies in the bundle that it is made of: that would then have files it does not list."""
+    if bundle.resolve() in out.resolve().parents:
+        raise BundleError(f"{out}: lies in {bundle}, which would no longer be what its list says; name another place")
+
+
+@contextmanager
+def parts(new: Path) -> Iterator[Path]:
+    """A directory beside a staged one, for files under way; what a killed run left there is gone."""
+    apart = new.with_name(f"{new.name}.parts")
+    shutil.rmtree(apart, ignore_errors=True)
+    apart.mkdir()
+    try:
+        yield apart
+    finally:
+        shutil.rmtree(apart, ignore_errors=True)
 
 
 def fill(directory: Path, files: Mapping[str, Content], others: Iterable[str] = ()) -> None:

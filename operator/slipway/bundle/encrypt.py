@@ -58,6 +58,7 @@ def encrypt(
         raise BundleError("recipients: there are none; give at least one, as age-keygen prints it (age1…)")
     if encrypted := encrypted_in(folder):
         raise BundleError(f"{encrypted[0]}: it is encrypted already; encrypt the plain bundle anew, to all recipients")
+    directory.check_beside(Path(out), folder)
     original = check(folder).digest
     paths = directory.listed(folder)
     secret = [path for path in paths if not decryption.stays_plain(path)]

@@ -10,7 +10,7 @@ from typing import Final
 
 from slipway.bundle.errors import BundleError
 from slipway.fetch.policy import Policy
-from slipway.fetch.settings import S3, Settings, Source
+from slipway.fetch.settings import DIGEST, S3, URI, Settings, Source
 from slipway.fetch.stores.login import DOCKER_CONFIG
 from slipway.fetch.stores.objects import KEYS
 from slipway.fetch.verdict import FetchError
@@ -38,8 +38,11 @@ class Place:
         """As the fetcher reads it; BundleError for what is no address."""
         s3 = S3(endpoint=self.endpoint, region=self.region, anonymous=self.anonymous or None)
         source = Source(uri=self.uri, digest=self.digest, s3=s3 if self.uri.startswith("s3://") else None)
-        if "://" not in self.uri or not source.container:
-            raise BundleError(f"{self.uri}: no address; write it as s3://BUCKET/PREFIX")
+        check_address(self.uri)
+        if self.digest is not None and not DIGEST.fullmatch(self.digest):
+            raise BundleError(f"digest: {self.digest!r} is none; write sha256: and its 64 digits in lower case")
+        if self.keys is not None and not self.keys.is_dir():
+            raise BundleError(f"keys: {self.keys}: no such directory; name one with a file a variable")
         return source
 
     @contextmanager
@@ -57,6 +60,13 @@ class Place:
                 config=folder,
                 termination_log=folder / "termination-log",
             )
+
+
+def check_address(uri: str) -> None:
+    """BundleError unless it begins as the address of a store does."""
+    if not URI.fullmatch(uri):
+        schemes = "s3://BUCKET/PREFIX, or with gs://, az://, oci://, hf:// or https://"
+        raise BundleError(f"{uri}: no address of a bundle; write it as {schemes}")
 
 
 @contextmanager

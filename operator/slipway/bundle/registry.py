@@ -9,7 +9,6 @@ to a free one in the same moment the last one has it.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 from slipway.bundle.errors import BundleError
 from slipway.bundle.place import PATIENT, Place
+from slipway.bundle.threads import threads
 from slipway.fetch import layout, sums
 from slipway.fetch.policy import MIB, Policy
 from slipway.fetch.progress import Progress
@@ -146,14 +146,14 @@ def _signature(store: _Writable, folder: Path, *, there: Sequence[Any]) -> bytes
 def _put_all(store: _Writable, files: Mapping[str, Blob], where: str, say: Callable[[str], None]) -> Sequence[Blob]:
     """The files that were not there."""
     blobs = {blob.digest: blob for blob in (Blob.of(_config(files)), *files.values())}
-    with ThreadPoolExecutor(_STREAMS, "put") as threads:
-        known = threads.map(lambda blob: persist(lambda: store.has(blob), where, PATIENT), blobs.values())
+    with threads(_STREAMS, "put") as pool:
+        known = pool.map(lambda blob: persist(lambda: store.has(blob), where, PATIENT), blobs.values())
         missing = [blob for blob, there in zip(blobs.values(), known, strict=True) if not there]
         sent = [blob for blob in files.values() if blob in missing]
         say(f"putting {len(sent)} of {len(files)} files at {where}")
         progress = Progress(where, sum(blob.size for blob in missing))
         with progress.reported(Policy().report_seconds):
-            for _ in threads.map(lambda blob: _put(store, blob, where, progress), missing):
+            for _ in pool.map(lambda blob: _put(store, blob, where, progress), missing):
                 pass
     return sent
 

@@ -107,6 +107,7 @@ def shrink(
     """
     tolerance = _tolerance(answers)
     asked = metric.parse(gate) if gate is not None else None
+    directory.check_beside(Path(out), Path(bundle))
     say("checking the original as the fetcher does")
     old = original.open_onnx(bundle)
     if not old.requests:

@@ -73,10 +73,19 @@ def sign(
     if content is None:
         raise BundleError("key: names none; give a private EC key in PEM form")
     _covers_all(content, hashes)
-    part = folder.resolve().with_name(f".{folder.resolve().name}.{sums.SIGNATURE}")
-    part.write_bytes(content)
-    part.replace(target)
+    _put(content, folder, target)
     return _signed(content, folder, hashes, made)
+
+
+def _put(content: bytes, folder: Path, target: Path) -> None:
+    """By way of a name beside the bundle, where nothing is listed; a bundle that is mounted has nothing beside it."""
+    part = folder.resolve().with_name(f".{folder.resolve().name}.{sums.SIGNATURE}")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    except OSError:
+        part.unlink(missing_ok=True)
+        target.write_bytes(content)
 
 
 def verify(bundle: str | Path, *, key: Keys) -> Signed:
@@ -182,7 +191,7 @@ def _statement(content: bytes) -> Any:
         statement = json.loads(base64.b64decode(_envelope(content)["payload"]))
         resources = statement["predicate"]["resources"]
         assert all(isinstance(found["name"], str) and isinstance(found["digest"], str) for found in resources)
-    except (ValueError, TypeError, KeyError, AssertionError):
+    except (ValueError, TypeError, KeyError, AssertionError, RecursionError):
         raise BundleError(f"{sums.SIGNATURE}: not a signature in OpenSSF's format; sign the bundle again") from None
     return statement
 

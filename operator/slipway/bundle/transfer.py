@@ -7,7 +7,6 @@ a bundle without a list. The fetcher's own survey has the last word.
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,7 @@ from slipway.bundle.check import check
 from slipway.bundle.encrypt import encrypted_in
 from slipway.bundle.errors import BundleError
 from slipway.bundle.place import PATIENT, Place, explained
+from slipway.bundle.threads import threads
 from slipway.fetch import sums
 from slipway.fetch.download import Download, Wanted
 from slipway.fetch.policy import MIB, Policy
@@ -91,19 +91,19 @@ class _Writable(objects.ObjectStore):
 
 def push(bundle: str | Path, place: Place, *, say: Callable[[str], None] = quiet) -> Moved:
     """Put a bundle at an address where nothing else is. The same bytes once more do nothing."""
-    folder = Path(bundle)
+    folder, source = Path(bundle), place.source
     say(f"checking {bundle}")
     hashes = directory.verified(folder)
     if not encrypted_in(folder):
         check(folder)
     content = (folder / sums.NAME).read_bytes()
-    if place.source.scheme == "oci":
+    if source.scheme == "oci":
         from slipway.bundle import registry
 
         with explained():
             count, moved, signed = registry.push(folder, hashes, place, say)
         return Moved(where=place.uri, digest=sums.digest_of(content), files=count, bytes=moved, signed=signed)
-    if place.source.scheme not in {"s3", "gs", "az"}:
+    if source.scheme not in {"s3", "gs", "az"}:
         where = "bundles are pushed to s3://, gs://, az:// or oci://"
         raise BundleError(f"{place.uri}: {where}; copy the directory yourself")
     with place.settings() as settings, explained():
@@ -135,9 +135,8 @@ def pull(place: Place, out: str | Path, *, replace: bool = False, say: Callable[
             progress = Progress(place.uri, found.size)
             wanted = [Wanted(entry=entry, sha256=found.hashes[path]) for path, entry in found.entries.items()]
             # Beside the target: a file is renamed from one to the other.
-            parts = tempfile.TemporaryDirectory(prefix=f"{new.name}-", dir=new.parent)
-            with parts as apart, progress.reported(policy.report_seconds):
-                Download(store, new, Path(apart), policy, progress).run(wanted)
+            with directory.parts(new) as apart, progress.reported(policy.report_seconds):
+                Download(store, new, apart, policy, progress).run(wanted)
             (new / sums.NAME).write_bytes(found.sums)
             signature = read_signature(store, policy)
             if signature is not None:
@@ -150,6 +149,7 @@ def pull(place: Place, out: str | Path, *, replace: bool = False, say: Callable[
 
 def copy(source: Place, target: Place, *, say: Callable[[str], None] = quiet) -> Moved:
     """The bundle at one address, at another: the same bytes, and so the same digest."""
+    _ = target.source  # what is wrong with it is told before anything comes
     with tempfile.TemporaryDirectory(prefix="slipway-copy-") as scratch:
         pulled = pull(source, Path(scratch) / "bundle", say=say)
         pushed = push(Path(scratch) / "bundle", target, say=say)
@@ -187,8 +187,8 @@ def _is_there(store: _Writable, folder: Path, path: str, entry: Entry | None) ->
 def _put_all(store: _Writable, folder: Path, paths: list[str], where: str) -> int:
     total = directory.size(folder, paths)
     progress = Progress(where, total)
-    with progress.reported(Policy().report_seconds), ThreadPoolExecutor(_STREAMS, "put") as threads:
-        for _ in threads.map(lambda path: _put(store, folder, path, progress), paths):
+    with progress.reported(Policy().report_seconds), threads(_STREAMS, "put") as pool:
+        for _ in pool.map(lambda path: _put(store, folder, path, progress), paths):
             pass
     return total
 

@@ -160,8 +160,10 @@ class Download:
         try:
             with ThreadPoolExecutor(self._policy.streams, "stream") as threads:
                 streams = [threads.submit(self._work, jobs) for _ in range(self._policy.streams)]
-                wait(streams, return_when=FIRST_EXCEPTION)
-                self._stopped.set()
+                try:
+                    wait(streams, return_when=FIRST_EXCEPTION)
+                finally:  # also where somebody ends the program: else all the rest would come first
+                    self._stopped.set()
         finally:
             for landing in self._landings:
                 os.close(landing.fd)

@@ -60,8 +60,9 @@ def check(paths: Collection[str]) -> None:
         raise invalid(f"the bundle has {len(paths)} files and {MAX_FILES} are the most; pack the small ones together")
     for path in paths:
         check_path(path)
-    if any(path.startswith(f"{sums.NAME}/") for path in paths):
-        raise invalid(f"{sums.NAME}/: a directory where the list of files belongs; rename it")
+    for name, what in ((sums.NAME, "the list of files"), (sums.SIGNATURE, "the signature")):
+        if any(path.startswith(f"{name}/") for path in paths):
+            raise invalid(f"{name}/: a directory where {what} belongs; rename it")
     _check_no_file_is_a_directory(set(paths))
     _check_config(paths)
     names = parts(paths)

@@ -52,7 +52,7 @@ def _run(command: Callable[[Settings], None]) -> None:
     try:
         command(Settings.from_environment(os.environ))
     except FetchError as error:
-        log.error("%s: %s", error.reason, error.message)  # noqa: TRY400  a verdict needs no trace
+        log.error("%s: %s", error.reason, verdict.printable(error.message))  # noqa: TRY400  a verdict needs no trace
         _end(error)
     except (KeyboardInterrupt, SystemExit):
         raise

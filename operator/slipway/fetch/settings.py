@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 from slipway.fetch.verdict import FetchError, Reason
 
 # Not pydantic's: its start takes a twentieth of the processor's time for 2 GiB, and the operator has checked the spec.
-_URI: Final = re.compile(r"(s3|gs|az|https|http|oci|hf|pvc)://[^/]+(/.*)?")
-_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+URI: Final = re.compile(r"(s3|gs|az|https|http|oci|hf|pvc)://[^/]+(/.*)?")
+DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 MODEL_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
@@ -184,8 +184,8 @@ def _order(text: str) -> Mapping[str, Any]:
 
 def _source(told: Mapping[str, Any]) -> Source:
     return Source(
-        uri=_text(told, "uri", _URI, "source."),
-        digest=_text(told, "digest", _DIGEST, "source.") if told.get("digest") else None,
+        uri=_text(told, "uri", URI, "source."),
+        digest=_text(told, "digest", DIGEST, "source.") if told.get("digest") else None,
         s3=_s3(_object(told, "s3", "source.")) if told.get("s3") else None,
     )
 
