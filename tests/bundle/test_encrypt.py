@@ -99,6 +99,7 @@ def test_keys_that_do_not_fit_are_named(bundle: Path, tmp_path: Path) -> None:
         ([], "recipients: there are none"),
         (["age1nonsense"], "recipients: 'age1nonsense': "),
         ([secret], "recipients: a secret key: "),
+        (["ssh-ed25519 AAAA"], "give a public key of age-keygen's"),
     ):
         with pytest.raises(BundleError) as found:
             encrypt(bundle, out=tmp_path / "e", recipients=recipients)

@@ -159,6 +159,18 @@ def test_a_signature_that_is_brackets_thousands_deep_is_none(content: bytes, tmp
     assert "not a signature in OpenSSF's format" in ended.stderr
 
 
+@pytest.mark.parametrize("hint", [None, ""])
+def test_the_key_that_is_shown_is_the_one_that_verified(hint: str | None, tmp_path: Path) -> None:
+    """What a signature says of it is not signed, and whoever keeps the store may change it."""
+    made, private = packed(tmp_path / "b"), key(tmp_path)
+    signed = json.loads(slipway("sign", made, "--key", private, "-o", "json").stdout)
+    content = json.loads((made / sums.SIGNATURE).read_text())
+    content["verificationMaterial"]["publicKey"]["hint"] = hint
+    (made / sums.SIGNATURE).write_text(json.dumps(content))
+    found = slipway("check", made, "--key", private.with_suffix(".pub"))
+    assert f"signed by the key {signed['keys'][0]}\n" in found.stdout
+
+
 def test_a_bundle_whose_replacing_was_killed_is_there_again(tmp_path: Path) -> None:
     out = packed(tmp_path / "b")
     before = files(out)

@@ -224,6 +224,21 @@ def test_a_registry_with_a_password_takes_it_from_keys_environment_or_docker(
         assert push(bundle, Place(uri=place.uri, keys=keys)).files == 0
 
 
+@pytest.mark.parametrize(
+    "config", [{}, {"credsStore": "desktop"}, {"auths": None}, {"auths": {"HOST": {}}}, {"auths": {"HOST": {"x": "y"}}}]
+)
+def test_an_open_registry_needs_no_password_that_docker_keeps_elsewhere(
+    bundle: Path, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
+    host = place.uri.removeprefix("oci://").partition("/")[0]
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps(config).replace("HOST", host))
+    assert push(bundle, place).digest
+    (tmp_path / "config.json").write_text("no JSON")
+    with pytest.raises(BundleError, match=r"config\.json: no configuration of docker"):
+        push(bundle, place)
+
+
 def test_the_commands_push_check_and_pull(bundle: Path, place: Place, tmp_path: Path) -> None:
     for words in (["push", str(bundle), place.uri], ["check", place.uri], ["pull", place.uri, str(tmp_path / "back")]):
         ended = CliRunner().invoke(main, words)

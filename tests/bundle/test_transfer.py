@@ -165,6 +165,29 @@ def test_what_does_not_belong_is_named(path: str, message: str, bundle: Path, pl
         push(bundle, place)
 
 
+def test_other_bytes_of_that_size_are_found(bundle: Path, place: Place, s3: Gateway) -> None:
+    """Nothing but their content tells them from ours."""
+    push(bundle, place)
+    bucket, _, prefix = place.uri.removeprefix("s3://").partition("/")
+    model = (bundle / "1/model.onnx").read_bytes()
+    s3.upload(bucket, prefix, {"1/model.onnx": model[::-1]})
+    with pytest.raises(BundleError, match=r"1/model\.onnx: holds other bytes of that size; delete it"):
+        push(bundle, place)
+
+
+@pytest.mark.parametrize("size", [0, 5, transfer._WHOLE_BYTES + 1])
+def test_what_was_put_whole_or_in_parts_is_known_without_being_read(
+    size: int, tmp_path: Path, s3: Gateway, place: Place
+) -> None:
+    made = packed(tmp_path / "b")
+    (made / "1/weights.bin").write_bytes(b"x" * size)
+    directory.seal(made)
+    push(made, place)
+    said: list[str] = []
+    assert push(made, place, say=said.append).files == 0
+    assert not [words for words in said if words.startswith("reading")]
+
+
 def test_a_signature_comes_after_and_replaces_none(bundle: Path, place: Place, tmp_path: Path) -> None:
     unsigned = push(bundle, place)
     sign(bundle, key=key(tmp_path))

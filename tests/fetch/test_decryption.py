@@ -213,6 +213,9 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
     "a flipped bit": lambda content: content[:-20] + bytes([content[-20] ^ 1]) + content[-19:],
     "more behind its end": lambda content: content + b"more",
     "chunks in another order": lambda content: content[: -2 * CHUNK] + content[-CHUNK:] + content[-2 * CHUNK : -CHUNK],
+    "a megabyte of recipients": lambda content: content.replace(
+        b"\n-> ", b"\n-> X25519 A\nAAAA" * 60_000 + b"\n-> ", 1
+    ),
     "a chunk twice": lambda content: content[:-CHUNK] + content[-CHUNK:] * 2,
 }
 

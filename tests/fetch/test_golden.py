@@ -13,11 +13,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from slipway.fetch import model, sums, verdict
+from slipway.fetch import golden, model, sums, verdict
 from slipway.fetch import resolve as resolving
+from slipway.fetch.fetch import fetch
+from slipway.fetch.policy import Policy
 from slipway.fetch.verdict import FetchError, Reason
 from slipway.guard import golden as guard
 from tests.fetch import bundles
+from tests.fetch.conftest import Order
 
 CONFIG = b"""
 backend: "onnxruntime"
@@ -41,6 +44,58 @@ def check(content: bytes, config: bytes = CONFIG) -> None:
 
 def test_a_request_that_fits_is_accepted() -> None:
     check(json.dumps(REQUEST).encode())
+
+
+def _asked(data: list[Any], absolute: str | None = "0.5", kind: str = "FP32") -> bytes:
+    request = {**REQUEST, "outputs": [{"name": "y", "datatype": kind, "shape": [len(data)], "data": data}]}
+    del request["tolerance"]
+    return json.dumps({**request, "tolerance": {"absolute": absolute}} if absolute else request).encode()
+
+
+TELLING: dict[str, list[bytes]] = {
+    "none": [],
+    "beyond the tolerance": [_asked([0.1, 0.6])],
+    "one of several": [_asked([0.1]), _asked([7])],
+    "zeros that are right": [_asked([0, 0])],
+    "without a tolerance": [_asked([0.00001], None)],
+    "numbers that are counted": [_asked([1], "3", "INT64")],
+    "texts": [_asked(["a"], "3", "BYTES")],
+    "NaN": [_asked(["NaN"])],
+    "an infinity": [_asked(["-Infinity"], "1e300")],
+    "a later step": [b"[%s, %s]" % (_asked([0.1]), _asked([9]))],
+}
+SILENT: dict[str, list[bytes]] = {
+    "all within": [_asked([0.1, -0.5])],
+    "each of several": [_asked([0.1]), _asked([0.4, 0])],
+    "any number": [_asked([1e30], "1e300")],
+    "relative": [_asked([5.0]).replace(b'"absolute": "0.5"', b'"relative": 1')],
+    "each step": [b"[%s, %s]" % (_asked([0.1]), _asked([0.2]))],
+}
+
+
+@pytest.mark.parametrize("what", TELLING)
+def test_a_request_tells_a_model_from_zeros(what: str) -> None:
+    golden.check_telling({f"golden/{number}.json": content for number, content in enumerate(TELLING[what])})
+
+
+@pytest.mark.parametrize("what", SILENT)
+def test_requests_that_zeros_pass_are_no_proof(what: str) -> None:
+    with pytest.raises(FetchError, match=r"golden/0\.json: tolerance: an answer of zeros would pass") as refused:
+        golden.check_telling({f"golden/{number}.json": content for number, content in enumerate(SILENT[what])})
+    assert refused.value.reason is Reason.BUNDLE_INVALID
+
+
+def test_they_are_refused_when_the_bundle_is_resolved_and_serve_on_where_they_were(
+    order: Order, policy: Policy, tmp_path: Path
+) -> None:
+    plain = bundles.files(
+        **{"golden/three.json": json.dumps({**bundles.GOLDEN, "tolerance": {"absolute": 9}}).encode()}
+    )
+    bundle = bundles.listed(plain)
+    bundles.write(tmp_path / "claim" / "a", bundle)
+    with pytest.raises(FetchError, match="an answer of zeros would pass"):
+        resolving.resolve(order("pvc://claim/a"), policy)
+    fetch(order("pvc://claim/a", bundles.digest(bundle)), policy)
 
 
 def test_nested_data_counts_its_elements() -> None:

@@ -64,7 +64,9 @@ def shrink(
 @click.command()
 @click.argument("bundle", type=DIRECTORY)
 @click.option("--out", type=DIRECTORY, required=True, help="The encrypted bundle's directory.")
-@click.option("-r", "--recipient", "recipients", multiple=True, help="A public key: age1… or ssh-…. May be repeated.")
+@click.option(
+    "-r", "--recipient", "recipients", multiple=True, help="A public key of age-keygen's: age1…. May be repeated."
+)
 @click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at --out.")
 @format_option
 def encrypt(bundle: Path, *, form: str, **given: Any) -> None:

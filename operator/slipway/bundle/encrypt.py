@@ -104,11 +104,10 @@ def encrypted_in(folder: Path) -> list[str]:
 
 
 def _recipient(text: str) -> Any:
-    """A public key of age's, or of ssh's."""
+    """A public key of age's: pods decrypt with no other kind."""
     pyrage: Any = need("pyrage", install=_INSTALL, why=_WHY)
-    kinds = pyrage.ssh if text.startswith("ssh-") else pyrage.x25519
     try:
-        return kinds.Recipient.from_str(text.strip())
+        return pyrage.x25519.Recipient.from_str(text.strip())
     except (pyrage.RecipientError, ValueError) as error:
         shown = "a secret key" if text.startswith("AGE-SECRET-KEY") else repr(text[:60])
-        raise BundleError(f"recipients: {shown}: {error}; give a public key (age1… or ssh-…)") from None
+        raise BundleError(f"recipients: {shown}: {error}; give a public key of age-keygen's (age1…)") from None

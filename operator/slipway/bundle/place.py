@@ -1,12 +1,13 @@
 """Where a bundle is or goes: an address with the settings and keys of its store."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from slipway.bundle.errors import BundleError
 from slipway.fetch.policy import Policy
@@ -90,5 +91,17 @@ def keys_of_environment(scheme: str, folder: Path) -> Path:
     known = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "config.json"
     if scheme == "oci" and known.is_file():
         (folder / DOCKER_CONFIG).touch(mode=0o600)
-        (folder / DOCKER_CONFIG).write_bytes(known.read_bytes())
+        (folder / DOCKER_CONFIG).write_text(json.dumps({"auths": _known_to_docker(known)}))
     return folder
+
+
+def _known_to_docker(config: Path) -> dict[str, Any]:
+    """The registries with a password in the file. Those whose passwords a helper keeps are named there without one, and
+    are asked as a stranger: they may be open."""
+    try:
+        auths = json.loads(config.read_bytes()).get("auths") or {}
+        return {host: entry for host, entry in auths.items() if entry.keys() & {"auth", "username"}}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        raise BundleError(
+            f"{config}: no configuration of docker; correct it, or name another in DOCKER_CONFIG"
+        ) from None

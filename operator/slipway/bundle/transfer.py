@@ -5,8 +5,10 @@ push that was interrupted goes on where it was, and who reads meanwhile misses f
 a bundle without a list. The fetcher's own survey has the last word.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +28,7 @@ from slipway.fetch.download import Download, Wanted
 from slipway.fetch.policy import MIB, Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.resolve import read_signature
-from slipway.fetch.resume import persist
+from slipway.fetch.resume import persist, stream
 from slipway.fetch.sources import open_store
 from slipway.fetch.stores import Entry, objects
 from slipway.fetch.survey import survey
@@ -111,7 +113,8 @@ def push(bundle: str | Path, place: Place, *, say: Callable[[str], None] = quiet
         assert isinstance(store, _Writable)
         there = {entry.path: entry for entry in persist(store.list, place.uri, PATIENT)}
         _take(store, there, hashes, content)
-        missing = [path for path in hashes if not _is_there(store, folder, path, there.get(path))]
+        missing = [path for path in hashes if path not in there]
+        _check_there(store, folder, {path: there[path] for path in hashes if path in there}, hashes, say)
         say(f"putting {len(missing)} of {len(hashes)} files at {place.uri}")
         moved = _put_all(store, folder, missing, place.uri)
         signed = _put_signature(store, folder, there)
@@ -172,16 +175,44 @@ def _take(store: _Writable, there: Mapping[str, Entry], hashes: Mapping[str, str
         raise BundleError(f"{store.where(strange[0])}: not of this bundle; delete it, or push to an address of its own")
 
 
-def _is_there(store: _Writable, folder: Path, path: str, entry: Entry | None) -> bool:
-    """Whether a push that was interrupted has put the file already: what is there is whole."""
-    if entry is None:
-        return False
-    size = (folder / path).stat().st_size
-    if entry.size != size:
-        raise BundleError(
-            f"{store.where(path)}: has {entry.size} bytes and the bundle's {size}; delete it and push again"
-        )
-    return True
+def _check_there(
+    store: _Writable,
+    folder: Path,
+    there: Mapping[str, Entry],
+    hashes: Mapping[str, str],
+    say: Callable[[str], None],
+) -> None:
+    """What a push before this one has put is what belongs there; BundleError where it is something else."""
+    for path, entry in there.items():
+        size = (folder / path).stat().st_size
+        if entry.size != size:
+            message = f"has {entry.size} bytes and the bundle's {size}; delete it and push again"
+            raise BundleError(f"{store.where(path)}: {message}")
+    unknown = [path for path, entry in there.items() if entry.tag not in _tags(folder / path)]
+    if unknown:
+        say(f"reading {len(unknown)} files that are there already")
+    for path in unknown:
+        if _hash_of(store, there[path]) != hashes[path]:
+            raise BundleError(f"{store.where(path)}: holds other bytes of that size; delete it and push again")
+
+
+def _tags(file: Path) -> set[str]:
+    """What S3 calls a file that was put whole, or in our parts, where it is not encrypted by a key of the store's."""
+    whole, parts, count = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False), 0
+    with file.open("rb") as opened:
+        while part := opened.read(_PART_BYTES):
+            whole.update(part)
+            parts.update(hashlib.md5(part, usedforsecurity=False).digest())
+            count += 1
+    return {f'"{whole.hexdigest()}"', f'"{parts.hexdigest()}-{count}"'}
+
+
+def _hash_of(store: _Writable, entry: Entry) -> str:
+    digest = hashlib.sha256()
+    with closing(stream(store, entry, 0, entry.size, PATIENT)) as chunks:
+        for chunk in chunks:
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _put_all(store: _Writable, folder: Path, paths: list[str], where: str) -> int:

@@ -21,6 +21,8 @@ SUFFIX: Final = ".age"
 _CARD: Final = "README.md"
 _PARTS: Final = ".parts"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_MOST_HEADER_BYTES: Final = 64 * 1024
+"""For some hundred recipients."""
 _NO_KEY: Final = "No matching keys found"  # pyrage's word where no identity is a recipient's
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,8 @@ def _decrypt(source: Path, part: Path, path: str, keys: list[Any], where: str) -
 
     try:
         with source.open("rb") as cipher, part.open("wb") as sink:
+            _check_header(cipher.read(_MOST_HEADER_BYTES), path)
+            cipher.seek(0)
             pyrage.decrypt_io(cipher, sink, keys)
     except pyrage.DecryptError as error:
         if str(error) == _NO_KEY:
@@ -104,6 +108,13 @@ def _decrypt(source: Path, part: Path, path: str, keys: list[Any], where: str) -
             raise
         # pyrage has no error of its own for a chunk that is not authentic.
         raise _failed(path, f"cannot be decrypted to its end ({error}); encrypt it again") from None
+
+
+def _check_header(begins: bytes, path: str) -> None:
+    """The line that ends age's header comes soon: its library takes minutes for a megabyte of recipients."""
+    if len(begins) == _MOST_HEADER_BYTES and b"\n--- " not in begins:
+        why = f"cannot be decrypted (its header has no end in {_MOST_HEADER_BYTES} bytes); encrypt it again"
+        raise _failed(path, why)
 
 
 def read_identities(files: Iterable[Path], where: str) -> list[Any]:

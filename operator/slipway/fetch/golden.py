@@ -9,6 +9,7 @@ from typing import Final
 from slipway.fetch.verdict import invalid
 from slipway.guard.golden import GoldenError, GoldenRequest, check_askable, read
 from slipway.guard.model_config import ModelConfig
+from slipway.guard.tensors import FLOATS
 from slipway.guard.tensors import Tensor as GoldenTensor
 from slipway.guard.wire import CannotAskError
 from slipway.triton.config import Declared, Tensor
@@ -30,6 +31,25 @@ def check(path: str, content: bytes, model: Declared, optional_inputs: frozenset
         check_askable(request, way)
     except CannotAskError as error:
         raise invalid(f"{path}: {error}") from None
+
+
+def check_telling(files: Mapping[str, bytes]) -> None:
+    """BundleInvalid where a model that gives nothing but zeros would pass them all, by the tolerances they state."""
+    if files and not any(
+        _tells(step) for path, content in sorted(files.items()) for step in _read(path, content).steps
+    ):
+        raise invalid(
+            f"{min(files)}: tolerance: an answer of zeros would pass, in each of the bundle's golden requests; make it "
+            "smaller than the answers, or ask for larger ones"
+        )
+
+
+def _tells(request: GoldenRequest) -> bool:
+    tolerance, outputs = request.tolerance, [each for one in (request.outputs, *request.more) for each in one]
+    if tolerance is None or any(output.datatype not in FLOATS for output in outputs):
+        return True
+    right = [value for output in outputs for value in output.data]
+    return not any(right) or not all(tolerance.allows(value, 0.0) for value in right)
 
 
 def _check_tensors(request: GoldenRequest, model: Declared, optional_inputs: frozenset[str]) -> None:

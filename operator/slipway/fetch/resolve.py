@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from slipway.fetch import archive, decryption, layout, model, models, proof, resume, signature, sums, verdict
+from slipway.fetch import archive, decryption, golden, layout, model, models, proof, resume, signature, sums, verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
 from slipway.fetch.settings import Settings
@@ -89,6 +89,7 @@ def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> di
     proof.check(found.entries, listed=not found.unverified)
     requests = {path: content for path, content in small.items() if layout.is_golden(path)}
     model.check_golden(requests, configured.entry)
+    golden.check_telling(requests)
     return {
         "digest": found.digest,
         "unverified": found.unverified,
