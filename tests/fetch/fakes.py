@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import md5
 from types import TracebackType
@@ -18,6 +18,8 @@ class Fault:
     status: int | None = None
     phrase: str | None = None
     """The status in words of its own."""
+    drips: bool = False
+    """Its headers come a byte now and then, and have no end in sight."""
     raw: bytes | None = None
     """All that it sends."""
     sends: int | None = None
@@ -116,6 +118,9 @@ class Fake:
         self.requests.append(Request(path, int(span[0]) if span[0] else None, headers))
         if path in self.break_ranges_from and int(span[0] or 0) >= self.break_ranges_from[path]:
             return False
+        if fault.drips:
+            await self._drip(writer)
+            return False
         if fault.raw is not None:
             writer.write(fault.raw)
             await writer.drain()
@@ -127,6 +132,14 @@ class Fake:
         if path not in self.files:
             return await _reply(writer, 404, b"")
         return await self._send(writer, path, fault, span)
+
+    async def _drip(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(300):
+            writer.write(b"a")
+            await writer.drain()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stalled.wait(), 0.05)
 
     async def _send(self, writer: asyncio.StreamWriter, path: str, fault: Fault, span: tuple[str, str, str]) -> bool:
         body = fault.body if fault.body is not None else self.files[path]

@@ -103,6 +103,20 @@ async def test_a_verdict_does_not_wait_until_the_other_streams_have_all(order: O
         assert len(server.asked(f"models/churn/{MODEL}")) < len(bundles.MODEL) / 1024 / 2
 
 
+@pytest.mark.parametrize("archive", [False, True])
+async def test_an_answer_whose_headers_have_no_end_has_stalled(order: Order, policy: Policy, archive: bool) -> None:
+    """Each byte is in time, and a hundred thousand of them may come."""
+    name = "b.tar" if archive else MODEL
+    async with fake({**BUNDLE, **({name: b"tar"} if archive else {})}) as server:
+        settings = _order(order, server, "http")
+        if archive:
+            settings = replace(settings, source=replace(settings.source, uri=f"{settings.source.uri}/{name}"))
+        server.later = {f"models/churn/{name}": Fault(drips=True)}
+        with pytest.raises(FetchError, match=f"{name}: its answer has no end after 5 s") as refused:
+            await fetch(settings, replace(policy, answer_seconds=5))
+    assert refused.value.reason is Reason.FETCH_STALLED
+
+
 async def test_a_source_that_never_answers_has_stalled(order: Order, hasty: Policy) -> None:
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await ended.wait()

@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
-from contextlib import closing
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from slipway.fetch.pace import Pace
@@ -73,8 +73,8 @@ def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> 
     position = start
     while position != end:
         try:
-            with closing(store.stream(entry, position, end)) as chunks:
-                for sent in pace.kept(chunks):
+            with _closed(store.stream(entry, position, end)) as chunks:
+                for sent in pace.kept(_begun(chunks, store.where(entry.path), policy)):
                     chunk = sent if end == UNKNOWN_END else sent[: end - position]
                     position += len(chunk)
                     yield chunk
@@ -87,6 +87,23 @@ def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> 
         except FetchError as error:
             failure = _placed(store, entry, position, error, policy)
         patience.failed(failure)
+
+
+def _begun(chunks: Iterator[bytes], where: str, policy: Policy) -> Iterator[bytes]:
+    """The same chunks, of which the first comes in time: what stands before it may come byte by byte, for ever."""
+    first = _within(lambda: next(chunks, None), where, policy)
+    if first is not None:
+        yield first
+        yield from chunks
+
+
+@contextmanager
+def _closed(chunks: Generator[bytes]) -> Iterator[Generator[bytes]]:
+    try:
+        yield chunks
+    finally:
+        with suppress(ValueError):  # a thread still waits for its first
+            chunks.close()
 
 
 def _placed(store: Store, entry: Entry, position: int, error: FetchError, policy: Policy) -> FetchError:
