@@ -497,3 +497,14 @@ def test_no_pod_is_lost_to_the_rounding_of_a_gateways_shares(surge: int, pods: i
     machine = begun({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}}, routed=True, replicas=pods)
     machine.a_rollout_comes_so_far(version="4", rounds=6)
     machine.teardown()
+
+
+def test_a_candidate_is_no_first_version_because_status_has_lost_what_serves_while_its_pod_is_broken() -> None:
+    machine = begun(canary({"weight": 10}, {"pause": {}}, {"weight": 50}, {"pause": {}}), replicas=1)
+    machine.a_rollout_comes_so_far(version="4", rounds=1)
+    machine.servers_answer_wrongly(data=chosen(deployment(machine, "3")), restarts=2)
+    machine.loses_status("revisions")
+    machine.loses_status("stable")
+    machine.edits_beside_the_version("45s")
+    machine.a_rollout_comes_so_far(version="4", rounds=1)
+    machine.teardown()

@@ -106,9 +106,11 @@ class Snapshot:
         return carries < min(floor, sum(map(self.available, self.selected)))
 
     def _counts(self, revision: str) -> bool:
-        """Whether it has ever carried anything, as far as can be told: a first version has to show it."""
+        """Whether it has ever carried anything, as far as can be told: a first version has to show it. Where status
+        has the model of what serves, there is no first version."""
         before = self.before
-        first = self._stable is None and (before.candidate is not None or before.rollout is not None)
+        begun = before.candidate is not None or before.rollout is not None
+        first = self._stable is None and begun and before.model is None
         alone = before.candidate is not None and before.candidate.revision == revision
         return not first or alone or bool(self.available(revision))
 
