@@ -1,7 +1,10 @@
 """Pods that have come to their end decide nothing: whatever lies about, what is done and when is the same."""
 
+import copy
+
 from hypothesis import settings
 
+from slipway.core.names import REVISION
 from tests.core.cluster.littered import ENDS, Littered, leftover
 from tests.core.cluster.machine import SETTINGS, Machine
 from tests.core.cluster.scenario import (
@@ -125,3 +128,23 @@ def test_a_leftover_serves_nobody_whatever_its_conditions_say() -> None:
     lies_about(cluster, "3", 7)
     assert cluster.objects["Deployment", name]["status"]["availableReplicas"] == 1
     assert cluster.status["ready"] == "0/1"
+
+
+def test_pods_that_a_deleted_deployment_has_left_for_a_while_get_no_traffic_of_a_service_that_spans() -> None:
+    """The garbage collector tells them to end, which on a busy cluster takes its time."""
+    cluster = ready(replicas=2, rollout={"type": "RollingUpdate"})
+    serving = cluster.revision_named("3")
+    left = copy.deepcopy(cluster.pods[f"{serving}-0"])
+    left["metadata"] |= {"name": "churn-0ddba11f-0", "uid": "left"}
+    left["metadata"]["labels"] |= {REVISION: "0ddba11f"}
+    cluster.pods["churn-0ddba11f-0"] = left
+
+    cluster.starts("4")
+    cluster.kubelet(cluster.revision_named("4"))
+    cluster.settle()
+    assert cluster.objects["Service", "churn"]["spec"]["selector"][REVISION] == serving.removeprefix("churn-")
+    assert "once pods of an earlier version have gone" in cluster.condition("Ready")["message"]
+
+    left["metadata"]["deletionTimestamp"] = cluster.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    cluster.rolls_on()
+    assert cluster.status["stable"]["version"] == "4"

@@ -251,6 +251,15 @@ class Snapshot:
         deployment = self.deployment(revision)
         return integer(within(deployment, "spec").get("replicas"), 1) if deployment else 0
 
+    def has_pods_beside(self, revisions: Set[str]) -> bool:
+        """Whether other revisions have pods, or are about to: a Service that spans versions would reach them. Pods of a
+        Deployment that was deleted or set to nothing are there until somebody has told them to end."""
+        others = self.deployed - revisions
+        return any(map(self.count, others)) or any(
+            pod.revision and pod.revision not in revisions and not (pod.over or pod.deleting or pod.job)
+            for pod in self.observed.pods
+        )
+
     def available(self, revision: str) -> int:
         """Pods of a revision that are available."""
         return available(self.deployment(revision) or {}, self.observed.pods_of(revision), self.now)

@@ -50,7 +50,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         draining=_draining(snapshot, refs),
         standby=_standby(snapshot, roles),
         previous=previous,
-        bystanders=any(snapshot.count(revision) for revision in snapshot.deployed - revisions.keys()),
+        bystanders=snapshot.has_pods_beside(revisions.keys()),
         makes_room=_makes_room(snapshot, state, revisions),
         resolve=resolve,
         known=known,
