@@ -27,6 +27,8 @@ from testbed.tools import assets, find
 
 HERE = Path(__file__).parent
 TICK: Final = os.sysconf("SC_CLK_TCK")
+PORTS: Final = range(20_000, 30_000)
+"""Below those that Linux takes for connections on their way out (ip_local_port_range begins at 32768)."""
 GARBAGE: Final = {"GOGC": "300"}
 """By default a quarter of an API server's work is to collect garbage; here it has memory to spare, and few cores."""
 ADMINS: Final = "testbed:admins"
@@ -270,16 +272,24 @@ def default_stages() -> list[Path]:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now.
+    """A TCP port on loopback that nobody listens on now, and that the kernel gives to no connection on its way out.
 
-    A connection is left behind in TIME_WAIT, so that the kernel offers the port to nobody else for a minute: others
-    ask at the same time. A server that may reuse addresses, as nearly all may, can listen there.
+    A connection is left behind in TIME_WAIT, so that for a minute nobody else who asks here can bind it: others ask at
+    the same time. A server that may reuse addresses, as nearly all may, can listen there.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
-        accepted, _ = listener.accept()
-        accepted.close()
-        client.recv(1)
-        return int(listener.getsockname()[1])
+    while True:
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", secrets.choice(PORTS)))
+            except OSError:
+                continue
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what is left behind may be bound over
+            listener.listen()
+            with socket.create_connection(listener.getsockname()) as client:
+                accepted, _ = listener.accept()
+                accepted.close()
+                client.recv(1)
+            return int(listener.getsockname()[1])
 
 
 def _admins_binding() -> dict[str, Any]:
