@@ -23,6 +23,8 @@ NAME = "serving.slipway.dev/model-deployment"
 REVISION = "serving.slipway.dev/revision"
 CREDENTIALS = "models-read"
 PATIENCE_SECONDS = 150
+DRAIN_SECONDS = 300
+"""Old pods stay for as long as requests reach them, as by connections that clients keep: minutes, on a busy machine."""
 POLL_SECONDS = 0.5
 LOG_LINES = 25
 

@@ -4,7 +4,7 @@ import time
 
 from e2e import bundles
 from e2e.client import OF_VERSION_1
-from e2e.space import Space
+from e2e.space import DRAIN_SECONDS, Space
 
 LONGER_THAN_THE_CLOCK = 40
 """Seconds. Without requests an old pod goes after 30."""
@@ -27,4 +27,4 @@ def test_an_old_pod_stays_while_requests_still_reach_it(space: Space) -> None:
     load.assert_nothing_failed()
 
     # and: it goes once it is left alone
-    space.until("version 1 is gone", lambda: not space.pods_of(revision), 90)
+    space.until("version 1 is gone", lambda: not space.pods_of(revision), DRAIN_SECONDS)

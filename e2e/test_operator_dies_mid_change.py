@@ -4,7 +4,7 @@ from functools import partial
 
 from e2e import bundles, operators
 from e2e.client import OF_BOTH
-from e2e.space import Space, total_restarts
+from e2e.space import DRAIN_SECONDS, Space, total_restarts
 
 PODS = 2
 
@@ -23,7 +23,7 @@ def test_a_change_whose_operator_is_killed_at_every_phase_ends_as_it_should(spac
             killed = operators.kill_leader(space)
             operators.until_another_leads(space, killed)
         space.until_ready("line")
-        space.until("version 1 is gone", lambda: not space.pods_of(old))
+        space.until("version 1 is gone", lambda: not space.pods_of(old), DRAIN_SECONDS)
 
     # then: nobody was turned away
     load.assert_nothing_failed()

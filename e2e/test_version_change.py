@@ -2,7 +2,7 @@
 
 from e2e import bundles
 from e2e.client import HALF_BUSY, OF_BOTH
-from e2e.space import Space, is_pod_ready
+from e2e.space import DRAIN_SECONDS, Space, is_pod_ready
 from testbed.say import console
 
 PODS = 3
@@ -28,7 +28,7 @@ def test_version_2_takes_over_from_three_busy_pods_and_no_request_fails(space: S
             return space.ready("line").get("status") == "True"
 
         space.until("version 2 has taken over", taken_over)
-        space.until("version 1 is gone", lambda: not space.pods_of(old))
+        space.until("version 1 is gone", lambda: not space.pods_of(old), DRAIN_SECONDS)
 
     # then: nobody was turned away, and the answers went from the one version's to the other's and to nothing else
     load.assert_nothing_failed()

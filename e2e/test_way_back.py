@@ -2,7 +2,7 @@
 
 from e2e import bundles
 from e2e.client import HALF_BUSY, OF_BOTH
-from e2e.space import Space, total_restarts
+from e2e.space import DRAIN_SECONDS, Space, total_restarts
 from slipway.core.names import REQUEST
 
 PODS = 2
@@ -44,7 +44,7 @@ def test_a_version_in_standby_takes_everything_back_at_once_and_no_request_fails
         space.kubectl("annotate", "modeldeployment/line", f"{REQUEST}=promote/{revision}", "--field-manager=somebody")
 
         # then: version 2 goes, and connections that were kept to it end in peace
-        space.until("version 2 is gone", lambda: _pods(space) == first)
+        space.until("version 2 is gone", lambda: _pods(space) == first, DRAIN_SECONDS)
         space.until("only version 1 answers", lambda: set(load.recent.total().answered) == {"1"})
 
     # and: nobody was turned away, and every answer was one of the two versions'
