@@ -13,6 +13,7 @@ import click
 import obstore
 from obstore.store import S3Store
 
+from testbed.plane import free_port
 from testbed.tools import find
 
 BUCKET, KEY, SECRET = "models", "bench", "bench-secret"
@@ -22,7 +23,7 @@ BUCKET, KEY, SECRET = "models", "bench", "bench-secret"
 def gateway(files: Path) -> Iterator[str]:
     """A versitygw; its endpoint."""
     (files / BUCKET).mkdir(parents=True)
-    port = _free_port()
+    port = free_port()
     keys = ["--access", KEY, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "--quiet"]
     with _running([str(find("versitygw")), *keys, "posix", str(files)], port):
         yield f"http://127.0.0.1:{port}"
@@ -32,7 +33,7 @@ def gateway(files: Path) -> Iterator[str]:
 def registry(files: Path) -> Iterator[str]:
     """A registry (CNCF distribution); its host and port."""
     files.mkdir(parents=True)
-    host = f"127.0.0.1:{(port := _free_port())}"
+    host = f"127.0.0.1:{(port := free_port())}"
     settings = {
         "version": "0.1",
         "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -59,12 +60,6 @@ def upload(endpoint: str, directory: Path, prefix: str) -> None:
     for path in sorted(directory.rglob("*")):
         if path.is_file():
             obstore.put(store, path.relative_to(directory).as_posix(), path)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @contextmanager

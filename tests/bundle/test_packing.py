@@ -14,12 +14,11 @@ from typing import Any
 import joblib  # type: ignore[import-untyped]
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from sklearn.linear_model import LinearRegression
 
-from slipway.program import main
 from testbed.shell import ROOT
 from testbed.training import trainer
+from tests.bundle.commands import slipway
 
 TRAIN = """
 import numpy as np, pandas
@@ -64,10 +63,6 @@ def train(home: Path) -> str:
     name = f"train_{home.name.replace('-', '_')}"
     (home / f"{name}.py").write_text(TRAIN)
     return name
-
-
-def slipway(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 def packed(*words: object) -> dict[str, Any]:

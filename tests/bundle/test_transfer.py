@@ -12,7 +12,6 @@ from typing import Any
 
 import obstore
 import pytest
-from click.testing import CliRunner
 
 from slipway.bundle import directory, transfer
 from slipway.bundle.check import check
@@ -21,25 +20,13 @@ from slipway.bundle.place import Place
 from slipway.bundle.sign import sign, verify
 from slipway.bundle.transfer import copy, pull, push
 from slipway.fetch.policy import MIB
-from slipway.program import main
+from tests.bundle import commands
 from tests.bundle.folders import files, packed
 from tests.bundle.keys import key
-from tests.fetch.conftest import Gateway, gateway, s3
+from tests.bundle.places import bundle, gateway, place, s3
+from tests.fetch.conftest import Gateway
 
-__all__ = ["gateway", "s3"]
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    return packed(tmp_path / "bundle")
-
-
-@pytest.fixture
-def place(s3: Gateway, tmp_path: Path) -> Place:
-    """An address in a bucket of its own."""
-    bucket = f"b-{secrets.token_hex(4)}"
-    s3.bucket(bucket)
-    return Place(uri=f"s3://{bucket}/models/churn/3", endpoint=s3.endpoint, keys=tmp_path / "credentials")
+__all__ = ["bundle", "gateway", "place", "s3"]
 
 
 def stored(s3: Gateway, place: Place) -> Path:
@@ -258,7 +245,7 @@ def test_the_commands_take_keys_from_the_environment(bundle: Path, place: Place,
     }
 
     def slipway(*words: object) -> dict[str, Any]:
-        told = CliRunner().invoke(main, [*map(str, words), "-o", "json"], env=environment)
+        told = commands.slipway(*words, "-o", "json", **environment)
         assert told.exit_code == 0, told.output
         found: dict[str, Any] = json.loads(told.stdout)
         return found

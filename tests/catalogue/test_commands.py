@@ -1,7 +1,6 @@
 """Publish, withdraw, alias and list, against a real API server and a real S3 server."""
 
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from slipway.api.v1alpha1 import MODEL_VERSION, ModelVersionSpec
 from slipway.api.v1alpha1.catalogue import METRIC_VALUE_PATTERN, object_name
@@ -20,30 +19,17 @@ from slipway.catalogue import publish as publishing
 from slipway.catalogue.cluster import Cluster
 from slipway.catalogue.listing import plain
 from slipway.catalogue.publish import Version, publish
-from slipway.program import main
 from testbed.kubectl import Kubectl
 from testbed.plane import Plane
+from tests.bundle import commands
 from tests.bundle.folders import packed
-from tests.fetch.conftest import Gateway, gateway, s3
+from tests.bundle.places import bundle, gateway, place, s3
 
-__all__ = ["gateway", "s3"]
+__all__ = ["bundle", "gateway", "place", "s3"]
 
 pytestmark = pytest.mark.plane
 
 D: Final = "sha256:" + "a" * 64
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    return packed(tmp_path / "bundle")
-
-
-@pytest.fixture
-def place(s3: Gateway, tmp_path: Path) -> Place:
-    """An address in a bucket of its own."""
-    bucket = f"b-{secrets.token_hex(4)}"
-    s3.bucket(bucket)
-    return Place(uri=f"s3://{bucket}/models/churn/3", endpoint=s3.endpoint, keys=tmp_path / "credentials")
 
 
 @pytest.fixture
@@ -57,8 +43,7 @@ Slipway = Callable[..., Result]
 @pytest.fixture
 def slipway(plane: Plane, namespace: str) -> Slipway:
     def run(*words: object) -> Result:
-        told = [str(word) for word in words]
-        return CliRunner().invoke(main, [*told, "-n", namespace], env={"KUBECONFIG": str(plane.kubeconfig())})
+        return commands.slipway(*words, "-n", namespace, KUBECONFIG=str(plane.kubeconfig()))
 
     return run
 
@@ -347,7 +332,7 @@ def test_a_long_cell_is_cut() -> None:
 
 
 def test_without_a_cluster_the_way_to_name_one_is_told(tmp_path: Path) -> None:
-    told = CliRunner().invoke(main, ["list"], env={"KUBECONFIG": str(tmp_path / "none")})
+    told = commands.slipway("list", KUBECONFIG=str(tmp_path / "none"))
     assert told.exit_code == 1
     assert "set KUBECONFIG or --context" in told.output
 

@@ -70,7 +70,7 @@ class Stage:
             platform=PLATFORM,
             telemetry=self.telemetry,
             sampling=self.sampling,
-            resolve_slots=ResolveSlots(self.resolve_jobs, running=lambda: self.store.resolving(self.resolve_jobs)),
+            resolve_slots=ResolveSlots(self.resolve_jobs, running=self.store.resolving),
             now=lambda: self.now,
         )
 

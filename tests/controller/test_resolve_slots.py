@@ -33,7 +33,7 @@ class Passes:
     now: datetime = NOW
 
     def __post_init__(self) -> None:
-        self.slots = ResolveSlots(self.limit, running=self.running.items, wake=self.woken.append)
+        self.slots = ResolveSlots(self.limit, running=lambda _: self.running.items(), wake=self.woken.append)
 
     def wants(self, key: Key) -> bool:
         """A pass over one that wants its Job."""

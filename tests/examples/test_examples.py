@@ -15,7 +15,7 @@ from slipway.bundle import golden
 from slipway.bundle.original import open_onnx
 from slipway.bundle.runtime import OnnxModel
 from slipway.fetch import layout, model, models, sums
-from slipway.guard.golden import wrong
+from slipway.guard.comparison import wrong
 from testbed.plane import Plane
 from testbed.shell import run
 from testbed.training import EXAMPLES, train, trainable

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slipway.guard import golden
+from slipway.guard import comparison, golden
 from slipway.guard.tensors import DATATYPES
 from tests.guard.pod import Container
 from tests.triton import models
@@ -52,7 +52,7 @@ def test_one_wrong_element_of_any_datatype_is_found(kind: str) -> None:
     request = golden.parse(document, "g")
     document["outputs"][0]["data"] = [[*VALUES[kind][:2], VALUES[kind][0]]]
     answer = golden.parse(document, "g").outputs
-    assert golden.wrong(request, request.outputs) is None
-    found = golden.wrong(request, answer)
+    assert comparison.wrong(request, request.outputs) is None
+    found = comparison.wrong(request, answer)
     assert found is not None
     assert found.startswith(f"g: out_{kind}[0, 2] (element 2): expected ")

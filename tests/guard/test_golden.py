@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from slipway.guard import golden, tensors, wire
+from slipway.guard import comparison, golden, tensors, wire
 from slipway.guard.golden import GoldenError
 from slipway.guard.model_config import ModelConfig
 from slipway.guard.tensors import Tensor, Tolerance
@@ -200,7 +200,7 @@ def test_what_is_declared_takes_no_more_memory_than_its_bytes() -> None:
     output = {**picture, "parameters": {"binary_data_size": 4 * count}}
     head = json.dumps({"outputs": [output]}).encode()
     answer = wire.infer_answer(head + bytes(4 * count), len(head), tensors.in_place)
-    assert golden.wrong(request, answer) is None
+    assert comparison.wrong(request, answer) is None
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 6 * 4 * count
@@ -225,5 +225,5 @@ def test_what_nobody_could_ask_at_once_is_the_bundles_fault() -> None:
     ],
 )
 def test_an_answer_of_declared_shapes_may_hold_any_values(answer: Tensor, words: str | None) -> None:
-    found = golden.wrong(golden.of_declared_shapes(METADATA, ModelConfig(batched=True)), [answer])
+    found = comparison.wrong(golden.of_declared_shapes(METADATA, ModelConfig(batched=True)), [answer])
     assert found == (None if words is None else f"its declared shapes: {words}")

@@ -13,6 +13,7 @@ from slipway.bundle.errors import BundleError
 from slipway.bundle.tensors import Array, Arrays, Signature, datatype_of, rows_of, take
 from slipway.fetch import golden as fetched
 from slipway.fetch import layout
+from slipway.guard import comparison
 from slipway.guard import golden as guard
 from slipway.guard.golden import GoldenRequest
 from slipway.guard.tensors import FLOATS, Tensor, Tolerance
@@ -48,7 +49,7 @@ def difference(expected: Arrays, got: Arrays, signature: Signature, tolerance: T
         if not part:
             continue
         request = GoldenRequest("answers", (), tensors(part, signature, batched=False), limit)
-        if found := guard.wrong(request, tensors(got, signature, batched=False)):
+        if found := comparison.wrong(request, tensors(got, signature, batched=False)):
             return found.removeprefix("answers: ")
     return None
 

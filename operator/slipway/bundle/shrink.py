@@ -24,7 +24,7 @@ from slipway.bundle.metric import Gate, Trial
 from slipway.bundle.original import Original
 from slipway.bundle.runtime import CannotRun, OnnxModel
 from slipway.bundle.tensors import Arrays, by_name, rows_of, take, to_array
-from slipway.guard import golden as guard
+from slipway.guard import comparison
 from slipway.guard.tensors import Tolerance
 
 MOST_ANSWERS: Final = 0.1
@@ -217,7 +217,7 @@ def _answers(old: Original, model: OnnxModel, tolerance: Tolerance) -> tuple[boo
         golden.no_nan(got, "the smaller model")
         answer = golden.tensors(got, old.signature, batched=old.batched)
         for part in golden.loosened(request, tolerance):
-            if wrong := guard.wrong(part, answer):
+            if wrong := comparison.wrong(part, answer):
                 raise BundleError(f"{wrong}; calibrate with more rows, try another way (--to), or widen --answers")
         differences.append(golden.furthest(request, answer))
     return max(differences) == 0.0, max(differences)

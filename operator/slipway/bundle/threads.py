@@ -11,10 +11,7 @@ def threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
     made = ThreadPoolExecutor(count, name)
     try:
         yield made
-    except Exception:
-        made.shutdown(cancel_futures=True)
-        raise
-    except BaseException:
-        made.shutdown(wait=False, cancel_futures=True)
+    except BaseException as error:
+        made.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
         raise
     made.shutdown()

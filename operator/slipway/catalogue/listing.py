@@ -17,7 +17,7 @@ def listed(cluster: Cluster, *, model: str | None = None, everywhere: bool = Fal
         meta = each["metadata"]
         for alias, version in sorted(((each.get("spec") or {}).get("aliases") or {}).items()):
             aliases[meta["namespace"], meta["name"], str(version)].append(alias)
-    versions = (each for each in cluster.list(MODEL_VERSION, everywhere=everywhere))
+    versions = cluster.list(MODEL_VERSION, everywhere=everywhere)
     wanted = [each for each in versions if model is None or each["spec"].get("model") == model]
     return [_row(each, aliases) for each in sorted(wanted, key=_place)]
 

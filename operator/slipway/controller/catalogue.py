@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import orjson
 
@@ -23,17 +23,18 @@ log = logging.getLogger(__name__)
 MOST_OBJECTS: Final = 30_000
 """Of both kinds kept in a namespace, at up to a kilobyte each. Anybody who may publish may make them."""
 
+Facts = TypeVar("Facts", RegisteredModelFacts, VersionFacts)
 Named = Iterable[tuple[Key, object]]
 """Every ModelDeployment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class Entry(Generic[Facts]):
     """An object of the catalogue."""
 
     uid: str
     resource_version: str
-    facts: RegisteredModelFacts | VersionFacts
+    facts: Facts
     status: int | None
     """Hash of the status that it has; None for none."""
 
@@ -49,8 +50,8 @@ class Catalogue:
     def __init__(self, platform_namespaces: frozenset[str] = frozenset()) -> None:
         self.platform_namespaces = platform_namespaces
         """Withdrawals of versions that these have published hold in every namespace."""
-        self.models: dict[Key, Entry] = {}
-        self.versions: dict[Key, Entry] = {}
+        self.models: dict[Key, Entry[RegisteredModelFacts]] = {}
+        self.versions: dict[Key, Entry[VersionFacts]] = {}
         self.changed_models: set[Key] = set()
         self.changed_versions: set[Key] = set()
         self._of_model: defaultdict[Key, set[Key]] = defaultdict(set)
@@ -64,8 +65,12 @@ class Catalogue:
 
     def uid(self, kind: Kind, namespace: str | None, name: str) -> str | None:
         """The uid of the object that has this name now."""
-        entry = self._kept(kind).get(Key(namespace or "", name))
+        entry = self.entry(kind, Key(namespace or "", name))
         return entry.uid if entry else None
+
+    def entry(self, kind: Kind, key: Key) -> Entry[Any] | None:
+        """An object as it is kept."""
+        return self.versions.get(key) if kind is MODEL_VERSION else self.models.get(key)
 
     def has_room(self, namespace: str | None) -> bool:
         """Whether one more object of a namespace is kept. That one is not is logged once."""
@@ -92,7 +97,8 @@ class Catalogue:
 
     def versions_of(self, model: Key) -> dict[str, VersionFacts]:
         """The published versions of a model."""
-        return {facts.version: facts for _, facts in self._versions(self._of_model.get(model, ()))}
+        found = map(self.version, self._of_model.get(model, ()))
+        return {facts.version: facts for facts in found if facts}
 
     def with_digest(self, digest: str) -> Iterator[Key]:
         """The versions that have a digest."""
@@ -100,12 +106,13 @@ class Catalogue:
 
     def version(self, key: Key) -> VersionFacts | None:
         """A version's facts."""
-        return next((facts for _, facts in self._versions((key,))), None)
+        entry = self.versions.get(key)
+        return entry.facts if entry else None
 
     def model(self, key: Key) -> RegisteredModelFacts | None:
         """A model's facts."""
         entry = self.models.get(key)
-        return entry.facts if entry and isinstance(entry.facts, RegisteredModelFacts) else None
+        return entry.facts if entry else None
 
     # -- learning
 
@@ -113,52 +120,41 @@ class Catalogue:
         """Keep an object as it is now. Answers the ModelDeployments that it concerns."""
         meta = manifest["metadata"]
         key = Key(meta["namespace"], meta["name"])
-        facts = VersionFacts.of(manifest) if kind is MODEL_VERSION else RegisteredModelFacts.of(manifest)
-        before, kept = self._kept(kind).get(key), self._kept(kind)
-        kept[key] = Entry(
-            uid=meta["uid"],
-            resource_version=meta["resourceVersion"],
-            facts=facts,
-            status=status_hash(manifest.get("status")),
-        )
-        self._count[key.namespace] += before is None
-        return self._changed(key, before.facts if before else None, facts, named)
+        if kind is MODEL_VERSION:
+            version = VersionFacts.of(manifest)
+            before = self._replace(self.versions, key, _entry(manifest, version))
+            return self._version_changed(key, before, version, named)
+        model = RegisteredModelFacts.of(manifest)
+        self._model_changed(key, self._replace(self.models, key, _entry(manifest, model)), model)
+        return frozenset()
 
     def drop(self, kind: Kind, namespace: str | None, name: str, named: Named) -> frozenset[Key]:
         """Drop an object that is gone. Answers the ModelDeployments that it concerns."""
         key = Key(namespace or "", name)
-        before = self._kept(kind).pop(key, None)
-        if before is None:
-            return frozenset()
-        self._count[key.namespace] -= 1
-        return self._changed(key, before.facts, None, named)
+        if kind is MODEL_VERSION:
+            version = self._replace(self.versions, key, None)
+            return self._version_changed(key, version, None, named) if version else frozenset()
+        if model := self._replace(self.models, key, None):
+            self._model_changed(key, model, None)
+        return frozenset()
 
-    def _kept(self, kind: Kind) -> dict[Key, Entry]:
-        return self.versions if kind is MODEL_VERSION else self.models
+    def _replace(self, kept: dict[Key, Entry[Facts]], key: Key, entry: Entry[Facts] | None) -> Facts | None:
+        """Keep an object in the place of what had its name, or nothing. Answers the facts of what was there."""
+        before = kept.get(key)
+        if entry is not None:
+            kept[key] = entry
+        elif before is not None:
+            del kept[key]
+        self._count[key.namespace] += (entry is not None) - (before is not None)
+        return before.facts if before else None
 
-    def _versions(self, keys: Iterable[Key]) -> Iterator[tuple[Key, VersionFacts]]:
-        for key in keys:
-            entry = self.versions.get(key)
-            if entry and isinstance(entry.facts, VersionFacts):
-                yield key, entry.facts
-
-    def _changed(
-        self,
-        key: Key,
-        before: RegisteredModelFacts | VersionFacts | None,
-        now: RegisteredModelFacts | VersionFacts | None,
-        named: Named,
-    ) -> frozenset[Key]:
-        if isinstance(before, VersionFacts) or isinstance(now, VersionFacts):
-            old = before if isinstance(before, VersionFacts) else None
-            return self._version_changed(key, old, now if isinstance(now, VersionFacts) else None, named)
+    def _model_changed(self, key: Key, before: RegisteredModelFacts | None, now: RegisteredModelFacts | None) -> None:
         if now is None:
             self.changed_models.discard(key)
         else:
             self.changed_models.add(key)
         if _shared_with(before) != _shared_with(now):
             self.changed_versions |= self._of_model.get(key, set())
-        return frozenset()
 
     def _version_changed(
         self, key: Key, before: VersionFacts | None, now: VersionFacts | None, named: Named
@@ -187,8 +183,14 @@ class Catalogue:
 _NONE: Final[Mapping[str, Withdrawal]] = MappingProxyType({})
 
 
-def _shared_with(facts: RegisteredModelFacts | VersionFacts | None) -> frozenset[str]:
-    return facts.shared_with if isinstance(facts, RegisteredModelFacts) else frozenset()
+def _entry(manifest: Manifest, facts: Facts) -> Entry[Facts]:
+    meta = manifest["metadata"]
+    status = status_hash(manifest.get("status"))
+    return Entry(uid=meta["uid"], resource_version=meta["resourceVersion"], facts=facts, status=status)
+
+
+def _shared_with(facts: RegisteredModelFacts | None) -> frozenset[str]:
+    return facts.shared_with if facts else frozenset()
 
 
 def _index(index: defaultdict[Any, set[Key]], at: Any, key: Key, *, add: bool) -> None:

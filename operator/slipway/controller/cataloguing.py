@@ -120,9 +120,7 @@ class Cataloguing:
 
     async def _write(self, kind: Kind, key: Key, status: StoredModel) -> Written:
         """Write a status that says something else than the one that is there. Raises where nothing can be written."""
-        catalogue = self._store.catalogue
-        entry = (catalogue.versions if kind is MODEL_VERSION else catalogue.models).get(key)
-        written = status.to_dict()
+        entry, written = self._store.catalogue.entry(kind, key), status.to_dict()
         if entry is None or status_hash(written) == (_UNUSED if entry.status is None else entry.status):
             return Written.SAME
         manifest: dict[str, Any] = {

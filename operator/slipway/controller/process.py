@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 import aiohttp
@@ -67,6 +66,16 @@ async def run(settings: Settings, decide: Decide, stop: asyncio.Event) -> None:
         await operator.run(stop)
 
 
+def _election(settings: Settings, kube: Kube) -> Election:
+    return Election(
+        kube=kube,
+        namespace=settings.lease_namespace,
+        name=settings.lease_name,
+        identity=settings.identity,
+        clock=asyncio.get_running_loop().time,
+    )
+
+
 class Operator:
     """What one replica does."""
 
@@ -81,18 +90,11 @@ class Operator:
         store: Store,
         watch_health: WatchHealth,
     ) -> None:
-        clock = asyncio.get_running_loop().time
         self._settings, self._kube, self._telemetry = settings, kube, telemetry
         self._store, self._watch_health = store, watch_health
         self._queue: WorkQueue[Key] = WorkQueue(shares=Shares(settings.workers), namespace_of=lambda key: key.namespace)
         telemetry.queue_depth.set_function(lambda: len(self._queue))
-        self._election = Election(
-            kube=kube,
-            namespace=settings.lease_namespace,
-            name=settings.lease_name,
-            identity=settings.identity,
-            clock=clock,
-        )
+        self._election = _election(settings, kube)
         telemetry.leading = lambda: self._election.vouched
         self._sampling = Sampling(
             session,
@@ -111,9 +113,7 @@ class Operator:
             platform=settings.platform,
             telemetry=telemetry,
             sampling=self._sampling,
-            resolve_slots=ResolveSlots(
-                settings.resolve_jobs, running=partial(store.resolving, settings.resolve_jobs), wake=self._queue.add
-            ),
+            resolve_slots=ResolveSlots(settings.resolve_jobs, running=store.resolving, wake=self._queue.add),
         )
         self._resync = Resync(
             kube=kube,
@@ -122,7 +122,7 @@ class Operator:
             watch_health=watch_health,
             kinds=WATCHED,
             namespaces=settings.namespaces,
-            clock=clock,
+            clock=asyncio.get_running_loop().time,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

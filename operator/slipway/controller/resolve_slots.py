@@ -31,10 +31,10 @@ class ResolveSlots:
         self,
         limit: int,
         *,
-        running: Callable[[], Iterable[tuple[Place, datetime | None]]],
+        running: Callable[[int], Iterable[tuple[Place, datetime | None]]],
         wake: Callable[[Key], None] = lambda _: None,
     ) -> None:
-        """`running`: whose unfinished Jobs there are, and since when."""
+        """`running`: whose unfinished Jobs there are, at most so many of a namespace, and since when."""
         self.limit: Final = limit
         self._running, self._wake = running, wake
         self._line: Line[Place] = Line()
@@ -73,7 +73,7 @@ class ResolveSlots:
     def _shares(self, now: datetime) -> Shares:
         """Who has how many. Whoever may make Jobs can make any number that look like ours: a namespace counts for no
         more than it can be given."""
-        since = dict.fromkeys(self._given, now) | dict(self._running())
+        since = dict.fromkeys(self._given, now) | dict(self._running(self.limit))
         long = {place for place, begun in since.items() if begun and begun <= now - LONG}
         held, beyond = (Counter(key.namespace for key, _ in places) for places in (since.keys() - long, long))
         shares = Shares(self.limit)

@@ -29,13 +29,8 @@ def is_ensemble(model: Configured) -> bool:
 def check(entry: Configured, parts: Mapping[str, Configured], versions: Mapping[str, Sequence[str]]) -> None:
     """BundleInvalid with the field unless every ensemble can be carried out. `versions`: that the parts serve."""
     ensembles = [model for model in (entry, *parts.values()) if is_ensemble(model)]
-    for ensemble in ensembles:
-        _check_fields(ensemble)
-        for step in _steps(ensemble, parts, versions):
-            _check_model(ensemble, step)
-            _check_maps(ensemble, step)
-    for ensemble in ensembles:
-        steps = list(_steps(ensemble, parts, versions))
+    steps_of = [(ensemble, _checked_steps(ensemble, parts, versions)) for ensemble in ensembles]
+    for ensemble, steps in steps_of:
         _check_tensors(ensemble, steps)
         _check_flow(ensemble, steps)
         _check_decoupled(ensemble, steps)
@@ -71,6 +66,19 @@ def _check_fields(ensemble: Configured) -> None:
 
 def _is_set(settings: ModelConfig, field: str) -> bool:
     return any(descriptor.name == field for descriptor, _ in settings.ListFields())
+
+
+def _checked_steps(
+    ensemble: Configured, parts: Mapping[str, Configured], versions: Mapping[str, Sequence[str]]
+) -> list[_Step]:
+    """Its steps, each of which can be asked as it says."""
+    _check_fields(ensemble)
+    steps = []
+    for step in _steps(ensemble, parts, versions):
+        _check_model(ensemble, step)
+        _check_maps(ensemble, step)
+        steps.append(step)
+    return steps
 
 
 def _steps(

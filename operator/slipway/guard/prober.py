@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Iterator, Sequence, TypeVar
 
-from . import golden, model_config, wire
+from . import comparison, golden, model_config, wire
 from .golden import GoldenRequest
 from .model_config import ModelConfig
 from .protocol import Client, Refused, Statistics, TooSlow, Unreachable
@@ -183,7 +183,7 @@ class Prober:
     def _ask(self, question: _Question, timeout_seconds: float) -> str | None:
         request, config = question.request, self._config
         if config.decoupled:
-            return golden.wrong_responses(
+            return comparison.wrong_responses(
                 request,
                 self._client.generate(
                     request.inputs, config, timeout_seconds, version=question.version, parameters=request.parameters
@@ -199,7 +199,7 @@ class Prober:
                 version=question.version,
                 parameters={**step.parameters, **place},
             )
-            wrong = golden.wrong(step, answer)
+            wrong = comparison.wrong(step, answer)
             if wrong is not None:
                 return wrong
         return None

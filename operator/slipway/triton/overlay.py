@@ -43,12 +43,8 @@ def _asked(overlay: Mapping[str, Any]) -> api.ModelConfig:
 
 
 def _check_of_ensemble(asked: api.ModelConfig) -> None:
-    for field, value in (
-        ("instances", asked.instances),
-        ("optimization", asked.optimization),
-        ("warmup", asked.warmup),
-    ):
-        if value is not None:
+    for field in ("instances", "optimization", "warmup"):
+        if getattr(asked, field) is not None:
             raise ConfigError(
                 f"{field}: the bundle's model is an ensemble, which runs nothing by itself; write it into the "
                 "config.pbtxt of a part"

@@ -109,7 +109,7 @@ def comparable(requests: Sequence[GoldenRequest]) -> Iterator[Mapping[str, Any]]
     """Golden requests without those that have no answer by themselves: of a sequence the first is asked."""
     sequences: set[str] = set()
     for request in requests:
-        if request.sequence is None or request.sequence not in sequences:
+        if request.sequence not in sequences:
             yield request.to_dict()
         if request.sequence is not None:
             sequences.add(request.sequence)
