@@ -25,7 +25,7 @@ from slipway.api.v1alpha1 import (
     RegisteredModelSpec,
     RegisteredModelStatus,
 )
-from slipway.api.v1alpha1.catalogue import MODEL_PATTERN
+from slipway.api.v1alpha1.follow import MODEL_PATTERN
 
 _SHORT = 1000
 _UNWRAPPED = 10**6  # a line that goes on in the next one begins with a hundred spaces at times
@@ -69,11 +69,16 @@ def _column(name: str, path: str, about: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "type": "string", "jsonPath": path, "description": about} | more
 
 
+_ASKED_VERSION: Final = ".*['model.version','follow.version']"
+"""In spec by the manifest, or else in status by what it has come to by following an alias: never in both for longer
+than until the next pass. A column has one path, which cannot begin with a choice."""
+
+
 def _model_deployment_columns() -> list[dict[str, Any]]:
     """What `kubectl get` shows; priority 1 only with `-o wide`."""
     ready = '.status.conditions[?(@.type=="Ready")]'
     return [
-        _column("Version", ".spec.model.version", "The version that is asked for"),
+        _column("Version", _ASKED_VERSION, "The version that is asked for"),
         _column("Phase", ".status.phase", "Where it stands"),
         _column("Ready", ".status.ready", "Available of wanted pods"),
         _column("Stable", ".status.stable.version", "The version that answers"),

@@ -20,6 +20,8 @@ QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?
 PERCENT_PATTERN: Final = r"^(100|[0-9]{1,2})%$"
 DECIMAL_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
 
+RATE_PATTERN: Final = r"^([1-9][0-9]{0,6}(\.[0-9]{1,3})?|0\.(00[1-9]|0[1-9][0-9]?|[1-9][0-9]{0,2}))$"
+
 # An empty string would match a pattern of optional parts.
 _NOT_EMPTY: Final = 2
 _LENGTH: Final = 32
@@ -48,14 +50,19 @@ def _time(pattern: str, hint: str, *rules: JsonDict) -> Any:
 _POSITIVE: Final = value_rule("!self.matches('^0[0.a-zA-Z]*$')", "must be more than zero")
 _QUANTITY_HINT: Final = "is not a quantity: write it like 500m, 2 or 20Gi"
 _SECONDS_HINT: Final = "is not a time in whole seconds: write it like 30s, 10m or 1h30m"
+_RATE_HINT: Final = "is not a number of requests a second above zero: write it as a string like '85' or '0.5'"
 _DECIMAL_HINT: Final = "is not a decimal: write it as a string like '0.001' or '1e-5'"
 
 Duration = Annotated[str, _time(DURATION_PATTERN, "is not a duration: write it like 200ms, 2s or 1m30s")]
+PositiveDuration = Annotated[
+    str, _time(DURATION_PATTERN, "is not a duration: write it like 200ms, 2s or 1m30s", _POSITIVE)
+]
 Interval = Annotated[str, _time(SECONDS_PATTERN, _SECONDS_HINT)]
 Timeout = Annotated[str, _time(SECONDS_PATTERN, _SECONDS_HINT, _POSITIVE)]
 Quantity = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH)]
 Size = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH, rules=(_POSITIVE,))]
 Decimals = Annotated[str, text(DECIMAL_PATTERN, _DECIMAL_HINT, max_length=_LENGTH)]
+PositiveRate = Annotated[str, text(RATE_PATTERN, _RATE_HINT, max_length=_LENGTH)]
 
 CountOrPercent = (
     Annotated[int, Field(ge=0, le=1000)]

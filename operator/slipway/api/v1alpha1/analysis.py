@@ -3,15 +3,14 @@
 Words are few here: a CRD has no references, and this schema takes a good part of its 80 KB.
 """
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from slipway.api.base import ApiModel, StoredModel, checked, rule
 from slipway.api.scalars import DECIMAL_PATTERN, Timeout, text
-from slipway.api.v1alpha1.fields import Passthrough, keyed_by
+from slipway.api.v1alpha1.fields import Name, Passthrough, keyed_by
 
 PLACEHOLDERS: Final = ("namespace", "name", "revision", "pods")
 """What stands for a value in a query, as `$(revision)`. core/analysis/query.py says what each one is."""
@@ -84,20 +83,56 @@ class Answers(ApiModel):
     )
 
 
+class ScoreMetric(StrEnum):
+    """A measure of quality, by scikit-learn's name. Of the errors and the loss less is better, of the others more."""
+
+    ACCURACY = "accuracy"
+    BALANCED_ACCURACY = "balanced_accuracy"
+    F1 = "f1"
+    F1_MACRO = "f1_macro"
+    LOG_LOSS = "log_loss"
+    MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
+    MEAN_SQUARED_ERROR = "mean_squared_error"
+    PRECISION = "precision"
+    R2 = "r2"
+    RECALL = "recall"
+    ROC_AUC = "roc_auc"
+
+    @property
+    def less_is_better(self) -> bool:
+        """Whether a version is worse where its number is larger."""
+        return self in {self.LOG_LOSS, self.MEAN_ABSOLUTE_ERROR, self.MEAN_SQUARED_ERROR}
+
+
+class Score(ApiModel):
+    """Asks labelled rows; the number is how good the answers are."""
+
+    metric: ScoreMetric = Field(description="scikit-learn's name.")
+    output: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
+        None, description="The output that is measured. Absent: the only one of floats, else the first."
+    )
+    config_map_name: Name | None = Field(
+        None, description="Of rows, in keys that end in .jsonl. Absent: the bundle's labelled/*.jsonl."
+    )
+
+
 class Metric(ApiModel):
     """One number, and what it must be."""
 
     model_config = checked(
         rule(
-            "(has(self.builtIn) ? 1 : 0) + (has(self.prometheus) ? 1 : 0) + (has(self.answers) ? 1 : 0) == 1",
-            "set exactly one of builtIn, prometheus and answers",
+            "(has(self.builtIn) ? 1 : 0) + (has(self.prometheus) ? 1 : 0) + (has(self.answers) ? 1 : 0) + "
+            "(has(self.score) ? 1 : 0) == 1",
+            "set exactly one of builtIn, prometheus, answers and score",
             ".builtIn",
         ),
         rule(
-            "has(self.answers) || has(self.max) || has(self.min) || has(self.maxRatio)",
-            "nothing is decided without a condition: set max, min or maxRatio",
+            "has(self.answers) || has(self.max) || has(self.min) || has(self.maxRatio) || has(self.maxDrop)",
+            "nothing is decided without a condition: set max, min or maxRatio; for a score min, max or maxDrop",
             ".max",
         ),
+        rule("!has(self.maxDrop) || has(self.score)", "only a score drops: set max or maxRatio", ".maxDrop"),
+        rule("!has(self.maxRatio) || !has(self.score)", "set maxDrop for a score", ".maxRatio"),
         rule(
             "!has(self.answers) || !(has(self.min) || has(self.maxRatio))",
             "answers are compared with stable's already: set max only",
@@ -124,9 +159,11 @@ class Metric(ApiModel):
     )
     prometheus: Prometheus | None = None
     answers: Answers | None = None
+    score: Score | None = None
     max: _Number | None = Field(None, description="The candidate's number must not be above it. For answers, 0.")
     min: _Number | None = Field(None, description="Nor below it.")
     max_ratio: _Number | None = Field(None, description="Nor above this many times stable's number.")
+    max_drop: _Number | None = Field(None, description="Of a score: how much worse than stable's it may be.")
 
 
 class Analysis(ApiModel):
@@ -177,7 +214,7 @@ class Measurement(StoredModel):
     """One metric in one round."""
 
     metric: Annotated[str, Field(max_length=63)]
-    at: datetime
+    at: AwareDatetime
     outcome: MeasurementOutcome
     message: Annotated[str, Field(max_length=1024)]
 
@@ -186,8 +223,8 @@ class AnalysisStatus(StoredModel):
     """An analysis so far."""
 
     phase: AnalysisPhase
-    started_at: datetime
-    next_at: datetime | None = Field(None, description="When the next round is due.")
+    started_at: AwareDatetime
+    next_at: AwareDatetime | None = Field(None, description="When the next round is due.")
     runs: Annotated[int, Field(ge=0)] = Field(0, description="Rounds so far.")
     failures: Annotated[int, Field(ge=0)] = 0
     inconclusives: Annotated[int, Field(ge=0)] = 0

@@ -1,37 +1,25 @@
 """The catalogue: `RegisteredModel` says what a model is and what its aliases mean, `ModelVersion` names the bytes of
 one version by their digest.
 
-A ModelDeployment names neither. What serves is joined to a version by digest, so that a manifest stays whole and a lost
-catalogue stops nothing.
+What serves is joined to a version by digest, so that a lost catalogue stops nothing. A ModelDeployment names neither
+kind, unless it follows an alias.
 """
 
 import re
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
-from slipway.api.base import RULES, ApiModel, StoredModel, checked, rule
+from slipway.api.base import BY_ENTRY, RULES, ApiModel, StoredModel, checked, rule
 from slipway.api.scalars import Quantity, text
 from slipway.api.v1alpha1.fields import ShortText, keyed_by
+from slipway.api.v1alpha1.follow import ALIAS_HINT, ALIAS_PATTERN, ModelName
 from slipway.api.v1alpha1.model import DataType, Digest, Uri
 
-ALIAS_PATTERN: Final = r"^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$"
-MODEL_PATTERN: Final = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
 PUBLISHED_VERSION_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
 METRIC_VALUE_PATTERN: Final = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
 
-_ALIAS_HINT: Final = "names an alias that is none: at most 32 lower-case letters, digits and -, with a letter in front"
-
-ModelName = Annotated[
-    str,
-    text(
-        MODEL_PATTERN,
-        "is not a registered model's name: at most 63 lower-case letters, digits and -, with a letter in front",
-        max_length=63,
-    ),
-]
 PublishedVersion = Annotated[
     str,
     text(
@@ -51,7 +39,7 @@ def object_name(model: str, version: str) -> str:
 def _named(aliases: dict[str, str]) -> dict[str, str]:
     """Aliases whose names fit; the CRD's rule says the same."""
     if unfit := [name for name in aliases if not re.fullmatch(ALIAS_PATTERN, name) or name.endswith("\n")]:
-        raise ValueError(f"{unfit[0]!r} {_ALIAS_HINT}")
+        raise ValueError(f"{unfit[0]!r} {ALIAS_HINT}")
     return aliases
 
 
@@ -59,7 +47,7 @@ Aliases = Annotated[
     dict[str, PublishedVersion],
     Field(
         max_length=16,
-        json_schema_extra={RULES: [rule(f"self.all(name, name.matches(r'{ALIAS_PATTERN}'))", _ALIAS_HINT)]},
+        json_schema_extra={RULES: [rule(f"self.all(name, name.matches(r'{ALIAS_PATTERN}'))", ALIAS_HINT)]},
     ),
     AfterValidator(_named),
 ]
@@ -96,14 +84,18 @@ class RegisteredModelSpec(ApiModel):
             Field(max_length=64),
         ]
         | None
-    ) = Field(None, description="Namespaces whose uses are counted here; '*' = all. Absent = its own alone.")
+    ) = Field(
+        None,
+        description="Namespaces that may follow it, whose uses are counted here, and whose people see it in the "
+        "cluster's console; '*' = all. Absent = its own alone.",
+    )
 
 
 class AliasMove(StoredModel):
     """An alias was given a version, or taken away."""
 
     version: Annotated[str, Field(max_length=64)] | None = Field(None, description="Absent: it was taken away.")
-    at: datetime = Field(description="When, by the API server's clock.")
+    at: AwareDatetime = Field(description="When, by the API server's clock.")
     manager: Annotated[str, Field(max_length=128)] = Field(description="Field manager of who moved it.")
 
 
@@ -115,7 +107,7 @@ class AliasStatus(StoredModel):
     digest: Annotated[str, Field(max_length=80)] | None = Field(
         None, description="Of that version; absent where it is not published."
     )
-    since: datetime | None = Field(None, description="When it was moved last.")
+    since: AwareDatetime | None = Field(None, description="When it was moved last.")
     message: Annotated[str, Field(max_length=512)] | None = Field(None, description="What is wrong with it.")
     moves: Annotated[list[AliasMove], Field(max_length=10)] = Field([], description="The latest, newest last.")
 
@@ -126,7 +118,7 @@ class RegisteredModelStatus(StoredModel):
     observed_generation: int = Field(-1, description="The generation that all this speaks of.")
     versions: Annotated[int, Field(ge=0)] = Field(0, description="How many are published in this namespace.")
     withdrawn: Annotated[int, Field(ge=0)] = Field(0, description="How many of them are withdrawn.")
-    aliases: Annotated[list[AliasStatus], Field(max_length=32, json_schema_extra=keyed_by("name"))] = Field(
+    aliases: Annotated[list[AliasStatus], Field(max_length=32, json_schema_extra=keyed_by("name")), BY_ENTRY] = Field(
         [], description="Those of spec.aliases, and the latest that were taken away."
     )
 
@@ -267,7 +259,7 @@ class LastRefusal(StoredModel):
     name: Annotated[str, Field(max_length=63)] = Field(description="Of the ModelDeployment.")
     reason: Annotated[str, Field(max_length=64)] = Field(description="As in the ModelDeployment's status.")
     message: Annotated[str, Field(max_length=512)] = Field(description="The same as a sentence, cut to fit.")
-    at: datetime = Field(description="When it was sent home.")
+    at: AwareDatetime = Field(description="When it was sent home.")
 
 
 class ModelVersionStatus(StoredModel):

@@ -16,6 +16,14 @@ Name = Annotated[
         max_length=253,
     ),
 ]
+NamespaceName = Annotated[
+    str,
+    text(
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        "is not the name of a namespace: lower-case letters, digits and -, neither first nor last a -",
+        max_length=63,
+    ),
+]
 ShortText = Annotated[str, Field(min_length=1, max_length=256)]
 LabelValue = Annotated[
     str,

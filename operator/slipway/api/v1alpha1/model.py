@@ -1,18 +1,27 @@
 """`spec.model`: the model, where its bundle is, what overlays its configuration, and how its answers are checked."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import Decimals, Duration, Interval, Size, text, value_rule
 from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText, keyed_by
+from slipway.api.v1alpha1.follow import PLACEHOLDER, Follow
 
 # No \s: the API server's regular expressions know ASCII spaces only, pydantic's know Unicode's.
 VERSION_PATTERN: Final = r"^[^\x00-\x20]([^\x00-\x1f]*[^\x00-\x20])?$"
+DIGEST_PATTERN: Final = r"^sha256:[0-9a-f]{64}$"
+URI_LENGTH: Final = 1024
+TAG_LENGTH: Final = 128
+"""As the OCI distribution specification has it."""
 
 _PORT: Final = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_FOLLOWED: Final = "[$][(]version[)]"
+"""Where `follow` puts the version."""
+_TAG: Final = f"([A-Za-z0-9_]|{_FOLLOWED})([A-Za-z0-9._-]|{_FOLLOWED}){{0,{TAG_LENGTH - 1}}}"
+_HUB_REVISION: Final = f"([A-Za-z0-9_]|{_FOLLOWED})([A-Za-z0-9._/-]|{_FOLLOWED})*"
 _HOST_AND_PORT: Final = rf"([^/:?#\[\]]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?"
 
 
@@ -105,7 +114,7 @@ Uri = Annotated[
         "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
         "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO@REVISION or "
         "pvc://CLAIM/PATH",
-        max_length=1024,
+        max_length=URI_LENGTH,
         rules=(
             rule("!self.matches(r'^https?://[^/]*@')", "credentials do not belong in the uri: put them into a Secret"),
             value_rule("!self.matches('/[.][.]([/?#;]|$)')", "must not climb with '..'"),
@@ -125,13 +134,13 @@ Uri = Annotated[
             ),
             value_rule(
                 "!self.startsWith('oci://') || self.matches(r'^oci://[^/@]+/[a-z0-9][-a-z0-9._/]*"
-                "(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?@sha256:[0-9a-f]{64})$')",
+                f"(:{_TAG}|(:[A-Za-z0-9_][A-Za-z0-9._-]{{0,{TAG_LENGTH - 1}}})?@sha256:[0-9a-f]{{64}})$')",
                 "names no version in a registry: write oci://HOST/REPOSITORY:TAG or "
                 "oci://HOST/REPOSITORY@sha256:DIGEST, the repository in lower case",
             ),
             value_rule(
                 "!self.startsWith('hf://') || self.matches(r'^hf://[A-Za-z0-9_][A-Za-z0-9._-]*"
-                "/[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9_][A-Za-z0-9._/-]*$')",
+                f"/[A-Za-z0-9_][A-Za-z0-9._-]*@{_HUB_REVISION}$')",
                 "names no version in the Hugging Face Hub: write hf://ORG/REPO@REVISION, a branch, tag or commit",
             ),
         ),
@@ -140,7 +149,7 @@ Uri = Annotated[
 Digest = Annotated[
     str,
     text(
-        r"^sha256:[0-9a-f]{64}$",
+        DIGEST_PATTERN,
         "is not a digest: write sha256: and 64 hex digits, of the bundle's SHA256SUMS",
         max_length=71,
     ),
@@ -355,6 +364,32 @@ class Model(ApiModel):
             "a pvc:// source is served in place: take storage out",
             ".storage",
         ),
+        rule(
+            "has(self.version) != has(self.follow)",
+            "give either version, or follow for the one that an alias of a registered model means",
+            ".version",
+        ),
+        rule(
+            "!has(self.follow) || !has(self.source.digest)",
+            "the digest is that of the followed version: take source.digest out",
+            ".source.digest",
+        ),
+        rule(
+            "!has(self.follow) || self.source.uri.contains('$(version)')",
+            "follow needs $(version) in the uri, where the version stands: write it like s3://models/churn/$(version)",
+            ".source.uri",
+        ),
+        rule(
+            "has(self.follow) || !self.source.uri.contains('$(version)')",
+            "$(version) in the uri is only read with follow: write the version out",
+            ".source.uri",
+        ),
+        rule(
+            rf"!has(self.follow) || !self.source.uri.matches('^[a-z0-9]+://[^/]*{_FOLLOWED}')",
+            "$(version) must not be in the host, bucket or claim, for whoever publishes would choose where credentials "
+            "are sent: put it into the path",
+            ".source.uri",
+        ),
     )
 
     name: (
@@ -368,11 +403,27 @@ class Model(ApiModel):
         ]
         | None
     ) = Field(None, description="Triton's model name. When absent, metadata.name. Immutable.")
-    version: Annotated[
-        str,
-        text(VERSION_PATTERN, "is not a version: one line of text, without a space at either end", max_length=64),
-    ] = Field(description="Your own name for this version; shown everywhere.")
+    version: (
+        Annotated[
+            str,
+            text(VERSION_PATTERN, "is not a version: one line of text, without a space at either end", max_length=64),
+        ]
+        | None
+    ) = Field(None, description="Your own name for this version; shown everywhere. Absent with follow.")
+    follow: Follow | None = Field(
+        None, description="In place of version and source.digest. $(version) in source.uri is the version's name."
+    )
     source: Source
     storage: Storage | None = None
     config: ModelConfig | None = None
     verification: Verification | None = None
+
+    @property
+    def version_name(self) -> str:
+        """The version's name; empty where an alias that is followed has not said it yet."""
+        return self.version or ""
+
+    def pinned(self, version: str, digest: str) -> Self:
+        """The same with a followed version in the alias's place."""
+        source = self.source.evolve(uri=self.source.uri.replace(PLACEHOLDER, version), digest=digest)
+        return self.evolve(version=version, source=source, follow=None)

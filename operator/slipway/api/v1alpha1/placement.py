@@ -1,7 +1,7 @@
 """Where pods run and what they carry: `spec.accelerator`, `spec.scheduling` and `spec.podMetadata`."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -18,10 +18,48 @@ class Sharing(StrEnum):
     TIME_SLICING = "TimeSlicing"
 
 
+_BY_CLASS: Final = "(has(self.deviceClass) || has(self.anyOf))"
+"""The devices are asked for by their class, and not as an extended resource."""
+
+DeviceSelectors = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=2048)]], Field(min_length=1, max_length=8)
+]
+_SELECTORS: Final = "CEL expressions over `device`; all must hold. As in a ResourceClaim."
+
+
+class DeviceAlternative(ApiModel):
+    """Devices of one class that would do."""
+
+    device_class: Name = Field(description="DeviceClass; kubectl get deviceclasses lists them.")
+    count: Annotated[int, Field(ge=1, le=32)] = Field(1, description="Devices for each pod.")
+    selectors: DeviceSelectors | None = Field(None, description=_SELECTORS)
+
+
 class Accelerator(ApiModel):
-    """GPUs for each pod: whole devices, or one MIG slice."""
+    """GPUs for each pod: whole devices, or one MIG slice; or devices of a DeviceClass (dynamic resource allocation)."""
 
     model_config = checked(
+        rule(
+            f"!{_BY_CLASS} || (!has(self.resourceName) && !has(self.products) && !has(self.memory) && !has(self.mig) "
+            "&& !has(self.migStrategy) && self.sharing == 'Exclusive')",
+            "deviceClass and anyOf ask for devices by class: take out resourceName, products, memory, mig, migStrategy "
+            "and sharing, and say in selectors what a device must have",
+        ),
+        rule(
+            "!has(self.anyOf) || (!has(self.deviceClass) && !has(self.selectors) && self.count == 1)",
+            "each entry of anyOf has a deviceClass, count and selectors of its own: take those beside anyOf out",
+            ".anyOf",
+        ),
+        rule(
+            "!has(self.selectors) || has(self.deviceClass)",
+            "selectors choose among the devices of a class: say which in deviceClass",
+            ".selectors",
+        ),
+        rule(
+            "!has(self.deviceClass) || self.count <= 32",
+            "a claim has at most 32 devices: lower count",
+            ".count",
+        ),
         rule(
             "!has(self.mig) || (!has(self.memory) && !has(self.resourceName) && self.count == 1 "
             "&& self.sharing == 'Exclusive')",
@@ -68,6 +106,13 @@ class Accelerator(ApiModel):
         None, description="How the nodes offer MIG slices; mixed when absent."
     )
     sharing: Sharing = Sharing.EXCLUSIVE
+    device_class: Name | None = Field(
+        None, description="DeviceClass whose devices are claimed, in place of an extended resource."
+    )
+    selectors: DeviceSelectors | None = Field(None, description=_SELECTORS)
+    any_of: Annotated[list[DeviceAlternative], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="The first of these that can be had, by class, in place of deviceClass."
+    )
 
 
 class Scheduling(ApiModel):
@@ -85,6 +130,7 @@ class Scheduling(ApiModel):
     runtime_class_name: Name | None = Field(
         None, description="As in a pod; nvidia where GPUs need a runtime of their own."
     )
+    scheduler_name: Name | None = Field(None, description="As in a pod; the cluster's default scheduler when absent.")
     service_account_name: Name | None = Field(
         None, description="As in a pod. Its token is not mounted; an identity webhook may use it."
     )

@@ -1,5 +1,6 @@
 """`spec.server`: the Triton server's container."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -63,6 +64,13 @@ class ResourceRequirements(ApiModel):
     limits: Resources | None = Field(None, description="What it may not go beyond.")
 
 
+class LockedApi(StrEnum):
+    """An API of Triton that is open unless it is locked: it tells callers how a model is served."""
+
+    MODEL_CONFIG = "ModelConfig"
+    STATISTICS = "Statistics"
+
+
 class Server(ApiModel):
     """The Triton server."""
 
@@ -79,6 +87,13 @@ class Server(ApiModel):
     env: Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=keyed_by("name"))] | None = Field(
         None, description="Environment of the server."
     )
+    locked_apis: (
+        Annotated[
+            list[LockedApi],
+            Field(min_length=1, max_length=2, json_schema_extra={"x-kubernetes-list-type": "set"}),
+        ]
+        | None
+    ) = Field(None, description="Triton's APIs that nobody may call, beside those that are locked always.")
     resources: ResourceRequirements | None = None
     request_timeout: Timeout = Field(
         "30s", description="The longest a request may take; how long a stopping server waits for those in flight."

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
-from slipway.api.scalars import CountOrPercent, Interval, Timeout
+from slipway.api.scalars import CountOrPercent, Interval, PositiveDuration, PositiveRate, Timeout
 from slipway.api.v1alpha1.analysis import Analysis
 from slipway.api.v1alpha1.canary import AnalysisMode, BlueGreen, Canary, CanaryStep, Check, Pause
 from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
@@ -32,7 +32,7 @@ from slipway.api.v1alpha1.model import (
     Verification,
     VolumeType,
 )
-from slipway.api.v1alpha1.placement import Accelerator, PodMetadata, Scheduling, Sharing
+from slipway.api.v1alpha1.placement import Accelerator, DeviceAlternative, PodMetadata, Scheduling, Sharing
 from slipway.api.v1alpha1.server import EnvVar, LocalObjectReference, ResourceRequirements, Server
 from slipway.api.v1alpha1.traffic import (
     ApiKeys,
@@ -61,12 +61,14 @@ __all__ = [
     "Check",
     "DataType",
     "Decryption",
+    "DeviceAlternative",
     "DynamicBatching",
     "EnvVar",
     "Gateway",
     "GoldenRequest",
     "Instances",
     "Jwt",
+    "Load",
     "LocalObjectReference",
     "Model",
     "ModelConfig",
@@ -81,6 +83,7 @@ __all__ = [
     "RollingUpdate",
     "Rollout",
     "RolloutType",
+    "Scaler",
     "Scheduling",
     "Server",
     "Sharing",
@@ -98,23 +101,76 @@ __all__ = [
 ]
 
 
+class Scaler(StrEnum):
+    """Who sets the number of pods."""
+
+    SLIPWAY = "Slipway"
+    HPA = "HPA"
+    KEDA = "KEDA"
+
+
+class Load(ApiModel):
+    """How loaded pods may be, by what Triton counts. Answers out of a cache, and requests that a full queue turns away,
+    are in no count of Triton's."""
+
+    target: Annotated[int, Field(ge=1, le=100)] = Field(
+        70, description="Percent of what the pods can do: how full batches are, times how busy instances are."
+    )
+    backlog: PositiveDuration = Field(
+        "500ms", description="How long what waits in a pod's queue may take; above the time of one request."
+    )
+    headroom: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Pods on top of those that the load takes.")
+    stabilization: PositiveDuration = Field(
+        "5m", description="How long fewer pods must have been enough before some go; at least twice their start time."
+    )
+    capacity: PositiveRate | None = Field(
+        None,
+        description="Requests a second that one pod can answer, as slipway fit measures it: then load is their rate by "
+        "this. Absent: how full batches are, times how busy instances are.",
+    )
+
+
 class Autoscaling(ApiModel):
-    """A HorizontalPodAutoscaler per revision, as autoscaling/v2 has it."""
+    """How many pods, by load or by metrics of your own."""
 
     model_config = checked(
         rule(
             "self.minReplicas <= self.maxReplicas",
             "minReplicas must not be above maxReplicas: lower the one or raise the other",
             ".minReplicas",
-        )
+        ),
+        rule("has(self.load) != has(self.metrics)", "give either load or metrics: one of the two says how many pods"),
+        rule(
+            "!has(self.scaler) || (self.scaler == 'HPA') == has(self.metrics)",
+            "scaler HPA goes by metrics, Slipway and KEDA by load: take scaler out, or give what it goes by",
+            ".scaler",
+        ),
+        rule(
+            "!has(self.behavior) || has(self.metrics) || (has(self.scaler) && self.scaler == 'KEDA')",
+            "only HPA and KEDA read behavior: take it out",
+            ".behavior",
+        ),
+        rule(
+            "!has(self.scaler) || self.scaler != 'KEDA' || !has(self.load) || self.load.headroom == 0",
+            "KEDA adds no headroom: take it out, and lower target or raise minReplicas instead",
+            ".load.headroom",
+        ),
     )
 
     min_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Never fewer pods.")
     max_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(description="Never more pods.")
-    metrics: Annotated[list[Passthrough], Field(min_length=1, max_length=16)] = Field(
-        description="Metrics as in autoscaling/v2."
+    load: Load | None = Field(
+        None,
+        description="How loaded pods may be. Without an operator Slipway's counts stay: KEDA scales on without.",
     )
-    behavior: Passthrough | None = Field(None, description="Behavior as in autoscaling/v2.")
+    scaler: Scaler | None = Field(
+        None,
+        description="Absent: Slipway with load, HPA with metrics. KEDA: a ScaledObject per revision, on the same load.",
+    )
+    metrics: Annotated[list[Passthrough], Field(min_length=1, max_length=16)] | None = Field(
+        None, description="A HorizontalPodAutoscaler per revision has them. Metrics as in autoscaling/v2."
+    )
+    behavior: Passthrough | None = Field(None, description="Behavior as in autoscaling/v2, for HPA and KEDA.")
 
 
 class RolloutType(StrEnum):
@@ -225,7 +281,8 @@ class ModelDeploymentSpec(ApiModel):
         ),
         rule(
             "!has(self.model.config) || !has(self.model.config.instances) || !has(self.model.config.instances.gpus) || "
-            "self.model.config.instances.gpus.all(g, has(self.accelerator) && g < self.accelerator.count)",
+            "self.model.config.instances.gpus.all(g, has(self.accelerator) && (has(self.accelerator.anyOf) "
+            "? self.accelerator.anyOf.all(a, g < a.count) : g < self.accelerator.count))",
             "instances.gpus names a GPU that the pod does not have: they are counted from 0 to accelerator.count - 1",
             ".model.config.instances.gpus",
         ),

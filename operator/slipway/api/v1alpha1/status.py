@@ -1,14 +1,14 @@
 """`ModelDeployment.status`: what happened, and where the rollout stands. All of the operator's memory is here."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from slipway.api.base import StoredModel
+from slipway.api.base import BY_ENTRY, StoredModel
 from slipway.api.v1alpha1.analysis import AnalysisStatus
 from slipway.api.v1alpha1.fields import keyed_by
+from slipway.api.v1alpha1.follow import FollowStatus
 
 
 class Phase(StrEnum):
@@ -62,7 +62,7 @@ class Condition(StoredModel):
     status: Annotated[str, Field(pattern=r"^(True|False|Unknown)$", max_length=7)]
     reason: Annotated[str, Field(max_length=1024)]
     message: Annotated[str, Field(max_length=32768)] = ""
-    last_transition_time: datetime
+    last_transition_time: AwareDatetime
     observed_generation: Annotated[int, Field(ge=0)] | None = None
 
 
@@ -90,7 +90,7 @@ class Refused(StoredModel):
     digest: Annotated[str, Field(max_length=80)] | None = Field(None, description="Of its bundle, if it was known.")
     reason: Annotated[str, Field(max_length=64)]
     message: Annotated[str, Field(max_length=8192)]
-    at: datetime
+    at: AwareDatetime
 
 
 class Progress(StoredModel):
@@ -100,7 +100,7 @@ class Progress(StoredModel):
     fetched: Annotated[int, Field(ge=0)] = 0
     started: Annotated[int, Field(ge=0)] = 0
     available: Annotated[int, Field(ge=0)] = 0
-    at: datetime = Field(description="When one of these last grew.")
+    at: AwareDatetime = Field(description="When one of these last grew.")
 
 
 class CanaryStatus(StoredModel):
@@ -108,7 +108,7 @@ class CanaryStatus(StoredModel):
 
     steps: Annotated[str, Field(max_length=16)] = Field(description="Names the steps: when they change, they restart.")
     step: Annotated[int, Field(ge=0)] = Field(0, description="The step that is being made, counted from 0.")
-    since: datetime = Field(description="When it began to hold.")
+    since: AwareDatetime = Field(description="When it began to hold.")
     weight: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Percent that is asked for by now.")
     shadow: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Percent that is mirrored.")
     mirrored: Annotated[str, Field(max_length=1024)] | None = Field(
@@ -120,12 +120,15 @@ class CanaryStatus(StoredModel):
 class ClockStatus(StoredModel):
     """The candidate's time. It does not count while somebody has paused or something outside is in the way."""
 
-    deadline_from: datetime | None = Field(
+    deadline_from: AwareDatetime | None = Field(
         None, description="The progress deadline counts from here; absent: from phaseStartedAt."
     )
     progress: Progress | None = None
-    waiting_since: datetime | None = Field(None, description="Since when something outside is in the way.")
-    paused_at: datetime | None = None
+    waiting_since: AwareDatetime | None = Field(None, description="Since when something outside is in the way.")
+    queued: bool | None = Field(
+        None, description="What is in the way is a queue: no deadline counts from waitingSince."
+    )
+    paused_at: AwareDatetime | None = None
 
 
 class StrategyStatus(StoredModel):
@@ -137,7 +140,7 @@ class StrategyStatus(StoredModel):
     bundles_verified: bool | None = Field(
         None, description="Both bundles can be had, so capacity may be taken away for a while."
     )
-    unschedulable_since: datetime | None = Field(
+    unschedulable_since: AwareDatetime | None = Field(
         None, description="Since when a pod finds no free accelerator or quota."
     )
 
@@ -146,7 +149,7 @@ class ResolveStatus(StoredModel):
     """Tries to resolve the source that failed."""
 
     attempts: Annotated[int, Field(ge=0)] = Field(0, description="Failed tries.")
-    retry_at: datetime | None = Field(None, description="When the source is resolved again.")
+    retry_at: AwareDatetime | None = Field(None, description="When the source is resolved again.")
     reason: Annotated[str, Field(max_length=64)] | None = Field(None, description="What the last failed try found.")
     message: Annotated[str, Field(max_length=8192)] | None = None
 
@@ -156,9 +159,9 @@ class FailureStatus(StoredModel):
 
     reason: Annotated[str, Field(max_length=64)]
     message: Annotated[str, Field(max_length=8192)]
-    at: datetime
+    at: AwareDatetime
     accepted: bool | None = Field(None, description="Somebody has it go on in spite of it.")
-    retry_pods_until: datetime | None = Field(
+    retry_pods_until: AwareDatetime | None = Field(
         None, description="Somebody has it tried anew: pods made until then that are not ready are replaced first."
     )
 
@@ -184,8 +187,8 @@ class RolloutStatus(StoredModel):
     """Where the candidate stands. One module of the operator writes one block; a block without content is left out."""
 
     phase: RolloutPhase
-    started_at: datetime
-    phase_started_at: datetime
+    started_at: AwareDatetime
+    phase_started_at: AwareDatetime
     clock: ClockStatus = Field(ClockStatus(), exclude_if=_is_empty)
     strategy: StrategyStatus = Field(StrategyStatus(), exclude_if=_is_empty)
     resolve: ResolveStatus = Field(ResolveStatus(), exclude_if=_is_empty)
@@ -205,10 +208,43 @@ class HandledRequest(StoredModel):
 
     request: Annotated[str, Field(max_length=128)] = Field(description="The annotation's value: VERB/REVISION[@nonce].")
     outcome: Annotated[str, Field(max_length=512)]
-    at: datetime
+    at: AwareDatetime
     withdrawn: bool | None = Field(
         None, description="The annotation was taken away since: the same text is a new request."
     )
+
+
+class AllocatedDevice(StoredModel):
+    """A device that is claimed for a pod."""
+
+    pod: Annotated[str, Field(max_length=253)]
+    driver: Annotated[str, Field(max_length=63)]
+    pool: Annotated[str, Field(max_length=253)]
+    device: Annotated[str, Field(max_length=63)]
+    product: Annotated[str, Field(max_length=64)] | None = Field(None, description="As its driver calls it.")
+    profile: Annotated[str, Field(max_length=64)] | None = Field(None, description="Of a MIG slice.")
+    shared: bool | None = Field(None, description="Other claims may have shares of it.")
+
+
+def _claims_none(devices: list[AllocatedDevice]) -> bool:
+    return not devices
+
+
+class Measured(StoredModel):
+    """What a start of its pods took on one kind of GPU: the middle one of the pods that said it first."""
+
+    product: Annotated[str, Field(max_length=63)] = Field(description="As nodes are labelled; CPU without a GPU.")
+    pods: Annotated[int, Field(ge=1)] = Field(description="That said it.")
+    at: AwareDatetime
+    load_milliseconds: Annotated[int, Field(ge=0)] = Field(description="From the server's start to its models ready.")
+    first_answer_milliseconds: Annotated[int, Field(ge=0)] = Field(description="To its first golden answer.")
+    memory_bytes: Annotated[int, Field(ge=0)] | None = Field(None, description="In use then, without files' cache.")
+    gpu_memory_bytes: Annotated[int, Field(ge=0)] | None = Field(None, description="Of all GPUs of the pod.")
+    shared_memory_bytes: Annotated[int, Field(ge=0)] | None = Field(None, description="The most in /dev/shm so far.")
+
+
+def _has_no_facts(facts: list[Measured]) -> bool:
+    return not facts
 
 
 class RevisionStatus(StoredModel):
@@ -233,9 +269,18 @@ class RevisionStatus(StoredModel):
     replicas: Annotated[int, Field(ge=0)]
     available: Annotated[int, Field(ge=0)]
     share: Annotated[int, Field(ge=0, le=100)] = Field(description="Percent of traffic.")
-    traffic_ended_at: datetime | None = Field(None, description="When it last lost all of its traffic.")
-    retire_at: datetime | None = Field(None, description="When its pods go; later, if they still get requests.")
-    retire_by: datetime | None = Field(None, description="Then at the latest.")
+    devices: Annotated[list[AllocatedDevice], Field(max_length=64)] = Field(
+        [], exclude_if=_claims_none, description="Claimed for its pods, where accelerator asks by class; the first 64."
+    )
+    sharing: Annotated[str, Field(max_length=1024)] | None = Field(
+        None, description="What its pods really have of devices that a device plugin gives out, by their nodes' labels."
+    )
+    traffic_ended_at: AwareDatetime | None = Field(None, description="When it last lost all of its traffic.")
+    retire_at: AwareDatetime | None = Field(None, description="When its pods go; later, if they still get requests.")
+    retire_by: AwareDatetime | None = Field(None, description="Then at the latest.")
+    measured: Annotated[list[Measured], Field(max_length=8, json_schema_extra=keyed_by("product"))] = Field(
+        [], exclude_if=_has_no_facts, description="What starts took, by GPU; of models with autoscaling.load."
+    )
 
 
 class TrafficTarget(StoredModel):
@@ -246,6 +291,25 @@ class TrafficTarget(StoredModel):
     share: Annotated[int, Field(ge=0, le=100)] | None = Field(
         None, description="Percent of the gateway's requests; absent: as its available pods have it."
     )
+
+
+class Direction(StrEnum):
+    """Where the number of pods went last."""
+
+    UP = "Up"
+    DOWN = "Down"
+
+
+class AutoscalingStatus(StoredModel):
+    """Why there are so many pods, where Slipway sets their number."""
+
+    by: Annotated[str, Field(max_length=16)]
+    wanted: Annotated[int, Field(ge=0)] = Field(description="Pods.")
+    at: AwareDatetime | None = Field(
+        None, description="When the pods said so; rewritten once a minute, or with wanted."
+    )
+    because: Annotated[str, Field(max_length=1024)]
+    direction: Direction | None = None
 
 
 class Endpoint(StoredModel):
@@ -300,15 +364,17 @@ class ModelDeploymentStatus(StoredModel):
     conditions: Annotated[
         list[Condition],
         Field(max_length=8, json_schema_extra=keyed_by("type")),
+        BY_ENTRY,
     ] = []
     stable: RevisionRef | None = None
     candidate: RevisionRef | None = None
     refused: Refused | None = Field(None, description="Why what the manifest asks for is not tried.")
-    also_refused: Annotated[list[Refused], Field(max_length=8)] = Field(
+    also_refused: Annotated[list[Refused], Field(max_length=8), BY_ENTRY] = Field(
         [],
         exclude_if=_is_nothing,
         description="The latest others that were sent home, newest last: no restart or rollback brings them back.",
     )
+    follow: FollowStatus | None = Field(None, description="Where spec.model.follow has come to.")
     rollout: RolloutStatus | None = None
     analysis: AnalysisStatus | None = Field(None, description="The last one of a rollout that is over.")
     traffic: Annotated[
@@ -323,9 +389,10 @@ class ModelDeploymentStatus(StoredModel):
         None, description="The latest, newest last; absent where nobody can say any more what was asked for."
     )
     last_number: Annotated[int, Field(ge=0)] = Field(0, description="The highest revision number given so far.")
-    outage_since: datetime | None = Field(
+    outage_since: AwareDatetime | None = Field(
         None, description="Since when no pod of what serves is available although some are wanted."
     )
+    autoscaling: AutoscalingStatus | None = None
     endpoint: Endpoint | None = None
     model: ServedModel | None = Field(None, description="Absent until a version serves.")
     replicas: Annotated[int, Field(ge=0)] | None = Field(None, description="Pods, for the scale subresource.")

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from slipway.api.base import ApiModel, checked, rule
 from slipway.api.scalars import Interval, text, value_rule
-from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
+from slipway.api.v1alpha1.fields import Name, NamespaceName, Passthrough, ShortText
 
 Hostname = Annotated[
     str,
@@ -51,7 +51,7 @@ class Gateway(ApiModel):
     """A Gateway of the Gateway API."""
 
     name: Name = Field(description="Of the Gateway.")
-    namespace: Name | None = Field(None, description="Absent = that of the ModelDeployment.")
+    namespace: NamespaceName | None = Field(None, description="Absent = that of the ModelDeployment.")
     section_name: Name | None = Field(None, description="One listener of it; absent = all that fit.")
 
 
