@@ -82,6 +82,8 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "behavior.scaleDown.selectPolicy": "Max",
         "behavior.scaleDown.policies": _SCALING_POLICIES["scaleDown"],
     },
+    # KEDA's CRD (v2.21), `default:`.
+    "ScaledObject": {"fallback.behavior": "static"},
     "PodDisruptionBudget": {},
 }
 """By kind, what the API server fills into `spec` where we ask for nothing: by path, without the places in lists."""

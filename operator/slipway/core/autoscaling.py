@@ -1,4 +1,4 @@
-"""Autoscaling: how many pods carry the load under a HorizontalPodAutoscaler, and between what it may move a count.
+"""Autoscaling: how many pods carry the load under somebody else's scaler, and between what it may move a count.
 
 While versions change, no revision's own count tells what carries the load: the number is kept in
 `status.rollout.desiredReplicas`, and grows with what an autoscaler adds to a revision that clients reach. Surge is no
@@ -7,14 +7,19 @@ load. All functions are of numbers; snapshot.py reads them from the cluster.
 
 from dataclasses import dataclass
 
-from slipway.api.v1alpha1.spec import Autoscaling
+from slipway.api.v1alpha1.spec import Autoscaling, Scaler
 from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 
 
-def takes_several(rollout: RolloutStatus, reached: int) -> bool:
-    """Whether no revision's own count tells what carries the load, because several take part in the rollout. `reached`:
-    how many revisions clients reach."""
-    alone = rollout.phase is RolloutPhase.RESOLVING and reached < 2
+def scaler_of(scaling: Autoscaling) -> Scaler:
+    """Who sets the number of pods: as asked, else by what there is to go by."""
+    return scaling.scaler or (Scaler.HPA if scaling.metrics else Scaler.SLIPWAY)
+
+
+def takes_several(rollout: RolloutStatus, *, elsewhere: bool) -> bool:
+    """Whether no revision's own count tells what carries the load, because several take part in the rollout.
+    `elsewhere`: clients reach another revision than the stable one."""
+    alone = rollout.phase is RolloutPhase.RESOLVING and not elsewhere
     return rollout.phase is not RolloutPhase.SOAKING and not alone
 
 

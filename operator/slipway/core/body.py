@@ -6,7 +6,10 @@ not of the type that is asked for counts as absent; comparing with what is wante
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+_LARGEST: Final = 2**63 - 1
+"""That an API server stores."""
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -29,6 +32,11 @@ def within(value: Any, *path: str) -> Mapping[str, Any]:
 def integer(value: Any, default: int) -> int:
     """The number; `default` for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def one_more(count: int) -> int:
+    """The next number; the same again where an edit has made it one after which none can be stored."""
+    return min(count + 1, _LARGEST)
 
 
 def instant(value: Any) -> datetime | None:

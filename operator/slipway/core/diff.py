@@ -14,10 +14,10 @@ from slipway.core.body import integer, within
 from slipway.core.children.manifest import finished
 from slipway.core.children.network_policy import NETWORK_POLICY
 from slipway.core.desired.objects import (
-    AUTOSCALER,
     DESCRIBES,
     LEFTOVERS_GO,
     MAKES_PODS,
+    SCALERS,
     DesiredObject,
     DesiredState,
     Replicas,
@@ -45,8 +45,8 @@ def diff(desired: DesiredState, observed: Observed, owner: Owner) -> Changes:
         _compare(changes, owner, observed, each)
     changes.actions += _orphaned_history(owner, observed, places)
     for child in _leftovers(owner, observed, places):
-        # An autoscaler that goes must not answer the scaling that its going permits.
-        at = 0 if child.kind == AUTOSCALER else len(changes.actions)
+        # A scaler that goes must not answer the scaling that its going permits.
+        at = 0 if child.kind in SCALERS else len(changes.actions)
         changes.actions.insert(at, Delete(kind=child.kind, name=child.name, uid=child.uid))
     changes.actions += [Delete(kind=c.kind, name=c.name, uid=c.uid) for c in desired.discard if not c.deleting]
     changes.actions += [Delete(kind="Pod", name=pod.name, uid=pod.uid) for pod in desired.evict if not pod.deleting]

@@ -24,6 +24,9 @@ _FALSE_IS_SAID: Final = {"automountServiceAccountToken", "allowPrivilegeEscalati
 
 _SUFFIX: Final = {**MULTIPLIERS, "n": Decimal("1e-9"), "u": Decimal("1e-6")}
 
+_EMPTY_IS_SAID: Final = {"namespaceSelector", "podSelector", "labelSelector"}
+"""Selectors that select everything when they are empty, and something else, or nothing, when they are absent."""
+
 _Path = tuple[str, str]
 """The names of the field above and of the field itself; an item of a list has its list's."""
 
@@ -119,6 +122,8 @@ def _is_empty(value: Any, path: _Path) -> bool:
     """What the API server leaves out when it writes an object back."""
     if value is False:
         return path[1] not in _FALSE_IS_SAID
+    if value == {}:
+        return path[1] not in _EMPTY_IS_SAID
     return value is None or value in ("", 0, {}, [])
 
 

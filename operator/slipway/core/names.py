@@ -26,6 +26,8 @@ GRPC_PORT: Final = 8001
 METRICS_PORT: Final = 8002
 GUARD_PORT: Final = 8003
 """Held by the guard from before the server starts; the startup probe asks there, and nobody else."""
+LOAD_PORT: Final = 8004
+"""Where the guard says how loaded its server is."""
 
 SERVER_CONTAINER: Final = "triton"
 FETCH_CONTAINER: Final = "fetch"

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from slipway.core.analysis.look import Look
 from slipway.core.children.route import ROUTES
-from slipway.core.desired.objects import DesiredState
+from slipway.core.desired.objects import SCALERS, DesiredState
 from slipway.core.diff import Changes
 from slipway.core.looks.due import wakes_at
 from slipway.core.names import of_revision
@@ -17,6 +17,7 @@ from slipway.core.rollout.recovery import HEARD_WITHIN, is_fresh
 from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import Outcome
 from slipway.core.snapshot import Snapshot
+from slipway.core.status.scaler_faults import fault_told_at
 
 
 def wake_at(
@@ -32,6 +33,8 @@ def wake_at(
     before, now = snapshot.before, snapshot.now
     routed_at = snapshot.route.wait.until if snapshot.route else None
     times = [outcome.wait.until, roles.ends_at, routed_at, snapshot.policies.wait.until, wakes_at(looks, now)]
+    times.append(fault_told_at(snapshot))
+    times.append(snapshot.following.until if snapshot.following else None)
     if is_fresh(snapshot) and before.rollout and any(each.record is None for each in desired.revisions):
         times.append(before.rollout.phase_started_at + HEARD_WITHIN)
     times += changes_at(snapshot, outcome.state)
@@ -55,10 +58,25 @@ def _goes_on(snapshot: Snapshot, outcome: Outcome, actions: Sequence[Action]) ->
         or ended
         or proved
         or ((permits or forgets) and bool(actions))
+        or _is_news_to_the_follower(snapshot, outcome)
+        or _takes_over_counts(snapshot, actions)
         or _moves_traffic(snapshot, outcome, actions)
         or _writes_route(actions)
         or _makes_addressable(snapshot, actions)
     )
+
+
+def _is_news_to_the_follower(snapshot: Snapshot, outcome: Outcome) -> bool:
+    """Whether what was refused or serves by now is yet to be weighed by what follows an alias."""
+    before, state = snapshot.before, outcome.state
+    now = (state.stable, state.refused, state.also_refused)
+    return snapshot.following is not None and now != (before.stable, before.refused, before.also_refused)
+
+
+def _takes_over_counts(snapshot: Snapshot, actions: Sequence[Action]) -> bool:
+    """Whether a scaler goes, and another one sets the number from then on."""
+    scales = snapshot.spec.autoscaling is not None
+    return scales and any(isinstance(a, Delete) and a.kind in SCALERS for a in actions)
 
 
 def _writes_route(actions: Sequence[Action]) -> bool:

@@ -16,13 +16,14 @@ class Owner:
     request: str | None = None
     """What somebody asks for by annotation, as it stands there: VERB/REVISION[@nonce]."""
 
-    def reference(self, api_version: str, kind: str) -> Manifest:
-        """The controller owner reference that makes Kubernetes clean up behind us."""
+    def reference(self, api_version: str, kind: str, *, awaited: bool = True) -> Manifest:
+        """The controller owner reference that makes Kubernetes clean up behind us. `awaited`: a deletion in the
+        foreground waits for it."""
         return {
             "apiVersion": api_version,
             "kind": kind,
             "name": self.name,
             "uid": self.uid,
             "controller": True,
-            "blockOwnerDeletion": True,
+            "blockOwnerDeletion": awaited,
         }

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+KEDA: Final[tuple[Mapping[str, Any], ...]] = (
+    {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}},
+        "podSelector": {"matchLabels": {"app": "keda-operator"}},
+    },
+)
+"""KEDA's operator as its chart and its manifests install it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +23,8 @@ class NetworkRules:
     """NetworkPolicy peers that may call every model, beside its own namespace."""
     scrapers: tuple[Mapping[str, Any], ...] = ()
     """Peers that may read every model's metrics."""
+    keda: tuple[Mapping[str, Any], ...] = KEDA
+    """Peers that KEDA's operator is, who may ask the pods of what it scales how loaded they are."""
     proxy_namespaces: tuple[str, ...] = ()
     """Where the proxies of Gateways run, beside the Gateway's own namespace."""
     stores: tuple[Mapping[str, Any], ...] = ()

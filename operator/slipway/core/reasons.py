@@ -78,10 +78,11 @@ class Reason(StrEnum):
             "pods of an earlier version end their requests, before traffic is shared with the new one or, with "
             "Recreate, before it starts (`server.requestTimeout`, at least 30 s); or earlier versions that the Service "
             "spans first give back to one, because it would reach the new one's pods as well; or pods that clients "
-            "have just left are where the new one's would be. As a warning Event: old pods go although requests still "
-            "reach them, because twice that time is up"
+            "have just left are where the new one's would be. As an Event: old pods stay beyond that time, because a "
+            "Service that spans versions reaches them and the others lack pods; as a warning: old pods go although "
+            "requests still reach them, because twice that time is up"
         ),
-        "nothing; after the Event, see which clients keep connections that long",
+        "nothing; after the warning, see which clients keep connections that long",
     )
     MAKING_ROOM = (
         "MakingRoom",
@@ -124,6 +125,12 @@ class Reason(StrEnum):
         "nothing",
     )
     ROLLING_BACK = ("RollingBack", None, "the version before takes its share back", "wait")
+    SCALED = (
+        "Scaled",
+        None,
+        "Event: by `autoscaling.load` the number of pods grows after it had shrunk, or the other way round",
+        "nothing; `status.autoscaling` has the number and why",
+    )
     PROMOTED = ("Promoted", None, "Event: the new version has taken over", "nothing")
     SIGNED = ("Signed", None, "Event: by which keys of `source.signature` a version is signed", "nothing")
     REQUEST_DONE = ("RequestDone", None, "Event: what somebody asked for by annotation was done", "nothing")
@@ -226,10 +233,34 @@ class Reason(StrEnum):
         "InsufficientCapacity",
         About.WORLD,
         (
-            "no node fits a pod, or a queue's scheduling gates hold it back. The message says what the scheduler "
-            "found and what accelerators the nodes have"
+            "no node fits a pod. The message says what the scheduler found, and which accelerators the nodes have or, "
+            "of a DeviceClass, which devices there are: taken, tainted, free"
         ),
         "add or free nodes, or ask for less in `accelerator`, `server.resources` or `scheduling`",
+    )
+    QUEUED = (
+        "Queued",
+        About.WORLD,
+        (
+            "scheduling gates hold a pod back, such as Kueue's while its queue has no quota for it. The message names "
+            "queue and gates. It has as long as it takes: no deadline runs, and nothing is `Stalled` for it"
+        ),
+        (
+            "nothing; or look at the queue: `kubectl get workloads`, `kubectl describe localqueue NAME`. Type Auto "
+            "makes room after `rollout.unschedulableGrace` where the old version's pods are of the same queue"
+        ),
+    )
+    DRA_MISSING = (
+        "DraMissing",
+        About.WORLD,
+        (
+            "`accelerator.deviceClass` or `anyOf` is set, and the cluster serves no resource.k8s.io/v1 (dynamic "
+            "resource allocation): no pod is made, since it would start without its devices. What serves goes on"
+        ),
+        (
+            "upgrade to Kubernetes 1.34 or later; [the operator sees it](#kinds-that-come-and-go) in 15 seconds. Or "
+            "ask for an extended resource: `resourceName`, `products`, `memory`"
+        ),
     )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
@@ -392,6 +423,57 @@ class Reason(StrEnum):
             "upgrade the chart, whose roles grant every right that is needed, or add it to roles of your own "
             "(`rbac.create: false`)"
         ),
+    )
+    LOAD_UNKNOWN = (
+        "LoadUnknown",
+        About.WORLD,
+        (
+            "`autoscaling.load` is set, and more than a fifth of the pods do not say how loaded they are, or none has "
+            "for 30 seconds: their number stays"
+        ),
+        (
+            "read the message: it names a pod. A pod that was made before it could, or that a "
+            "policy keeps the operator from (port 8004), says nothing: `restart/REVISION` makes new ones"
+        ),
+    )
+    KEDA_MISSING = (
+        "KedaMissing",
+        About.WORLD,
+        "`autoscaling.scaler` is `KEDA`, and the cluster knows no ScaledObject, or the operator may not list any",
+        (
+            "install KEDA 2.18 or newer; [the operator sees it](#kinds-that-come-and-go) in 15 seconds. The number of "
+            "pods stays meanwhile"
+        ),
+    )
+    KEDA_NOT_READY = (
+        "KedaNotReady",
+        About.WORLD,
+        "KEDA does not scale, by its own words: of the ScaledObject, or of the HorizontalPodAutoscaler that it makes",
+        (
+            "read the message: KEDA's operator and metrics server have to run, and a ScaledObject that is paused says "
+            "so. The number of pods stays meanwhile"
+        ),
+    )
+    KEDA_FALLBACK = (
+        "KedaFallback",
+        About.WORLD,
+        "no pod of a model tells KEDA how loaded it is: it takes none away",
+        (
+            "let KEDA's operator reach the models' port 8004 (`models.kedaFrom`). Triton that is silent says nothing "
+            "either, nor does a pod that was made before it could: `restart/REVISION` makes new ones"
+        ),
+    )
+    SCALED_OBJECT_STUCK = (
+        "ScaledObjectStuck",
+        About.WORLD,
+        "a ScaledObject was deleted and stays: KEDA, which takes its finalizer off, does not",
+        "start KEDA again, or take the finalizer off as the message says",
+    )
+    SCALER_CONFLICT = (
+        "ScalerConflict",
+        About.WORLD,
+        "another autoscaler is on a Deployment of the model: two would fight for ever, so ours gives way",
+        "delete the one that the message names; ours comes back by itself",
     )
     GATEWAY_API_MISSING = (
         "GatewayApiMissing",
@@ -571,6 +653,37 @@ class Reason(StrEnum):
             "use the version that the message names; once the withdrawal is taken back, `retry/REVISION` tries it "
             "again: [catalogue.md](catalogue.md#withdrawals)"
         ),
+    )
+    FOLLOWING = ("Following", None, "condition `Following`: the alias's version is asked for", "nothing")
+    PROPOSED = (
+        "Proposed",
+        None,
+        (
+            "condition `Following`: the alias means another version, which waits for a person: `update: Propose`, or "
+            "three versions were refused one after another"
+        ),
+        "`accept/DIGEST` as the message has it; see [catalogue.md](catalogue.md#follow)",
+    )
+    SETTLING = (
+        "Settling",
+        None,
+        "condition `Following`: the alias moves again and again, so its next version waits",
+        "see who moves it: `status.aliases` of the RegisteredModel; `accept/DIGEST` takes the version at once",
+    )
+    REFUSED_BEFORE = (
+        "RefusedBefore",
+        About.WORLD,
+        "condition `Following`: these bytes were sent home before, and are not asked for again by themselves",
+        "correct the model and publish it as another version, or `retry/DIGEST` as the message has it",
+    )
+    NOTHING_TO_FOLLOW = (
+        "NothingToFollow",
+        About.WORLD,
+        (
+            "the alias that is followed shows no version: there is no catalogue, model, alias or published version, or "
+            "none that is shared with this namespace; what was asked for stays"
+        ),
+        "the message says what is missing; [catalogue.md](catalogue.md#follow)",
     )
     ABORTED = (
         "Aborted",

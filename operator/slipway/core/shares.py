@@ -9,7 +9,7 @@ Three rules hold on every way, forward, back and standing still:
 - what neither can carry stays where it is, but for what nobody answers there: that is stable's, if a pod of it answers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -74,25 +74,29 @@ def all_to(revision: str) -> Traffic:
     return Traffic(service=frozenset({revision}))
 
 
-def by_pods(carries: Mapping[str, int]) -> dict[str, int]:
-    """Percent by revision where each available pod gets the same; what rounding lost goes to the largest."""
-    whole = sum(carries.values())
-    if not whole:
+def by_pods(carries: Mapping[str, int], whole: int = WHOLE) -> dict[str, int]:
+    """Percent by revision, `whole` together, where each available pod gets the same; what rounding lost goes to the
+    largest."""
+    pods = sum(carries.values())
+    if not pods:
         return {}
-    percent = {revision: WHOLE * pods // whole for revision, pods in sorted(carries.items())}
-    percent[max(percent, key=lambda revision: percent[revision])] += WHOLE - sum(percent.values())
+    percent = {revision: whole * count // pods for revision, count in sorted(carries.items())}
+    percent[max(percent, key=lambda revision: percent[revision])] += whole - sum(percent.values())
     return percent
 
 
-def not_growing(carries: Mapping[str, int], *, stable: str, now: Mapping[str, int]) -> dict[str, int]:
-    """Percent by revision on the way back to stable, where each available pod gets the same: another revision keeps at
-    most what it has, even if pods of it get ready. A stable one that is not among them has no part yet: the others'
-    are then parts of less than a hundred."""
+def not_growing(carries: Mapping[str, int], *, home: Set[str], now: Mapping[str, int]) -> dict[str, int]:
+    """Percent by revision where each available pod gets the same, but for those that go `home`: they keep at most what
+    they have, even if pods of theirs get ready. What that leaves the others get, by their pods; where these have none,
+    as they have it now. If all go home, their shares are parts of less than a hundred: stable has none yet."""
     wanted = by_pods(carries) or now
-    others = {name: min(wanted.get(name, 0), now.get(name, 0)) for name in carries if name != stable}
-    if stable in carries:
-        return {**others, stable: WHOLE - sum(others.values())}
-    return others if any(others.values()) else dict(wanted)
+    kept = {name: min(wanted.get(name, 0), now.get(name, 0)) for name in carries if name in home}
+    others = {name: pods for name, pods in carries.items() if name not in home}
+    if not others:
+        return kept if any(kept.values()) else dict(wanted)
+    free = WHOLE - sum(kept.values())
+    had = {name: now.get(name, 0) for name in others}
+    return kept | (by_pods(others, free) or by_pods(had, free) or by_pods(dict.fromkeys(others, 1), free))
 
 
 def can_carry(pods: int, needed: int) -> int:

@@ -8,18 +8,21 @@ from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
-from slipway.api.v1alpha1.spec import Verification
+from slipway.api.v1alpha1.spec import Load, Scaler, Verification
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutStatus
 from slipway.core import autoscaling
 from slipway.core.body import integer, mappings, within
+from slipway.core.catalogue.follow import Following
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.children.service import root_selector
+from slipway.core.load import LOAD_TOPIC, Demand, demand, parts_of_clients, start_time
 from slipway.core.names import REVISION, Manifest, is_of_revision, of_revision
 from slipway.core.observed import history
 from slipway.core.observed.evidence import NO_GOLDEN, Golden
 from slipway.core.observed.objects import Observed
 from slipway.core.observed.revision import RevisionFacts, available
 from slipway.core.observed.route import RouteFacts, led_by_header, route_facts
+from slipway.core.observed.scalers import ScalerFacts, scalers_of
 from slipway.core.observed.traffic_policies import PolicyFacts, policy_facts, with_policies
 from slipway.core.owner import Owner
 from slipway.core.platform import Platform
@@ -40,6 +43,8 @@ class Snapshot:
     before: ModelDeploymentStatus
     platform: Platform
     now: datetime
+    following: Following | None = None
+    """What is asked for by following an alias; `spec` has its version."""
 
     @property
     def suspended(self) -> bool:
@@ -90,7 +95,7 @@ class Snapshot:
         listed, refs = self.listed(revision), (self.before.stable, self.before.candidate)
         if revision in (ref.revision for ref in refs if ref):
             return False
-        return listed.state in _WITHOUT_TRAFFIC if listed else revision not in self.deployed
+        return listed.state in _WITHOUT_TRAFFIC if listed else not self.exists(revision)
 
     def _lacks(self, decided: Traffic) -> bool:
         """Whether what status says leaves out a revision that the root Service selects and to which status itself gives
@@ -278,25 +283,85 @@ class Snapshot:
         if scaling is None:
             return self.spec.replicas
         carried = self._carried + sum(self._added(ref) for ref in (self.before.stable, self.before.candidate))
+        if self.demand is not None:
+            carried = self.demand.pods
         return autoscaling.desired_replicas(scaling, carried=carried, start=self.spec.replicas)
+
+    @cached_property
+    def load(self) -> Load | None:
+        """What the load of pods may be; None where Slipway does not set their number, or not yet: a scaler that is
+        still there would write the same counts."""
+        scaling = self.spec.autoscaling
+        if scaling is None or self.scaled_by is not Scaler.SLIPWAY or self.suspended or not self.traffic.reaches:
+            return None
+        return None if any(map(self._limits, self.deployed)) else scaling.load
+
+    @property
+    def scaled_by(self) -> Scaler | None:
+        """Who is to set the number of pods; None where that is the spec alone."""
+        return autoscaling.scaler_of(self.spec.autoscaling) if self.spec.autoscaling else None
+
+    @cached_property
+    def scalers(self) -> Mapping[str, tuple[ScalerFacts, ...]]:
+        """What may set a Deployment's count beside us, by revision; ours first."""
+        return scalers_of(self.observed, self.owner)
+
+    @cached_property
+    def demand(self) -> Demand | None:
+        """How many pods the load takes, by the looks at those that clients reach. While versions change there are never
+        fewer than there were: what shrinks then is no revision's own load. Copies of requests are nobody's load."""
+        if self.load is None:
+            return None
+        carried = self._carried or self.spec.replicas
+        evidence, rollout = self.observed.evidence.get(LOAD_TOPIC), self.before.rollout
+        taken = demand(
+            self.load,
+            evidence.loads if evidence else (),
+            count=carried,
+            parts=self.parts_of_clients,
+            start_time=self.start_time,
+            now=self.now,
+        )
+        changing = rollout is not None and self.changes(rollout)
+        return taken.at_least(carried) if changing else taken
+
+    @property
+    def parts_of_clients(self) -> dict[str, float]:
+        """How much of its load each revision has from clients."""
+        return parts_of_clients(self.traffic, self.route.shadow if self.route else None)
+
+    @cached_property
+    def start_time(self) -> timedelta:
+        """How long a pod that clients reach takes to start."""
+        pods = (pod for revision in self.traffic.reaches for pod in self.observed.pods_of(revision))
+        return start_time(pod.ready_at - pod.created for pod in pods if pod.ready and pod.ready_at)
 
     @property
     def _carried(self) -> int:
         """Under an autoscaler: pods before it added any. While versions change, no revision's own count tells."""
         rollout, stable = self.before.rollout, self.before.stable or self.before.candidate
+        reached = sum(map(self.count, self.traffic.reaches))
         if rollout and self.changes(rollout):
-            shared = sum(map(self.count, self.traffic.reaches))
-            return rollout.desired_replicas or shared
+            return rollout.desired_replicas or reached
         lost = stable is None or not stable.revision or (rollout is None and self.before.candidate is not None)
-        if lost and (carried := sum(map(self.count, self.traffic.reaches))):  # then whatever clients reach carries it
-            return carried
+        if reached and (lost or self._elsewhere):  # then whatever clients reach carries it
+            return reached
         if stable is None or not stable.revision:
             return 0
+        told = self.before.autoscaling
+        if self.load and told and told.by == Scaler.SLIPWAY:  # what was wanted, whatever a hand has made of the count
+            return told.wanted
         return self.count(stable.revision) or self.count_before(stable.revision)
 
     def changes(self, rollout: RolloutStatus) -> bool:
         """Whether no revision's own count tells what carries the load, because several take part in it."""
-        return autoscaling.takes_several(rollout, len(self.traffic.reaches))
+        return autoscaling.takes_several(rollout, elsewhere=self._elsewhere)
+
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether clients reach another revision than the stable one, which then has only what it was left with."""
+        reached, stable = self.traffic.reaches, self.before.stable
+        return len(reached) > 1 or (stable is not None and not reached <= {stable.revision})
 
     def _added(self, ref: RevisionRef | None) -> int:
         """What an autoscaler has put on top of what was planned for a revision."""
@@ -308,13 +373,8 @@ class Snapshot:
         return autoscaling.added(self.count(ref.revision), self.count_before(ref.revision), limits) if limits else 0
 
     def _limits(self, revision: str) -> tuple[int, int] | None:
-        """Between what an autoscaler may move its count; None where none stands over it: nobody else's hand is load."""
-        scaler = self.observed.child("HorizontalPodAutoscaler", of_revision(self.owner.name, revision))
-        if scaler is None:
-            return None
-        spec = within(scaler.body, "spec")
-        least = integer(spec.get("minReplicas"), 1)
-        return least, integer(spec.get("maxReplicas"), least)
+        """Between what a scaler may move its count; None where none stands over it: nobody else's hand is load."""
+        return next((scaler.bounds for scaler in self.scalers.get(revision, ())), None)
 
     def facts(self, ref: RevisionRef | RevisionStatus) -> RevisionFacts:
         """A revision's facts, by its reference."""

@@ -5,11 +5,13 @@ nothing. Given how many requests failed on both sides together, those of the can
 `ratio` times stable's: a breach counts once so many would come about in fewer than one of a hundred cases.
 """
 
-from math import exp, lgamma, log
+from math import erfc, exp, lgamma, log, sqrt
 from typing import Final
 
 LEVEL: Final = 0.01
 _NEGLIGIBLE: Final = 1e-12
+_MANY: Final = 1e6
+"""From so many failures on the sum would take a pass's time, and the normal distribution says the same."""
 
 
 def may_be_chance(candidate: tuple[float, float], stable: tuple[float, float], ratio: float) -> bool:
@@ -27,6 +29,9 @@ def _tail(at_least: int, of: int, chance: float) -> float:
     term is smaller."""
     if not 0 < chance < 1:  # a ratio so large, or small, that one side has it all
         return float(chance >= 1)
+    if of > _MANY:
+        spread = sqrt(of * chance * (1 - chance))
+        return erfc((at_least - 0.5 - of * chance) / spread / sqrt(2)) / 2
     term = exp(
         lgamma(of + 1)
         - lgamma(at_least + 1)

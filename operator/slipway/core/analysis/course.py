@@ -4,13 +4,21 @@ status = advanced(analysis, status, evidence, candidate, stable, now)
 looks_at(status, evidence)      when the shell is to look, for Look.at
 """
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.analysis import Analysis, AnalysisStatus
 from slipway.core.analysis.judge import begun, is_due, judge
 from slipway.core.analysis.measure import Contender, measure
+from slipway.core.analysis.score import pending
 from slipway.core.observed.evidence import Evidence
+
+ASK_AGAIN: Final = timedelta(seconds=10)
+"""Whether labelled rows have been asked."""
+LONGEST_ASKED: Final = timedelta(minutes=15)
+"""Then a round is made of what there is. A guard gives up after ten minutes (guard/scoring.py)."""
 
 
 def advanced(
@@ -34,8 +42,27 @@ def advanced(
     if missed := _missed(analysis, evidence, candidate, stable):
         again = f"pods of {missed.version} were replaced since the last look; measured anew in {analysis.interval}"
         return status.evolve(next_at=evidence.after.at + duration(analysis.interval), message=again)
+    if waits := _pending(evidence, status, now):
+        # How long rows take has nothing to do with the interval.
+        return status.evolve(next_at=evidence.after.at + min(duration(analysis.interval), ASK_AGAIN), message=waits)
     round_ = [measure(metric, evidence, candidate, stable) for metric in analysis.metrics]
     return judge(analysis, status, round_, now, endless=endless)
+
+
+def compared_with(previous: Evidence | None) -> Evidence | None:
+    """What the next look is compared with. While labelled rows are asked no round is made, so what is counted meanwhile
+    belongs to the next one: the looks at that time are left out."""
+    if previous is None or previous.before is None or not any(map(pending, previous.scores.values())):
+        return previous
+    if previous.after.at - previous.before.at >= LONGEST_ASKED:
+        return previous
+    return replace(previous, history=previous.history[:-1], guards=previous.guards[:-1])
+
+
+def _pending(evidence: Evidence, status: AnalysisStatus, now: datetime) -> str:
+    """What labelled rows are still being asked; not for longer than an analysis may wait for them."""
+    waits = next((words for scores in evidence.scores.values() if (words := pending(scores))), "")
+    return waits if now < status.started_at + LONGEST_ASKED else ""
 
 
 def _missed(analysis: Analysis, evidence: Evidence, candidate: Contender, stable: Contender) -> Contender | None:

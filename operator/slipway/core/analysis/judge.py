@@ -17,7 +17,8 @@ from slipway.api.v1alpha1.analysis import (
     MeasurementOutcome,
     OnInconclusive,
 )
-from slipway.core.analysis.measure import worst
+from slipway.core.analysis.outcome import worst
+from slipway.core.body import one_more
 from slipway.core.reasons import fit
 
 
@@ -43,9 +44,12 @@ def judge(
     if not round_ or not is_due(status, now):
         return status
     outcome = worst([each.outcome for each in round_])
-    runs = status.runs + 1
-    failures = status.failures + (outcome is MeasurementOutcome.FAILURE)
-    inconclusives = status.inconclusives + (outcome is MeasurementOutcome.INCONCLUSIVE)
+    runs = one_more(status.runs)
+    failures, inconclusives = status.failures, status.inconclusives
+    if outcome is MeasurementOutcome.FAILURE:
+        failures = one_more(failures)
+    if outcome is MeasurementOutcome.INCONCLUSIVE:
+        inconclusives = one_more(inconclusives)
     phase = _phase(analysis, runs, failures, inconclusives, endless=endless)
     quoted = " · ".join(each.message for each in round_ if each.outcome is outcome)
     return AnalysisStatus(

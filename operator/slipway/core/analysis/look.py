@@ -5,7 +5,7 @@ what it takes two looks for waits one interval more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -53,6 +53,21 @@ class Exam:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grading:
+    """Labelled rows that pods are asked, and what is made of their answers."""
+
+    metric: str
+    score: str
+    """scikit-learn's name."""
+    output: str | None = None
+    """None: the one that the rows are measured on by default."""
+    config_map: str | None = None
+    """Where the rows are; None: each pod's guard has those of its bundle."""
+    compared: bool = False
+    """Stable's pods are asked as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Look:
     """One topic to look at."""
 
@@ -64,13 +79,18 @@ class Look:
     """Triton's name for it."""
     targets: tuple[Target, ...] = ()
     candidate: str = ""
-    """The revision that is asked, for an exam."""
+    """The revision that is asked, for an exam or a grading."""
     stable: str = ""
     questions: tuple[Question, ...] = ()
     exams: tuple[Exam, ...] = ()
+    gradings: tuple[Grading, ...] = ()
     told_of: tuple[str, ...] = ()
     """Objects, by uid, whose Kubernetes Events are read."""
     request_timeout: timedelta = timedelta(seconds=30)
+    load: bool = False
+    """The targets are asked how loaded they are, and nothing else."""
+    absent: Mapping[str, int] = field(default_factory=dict)
+    """By revision, pods that should be there and cannot be asked: they are not ready, or have only just become so."""
     remembers: timedelta = timedelta()
     """Looks older than this before the last one are forgotten, but for the last of them."""
 
@@ -103,6 +123,21 @@ def exams(analysis: Analysis, golden: Sequence[Mapping[str, Any]]) -> tuple[Exam
     )
     rate = next((metric.name for metric in analysis.metrics if metric.built_in is BuiltIn.ERROR_RATE), None)
     return (Exam(metric=rate, requests=tuple(golden)),) if rate and golden and not compared else compared
+
+
+def gradings(analysis: Analysis) -> tuple[Grading, ...]:
+    """The labelled rows of an analysis."""
+    return tuple(
+        Grading(
+            metric=metric.name,
+            score=metric.score.metric,
+            output=metric.score.output,
+            config_map=metric.score.config_map_name,
+            compared=metric.max_drop is not None,
+        )
+        for metric in analysis.metrics
+        if metric.score
+    )
 
 
 def comparable(requests: Sequence[GoldenRequest]) -> Iterator[Mapping[str, Any]]:

@@ -5,19 +5,23 @@ break a condition is a Failure even where something else is not known.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from slipway.api.v1alpha1.analysis import BuiltIn, Measurement, MeasurementOutcome, Metric
 from slipway.core.analysis.answers import compare, refused
 from slipway.core.analysis.chance import may_be_chance
+from slipway.core.analysis.outcome import Check, worst
+from slipway.core.analysis.score import scored
 from slipway.core.analysis.window import Window, window
-from slipway.core.observed.evidence import NO_GOLDEN, Evidence, Golden, Reading, Readings, Trials
+from slipway.core.observed.evidence import NO_GOLDEN, Evidence, Golden, Reading, Readings, Scores, Trials
 from slipway.core.reasons import fit
 from slipway.triton.metrics import KEEP_LATENCIES, QUANTILE_SECONDS
 
 LONGEST: Final = 1024
+_MAY_BE: Final = "as some requests may be Slipway's own, perhaps"
+_NEGLIGIBLE: Final = 0.05
 _QUANTILES: Final = {BuiltIn.LATENCY_P50: 0.5, BuiltIn.LATENCY_P90: 0.9, BuiltIn.LATENCY_P99: 0.99}
 
 
@@ -32,16 +36,24 @@ class Contender:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """A number and what it was made from; or why there is none."""
+    """A number, as a lowest and a highest, and what it was made from; or why there is none."""
 
-    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
     shown: str = ""
     """The number as people read it."""
     trouble: str = ""
-    counts: tuple[float, float] | None = None
-    """Failures and requests, where the number is one by the other."""
+    failures: float | None = None
+    """Where the number is failures by requests."""
+    requests: tuple[float, float] = (0, 0)
+    """The fewest and the most that there may have been, of those failures."""
     doubt: str = ""
     """Why it may not be the whole truth: it can condemn, and not acquit."""
+
+    @classmethod
+    def exactly(cls, value: float, shown: str, *, doubt: str = "") -> "Number":
+        """A number that is known exactly."""
+        return cls(low=value, high=value, shown=shown, doubt=doubt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +69,11 @@ NOT_ASKED: Final = Number(trouble="was not asked")
 
 def measure(metric: Metric, evidence: Evidence, candidate: Contender, stable: Contender) -> Measurement:
     """One metric of one round."""
-    outcome, says = _verdict(metric, _pair(metric, evidence, candidate, stable), candidate.version, stable.version)
+    if metric.score:
+        scores = evidence.scores.get(metric.name) or Scores(trouble="no labelled rows were asked")
+        outcome, says = scored(metric, scores, candidate.version, stable.version)
+    else:
+        outcome, says = _verdict(metric, _pair(metric, evidence, candidate, stable), candidate.version, stable.version)
     return Measurement(
         metric=metric.name, at=evidence.after.at, outcome=outcome, message=fit(f"{metric.name}: {says}", LONGEST)
     )
@@ -73,16 +89,8 @@ def told(evidence: Evidence, of: Contender, *asked: BuiltIn) -> str:
 
 # -- conditions
 
-_Check = tuple[MeasurementOutcome, str]
-_WORST_FIRST: Final = (MeasurementOutcome.FAILURE, MeasurementOutcome.INCONCLUSIVE, MeasurementOutcome.SUCCESS)
 
-
-def worst(outcomes: Collection[MeasurementOutcome]) -> MeasurementOutcome:
-    """The one that counts of several; there must be one."""
-    return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
-
-
-def _verdict(metric: Metric, pair: Pair, version: str, stable: str) -> _Check:
+def _verdict(metric: Metric, pair: Pair, version: str, stable: str) -> Check:
     number = pair.candidate
     if number.trouble:
         return MeasurementOutcome.INCONCLUSIVE, f"{version}: {number.trouble}"
@@ -92,35 +100,43 @@ def _verdict(metric: Metric, pair: Pair, version: str, stable: str) -> _Check:
     return outcome, f"{version}: {number.shown}; {words}"
 
 
-def _checks(metric: Metric, pair: Pair, stable: str) -> Iterator[_Check]:
-    value = pair.candidate.value
+def _checks(metric: Metric, pair: Pair, stable: str) -> Iterator[Check]:
+    number = pair.candidate
     highest = "0" if metric.answers and metric.max is None else metric.max
     if highest is not None:
-        within = value <= float(highest)
-        yield _outcome(within), f"{'not ' if within else ''}above max {highest}"
+        yield _limit_check(number.high <= float(highest), number.low > float(highest), f"above max {highest}")
     if metric.min is not None:
-        enough = value >= float(metric.min)
-        yield _outcome(enough), f"{'not ' if enough else ''}below min {metric.min}"
+        yield _limit_check(number.low >= float(metric.min), number.high < float(metric.min), f"below min {metric.min}")
     if metric.max_ratio is not None:
         yield _ratio_check(pair, float(metric.max_ratio), stable)
-    if pair.candidate.doubt:
-        yield MeasurementOutcome.INCONCLUSIVE, pair.candidate.doubt
+    if number.doubt:
+        yield MeasurementOutcome.INCONCLUSIVE, number.doubt
 
 
-def _outcome(held: bool) -> MeasurementOutcome:
-    return MeasurementOutcome.SUCCESS if held else MeasurementOutcome.FAILURE
+def _limit_check(within: bool, beyond: bool, words: str) -> Check:
+    """The limit is held, broken, or between the lowest and the highest that the number may be."""
+    if within:
+        return MeasurementOutcome.SUCCESS, f"not {words}"
+    return (MeasurementOutcome.FAILURE, words) if beyond else (MeasurementOutcome.INCONCLUSIVE, f"{_MAY_BE} {words}")
 
 
-def _ratio_check(pair: Pair, ratio: float, version: str) -> _Check:
+def _ratio_check(pair: Pair, ratio: float, version: str) -> Check:
     candidate, stable = pair.candidate, pair.stable
     if stable.trouble:
         return MeasurementOutcome.INCONCLUSIVE, f"nothing to compare with: {version}: {stable.trouble}"
     beside = f"above {ratio:g} times {version}'s ({stable.shown})"
-    if candidate.value <= ratio * stable.value:
-        return MeasurementOutcome.SUCCESS, f"not {beside}"
-    if candidate.counts and stable.counts and may_be_chance(candidate.counts, stable.counts, ratio):
+    within, beyond = candidate.high <= ratio * stable.low, candidate.low > ratio * stable.high
+    if beyond and _may_be_chance(candidate, stable, ratio):
         return MeasurementOutcome.INCONCLUSIVE, f"{beside}, which so few failures may be by chance"
-    return MeasurementOutcome.FAILURE, beside
+    return _limit_check(within, beyond, beside)
+
+
+def _may_be_chance(candidate: Number, stable: Number, ratio: float) -> bool:
+    """At the numbers of requests that speak for the candidate most."""
+    if candidate.failures is None or stable.failures is None:
+        return False
+    most, fewest = candidate.requests[1], stable.requests[0]
+    return may_be_chance((candidate.failures, most), (stable.failures, fewest), ratio)
 
 
 # -- numbers
@@ -147,7 +163,7 @@ def _read(reading: Reading) -> Number:
         return Number(trouble=reading.trouble or "Prometheus was not asked")
     if not math.isfinite(reading.value):
         return Number(trouble=f"Prometheus says {reading.value}, which is no number to go by")
-    return Number(value=reading.value, shown=f"{reading.value:g}")
+    return Number.exactly(reading.value, f"{reading.value:g}")
 
 
 def _differing(trials: Trials, tolerance: float) -> Number:
@@ -160,7 +176,7 @@ def _differing(trials: Trials, tolerance: float) -> Number:
         return Number(trouble=unknown[0])
     compared = len(comparisons) - len(unknown)
     shown = f"{len(differ)} of {compared} answers differ from stable's" + (f" ({differ[0]})" if differ else "")
-    return Number(value=len(differ) / compared, shown=shown, doubt=unknown[0] if unknown else "")
+    return Number.exactly(len(differ) / compared, shown, doubt=unknown[0] if unknown else "")
 
 
 def _counted(built_in: BuiltIn, evidence: Evidence, of: Contender, *, probed: bool) -> Number:
@@ -175,10 +191,11 @@ def _counted(built_in: BuiltIn, evidence: Evidence, of: Contender, *, probed: bo
 
 
 def _number(built_in: BuiltIn, totals: Window, trials: Mapping[str, Trials]) -> Number:
+    fewest, most = totals.fewest, totals.most
     if built_in is BuiltIn.REQUESTS:
-        return Number(value=totals.requests, shown=f"{totals.requests:g} requests in {_seconds(totals)}")
-    if not totals.requests:
-        own = " but Slipway's own" if totals.own else ""
+        return Number(low=fewest, high=most, shown=f"{_span(fewest, most)} requests in {_seconds(totals)}")
+    if not fewest:
+        own = " but Slipway's own" if totals.own_most else ""
         return Number(trouble=f"no requests{own} in {_seconds(totals)}")
     if built_in is BuiltIn.ERROR_RATE:
         return _error_rate(totals, trials)
@@ -188,25 +205,34 @@ def _number(built_in: BuiltIn, totals: Window, trials: Mapping[str, Trials]) -> 
 def _error_rate(totals: Window, trials: Mapping[str, Trials]) -> Number:
     """Of what Triton counted, the failed part; and of what is left, the part that our own requests saw answered 5xx:
     not every failure is in a counter (triton/metrics.py)."""
-    counted = totals.failures / totals.requests
-    shown = f"{totals.failures:g} of {totals.requests:g} requests failed in {_seconds(totals)}"
+    requests = totals.fewest, totals.most
+    shown = f"{totals.failures:g} of {_span(*requests)} requests failed in {_seconds(totals)}"
     if totals.failed:
         shown += " (" + ", ".join(f"{reason} {count:g}" for reason, count in totals.failed.items()) + ")"
     failing, asked = refused([trial for each in trials.values() for trial in each.trials])
-    rate = counted
+    high, low = (totals.failures / each for each in requests)
     if failing:
-        rate = counted + (1 - counted) * failing / asked
+        low, high = (counted + (1 - counted) * failing / asked for counted in (low, high))
         shown += f" and {failing} of {asked} of Slipway's own were answered 5xx"
-    counts = None if failing else (totals.failures, totals.requests)
-    return Number(value=rate, shown=f"{shown}, {rate:.2%}", counts=counts)
+    rate = f"{high:.2%}" if _is_as_good_as_one(*requests) else f"{low:.2%} to {high:.2%}"
+    failures = None if failing else totals.failures
+    return Number(low=low, high=high, shown=f"{shown}, {rate}", failures=failures, requests=requests)
+
+
+def _span(fewest: float, most: float) -> str:
+    return f"{fewest:g}" if _is_as_good_as_one(fewest, most) else f"{fewest:g} to {most:g}"
+
+
+def _is_as_good_as_one(fewest: float, most: float) -> bool:
+    """To a reader; limits are held to both."""
+    return most - fewest <= most * _NEGLIGIBLE
 
 
 def _queue_time(totals: Window) -> Number:
-    answered = totals.succeeded + totals.own
-    if not answered:
+    if not totals.succeeded:
         return Number(trouble="no request was answered, so none has a time in the queue")
-    mean = totals.queue_milliseconds / answered
-    return Number(value=mean, shown=f"{mean:.3g} ms in the queue over {answered:g} requests")
+    mean = totals.queue_milliseconds / totals.succeeded
+    return Number.exactly(mean, f"{mean:.3g} ms in the queue over {totals.succeeded:g} requests")
 
 
 def _latency(totals: Window, quantile: float) -> Number:
@@ -216,7 +242,7 @@ def _latency(totals: Window, quantile: float) -> Number:
     if worst is None:
         return Number(trouble=f"no pod has a p{quantile * 100:g} of the last {QUANTILE_SECONDS} s")
     shown = f"p{quantile * 100:g} {worst.milliseconds:.3g} ms on its slowest pod {worst.pod}"
-    return Number(value=worst.milliseconds, shown=shown)
+    return Number.exactly(worst.milliseconds, shown)
 
 
 def _seconds(totals: Window) -> str:

@@ -1,8 +1,8 @@
 """Windows: what a revision's servers did between two looks at their counters.
 
 Counts are differences, summed over pods before anything is divided. A pod that is there at one of the looks only
-counts nothing. The counters of a server that the kubelet started again, or any of which fell, began at zero. Slipway's
-own requests are taken off at their highest possible number: of the rest it is sure that somebody else sent them.
+counts nothing. The counters of a server that the kubelet started again, or any of which fell, began at zero. How many
+requests are Slipway's own is known within bounds, so there is a fewest and a most of others' requests.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from slipway.core.observed.evidence import NO_GOLDEN, Golden, PodSample, Scrape
+from slipway.core.observed.evidence import NO_GOLDEN, Bounds, Golden, PodSample, Scrape
 from slipway.triton.metrics import ModelMetrics
 
 
@@ -30,11 +30,13 @@ class Window:
     pods: int = 0
     """Seen at both looks."""
     succeeded: float = 0
-    """Without Slipway's own requests."""
+    """Slipway's own requests among them."""
     failed: Mapping[str, float] = field(default_factory=dict)
     """By Triton's reason, without those that came to nothing."""
-    own: float = 0
-    """Requests that were taken off as Slipway's own."""
+    own_least: float = 0
+    """Requests that are Slipway's own for sure."""
+    own_most: float = 0
+    """Requests that may be Slipway's own."""
     queue_milliseconds: float = 0
     """Summed over all requests that succeeded, Slipway's own too."""
     slowest: Mapping[float, Slowest] = field(default_factory=dict)
@@ -49,13 +51,23 @@ class Window:
         return sum(self.failed.values())
 
     @property
-    def requests(self) -> float:
-        """Requests of others that came to an end."""
-        return self.succeeded + self.failures
+    def fewest(self) -> float:
+        """Requests of others that came to an end, for sure."""
+        return self.succeeded - self.own_most + self.failures
+
+    @property
+    def most(self) -> float:
+        """Requests that may be of others."""
+        return self.succeeded - self.own_least + self.failures
 
 
 def window(
-    before: Scrape, after: Scrape, revision: str, *, golden: Golden = NO_GOLDEN, asked: Mapping[str, int] | None = None
+    before: Scrape,
+    after: Scrape,
+    revision: str,
+    *,
+    golden: Golden = NO_GOLDEN,
+    asked: Mapping[str, Bounds] | None = None,
 ) -> Window:
     """What happened to a revision between two looks. `asked`: requests of ours by pod, beside the guard's."""
     earlier = {sample.pod: (sample.metrics, sample.restarts) for sample in before.of(revision) if sample.metrics}
@@ -65,7 +77,7 @@ def window(
         if sample.metrics and sample.pod in earlier:
             then, restarts = earlier[sample.pod]
             base = None if sample.restarts > restarts or _fell(then, sample.metrics) else then
-            spans.append(_Span.of(base, sample.metrics, length, golden, (asked or {}).get(sample.pod, 0)))
+            spans.append(_Span.of(base, sample.metrics, length, golden, (asked or {}).get(sample.pod, Bounds())))
     now = [sample for sample in after.of(revision) if sample.metrics]
     failed: Counter[str] = Counter()
     for span in spans:
@@ -73,9 +85,10 @@ def window(
     return Window(
         length=length,
         pods=len(spans),
-        succeeded=sum(span.succeeded - span.own for span in spans),
+        succeeded=sum(span.succeeded for span in spans),
         failed={reason: count for reason, count in sorted(failed.items()) if count},
-        own=sum(span.own for span in spans),
+        own_least=sum(span.own_least for span in spans),
+        own_most=sum(span.own_most for span in spans),
         queue_milliseconds=sum(span.queue_us for span in spans) / 1000,
         slowest=_slowest(now),
         keeps_quantiles=any(sample.metrics and sample.metrics.quantiles_us for sample in now),
@@ -90,20 +103,25 @@ class _Span:
     succeeded: float
     failed: Mapping[str, float]
     queue_us: float
-    own: float
+    own_least: float
+    own_most: float
 
     @classmethod
     def of(
-        cls, before: ModelMetrics | None, after: ModelMetrics, length: timedelta, golden: Golden, asked: int
+        cls, before: ModelMetrics | None, after: ModelMetrics, length: timedelta, golden: Golden, asked: Bounds
     ) -> "_Span":
         """`before`: None where the server has started again since."""
         base = before or ModelMetrics()
         succeeded = after.succeeded - base.succeeded
+        own_most = min(succeeded, golden.at_most(length, started=before is None) + asked.most)
+        # Nothing is sure of a server that started again: how much of the time it was there is not told.
+        own_least = min(own_most, golden.at_least(length) + asked.least) if before else 0
         return cls(
             succeeded=succeeded,
             failed={reason: count - base.failed.get(reason, 0) for reason, count in after.failed.items()},
             queue_us=after.queue_us - base.queue_us,
-            own=min(succeeded, golden.at_most(length, started=before is None) + asked),
+            own_least=own_least,
+            own_most=own_most,
         )
 
 

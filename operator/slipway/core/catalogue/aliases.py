@@ -9,11 +9,10 @@ from typing import Final
 
 from slipway.api.v1alpha1 import RegisteredModelStatus
 from slipway.api.v1alpha1.catalogue import AliasMove, AliasStatus, object_name
-from slipway.core.catalogue.facts import AliasFacts, RegisteredModelFacts, VersionFacts
+from slipway.core.catalogue.facts import MOST_ALIASES, AliasFacts, RegisteredModelFacts, VersionFacts
 from slipway.core.reasons import fit
 
 MOVES: Final = 10
-LISTED: Final = 32
 _MESSAGE: Final = 512
 
 
@@ -42,7 +41,7 @@ def _aliases(
     ]
     gone = [_taken_away(each, model.written_by, now) for alias, each in before.items() if alias not in model.aliases]
     latest = sorted(gone, key=lambda each: (each.moves[-1].at if each.moves else now, each.name), reverse=True)
-    return sorted([*given, *latest[: LISTED - len(given)]], key=lambda each: each.name)
+    return sorted([*given, *latest[: MOST_ALIASES - len(given)]], key=lambda each: each.name)
 
 
 def _moved(before: AliasStatus | None, alias: str, facts: AliasFacts, now: datetime) -> AliasStatus:

@@ -5,14 +5,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from sys import intern
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from slipway.api.v1alpha1 import RegisteredModelStatus
 from slipway.api.v1alpha1.catalogue import WithdrawalAction
 from slipway.core.body import instant, integer, mapping, mappings, within
 from slipway.core.reasons import fit
 
-_REASON = 512
+MOST_ALIASES: Final = 32
+"""Twice as many as the CRD lets through; status takes no more."""
+_REASON: Final = 512
+_LONGEST_NAME: Final = 64
+_LONGEST_DIGEST: Final = 80
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,13 +50,22 @@ class VersionFacts:
     def of(cls, manifest: Mapping[str, Any]) -> Self:
         """Project a ModelVersion. An object that an older or later schema let through may lack anything."""
         spec = mapping(manifest.get("spec"))
-        model, version = intern(str(spec.get("model", ""))), str(spec.get("version", ""))
+        model, version = intern(_text(spec.get("model"))), _text(spec.get("version"))
         return cls(
             model=model,
             version=version,
-            digest=str(spec.get("digest", "")),
+            digest=_text(spec.get("digest"), _LONGEST_DIGEST),
             withdrawal=_withdrawal(manifest["metadata"]["namespace"], model, version, mapping(spec.get("withdrawn"))),
         )
+
+
+def _text(value: object, longest: int = _LONGEST_NAME) -> str:
+    """A name or digest; empty for anything else, and for one that is longer than status takes."""
+    return value if isinstance(value, str) and len(value) <= longest else ""
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _withdrawal(namespace: str, model: str, version: str, withdrawn: Mapping[str, Any]) -> Withdrawal | None:
@@ -100,13 +113,25 @@ class RegisteredModelFacts:
         return cls(
             generation=integer(meta.get("generation"), 1),
             aliases={
-                str(name): _alias(str(version), [each for each in writers if f"f:{name}" in each[2]])
-                for name, version in mapping(spec.get("aliases")).items()
+                name: _alias(version, [each for each in writers if f"f:{name}" in each[2]])
+                for name, version in sorted(mapping(spec.get("aliases")).items())[:MOST_ALIASES]
+                if name == _text(name) and version and version == _text(version)
             },
-            shared_with=frozenset(str(each) for each in spec.get("sharedWith") or ()),
+            shared_with=frozenset(filter(None, map(_text, _list(spec.get("sharedWith"))))),
             written_by=_alias("", writers),
             status=RegisteredModelStatus.of_readable(mapping(manifest.get("status"))),
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Followed:
+    """What the catalogue shows of an alias that is followed."""
+
+    unseen: str = ""
+    """Why nothing of it can be seen, in words."""
+    model: RegisteredModelFacts | None = None
+    version: VersionFacts | None = None
+    """The one that the alias names, where it is published."""
 
 
 _Writer = tuple[datetime | None, str, Mapping[str, Any]]

@@ -5,7 +5,7 @@ pods still run, withdrawn or not, because nothing else would answer. Blocked is 
 rollback that a person asks for.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -64,9 +64,3 @@ def withdrawals_by_digest(
 def _rank(withdrawal: Withdrawal, namespace: str) -> tuple[bool, bool, str, str, str]:
     warns = withdrawal.action is not WithdrawalAction.BLOCK
     return warns, withdrawal.namespace != namespace, withdrawal.namespace, withdrawal.model, withdrawal.version
-
-
-def only_withdrawn_left(ways_back: Iterable[str], withdrawals: Mapping[str, Withdrawal]) -> bool:
-    """Whether there are ways back, by their digests, and each of them is blocked: that is told beforehand."""
-    blocked = [effect(withdrawals.get(digest), Occasion.ROLLBACK) is Effect.REFUSE for digest in ways_back]
-    return bool(blocked) and all(blocked)

@@ -1,16 +1,17 @@
 """What an `accelerator` becomes in a pod: a device limit, the node labels that it needs, and tolerations.
 
-Labels are those of NVIDIA's GPU feature discovery. Nothing here looks at nodes: a pool that is scaled to zero must see
-the pending pod that it is to grow for.
+One that names a DeviceClass becomes a claim (`device_claim`), and of the pod only tolerations. Labels are those of
+NVIDIA's GPU feature discovery. Nothing here looks at nodes: a pool that is scaled to zero must see the pending pod that
+it is to grow for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
 from slipway.api.scalars import quantity
-from slipway.api.v1alpha1.spec import Accelerator, Sharing
+from slipway.api.v1alpha1.spec import Accelerator, DeviceAlternative, Sharing
 from slipway.triton.memory import MIB
 
 GPU: Final = "nvidia.com/gpu"
@@ -60,7 +61,8 @@ class Expression:
 class Fragment:
     """An accelerator as parts of a pod."""
 
-    resource: str
+    resource: str | None
+    """None where its devices are claimed."""
     count: int
     expressions: tuple[Expression, ...]
     """All must hold."""
@@ -69,19 +71,54 @@ class Fragment:
     @property
     def resources(self) -> dict[str, str]:
         """For limits and requests alike: devices cannot be overcommitted."""
-        return {self.resource: str(self.count)}
+        return {self.resource: str(self.count)} if self.resource else {}
 
 
 def fragment(accelerator: Accelerator) -> Fragment:
     """The parts of a pod that ask for this accelerator."""
+    if claims_devices(accelerator):
+        return Fragment(resource=None, count=0, expressions=(), tolerations=_tolerations(_taints_by_class(accelerator)))
     resource = resource_name(accelerator)
     tainted = dict.fromkeys([GPU, resource] if resource.startswith("nvidia.com/") else [resource])
     return Fragment(
         resource=resource,
         count=accelerator.count,
         expressions=tuple(e for part in _PARTS for e in part(accelerator)),
-        tolerations=tuple({"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in tainted),
+        tolerations=_tolerations(tainted),
     )
+
+
+def claims_devices(accelerator: Accelerator | None) -> bool:
+    """Whether it asks for devices by their class, which a ResourceClaim gets."""
+    return accelerator is not None and bool(accelerator.device_class or accelerator.any_of)
+
+
+def device_requests(accelerator: Accelerator) -> tuple[DeviceAlternative, ...]:
+    """What is claimed: one request, or several of which the first that can be had is."""
+    if accelerator.any_of:
+        return tuple(accelerator.any_of)
+    return (
+        DeviceAlternative(
+            device_class=accelerator.device_class or "", count=accelerator.count, selectors=accelerator.selectors
+        ),
+    )
+
+
+def most_devices(accelerator: Accelerator | None) -> int:
+    """Devices that a pod may have at most; 1 where it has none and computes on the CPU."""
+    if accelerator is None:
+        return 1
+    return max(each.count for each in device_requests(accelerator)) if accelerator.any_of else accelerator.count
+
+
+def _taints_by_class(accelerator: Accelerator) -> tuple[str, ...]:
+    """Nodes with NVIDIA's devices have the taint of its device plugin, whoever hands the devices out."""
+    nvidia = any(each.device_class.endswith("nvidia.com") for each in device_requests(accelerator))
+    return (GPU,) if nvidia else ()
+
+
+def _tolerations(tainted: Iterable[str]) -> tuple[dict[str, Any], ...]:
+    return tuple({"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in tainted)
 
 
 def resource_name(accelerator: Accelerator) -> str:

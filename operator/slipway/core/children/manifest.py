@@ -4,6 +4,7 @@ import hashlib
 
 import orjson
 
+from slipway.core.children.scaled_object import SCALED_OBJECT
 from slipway.core.names import APPLIED, Manifest
 from slipway.core.owner import Owner
 
@@ -19,14 +20,16 @@ def applied_hash(manifest: Manifest) -> str:
 
 
 def finished(manifest: Manifest, *, owner: Owner, api_version: str, kind: str) -> Manifest:
-    """The manifest as it is applied: in its namespace, owned, and marked with its hash. `kind` is the owner's."""
+    """The manifest as it is applied: in its namespace, owned, and marked with its hash. `kind` is the owner's. Nobody
+    waits for a ScaledObject to go: where KEDA is gone, nobody takes its finalizer off."""
     meta = manifest["metadata"]
+    reference = owner.reference(api_version, kind, awaited=manifest["kind"] != SCALED_OBJECT)
     return {
         **manifest,
         "metadata": {
             **meta,
             "namespace": owner.namespace,
-            "ownerReferences": [owner.reference(api_version, kind), *(meta.get("ownerReferences") or ())],
+            "ownerReferences": [reference, *(meta.get("ownerReferences") or ())],
             "annotations": {**(meta.get("annotations") or {}), APPLIED: applied_hash(manifest)},
         },
     }

@@ -5,6 +5,7 @@ from typing import Any
 from slipway.api.scalars import duration, quantity
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children import accelerator as gpu
+from slipway.core.children.device_claim import CLAIM
 from slipway.core.children.pod import present, server_of, size
 from slipway.core.children.resolved import Resolved, ResolvedModel, ResolvedPart
 from slipway.triton.memory import (
@@ -28,7 +29,7 @@ def instances(spec: ModelDeploymentSpec, resolved: Resolved) -> int:
 
 
 def _devices(spec: ModelDeploymentSpec) -> int:
-    return spec.accelerator.count if spec.accelerator else 1
+    return gpu.most_devices(spec.accelerator)
 
 
 def _parts(resolved: Resolved) -> tuple[ResolvedPart, ...]:
@@ -87,6 +88,7 @@ def server_resources(spec: ModelDeploymentSpec, resolved: Resolved, *, ephemeral
         {
             "requests": {**_as_text(requests), **devices},
             "limits": {**_as_text(limits), **devices},
+            "claims": [{"name": CLAIM}] if gpu.claims_devices(spec.accelerator) else None,
         }
     )
 

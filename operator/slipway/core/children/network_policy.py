@@ -6,25 +6,25 @@ to the server; where the bundle comes from a volume, that is DNS alone.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from ipaddress import ip_network
 from typing import Any, Final
 
+from slipway.api.addresses import METADATA, each_way, is_part
 from slipway.api.v1alpha1.spec import Traffic
-from slipway.core.names import GRPC_PORT, HTTP_PORT, METRICS_PORT, MODEL_DEPLOYMENT, Manifest, labels, server_selector
+from slipway.core.names import (
+    GRPC_PORT,
+    GUARD_PORT,
+    HTTP_PORT,
+    LOAD_PORT,
+    METRICS_PORT,
+    MODEL_DEPLOYMENT,
+    Manifest,
+    labels,
+    server_selector,
+)
 from slipway.core.owner import Owner
 from slipway.core.platform import Platform
 
 NETWORK_POLICY: Final = "NetworkPolicy"
-
-METADATA: Final = (
-    "169.254.0.0/16",  # link-local: where most clouds answer a machine about itself
-    "168.63.129.16/32",  # Azure
-    "100.100.100.200/32",  # Alibaba Cloud
-    "fe80::/10",
-    "fd00:ec2::254/128",  # AWS
-    "fd20:ce::254/128",  # Google
-)
-"""What a node's cloud tells it about itself, credentials included. No fetch ever needs it."""
 
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 DNS_PORTS: Final = (53, 5353)
@@ -33,13 +33,26 @@ DNS_PORTS: Final = (53, 5353)
 Peer = Mapping[str, Any]
 
 
-def network_policy(*, owner: Owner, traffic: Traffic | None, fetches: bool, platform: Platform) -> Manifest | None:
-    """The policy; None where nobody asks for one. `fetches`: some pod's bundle comes over the network. The kubelet's
-    probes always pass."""
+def network_policy(
+    *,
+    owner: Owner,
+    traffic: Traffic | None,
+    fetches: bool,
+    platform: Platform,
+    scales_on_load: bool = False,
+    by_keda: bool = False,
+    scored: bool = False,
+) -> Manifest | None:
+    """The policy; None where nobody asks for one. `fetches`: some pod's bundle comes over the network.
+    `scales_on_load`: somebody asks the pods how loaded they are; `by_keda`: KEDA does. `scored`: an analysis asks
+    guards for their scores. The kubelet's probes always pass."""
     asked, closed = traffic or Traffic(), platform.network.closed
     directions: Manifest = {}
+    counted = (METRICS_PORT, LOAD_PORT) if scales_on_load else (METRICS_PORT,)
     if closed or asked.allow_from:
-        directions["ingress"] = list(_ingress(asked, platform))
+        directions["ingress"] = list(_ingress(asked, platform, counted, (GUARD_PORT,) if scored else ()))
+        if by_keda and platform.network.keda:
+            directions["ingress"].append({"from": _copied(platform.network.keda), "ports": _tcp(LOAD_PORT)})
     if closed or asked.allow_to:
         directions["egress"] = list(_egress(asked, platform, fetches=fetches))
     if not directions:
@@ -58,22 +71,23 @@ def network_policy(*, owner: Owner, traffic: Traffic | None, fetches: bool, plat
     }
 
 
-def _ingress(asked: Traffic, platform: Platform) -> Iterator[Manifest]:
-    """The operator may read counters and ask what an analysis asks."""
+def _ingress(asked: Traffic, platform: Platform, counted: Sequence[int], guards: Sequence[int]) -> Iterator[Manifest]:
+    """The operator may read counters and ask what an analysis asks. `counted`: ports that have numbers for everybody
+    who may call; `guards`: those that the operator alone asks."""
     rules = platform.network
     callers = [*_copied(asked.allow_from or ())]
     if rules.closed:
         callers = [{"podSelector": {}}, *_copied(rules.callers), *callers]
-    yield {"from": callers, "ports": _tcp(HTTP_PORT, GRPC_PORT, METRICS_PORT)}
+    yield {"from": callers, "ports": _tcp(HTTP_PORT, GRPC_PORT, *counted)}
     if rules.closed and asked.gateway:
         gateway = {asked.gateway.namespace} if asked.gateway.namespace else set()
         proxies = sorted({*rules.proxy_namespaces} | gateway)
         if proxies:
             yield {"from": [_namespace(name) for name in proxies], "ports": _tcp(HTTP_PORT, GRPC_PORT)}
     if rules.closed and rules.scrapers:
-        yield {"from": _copied(rules.scrapers), "ports": _tcp(METRICS_PORT)}
+        yield {"from": _copied(rules.scrapers), "ports": _tcp(*counted)}
     operator = _namespace(platform.namespace) | {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "slipway"}}}
-    yield {"from": [operator], "ports": _tcp(HTTP_PORT, METRICS_PORT)}
+    yield {"from": [operator], "ports": _tcp(HTTP_PORT, *counted, *guards)}
 
 
 def _egress(asked: Traffic, platform: Platform, *, fetches: bool) -> Iterator[Manifest]:
@@ -87,17 +101,20 @@ def _egress(asked: Traffic, platform: Platform, *, fetches: bool) -> Iterator[Ma
 
 def _stores(platform: Platform) -> list[Manifest]:
     """Where bundles may come from. A policy knows no names, and what is behind a Service has other ports than it: so
-    without a list it is every address but those that nobody fetches from."""
+    without a list it is every address. Of no block do those belong to it that nobody fetches from."""
     rules = platform.network
-    if rules.stores:
-        return _copied(rules.stores)
-    never = (*METADATA, *rules.unreachable)
-    return [{"ipBlock": {"cidr": cidr, "except": _within(cidr, never)}} for cidr in EVERYWHERE]
+    never = [way for block in (*METADATA, *rules.unreachable) for way in each_way(block)]
+    return [_without(peer, never) for peer in rules.stores or [{"ipBlock": {"cidr": cidr}} for cidr in EVERYWHERE]]
 
 
-def _within(cidr: str, others: Sequence[str]) -> list[str]:
-    version = ip_network(cidr).version
-    return [other for other in dict.fromkeys(others) if ip_network(other).version == version]
+def _without(peer: Peer, others: Iterable[str]) -> Manifest:
+    """A peer without those of the others that are a part of its block; one that is itself such a part stays."""
+    block = peer.get("ipBlock")
+    parts = [each for each in others if is_part(each, block["cidr"])] if block else []
+    if not block or not parts:
+        return deepcopy(dict(peer))
+    excepted = dict.fromkeys([*(block.get("except") or ()), *parts])
+    return {"ipBlock": {**block, "except": [*excepted]}}
 
 
 def _namespace(name: str) -> Manifest:

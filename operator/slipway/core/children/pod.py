@@ -107,12 +107,9 @@ def source_environment(
     return [{"name": "SLIPWAY_SOURCE", "value": compact(asked)}]
 
 
-def source_mounts(model: Model) -> list[Mount]:
-    """Where the fetcher finds credentials, and the claim of a source that is served in place."""
-    found: list[Mount] = []
-    if model.source.secret_name:
-        found.append({"name": "credentials", "mountPath": CREDENTIALS, "readOnly": True})
-    return found + claim_mounts(model)
+def credential_mounts(model: Model) -> list[Mount]:
+    """Where the fetcher finds what opens the source."""
+    return [{"name": "credentials", "mountPath": CREDENTIALS, "readOnly": True}] if model.source.secret_name else []
 
 
 def key_volumes(model: Model) -> list[Manifest]:
@@ -139,8 +136,21 @@ def identity_mounts(model: Model) -> list[Mount]:
 
 
 def claim_mounts(model: Model) -> list[Mount]:
-    """The claim of a source that is served in place; the server needs it too."""
+    """The directory of a source that is served in place, and nothing else of its claim: others' models may be there,
+    and a bundle is code. Kubernetes mounts nothing at a path with a colon: then it is the whole claim."""
+    path = _within_claim(model)
+    if not path or ":" in path:
+        return whole_claim_mounts(model)
+    return [{"name": "source", "mountPath": f"{SOURCE}/{path}", "subPath": path, "readOnly": True}]
+
+
+def whole_claim_mounts(model: Model) -> list[Mount]:
+    """All of the claim, for who looks whether the directory is there and runs nothing of it."""
     return [{"name": "source", "mountPath": SOURCE, "readOnly": True}] if is_served_in_place(model) else []
+
+
+def _within_claim(model: Model) -> str:
+    return model.source.uri.removeprefix(_PVC).partition("/")[2].strip("/") if is_served_in_place(model) else ""
 
 
 def temporary_volume(limit: int = GIB) -> Manifest:

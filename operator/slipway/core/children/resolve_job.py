@@ -6,6 +6,7 @@ from datetime import timedelta
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.children.pod import (
     container_security,
+    credential_mounts,
     fetcher_resources,
     key_mounts,
     key_volumes,
@@ -13,8 +14,8 @@ from slipway.core.children.pod import (
     present,
     scheduling_of,
     source_environment,
-    source_mounts,
     temporary_volume,
+    whole_claim_mounts,
 )
 from slipway.core.identity import canonical
 from slipway.core.names import ASK, RESOLVE_CONTAINER, SIGNATURE, Manifest, labels, of_resolve_job
@@ -65,7 +66,8 @@ def _pod(*, owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> Mani
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
-            *source_mounts(spec.model),
+            *credential_mounts(spec.model),
+            *whole_claim_mounts(spec.model),
             *key_mounts(spec.model),
         ],
     }

@@ -12,7 +12,9 @@ import orjson
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.core.body import mapping, within
+from slipway.core.children.accelerator import claims_devices
 from slipway.core.children.config_map import config_map
+from slipway.core.children.device_claim import RESOURCE_CLAIM_TEMPLATE, resource_claim_template
 from slipway.core.children.resolved import Resolved
 from slipway.core.children.service import revision_service
 from slipway.core.children.workload import deployment
@@ -23,6 +25,8 @@ from slipway.core.platform import Platform
 
 FORMAT: Final = 1
 """Of a ControllerRevision's data. A later operator reads this one for as long as revisions of it live."""
+FORMAT_WITH_CLAIMS: Final = 2
+"""The same with a ResourceClaimTemplate among the children: an operator that knows none says that it cannot read it."""
 
 NO_GOLDEN: Final = "none"
 """Where neither spec nor bundle has golden requests."""
@@ -49,18 +53,24 @@ class RevisionRecord:
     verification: str
     """Where the golden requests come from: spec, bundle or none."""
     children: tuple[Manifest, ...]
-    """ConfigMap, Service and Deployment, without what is added when they are applied."""
+    """ConfigMap, Service, Deployment and, where devices are claimed, ResourceClaimTemplate, without what is added when
+    they are applied."""
     stored: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     """The ControllerRevision's data as it was read: a later operator may have stored more, and it cannot be changed."""
+
+    @property
+    def claims_devices(self) -> bool:
+        """Whether its pods claim devices by a template of its own."""
+        return any(child["kind"] == RESOURCE_CLAIM_TEMPLATE for child in self.children)
 
     @classmethod
     def from_controller_revision(cls, body: Mapping[str, Any]) -> Self:
         """Read it back; ValueError when this operator cannot."""
         name, data = body["metadata"]["name"], mapping(body.get("data"))
-        if data.get("format") != FORMAT:
+        if data.get("format") not in tuple(_KINDS):
             raise ValueError(
-                f"ControllerRevision {name} has format {data.get('format')!r}, this operator reads {FORMAT}: "
-                "run the operator's version that wrote it, or a later one"
+                f"ControllerRevision {name} has format {data.get('format')!r}, this operator reads "
+                f"{' and '.join(map(str, _KINDS))}: run the operator's version that wrote it, or a later one"
             )
         if broken := next(_broken(data, name), None):
             raise ValueError(f"ControllerRevision {name} lacks {broken}: somebody else wrote it; delete it")
@@ -89,16 +99,20 @@ _FIELDS: Final[Mapping[str, type]] = {
 """Of a ControllerRevision's data, beside its format."""
 
 
-_CHILDREN: Final = ["ConfigMap", "Deployment", "Service"]
-"""Of a revision. What somebody else may have put beside them, or in their place, is never applied in our name."""
+_KINDS: Final[Mapping[int, list[str]]] = {
+    FORMAT: ["ConfigMap", "Deployment", "Service"],
+    FORMAT_WITH_CLAIMS: ["ConfigMap", "Deployment", RESOURCE_CLAIM_TEMPLATE, "Service"],
+}
+"""A revision's children, by format. What somebody else may have put beside them, or in their place, is never applied in
+our name."""
 
 
 def _broken(data: Mapping[str, Any], name: str) -> Iterator[str]:
     """What is not as this operator writes it, so that nothing can be made of it."""
     yield from (repr(field) for field, kind in _FIELDS.items() if not isinstance(data.get(field), kind))
     kinds = [str(mapping(child).get("kind")) for child in data["children"]]
-    if sorted(kinds) != _CHILDREN:
-        yield "one ConfigMap, one Service and one Deployment as its children, and nothing else"
+    if sorted(kinds) != _KINDS[data["format"]]:
+        yield f"one {', one '.join(_KINDS[data['format']])} as its children and nothing else"
     for place, child in enumerate(data["children"]):
         if within(child, "metadata").get("name") != name:
             yield f"children[{place}] with its own name"
@@ -129,6 +143,7 @@ def render(
         return (
             config_map(owner=owner, model=spec.model, revision=revision),
             revision_service(owner=owner, revision=revision),
+            *_claim_templates(owner, spec, revision),
             deployment(
                 owner=owner, spec=spec, resolved=resolved, platform=platform, revision=revision, restart=restart
             ),
@@ -139,7 +154,7 @@ def render(
         revision=revision,
         ask=ask,
         asked=asked(spec),
-        version=spec.model.version,
+        version=spec.model.version_name,
         platform=platform.version,
         resolved=resolved,
         verification=_verification(spec, resolved),
@@ -151,6 +166,13 @@ def render(
             "with it); put large requests into the bundle, as golden/NAME.json"
         )
     return record
+
+
+def _claim_templates(owner: Owner, spec: ModelDeploymentSpec, revision: str) -> tuple[Manifest, ...]:
+    accelerator = spec.accelerator
+    if accelerator is None or not claims_devices(accelerator):
+        return ()
+    return (resource_claim_template(owner=owner, accelerator=accelerator, revision=revision),)
 
 
 def _is_too_large(record: RevisionRecord, owner: Owner) -> bool:
@@ -173,7 +195,7 @@ def controller_revision(record: RevisionRecord, *, owner: Owner, number: int) ->
 
 def _data(record: RevisionRecord) -> Manifest:
     return {
-        "format": FORMAT,
+        "format": FORMAT_WITH_CLAIMS if record.claims_devices else FORMAT,
         "ask": record.ask,
         "asked": dict(record.asked),
         "version": record.version,

@@ -13,6 +13,8 @@ KEYS_SECONDS: Final = 5
 """A proxy asks an issuer for its keys for so long. All other changes of the listener wait for it meanwhile."""
 _BEARER: Final = {"name": "Authorization", "valuePrefix": "Bearer "}
 """There alone: else a token may stand in the query as well, which ends up in logs."""
+CLIENT: Final = "slipway-client"
+"""The header with the name that the Secret of keys has for a client."""
 
 
 def security_policy(*, owner: Owner, traffic: Traffic, route_uid: str | None) -> Manifest | None:
@@ -22,21 +24,28 @@ def security_policy(*, owner: Owner, traffic: Traffic, route_uid: str | None) ->
         return None
     spec: Manifest = {}
     if asked.api_keys:
-        spec["apiKeyAuth"] = _api_keys(
-            asked.api_keys, counted=traffic.rate_limit.header if traffic.rate_limit else None
-        )
+        spec["apiKeyAuth"] = _api_keys(asked.api_keys, counted=are_counted_by_key(traffic))
     if asked.jwt:
         spec["jwt"] = {"providers": [_provider(asked.jwt)]}
     made = policy(SECURITY_POLICY, owner=owner, spec=spec)
     return _outlives(made, route_uid) if route_uid else made
 
 
-def _api_keys(asked: ApiKeys, counted: str | None) -> Manifest:
-    """The model need not see the key; but where a limit goes by it, it is counted after it was looked at."""
+def are_counted_by_key(traffic: Traffic) -> bool:
+    """Whether a limit counts each client by the key that it shows."""
+    keys = traffic.authentication.api_keys if traffic.authentication else None
+    counted = traffic.rate_limit.header if traffic.rate_limit else None
+    return bool(keys and counted and keys.header.lower() == counted.lower())
+
+
+def _api_keys(asked: ApiKeys, *, counted: bool) -> Manifest:
+    """No pod sees a key. A limit comes after the key was looked at and taken off, and counts the client's name, which
+    Envoy writes over whatever a client has put there."""
     return {
         "credentialRefs": [{"name": asked.secret_name}],
         "extractFrom": [{"headers": [asked.header]}],
-        "sanitize": asked.header.lower() != (counted or "").lower(),
+        "sanitize": True,
+        **({"forwardClientIDHeader": CLIENT} if counted else {}),
     }
 
 

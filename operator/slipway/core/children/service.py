@@ -3,6 +3,7 @@
 from slipway.core.names import (
     GRPC_PORT,
     HTTP_PORT,
+    LOAD_PORT,
     METRICS_PORT,
     Manifest,
     labels,
@@ -16,6 +17,14 @@ from slipway.core.owner import Owner
 def revision_service(*, owner: Owner, revision: str) -> Manifest:
     """Reaches one revision's pods, whether they have traffic or not."""
     return _service(of_revision(owner.name, revision), owner=owner, revision=revision)
+
+
+def with_load_port(service: Manifest) -> Manifest:
+    """A revision's Service by which KEDA finds how loaded each pod is: it asks none at a port that a Service has not.
+    No revision is made with it, so that those that are there already can be scaled as well."""
+    spec = service["spec"]
+    port = {"name": "load", "port": LOAD_PORT, "targetPort": LOAD_PORT, "protocol": "TCP"}
+    return {**service, "spec": {**spec, "ports": [*spec["ports"], port]}}
 
 
 def root_service(*, owner: Owner, revision: str | None) -> Manifest:

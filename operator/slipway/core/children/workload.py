@@ -9,10 +9,12 @@ from slipway.api.v1alpha1.spec import VolumeType
 from slipway.core.children import accelerator as gpu
 from slipway.core.children import affinity as affinities
 from slipway.core.children import memory
+from slipway.core.children.device_claim import CLAIM
 from slipway.core.children.pod import (
     claim_mounts,
     compact,
     container_security,
+    credential_mounts,
     fetcher_resources,
     identity_mounts,
     identity_volumes,
@@ -24,7 +26,6 @@ from slipway.core.children.pod import (
     server_of,
     size,
     source_environment,
-    source_mounts,
     temporary_volume,
 )
 from slipway.core.children.resolved import Resolved
@@ -33,6 +34,7 @@ from slipway.core.names import (
     GRPC_PORT,
     GUARD_PORT,
     HTTP_PORT,
+    LOAD_PORT,
     METRICS_PORT,
     RESTART,
     SERVER_CONTAINER,
@@ -107,6 +109,7 @@ def _pod(
     return {
         **pod_spec(spec=spec, platform=platform, volumes=_volumes(spec, resolved, of_revision(owner.name, revision))),
         **_placement(spec, revision_selector(owner.name, revision)),
+        **_claims(spec, of_revision(owner.name, revision)),
         "terminationGracePeriodSeconds": memory.grace_seconds(spec, resolved),
         "initContainers": [_fetch(owner=owner, spec=spec, resolved=resolved, platform=platform)],
         "containers": [_triton(owner=owner, spec=spec, resolved=resolved, platform=platform)],
@@ -136,8 +139,15 @@ def _placement(spec: ModelDeploymentSpec, selector: dict[str, str]) -> dict[str,
             "topologySpreadConstraints": scheduling.topology_spread_constraints or [spread],
             "priorityClassName": scheduling.priority_class_name,
             "runtimeClassName": scheduling.runtime_class_name,
+            "schedulerName": scheduling.scheduler_name,
         }
     )
+
+
+def _claims(spec: ModelDeploymentSpec, template: str) -> dict[str, Any]:
+    """The devices that are claimed for the pod."""
+    claimed = gpu.claims_devices(spec.accelerator)
+    return {"resourceClaims": [{"name": CLAIM, "resourceClaimTemplateName": template}]} if claimed else {}
 
 
 def _volumes(spec: ModelDeploymentSpec, resolved: Resolved, config: str) -> list[Manifest]:
@@ -195,7 +205,8 @@ def _fetch(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, platf
             {"name": "bundle", "mountPath": BUNDLE},
             {"name": "config", "mountPath": CONFIG, "readOnly": True},
             {"name": "tmp", "mountPath": TEMPORARY},
-            *source_mounts(spec.model),
+            *credential_mounts(spec.model),
+            *claim_mounts(spec.model),
             *_plain_mounts(spec, read_only=False),
             *identity_mounts(spec.model),
         ],
@@ -213,6 +224,7 @@ def _triton(*, owner: Owner, spec: ModelDeploymentSpec, resolved: Resolved, plat
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+            {"name": "load", "containerPort": LOAD_PORT, "protocol": "TCP"},
         ],
         "resources": memory.server_resources(spec, resolved, ephemeral=_on_node(spec, resolved)),
         "securityContext": container_security(),
@@ -276,13 +288,13 @@ def _guard(owner: Owner, spec: ModelDeploymentSpec, platform: Platform) -> dict[
     interval = verification.interval if verification else "60s"
     return {
         "model": model_name(owner, spec),
-        "modelVersion": spec.model.version,
+        "modelVersion": spec.model.version_name,
         "requestTimeoutSeconds": _seconds(server.request_timeout),
         "startupTimeoutSeconds": _seconds(server.startup_timeout),
         "intervalSeconds": _seconds(interval),
         "gpu": spec.accelerator is not None,
         "serverArgs": server.args or [],
-        **present({"leastServerVersion": platform.least_server_version}),
+        **present({"leastServerVersion": platform.least_server_version, "lockedApis": server.locked_apis}),
     }
 
 

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.api.v1alpha1.spec import Rollout
+from slipway.core.body import one_more
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import RevisionRecord, controller_revision
 from slipway.core.desired.objects import DesiredRevision
@@ -53,7 +54,7 @@ def made(
 ) -> Iterator[Manifest]:
     """The ControllerRevision of what was just resolved; none where its pods are still there, and bring it along."""
     if record and not any(each.revision == record.revision and each.record for each in revisions):
-        yield controller_revision(record, owner=snapshot.owner, number=state.last_number + 1)
+        yield controller_revision(record, owner=snapshot.owner, number=one_more(state.last_number))
 
 
 def surplus(snapshot: Snapshot, outcome: Outcome, revisions: Sequence[DesiredRevision]) -> Iterator[Child]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from slipway.api.v1alpha1.spec import Scaler
 from slipway.core.body import within
 from slipway.core.children.network_policy import network_policy
 from slipway.core.desired.objects import DesiredRevision
@@ -17,9 +18,17 @@ def policies(snapshot: Snapshot, revisions: Sequence[DesiredRevision]) -> Iterat
         traffic=snapshot.spec.traffic,
         fetches=_fetches(snapshot, revisions),
         platform=snapshot.platform,
+        scales_on_load=snapshot.spec.autoscaling is not None and snapshot.spec.autoscaling.load is not None,
+        by_keda=snapshot.scaled_by is Scaler.KEDA,
+        scored=_scored(snapshot),
     )
     if policy:
         yield policy
+
+
+def _scored(snapshot: Snapshot) -> bool:
+    analysis = snapshot.policy.analysis
+    return analysis is not None and any(metric.score for metric in analysis.metrics)
 
 
 def _fetches(snapshot: Snapshot, revisions: Sequence[DesiredRevision]) -> bool:

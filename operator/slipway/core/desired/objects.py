@@ -5,20 +5,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from slipway.core.children.autoscaler import AUTOSCALER
 from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
+from slipway.core.children.device_claim import RESOURCE_CLAIM_TEMPLATE
 from slipway.core.children.network_policy import NETWORK_POLICY
 from slipway.core.children.revision import RevisionRecord
 from slipway.core.children.route import GRPC_ROUTE, ROUTE
+from slipway.core.children.scaled_object import SCALED_OBJECT
 from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.names import Manifest
 from slipway.core.observed.objects import Child
 from slipway.core.observed.pods import PodFacts
 from slipway.core.shares import Traffic
 
-AUTOSCALER: Final = "HorizontalPodAutoscaler"
+SCALERS: Final = (AUTOSCALER, SCALED_OBJECT)
+"""They set a Deployment's count, operator or none."""
 
-DESCRIBES: Final = ("ConfigMap", "ControllerRevision")
-"""What a Deployment of the same name mounts, and what it is remembered by."""
+DESCRIBES: Final = ("ConfigMap", "ControllerRevision", RESOURCE_CLAIM_TEMPLATE)
+"""What a Deployment of the same name mounts and claims, and what it is remembered by."""
 
 MAKES_PODS: Final = ("Deployment", "Job")
 """They are made once what shields their pods is there."""
@@ -28,11 +32,12 @@ LEFTOVERS_GO: Final = (
     ROUTE,  # before what guards it
     SECURITY_POLICY,
     BACKEND_TRAFFIC_POLICY,
-    AUTOSCALER,
+    *SCALERS,
     "PodDisruptionBudget",
     "Deployment",
     "Service",
     "ConfigMap",
+    RESOURCE_CLAIM_TEMPLATE,
     NETWORK_POLICY,
 )
 """Kinds whose objects are deleted when they are not desired, in that order."""

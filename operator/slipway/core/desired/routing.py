@@ -10,8 +10,9 @@ from slipway.core.children.security_policy import SECURITY_POLICY
 from slipway.core.children.service import root_service
 from slipway.core.desired.guarded_route import guarded_route
 from slipway.core.desired.objects import DesiredObject, DesiredRevision, Write, left_alone, written
-from slipway.core.names import Manifest
+from slipway.core.names import Manifest, of_revision
 from slipway.core.rollout.canary import mirrored
+from slipway.core.rollout.refusals import going_home
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.shares import Traffic, all_to, not_growing
 from slipway.core.snapshot import Snapshot
@@ -41,9 +42,9 @@ def weights_of(
         return {revision: weight for revision, weight in route.weights.items() if weight}
     taking = [each for each in sorted(revisions, key=_name) if each.revision in reached]
     pods = {each.revision: _keeps(snapshot, each) if snapshot.addressable(each.revision) else 0 for each in taking}
-    stable, parts = outcome.state.stable, pods
-    if back and route and stable:
-        parts = not_growing(pods, stable=stable.revision or "", now={name: route.share(name) for name in pods})
+    home, parts = going_home(outcome.state), pods
+    if home and route:
+        parts = not_growing(pods, home=home, now={name: route.share(name) for name in pods})
     return parts if any(parts.values()) else _as_before(snapshot, reached)
 
 
@@ -100,7 +101,8 @@ def _routing_object(manifest: Manifest, *, always: bool) -> DesiredObject:
 def _routes(
     snapshot: Snapshot, state: State, weights: Mapping[str, int], revisions: Sequence[DesiredRevision]
 ) -> tuple[Manifest | None, Manifest | None]:
-    """HTTP's, and gRPC's own where one is asked for, as far as the cluster knows them."""
+    """HTTP's, and gRPC's own where one is asked for, as far as the cluster knows them. One that is not there yet waits
+    while it would lead to a Service that is somebody else's."""
     traffic, observed = snapshot.spec.traffic, snapshot.observed
     if traffic is None or traffic.gateway is None or not revisions:
         return None, None
@@ -109,7 +111,13 @@ def _routes(
     timeout = timeouts.request if timeouts else server.request_timeout
     http = http_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing, timeout=timeout)
     grpc = grpc_route(owner=owner, traffic=traffic, gateway=gateway, routing=routing)
-    return http if observed.knows(ROUTE) else None, grpc if observed.knows(GRPC_ROUTE) else None
+    taken = {each.name for each in observed.foreign if each.kind == "Service"}
+    astray = any(part and of_revision(owner.name, revision) in taken for revision, part in weights.items())
+    http_fits, grpc_fits = (
+        observed.knows(kind) and not (astray and observed.child(kind, owner.name) is None)
+        for kind in (ROUTE, GRPC_ROUTE)
+    )
+    return http if http_fits else None, grpc if grpc_fits else None
 
 
 def _routing(

@@ -10,9 +10,11 @@ from slipway.api.v1alpha1.spec import Server
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus
 from slipway.core.analysis.course import looks_at
 from slipway.core.analysis.drain import look_due
-from slipway.core.analysis.look import Look, Target, comparable, exams, questions
+from slipway.core.analysis.look import Look, Target, comparable, exams, gradings, questions
 from slipway.core.analysis.query import Subject
 from slipway.core.children.pod import model_name
+from slipway.core.children.workload import MIN_READY_SECONDS
+from slipway.core.load import LOAD_TOPIC, LOOK_EVERY, calm
 from slipway.core.looks.not_started import wanted
 from slipway.core.rollout import mirroring
 from slipway.core.rollout.analysis_gate import topic
@@ -20,6 +22,9 @@ from slipway.core.rollout.draining import drain_time, drain_topic
 from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import State
 from slipway.core.snapshot import Snapshot
+
+MIN_READY: Final = timedelta(seconds=MIN_READY_SECONDS)
+"""A pod that is ready for so long has had the time to say how loaded it is."""
 
 LOOKS_WITHIN: Final = timedelta(minutes=1)
 """A look that is due has come by then, and brings a pass itself."""
@@ -34,6 +39,7 @@ def looks_of(snapshot: Snapshot, state: State, roles: RevisionRoles) -> tuple[Lo
         *_of_rollout(snapshot, state),
         *(each for each in retiring if each.targets),
         *((unstarted,) if unstarted else ()),
+        *_of_load(snapshot),
     )
 
 
@@ -52,6 +58,22 @@ def _of_retiring(snapshot: Snapshot, entry: RevisionStatus) -> Look:
         model=model_name(snapshot.owner, snapshot.spec),
         targets=tuple(_targets(snapshot, entry.revision)),
         remembers=drain,
+    )
+
+
+def _of_load(snapshot: Snapshot) -> Iterator[Look]:
+    """How loaded the pods are that clients reach, for as long as Slipway sets their number."""
+    if snapshot.load is None:
+        return
+    evidence = snapshot.observed.evidence.get(LOAD_TOPIC)
+    asked = {each: tuple(_targets(snapshot, each, MIN_READY)) for each in sorted(snapshot.traffic.reaches)}
+    yield Look(
+        topic=LOAD_TOPIC,
+        at=evidence.after.at + LOOK_EVERY if evidence else snapshot.now,
+        targets=tuple(target for targets in asked.values() for target in targets),
+        load=True,
+        absent={each: max(0, snapshot.count(each) - len(targets)) for each, targets in asked.items()},
+        remembers=calm(snapshot.load, snapshot.start_time),
     )
 
 
@@ -93,6 +115,7 @@ def _of_analysis(
         stable=stable.revision or "",
         questions=questions(analysis, _subject(snapshot, candidate), _subject(snapshot, stable)),
         exams=exams(analysis, _golden(snapshot, candidate)),
+        gradings=gradings(analysis),
         request_timeout=duration((snapshot.spec.server or Server()).request_timeout),
     )
 
@@ -106,10 +129,11 @@ def _golden(snapshot: Snapshot, candidate: RevisionRef) -> Sequence[Mapping[str,
     return (record and record.resolved.asks) or ()
 
 
-def _targets(snapshot: Snapshot, revision: str) -> Iterator[Target]:
-    """The servers of a revision that may get traffic."""
+def _targets(snapshot: Snapshot, revision: str, ready_for: timedelta = timedelta()) -> Iterator[Target]:
+    """The servers of a revision that may get traffic, those that have been `ready_for` so long."""
     for pod in snapshot.observed.pods_of(revision):
-        if pod.ready and pod.ip and not pod.deleting:
+        settled = pod.ready_at is None or pod.ready_at <= snapshot.now - ready_for
+        if pod.ready and pod.ip and not pod.deleting and settled:
             yield Target(pod=pod.uid, name=pod.name, revision=revision, ip=pod.ip, restarts=pod.server.restarts)
 
 

@@ -118,6 +118,8 @@ def _rejection(first: WriteDenied) -> Finding:
     field = _comes_from(first)
     if _DENIED.search(first.message):
         return finding(Reason.SPEC_INVALID, f"{message}; change {field}, or let that policy leave this object out")
+    if _UNDECLARED.search(first.message):
+        return finding(Reason.SPEC_INVALID, f"{message}; correct {field}: no field of this Kubernetes is called that")
     if not first.forbidden:
         return finding(Reason.SPEC_INVALID, f"{message}; correct {field}")
     remedy = NOT_GRANTED if " cannot " in first.message else f"change {field}, or have whoever forbids it allow it"
@@ -133,6 +135,8 @@ def _comes_from(first: WriteDenied) -> str:
 
 _BY_KIND: Final = {
     "HorizontalPodAutoscaler": "autoscaling",
+    "ResourceClaimTemplate": "accelerator",
+    "ScaledObject": "autoscaling",
     "NetworkPolicy": "traffic.allowFrom or allowTo",
     "HTTPRoute": "traffic",
     "GRPCRoute": "traffic",
@@ -140,7 +144,7 @@ _BY_KIND: Final = {
     "BackendTrafficPolicy": "traffic",
 }
 _BY_FIELD: Final = {
-    r"\bnvidia\.com/": "accelerator",
+    r"\bnvidia\.com/|\bresourceClaims\b|\bclaims\b": "accelerator",
     r"\benv\b": "server.env",
     r"\bimage\b": "server.image",
     r"\bserviceAccountName\b": "scheduling.serviceAccountName",

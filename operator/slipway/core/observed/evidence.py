@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import floor
 
+from slipway.core.load import LoadSample
+from slipway.triton.load import StartFacts
 from slipway.triton.metrics import ModelMetrics
 
 
@@ -53,8 +55,42 @@ class Golden:
             rounds += floor(within / self.interval) + 1
         return self.requests * rounds
 
+    def at_least(self, within: timedelta) -> int:
+        """How many have been asked within a time, if no round takes longer than the interval."""
+        return self.requests * floor(within / (2 * self.interval)) if self.interval else 0
+
 
 NO_GOLDEN = Golden(requests=0, interval=timedelta())
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A count that is not known exactly: Triton's counters and ours are not read at one instant."""
+
+    least: int = 0
+    most: int = 0
+
+    def __add__(self, other: "Bounds") -> "Bounds":
+        return Bounds(self.least + other.least, self.most + other.most)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardCount:
+    """Requests for labelled rows that a pod has had from its guard since its start."""
+
+    sent: int = 0
+    answered: int = 0
+    """Those that the server has counted as succeeded, whatever became of the others."""
+    open: int = 0
+    """Those that were on their way when the guard was asked: 0 or 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardLook:
+    """What guards said just before one look at the pods' counters, and after it, by pod (uid)."""
+
+    before: Mapping[str, GuardCount] = field(default_factory=dict)
+    after: Mapping[str, GuardCount] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +168,31 @@ class Readings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Score:
+    """How good one pod's answers to labelled rows are, or why that is not known."""
+
+    pod: str
+    """The pod's name, for messages."""
+    value: float | None = None
+    rows: int = 0
+    digest: str = ""
+    """Of the rows: numbers over others are not compared."""
+    trouble: str = ""
+    pending: bool = False
+    """Its rows are still being asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """The scores of one `score` metric. Stable is asked only where a drop is limited."""
+
+    candidate: tuple[Score, ...] = ()
+    stable: tuple[Score, ...] = ()
+    trouble: str = ""
+    """Why nobody was asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Told:
     """The newest of the Kubernetes Events on an object; nothing where there is none, or none may be read."""
 
@@ -141,19 +202,42 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PodStart:
+    """What one pod's start took."""
+
+    name: str
+    """The pod's."""
+    revision: str
+    facts: StartFacts
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What looks at one topic have brought so far."""
 
     history: tuple[Scrape, ...]
     """The looks at the pods, oldest first; never empty."""
-    asked: Mapping[str, int] = field(default_factory=dict)
-    """Requests that we sent to a pod (uid) between the last two looks, for `answers`."""
+    asked: Mapping[str, Bounds] = field(default_factory=dict)
+    """Requests of ours that a pod (uid) counted between the last two looks, beside the guard's golden ones."""
     readings: Mapping[str, Readings] = field(default_factory=dict)
     """Of the last look, by the metric's name."""
     trials: Mapping[str, Trials] = field(default_factory=dict)
     """Of the last look, by the metric's name."""
+    scores: Mapping[str, Scores] = field(default_factory=dict)
+    """Of the last look, by the metric's name."""
+    guards: tuple[GuardLook, ...] = ()
+    """What guards had asked, at the last two looks."""
+    sent_between: Mapping[str, Bounds] = field(default_factory=dict)
+    """Of `asked`, those that were not the guard's."""
+    sent: Mapping[str, Bounds] = field(default_factory=dict)
+    """Requests for labelled rows that this look sent to a pod (uid)."""
     told: Mapping[str, Told] = field(default_factory=dict)
     """Of the last look, by the object's uid."""
+    loads: tuple[LoadSample, ...] = ()
+    """How loaded the pods were, at the looks that asked for it, oldest first."""
+
+    starts: tuple[PodStart, ...] = ()
+    """What pods said of their starts, at the last look that asked how loaded they are."""
 
     @property
     def after(self) -> Scrape:

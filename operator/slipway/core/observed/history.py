@@ -40,7 +40,7 @@ def _entry(child: Child) -> Entry | None:
         _READ[child] = None
         with suppress(ValueError):
             record = RevisionRecord.from_controller_revision(body)
-            number = integer(body.get("revision"), 1)
+            number = max(1, integer(body.get("revision"), 1))
             _READ[child] = Entry(number=number, revision=record.revision, ask=record.ask)
     return _READ[child]
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import orjson
 
 from slipway.core.body import instant, mapping, mappings
-from slipway.core.catalogue.facts import Withdrawal
+from slipway.core.catalogue.facts import Followed, Withdrawal
 from slipway.core.names import (
     APPLIED,
     FIELD_MANAGER,
@@ -20,6 +20,7 @@ from slipway.core.names import (
     MODEL_DEPLOYMENT,
     Manifest,
 )
+from slipway.core.observed.devices import NO_DEVICES, Devices
 from slipway.core.observed.evidence import Evidence
 from slipway.core.observed.gateways import Gateways
 from slipway.core.observed.nodes import NodeFacts
@@ -154,6 +155,7 @@ class Observed:
     """By (kind, name)."""
     pods: tuple[PodFacts, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
+    devices: Devices = NO_DEVICES
     foreign: tuple[NameTaken, ...] = ()
     rejected: tuple[WriteDenied, ...] = ()
     failed: tuple[WriteFailed, ...] = ()
@@ -174,6 +176,8 @@ class Observed:
     """What looks at pods and Prometheus have brought, by topic."""
     withdrawals: Mapping[str, Withdrawal] = field(default_factory=dict)
     """Those of the catalogue that hold here, by digest."""
+    followed: Followed | None = None
+    """What the catalogue shows of the alias that is followed."""
     watched_since: datetime | None = None
     """Since when looks can have brought anything: those of an earlier operator are not remembered."""
 

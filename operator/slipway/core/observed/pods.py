@@ -66,6 +66,12 @@ class PodFacts:
     deleting: bool
     unschedulable: str | None
     """The scheduler's message while no node fits, or while it may not look for one."""
+    gates: tuple[str, ...]
+    """Scheduling gates, for as long as the scheduler may not look for a node."""
+    queue: str | None
+    """The queue of Kueue's that it is in."""
+    claims: bool
+    """It claims devices."""
     failure: str | None
     """`status.reason: status.message` of a failed pod: Evicted, NodeLost, UnexpectedAdmissionError."""
     fetch: ContainerFacts
@@ -128,6 +134,9 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
         ready=(conditions.get("Ready") or {}).get("status") == "True" and phase not in OVER,
         deleting="deletionTimestamp" in meta,
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") in _WITHOUT_NODE else None,
+        gates=_gates(manifest.get("spec") or {}) if scheduled.get("reason") == _GATED else (),
+        queue=labels.get(KUEUE_QUEUE),
+        claims=bool((manifest.get("spec") or {}).get("resourceClaims")),
         failure=failure,
         fetch=_container(statuses.get(FETCH_CONTAINER) or statuses.get(RESOLVE_CONTAINER) or {}),
         server=_container(statuses.get(SERVER_CONTAINER) or {}),
@@ -142,11 +151,19 @@ def pod_facts(manifest: Mapping[str, Any]) -> PodFacts:
     )
 
 
-_WITHOUT_NODE: Final = frozenset({"Unschedulable", "SchedulingGated"})
+KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
+"""Label by which Kueue takes a pod: its LocalQueue."""
+_GATED: Final = "SchedulingGated"
+_WITHOUT_NODE: Final = frozenset({"Unschedulable", _GATED})
 """The scheduler finds none, or a queue such as Kueue does not let it look."""
 
 
 _OURS: Final = frozenset({FETCH_CONTAINER, RESOLVE_CONTAINER, SERVER_CONTAINER})
+
+
+def _gates(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Their names; one that nobody gave a name still gates."""
+    return tuple(str(gate.get("name", "")) for gate in spec.get("schedulingGates") or ()) or ("",)
 
 
 def _held(conditions: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from slipway.core.body import integer, within
 from slipway.core.names import SIGNATURE, of_resolve_job
+from slipway.core.observed.devices import NO_DEVICES, Devices
 from slipway.core.observed.evidence import Told
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.observed.not_started import is_of, told
@@ -38,6 +39,7 @@ class RevisionFacts:
     addressable: bool = True
     """Its own Service is there and ours: a gateway that sends requests to it reaches its pods and nobody else's."""
     nodes: tuple[NodeFacts, ...] = ()
+    devices: Devices = NO_DEVICES
     told: Mapping[str, Told] = field(default_factory=dict)
     """What Kubernetes tells of pods that do not start, by uid."""
 
@@ -111,6 +113,7 @@ class RevisionFacts:
             over=observed.over_of(revision),
             addressable=addressable,
             nodes=observed.nodes,
+            devices=observed.devices,
             told=told(observed),
         )
 

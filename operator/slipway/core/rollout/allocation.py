@@ -5,14 +5,16 @@ capacity from clients: a revision keeps the available pods that its share needs.
 decided last can be seen to have landed.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from slipway.core.observed.revision import RevisionFacts
 from slipway.core.rollout.capacity import Limits, Move, Side, allocate, carried, hold
+from slipway.core.rollout.refusals import going_home
 from slipway.core.rollout.state import Allocation, Facts, State, side
 from slipway.core.rollout.stopping import lingers
-from slipway.core.shares import WHOLE, Traffic, all_to, can_carry, split
+from slipway.core.shares import WHOLE, Traffic, all_to, can_carry, not_growing, split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +106,17 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
         within = replace(within, spans=True)
     elif candidate and candidate.revision not in facts.traffic.service and (candidate.count or candidate.available):
         within = replace(within, spans=False)  # its selector would reach what was sent home: that goes first
-    down = _giving(facts, candidate, back=True)
+    home = going_home(state)
+    down = sorted(_giving(facts, candidate, back=True), key=lambda each: each.revision not in home)
     wanted = _as_allocation(allocate(side(stable), down, within, facts.traffic.reaches))
     if facts.route and not stable.addressable:  # a gateway would send its share to nobody of ours
         wanted = replace(wanted, traffic=facts.traffic)
     elif facts.route and not facts.traffic.shares:
         wanted = _traffic_first(wanted, [side(stable), *down], within, stable)
+        if not _carries(facts, wanted, within, stable, home):  # what stable lacks comes on top of all that is there
+            within = replace(within, surge=within.surge + max(0, facts.needed - stable.count))
+            counts = {**wanted.counts, stable.revision: facts.needed}
+            wanted = Allocation(counts=counts, traffic=facts.traffic)
     elif facts.traffic.shares and wanted.traffic.reaches != {stable.revision}:
         shares = _shares(facts, stable, candidate, 0)
         wanted = replace(wanted, traffic=Traffic(service=facts.traffic.service, shares=shares))
@@ -185,6 +192,15 @@ def _traffic_first(wanted: Allocation, sides: list[Side], within: Limits, leads:
     return replace(wanted, traffic=Traffic(service=staying))
 
 
+def _carries(facts: Facts, wanted: Allocation, within: Limits, stable: RevisionFacts, home: Set[str]) -> bool:
+    """Whether stable can carry what it would get of the gateway's requests, of which what goes home gets no more. As
+    many pods as may be missing have not to be there for it."""
+    stay = {name: min(facts.revisions[name].carries, wanted.counts.get(name, 0)) for name in wanted.traffic.service}
+    share = not_growing(stay, home=home, now=facts.shares).get(stable.revision, 0)
+    can = can_carry(stable.carries, within.floor) if within.floor else WHOLE
+    return share <= max(can, facts.shares.get(stable.revision, 0))
+
+
 def _no_larger(state: State, facts: Facts) -> Traffic:
     """The traffic as it was decided; of exact shares what no pods are there for goes back to stable as it can carry
     it."""
@@ -255,7 +271,7 @@ def _safe(
     if forward and not facts.landed and decided.service:
         traffic = replace(traffic, service=decided.service) if traffic.shares else decided
     wanted = Move(counts=counts, root=traffic.service)
-    move = hold(wanted, sides, within, root=decided.service, live=facts.live_service)
+    move = hold(wanted, sides, within, root=decided.service, live=facts.live_service, beside=facts.beside)
     if move.root != traffic.service:
         traffic = replace(traffic, service=move.root) if traffic.shares else decided
     held = dict(move.counts)

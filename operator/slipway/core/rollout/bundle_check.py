@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from slipway.api.v1alpha1.status import ResolveStatus, RolloutStatus
+from slipway.core.body import one_more
 from slipway.core.children.resolved import Resolved
 from slipway.core.observed.not_started import has_no_pod
 from slipway.core.observed.objects import JobQueued
@@ -89,8 +90,9 @@ def _blocked(check: BundleCheck, problem: Finding | None, now: datetime) -> Bund
     if problem is None:
         return check
     patience = check.rollout.phase_started_at + STALLED_AFTER
-    stalled = problem.about is About.REVISION or now >= patience
-    blocked = Wait(finding=problem, stalled=stalled, until=None if stalled else patience)
+    queued = problem.reason is Reason.QUEUED
+    stalled = problem.about is About.REVISION or (now >= patience and not queued)
+    blocked = Wait(finding=problem, stalled=stalled, until=None if stalled or queued else patience)
     return replace(check, wait=blocked | check.wait)
 
 
@@ -129,7 +131,7 @@ def _queued(version: str, queued: JobQueued) -> str:
 def _failed(rollout: RolloutStatus, facts: ResolveFacts, version: str, now: datetime) -> BundleCheck:
     problem = (facts.pod and verdict(facts.pod.fetch.termination_message)) or _without_verdict(facts)
     failure = finding(problem.reason, f"{version}: {problem.message}")
-    attempts = rollout.resolve.attempts + 1
+    attempts = one_more(rollout.resolve.attempts)
     delay: timedelta = min(RETRY_FIRST * 2 ** min(attempts - 1, 10), RETRY_CAP)
     failed = ResolveStatus(attempts=attempts, retry_at=now + delay, reason=str(failure.reason), message=failure.message)
     return _wait_to_retry(rollout.evolve(resolve=failed), facts, now)

@@ -58,7 +58,7 @@ def progressed(
 ) -> Progressed:
     """Go on over every step that has come true. Steps that were changed start again."""
     before = rollout.canary
-    if before is None or before.steps != _named(policy):
+    if before is None or begins(rollout, policy):
         before = _first(facts, candidate, policy, now)
     status = _begun(before, facts, facts.of(candidate), policy, now)
     waits = rollout.clock.waiting_since is not None
@@ -73,6 +73,11 @@ def progressed(
     if status.step != before.step:  # the pods have time again to get there
         rollout = time_restarted(rollout, now)
     return Progressed(rollout=rollout, status=status, wait=wait)
+
+
+def begins(rollout: RolloutStatus, policy: Policy) -> bool:
+    """Whether the steps are at their beginning: nothing of them was decided yet, or they were changed."""
+    return rollout.canary is None or rollout.canary.steps != _named(policy)
 
 
 def forgotten(rollout: RolloutStatus) -> RolloutStatus:

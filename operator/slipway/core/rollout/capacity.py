@@ -144,17 +144,24 @@ def _given_up(up: Side, down: Sequence[Side], limits: Limits, root: frozenset[st
 
 
 def hold(
-    wanted: Move, sides: Sequence[Side], limits: Limits, root: frozenset[str], live: frozenset[str] = frozenset()
+    wanted: Move,
+    sides: Sequence[Side],
+    limits: Limits,
+    root: frozenset[str],
+    live: frozenset[str] = frozenset(),
+    *,
+    beside: int = 0,
 ) -> Move:
     """`wanted`, but for what would take more capacity from the traffic than `limits` allow.
 
     Every scale-down and every change of share goes through here. `root` is what the traffic was decided to reach,
     `live` what it can be seen to reach: as long as a change is on its way, all of them have to carry. Where there is
-    less than the floor already, nothing is taken away.
+    less than the floor already, nothing is taken away. `beside`: available pods of others, which a Service that spans
+    reaches as well.
     """
     serving = root | live if len(root) > 1 else root  # a selector of several can leave nobody's pods out
-    floor = min(limits.floor, carried(sides, serving))
-    reached = wanted.root if carried(sides, wanted.root) >= floor else root
+    had, left = (carried(sides, each) + (beside if len(each) > 1 else 0) for each in (serving, wanted.root))
+    reached = wanted.root if left >= min(limits.floor, had) else root
     counts: Mapping[str, int] = wanted.counts
     for each in (root, live, reached):
         counts = kept(counts, sides, each, limits.floor)

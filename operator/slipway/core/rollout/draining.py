@@ -27,9 +27,11 @@ def drain_topic(revision: str) -> str:
 
 def still_reached(snapshot: Snapshot, revision: str, traffic: Traffic) -> bool:
     """Whether clients reach a revision although the traffic is not its own any more. A Service that goes on spanning
-    several reaches every pod: what leaves it then does so pod by pod."""
+    several reaches every pod: what leaves it then does so pod by pod. Until a gateway has taken up what was written,
+    its proxies send requests to whom they did."""
     selected = revision in snapshot.selected and len(traffic.service) < 2
-    routed = snapshot.route is not None and revision in snapshot.route.reaches
+    route, share = snapshot.route, snapshot.shares_before.get(revision)
+    routed = route is not None and (revision in route.reaches or bool(route.weights and not route.settled and share))
     return selected or routed or revision in snapshot.led_by_header
 
 
@@ -61,8 +63,10 @@ def had_traffic(snapshot: Snapshot, entry: RevisionStatus) -> bool:
     """Whether clients may have connections to a former candidate: it had a share that no status tells of any more, a
     Service that spans several versions reaches it, or a header led to it."""
     was = snapshot.before.candidate is not None and snapshot.before.candidate.revision == entry.revision
-    by_header = was and _asks_for_header(snapshot) and bool(snapshot.available(entry.revision))
-    return _had_share(snapshot, entry) or by_header or entry.revision in snapshot.led_by_header
+    available = bool(snapshot.available(entry.revision))
+    spanned = available and len(snapshot.traffic.service) > 1  # also where a hand has turned it, to be turned back
+    by_header = was and _asks_for_header(snapshot) and available
+    return _had_share(snapshot, entry) or spanned or by_header or entry.revision in snapshot.led_by_header
 
 
 def _had_share(snapshot: Snapshot, entry: RevisionStatus) -> bool:

@@ -7,6 +7,8 @@ first finding is what people see, so causes stand before their symptoms (a full 
 from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Final
 
+from slipway.core.children.accelerator import claims_devices
+from slipway.core.observed.device_capacity import what_devices_there_are
 from slipway.core.observed.endings import endings, is_unknown, of_server
 from slipway.core.observed.node_capacity import what_nodes_have
 from slipway.core.observed.not_started import has_not_started, pods_refused
@@ -37,12 +39,30 @@ def quota_or_admission_refuses(facts: RevisionFacts, policy: Policy) -> Finding 
 
 def no_node_fits(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """The scheduler finds no place. What the nodes have is a message, never a verdict: a pool at zero may grow."""
-    pod = next((pod for pod in facts.pods if pod.unschedulable is not None), None)
+    pod = next((pod for pod in facts.pods if pod.unschedulable is not None and not pod.gates), None)
     if pod is None:
         return None
-    offered = f"; {what_nodes_have(facts.nodes, policy.accelerator)}" if policy.accelerator else ""
-    message = f"{facts.version}: {pod.name} waits for a node: {pod.unschedulable}{offered}"
+    message = f"{facts.version}: {pod.name} waits for a node: {pod.unschedulable}{_offered(facts, policy)}"
     return finding(Reason.INSUFFICIENT_CAPACITY, message)
+
+
+def _offered(facts: RevisionFacts, policy: Policy) -> str:
+    accelerator = policy.accelerator
+    if accelerator is None:
+        return ""
+    if claims_devices(accelerator):
+        return f"; {what_devices_there_are(facts.devices, facts.nodes, accelerator)}"
+    return f"; {what_nodes_have(facts.nodes, accelerator)}"
+
+
+def pod_is_queued(facts: RevisionFacts, policy: Policy) -> Finding | None:
+    """Scheduling gates keep the scheduler from looking for a node: whoever set them decides how long it takes."""
+    pod = next((pod for pod in facts.pods if pod.unschedulable is not None and pod.gates), None)
+    if pod is None:
+        return None
+    gates = f"scheduling gates {', '.join(pod.gates)}" if len(pod.gates) > 1 else f"scheduling gate {pod.gates[0]}"
+    where = f"is queued in {pod.queue}" if pod.queue else "is held back"
+    return finding(Reason.QUEUED, f"{facts.version}: {pod.name} {where} ({gates})")
 
 
 def image_cannot_be_pulled(facts: RevisionFacts, policy: Policy) -> Finding | None:
@@ -166,6 +186,7 @@ GATES: Final[tuple[Gate, ...]] = (
     somebody_elses_container_fails,
     pod_is_held_back,
     no_node_fits,
+    pod_is_queued,
 )
 
 

@@ -5,21 +5,25 @@ from datetime import datetime
 from fractions import Fraction
 
 from slipway.api.scalars import share_of
+from slipway.api.v1alpha1.spec import Accelerator
 from slipway.api.v1alpha1.status import RevisionRef
 from slipway.core.body import within
 from slipway.core.catalogue.facts import Withdrawal
+from slipway.core.children.accelerator import claims_devices
 from slipway.core.children.resolve_job import demand
+from slipway.core.identity import asked
 from slipway.core.observed import history
+from slipway.core.observed.device_capacity import Fit, would_do
 from slipway.core.observed.node_capacity import could_take
 from slipway.core.observed.revision import ResolveFacts, RevisionFacts
-from slipway.core.rollout import refusals
+from slipway.core.rollout import canary, refusals, strategy
 from slipway.core.rollout.blocked import blocked
 from slipway.core.rollout.bundle_check import answered
-from slipway.core.rollout.canary import splits_requests
 from slipway.core.rollout.draining import drains_until
 from slipway.core.rollout.roles import RevisionRoles, roles_of
 from slipway.core.rollout.state import Facts, Proof, State
 from slipway.core.rollout.withdrawn import ways_back
+from slipway.core.shares import Traffic, all_to
 from slipway.core.snapshot import Snapshot
 
 
@@ -34,13 +38,14 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
     previous, blocked_before = _previous(snapshot, state)
     return Facts(
         asked=snapshot.ask,
-        asked_version=snapshot.spec.model.version,
+        asked_version=snapshot.spec.model.version_name,
         sources=_sources(snapshot, state),
         digests=digests,
+        following=snapshot.following,
         withdrawals=_withdrawals(snapshot, digests),
         blocked_before=blocked_before,
         needed=snapshot.needed,
-        traffic=snapshot.traffic,
+        traffic=_traffic(snapshot, state, revisions.get((state.stable and state.stable.revision) or "")),
         landed=snapshot.traffic_as_decided and (snapshot.route is None or snapshot.route.settled),
         live_service=snapshot.selected & revisions.keys(),
         live_shares=_live_shares(snapshot, revisions),
@@ -51,6 +56,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         standby=_standby(snapshot, roles),
         previous=previous,
         bystanders=snapshot.has_pods_beside(revisions.keys()),
+        beside=_beside(snapshot, state, roles),
         makes_room=_makes_room(snapshot, state, revisions),
         resolve=resolve,
         known=known,
@@ -59,8 +65,24 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         golden={revision: snapshot.golden(revision) for revision in revisions} if _counts_requests(snapshot) else {},
         proofs=tuple(_proofs(snapshot, state)) if state.candidate else (),
         blocked_write=blocks.finding if (blocks := blocked(snapshot, state)) else None,
-        sequences=tuple(_sequences(snapshot, state)) if splits_requests(snapshot.policy) else (),
+        sequences=tuple(_sequences(snapshot, state)) if canary.splits_requests(snapshot.policy) else (),
     )
+
+
+def _traffic(snapshot: Snapshot, state: State, stable: RevisionFacts | None) -> Traffic:
+    """Who answers clients, as it was decided last. Where steps begin, what was decided for the candidate and reaches no
+    client yet is called off, as far as stable answers: the steps say what it gets. Where it had a share by what status
+    lists, a hand has turned Service or route, and it is called off only if stable can carry all."""
+    candidate, rollout, decided = state.candidate, state.rollout, snapshot.traffic
+    if not (stable and candidate and rollout and candidate.revision in decided.reaches):
+        return decided
+    routed = snapshot.route.reaches if snapshot.route else frozenset()
+    begins = strategy.by_steps(rollout, snapshot.policy) and canary.begins(rollout, snapshot.policy)
+    had_share = stable.revision in decided.reaches or snapshot.shares_before.get(candidate.revision or "")
+    least = snapshot.needed if had_share else 1
+    if begins and snapshot.selected | routed == {stable.revision} and stable.carries >= least > 0:
+        return all_to(stable.revision)
+    return decided
 
 
 def _draining(snapshot: Snapshot, refs: Sequence[RevisionRef]) -> dict[str, datetime]:
@@ -158,15 +180,37 @@ def _previous(snapshot: Snapshot, state: State) -> tuple[RevisionRef | None, Wit
     return RevisionRef(revision=record.revision, ask=record.ask, version=record.version), barred
 
 
+def _beside(snapshot: Snapshot, state: State, roles: RevisionRoles) -> int:
+    home = refusals.revisions(state)
+    return sum(snapshot.available(entry.revision) for entry in roles.retiring if entry.revision not in home)
+
+
 def _makes_room(snapshot: Snapshot, state: State, revisions: dict[str, RevisionFacts]) -> bool:
-    """Whether an old pod stands where a new one could. A quota is a place like any other."""
+    """Whether an old pod stands where a new one could. A quota is a place like any other, and so is one of a queue."""
     candidate = revisions.get((state.candidate and state.candidate.revision) or "")
     if candidate and candidate.replica_failure:
         return True
-    accelerator = snapshot.spec.accelerator
-    old = {pod.node for revision in revisions.values() if revision is not candidate for pod in revision.pods}
-    nodes = [node for node in snapshot.observed.nodes if node.name in old]
-    return accelerator is not None and any(could_take(node, accelerator) for node in nodes)
+    accelerator, old = snapshot.spec.accelerator, [each for each in revisions.values() if each is not candidate]
+    queues = {pod.queue for pod in candidate.pods if pod.gates and pod.queue} if candidate else set()
+    if any(pod.queue in queues for revision in old for pod in revision.pods):
+        return True
+    if accelerator is None:
+        return False
+    if claims_devices(accelerator):
+        return any(_would_do(snapshot, revision, accelerator) is not Fit.NO for revision in old)
+    places = {pod.node for revision in old for pod in revision.pods}
+    return any(could_take(node, accelerator) for node in snapshot.observed.nodes if node.name in places)
+
+
+def _would_do(snapshot: Snapshot, old: RevisionFacts, accelerator: Accelerator) -> Fit:
+    """Whether the devices of some old pod would do: the best that is known of any."""
+    record = snapshot.record(old.revision)
+    same = record is not None and record.asked.get("accelerator") == asked(snapshot.spec).get("accelerator")
+    fits = {
+        would_do(snapshot.observed.devices, pod.uid, accelerator, same_ask=same, nodes=snapshot.observed.nodes)
+        for pod in old.pods
+    }
+    return next((fit for fit in (Fit.YES, Fit.UNKNOWN) if fit in fits), Fit.NO)
 
 
 def _sequences(snapshot: Snapshot, state: State) -> Iterator[str]:

@@ -216,10 +216,11 @@ def _judged(
     rollout = noted(rollout, candidate, policy, now, trouble=trouble is not None)
     problem = trouble or outside
     world = problem is not None and problem.about is About.WORLD
+    queued, since = world and problem is not None and problem.reason is Reason.QUEUED, rollout.clock.waiting_since
+    if since and (not world or queued != bool(rollout.clock.queued)):
+        rollout = wait_ended(canary.stood_still(rollout, since, now), now)
     if world:
-        return waits(rollout, now), problem, None
-    if rollout.clock.waiting_since:
-        rollout = wait_ended(canary.stood_still(rollout, rollout.clock.waiting_since, now), now)
+        return waits(rollout, now, queued=queued), problem, None
     late = None if _idle(rollout, candidate) else missed_deadline(rollout, candidate, policy, now)
     return rollout, problem, late
 
@@ -231,7 +232,10 @@ def _idle(rollout: RolloutStatus, candidate: RevisionFacts) -> bool:
 
 
 def _patience(rollout: RolloutStatus, candidate: RevisionFacts, policy: Policy, now: datetime) -> Wait:
-    """How long the world may be in the way, and how long its pods may take; neither where it has nothing to do."""
+    """How long the world may be in the way, and how long its pods may take; neither where it has nothing to do, or a
+    queue holds them back, which takes as long as it does."""
+    if rollout.clock.queued:
+        return NO_WAIT
     if rollout.clock.waiting_since:
         until = rollout.clock.waiting_since + policy.progress_deadline
         return Wait(until=until) if now < until else Wait(stalled=True)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import RolloutPhase
+from slipway.core.reasons import Reason
+from slipway.core.rollout.gates import objection
 from slipway.core.rollout.state import Outcome
 from slipway.core.snapshot import Snapshot
 from slipway.core.wait import Wait
@@ -15,8 +17,12 @@ def with_outage(snapshot: Snapshot, outcome: Outcome) -> Outcome:
     moving = rollout is not None and rollout.phase is not RolloutPhase.SOAKING
     if moving or stable is None or snapshot.suspended:
         return outcome
-    if snapshot.facts(stable).available:
+    serving = snapshot.facts(stable)
+    if serving.available:
         return _unroutable(snapshot, outcome)
+    problem = objection(serving, snapshot.policy)
+    if problem and problem.reason is Reason.QUEUED:  # it has as long as its queue takes
+        return replace(outcome, outage_since=None)
     since = snapshot.before.outage_since if snapshot.before.outage_since and not snapshot.slept else snapshot.now
     return _patient(snapshot, replace(outcome, outage_since=since), since)
 

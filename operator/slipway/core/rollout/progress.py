@@ -12,6 +12,7 @@ once has its time in the place of the one before.
     the candidate enters a phase           the deadline counts from the phase's start
     its pods may come only from now on     the same, and earlier progress counts for nothing
     something outside is in the way        the time stands still, and starts again once that is over
+    a queue holds its pods back            the same, and what is waited for next has its whole time
     somebody pauses                        the time stands still, and starts again on resume
     a canary moves to its next step, or    the time starts again
     both bundles have been verified
@@ -34,7 +35,8 @@ def phase_entered(rollout: RolloutStatus) -> RolloutStatus:
 
 def attempt_begun(rollout: RolloutStatus) -> RolloutStatus:
     """Earlier progress counts for nothing: the candidate may have pods only from the start of this phase."""
-    return rollout.evolve(clock=rollout.clock.evolve(deadline_from=None, progress=None, waiting_since=None))
+    clock = rollout.clock.evolve(deadline_from=None, progress=None, waiting_since=None, queued=None)
+    return rollout.evolve(clock=clock)
 
 
 def time_restarted(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
@@ -49,15 +51,15 @@ def time_for_more(rollout: RolloutStatus, facts: RevisionFacts, policy: Policy, 
     return time_restarted(rollout, now) if late else rollout
 
 
-def waits(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
-    """Something outside is in the way: the time stands still."""
+def waits(rollout: RolloutStatus, now: datetime, *, queued: bool = False) -> RolloutStatus:
+    """Something outside is in the way: the time stands still. Of a queue, nobody says how long it may take."""
     clock = rollout.clock
-    return rollout.evolve(clock=clock.evolve(waiting_since=clock.waiting_since or now))
+    return rollout.evolve(clock=clock.evolve(waiting_since=clock.waiting_since or now, queued=queued or None))
 
 
 def wait_ended(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
     """Nothing outside is in the way any more: the time starts again."""
-    return rollout.evolve(clock=rollout.clock.evolve(waiting_since=None, deadline_from=now))
+    return rollout.evolve(clock=rollout.clock.evolve(waiting_since=None, queued=None, deadline_from=now))
 
 
 def paused(rollout: RolloutStatus, now: datetime) -> RolloutStatus:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RolloutPhase
+from slipway.core.body import one_more
 from slipway.core.observed import history
 from slipway.core.rollout import refusals, requests
 from slipway.core.rollout.analysis_gate import of_rollout
@@ -42,7 +43,7 @@ def remembered(snapshot: Snapshot) -> State:
     record = snapshot.record(serving)
     if record is None and snapshot.deployment(serving) is None:
         return _repaired(state, snapshot.now)
-    number = next((e.number for e in past if e.revision == serving), state.last_number + 1)
+    number = next((e.number for e in past if e.revision == serving), one_more(state.last_number))
     # Of what cannot be read nothing is known but that it serves: it stays until what is asked can take over.
     ask, version = (record.ask, record.version) if record else ("", UNKNOWN)
     stable = RevisionRef(revision=serving, ask=ask, number=number, version=version)
@@ -75,7 +76,9 @@ def _repaired(state: State, now: datetime) -> State:
     candidate, rollout = state.candidate, state.rollout
     if rollout and rollout.phase is RolloutPhase.SOAKING and (candidate or state.stable is None):
         return replace(state, candidate=None, rollout=None)
-    if rollout and candidate and candidate.revision is None and rollout.phase is not RolloutPhase.RESOLVING:
+    # One that is sent home unresolved goes back, too: what it has superseded may have a share of the traffic.
+    unresolved = (RolloutPhase.RESOLVING, RolloutPhase.ROLLING_BACK)
+    if rollout and candidate and candidate.revision is None and rollout.phase not in unresolved:
         return replace(state, rollout=at_phase(rollout, RolloutPhase.RESOLVING, now))
     if rollout and candidate is None and rollout.phase not in (RolloutPhase.SOAKING, RolloutPhase.ROLLING_BACK):
         return replace(state, rollout=None)
@@ -115,5 +118,5 @@ def retargeted(snapshot: Snapshot, state: State) -> State:
     if state.stable and state.stable.revision in lost and _is_gone(snapshot, state.stable.revision):
         state = replace(state, stable=None)  # nobody waits for what can never be there again
     model = snapshot.spec.model
-    asked = Asked(ask=snapshot.ask, version=model.version, source=model.source.uri)
+    asked = Asked(ask=snapshot.ask, version=model.version_name, source=model.source.uri)
     return retarget(state, asked=asked, root=snapshot.traffic.reaches, now=snapshot.now, lost=lost)

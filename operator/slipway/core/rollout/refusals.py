@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from slipway.api.v1alpha1.status import Refused, RevisionRef
+from slipway.api.v1alpha1.status import Refused, RevisionRef, RolloutPhase
+from slipway.core.catalogue.refused_digests import short
 from slipway.core.reasons import Finding, Reason, fit
 from slipway.core.rollout.state import Facts, State
 
@@ -104,15 +105,23 @@ def lifted(state: State, refusal: Refused, *, keeps_revision: bool = False) -> S
 
 
 def named(state: State, name: str) -> Refused | None:
-    """The refusal that a request means by a revision, or by the beginning of an ask."""
+    """The refusal that a request means by a revision, or by the beginning of an ask or digest."""
     before = [*([state.refused] if state.refused else ()), *reversed(state.also_refused)]
-    return next((each for each in before if name in (each.revision, each.ask[:8])), None)
+    return next((each for each in before if name in (each.revision, each.ask[:8], short(each.digest or ""))), None)
 
 
 def revisions(state: State) -> frozenset[str]:
     """Those that were sent home."""
     before = (*state.also_refused, *((state.refused,) if state.refused else ()))
     return frozenset(each.revision for each in before if each.revision)
+
+
+def going_home(state: State) -> frozenset[str]:
+    """Those that may get no more of the traffic: the candidate on its way back, and what was sent home before. What
+    serves is not among them, whatever was said of it: it answers until something else does."""
+    back = state.rollout is not None and state.rollout.phase is RolloutPhase.ROLLING_BACK
+    candidate = {state.candidate.revision} if back and state.candidate and state.candidate.revision else set()
+    return (revisions(state) | candidate) - {state.stable.revision if state.stable else None}
 
 
 def to_forget(others: Sequence[Refused]) -> frozenset[str]:

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Final, Self
 
 from slipway.api.v1alpha1.status import HandledRequest, RevisionRef, RolloutPhase, RolloutStatus
+from slipway.core.catalogue.refused_digests import short
 from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, Reason, finding, fit
 from slipway.core.rollout import analysis_gate, canary, failure, refusals
@@ -31,7 +32,9 @@ from slipway.core.rollout.target import begun, restart_mark, started
 KEPT: Final = 8
 """Requests that status remembers, for people. Only the newest tells whether the annotation is a new one."""
 
-_FORM: Final = re.compile(r"(?P<verb>[a-z]+)/(?P<revision>[0-9a-f]{8})(@(?P<nonce>[\w.:-]{1,63}))?", re.ASCII)
+_FORM: Final = re.compile(
+    r"(?P<verb>[a-z]+)/(?P<revision>[0-9a-f]{8}|[0-9a-f]{16})(@(?P<nonce>[\w.:-]{1,63}))?", re.ASCII
+)
 
 
 class Verb(StrEnum):
@@ -49,6 +52,8 @@ class Verb(StrEnum):
     """From this revision back to the one before it."""
     RESTART = "restart"
     """New pods of the revision that serves, made by today's operator."""
+    ACCEPT = "accept"
+    """Ask for the version that an alias means, by the beginning of its digest."""
 
 
 HOLDS_BACK: Final = frozenset({Verb.ABORT, Verb.ROLLBACK, Verb.PAUSE})
@@ -126,8 +131,10 @@ def carry_out(
     """Do what somebody asks for, or say why it does not fit. `state` has been retargeted. `lost`: nobody can say
     whether it was done before."""
     answer = _WAYS[request.verb](state, request, facts, policy, now)
+    if lost and request.verb is Verb.ACCEPT:  # of the alias nothing was decided by it
+        return Answer(state=state, outcome=_perhaps_done(request), done=False)
     if answer is None:
-        return Answer(state=state, outcome=_stale(state, request), done=False)
+        return Answer(state=state, outcome=_stale(state, request, facts), done=False)
     if lost and request.verb not in HOLDS_BACK:
         return Answer(state=state, outcome=_perhaps_done(request), done=False)
     return answer
@@ -150,11 +157,13 @@ def holding(text: str | None) -> Request | None:
     return request if request.verb in HOLDS_BACK else None
 
 
-def _stale(state: State, request: Request) -> str:
+def _stale(state: State, request: Request, facts: Facts) -> str:
     named = [("stable", state.stable), ("candidate", state.candidate)]
     there = [f"{what} {_name(ref)}" for what, ref in named if ref]
     if state.refused:
         there.append(f"refused {state.refused.revision or state.refused.ask[:8]}")
+    if facts.following and (proposed := facts.following.status.proposed):
+        there.append(f"proposed {short(proposed.digest)}")
     return (
         f"stale, nothing done: {request.verb} does not fit {request.revision}; now: {', '.join(there) or 'no revision'}"
     )
@@ -237,7 +246,7 @@ def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: da
         return Answer(state=replace(state, rollout=analysis_gate.tried_anew(anew)), outcome="tried again")
     refused, stable = refusals.named(state, request.revision), state.stable
     if refused is None:
-        return None
+        return _of_alias(state, request, facts, policy, now)
     idle = state.candidate is None or state.candidate.revision == refused.revision
     if stable and stable.ask == refused.ask and stable.revision != refused.revision and idle:  # a restart failed
         state = refusals.lifted(state, refused, keeps_revision=True)
@@ -246,7 +255,8 @@ def _retry(state: State, request: Request, facts: Facts, policy: Policy, now: da
         )
         return Answer(state=state, outcome="restarting again: a new revision of the same ask")
     if refused != state.refused:
-        outcome = f"no longer refused: {refused.version} is tried again once the manifest asks for it"
+        once = "" if refused.ask == facts.asked else " once the manifest asks for it"
+        outcome = f"no longer refused: {refused.version} is tried again{once}"
         return Answer(state=refusals.lifted(state, refused), outcome=outcome)
     # What still rolls back does so no more: the same candidate starts over. An edit beside it is tried with it.
     asked = RevisionRef(ask=facts.asked or refused.ask, version=facts.asked_version or refused.version)
@@ -291,6 +301,12 @@ def _restart(state: State, request: Request, facts: Facts, policy: Policy, now: 
     return Answer(state=state, outcome="restarting: a new revision of the same ask")
 
 
+def _of_alias(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> Answer | None:
+    """What was decided of the alias already, before the rollout was looked at."""
+    answer = facts.following.answer if facts.following else None
+    return Answer(state=state, outcome=answer) if answer else None
+
+
 _WAYS: Final[Mapping[Verb, Callable[[State, Request, Facts, Policy, datetime], Answer | None]]] = {
     Verb.ABORT: _abort,
     Verb.PAUSE: _pause,
@@ -299,4 +315,5 @@ _WAYS: Final[Mapping[Verb, Callable[[State, Request, Facts, Policy, datetime], A
     Verb.RETRY: _retry,
     Verb.ROLLBACK: _rollback,
     Verb.RESTART: _restart,
+    Verb.ACCEPT: _of_alias,
 }

@@ -1,14 +1,16 @@
 """Roles: what each revision that still has pods is for, beside the stable one and the candidate."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RevisionRef, RevisionState, RevisionStatus, RolloutPhase
 from slipway.core.children.revision import RevisionRecord
+from slipway.core.rollout.covering import covers_until
 from slipway.core.rollout.draining import drain_time, had_traffic, retires_at, retires_by, still_reached, watched_at
+from slipway.core.rollout.refusals import revisions
 from slipway.core.rollout.state import State
 from slipway.core.shares import Traffic
 from slipway.core.snapshot import Snapshot
@@ -29,6 +31,8 @@ class RevisionRoles:
     retiring: tuple[RevisionStatus, ...] = ()
     watched_at: datetime | None = None
     """When somebody will have looked at counters for long enough; until then nobody retires."""
+    covering: Mapping[str, datetime] = field(default_factory=dict)
+    """Those of the retiring that have drained, and until when at the latest they stay for want of others' pods."""
 
     @property
     def all(self) -> tuple[RevisionStatus, ...]:
@@ -44,6 +48,7 @@ class RevisionRoles:
     def ends_at(self) -> datetime | None:
         """When the next of them goes."""
         ends = [entry.retire_at for entry in (*self.superseded, self.standby) if entry and entry.retire_at]
+        ends += self.covering.values()
         ends += [max(entry.retire_at, self.watched_at or entry.retire_at) for entry in self.retiring if entry.retire_at]
         return min(ends, default=None)
 
@@ -53,7 +58,8 @@ def roles_of(
 ) -> RevisionRoles:
     """What becomes of the revisions that status knows, with the stable one and the candidate of `state`. `traffic`: who
     answers clients from now on, where that was decided already."""
-    others = list(_others(snapshot, state, traffic or snapshot.traffic, ends_standby=ends_standby))
+    traffic = traffic or snapshot.traffic
+    others = list(_others(snapshot, state, traffic, ends_standby=ends_standby))
     standby = sorted(_in(others, RevisionState.STANDBY), key=lambda entry: entry.number)
     replaced = (_retired(snapshot, entry) for entry in standby[:-1])  # a newer one stands by in its place
     leaving = [entry for entry in replaced if entry.retire_at and entry.retire_at > snapshot.now]
@@ -63,7 +69,17 @@ def roles_of(
         standby=standby[-1] if standby else None,
         retiring=tuple(sorted(retiring, key=lambda entry: entry.number)[-RETIRING_AT_MOST:]),
         watched_at=watched_at(snapshot),
+        covering=dict(_covering(snapshot, state, retiring, traffic)),
     )
+
+
+def _covering(
+    snapshot: Snapshot, state: State, retiring: Sequence[RevisionStatus], traffic: Traffic
+) -> Iterator[tuple[str, datetime]]:
+    for entry in retiring:
+        until = covers_until(snapshot, entry, traffic, revisions(state)) if entry.retire_at is None else None
+        if until and entry.traffic_ended_at:
+            yield entry.revision, until
 
 
 def _in(others: Sequence[RevisionStatus], state: RevisionState) -> Iterator[RevisionStatus]:
@@ -84,6 +100,8 @@ def _others(snapshot: Snapshot, state: State, traffic: Traffic, *, ends_standby:
         facts = snapshot.facts(entry)
         role = _role(snapshot, state, entry, traffic, ends_standby=ends_standby)
         retires = role is not None and role.state is RevisionState.RETIRING
+        if retires and role and role.until and role.until <= snapshot.now:
+            role = replace(role, until=None) if covers_until(snapshot, entry, traffic, revisions(state)) else role
         stays = role is not None and (role.until is None or role.until > snapshot.now)
         if role is not None and (bool(facts.count) and (stays or watched_at(snapshot)) if retires else stays):
             yield entry.evolve(

@@ -8,6 +8,7 @@ from fractions import Fraction
 from slipway.api.v1alpha1.analysis import AnalysisStatus
 from slipway.api.v1alpha1.status import HandledRequest, Refused, RevisionRef, RolloutStatus
 from slipway.core.catalogue.facts import Withdrawal
+from slipway.core.catalogue.follow import Following
 from slipway.core.children.resolved import Resolved
 from slipway.core.observed.evidence import Evidence, Golden
 from slipway.core.observed.pods import PodFacts
@@ -60,6 +61,8 @@ class Facts:
     """Of the bundle of an ask, as far as it is known."""
     withdrawals: Mapping[str, Withdrawal] = field(default_factory=dict)
     """Of the bundle of an ask, as the catalogue has it."""
+    following: Following | None = None
+    """What is asked for by following an alias."""
     blocked_before: Withdrawal | None = None
     """A withdrawal for which an older revision is not `previous`."""
     needed: int
@@ -87,6 +90,8 @@ class Facts:
     """The newest revision in history that is older than the stable one and asks for something else."""
     bystanders: bool = False
     """There are pods of other revisions: a Service that spans would reach them, too."""
+    beside: int = 0
+    """Available pods of versions that were given up and not sent home: a Service that spans reaches them meanwhile."""
     makes_room: bool = False
     """The place of an old pod would do for a new one."""
     resolve: ResolveFacts = field(default_factory=ResolveFacts)

@@ -23,7 +23,7 @@ from slipway.core.rollout.state import Facts, State
 from slipway.core.shares import WHOLE
 from slipway.core.wait import NO_WAIT, Wait
 
-NO_PLACE: Final = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.QUOTA_EXCEEDED})
+NO_PLACE: Final = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.QUOTA_EXCEEDED, Reason.QUEUED})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import CommandStatus, RevisionRef, RolloutPhase, RolloutStatus
+from slipway.core.body import one_more
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
 from slipway.core.rollout import refusals
@@ -20,7 +21,11 @@ def retarget(state: State, *, asked: Asked, root: Set[str], now: datetime, lost:
     """Aim at what is asked for now: keep going, go back to stable, stay refused, or begin with a new candidate. What a
     `lost` revision was made of is gone, so the ask is resolved anew beside what is left of it. `root` is what the
     traffic reaches."""
-    state = refusals.still_true(state, asked)
+    aimed = _aimed(refusals.still_true(state, asked), asked, root, now, lost)
+    return refusals.still_true(aimed, asked)  # also of what has just gone out of sight
+
+
+def _aimed(state: State, asked: Asked, root: Set[str], now: datetime, lost: Set[str]) -> State:
     if _is(state.stable, asked.ask, lost):
         return _home(state, root, now)
     refusal = refusals.holding_back(state, asked)
@@ -106,7 +111,7 @@ def started(state: State, *, revision: str, now: datetime) -> State:
     if state.stable and state.stable.revision == revision:  # what serves was lost sight of, and is what was asked for
         stable = state.stable.evolve(ask=state.candidate.ask, version=state.candidate.version)
         return replace(state, stable=stable, candidate=None, rollout=None)
-    number = state.last_number + 1
+    number = one_more(state.last_number)
     candidate = state.candidate.evolve(revision=revision, number=number)
     rollout = settled(at_phase(state.rollout, RolloutPhase.STARTING, now))
     return replace(state, candidate=candidate, rollout=rollout, last_number=number)
@@ -151,7 +156,7 @@ def fallen_back(state: State, problem: Finding, standby: RevisionRef, facts: Fac
     """What has just taken over is sent home: the version before, whose pods are still there, is stable again."""
     if state.stable is None or state.rollout is None:
         return state
-    number, sent_home, rollout = state.last_number + 1, state.stable, state.rollout
+    number, sent_home, rollout = one_more(state.last_number), state.stable, state.rollout
     state = replace(state, stable=standby.evolve(number=number))
     return replace(
         refusals.with_refusal(state, refusals.refused_as(sent_home, problem, facts, now), facts),

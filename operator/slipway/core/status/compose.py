@@ -9,7 +9,10 @@ from slipway.core.rollout.draining import traffic_ended_at
 from slipway.core.rollout.roles import RevisionRoles, described
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.snapshot import Snapshot
+from slipway.core.status.accelerators import accelerators
 from slipway.core.status.conditions import conditions, phase
+from slipway.core.status.measured import measured
+from slipway.core.status.scaling import autoscaling_status
 from slipway.core.status.served_model import served_model
 from slipway.core.status.summary import Summary, planned, reachable, shares
 
@@ -29,11 +32,13 @@ def status_of(
         candidate=state.candidate,
         refused=state.refused,
         also_refused=state.also_refused,
+        follow=snapshot.following.status if snapshot.following else None,
         rollout=state.rollout,
         analysis=None if of_rollout(state.rollout) else ended(state.analysis, snapshot.policy),
         traffic=desired.traffic.targets if state.stable or state.candidate else [],
         revisions=_revisions(snapshot, state, roles, desired),
         outage_since=outcome.outage_since,
+        autoscaling=autoscaling_status(snapshot),
         requests=state.requests,
         last_number=state.last_number,
         endpoint=Endpoint(http=f"http://{host}:{HTTP_PORT}", grpc=f"{host}:{GRPC_PORT}"),
@@ -74,9 +79,14 @@ def _revisions(snapshot: Snapshot, state: State, roles: RevisionRoles, desired: 
             available=snapshot.facts(ref).available,
             share=by_revision.get(ref.revision, 0),
             traffic_ended_at=traffic_ended_at(snapshot, ref.revision, desired.traffic),
+            measured=measured(snapshot, ref.revision),
+            **accelerators(snapshot, ref.revision),
         )
         for ref, what in leading
         if ref and ref.revision
     ]
-    others = (entry.evolve(share=by_revision.get(entry.revision, 0)) for entry in roles.all)
+    others = (
+        entry.evolve(share=by_revision.get(entry.revision, 0), **accelerators(snapshot, entry.revision))
+        for entry in roles.all
+    )
     return [*shown, *others]

@@ -4,10 +4,14 @@ from datetime import datetime
 
 from slipway.api.v1alpha1.status import Condition, Phase, RolloutPhase, RolloutStatus
 from slipway.core.reasons import Reason
+from slipway.core.status.scaler_faults import SCALING_BLOCKED
+from slipway.core.status.scaling import LOAD_UNKNOWN
 from slipway.core.status.summary import Summary
 
 WITHDRAWN = "Withdrawn"
 """The condition that is there for as long as the catalogue has withdrawn something that is here."""
+FOLLOWING = "Following"
+"""The condition that is there while an alias is followed."""
 _PAUSES = frozenset({Reason.PAUSED, Reason.ANALYSIS_INCONCLUSIVE})
 _STANDS_STILL = _PAUSES | {Reason.ANALYSIS_RUNNING}
 """For as long as these hold, nothing else would tell of pods of the stable version that are missing."""
@@ -51,7 +55,8 @@ def _step_phase(summary: Summary, rollout: RolloutStatus) -> Phase:
 
 def conditions(summary: Summary, before: list[Condition], *, generation: int, now: datetime) -> list[Condition]:
     """Ready, Available, Reconciling and Stalled; the last two are abnormal-true and never both. Withdrawn where
-    something is."""
+    something is, LoadUnknown while nobody can say how many pods a load takes, ScalingBlocked while another scaler
+    cannot set their number, Following where an alias is followed."""
     reason, message = _why(summary)
     ready = summary.asked_serves and summary.available > 0 and not summary.suspended
     stalled = summary.stalled or (summary.refused and not summary.moving_back)
@@ -65,6 +70,12 @@ def conditions(summary: Summary, before: list[Condition], *, generation: int, no
     ]
     if summary.withdrawn:
         states.append((WITHDRAWN, True, Reason.WITHDRAWN, summary.withdrawn))
+    if summary.load_unknown:
+        states.append((LOAD_UNKNOWN, True, Reason.LOAD_UNKNOWN, summary.load_unknown))
+    if fault := summary.scaler_fault:
+        states.append((SCALING_BLOCKED, True, fault.reason, fault.message))
+    if follows := summary.following:
+        states.append((FOLLOWING, follows.reason is Reason.FOLLOWING, follows.reason, follows.message))
     kept = {condition.type: condition for condition in before}
     return [
         _condition(kept.get(kind), kind, true, reason=str(why), message=words, generation=generation, now=now)
@@ -74,7 +85,8 @@ def conditions(summary: Summary, before: list[Condition], *, generation: int, no
 
 def _why(summary: Summary) -> tuple[Reason, str]:
     reason, message = _held_up(summary)
-    return reason, f"{message}; {summary.lacks}" if summary.lacks and reason in _STANDS_STILL else message
+    lacks = summary.lacks if reason in _STANDS_STILL else None
+    return reason, "; ".join(filter(None, (message, lacks, summary.covers, summary.keeps)))
 
 
 def _held_up(summary: Summary) -> tuple[Reason, str]:

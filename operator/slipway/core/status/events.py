@@ -1,17 +1,21 @@
 """Which findings become Events: each is told once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.status import RevisionStatus
+from slipway.core.catalogue.follow import Following
 from slipway.core.plan import Note
 from slipway.core.reasons import About, Reason
+from slipway.core.rollout.covering import in_words
 from slipway.core.rollout.draining import drain_time
+from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import State
+from slipway.core.shares import Traffic
 from slipway.core.snapshot import Snapshot
-from slipway.core.status.conditions import WITHDRAWN
+from slipway.core.status.conditions import FOLLOWING, WITHDRAWN
 from slipway.core.status.summary import Summary
 
 
@@ -40,6 +44,16 @@ def withdrawal_notes(before: ModelDeploymentStatus, summary: Summary) -> tuple[N
     return (Note(reason=Reason.WITHDRAWN, message=summary.withdrawn, warning=True),)
 
 
+def following_notes(before: ModelDeploymentStatus, follows: Following | None) -> tuple[Note, ...]:
+    """An Event when following an alias has come to something new. Of a refusal the version's own Event tells."""
+    told = {(condition.reason, condition.message) for condition in before.conditions if condition.type == FOLLOWING}
+    if follows is None or not follows.is_news or (str(follows.says.reason), follows.says.message) in told:
+        return ()
+    warns = follows.says.reason not in _FOLLOWS_WELL
+    return (Note(reason=follows.says.reason, message=follows.says.message, warning=warns),)
+
+
+_FOLLOWS_WELL: Final = frozenset({Reason.FOLLOWING, Reason.PROPOSED, Reason.SUSPENDED})
 _NO_WARNING: Final = frozenset(
     {Reason.PROVING, Reason.DRAINING, Reason.PAUSED, Reason.ANALYSIS_RUNNING, Reason.POD_NOT_READY}
 )
@@ -54,6 +68,14 @@ def cut_off_note(snapshot: Snapshot, entry: RevisionStatus) -> Note:
         "after its traffic moved: a client keeps its connection for longer, or a proxy has not followed"
     )
     return Note(reason=Reason.DRAINING, message=message, warning=True)
+
+
+def covering_notes(snapshot: Snapshot, roles: RevisionRoles, traffic: Traffic) -> Iterator[Note]:
+    """The Event for pods that stay beyond their drain, in the pass in which that is over."""
+    for entry in roles.retiring:
+        listed, until = snapshot.listed(entry.revision), roles.covering.get(entry.revision)
+        if until and listed and listed.retire_at:
+            yield Note(reason=Reason.DRAINING, message=in_words(snapshot, entry, traffic, until), warning=False)
 
 
 def signature_note(snapshot: Snapshot, state: State) -> Note | None:

@@ -9,10 +9,14 @@ from slipway.core.desired.objects import DesiredRevision, DesiredState
 from slipway.core.observed.blocked_writes import BlockedWrite
 from slipway.core.reasons import Finding
 from slipway.core.rollout import withdrawn
+from slipway.core.rollout.covering import in_words
+from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.shares import by_pods
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.readiness import readiness, stable_lacks
+from slipway.core.status.scaler_faults import scaler_fault
+from slipway.core.status.scaling import autoscaling_status, load_unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +45,18 @@ class Summary:
     finding: Finding | None = None
     withdrawn: str | None = None
     """What the catalogue has withdrawn of what is here."""
+    following: Finding | None = None
+    """What is asked for by following an alias, or why it is not what the alias means."""
+    load_unknown: str | None = None
+    """Why Slipway cannot say how many pods the load takes."""
+    scaler_fault: Finding | None = None
+    """Why a scaler beside Slipway cannot set the number of pods, or the wrong one does."""
     lacks: str | None = None
     """Which pods of the stable version are missing while a candidate is on its way."""
+    covers: str | None = None
+    """Which pods of a version that was given up stay, because others' are missing."""
+    keeps: str | None = None
+    """Which versions that are asked for no more still have a share of the traffic."""
     waits: str | None = None
     """What its gateway is about to do, while nothing is wrong."""
     stalled: bool = False
@@ -54,7 +68,9 @@ class Summary:
         return rollout is not None and bool(rollout.command.rollback or rollout.phase is RolloutPhase.ROLLING_BACK)
 
 
-def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, blocked: BlockedWrite | None) -> Summary:
+def summary_of(
+    snapshot: Snapshot, outcome: Outcome, roles: RevisionRoles, desired: DesiredState, blocked: BlockedWrite | None
+) -> Summary:
     """Put in words what was decided: what serves, what is on its way, and what is in the way. `blocked`: what keeps a
     child from being written."""
     state = outcome.state
@@ -74,7 +90,12 @@ def summary_of(snapshot: Snapshot, outcome: Outcome, desired: DesiredState, bloc
         moving=_moving(snapshot, state, desired) if candidate and candidate.revision else None,
         finding=readiness(snapshot, outcome, blocked),
         withdrawn=withdrawn.standing(snapshot, state),
+        following=snapshot.following.says if snapshot.following else None,
+        load_unknown=load_unknown(snapshot, autoscaling_status(snapshot)),
+        scaler_fault=scaler_fault(snapshot),
         lacks=_lacks(snapshot, state, desired),
+        covers=_covers(snapshot, roles, desired),
+        keeps=_keeps(snapshot, state, desired),
         waits=snapshot.policies.waits,
         stalled=outcome.wait.stalled or _stays_blocked(snapshot, blocked),
     )
@@ -149,6 +170,24 @@ def _lacks(snapshot: Snapshot, state: State, desired: DesiredState) -> str | Non
         return None
     counts = (planned(snapshot, each) for each in desired.revisions if each.revision == state.stable.revision)
     return stable_lacks(snapshot.facts(state.stable), next(counts, 0), snapshot.policy)
+
+
+def _covers(snapshot: Snapshot, roles: RevisionRoles, desired: DesiredState) -> str | None:
+    staying = ((entry, roles.covering.get(entry.revision)) for entry in roles.retiring)
+    return next((in_words(snapshot, entry, desired.traffic, until) for entry, until in staying if until), None)
+
+
+def _keeps(snapshot: Snapshot, state: State, desired: DesiredState) -> str | None:
+    """A superseded version keeps its share until the candidate can take it, however long that is away."""
+    candidate, rollout = state.candidate, state.rollout
+    if candidate is None or rollout is None or rollout.phase is RolloutPhase.ROLLING_BACK:
+        return None
+    taking_part = {ref.revision for ref in (state.stable, candidate) if ref}
+    percent = {name: share for name, share in shares(snapshot, desired).items() if share and name not in taking_part}
+    versions = {each.revision: each.version for each in snapshot.before.revisions}
+    kept = [f"{versions.get(name, name)} keeps {share} %" for name, share in percent.items()]
+    says = " and ".join(kept)
+    return f"{says} of the traffic, asked for no more, until {candidate.version} can take it" if kept else None
 
 
 def reachable(snapshot: Snapshot, desired: DesiredState) -> int:
