@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from slipway.fetch import archive, decryption, layout, model, models, repository, signature, sums, verify
+from slipway.fetch import archive, decryption, layout, models, repository, signature, sums, verify
 from slipway.fetch.download import Download, Wanted, part_name
 from slipway.fetch.policy import Policy
 from slipway.fetch.progress import Progress
@@ -156,8 +156,10 @@ def _serve(settings: Settings, bundle: _Bundle) -> None:
     golden = {path: (bundle.directory / path).read_bytes() for path in bundle.paths if layout.is_golden(path)}
     configs = {path: (bundle.directory / path).read_bytes() for path in models.configurations(bundle.paths)}
     configured = models.configure(configs, settings.overlay(), settings.model)
-    model.check_golden(golden, configured.entry)
-    repository.lay_out(settings.root, settings.model, bundle.directory, bundle.paths, models=configured, golden=golden)
+    by_model = models.check_golden(configured, golden)
+    repository.lay_out(
+        settings.root, settings.model, bundle.directory, bundle.paths, models=configured, golden=by_model
+    )
 
 
 def _clear(directory: Path, wanted: Collection[str]) -> None:

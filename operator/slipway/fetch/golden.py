@@ -39,7 +39,7 @@ def check_telling(files: Mapping[str, bytes]) -> None:
         _tells(step) for path, content in sorted(files.items()) for step in _read(path, content).steps
     ):
         raise invalid(
-            f"{min(files)}: tolerance: an answer of zeros would pass, in each of the bundle's golden requests; make it "
+            f"{min(files)}: tolerance: an answer of zeros would pass, in each of the model's golden requests; make it "
             "smaller than the answers, or ask for larger ones"
         )
 

@@ -175,8 +175,9 @@ def is_config(path: str) -> bool:
 
 
 def is_golden(path: str) -> bool:
-    """Whether the file is one of the bundle's golden requests."""
-    directory, _, name = path.partition("/")
+    """Whether the file is a golden request, of the entry model or of a part."""
+    part = part_of(path)
+    directory, _, name = (part[1] if part else path).partition("/")
     return directory == GOLDEN and name.endswith(".json") and "/" not in name
 
 
@@ -231,9 +232,4 @@ def _check_parts(paths: Collection[str], names: list[str]) -> None:
             raise invalid(
                 f"{path}: belongs to no model, since {MODELS}/ holds a directory with a {CONFIG} for each; add that "
                 "file, or move this one elsewhere"
-            )
-        if part and is_golden(part[1]):
-            raise invalid(
-                f"{path}: not asked, since golden requests are the whole bundle's and go to its entry model; move it "
-                f"to {GOLDEN}/ as a request of that, or delete it"
             )

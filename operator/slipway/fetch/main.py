@@ -15,6 +15,7 @@ from slipway.fetch import verdict
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Settings, termination_log
 from slipway.fetch.verdict import FetchError, Reason
+from slipway.guard.printable import LineFormatter
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,9 @@ def main() -> None:
     asked = argparse.ArgumentParser("slipway-fetch", description="Get a model's bundle.", epilog=_EPILOG)
     asked.add_argument("command", choices=sorted(_COMMANDS), help="resolve: say what it is; fetch: have it, verified")
     command = _COMMANDS[asked.parse_args().command]
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request, with signed addresses
     # PID 1 has no default action for SIGTERM. Nothing needs tidying: a next run goes on with what is on the volume.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
@@ -52,7 +55,7 @@ def _run(command: Callable[[Settings], None]) -> None:
     try:
         command(Settings.from_environment(os.environ))
     except FetchError as error:
-        log.error("%s: %s", error.reason, verdict.printable(error.message))  # noqa: TRY400  a verdict needs no trace
+        log.error("%s: %s", error.reason, error.message)  # noqa: TRY400  a verdict needs no trace
         _end(error)
     except (KeyboardInterrupt, SystemExit):
         raise

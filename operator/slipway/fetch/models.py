@@ -10,7 +10,7 @@ from typing import Any
 
 from slipway.fetch import ensemble, layout, model, references
 from slipway.fetch.model import Configured
-from slipway.fetch.verdict import FetchError, Reason
+from slipway.fetch.verdict import FetchError, Reason, invalid
 from slipway.triton.config import Declared, Part
 from slipway.triton.memory import tensor_bytes
 
@@ -54,6 +54,25 @@ def check(models: Models, paths: Collection[str], allowed: Sequence[str]) -> Non
         model.check_references(own[name], configured)
     versions = {name: references.served(part.config, own[name], part.at) for name, part in models.parts.items()}
     ensemble.check(models.entry, models.parts, versions)
+
+
+def check_golden(models: Models, files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """Every golden request can be asked of its model. Returns each model's by their paths in the bundle, the entry
+    model's under the name ``."""
+    everyone = {"": models.entry, **models.parts}
+    requests: dict[str, dict[str, bytes]] = {name: {} for name in everyone}
+    for path, content in sorted(files.items()):
+        part = layout.part_of(path)
+        name = part[0] if part else ""
+        if name not in requests:
+            raise invalid(
+                f"{path}: not asked, since {layout.place(name)} has no {layout.CONFIG} and is no model; add that file, "
+                f"or move the request to {layout.GOLDEN}/"
+            )
+        requests[name][path] = content
+    for name, own in requests.items():
+        model.check_golden(own, everyone[name])
+    return requests
 
 
 def configurations(paths: Iterable[str]) -> list[str]:

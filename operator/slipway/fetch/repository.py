@@ -19,21 +19,41 @@ from slipway.guard.settings import REPOSITORY
 
 
 def lay_out(
-    root: Path, model: str, bundle: Path, paths: Collection[str], *, models: Models, golden: Mapping[str, bytes]
+    root: Path,
+    model: str,
+    bundle: Path,
+    paths: Collection[str],
+    *,
+    models: Models,
+    golden: Mapping[str, Mapping[str, bytes]],
 ) -> None:
-    """Put golden requests, guard and, last, the model repository below `root`: with the parts, and no other model."""
+    """Put golden requests, guard and, last, the model repository below `root`: with the parts, and no other model.
+
+    `golden` are the requests of each model, by its name; the entry model is called ``.
+    """
     with _replacing(root / layout.GOLDEN) as staged:
-        for path, content in golden.items():
-            _write(staged / Path(path).name, content)
+        for name, requests in golden.items():
+            _lay_out_golden(staged / layout.place(name), requests)
     archive.write(root / ".guard.pyz")
     _sync(root / ".guard.pyz")
     (root / ".guard.pyz").rename(root / "guard.pyz")
     own = layout.by_model(paths)
     with _replacing(root / REPOSITORY) as staged:
         for name, part in models.parts.items():
-            _lay_out_model(root, staged / name, bundle / layout.place(name), own[name], part)
-        shown = {path for path in own[""] if path != sums.NAME and not path.startswith(f"{layout.GOLDEN}/")}
-        _lay_out_model(root, staged / model, bundle, shown, models.entry)
+            _lay_out_model(root, staged / name, bundle / layout.place(name), _shown(own[name]), part)
+        _lay_out_model(root, staged / model, bundle, _shown(own[""]) - {sums.NAME}, models.entry)
+
+
+def _lay_out_golden(directory: Path, requests: Mapping[str, bytes]) -> None:
+    if requests:
+        directory.mkdir(parents=True, exist_ok=True)
+    for path, content in requests.items():
+        _write(directory / Path(path).name, content)
+
+
+def _shown(paths: Collection[str]) -> set[str]:
+    """Those of a model's own files that the server sees."""
+    return {path for path in paths if not path.startswith(f"{layout.GOLDEN}/")}
 
 
 def _lay_out_model(root: Path, staged: Path, source: Path, paths: Collection[str], configured: Configured) -> None:

@@ -88,16 +88,17 @@ def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> di
     model.check_held(found.entries.keys() - found.hashes.keys(), settings.allowed_backends)
     proof.check(found.entries, listed=not found.unverified)
     requests = {path: content for path, content in small.items() if layout.is_golden(path)}
-    model.check_golden(requests, configured.entry)
-    golden.check_telling(requests)
+    by_model = models.check_golden(configured, requests)
+    for own in by_model.values():
+        golden.check_telling(own)
     return {
         "digest": found.digest,
         "unverified": found.unverified,
         "size": found.size,
         "files": len(found.entries),
-        "golden": len(requests),
+        "golden": len(by_model[""]),
         **({"encrypted": encrypted} if (encrypted := decryption.count(found.entries)) else {}),
-        "asks": list(asks(requests)),
+        "asks": list(asks(by_model[""])),
         "model": configured.declared(),
     }
 

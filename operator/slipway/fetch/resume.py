@@ -1,12 +1,11 @@
 """Streams that survive broken connections: what has come is kept, and the rest is asked for from that byte on."""
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from slipway.fetch.deadline import LateError, within
 from slipway.fetch.pace import Pace
 from slipway.fetch.policy import Policy
 from slipway.fetch.stores import Entry, Store
@@ -49,19 +48,11 @@ def persist(ask: Callable[[], Answer], where: str, policy: Policy) -> Answer:
 
 def _within(ask: Callable[[], Answer], where: str, policy: Policy) -> Answer:
     """The answer, or FetchStalled where it goes on and on. The thread that still waits for it ends with the process."""
-    outcome: Future[Answer] = Future()
-
-    def answer() -> None:
-        try:
-            outcome.set_result(ask())
-        except BaseException as error:  # noqa: BLE001  it is the caller's
-            outcome.set_exception(error)
-
-    threading.Thread(target=answer, name="question", daemon=True).start()
-    if not wait([outcome], policy.answer_seconds).done:
+    try:
+        return within(policy.answer_seconds, ask)
+    except LateError:
         message = f"{where}: its answer has no end after {policy.answer_seconds:g} s; see to the store or the network"
-        raise FetchError(Reason.FETCH_STALLED, message)
-    return outcome.result()
+        raise FetchError(Reason.FETCH_STALLED, message) from None
 
 
 def stream(store: Store, entry: Entry, start: int, end: int, policy: Policy) -> Generator[bytes]:

@@ -6,7 +6,6 @@ can be done without breaking the JSON.
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -14,8 +13,6 @@ from typing import Any, Final
 
 LIMIT_BYTES: Final = 4096
 MAX_TENSORS: Final = 32
-
-_STEERS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +77,6 @@ def shown(items: list[str], most: int = 3) -> str:
     """A few names for a sentence: `a, b, c and 4 more`."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more
-
-
-def printable(text: str) -> str:
-    """Text of anybody's, for a terminal: what would steer it, turn its writing round or is no text, escaped."""
-    return _STEERS.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def verdict_text(error: FetchError) -> str:

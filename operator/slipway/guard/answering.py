@@ -1,67 +1,47 @@
-"""What the kubelet's startup probe asks: whether the model has answered rightly.
+"""What the guard answers on ports of its own: to the kubelet's startup probe, whether the model has answered rightly;
+to the operator, scores.
 
-On a port that the guard takes before the server starts: whatever code the server runs, it can neither answer there nor
-take the port from a process that listens on it. A file would be anybody's to write who runs as the same user.
+Ports that the guard takes before the server starts: whatever code the server runs, it can neither answer there nor
+take them from a process that listens on it. A file would be anybody's to write who runs as the same user.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import socket
 import threading
+from typing import Callable
 
+from .listener import Listener
 from .verdict import SPEC_INVALID, Verdict
 
 _PR_SET_DUMPABLE = 4
-_WORKERS = 4
-# A stranger who connects and says nothing holds a worker for that long; the probe comes again.
-_PATIENCE_SECONDS = 0.5
+_SCORES = b"GET /scores "
 
 
 class Answering:
     """Answers every connection with 200 once verified, and with 503 before."""
 
     def __init__(self, port: int, *, ipv6: bool) -> None:
-        family = socket.AF_INET6 if ipv6 else socket.AF_INET
-        self._listener = socket.socket(family)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after a restart; not while we listen
+        self._verified = threading.Event()
+        self._scores: Callable[[], bytes] | None = None
         try:
-            self._listener.bind(("::" if ipv6 else "0.0.0.0", port))  # noqa: S104 - the kubelet asks the pod's address
-            self._listener.listen(64)
+            self._listener = Listener(port, self._answer, ipv6=ipv6)
         except OSError as error:
             message = f"port {port} of the pod is Slipway's, and cannot be had: {error.strerror}; move what takes it"
             raise Verdict(SPEC_INVALID, message) from None
-        self._verified = threading.Event()
-        for _ in range(_WORKERS):
-            threading.Thread(target=self._work, name="answering", daemon=True).start()
 
-    def verified(self) -> None:
-        """The model has answered rightly."""
+    def verified(self, scores: Callable[[], bytes] | None = None) -> None:
+        """The model has answered rightly; `scores` are what `/scores` answers from now on."""
+        self._scores = scores
         self._verified.set()
 
     def close(self) -> None:
         """Give the port back; the container ends."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _work(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                if self._listener.fileno() < 0:
-                    return
-                continue
-            with connection, contextlib.suppress(OSError):
-                self._answer(connection)
-
-    def _answer(self, connection: socket.socket) -> None:
-        connection.settimeout(_PATIENCE_SECONDS)
-        connection.recv(4096)  # what stays unread when it is closed would take the answer with it
+    def _answer(self, asked: bytes) -> tuple[str, str]:
         status = "200 OK" if self._verified.is_set() else "503 Service Unavailable"
-        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        return status, self._scores().decode() if self._scores and asked.startswith(_SCORES) else ""
 
 
 def keep_others_out() -> None:

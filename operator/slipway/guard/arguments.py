@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 from . import allowed, versions
+from .protocol import KEY_HEADER
 from .settings import REPOSITORY, Settings
 from .verdict import SPEC_INVALID, Verdict
 from .versions import Version
 
 # Load and unload run code, tracing and logging write files, shared memory reads the host's: nobody but the pod's own
-# configuration may ask for them. Inference, health, metadata, configuration and statistics stay open.
-LOCKED_APIS = "model-repository,shared-memory,trace,logging"
+# configuration may ask for them. Inference, health and metadata stay open; so do configuration and statistics, unless
+# server.lockedApis has them.
+LOCKED_APIS = ("model-repository", "shared-memory", "trace", "logging")
+LOCKED_IF_ASKED = {"ModelConfig": "model-config", "Statistics": "statistics"}
 
 # A client that keeps its channel would stay on a pod for good: it is told to reconnect, requests in flight finish.
 # Every channel must have left a pod before its preStop (10 s) ends: a Triton that stops unloads its model first, and
@@ -45,6 +48,7 @@ class Flag(NamedTuple):
 
 def flags(settings: Settings, key: str) -> list[Flag]:
     """What Slipway sets; `key` opens the locked APIs and is known to nobody."""
+    locked = ",".join(_locked(settings.locked_apis))
     ours = [
         Flag("--model-repository", str(settings.root / REPOSITORY)),
         Flag("--model-control-mode", "none"),
@@ -56,8 +60,8 @@ def flags(settings: Settings, key: str) -> list[Flag]:
         Flag("--grpc-port", str(settings.grpc_port)),
         Flag("--metrics-port", str(settings.metrics_port)),
         Flag("--grpc-max-connection-age", str(GRPC_CONNECTION_AGE_MS), (2, 42), required=False),
-        Flag("--http-restricted-api", f"{LOCKED_APIS}:slipway-key={key}", (2, 40)),
-        Flag("--grpc-restricted-protocol", f"{LOCKED_APIS}:slipway-key={key}", (2, 33)),
+        Flag("--http-restricted-api", f"{locked}:{KEY_HEADER}={key}", (2, 40)),
+        Flag("--grpc-restricted-protocol", f"{locked}:{KEY_HEADER}={key}", (2, 33)),
         Flag("--log-format", "ISO8601", (2, 24), required=False),
         # The collector inside Triton fails under MIG and meets the node's own (#5324, #7597).
         Flag("--allow-gpu-metrics", "false"),
@@ -70,6 +74,12 @@ def flags(settings: Settings, key: str) -> list[Flag]:
     if not settings.gpu:
         ours.append(Flag("--pinned-memory-pool-byte-size", "0"))
     return ours
+
+
+def _locked(asked: Sequence[str]) -> list[str]:
+    if unknown := set(asked) - set(LOCKED_IF_ASKED):
+        raise Verdict(SPEC_INVALID, f"server.lockedApis: this Slipway cannot lock {', '.join(sorted(unknown))}")
+    return [*LOCKED_APIS, *(LOCKED_IF_ASKED[api] for api in asked)]
 
 
 def exit_timeout_seconds(settings: Settings) -> int:

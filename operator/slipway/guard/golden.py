@@ -79,8 +79,14 @@ def load(root: Path, config: Path) -> list[GoldenRequest]:
     """The golden requests of this pod, the spec's before the bundle's; a verdict for one that does not parse."""
     of_spec = config / "golden.json"
     if of_spec.is_file():
-        return _of_spec(of_spec)
-    return [_of_bundle(file) for file in sorted((root / "golden").glob("*.json"))]
+        return read_of_spec(of_spec.read_bytes())
+    return [_of_bundle(file, "golden") for file in sorted((root / "golden").glob("*.json"))]
+
+
+def load_part(root: Path, part: str) -> list[GoldenRequest]:
+    """Those of a part, which the bundle alone has; a verdict for one that does not parse."""
+    directory = root / "golden" / "models" / part
+    return [_of_bundle(file, f"models/{part}/golden") for file in sorted(directory.glob("*.json"))]
 
 
 def read(content: bytes, name: str) -> GoldenRequest:
@@ -208,9 +214,10 @@ def _responses(document: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], ...]:
     return tuple(found)
 
 
-def _of_spec(file: Path) -> list[GoldenRequest]:
+def read_of_spec(content: bytes) -> list[GoldenRequest]:
+    """What golden.json of a revision's configuration holds; a verdict for one that does not parse."""
     try:
-        requests = documents.read(file.read_bytes())["requests"]
+        requests = documents.read(content)["requests"]
     except (ValueError, KeyError, TypeError) as error:
         raise Verdict(SPEC_INVALID, f"spec.model.verification: cannot be read: {error}") from None
     found: dict[str | int, list[GoldenRequest]] = {}
@@ -235,8 +242,8 @@ def _of_sequence(document: Any) -> tuple[str | None, Any]:
     return name, {field: value for field, value in document.items() if field != "sequence"}
 
 
-def _of_bundle(file: Path) -> GoldenRequest:
-    name = f"golden/{file.name}"
+def _of_bundle(file: Path, place: str) -> GoldenRequest:
+    name = f"{place}/{file.name}"
     try:
         return read(file.read_bytes(), name)
     except (OSError, GoldenError) as error:

@@ -17,15 +17,19 @@ import threading
 import time
 from typing import Mapping
 
-from . import allowed, arguments, golden, memory, settings, versions
+from . import allowed, arguments, golden, labelled, memory, settings, versions
 from . import verdict as verdicts
 from .answering import Answering, keep_others_out
 from .golden import GoldenRequest
 from .output import Output
+from .printable import LineFormatter
 from .prober import Prober, Stopped
 from .protocol import Client
+from .publishing import Publishing
+from .scoring import Scoring
 from .server import SIGNALS, Server, backends, clear, help_text, parts_of
-from .settings import Settings
+from .settings import REPOSITORY, Settings
+from .start import Start
 from .verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -40,7 +44,9 @@ _DRAIN_AFTER_VERDICT_SECONDS = 5.0
 def main() -> int:
     """Run until the server has ended; the exit code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s guard: %(message)s")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s guard: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         told = settings.read(os.environ)
         told.verified.unlink(missing_ok=True)
@@ -57,7 +63,7 @@ class Guard:
 
     def __init__(self, told: Settings, environment: Mapping[str, str]) -> None:
         self._told = told
-        key = secrets.token_hex(32)
+        key = self._key = secrets.token_hex(32)
         version = self._version = versions.of_image(environment)
         known = versions.warning(version)
         if known is not None:
@@ -68,6 +74,8 @@ class Guard:
         listed = arguments.listed_flags(help_text()) if version is None else frozenset()
         self._arguments = arguments.build(told, key, version, listed)
         self._requests = golden.load(told.root, told.config)
+        names = parts_of(told.root, told.model)
+        self._requests_of_parts = {name: golden.load_part(told.root, name) for name in names}
         self._output = Output(secret=key)
         self._kills_before = memory.kills()
         self._main_thread = threading.get_ident()
@@ -75,13 +83,16 @@ class Guard:
         self._found: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
         self._verified = False
         self._prober: Prober | None = None
+        self._start = Start(self._told.shared_memory)
 
     def run(self) -> int:
         """Start the server and stay until it has ended. Raises the verdict, once nobody of the server is left."""
         deadline = time.monotonic() + self._told.startup_timeout_seconds
         log.info("starting %s, version %s", self._told.model, self._told.model_version)
         self._answering = Answering(self._told.guard_port, ipv6=self._told.ipv6)
+        self._publishing = self._published()
         server = Server(self._arguments, self._output)
+        self._start.follow(self._stopped)
         keep_others_out()
         threading.Thread(target=self._prove, args=(deadline, self._requests), name="prober", daemon=True).start()
         try:
@@ -90,8 +101,18 @@ class Guard:
             self._stopped.set()
             server.end()
             self._answering.close()
+            if self._publishing is not None:
+                self._publishing.close()
         log.info("the server has ended")
         return _DONE
+
+    def _published(self) -> Publishing | None:
+        """None where somebody has the port: that is no reason not to serve."""
+        try:
+            return Publishing(self._told.load_port, ipv6=self._told.ipv6)
+        except OSError as error:
+            log.warning("port %d cannot be had: %s; the load is not published", self._told.load_port, error.strerror)
+            return None
 
     def _until_end(self, server: Server, deadline: float) -> None:
         """Return when a stop that was asked for is over; raise a verdict for every other end."""
@@ -136,16 +157,25 @@ class Guard:
         """The prober's thread."""
         host = "::1" if self._told.ipv6 else "127.0.0.1"
         again = self._told.interval_seconds > 0
-        client = Client(self._told.http_port, self._told.model, host)
-        parts = [Client(self._told.http_port, name, host) for name in parts_of(self._told.root, self._told.model)]
-        prober = self._prober = Prober(client, requests, self._stopped, parts=parts, asked_again=again)
+        client = Client(self._told.http_port, self._told.model, host, self._key)
+        parts = {
+            Client(self._told.http_port, name, host, self._key): own for name, own in self._requests_of_parts.items()
+        }
+        prober = self._prober = Prober(
+            client, requests, self._stopped, parts=parts, asked_again=again, start=self._start
+        )
         try:
             shown = prober.verify(deadline)
             self._verified = True
             self._output.loaded()
             log.info("verified: %s", shown)
             _write_whole(self._told.verified, shown + "\n")
-            self._answering.verified()
+            scoring = self._scoring(client)
+            self._answering.verified(scoring.document)
+            if self._publishing is not None:
+                metrics = Client(self._told.metrics_port, self._told.model, host)
+                own = lambda: prober.tally.own + scoring.tally.own  # noqa: E731
+                self._publishing.begin(metrics, prober.executions, own, self._stopped, self._start)
             if again:
                 prober.watch(self._told.interval_seconds, self._told.request_timeout_seconds)
         except Stopped:
@@ -156,6 +186,10 @@ class Guard:
         except Exception as error:
             log.exception("the guard itself has failed")
             self._find(Verdict(verdicts.CRASH_LOOP, f"the guard itself failed: {error!r}; its log has the trace"))
+
+    def _scoring(self, client: Client) -> Scoring:
+        rows = self._told.root / REPOSITORY / self._told.model / labelled.DIRECTORY
+        return Scoring(client, rows, self._stopped, timeout_seconds=self._told.request_timeout_seconds)
 
     def _find(self, verdict: Verdict) -> None:
         self._found.put(verdict)

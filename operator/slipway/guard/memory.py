@@ -1,4 +1,4 @@
-"""What the container's cgroup knows of processes that the kernel killed for memory."""
+"""What the container's cgroup knows: processes that the kernel killed for memory, and what is in use."""
 
 from __future__ import annotations
 
@@ -18,3 +18,17 @@ def kills(root: Path = _CGROUPS) -> int:
         if found:
             return int(found[1])
     return 0
+
+
+def held(root: Path = _CGROUPS) -> int | None:
+    """Bytes in use that the kernel cannot take back, as it can what it keeps of files; None where it does not say."""
+    for file, names in (
+        (root / "memory.stat", ("anon", "shmem")),
+        (root / "memory" / "memory.stat", ("total_rss", "total_shmem")),
+    ):
+        try:
+            lines = dict(line.split(" ", 1) for line in file.read_text(encoding="ascii").splitlines() if " " in line)
+            return sum(int(lines[name]) for name in names if name in lines)
+        except (OSError, ValueError):
+            continue
+    return None

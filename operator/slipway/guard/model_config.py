@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Tuple
+from typing import Any, Mapping, NamedTuple, Tuple
 
 Shape = Tuple[int, ...]
 
 # Fits every type that config.pbtxt may give a correlation ID.
 _LARGEST_ID = 2**31 - 1
+
+
+class Execution(NamedTuple):
+    """How much the server can do of a model at once."""
+
+    instances: int = 1
+    """0: it has none of its own, as an ensemble."""
+    batch: int = 1
+    """Requests that the server may put into one execution. Where it batches nothing, each is one of its own."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +37,15 @@ class ModelConfig:
     """A request has any number of responses."""
     response_cache: bool = False
     """Answers may come from the server's cache, where it has one."""
+    execution: Execution = Execution()  # noqa: RUF009 - a tuple, which nobody changes
     inputs: Mapping[str, Shape] = field(default_factory=dict)
     """Declared shapes, with the batch; -1 is any size."""
     datatypes: Mapping[str, str] = field(default_factory=dict)
     """Of the inputs, as the V2 protocol names them."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Datatypes of the outputs."""
+    max_batch_size: int = 0
+    """Rows in a request; 0 where it takes no batches."""
 
 
 def read(document: Mapping[str, Any]) -> ModelConfig:
@@ -48,9 +60,11 @@ def read(document: Mapping[str, Any]) -> ModelConfig:
             text_ids=_text_ids(batching or {}),
             decoupled=bool(document.get("model_transaction_policy", {}).get("decoupled", False)),
             response_cache=bool(document.get("response_cache", {}).get("enable", False)),
+            execution=_execution(document),
             inputs={each["name"]: _shape(each["dims"], batched) for each in document.get("input", ())},
             datatypes={each["name"]: _datatype(each["data_type"]) for each in document.get("input", ())},
             outputs={each["name"]: _datatype(each["data_type"]) for each in document.get("output", ())},
+            max_batch_size=int(document.get("max_batch_size", 0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"is no model configuration: {type(error).__name__}: {error}") from None
@@ -74,6 +88,21 @@ def _text_ids(batching: Mapping[str, Any]) -> bool:
         control.get("kind") == "CONTROL_SEQUENCE_CORRID" and control.get("data_type") == "TYPE_STRING"
         for control in controls
     )
+
+
+def _execution(document: Mapping[str, Any]) -> Execution:
+    groups = [group for group in document.get("instance_group", ()) if not group.get("passive", False)]
+    instances = sum(int(group.get("count", 1)) * max(1, len(group.get("gpus", ()))) for group in groups)
+    if "ensemble_scheduling" in document:
+        return Execution(instances=0)
+    batch = int(document.get("max_batch_size", 0))
+    batching = document.get("dynamic_batching")
+    if batching is not None:
+        # With sizes that are preferred it waits for no larger one.
+        batch = max((int(size) for size in batching.get("preferred_batch_size", ())), default=batch)
+    elif document.get("sequence_batching") is None:
+        batch = 1
+    return Execution(instances=max(1, instances), batch=max(1, batch))
 
 
 def _shape(dims: Any, batched: bool) -> Shape:

@@ -17,12 +17,14 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import Callable, Iterator, Sequence, TypeVar
+from typing import Callable, Iterator, Mapping, Sequence, TypeVar
 
-from . import comparison, golden, model_config, wire
+from . import asking, golden, wire
 from .golden import GoldenRequest
-from .model_config import ModelConfig
+from .model_config import Execution, ModelConfig
 from .protocol import Client, Refused, Statistics, TooSlow, Unreachable
+from .start import Start
+from .tally import Tally
 from .verdict import BACKEND_DEAD, BUNDLE_INVALID, LOAD_FAILED, SPEC_INVALID, WRONG_ANSWER, Verdict
 
 log = logging.getLogger(__name__)
@@ -45,14 +47,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class _Question:
-    """A golden request, and the version that is asked: empty where there is only one."""
+    """A golden request, whom it is asked of, in which way, and the version: empty where there is only one."""
 
+    client: Client
+    config: ModelConfig
     version: str
     request: GoldenRequest
 
 
 class Prober:
-    """One model's questions. `parts` are the others of its bundle, which it may ask."""
+    """One model's questions. `parts` are the others of its bundle, which it may ask, with their own golden requests;
+    `start` is told how far it has got."""
 
     def __init__(
         self,
@@ -60,18 +65,25 @@ class Prober:
         requests: Sequence[GoldenRequest],
         stopped: threading.Event,
         *,
-        parts: Sequence[Client] = (),
+        parts: Mapping[Client, Sequence[GoldenRequest]] | None = None,
         asked_again: bool = False,
+        start: Start | None = None,
     ) -> None:
         self._client = client
-        self._parts = parts
+        self._start = start
+        self._parts = dict(parts or {})
         self._requests = list(requests)
         self._stopped = stopped
         self._asked_again = asked_again
         self._config = ModelConfig()
         self._questions: list[_Question] = []
+        self._questions_of_parts: list[_Question] = []
         self.trouble = ""
         """Why the last question is not answered yet."""
+        self.executions: dict[str, Execution] = {}
+        """How much the server can do of each model at once, once verified."""
+        self.tally = Tally()
+        """Of requests that the model itself was asked."""
 
     def verify(self, deadline: float) -> str:
         """Ask until every request has been answered rightly, or raise the verdict; what has been shown, in words.
@@ -79,21 +91,31 @@ class Prober:
         `deadline` is of `time.monotonic`; that it has passed is for the caller to notice.
         """
         self._until_listening(deadline)
+        if self._start:
+            self._start.loaded()
         self._config = self._told("the model's configuration", self._client.config, deadline)
         declared_only = not self._requests
         metadata = self._told("the model's metadata", self._client.metadata, deadline)
         if declared_only:
             self._requests = [golden.of_declared_shapes(metadata, self._config)]
         versions = [str(version) for version in metadata.get("versions", ())]
-        self._questions = list(_questions(self._requests, versions))
-        for question in self._questions:
+        self._questions = list(_questions(self._client, self._config, self._requests, versions))
+        self._questions_of_parts = [question for part in self._parts for question in self._of_part(part, deadline)]
+        # The parts' first: what is wrong with one is told as its own fault, and not as that of who asks it.
+        for question in (*self._questions_of_parts, *self._questions):
             self._answered_once(question, deadline)
+            if self._start:
+                self._start.answered()
         self._not_out_of_a_cache(deadline)
+        self.executions = {self._client.model: self._config.execution}
         for part in self._parts:
-            self._part_not_out_of_a_cache(part, deadline)
+            config = self._told(f"the configuration of {part.model!r}", part.config, deadline)
+            self.executions[part.model] = config.execution
+            if config.response_cache:
+                self._part_not_out_of_a_cache(part, deadline)
         count = len(self._requests)
         by = f" by each of the versions {', '.join(versions)}" if len(versions) > 1 else ""
-        others = f", with {', '.join(part.model for part in self._parts)}" if self._parts else ""
+        others = f", with {', '.join(_shown(*part) for part in self._parts.items())}" if self._parts else ""
         if declared_only:
             return f"no golden requests; the model answers its declared shapes{by}{others}"
         return f"{count} golden request{'s' if count > 1 else ''} answered rightly{by}{others}"
@@ -130,11 +152,20 @@ class Prober:
                     raise Verdict(LOAD_FAILED, f"{what}: the server answered {error.status}: {error}") from None
                 self._not_yet(what, str(error))
 
+    def _of_part(self, part: Client, deadline: float) -> Iterator[_Question]:
+        requests = self._parts[part]
+        if not requests:
+            return
+        config = self._told(f"the configuration of {part.model!r}", part.config, deadline)
+        metadata = self._told(f"the metadata of {part.model!r}", part.metadata, deadline)
+        versions = [str(version) for version in metadata.get("versions", ())]
+        yield from _questions(part, config, requests, versions)
+
     def _answered_once(self, question: _Question, deadline: float) -> None:
         request = question.request
         while True:
             try:
-                golden.check_askable(request, self._config)
+                golden.check_askable(request, question.config)
                 wrong = self._ask(question, _remaining(deadline))
             except wire.CannotAskError as error:
                 raise Verdict(request.fault, f"{request.name}: {error}") from None
@@ -153,7 +184,7 @@ class Prober:
 
     def _failed_round(self, timeout_seconds: float) -> str | None:
         """Ask every request; what failed, or None. A wrong answer is a verdict."""
-        for question in self._questions:
+        for question in (*self._questions_of_parts, *self._questions):
             name = question.request.name
             try:
                 wrong = self._ask(question, timeout_seconds)
@@ -181,28 +212,24 @@ class Prober:
         return None
 
     def _ask(self, question: _Question, timeout_seconds: float) -> str | None:
-        request, config = question.request, self._config
-        if config.decoupled:
-            return comparison.wrong_responses(
-                request,
-                self._client.generate(
-                    request.inputs, config, timeout_seconds, version=question.version, parameters=request.parameters
-                ),
-            )
-        sequence = model_config.new_sequence(config) if config.sequences else None
-        for index, step in enumerate(request.steps):
-            place = {} if sequence is None else model_config.step_parameters(sequence, index, len(request.steps))
-            answer = self._client.infer(
-                step.inputs,
-                [output.name for output in step.outputs],
-                timeout_seconds,
-                version=question.version,
-                parameters={**step.parameters, **place},
-            )
-            wrong = comparison.wrong(step, answer)
-            if wrong is not None:
-                return wrong
-        return None
+        def ended(step: int, seconds: float | None) -> None:
+            if question.client is not self._client:
+                return
+            asked = f"{question.version} {question.request.name} {step}"
+            if seconds is None:
+                self.tally.ended(asked)
+            else:
+                self.tally.answered(asked, seconds)
+
+        answers = asking.ask(
+            question.client,
+            question.config,
+            question.request,
+            timeout_seconds,
+            version=question.version,
+            ended=ended,
+        )
+        return next((answer.wrong for answer in answers if answer.wrong is not None), None)
 
     def _not_out_of_a_cache(self, deadline: float) -> None:
         """A cache goes on with the answer that it has: a model behind it that turned wrong is not seen."""
@@ -219,8 +246,6 @@ class Prober:
 
     def _part_not_out_of_a_cache(self, part: Client, deadline: float) -> None:
         """The same of one that the model asks: how often is the model's own affair, so it must have answered at all."""
-        if not self._told(f"the configuration of {part.model!r}", part.config, deadline).response_cache:
-            return
         self._counted(deadline)
         counted = self._told(f"the statistics of {part.model!r}", part.statistics, deadline)
         config = f"models/{part.model}/config.pbtxt"
@@ -263,12 +288,18 @@ _SHARED_CACHE = (
 )
 
 
-def _questions(requests: Sequence[GoldenRequest], versions: Sequence[str]) -> Iterator[_Question]:
+def _questions(
+    client: Client, config: ModelConfig, requests: Sequence[GoldenRequest], versions: Sequence[str]
+) -> Iterator[_Question]:
     if len(versions) < 2:
-        yield from (_Question("", request) for request in requests)
+        yield from (_Question(client, config, "", request) for request in requests)
         return
     for version in versions:
-        yield from (_Question(version, request.of_version(version)) for request in requests)
+        yield from (_Question(client, config, version, request.of_version(version)) for request in requests)
+
+
+def _shown(part: Client, requests: Sequence[GoldenRequest]) -> str:
+    return f"{part.model} ({len(requests)} of its own)" if requests else part.model
 
 
 def _busy(error: Refused) -> bool:

@@ -7,7 +7,7 @@ import http.client
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 from urllib.parse import quote
 
@@ -20,6 +20,10 @@ _ANSWER_LIMIT = 256 << 20
 _ERROR_LIMIT = 64 << 10
 _PIECE_BYTES = 1 << 20
 _REQUEST_ID = re.compile(r"^\[request id: [^\]]*\] ")
+
+
+KEY_HEADER = "slipway-key"
+"""Has the key of the locked APIs."""
 
 
 class Unreachable(Exception):
@@ -53,6 +57,8 @@ class Client:
     port: int
     model: str
     host: str = "127.0.0.1"
+    key: str = field(default="", repr=False)
+    """Opens what is locked on it: the guard's own questions have it."""
 
     def live(self, timeout_seconds: float) -> bool:
         """Whether the server listens: Triton opens its ports once every model is loaded."""
@@ -80,6 +86,11 @@ class Client:
         except ValueError as error:
             raise Refused(http.client.OK, f"its configuration: {error}") from None
 
+    def page(self, path: str, timeout_seconds: float, limit_bytes: int) -> str:
+        """A page of text; Refused where it is larger."""
+        body, _ = self._call("GET", path, timeout_seconds, limit_bytes=limit_bytes)
+        return body.decode("utf-8", "replace")
+
     def statistics(self, timeout_seconds: float) -> Statistics:
         """What the server has counted of the model, all versions together."""
         body, _ = self._call("GET", f"{self._path()}/stats", timeout_seconds)
@@ -93,13 +104,13 @@ class Client:
     def infer(
         self,
         inputs: Sequence[Tensor],
-        outputs: Sequence[str],
+        outputs: Sequence[str] | None,
         timeout_seconds: float,
         *,
         version: str = "",
         parameters: Mapping[str, Any] | None = None,
     ) -> list[Tensor]:
-        """The model's answer, of its newest version unless one is named."""
+        """The model's answer, of its newest version unless one is named. `outputs` of None: all that it has."""
         asked, headers = wire.infer_request(inputs, parameters or {}, outputs)
         body, head = self._call("POST", f"{self._path(version)}/infer", timeout_seconds, asked, headers)
         try:
@@ -138,14 +149,21 @@ class Client:
         return True
 
     def _call(
-        self, method: str, path: str, timeout_seconds: float, body: bytes | None = None, headers: Any = None
+        self,
+        method: str,
+        path: str,
+        timeout_seconds: float,
+        body: bytes | None = None,
+        headers: Any = None,
+        *,
+        limit_bytes: int | None = None,
     ) -> tuple[bytes, str | None]:
         with self._connection(timeout_seconds) as connection:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, {**(headers or {}), **({KEY_HEADER: self.key} if self.key else {})})
             response = connection.getresponse()
             if response.status != http.client.OK:
                 raise _refused(response.status, response.read(_ERROR_LIMIT))
-            content = _read(response, timeout_seconds, time.monotonic() + timeout_seconds)
+            content = _read(response, timeout_seconds, time.monotonic() + timeout_seconds, limit_bytes or _ANSWER_LIMIT)
             return content, response.getheader(wire.HEADER_LENGTH)
 
     @contextlib.contextmanager
@@ -163,13 +181,13 @@ class Client:
             connection.close()
 
 
-def _read(response: http.client.HTTPResponse, timeout_seconds: float, deadline: float) -> bytes:
+def _read(response: http.client.HTTPResponse, timeout_seconds: float, deadline: float, limit_bytes: int) -> bytes:
     """The whole answer. A stream may bring a little again and again, and never end."""
     content = bytearray()
     while piece := response.read1(_PIECE_BYTES):
         content += piece
-        if len(content) > _ANSWER_LIMIT:
-            raise Refused(response.status, f"the answer is larger than {_ANSWER_LIMIT >> 20} MiB")
+        if len(content) > limit_bytes:
+            raise Refused(response.status, f"the answer is larger than {limit_bytes >> 20} MiB")
         if time.monotonic() > deadline:
             raise TooSlow(f"no whole answer within {timeout_seconds:g} s")
     return bytes(content)

@@ -36,8 +36,12 @@ class Settings:
     metrics_port: int
     guard_port: int
     """Where the startup probe asks."""
+    load_port: int
+    """Where autoscalers ask how loaded the server is."""
     least_version: Version = LEAST
     """No older server is started."""
+    locked_apis: tuple[str, ...] = ()
+    """APIs of Triton that are locked beside those that always are, by the names of server.lockedApis."""
     ipv6: bool = False
     """The pod's own address is one of IPv6: there the kubelet and the Services look for the server."""
 
@@ -50,9 +54,6 @@ def read(environment: Mapping[str, str]) -> Settings:
         raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD is not JSON: {error}") from None
     if not isinstance(told, dict):
         raise Verdict(SPEC_INVALID, "SLIPWAY_GUARD is not a JSON object")
-    args = _field(told, "serverArgs", list, [])
-    if not all(isinstance(arg, str) for arg in args):
-        raise Verdict(SPEC_INVALID, "SLIPWAY_GUARD: serverArgs must be strings")
     return Settings(
         model=_field(told, "model", str),
         model_version=_field(told, "modelVersion", str),
@@ -60,7 +61,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         startup_timeout_seconds=_field(told, "startupTimeoutSeconds", (int, float)),
         interval_seconds=_field(told, "intervalSeconds", (int, float)),
         gpu=_field(told, "gpu", bool, False),
-        server_args=tuple(args),
+        server_args=tuple(_strings(told, "serverArgs")),
+        locked_apis=tuple(_strings(told, "lockedApis")),
         root=Path(environment.get("SLIPWAY_ROOT", "/slipway")),
         config=Path(environment.get("SLIPWAY_CONFIG", "/etc/slipway")),
         termination_log=termination_log(environment),
@@ -70,6 +72,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         grpc_port=int(environment.get("SLIPWAY_GRPC_PORT", "8001")),
         metrics_port=int(environment.get("SLIPWAY_METRICS_PORT", "8002")),
         guard_port=int(environment.get("SLIPWAY_GUARD_PORT", "8003")),
+        load_port=int(environment.get("SLIPWAY_LOAD_PORT", "8004")),
         least_version=_version(_field(told, "leastServerVersion", str, versions.shown(LEAST))),
         ipv6=":" in environment.get("SLIPWAY_POD_IP", ""),
     )
@@ -84,6 +87,13 @@ def _version(text: str) -> Version:
 def termination_log(environment: Mapping[str, str]) -> Path:
     """Where a verdict goes, also the one that says that the settings are wrong."""
     return Path(environment.get("SLIPWAY_TERMINATION_LOG", "/dev/termination-log"))
+
+
+def _strings(told: dict[str, Any], name: str) -> list[str]:
+    texts: list[str] = _field(told, name, list, [])
+    if not all(isinstance(text, str) for text in texts):
+        raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD: {name} must be strings")
+    return texts
 
 
 def _field(told: dict[str, Any], name: str, kind: Any, *default: Any) -> Any:

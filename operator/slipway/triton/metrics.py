@@ -23,6 +23,8 @@ LATENCY_US: Final = "nv_inference_request_summary_us"
 LARGEST_BYTES: Final = 256 * 1024
 """Of the whole text. Triton has 6 KB for a model; 109 KB were measured for 17, with names as long as may be."""
 LONGEST_LINE: Final = 4096
+LARGEST_COUNT: Final = 2.0**53
+"""Beyond it a float64 counts no more one by one; no server gets there."""
 
 _LINE: Final = re.compile(rf"^(?P<name>{SUCCEEDED}|{FAILED}|{QUEUE_US}|{LATENCY_US})(?=[{{ ]).*$", re.MULTILINE)
 # No two parts of it can match the same characters in two ways: nothing is tried twice.
@@ -136,7 +138,7 @@ def _unreadable(why: str) -> MetricsError:
 
 
 def _count(sample: _Sample) -> float:
-    if not (math.isfinite(sample.value) and sample.value >= 0):
+    if not 0 <= sample.value <= LARGEST_COUNT:
         raise _unreadable(f"{sample.name} is {sample.value}")
     return sample.value
 

@@ -22,6 +22,8 @@ def check_prefix(source: Source) -> None:
     parts = source.path.split("/") if source.path else []
     if "" in parts or "." in parts:
         raise _of_spec(source, "an empty or `.` part in the path, which no object is found by; take it out")
+    if ".." in parts:
+        raise _of_spec(source, "climbs with `..`; write the path that is meant")
     if _CONTROL.search(source.path) or _BLANK.search(source.container):
         raise _of_spec(source, "a blank or a control character in it; correct the address")
 

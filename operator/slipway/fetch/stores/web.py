@@ -1,6 +1,5 @@
 """https:// and http://: a plain web directory, or one archive."""
 
-import ipaddress
 import re
 import socket
 from collections.abc import Generator, Iterator
@@ -12,6 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx
 
+from slipway.api.addresses import is_near
 from slipway.fetch.pace import Pace
 from slipway.fetch.policy import Policy
 from slipway.fetch.settings import Source
@@ -231,14 +231,12 @@ def _leads(source: Source, where: str) -> FetchError:
 
 
 def _is_near(host: str) -> bool:
-    """Whether a name is of an address that no source has: loopback, link-local, none."""
+    """Whether a name is of an address that no source has."""
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):  # the connection will say so
         return False
-    near = (ipaddress.ip_address(str(address).partition("%")[0]) for address in found)
-    plain = (getattr(address, "ipv4_mapped", None) or address for address in near)
-    return any(address.is_loopback or address.is_link_local or address.is_unspecified for address in plain)
+    return any(is_near(str(address)) for address in found)
 
 
 def _login(credentials: Path) -> tuple[httpx.BasicAuth | None, dict[str, str]]:
