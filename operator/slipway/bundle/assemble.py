@@ -8,7 +8,7 @@ from typing import Any, Final, Required, TypedDict
 
 import onnx
 
-from slipway.bundle import batches, card, config, directory, golden, graph
+from slipway.bundle import batches, card, config, directory, golden, graph, labelled
 from slipway.bundle.batches import Both, Reference
 from slipway.bundle.card import Card
 from slipway.bundle.check import check
@@ -37,6 +37,10 @@ class Options(TypedDict, total=False):
     tolerance: tuple[float, float]
     """Absolute and relative, for floats; 0.0001 and 0.001 when not given."""
     card: Card
+    labelled: str | Path
+    """A file of rows with what is right for each, for a rollout's gate on quality: .jsonl, .npz or .csv."""
+    label: str
+    """What the labels are called in it; y when not given."""
     replace: bool
     """Put the bundle in place of one that is at `out`."""
     say: Callable[[str], None]
@@ -51,6 +55,8 @@ class Packed:
     digest: str
     size: int
     golden: int
+    labelled: int = 0
+    """Rows that the bundle carries with their labels."""
     exact: bool | None
     """Whether the exported model's answers were equal to the framework's to the bit; None: nobody asked both."""
     model: Mapping[str, Any]
@@ -62,6 +68,7 @@ class Packed:
             "digest": self.digest,
             "size": self.size,
             "golden": self.golden,
+            "labelled": self.labelled,
             "exact": self.exact,
             "model": dict(self.model),
         }
@@ -161,7 +168,9 @@ def write(
                 ),
                 **made,
             },
+            others=[labelled.NAME] if options.get("labelled") is not None else [],
         )
+        count = _with_labelled_rows(new, options)
         say("hashing the files")
         directory.seal(new)
         say("checking the bundle as the fetcher does")
@@ -172,9 +181,21 @@ def write(
         digest=checked.digest,
         size=checked.size,
         golden=checked.golden,
+        labelled=count,
         exact=exact,
         model=checked.model,
     )
+
+
+def _with_labelled_rows(new: Path, options: Options) -> int:
+    """Write the labelled rows that were given, if any; how many they are."""
+    if (given := options.get("labelled")) is None:
+        return 0
+    options.get("say", quiet)(f"reading {given}")
+    content = labelled.for_bundle(given, options.get("label", "y"), (new / layout.CONFIG).read_text())
+    (new / labelled.NAME).parent.mkdir()
+    (new / labelled.NAME).write_bytes(content)
+    return content.count(b"\n")
 
 
 def name_of(options: Options) -> str:

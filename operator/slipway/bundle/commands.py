@@ -7,9 +7,19 @@ from typing import Any, Final
 
 import click
 
-from slipway.bundle.console import DIRECTORY, FILE, about, format_option, print_columns, print_json, say, size, told
+from slipway.bundle.console import (
+    DIRECTORY,
+    FILE,
+    about,
+    format_option,
+    print_columns,
+    print_json,
+    print_line,
+    say,
+    size,
+    told,
+)
 from slipway.bundle.errors import BundleError
-from slipway.fetch.verdict import printable
 
 _LATENCIES: Final = ("medianMilliseconds", "p99Milliseconds")
 
@@ -164,7 +174,7 @@ def check(
     print_columns(about(found))
     if signed:
         for each in signed["keys"]:
-            click.echo(f"signed by the key {each}")
+            print_line(f"signed by the key {each}")
     if served := found.get("served"):
         _print_served(served)
 
@@ -178,7 +188,7 @@ def _print_served(served: Mapping[str, Any]) -> None:
         ]
     )
     if served["unmeasured"]:
-        click.echo(printable(f"throughput not measured: {served['unmeasured']}"))
+        print_line(f"throughput not measured: {served['unmeasured']}")
     if found := served["throughput"]:
         per = "rows/s" if found[0]["batch"] else "answers/s"
         rows = [

@@ -1,7 +1,7 @@
 """What the commands share: how a result is printed, and how a fault ends them."""
 
+import atexit
 import json
-import logging
 import os
 import re
 import signal
@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from slipway.bundle.errors import BundleError
-from slipway.fetch.verdict import printable
+from slipway.guard.printable import STEERS, printable, printable_lines
 
 DIRECTORY: Final = click.Path(path_type=Path)
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -67,16 +67,16 @@ def told() -> Iterator[None]:
             yield
     except BundleError as error:
         said = in_place_of_fields(str(error), _options())
-        raise click.ClickException("\n".join(map(printable, str(error).split("\n"))) + said) from None
+        raise click.ClickException(printable_lines(str(error)) + said) from None
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("slipway"):
             raise
-        raise click.ClickException(f"{error.name}: not installed; pip install 'slipway[bundle]'") from None
+        raise click.ClickException(f"{error.name}: not installed; pip install 'slipway-serving[bundle]'") from None
     except OSError as error:
         raise click.ClickException(printable(_of_system(error))) from None
     except _Ended as ended:
         click.echo("Aborted!", err=True)
-        logging.shutdown()
+        atexit._run_exitfuncs()  # noqa: SLF001 - there a cluster's client takes the keys away that it put into files
         os._exit(128 + ended.number)  # a thread may still wait for a store's answer: nobody waits for it
 
 
@@ -119,12 +119,18 @@ def say(text: str) -> None:
     click.echo(f"{printable(text)} …", err=True)
 
 
+def print_line(text: str) -> None:
+    """A line of the result, to people."""
+    click.echo(printable(text))
+
+
 def print_json(found: Mapping[str, Any]) -> None:
-    """The result to programs."""
+    """The result to programs; what would steer a terminal is written as JSON's escapes."""
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    text = "\n".join(STEERS.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in text.split("\n"))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # the name of a file need not be text
+    except UnicodeEncodeError:
         text = json.dumps(found, indent=2, allow_nan=False)
     sys.stdout.write(f"{text}\n")
 

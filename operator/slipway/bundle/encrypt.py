@@ -18,7 +18,7 @@ from slipway.bundle.errors import BundleError, need
 from slipway.bundle.place import explained
 from slipway.fetch import decryption, sums
 
-_INSTALL: Final = "'slipway[bundle]'"
+_INSTALL: Final = "'slipway-serving[bundle]'"
 _WHY: Final = "it encrypts"
 
 

@@ -1,9 +1,13 @@
 """What goes wrong on the way to a bundle, in one sentence: file or tensor, what was found, what to do."""
 
 import importlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
+
+_TELLS_NOBODY: Final = {"ORT_DISABLE_TELEMETRY": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+"""ONNX Runtime and MLflow else tell their makers what runs, and when. They read this when they are imported."""
 
 
 class BundleError(Exception):
@@ -12,6 +16,8 @@ class BundleError(Exception):
 
 def need(module: str, *, install: str, why: str) -> Any:
     """The module, or a BundleError that says what to install."""
+    for name, value in _TELLS_NOBODY.items():
+        os.environ.setdefault(name, value)
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

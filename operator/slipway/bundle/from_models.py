@@ -121,7 +121,8 @@ def _wide(array: Array, declared: Declared | None) -> Array:
 
 
 def _files(folder: Path, name: str, entry: str) -> dict[str, Path]:
-    """A model's files by their paths in the bundle. What makes a bundle of a model by itself stays behind."""
+    """A model's files by their paths in the bundle. What makes a bundle of a model by itself stays behind, but for a
+    part's golden requests."""
     place = layout.place("" if name == entry else name)
     paths = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
     if inner := layout.parts(paths):
@@ -131,5 +132,5 @@ def _files(folder: Path, name: str, entry: str) -> dict[str, Path]:
     return {
         f"{place}{path}": file
         for path, file in paths.items()
-        if path not in _OF_A_BUNDLE and not layout.is_golden(path) and _CACHE not in path.split("/")
+        if path not in _OF_A_BUNDLE and (place or not layout.is_golden(path)) and _CACHE not in path.split("/")
     }

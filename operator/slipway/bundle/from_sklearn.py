@@ -30,7 +30,7 @@ def pack(
     _check_takes(estimator, values, _as_given(columns, given))
     with scratch() as folder:
         say(f"exporting {type(estimator).__name__} with skl2onnx {converter.__version__}")
-        model = _convert(estimator, columns, sklearn, converter)
+        model = _convert(_by_column(estimator, given, columns), columns, sklearn, converter)
         _named_as_given(model, columns)
         del model.graph.output[len(values) :]
         _in_order(model)
@@ -85,6 +85,21 @@ def _of_type(array: Array, dtype: str) -> Array:
     if array.dtype.kind == "f" or (array.dtype.kind in "iub" and array.shape[1] > 1):
         return array.astype("float32" if dtype == "FP32" else "float64")
     return array.astype("int64") if array.dtype.kind in "iub" else array
+
+
+def _by_column(estimator: Any, given: Any, columns: Arrays) -> Any:
+    """The estimator behind what puts a frame's columns of numbers together, as scikit-learn does by itself and
+    skl2onnx does not."""
+    first = estimator
+    while hasattr(first, "steps"):
+        first = first.steps[0][1]
+    compose = need("sklearn.compose", install="scikit-learn", why="the estimator is its")
+    words = any(array.dtype.kind == "O" for array in columns.values())
+    if len(columns) < 2 or words or isinstance(first, compose.ColumnTransformer):
+        return estimator
+    pipeline = need("sklearn.pipeline", install="scikit-learn", why="the estimator is its")
+    together = compose.ColumnTransformer([("columns", "passthrough", list(given.columns))]).fit(given)
+    return pipeline.Pipeline([("columns", together), ("estimator", estimator)])
 
 
 def _convert(estimator: Any, columns: Arrays, sklearn: Any, converter: Any) -> Any:

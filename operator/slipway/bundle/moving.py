@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from slipway.bundle.console import DIRECTORY, format_option, print_columns, print_json, say, size, told
+from slipway.guard.printable import LineFormatter
 
 _KEYS = "A directory of keys, a file a variable, as the fetcher's Secret. [default: the environment]"
 _ENDPOINT = "Of an S3 store that is not AWS. [default: AWS_ENDPOINT_URL]"
@@ -30,9 +31,9 @@ def push(bundle: Path, uri: str, *, endpoint: str | None, keys: Path | None, for
         from slipway.bundle.place import Place
         from slipway.bundle.transfer import push as library
 
-        _log()
+        log_progress()
         found = library(bundle, Place(uri=uri, endpoint=endpoint, keys=keys), say=say)
-    _print(found.document(), form)
+    print_moved(found.document(), form)
 
 
 @click.command()
@@ -50,36 +51,15 @@ def pull(uri: str, out: Path, *, replace: bool, form: str, **place: Any) -> None
         from slipway.bundle.place import Place
         from slipway.bundle.transfer import pull as library
 
-        _log()
+        log_progress()
         found = library(Place(uri=uri, **place), out, replace=replace, say=say)
-    _print(found.document(), form)
+    print_moved(found.document(), form)
 
 
-@click.command()
-@click.argument("uri")
-@click.argument("to")
-@digest_option
-@endpoint_option
-@keys_option
-@anonymous_option
-@click.option("--to-endpoint", help="Of the other store, if it is another. [default: --endpoint]")
-@click.option("--to-keys", type=DIRECTORY, help="Keys of the other store. [default: --keys]")
-@format_option
-def copy(uri: str, to: str, *, to_endpoint: str | None, to_keys: Path | None, form: str, **place: Any) -> None:
-    """Put the bundle that is at URI at the address TO as well, under the same digest."""
-    with told():
-        from slipway.bundle.place import Place
-        from slipway.bundle.transfer import copy as library
-
-        _log()
-        target = Place(uri=to, endpoint=to_endpoint or place["endpoint"], keys=to_keys or place["keys"])
-        found = library(Place(uri=uri, **place), target, say=say)
-    _print(found.document(), form)
-
-
-def _log() -> None:
+def log_progress() -> None:
     """Progress as the fetcher logs it, of what takes longer than a few seconds."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
     handler.addFilter(lambda record: record.relativeCreated > _QUICK_MILLISECONDS)
     progress = logging.getLogger("slipway.fetch.progress")
     progress.addHandler(handler)
@@ -87,7 +67,8 @@ def _log() -> None:
     progress.propagate = False
 
 
-def _print(found: dict[str, Any], form: str) -> None:
+def print_moved(found: dict[str, Any], form: str) -> None:
+    """Where a bundle is now."""
     if form == "json":
         print_json(found)
         return

@@ -66,6 +66,8 @@ _BATCH_OPTIONS: Final = (
 _PACK_OPTIONS: Final = (
     click.option("--out", type=DIRECTORY, required=True, help="The bundle's directory."),
     click.option("--inputs", required=True, help=f"Example rows: {_ROWS}"),
+    click.option("--labelled", type=FILE, help="Rows with labels for a rollout's gate: .jsonl, .npz or .csv."),
+    click.option("--label", default="y", show_default=True, help="The name of the labels in --labelled."),
     click.option("--name", help="The model's name. [default: the directory's]"),
     click.option("--tolerance", type=(float, float), metavar="ABSOLUTE RELATIVE", help="For floats."),
     click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at --out."),
@@ -241,4 +243,5 @@ def _print_packed(found: Mapping[str, Any], form: str) -> None:
         print_json(found)
         return
     exact = {True: "yes", False: "no, within the tolerance", None: "not asked"}[found["exact"]]
-    print_columns([*about(found), ("equal to the bit", exact), ("directory", found["directory"])])
+    rows = [("labelled rows", str(found["labelled"]))] if found["labelled"] else []
+    print_columns([*about(found), *rows, ("equal to the bit", exact), ("directory", found["directory"])])

@@ -52,10 +52,10 @@ def _make(
         _fp16(source, target)
         return
     prepared = target.with_name("prepared.onnx")
-    shapes: Any = need("onnxruntime.quantization.shape_inference", install="'slipway[bundle]'", why=_WHY)
+    shapes: Any = need("onnxruntime.quantization.shape_inference", install="'slipway-serving[bundle]'", why=_WHY)
     shapes.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     _flatten_biases(prepared)
-    library: Any = need("onnxruntime.quantization", install="'slipway[bundle]'", why=_WHY)
+    library: Any = need("onnxruntime.quantization", install="'slipway-serving[bundle]'", why=_WHY)
     if way == "int8-dynamic":
         library.quantize_dynamic(str(prepared), str(target), per_channel=True, reduce_range=reduce_range)
     else:
@@ -86,7 +86,7 @@ def _flatten_biases(file: Path) -> None:
 
 def _fp16(source: Path, target: Path) -> None:
     """Weights and arithmetic in 16 bits, for GPUs; clients see the datatypes of before."""
-    library: Any = need("onnxruntime.transformers.float16", install="'slipway[bundle]'", why=_WHY)
+    library: Any = need("onnxruntime.transformers.float16", install="'slipway-serving[bundle]'", why=_WHY)
     onnx.save(library.convert_float_to_float16(onnx.load(source), keep_io_types=True), target)
 
 

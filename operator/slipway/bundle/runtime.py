@@ -19,7 +19,7 @@ class OnnxModel:
     """One ONNX file, loaded."""
 
     def __init__(self, file: Path) -> None:
-        runtime = need("onnxruntime", install="'slipway[bundle]'", why="it runs ONNX files")
+        runtime = need("onnxruntime", install="'slipway-serving[bundle]'", why="it runs ONNX files")
         self.version = f"ONNX Runtime {runtime.__version__}"
         options = runtime.SessionOptions()
         options.log_severity_level = _FATAL_ONLY

@@ -47,7 +47,8 @@ class Shrunk:
     """A smaller bundle that was written."""
 
     directory: Path
-    digest: str
+    digest: str = ""
+    """Empty until it is written."""
     original: str
     way: str
     before: Measured
@@ -107,28 +108,20 @@ def shrink(
     """
     tolerance = _tolerance(answers)
     asked = metric.parse(gate) if gate is not None else None
-    directory.check_beside(Path(out), Path(bundle))
-    say("checking the original as the fetcher does")
-    old = original.open_onnx(bundle)
-    if not old.requests:
-        raise BundleError(
-            f"{bundle}: has no golden requests, so nobody could say whether it still answers; pack it again"
-        )
+    old = _original(Path(bundle), Path(out), say)
     rows = _calibration(old, to, calibration)
     trial = _trial(old, asked, labelled, labels, output) if asked else None
     with scratch() as folder:
         file = Path(folder) / old.file.name
         say(f"making it {to}")
         quantize.quantize(old.file, file, to, rows, reduce_range=reduce_range, batched=old.batched)
-        sizes = _sizes(old, file, to)
-        models = OnnxModel(old.file), OnnxModel(file)
+        sizes, models = _sizes(old, file, to), (OnnxModel(old.file), OnnxModel(file))
         say("asking it the golden requests")
         exact, furthest = _answers(old, models[1], tolerance)
         say("measuring both")
         before, after = _measured(old, models, sizes, trial)
         found = Shrunk(
             directory=Path(out),
-            digest="",
             original=old.digest,
             way=to,
             before=before,
@@ -140,6 +133,18 @@ def shrink(
         )
         say("writing the bundle")
         return _write(old, file, found, tolerance, asked, replace=replace)
+
+
+def _original(bundle: Path, out: Path, say: Callable[[str], None]) -> Original:
+    """The bundle as it was packed; BundleError where it has nothing to hold the smaller one to, or `out` is in it."""
+    directory.check_beside(out, bundle)
+    say("checking the original as the fetcher does")
+    old = original.open_onnx(bundle)
+    if not old.requests:
+        raise BundleError(
+            f"{bundle}: has no golden requests, so nobody could say whether it still answers; pack it again"
+        )
+    return old
 
 
 def _measured(

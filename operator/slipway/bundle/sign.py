@@ -23,7 +23,7 @@ from slipway.fetch import sums
 from slipway.fetch.signature import LIMIT_BYTES, MOST_SIGNATURES, Key, parsed, public_key, signers_of
 from slipway.fetch.verdict import FetchError
 
-_INSTALL: Final = "'slipway[sign]'"
+_INSTALL: Final = "'slipway-serving[sign]'"
 _WHY: Final = "it makes and reads signatures"
 _REMEDY: Final = (
     "see that it is the EC key in PEM form that is meant (openssl ecparam -name prime256v1 -genkey -noout -out key.pem)"

@@ -32,6 +32,7 @@ from slipway.fetch.resume import persist, stream
 from slipway.fetch.sources import open_store
 from slipway.fetch.stores import Entry, objects
 from slipway.fetch.survey import survey
+from slipway.fetch.verdict import FetchError, Reason
 
 _WHOLE_BYTES: Final = 64 * MIB
 """Up to here a file is put at once, on the condition that it is not there; stores take parts without conditions."""
@@ -158,6 +159,23 @@ def copy(source: Place, target: Place, *, say: Callable[[str], None] = quiet) ->
         pushed = push(Path(scratch) / "bundle", target, say=say)
         assert pushed.digest == pulled.digest
         return pushed
+
+
+def take_signature(bundle: str | Path, place: Place) -> bool:
+    """Put the signature that a bundle has at an address already beside it: each signing gives other bytes, and a push
+    replaces none. False where the bundle is not there, or not signed."""
+    folder = Path(bundle)
+    with place.settings() as settings, explained(), open_store(settings, PATIENT) as store:
+        try:
+            there = persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), PATIENT)
+        except FetchError as error:
+            if error.reason is not Reason.SOURCE_NOT_FOUND:
+                raise
+            return False
+        signature = read_signature(store, PATIENT) if there == (folder / sums.NAME).read_bytes() else None
+    if signature is not None:
+        (folder / sums.SIGNATURE).write_bytes(signature)
+    return signature is not None
 
 
 def _take(store: _Writable, there: Mapping[str, Entry], hashes: Mapping[str, str], content: bytes) -> None:

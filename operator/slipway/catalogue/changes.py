@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from typing import Final
 
 from slipway.api.v1alpha1 import MODEL_VERSION, REGISTERED_MODEL
-from slipway.api.v1alpha1.catalogue import WithdrawalAction, object_name
+from slipway.api.v1alpha1.catalogue import RegisteredModelSpec, WithdrawalAction, Withdrawn, object_name
+from slipway.api.v1alpha1.follow import Follow
 from slipway.bundle.errors import BundleError
 from slipway.catalogue.cluster import Cluster, Object, RefusedError, named
+from slipway.catalogue.shape import checked
 
 WITHDRAWS: Final = "slipway-withdraw"
 
@@ -23,7 +25,7 @@ def withdraw(
     force: bool = False,
 ) -> Object:
     """Withdraw a version."""
-    spec = _found(cluster, model, version)["spec"]
+    spec = published(cluster, model, version)["spec"]
     withdrawn = _withdrawn(reason, action, instead)
     if spec.get("withdrawn") == withdrawn:
         return named(MODEL_VERSION, object_name(model, version), cluster.namespace, spec)
@@ -34,14 +36,14 @@ def withdraw(
 
 def reinstate(cluster: Cluster, model: str, version: str) -> Object:
     """Take a withdrawal back, whoever made it."""
-    _found(cluster, model, version)
+    published(cluster, model, version)
     name = object_name(model, version)
     return cluster.merge(MODEL_VERSION, name, {"spec": {"withdrawn": None}}, manager=WITHDRAWS)
 
 
 def move_alias(cluster: Cluster, model: str, alias: str, version: str, *, force: bool = False) -> Object:
     """Have an alias mean a version that is published. The RegisteredModel is made if there is none."""
-    _found(cluster, model, version)
+    published(cluster, model, version)
     with _conflicts_told(f"{model}'s alias {alias}"):
         return cluster.apply(
             REGISTERED_MODEL,
@@ -61,22 +63,24 @@ def remove_alias(cluster: Cluster, model: str, alias: str) -> Object:
 
 def alias_object(namespace: str, model: str, alias: str, version: str) -> Object:
     """What is applied of a RegisteredModel to move one alias."""
-    return named(REGISTERED_MODEL, model, namespace, {"aliases": {alias: version}})
+    checked(Follow, {"model": model, "alias": alias})
+    spec = checked(RegisteredModelSpec, {"aliases": {alias: version}})
+    return named(REGISTERED_MODEL, model, namespace, spec.to_dict())
 
 
 def withdrawn_object(
     cluster: Cluster, model: str, version: str, *, reason: str | None, action: WithdrawalAction, instead: str | None
 ) -> Object:
     """The whole ModelVersion with its withdrawal, or with no reason without, for git."""
-    there = _found(cluster, model, version)
+    there = published(cluster, model, version)
     spec = {key: value for key, value in there["spec"].items() if key != "withdrawn"}
     if reason is not None:
         spec["withdrawn"] = _withdrawn(reason, action, instead)
     return named(MODEL_VERSION, object_name(model, version), cluster.namespace, spec)
 
 
-def _withdrawn(reason: str, action: WithdrawalAction, instead: str | None) -> dict[str, str]:
-    return {"reason": reason, "action": str(action)} | ({"instead": instead} if instead else {})
+def _withdrawn(reason: str, action: WithdrawalAction, instead: str | None) -> Object:
+    return checked(Withdrawn, {"reason": reason, "action": action, "instead": instead or None}).to_dict()
 
 
 def _alias_manager(alias: str) -> str:
@@ -84,10 +88,11 @@ def _alias_manager(alias: str) -> str:
     return f"slipway-alias-{alias}"
 
 
-def _found(cluster: Cluster, model: str, version: str) -> Object:
+def published(cluster: Cluster, model: str, version: str) -> Object:
+    """The ModelVersion; BundleError where it is not published in the namespace."""
     there = cluster.get(MODEL_VERSION, object_name(model, version))
     if there is None or (there["spec"].get("model"), there["spec"].get("version")) != (model, version):
-        raise BundleError(f"{model} {version}: is not published in namespace {cluster.namespace}; see slipway list")
+        raise BundleError(f"{model} {version}: is not published in namespace {cluster.namespace}; see slipway models")
     return there
 
 

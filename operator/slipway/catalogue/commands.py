@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 import click
 import yaml
 
-from slipway.bundle.console import DIRECTORY, print_columns, print_json, say, told
+from slipway.bundle.console import DIRECTORY, FILE, print_columns, print_json, say, told
 from slipway.bundle.moving import digest_option, endpoint_option, keys_option
+from slipway.guard.printable import printable_lines
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +37,7 @@ def form_option(command: F) -> F:
 @click.option("--bundle", type=DIRECTORY, help="Push this directory to URI first. [default: the bundle is there]")
 @click.option("--commit", help="Of the training code.")
 @click.option("--data", help="The training data: a name or a digest.")
+@click.option("--evaluation", type=FILE, help="A Statement of `slipway evaluate`: its metrics go into the card.")
 @click.option("--continues", metavar="VERSION", help="The version of MODEL that it continues.")
 @digest_option
 @endpoint_option
@@ -51,6 +53,7 @@ def publish(
     commit: str | None,
     data: str | None,
     continues: str | None,
+    evaluation: Path | None,
     context: str | None,
     namespace: str | None,
     form: str,
@@ -69,9 +72,10 @@ def publish(
             commit=commit,
             data=data,
             continues=continues,
+            evaluation=evaluation,
         )
         if form == "yaml":
-            _print_yaml(library.version_object(wanted, namespace or "", bundle=bundle, say=say))
+            print_yaml(library.version_object(wanted, namespace or "", bundle=bundle, say=say))
             return
         with Cluster.connected(context=context, namespace=namespace) as cluster:
             found = library.publish(wanted, cluster, bundle=bundle, say=say)
@@ -118,7 +122,7 @@ def withdraw(
         action = WithdrawalAction.BLOCK if block else WithdrawalAction.WARN
         with Cluster.connected(context=context, namespace=namespace) as cluster:
             if form == "yaml":
-                _print_yaml(
+                print_yaml(
                     changes.withdrawn_object(cluster, model, version, reason=reason, action=action, instead=instead)
                 )
                 return
@@ -153,12 +157,14 @@ def alias(
     """Have ALIAS of MODEL mean VERSION, as in: slipway alias churn champion 4."""
     if remove == (version is not None):
         raise click.UsageError("name a VERSION, or take the alias away with --remove")
+    if remove and form == "yaml":
+        raise click.UsageError("-o yaml writes nothing into the cluster, so --remove cannot be had with it")
     with told():
         from slipway.catalogue import changes
         from slipway.catalogue.cluster import Cluster
 
         if form == "yaml" and version:
-            _print_yaml(changes.alias_object(namespace or "", model, alias, version))
+            print_yaml(changes.alias_object(namespace or "", model, alias, version))
             return
         with Cluster.connected(context=context, namespace=namespace) as cluster:
             if version:
@@ -168,7 +174,7 @@ def alias(
     _print({"model": model, "alias": alias, "version": version}, form)
 
 
-@click.command("list")
+@click.command("models")
 @click.argument("model", required=False)
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Of all namespaces.")
 @cluster_options
@@ -194,7 +200,12 @@ def _print(found: dict[str, Any], form: str) -> None:
         print_columns([(key, "-" if value is None else str(value)) for key, value in found.items()])
 
 
-def _print_yaml(manifest: dict[str, Any]) -> None:
-    if not manifest["metadata"]["namespace"]:
-        del manifest["metadata"]["namespace"]
-    yaml.safe_dump(manifest, sys.stdout, sort_keys=False, allow_unicode=True)
+def print_yaml(*manifests: dict[str, Any]) -> None:
+    """Objects for git, a document each; what would steer a terminal is written as YAML's escapes."""
+    for manifest in manifests:
+        if not manifest["metadata"]["namespace"]:
+            del manifest["metadata"]["namespace"]
+    text = yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True)
+    if printable_lines(text) != text:
+        text = yaml.safe_dump_all(manifests, sort_keys=False)
+    sys.stdout.write(text)

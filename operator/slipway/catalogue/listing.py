@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from slipway.api.v1alpha1 import MODEL_VERSION, REGISTERED_MODEL
 from slipway.catalogue.cluster import Cluster, Object
+from slipway.guard.printable import printable
 
 _LONGEST: Final = 60
 
@@ -62,11 +63,11 @@ def columns(rows: Iterable[dict[str, Any]], *, everywhere: bool) -> list[list[st
             withdrawn,
             (row["sources"] or ["-"])[0],
         ]
-        told.append([plain(cell) for cell in cells])
+        told.append([cell_text(cell) for cell in cells])
     return told
 
 
-def plain(value: Any) -> str:
-    """Text without anything that moves a terminal's cursor, and not longer than a cell."""
-    text = "".join(each if each.isprintable() else "�" for each in str(value))
+def cell_text(value: Any) -> str:
+    """Return the text of a cell, cut where it is too long for one."""
+    text = printable(str(value))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

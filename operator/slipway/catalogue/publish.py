@@ -11,19 +11,23 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from slipway.api.v1alpha1 import MODEL_VERSION, ModelVersionSpec
+from slipway.api.v1alpha1 import GROUP, MODEL_VERSION, ModelVersionSpec
 from slipway.api.v1alpha1.catalogue import CardMetric, Lineage, ModelCard, object_name
 from slipway.bundle import card
 from slipway.bundle.assemble import quiet
 from slipway.bundle.errors import BundleError
+from slipway.bundle.evaluation_file import metrics_of
 from slipway.bundle.place import Place, explained
 from slipway.bundle.transfer import push
 from slipway.catalogue.cluster import Cluster, Object, RefusedError, named
+from slipway.catalogue.shape import checked
 from slipway.fetch.policy import Policy
 from slipway.fetch.resolve import resolve
 
 MANAGER: Final = "slipway-publish"
 CARD_BYTES: Final = 8 * 1024
+ORIGIN: Final = f"{GROUP}/imported-from"
+"""The annotation that says which version of another registry it was made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,10 @@ class Version:
     data: str | None = None
     continues: str | None = None
     """The version of the same model that it continues."""
+    origin: str | None = None
+    """The version of another registry that it was made of."""
+    evaluation: Path | None = None
+    """A Statement of `slipway evaluate` over the bundle's digest, whose metrics go into the card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,22 +74,36 @@ def version_object(
         raise BundleError(f"{version.place.uri}: holds {found['digest']}, not {pushed}; see who else writes there")
     if found["unverified"]:
         raise BundleError(f"{version.place.uri}: has no SHA256SUMS, so nothing names its bytes; pack or seal it first")
+    measured = metrics_of(version.evaluation, found["digest"]) if version.evaluation else None
     front = _front_matter(Path(bundle) / card.NAME) if bundle else {}
     spec = {
         "model": version.model,
         "version": version.version,
         "digest": found["digest"],
         "sources": [{"uri": version.place.uri}],
-        "card": _card(found, front, version),
+        "card": _card(found, front, version, measured),
     }
-    try:
-        parsed = ModelVersionSpec.model_validate(spec)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{where}: {first['msg']}; correct it and publish again") from None
+    parsed = checked(ModelVersionSpec, spec)
     name = object_name(version.model, version.version)
-    return named(MODEL_VERSION, name, namespace, parsed.to_dict())
+    body = named(MODEL_VERSION, name, namespace, parsed.to_dict())
+    if version.origin:
+        body["metadata"]["annotations"] = {ORIGIN: version.origin}
+    return body
+
+
+def imported_before(version: Version, cluster: Cluster) -> Object | None:
+    """The object, if it was made of the same version of another registry; BundleError where it is another's."""
+    there = _check_free(version, cluster, None)
+    if there is None:
+        return None
+    origin = (there["metadata"].get("annotations") or {}).get(ORIGIN)
+    if origin != version.origin:
+        made = f"from {origin}" if origin else "otherwise"
+        raise BundleError(
+            f"{version.model} {version.version}: is published already, made {made}, and this is {version.origin}; "
+            "give it another version (--version)"
+        )
+    return there
 
 
 def publish(
@@ -130,7 +152,9 @@ def _front_matter(file: Path) -> dict[str, Any]:
     return card.split(file.read_text(errors="replace"))[0] if file.is_file() else {}
 
 
-def _card(found: Mapping[str, Any], front: Mapping[str, Any], version: Version) -> dict[str, Any]:
+def _card(
+    found: Mapping[str, Any], front: Mapping[str, Any], version: Version, measured: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """The card: what was resolved, what the README says, and where it comes from. What does not fit is left out, the
     metrics first: the bundle has it whole."""
     model = found["model"]
@@ -142,7 +166,7 @@ def _card(found: Mapping[str, Any], front: Mapping[str, Any], version: Version) 
         "size": str(found["size"]),
         "inputs": [_tensor(each) for each in model.get("inputs") or ()],
         "outputs": [_tensor(each) for each in model.get("outputs") or ()],
-        "metrics": [each.to_dict() for each in _metrics(front)][:32],
+        "metrics": (measured or [each.to_dict() for each in _metrics(front)])[:32],
         "lineage": lineage.to_dict(),
     }
     kept = {key: value for key, value in whole.items() if value}
