@@ -13,8 +13,11 @@ from typing import Any, Final, Generic, TypeVar
 
 import orjson
 
+from slipway.api.v1alpha1.catalogue import WithdrawalAction, object_name
+from slipway.controller.followers import Alias, Followers
 from slipway.controller.kinds import MODEL_VERSION, Key, Kind
-from slipway.core.catalogue.facts import RegisteredModelFacts, VersionFacts, Withdrawal
+from slipway.core.catalogue.alias import is_shared
+from slipway.core.catalogue.facts import Followed, RegisteredModelFacts, VersionFacts, Withdrawal
 from slipway.core.catalogue.withdrawal import withdrawals_by_digest
 from slipway.core.names import Manifest
 
@@ -56,8 +59,11 @@ class Catalogue:
         self.changed_versions: set[Key] = set()
         self._of_model: defaultdict[Key, set[Key]] = defaultdict(set)
         self._of_digest: defaultdict[str, set[Key]] = defaultdict(set)
-        self._withdrawn: dict[Key, VersionFacts] = {}
+        self.followers = Followers()
+        self._withdrawn: defaultdict[str, dict[Key, VersionFacts]] = defaultdict(dict)
+        """By namespace: what one withdraws costs a look at another nothing."""
         self._in_force: dict[str, Mapping[str, Withdrawal]] = {}
+        self._in_force_of: dict[Key, Mapping[str, Withdrawal]] = {}
         self._count: defaultdict[str, int] = defaultdict(int)
         self._full: set[str] = set()
 
@@ -89,11 +95,37 @@ class Catalogue:
         if not self._withdrawn:
             return _NONE
         if namespace not in self._in_force:
-            versions = ((key.namespace, facts) for key, facts in self._withdrawn.items())
+            reach = {namespace, *self.platform_namespaces}
+            versions = ((each, facts) for each in reach for facts in self._withdrawn.get(each, {}).values())
             self._in_force[namespace] = withdrawals_by_digest(
                 versions, namespace=namespace, everywhere=self.platform_namespaces
             )
         return self._in_force[namespace]
+
+    def withdrawals_for(self, namespace: str, alias: Alias | None) -> Mapping[str, Withdrawal]:
+        """The same, with those of the model whose alias is followed: whoever follows it elsewhere has chosen to go by
+        its owner's word."""
+        own = self.withdrawals(namespace)
+        model = self.model(alias.model) if alias else None
+        if alias is None or model is None or alias.model.namespace == namespace or not self._withdrawn:
+            return own
+        if not is_shared(model, alias.model.namespace, namespace):
+            return own
+        if alias.model not in self._in_force_of:
+            owner, name = alias.model
+            of_model = ((owner, each) for each in self._withdrawn.get(owner, {}).values() if each.model == name)
+            self._in_force_of[alias.model] = withdrawals_by_digest(of_model, namespace=owner)
+        theirs = self._in_force_of[alias.model]
+        return {**theirs, **{digest: each for digest, each in own.items() if not _warns_less(each, theirs.get(digest))}}
+
+    def followed(self, alias: Alias) -> Followed:
+        """What an alias that is followed shows."""
+        model = self.model(alias.model)
+        means = model.aliases.get(alias.name) if model else None
+        if means is None:
+            return Followed(model=model)
+        version = self.version(Key(alias.model.namespace, object_name(alias.model.name, means.version)))
+        return Followed(model=model, version=version if version and version.model == alias.model.name else None)
 
     def versions_of(self, model: Key) -> dict[str, VersionFacts]:
         """The published versions of a model."""
@@ -125,8 +157,7 @@ class Catalogue:
             before = self._replace(self.versions, key, _entry(manifest, version))
             return self._version_changed(key, before, version, named)
         model = RegisteredModelFacts.of(manifest)
-        self._model_changed(key, self._replace(self.models, key, _entry(manifest, model)), model)
-        return frozenset()
+        return self._model_changed(key, self._replace(self.models, key, _entry(manifest, model)), model)
 
     def drop(self, kind: Kind, namespace: str | None, name: str, named: Named) -> frozenset[Key]:
         """Drop an object that is gone. Answers the ModelDeployments that it concerns."""
@@ -135,7 +166,7 @@ class Catalogue:
             version = self._replace(self.versions, key, None)
             return self._version_changed(key, version, None, named) if version else frozenset()
         if model := self._replace(self.models, key, None):
-            self._model_changed(key, model, None)
+            return self._model_changed(key, model, None)
         return frozenset()
 
     def _replace(self, kept: dict[Key, Entry[Facts]], key: Key, entry: Entry[Facts] | None) -> Facts | None:
@@ -148,13 +179,18 @@ class Catalogue:
         self._count[key.namespace] += (entry is not None) - (before is not None)
         return before.facts if before else None
 
-    def _model_changed(self, key: Key, before: RegisteredModelFacts | None, now: RegisteredModelFacts | None) -> None:
+    def _model_changed(
+        self, key: Key, before: RegisteredModelFacts | None, now: RegisteredModelFacts | None
+    ) -> frozenset[Key]:
         if now is None:
             self.changed_models.discard(key)
         else:
             self.changed_models.add(key)
         if _shared_with(before) != _shared_with(now):
             self.changed_versions |= self._of_model.get(key, set())
+        if before is None or now is None or before.shared_with != now.shared_with:
+            return self.followers.of(key)
+        return self.followers.of_aliases(key, _moved(before, now))
 
     def _version_changed(
         self, key: Key, before: VersionFacts | None, now: VersionFacts | None, named: Named
@@ -168,16 +204,32 @@ class Catalogue:
             self.changed_versions.discard(key)
         else:
             self.changed_versions.add(key)
+        models = {Key(key.namespace, facts.model) for facts in (before, now) if facts and before != now}
         was, withdrawal = before and before.withdrawal, now and now.withdrawal
         if was == withdrawal and (withdrawal is None or (before and now and before.digest == now.digest)):
-            return frozenset()
-        if withdrawal and now:
-            self._withdrawn[key] = now
-        else:
-            self._withdrawn.pop(key, None)
-        self._in_force.clear()
+            return frozenset().union(*(self.followers.of_aliases(each, self._meaning(each, key)) for each in models))
+        self._withdrawal_changed(key, now if withdrawal else None)
         everywhere = key.namespace in self.platform_namespaces
-        return frozenset(each for each, _ in named if everywhere or each.namespace == key.namespace)
+        followers = frozenset().union(*map(self.followers.of, models))
+        return followers | frozenset(each for each, _ in named if everywhere or each.namespace == key.namespace)
+
+    def _withdrawal_changed(self, key: Key, withdrawn: VersionFacts | None) -> None:
+        if withdrawn:
+            self._withdrawn[key.namespace][key] = withdrawn
+        else:
+            self._withdrawn[key.namespace].pop(key, None)
+        if not self._withdrawn[key.namespace]:
+            del self._withdrawn[key.namespace]
+        if key.namespace in self.platform_namespaces:
+            self._in_force.clear()
+        self._in_force.pop(key.namespace, None)
+        for model in [each for each in self._in_force_of if each.namespace == key.namespace]:
+            del self._in_force_of[model]
+
+    def _meaning(self, model: Key, version: Key) -> Iterator[str]:
+        """The aliases of a model that mean a version."""
+        aliases = facts.aliases if (facts := self.model(model)) else {}
+        return (name for name, each in aliases.items() if object_name(model.name, each.version) == version.name)
 
 
 _NONE: Final[Mapping[str, Withdrawal]] = MappingProxyType({})
@@ -191,6 +243,17 @@ def _entry(manifest: Manifest, facts: Facts) -> Entry[Facts]:
 
 def _shared_with(facts: RegisteredModelFacts | None) -> frozenset[str]:
     return facts.shared_with if facts else frozenset()
+
+
+def _moved(before: RegisteredModelFacts, now: RegisteredModelFacts) -> Iterator[str]:
+    """The aliases that were given another version, or taken away."""
+    was, means = ({name: each.version for name, each in facts.aliases.items()} for facts in (before, now))
+    return (name for name in was.keys() | means.keys() if was.get(name) != means.get(name))
+
+
+def _warns_less(own: Withdrawal, other: Withdrawal | None) -> bool:
+    """Whether the other one bars what this one only warns of."""
+    return other is not None and own.action is WithdrawalAction.WARN and other.action is WithdrawalAction.BLOCK
 
 
 def _index(index: defaultdict[Any, set[Key]], at: Any, key: Key, *, add: bool) -> None:

@@ -7,7 +7,7 @@ from slipway.core.children.backend_traffic_policy import BACKEND_TRAFFIC_POLICY
 from slipway.core.children.network_policy import NETWORK_POLICY
 from slipway.core.children.route import ROUTES
 from slipway.core.children.security_policy import SECURITY_POLICY
-from slipway.core.desired.objects import AUTOSCALER, DESCRIBES, MAKES_PODS
+from slipway.core.desired.objects import DESCRIBES, MAKES_PODS, SCALERS
 from slipway.core.names import Manifest
 from slipway.core.plan import Action, Apply, Delete, Scale, place_of
 
@@ -31,7 +31,7 @@ def _relies_on(action: Action, failed: Action, owner: str) -> bool:
             return _kind(failed) in DESCRIBES and _name(failed) == _name(action)
         case Apply(manifest=route), Apply(first=True) if _kind(action) in ROUTES:
             return _kind(failed) == "Service" and _name(failed) in _backends(route)
-        case ((Scale() | Apply() | Delete()), Delete(kind=kind)) if kind == AUTOSCALER:
+        case ((Scale() | Apply() | Delete()), Delete(kind=kind)) if kind in SCALERS:
             return (_kind(action), _name(action)) == ("Deployment", _name(failed))  # or it would answer the scaling
         case Delete(kind=kind), Delete() if kind in _GUARDS:
             return _kind(failed) in ROUTES

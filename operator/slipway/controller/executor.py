@@ -101,13 +101,12 @@ class Executor:
             if must_wait(action, failed, owner=key.name):
                 failed.append(action)
                 continue
-            obstacle = (
-                self._standing_obstacle(key, action) or self._queued(key, action) or await self._try(key, owner, action)
-            )
+            standing = self._standing_obstacle(key, action) or self._queued(key, action)
+            obstacle = standing or await self._try(key, owner, action)
             if obstacle is None:
                 findings.cleared |= self._clear_obstacle(key, action)
                 continue
-            if not isinstance(obstacle.problem, WriteNotKept):
+            if not isinstance(obstacle.problem, WriteNotKept) or (standing and _is_absent(action, obstacle.problem)):
                 failed.append(action)
             if self._obstacles.add(key, obstacle):
                 log.warning("%s", obstacle.words)
@@ -158,7 +157,7 @@ class Executor:
         """Whether somebody has changed what did not stay as written, so that it may stay now."""
         if not isinstance(obstacle.problem, WriteNotKept) or not isinstance(action, Apply):
             return False
-        if action.first and obstacle.problem.field.startswith("metadata.labels"):
+        if action.first and obstacle.problem.field.startswith(_LABELS):
             return False  # without its label it is not seen
         return self._lack(key, action) != obstacle.problem
 
@@ -195,7 +194,7 @@ class Executor:
         (kind, name), now = place, self._now()
         if _ENDS in error.message:
             raise error
-        if error.status in _REFUSED:
+        if error.status in _REFUSED or (_UNTYPED in error.message and not BY_NAME[kind].optional):
             forbidden = isinstance(error, ForbiddenError)
             denied = WriteDenied(kind=kind, name=name, message=error.message, forbidden=forbidden)
             return Obstacle(problem=denied, until=now + BLOCKED_FOR, fingerprint=fingerprint)
@@ -298,6 +297,9 @@ class Executor:
 
 _REFUSED: Final = frozenset({400, 403, 413, 422})
 """HTTP statuses that the same write would get again: validation, and what RBAC, a policy or a quota forbids."""
+_UNTYPED: Final = "failed to create typed patch object"
+"""How it answers, by a 500, what does not fit its schema: of its own kinds that is a field of the user's."""
+_LABELS: Final = "metadata.labels"
 _ENDS: Final = "because it is being terminated"
 """Said of the namespace: the ModelDeployment goes with it, and nobody is left to read a status."""
 
@@ -311,6 +313,11 @@ def _fingerprint(action: Action) -> str:
             return f"{replicas} replicas"
         case Delete(uid=uid):
             return f"no {uid}"
+
+
+def _is_absent(action: Action, unkept: WriteNotKept) -> bool:
+    """Whether what did not stay is not there at all; one that lost its label is, but is not seen."""
+    return isinstance(action, Apply) and action.first and not unkept.field.startswith(_LABELS)
 
 
 def _makes_job(action: Action) -> bool:

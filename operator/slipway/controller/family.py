@@ -9,7 +9,18 @@ import orjson
 
 from slipway.api.v1alpha1 import GROUP
 from slipway.controller import parsing
-from slipway.controller.kinds import CATALOGUE, DEPLOYMENT, MODEL_DEPLOYMENT, POD, ROUTING, SHARED_OBJECTS, Key, Kind
+from slipway.controller.followers import Alias, alias_named
+from slipway.controller.kinds import (
+    CATALOGUE,
+    DEPLOYMENT,
+    MODEL_DEPLOYMENT,
+    POD,
+    ROUTING,
+    SCALED_OBJECT,
+    SHARED_OBJECTS,
+    Key,
+    Kind,
+)
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import REQUEST, Manifest, of_revision
 from slipway.core.observed.objects import PACKED, Child, controller_of
@@ -34,6 +45,8 @@ class LiveOwner:
     """It may have a megabyte, of which objects take twenty times as much."""
     gateway: tuple[str, str] | None
     """Namespace and name of the Gateway that its spec names."""
+    follows: Alias | None
+    """The alias that its spec names in place of a version."""
     status: Mapping[str, Any] | None
     request: str | None
     """The annotation by which people ask for something."""
@@ -65,7 +78,7 @@ class Belonging(NamedTuple):
 
 def belonging_of(kind: Kind, meta: Mapping[str, Any]) -> Belonging:
     """A child belongs to the ModelDeployment that controls it, whatever its labels say; else to the one that its label
-    names. Pods are controlled by what our children are."""
+    names. Pods are controlled by what our children are, and KEDA's autoscalers by ScaledObjects."""
     if kind in (*SHARED_OBJECTS, *CATALOGUE):
         return Belonging(None, stranger=False)
     if kind is MODEL_DEPLOYMENT:
@@ -76,7 +89,14 @@ def belonging_of(kind: Kind, meta: Mapping[str, Any]) -> Belonging:
     label = (meta.get("labels") or {}).get(OWNER_LABEL)
     if not label:
         return Belonging(None, stranger=True)
-    return Belonging(Key(meta["namespace"], label), stranger=kind is not POD or controller is None)
+    by_children = controller is not None and (kind is POD or is_of_scaled_object(controller))
+    return Belonging(Key(meta["namespace"], label), stranger=not by_children)
+
+
+def is_of_scaled_object(controller: Mapping[str, Any]) -> bool:
+    """Whether KEDA made it."""
+    group = str(controller.get("apiVersion")).partition("/")[0]
+    return (group, controller.get("kind")) == (SCALED_OBJECT.group, SCALED_OBJECT.name)
 
 
 def is_controlled_by(meta: Mapping[str, Any], uid: str) -> bool:
@@ -214,6 +234,7 @@ def _live_owner(manifest: Manifest) -> LiveOwner:
         deleting="deletionTimestamp" in meta,
         packed_spec=zlib.compress(parsing.dumps(spec), 1),
         gateway=_gateway_named(meta["namespace"], spec),
+        follows=alias_named(meta["namespace"], spec),
         status=manifest.get("status"),
         request=(meta.get("annotations") or {}).get(REQUEST),
     )

@@ -1,11 +1,12 @@
 """HTTP to servers that are not the API server: with bounds, and without a connection that is kept."""
 
-from ipaddress import ip_address
 from socket import AddressFamily
 from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from slipway.api.addresses import is_near
 
 _CHUNK: Final = 64 * 1024
 
@@ -36,22 +37,14 @@ class _Resolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """See aiohttp."""
         addresses = await self._resolver.resolve(host, port, family)
-        allowed = [each for each in addresses if not is_local(each["host"])]
+        allowed = [each for each in addresses if not is_near(each["host"])]
         if not allowed:
-            raise OSError("it leads to this host, or to its link")
+            raise OSError("it leads to this host, its link, or its cloud's metadata")
         return allowed
 
     async def close(self) -> None:
         """See aiohttp."""
         await self._resolver.close()
-
-
-def is_local(host: str) -> bool:
-    """Whether an address is this host's or its link's."""
-    address = ip_address(host.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
-    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def host_of(ip: str) -> str:

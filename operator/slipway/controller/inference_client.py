@@ -6,7 +6,8 @@ Every request ends in an Answer: tensors, or in words why there are none.
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from slipway.core.analysis.look import Target
 from slipway.core.names import HTTP_PORT
 from slipway.core.observed.evidence import Answer, Output
 from slipway.core.reasons import fit
-from slipway.guard import golden, model_config, wire
+from slipway.guard import golden, labelled, model_config, wire
 from slipway.guard.model_config import ModelConfig
 from slipway.guard.tensors import Tensor
 
@@ -79,6 +80,61 @@ async def infer(
     return Answer(pod=target.name, status=0, trouble=trouble)
 
 
+async def mark(
+    session: aiohttp.ClientSession,
+    target: Target,
+    model: str,
+    rows: labelled.Rows,
+    *,
+    turn: Callable[[], AbstractAsyncContextManager[None]],
+    deadline: float,
+    timeout_seconds: float,
+    port: int = HTTP_PORT,
+) -> tuple[labelled.Marking | None, int, str]:
+    """Ask one pod labelled rows, one request after the other: its answers beside the labels, how many requests were
+    sent, and why there are no answers. Each request waits for its `turn`; `deadline` is of the loop's clock."""
+    url = f"http://{host_of(target.ip)}:{port}/v2/models/{quote(model, safe='')}"
+    sent = 0
+    try:
+        async with asyncio.timeout_at(deadline):
+            async with turn():
+                content, _ = await _exchange(session, "GET", f"{url}/config")
+            config = model_config.read(json.loads(content))
+            marking, batches = labelled.Marking(config), labelled.batches(rows, config)
+            while batch := await asyncio.to_thread(next, batches, None):
+                async with turn():
+                    sent += 1
+                    async with asyncio.timeout(timeout_seconds):
+                        answer = await _infer(session, url, batch.inputs, {})
+                await asyncio.to_thread(_take, marking, batch, *answer)
+            if config.response_cache:
+                await _require_no_cache(session, url)
+            return marking, sent, ""
+    except (labelled.LabelledError, _RefusedError) as error:
+        trouble = fit(str(error), _LONGEST)
+    except TimeoutError:
+        trouble = f"labelled rows were not all answered in time, after {sent} requests; keep fewer"
+    except AnswerTooLargeError:
+        trouble = f"an answer is larger than {_LARGEST_BYTES // 1024} KiB"
+    # The boundary to a server that anybody may have written: whatever its bytes bring about is its answer's fault.
+    except Exception as error:  # noqa: BLE001
+        trouble = f"labelled rows cannot be asked: {_plain(str(error)) or type(error).__name__}"
+    return None, sent, trouble
+
+
+def _take(marking: labelled.Marking, batch: labelled.Batch, content: bytes, header: int) -> None:
+    marking.take(batch, wire.infer_answer(content, header))
+
+
+async def _infer(
+    session: aiohttp.ClientSession, url: str, inputs: Sequence[Tensor], parameters: Mapping[str, Any]
+) -> tuple[bytes, int]:
+    """The answer's bytes, and how many of them are its JSON."""
+    body, headers = await asyncio.to_thread(wire.infer_request, inputs, parameters)
+    content, header = await _exchange(session, "POST", f"{url}/infer", body, headers)
+    return content, len(content) if header is None else int(header)
+
+
 async def _outputs_of(session: aiohttp.ClientSession, url: str, request: Request) -> tuple[Output, ...]:
     content, _ = await _exchange(session, "GET", f"{url}/config")
     config = model_config.read(json.loads(content))
@@ -87,9 +143,8 @@ async def _outputs_of(session: aiohttp.ClientSession, url: str, request: Request
     parameters = dict(request.parameters)
     if config.sequences:
         parameters |= model_config.step_parameters(model_config.new_sequence(config), 0, 1)
-    body, headers = await asyncio.to_thread(wire.infer_request, request.inputs, parameters)
-    content, header = await _exchange(session, "POST", f"{url}/infer", body, headers)
-    outputs = await asyncio.to_thread(_outputs, content, len(content) if header is None else int(header))
+    answer = await _infer(session, url, request.inputs, parameters)
+    outputs = await asyncio.to_thread(_outputs, *answer)
     if config.response_cache:
         await _require_no_cache(session, url)
     return outputs

@@ -84,6 +84,7 @@ NODE: Final = Kind(
 )
 DEPLOYMENT: Final = _child("Deployment", "apps", "deployments")
 SERVICE: Final = _child("Service", "", "services")
+CONFIG_MAP: Final = _child("ConfigMap", "", "configmaps")
 LEASE: Final = Kind(name="Lease", group="coordination.k8s.io", version="v1", plural="leases")
 HTTP_ROUTE: Final = _optional(
     "HTTPRoute", "httproutes", without="nothing is done for those who ask for a gateway", selector=OURS
@@ -101,6 +102,13 @@ ENVOY_GATEWAY: Final = tuple(
     )
     for name, plural in (("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"))
 )
+SCALED_OBJECT: Final = _optional(
+    "ScaledObject",
+    "scaledobjects",
+    "keda.sh/v1alpha1",
+    without="the number of pods stays for those who ask for KEDA",
+    selector=OURS,
+)
 GATEWAY: Final = _optional(
     "Gateway", "gateways", without="of a Gateway only what it says of routes will be seen", everywhere=True
 )
@@ -112,16 +120,32 @@ REGISTERED_MODEL, MODEL_VERSION = (
         names.kind,
         names.plural,
         v1alpha1.API_VERSION,
-        without="nothing is said of the catalogue, and no withdrawal holds",
+        without="nothing is said of the catalogue, no withdrawal holds, and who follows an alias stays where they are",
     )
     for names in (v1alpha1.REGISTERED_MODEL, v1alpha1.MODEL_VERSION)
+)
+_RESOURCE_API: Final = "resource.k8s.io/v1"
+RESOURCE_CLAIM, RESOURCE_SLICE, DEVICE_CLASS = (
+    _optional(
+        name,
+        plural,
+        _RESOURCE_API,
+        without="messages will not say which devices there are, nor status which ones pods have",
+        namespaced=namespaced,
+        everywhere=namespaced,
+    )
+    for name, plural, namespaced in (
+        ("ResourceClaim", "resourceclaims", True),
+        ("ResourceSlice", "resourceslices", False),
+        ("DeviceClass", "deviceclasses", False),
+    )
 )
 EVENT: Final = Kind(name="Event", group="", version="v1", plural="events")
 
 CHILDREN: Final = (
     DEPLOYMENT,
     SERVICE,
-    _child("ConfigMap", "", "configmaps"),
+    CONFIG_MAP,
     _child("ControllerRevision", "apps", "controllerrevisions"),
     _child("Job", "batch", "jobs"),
     _child("HorizontalPodAutoscaler", "autoscaling", "horizontalpodautoscalers", "v2"),
@@ -130,15 +154,25 @@ CHILDREN: Final = (
     HTTP_ROUTE,
     *ENVOY_GATEWAY,
     GRPC_ROUTE,
+    _optional(
+        "ResourceClaimTemplate",
+        "resourceclaimtemplates",
+        _RESOURCE_API,
+        without="nothing is done for those who ask for devices by class",
+        selector=OURS,
+    ),
+    SCALED_OBJECT,
 )
 
 ROUTING: Final = frozenset({SERVICE, HTTP_ROUTE, GRPC_ROUTE})
 """Kinds that decide which pods the traffic reaches."""
-SHARED_OBJECTS: Final = (NODE, GATEWAY, GATEWAY_CLASS)
+DEVICES: Final = (RESOURCE_CLAIM, RESOURCE_SLICE, DEVICE_CLASS)
+"""Kinds by which devices are given out. Claims of others count: what they hold is taken."""
+SHARED_OBJECTS: Final = (NODE, GATEWAY, GATEWAY_CLASS, *DEVICES)
 """Kinds that many ModelDeployments share: they belong to none, and are only read."""
 
 CATALOGUE: Final = (REGISTERED_MODEL, MODEL_VERSION)
-"""Kinds that no ModelDeployment refers to: they are joined by digest."""
+"""Kinds that are joined to ModelDeployments by digest, and that one may follow."""
 
 WATCHED: Final = (MODEL_DEPLOYMENT, *CHILDREN, POD, *SHARED_OBJECTS, *CATALOGUE)
 BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, LEASE, EVENT)}

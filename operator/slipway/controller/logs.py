@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from pythonjsonlogger.json import JsonFormatter
+
+from slipway.guard.printable import LineFormatter
 
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 _fields: ContextVar[Mapping[str, object]] = ContextVar("about", default=_NOTHING)
@@ -36,25 +38,10 @@ def configure(*, level: str, form: str) -> None:
         renamed = {"asctime": "time", "levelname": "level", "name": "logger"}
         handler.setFormatter(JsonFormatter(JSON, rename_fields=renamed, reserved_attrs=[*_PLAIN, "about", "settings"]))
     else:
-        handler.setFormatter(_TextFormatter(TEXT))
+        handler.setFormatter(LineFormatter(TEXT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-class _TextFormatter(logging.Formatter):
-    """An occurrence on a line of its own. Much of what is logged is in a tenant's words: a line end in it would be
-    another line in the operator's name, and a control character an order to a terminal."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        return _printable(super().formatMessage(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802
-        return "\n".join(f"    {_printable(line)}" for line in super().formatException(ei).split("\n"))
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 _PLAIN: Final = [*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"]

@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from slipway import DISTRIBUTION
 from slipway.controller import logs
 from slipway.controller.model_network import network_rules
 from slipway.controller.process import run as run_operator
@@ -23,7 +24,7 @@ from slipway.core.platform import NetworkRules, Platform
 log = logging.getLogger(__name__)
 
 OWN_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-VERSION: Final = version("slipway")
+VERSION: Final = version(DISTRIBUTION)
 OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
 """More than a page of a list has. With Python's 700 four fifths of reading lists went to looking for cycles in them."""
 

@@ -6,7 +6,6 @@ memory alone; a restart looks anew.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -18,17 +17,35 @@ import aiohttp
 from slipway.controller import inference_client, prometheus
 from slipway.controller.events import newest_event
 from slipway.controller.fair_shares import FairSlots
+from slipway.controller.grading import Graders
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.controller.kinds import Key
 from slipway.controller.kube import Kube
 from slipway.controller.prometheus_addresses import OWN_NAMESPACE, PrometheusAddresses
 from slipway.core.analysis.answers import compared
+from slipway.core.analysis.course import compared_with
 from slipway.core.analysis.drain import kept
 from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
-from slipway.core.names import HTTP_PORT, METRICS_PORT
-from slipway.core.observed.evidence import Answer, Evidence, PodSample, Reading, Readings, Scrape, Told, Trial, Trials
+from slipway.core.analysis.own import added, asked_by_guards, sent_by_look
+from slipway.core.load import LoadSample, RevisionLoad
+from slipway.core.load import kept as kept_loads
+from slipway.core.names import GUARD_PORT, HTTP_PORT, LOAD_PORT, METRICS_PORT
+from slipway.core.observed.evidence import (
+    Answer,
+    Bounds,
+    Evidence,
+    GuardLook,
+    PodSample,
+    PodStart,
+    Reading,
+    Readings,
+    Scrape,
+    Told,
+    Trial,
+    Trials,
+)
 from slipway.core.reasons import fit
-from slipway.triton import metrics
+from slipway.triton import load, metrics
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +66,8 @@ class Ports:
 
     http: int = HTTP_PORT
     metrics: int = METRICS_PORT
+    load: int = LOAD_PORT
+    guard: int = GUARD_PORT
 
 
 class Sampling:
@@ -68,11 +87,20 @@ class Sampling:
         self._session, self._again, self._kube, self._now, self._ports = session, again, kube, now, ports
         self._pods, self._questions = FairSlots(PODS_AT_A_TIME), FairSlots(QUESTIONS_AT_A_TIME)
         self._reading_slots = FairSlots(READ_AT_A_TIME)
+        self._graders = Graders(
+            session=session,
+            kube=kube,
+            turn=lambda namespace: _turn(self._pods, namespace),
+            reading_turn=lambda namespace: _turn(self._reading_slots, namespace),
+            http_port=ports.http,
+            guard_port=ports.guard,
+        )
         self._topics: dict[Key, dict[str, _Topic]] = {}
 
     def evidence(self, key: Key) -> Mapping[str, Evidence]:
         """The evidence so far, by topic."""
-        return {name: topic.evidence for name, topic in self._topics.get(key, {}).items() if topic.evidence}
+        told = {name: topic.evidence_by(self._now()) for name, topic in self._topics.get(key, {}).items()}
+        return {name: evidence for name, evidence in told.items() if evidence}
 
     def want(self, key: Key, wanted: Sequence[Look]) -> None:
         """Order a pass's looks: one that is due starts now, unless it is under way; other topics of that
@@ -85,7 +113,8 @@ class Sampling:
             self._topics[key] = topics
         for each in wanted:
             topic = topics[each.topic]
-            last_look = topic.evidence.after.at if topic.evidence else None
+            evidence = topic.evidence_by(self._now())
+            last_look = evidence.after.at if evidence else None
             if topic.task is None and each.at <= self._now() and (last_look is None or last_look < each.at):
                 topic.task = asyncio.create_task(self._look(key, each, topic), name=f"look at {key}: {each.topic}")
 
@@ -103,7 +132,7 @@ class Sampling:
     async def _look(self, key: Key, wanted: Look, topic: "_Topic") -> None:
         try:
             topic.evidence = await self._evidence(key, wanted, topic)
-            topic.sent_requests = _sent_requests(topic.evidence, wanted)
+            topic.sent_requests = sent_by_look(topic.evidence, {target.name: target.pod for target in wanted.targets})
         finally:
             topic.task = None
         log.debug("Looked at %s: %s", key, wanted.topic)
@@ -112,35 +141,49 @@ class Sampling:
     async def _evidence(self, key: Key, wanted: Look, topic: "_Topic") -> Evidence:
         """One look's evidence. One that fails as a whole is a look too, of which nothing came: it counts as a round, so
         that no pod keeps an analysis waiting by what it answers."""
+        previous = topic.evidence_by(self._now())
         try:
-            evidence = await self.look(wanted, topic.evidence, topic.sent_requests, namespace=key.namespace)
+            evidence = await self.look(wanted, previous, topic.sent_requests, namespace=key.namespace)
             return replace(evidence, told=await self._newest_events(key.namespace, wanted.told_of))
         # The boundary to all that pods, Prometheuses and writers of Events may send.
         except Exception as error:
             log.exception("A look at %s failed: %s", key, wanted.topic)
             missing = f"the look at it failed: {type(error).__name__}"
             scrape = Scrape(at=self._now(), pods=tuple(_sample_of(each, missing) for each in wanted.targets))
-            return Evidence(history=_history(topic.evidence, scrape, wanted.remembers))
+            loads = previous.loads if previous else ()
+            return Evidence(history=_history(previous, scrape, wanted.remembers), loads=loads)
 
     async def look(
         self,
         wanted: Look,
         previous: Evidence | None = None,
-        sent_requests: Mapping[str, int] | None = None,
+        sent_requests: Mapping[str, Bounds] | None = None,
         *,
         namespace: str = "",
     ) -> Evidence:
         """Look once, and add that to the previous evidence. `sent_requests`: ours by pod since the look before."""
-        deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
+        if wanted.load:
+            return await self._loads(wanted, previous, namespace)
+        before = await self._graders.counts(wanted, namespace)
         scrape = await self.scrape(wanted.model, wanted.targets, namespace=namespace)
+        # Guards are asked again at once: what lies between is not known to be theirs.
+        graded = await self._graders.grade(wanted, namespace, _within_a_look())
+        deadline = _within_a_look()
         readings, trials = await asyncio.gather(
             self._readings(wanted.questions, namespace), self._trials(wanted, namespace, deadline)
         )
+        base = compared_with(previous)
+        sent = added(sent_requests or {}, previous.sent_between if previous and base is not previous else {})
+        guards = (*(base.guards if base else ()), GuardLook(before=before, after=graded.guards))[-2:]
         return Evidence(
-            history=_history(previous, scrape, wanted.remembers),
-            asked=sent_requests or {},
+            history=_history(base, scrape, wanted.remembers),
+            asked=added(sent, asked_by_guards(guards)),
+            sent_between=sent,
             readings=readings,
             trials=trials,
+            scores=graded.scores,
+            guards=guards,
+            sent=graded.sent,
         )
 
     # -- Events
@@ -157,30 +200,73 @@ class Sampling:
         return Scrape(at=at, pods=tuple(samples))
 
     async def _sample(self, model: str, target: Target, namespace: str) -> PodSample:
+        text, missing = await self._page(target, namespace, self._ports.metrics, metrics.LARGEST_BYTES)
+        if missing:
+            return _sample_of(target, missing)
+        try:
+            async with _turn(self._reading_slots, namespace):
+                return _sample_of(target, counters=await asyncio.to_thread(metrics.parse, text, model))
+        except (_NoTurnError, metrics.MetricsError) as error:
+            return _sample_of(target, str(error))
+
+    async def _page(self, target: Target, namespace: str, port: int, largest_bytes: int) -> tuple[str, str]:
+        """What a server's port says, or why there is nothing."""
         try:
             async with _turn(self._pods, namespace):
-                text = await self._text(target.ip)
-            async with _turn(self._reading_slots, namespace):
-                counters = await asyncio.to_thread(metrics.parse, text, model)
-            return _sample_of(target, counters=counters)
+                return await self._text(target.ip, port, largest_bytes), ""
         except _NoTurnError as error:
-            missing = str(error)
+            return "", str(error)
         except TimeoutError:
-            missing = f"its metrics did not come within {SCRAPE_SECONDS} s"
+            return "", f"its metrics did not come within {SCRAPE_SECONDS} s"
         except AnswerTooLargeError:
-            missing = f"its metrics are larger than {metrics.LARGEST_BYTES // 1024} KiB"
+            return "", f"its metrics are larger than {largest_bytes // 1024} KiB"
         except metrics.MetricsError as error:
-            missing = str(error)
+            return "", str(error)
         # The boundary to a server that anybody may have written: whatever its bytes bring about, they are no metrics.
         except Exception as error:  # noqa: BLE001
-            missing = f"its metrics cannot be had: {fit(str(error), 200) or type(error).__name__}"
-        return _sample_of(target, missing)
+            return "", f"its metrics cannot be had: {fit(str(error), 200) or type(error).__name__}"
 
-    async def _text(self, ip: str) -> str:
+    # -- load
+
+    async def _loads(self, wanted: Look, previous: Evidence | None, namespace: str) -> Evidence:
+        """Ask all targets how loaded they are, at about one moment."""
+        at = self._now()
+        answers = await asyncio.gather(*(self._pod_load(target, namespace) for target in wanted.targets))
+        told = list(zip(wanted.targets, answers, strict=True))
+        missing = [f"{target.name}: {said}" for target, said in told if isinstance(said, str)]
+        by_revision: dict[str, dict[str, load.PodLoad | None]] = {}
+        for target, said in told:
+            by_revision.setdefault(target.revision, {})[target.pod] = None if isinstance(said, str) else said
+        sample = LoadSample(
+            at=at,
+            revisions={
+                revision: _revision_load(by_revision.get(revision, {}), wanted.absent.get(revision, 0))
+                for revision in by_revision.keys() | wanted.absent.keys()
+            },
+            missing=missing[0] if missing else "",
+        )
+        loads = (*(previous.loads if previous else ()), sample)
+        starts = tuple(
+            PodStart(name=target.name, revision=target.revision, facts=said.start)
+            for target, said in told
+            if not isinstance(said, str) and said.start
+        )
+        return Evidence(history=(Scrape(at=at),), loads=kept_loads(loads, wanted.remembers), starts=starts)
+
+    async def _pod_load(self, target: Target, namespace: str) -> load.PodLoad | str:
+        text, missing = await self._page(target, namespace, self._ports.load, load.LARGEST_BYTES)
+        if missing:
+            return missing
+        try:
+            return load.parse(text)
+        except metrics.MetricsError as error:
+            return str(error)
+
+    async def _text(self, ip: str, port: int, largest_bytes: int) -> str:
         timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
-        url = f"http://{host_of(ip)}:{self._ports.metrics}/metrics"
+        url = f"http://{host_of(ip)}:{port}/metrics"
         async with self._session.get(url, timeout=timeout, allow_redirects=False) as response:
-            body = await read_bounded(response, metrics.LARGEST_BYTES)
+            body = await read_bounded(response, largest_bytes)
             if response.status != 200:
                 raise metrics.MetricsError(f"its metrics port answered {response.status}")
             return body.decode(errors="replace")
@@ -257,9 +343,13 @@ class Sampling:
 @dataclass(kw_only=True)
 class _Topic:
     evidence: Evidence | None = None
-    sent_requests: dict[str, int] = field(default_factory=dict)
+    sent_requests: dict[str, Bounds] = field(default_factory=dict)
     """Requests of ours by pod, since the last look at the counters."""
     task: asyncio.Task[None] | None = None
+
+    def evidence_by(self, now: datetime) -> Evidence | None:
+        """The evidence so far; none where the clock was set back since: nobody would look before it is late again."""
+        return self.evidence if self.evidence and self.evidence.after.at <= now else None
 
     def cancel(self) -> None:
         if self.task:
@@ -294,16 +384,24 @@ def _sample_of(target: Target, missing: str = "", *, counters: metrics.ModelMetr
     )
 
 
+def _revision_load(pods: Mapping[str, load.PodLoad | None], absent: int) -> RevisionLoad:
+    answered = {pod: said for pod, said in pods.items() if said}
+    return RevisionLoad(
+        pods=len(pods),
+        answered=len(answered),
+        absent=absent,
+        ratio=sum(said.ratio for said in answered.values()),
+        backlogs={pod: said.backlog for pod, said in answered.items()},
+        rate=sum(said.rate or 0 for said in answered.values()),
+        uncounted=sum(said.ratio for said in answered.values() if said.rate is None),
+    )
+
+
 def _history(evidence: Evidence | None, scrape: Scrape, remembers: timedelta) -> tuple[Scrape, ...]:
     history = (*evidence.history, scrape) if evidence else (scrape,)
     return kept(history, remembers) if remembers else history[-2:]
 
 
-def _sent_requests(evidence: Evidence, wanted: Look) -> dict[str, int]:
-    """How many of the requests that this look sent each pod may have counted."""
-    uids = {target.name: target.pod for target in wanted.targets}
-    sent: Counter[str] = Counter()
-    for each in evidence.trials.values():
-        for trial in each.trials:
-            sent.update(uids[answer.pod] for answer in (trial.candidate, trial.stable, trial.again))
-    return dict(sent)
+def _within_a_look() -> float:
+    """When what is asked now has to be there, of the loop's clock."""
+    return asyncio.get_running_loop().time() + LOOK_SECONDS

@@ -30,17 +30,30 @@ from slipway.controller.family import (
     size_of,
     without_spec,
 )
-from slipway.controller.kinds import CATALOGUE, CHILDREN, DEPLOYMENT, Key, Kind
-from slipway.controller.shared_objects import SharedObjects
+from slipway.controller.followers import Alias
+from slipway.controller.kinds import (
+    CATALOGUE,
+    CHILDREN,
+    DEPLOYMENT,
+    MODEL_DEPLOYMENT,
+    RESOURCE_CLAIM,
+    SCALED_OBJECT,
+    Key,
+    Kind,
+)
+from slipway.controller.shared_objects import Room, SharedObjects
 from slipway.core.body import instant
+from slipway.core.catalogue.facts import Followed
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
 from slipway.core.names import Manifest
-from slipway.core.observed.nodes import NodeFacts
+from slipway.core.observed.devices import holds_devices
 from slipway.core.observed.objects import Child, Observed
 from slipway.core.observed.revision import is_running
+from slipway.core.reasons import NOT_GRANTED
 
 log = logging.getLogger(__name__)
 
+CATALOGUE_NAMES: Final = frozenset(kind.name for kind in CATALOGUE)
 MOST_STRANGERS: Final = 100
 """Objects kept in a namespace that carry our label and that no ModelDeployment controls."""
 MOST_BYTES: Final = 96 * 1024 * 1024
@@ -124,18 +137,30 @@ class Store:
     def observed(self, key: Key) -> Observed:
         """The objects around one ModelDeployment. The mapping is live: use it before the next await."""
         family = self._families.get(key) or Family()
+        alias = family.owner.follows if family.owner else None
         unknown, unlisted = self.coverage.unknown_kinds, self.coverage.unlisted_kinds(key.namespace)
         return Observed(
             children=MappingProxyType(family.children),
             pods=tuple(family.pods.values()),
             nodes=self._shared_objects.nodes,
+            devices=self._shared_objects.devices(unknown | unlisted),
             unknown=unknown,
             unlisted=unlisted,
             blind=self.coverage.why_blind(key.namespace),
             gateways=self._shared_objects.gateways(unknown | unlisted),
             too_much=self._too_much(key.namespace),
-            withdrawals=self.catalogue.withdrawals(key.namespace),
+            withdrawals=self.catalogue.withdrawals_for(key.namespace, alias),
+            followed=self._followed(alias) if alias else None,
         )
+
+    def _followed(self, alias: Alias) -> Followed:
+        """What the catalogue shows of an alias; where a kind of it was never listed, why."""
+        namespace = alias.model.namespace
+        if not self.coverage.unknown_kinds.isdisjoint(CATALOGUE_NAMES):
+            return Followed(unseen="the cluster has no catalogue: install the CRDs of RegisteredModel and ModelVersion")
+        if not self.coverage.unlisted_kinds(namespace).isdisjoint(CATALOGUE_NAMES):
+            return Followed(unseen=f"the operator cannot list the catalogue in namespace {namespace}; {NOT_GRANTED}")
+        return self.catalogue.followed(alias)
 
     def vital_state(self, kind: Kind, uid: str) -> tuple[Any, ...] | None:
         """The state of an object whose changes are urgent; None where none are."""
@@ -230,7 +255,10 @@ class Store:
         return max(self._buried.get(uid, -1), self._buried_before.get(uid, -1))
 
     def _has_room(self, kind: Kind, belonging: Belonging, manifest: Manifest, *, is_kept: bool) -> bool:
-        """Whether an object is kept: what is ours always, a stranger's while it is small and one of few."""
+        """Whether an object is kept: what is ours always, a stranger's while it is small and one of few. Of claims,
+        which anybody makes, those that hold devices."""
+        if kind is RESOURCE_CLAIM:
+            return holds_devices(manifest)
         if kind in CATALOGUE:
             return is_kept or self.catalogue.has_room(manifest["metadata"].get("namespace"))
         if not belonging.stranger:
@@ -243,16 +271,23 @@ class Store:
         if belonging.stranger or belonging.key is None or kind not in CHILDREN:
             return belonging
         owner = self.owner(belonging.key)
-        return belonging._replace(stranger=owner is None or not is_controlled_by(meta, owner.uid))
+        known = owner is not None and (is_controlled_by(meta, owner.uid) or self._is_kedas(belonging.key, owner, meta))
+        return belonging._replace(stranger=not known)
+
+    def _is_kedas(self, key: Key, owner: LiveOwner, meta: Mapping[str, Any]) -> bool:
+        """Whether KEDA made an object of a ScaledObject that is a child of this ModelDeployment."""
+        children = self._families[key].children.values()
+        scaled = (child for child in children if child.kind == SCALED_OBJECT.name and child.owner_uid == owner.uid)
+        return any(is_controlled_by(meta, child.uid) for child in scaled)
 
     def _keep(self, kind: Kind, key: Key | None, manifest: Manifest) -> frozenset[Key]:
         """Project an object. Answers whom it concerns. What cannot be read is left out: anybody may write it."""
-        nodes, uid = self._shared_objects.nodes, manifest["metadata"]["uid"]
+        before, uid = self._shared_objects.room, manifest["metadata"]["uid"]
         try:
             if key is None:
                 concerned = self._keeper(kind).keep(kind, manifest, self._gateways())
                 self._read(uid)
-                return concerned | self._wait_for_a_node(nodes)
+                return concerned | self._wait_for_room(before)
             self._keep_member(kind, key, manifest)
         # The boundary to whatever an API server may store.
         except Exception as error:  # noqa: BLE001
@@ -274,6 +309,8 @@ class Store:
         else:
             self._read(uid)
         family.keep(kind, name, member)
+        if isinstance(member, LiveOwner):
+            self.catalogue.followers.keep(key, member.follows)
         if isinstance(member, Child) and member.kind == "Job" and is_running(member):
             job = _RunningJob(key, name, instant(meta.get("creationTimestamp")), member.owner_uid)
             self._running_jobs.setdefault(key.namespace, {})[uid] = job
@@ -305,12 +342,13 @@ class Store:
             f"{MOST_BYTES // 1024**2} MiB of the operator's memory"
         )
 
-    def _wait_for_a_node(self, before: tuple[NodeFacts, ...]) -> frozenset[Key]:
-        """Those with a pod that no node fits, where nodes have changed: their message says what the nodes have."""
-        if self._shared_objects.nodes is before:
+    def _wait_for_room(self, before: Room) -> frozenset[Key]:
+        """Those with a pod that no node fits, where what it may find has changed: their message says what there is."""
+        room = self._shared_objects.room
+        if room == before:
             return frozenset()
         waiting = ((key, family.pods.values()) for key, family in self._families.items())
-        return frozenset(key for key, pods in waiting if any(pod.unschedulable is not None for pod in pods))
+        return frozenset(key for key, pods in waiting if any(room.is_news_to(pod, before) for pod in pods))
 
     def _keeper(self, kind: Kind) -> SharedObjects | Catalogue:
         """Where objects of a kind are kept that belong to no ModelDeployment."""
@@ -351,12 +389,14 @@ class Store:
             return frozenset()
         key = place.belonging.key
         if key is None:
-            nodes = self._shared_objects.nodes
+            before = self._shared_objects.room
             concerned = self._keeper(kind).drop(kind, place.namespace, place.name, self._gateways())
-            return concerned | self._wait_for_a_node(nodes)
+            return concerned | self._wait_for_room(before)
         family = self._families[key]
         if family.uid(kind, place.name) == uid:  # not where it could not be read and another has its name
             family.drop(kind, place.name)
+            if kind is MODEL_DEPLOYMENT:
+                self.catalogue.followers.keep(key, None)
         if family.empty:
             del self._families[key]
         return frozenset({key})

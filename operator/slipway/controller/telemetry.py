@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from slipway.controller.kinds import WATCHED, Key
 from slipway.controller.store import Store
 from slipway.controller.watch_health import WatchHealth
-from slipway.core.body import instant
+from slipway.core.body import instant, within
 from slipway.core.plan import Note
 from slipway.core.reasons import Reason
 
@@ -114,7 +114,9 @@ class _StoreCollector(Collector):
         yield self._unlisted()
         yield self._unread()
         yield from self._model_deployments()
-        yield from _each_model_deployment([(key, owner.status or {}) for key, owner in self._store.owners()])
+        statuses = [(key, owner.status or {}) for key, owner in self._store.owners()]
+        yield from _each_model_deployment(statuses)
+        yield from _autoscaling(statuses)
 
     def _unlisted(self) -> Metric:
         unlisted = GaugeMetricFamily(
@@ -173,10 +175,17 @@ def _each_model_deployment(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) ->
     available = GaugeMetricFamily("slipway_revision_available_replicas", "Available pods.", labels=REVISION)
     decision = GaugeMetricFamily(
         "slipway_decision_timestamp_seconds",
-        "When something was decided about a revision: a phase of its rollout, Paused, Refused, or Ready.",
+        "When something was decided about a revision: a phase of its rollout, Paused, Refused, Ready, or Proposed.",
         labels=[*REVISION, "decision", "reason"],
     )
+    condition = GaugeMetricFamily(
+        "slipway_model_deployment_condition",
+        "1 for each condition in a ModelDeployment's status, with what it says and why.",
+        labels=[*OWNER, "condition", "status", "reason"],
+    )
     for key, status in statuses:
+        for each in status.get("conditions") or ():
+            condition.add_metric([*key, *(str(each.get(name, "")) for name in ("type", "status", "reason"))], 1)
         phase.add_metric([*key, status.get("phase") or "Unknown", _ready(status).get("reason", "")], 1)
         model.add_metric([*key, _served_name(key, status)], 1)
         for revision in status.get("revisions") or ():
@@ -188,7 +197,28 @@ def _each_model_deployment(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) ->
             labels = [*key, about.get("revision", ""), about.get("version", ""), what, reason]
             if moment := instant(at):  # one that nobody can read costs this point alone, and not everybody's scrape
                 decision.add_metric(labels, moment.timestamp())
-    return phase, model, share, wanted, available, decision
+    return phase, model, condition, share, wanted, available, decision
+
+
+def _autoscaling(statuses: Iterable[tuple[Key, Mapping[str, Any]]]) -> Iterable[Metric]:
+    """Of those whose number of pods Slipway or KEDA sets by their load. How loaded the pods are they say themselves."""
+    wanted = GaugeMetricFamily(
+        "slipway_autoscaling_wanted_replicas",
+        "Pods that the load takes, with the way that the number went last, or LoadUnknown while nobody can say.",
+        labels=[*OWNER, "reason"],
+    )
+    replicas = GaugeMetricFamily("slipway_autoscaling_replicas", "Pods that there are.", labels=OWNER)
+    available = GaugeMetricFamily("slipway_autoscaling_available_replicas", "Available pods.", labels=OWNER)
+    for key, status in statuses:
+        scaling = status.get("autoscaling")
+        if not scaling:
+            continue
+        unknown = any(each.get("type") == Reason.LOAD_UNKNOWN for each in status.get("conditions") or ())
+        reason = Reason.LOAD_UNKNOWN if unknown else scaling.get("direction") or ""
+        wanted.add_metric([*key, reason], scaling.get("wanted") or 0)
+        replicas.add_metric(list(key), status.get("replicas") or 0)
+        available.add_metric(list(key), sum(each.get("available") or 0 for each in status.get("revisions") or ()))
+    return wanted, replicas, available
 
 
 def _served_name(key: Key, status: Mapping[str, Any]) -> str:
@@ -215,6 +245,8 @@ def _decisions(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, st
             yield "Canary", about, f"step {canary['step'] + 1} at {canary['weight']} %", canary.get("since")
     if refused:
         yield "Refused", refused, refused["reason"], refused.get("at")
+    if proposed := within(status, "follow", "proposed"):
+        yield "Proposed", {"version": str(proposed.get("version", ""))}, "", proposed.get("since")
     ready = _ready(status)
     if ready.get("status") == "True":
         yield "Ready", stable, "", ready.get("lastTransitionTime")
