@@ -1,0 +1,127 @@
+"""kubectl, which has the user's rights and every way to sign in; and what its refusals mean, in a sentence."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from typing import Any, Final
+
+from slipway.api.v1alpha1 import GROUP, PLURAL
+from slipway.cli.complaints import Complaints
+from slipway.cli.reading import read
+from slipway.cli.text import plain
+from slipway.core.body import mapping, mappings
+
+MODELS: Final = f"{PLURAL}.{GROUP}"
+MANAGER: Final = "slipway-cli"
+"""Field manager: Flux takes away what a manager called kubectl has written."""
+ANSWERS_SECONDS: Final = 20
+
+_DENIED: Final = re.compile(
+    r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[a-z][a-z0-9/-]*)" in API group "(?P<group>[a-z0-9.-]*)"'
+    r'( in the namespace "(?P<namespace>[a-z0-9][a-z0-9-]*)"| at the cluster scope)'
+)
+"""With words that a cluster may have, and no others: people copy the advice into a shell."""
+
+
+class KubectlError(Exception):
+    """kubectl's no, in a sentence that says what to do."""
+
+
+class NoApiError(KubectlError):
+    """The cluster does not know our kinds."""
+
+
+class Kubectl:
+    """kubectl for one cluster, and one namespace where one is named."""
+
+    def __init__(
+        self, *, context: str | None = None, kubeconfig: str | None = None, namespace: str | None = None
+    ) -> None:
+        options = {"--context": context, "--kubeconfig": kubeconfig, "--namespace": namespace}
+        self._scope = [f"{option}={value}" for option, value in options.items() if value]
+
+    def __call__(self, *words: str, stdin: str | None = None, seconds: float = ANSWERS_SECONDS) -> str:
+        """What it prints. KubectlError where it refuses."""
+        argv = self._argv(*words, f"--request-timeout={seconds:g}s")
+        try:
+            with Complaints() as complaints:
+                done = subprocess.run(
+                    argv,
+                    input=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=complaints.write,
+                    text=True,
+                    check=False,
+                    errors="replace",
+                )
+        except OSError as error:
+            raise _absent(error) from None
+        if done.returncode:
+            raise refusal(complaints.said)
+        return done.stdout
+
+    def json(self, *words: str, stdin: str | None = None) -> Any:
+        """The object or the list that it prints."""
+        return self._read(*words, "-o", "json", stdin=stdin)
+
+    def raw(self, path: str) -> Any:
+        """What the API server has at a path."""
+        return self._read("get", "--raw", path)
+
+    def _read(self, *words: str, stdin: str | None = None) -> Any:
+        try:
+            return read(self(*words, stdin=stdin))
+        except ValueError:
+            raise KubectlError(f"kubectl {' '.join(words)}: answers no JSON; see kubectl version") from None
+
+    def items(self, *words: str) -> list[dict[str, Any]]:
+        """The objects of a list."""
+        return [dict(each) for each in mappings(mapping(self.json("get", *words)).get("items"))]
+
+    def start(self, *words: str, with_complaints: bool = False, fed: bool = False) -> "subprocess.Popen[str]":
+        """Start it; whoever asked reads what it says and ends it. Its complaints go nowhere, or among what it says.
+        `fed`: it is written to."""
+        try:
+            return subprocess.Popen(
+                self._argv(*words),
+                stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if with_complaints else subprocess.DEVNULL,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise _absent(error) from None
+
+    def run(self, *words: str) -> int:
+        """Let it speak to the terminal by itself. Its exit code."""
+        try:
+            return subprocess.run(self._argv(*words), check=False).returncode
+        except OSError as error:
+            raise _absent(error) from None
+
+    def _argv(self, *words: str) -> Sequence[str]:
+        return ["kubectl", *self._scope, *words]
+
+
+def _absent(error: OSError) -> KubectlError:
+    return KubectlError(f"kubectl cannot be run ({error.strerror}): install it, and put it on PATH")
+
+
+def refusal(said: str) -> KubectlError:
+    """The sentence for what kubectl says on its way out."""
+    words = plain(said).removeprefix("error: ").removeprefix("Error from server ")
+    if denied := _DENIED.search(said):
+        resource = f"{denied['resource']}.{denied['group']}".rstrip(".")
+        place = f" -n {denied['namespace']}" if denied["namespace"] else " -A"
+        ask = f"kubectl auth can-i {denied['verb']} {resource}{place}"
+        return KubectlError(f"no right to {denied['verb']} {resource}: ask for it; this says when you have it: {ask}")
+    if "the server doesn't have a resource type" in said or "could not find the requested resource" in said:
+        return NoApiError(f"the cluster has no {MODELS}: install the chart slipway-crds, or choose another --context")
+    if "(NotFound)" in said:
+        return KubectlError(f"{words.removeprefix('(NotFound): ')}; slipway list -A shows what there is")
+    if re.search(
+        r"Unable to connect|connection to the server|was refused|i/o timeout|deadline exceeded|\bEOF\b|x509", said
+    ):
+        return KubectlError(f"the cluster does not answer: {words}; see --context, and kubectl cluster-info")
+    return KubectlError(f"kubectl: {words or 'ended without a word'}")

@@ -1,0 +1,159 @@
+"""Rounds of requests within a pod: the program that makes them runs there by `kubectl exec`, for as long as somebody
+asks for rounds."""
+
+import base64
+import json
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import resources
+from typing import IO, Any, Final, Self
+from urllib.parse import quote
+
+from slipway.cli.kubectl import Kubectl, refusal
+from slipway.cli.rates import Ask, Round
+from slipway.core.names import SERVER_CONTAINER
+from slipway.guard import wire
+from slipway.guard.golden import GoldenRequest
+
+_READS_ITSELF: Final = "import json, sys; exec(compile(json.loads(sys.stdin.readline()), 'offering', 'exec'))"
+"""The program comes by standard input: words of a command go into an address, which may be too long on the way."""
+_LARGEST_LINE: Final = 64 << 10
+MOST_BYTES: Final = 16 << 20
+"""Of all requests together."""
+SLACK_SECONDS: Final = 5.0
+"""What a round may take beside its own time: kubectl, and a pod that has little CPU."""
+
+
+class PodGoneError(Exception):
+    """The program in the pod has ended, and its container with it or not: in kubectl's words."""
+
+
+class LateError(Exception):
+    """A round did not end in its time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offers:
+    """The program in the pod."""
+
+    stdin: IO[str]
+    lines: "queue.SimpleQueue[str | None]"
+    objective: float
+    """Seconds: an answer above it is late."""
+    patience: float
+    """Seconds for an answer."""
+
+    @classmethod
+    @contextmanager
+    def within(
+        cls,
+        kubectl: Kubectl,
+        pod: str,
+        model: str,
+        requests: Sequence[GoldenRequest],
+        *,
+        objective: float,
+        patience: float,
+        seconds: float,
+    ) -> Iterator[Self]:
+        """In a pod's server container; it ends there after so many seconds, whatever becomes of who asked."""
+        words = ("exec", "-i", pod, f"--container={SERVER_CONTAINER}", "--", "python3", "-c", _READS_ITSELF)
+        with kubectl.start(*words, with_complaints=True, fed=True) as process:
+            try:
+                assert process.stdin
+                assert process.stdout
+                lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+                threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
+                made = cls(stdin=process.stdin, lines=lines, objective=objective, patience=patience)
+                made.say(resources.files("slipway.guard").joinpath("offering.py").read_text("utf-8"))
+                asked = [_encoded(request) for request in requests]
+                made.say(
+                    {"path": f"/v2/models/{quote(model, safe='')}/infer", "requests": asked, "seconds": seconds + 1}
+                )
+                yield made
+            finally:
+                process.kill()
+                with suppress(OSError):  # what was not read there cannot be written any more
+                    process.stdin.close() if process.stdin else None
+
+    def say(self, what: Any) -> None:
+        """A line for the program."""
+        try:
+            self.stdin.write(json.dumps(what) + "\n")
+            self.stdin.flush()
+        except (OSError, ValueError):
+            raise self._gone() from None
+
+    def round(self, ask: Ask, left: float) -> Round:
+        """Make a round. LateError where it is not over within its time or the seconds that are left, PodGoneError where
+        the program is gone."""
+        self.say({"rate": ask.rate, "seconds": ask.seconds, "limit": self.objective, "patience": self.patience})
+        try:
+            line = self.lines.get(timeout=max(0.1, min(left, ask.seconds + self.patience + SLACK_SECONDS)))
+        except queue.Empty:
+            raise LateError from None
+        found = _read_round(line, ask)
+        if found is None:
+            raise self._gone(line or "")
+        return found
+
+    def _gone(self, words: str = "") -> Exception:
+        """What kubectl says of it. That a right is missing is no pod's fault."""
+        with suppress(queue.Empty):
+            while (line := self.lines.get(timeout=1)) is not None:
+                words += line
+        refused = refusal(words)
+        return refused if "no right to" in str(refused) else PodGoneError(str(refused))
+
+
+def encodable(request: GoldenRequest) -> bool:
+    """Whether it can be asked alone, again and again."""
+    return not request.then and all(0 not in tensor.shape for tensor in request.inputs)
+
+
+def _encoded(request: GoldenRequest) -> dict[str, Any]:
+    outputs = [output.name for output in request.outputs] or None
+    body, headers = wire.infer_request(request.inputs, request.parameters, outputs)
+    return {"headers": headers, "body": base64.b64encode(body).decode()}
+
+
+def size_of(requests: Sequence[GoldenRequest]) -> int:
+    """Bytes of the requests as they are sent."""
+    return sum(len(_encoded(request)["body"]) for request in requests)
+
+
+def _read(said: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
+    with suppress(ValueError, OSError):  # closed at the end
+        while line := said.readline(_LARGEST_LINE):
+            lines.put(line)
+    lines.put(None)
+
+
+def _read_round(line: str | None, ask: Ask) -> Round | None:
+    """The pod may write what it likes: what is no round is none."""
+    try:
+        said = json.loads(line or "")
+        return Round(
+            rate=ask.rate,
+            confirming=ask.confirming,
+            sent=int(said["sent"]),
+            answered=int(said["answered"]),
+            failed={str(kind)[:64]: int(count) for kind, count in list(said["failed"].items())[:16]},
+            seconds=float(said["seconds"]),
+            p50=_seconds(said["p50"]),
+            p99=_seconds(said["p99"]),
+            late=_seconds(said["late"]),
+            words=str(said["words"]),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
+        return None
+
+
+def _seconds(value: Any) -> float | None:
+    found = None if value is None else float(value)
+    if found is not None and not 0 <= found < 1e6:
+        raise ValueError(value)
+    return found

@@ -1,0 +1,75 @@
+"""The three kinds that pages are made of, as whoever looks may see them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from slipway.api.v1alpha1 import KIND, MODEL_VERSION, PLURAL, REGISTERED_MODEL, Named
+from slipway.console.api_server import ApiServer, Object
+from slipway.console.watched import Changes, Watched
+
+DEPLOYMENTS: Final = Named(KIND, PLURAL, "md")
+KINDS: Final = (DEPLOYMENTS, REGISTERED_MODEL, MODEL_VERSION)
+
+
+class Objects(Protocol):
+    """Objects of one kind."""
+
+    kind: Named
+
+    @property
+    def problem(self) -> str | None:
+        """Why what is here may be old or missing, in a sentence."""
+
+    @property
+    def version(self) -> int:
+        """Grows with each change."""
+
+    def __iter__(self) -> Iterator[Object]:
+        """All of them, by namespace and name."""
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """One of them."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept in memory; `changes` wakes pages."""
+
+    deployments: Objects
+    models: Objects
+    versions: Objects
+    changes: Changes
+
+    @property
+    def kinds(self) -> tuple[Objects, Objects, Objects]:
+        """All three."""
+        return self.deployments, self.models, self.versions
+
+
+def watched(api: ApiServer, namespace: str) -> tuple[Kept, list[Watched]]:
+    """What one person may see, by list and watch; and what has to be run for it."""
+    changes = Changes()
+    deployments, models, versions = found = [Watched(api, kind, namespace, changes) for kind in KINDS]
+    return Kept(deployments, models, versions, changes), found
+
+
+def problems(kinds: Sequence[Objects]) -> list[str]:
+    """What keeps pages from being whole and new, a sentence for each kind."""
+    return [f"{each.kind.plural}: {each.problem}" for each in kinds if each.problem]
+
+
+def running(found: Sequence[Watched]) -> Callable[[web.Application], AsyncIterator[None]]:
+    """For `cleanup_ctx`: they are followed for as long as the pages are served."""
+
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(each.run()) for each in found]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    return run

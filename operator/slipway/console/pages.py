@@ -1,0 +1,287 @@
+"""The pages, by their addresses."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from slipway.api.v1alpha1 import KIND, PLURAL
+from slipway.console import hub, market, serving
+from slipway.console.api_server import ApiError, ApiServer, Object, path_of
+from slipway.console.guarding import Door, with_headers
+from slipway.console.kept import Kept, problems
+from slipway.console.notes import Notes
+from slipway.console.rendering import rendered
+from slipway.console.rights import PORTS, Rights
+from slipway.console.trying import Trying, versions
+from slipway.console.watched import Latest
+from slipway.core.body import mappings, within
+from slipway.core.names import REQUEST
+
+_MANAGER: Final = "slipway-console"
+_STATIC: Final = files("slipway.console") / "static"
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_BETWEEN_SECONDS: Final = 1.0
+"""Pages are told of changes no oftener."""
+_SILENT_SECONDS: Final = 15.0
+"""Proxies cut a stream that says nothing for long."""
+
+
+class Console:
+    """The console of one person and one cluster. `namespace` is theirs, where they may not list all."""
+
+    def __init__(
+        self,
+        api: ApiServer,
+        kept: Kept,
+        *,
+        namespace: str,
+        trying: Trying | None = None,
+        rights: Rights | None = None,
+    ) -> None:
+        self._api, self._namespace, self._trying = api, namespace, trying
+        self._rights, self._kept, self._notes = rights or Rights(api), kept, Notes()
+        self._rows = Latest(lambda: [serving.row_of(each) for each in kept.deployments], kept.deployments)
+        self._published = Latest(lambda: market.published(kept.models, kept.versions), kept.models, kept.versions)
+
+    def application(self, door: Door) -> web.Application:
+        """To be served."""
+        application = web.Application(middlewares=[door.middleware()])
+        application.on_response_prepare.append(with_headers)
+        application.add_routes(
+            [
+                web.get("/", self.overview),
+                web.get("/models/{namespace}/{name}", self.model),
+                web.post("/models/{namespace}/{name}/requests", self.request),
+                web.get("/models/{namespace}/{name}/try", self.trial),
+                web.post("/models/{namespace}/{name}/try", self.trial),
+                web.get("/market", self.search),
+                web.get("/market.yaml", self.for_hub),
+                web.get("/market/{namespace}/{model}", self.published),
+                web.get("/market/{namespace}/{model}/{version}", self.version),
+                web.post("/market/{namespace}/{model}/{version}/deployments", self.take),
+                web.get("/changes", self.changes),
+                web.get("/static/{name}", static),
+            ]
+        )
+        return application
+
+    async def overview(self, request: web.Request) -> web.Response:
+        """All models at a glance."""
+        wanted = serving.Filter.of(request.query)
+        return await self._page(
+            request,
+            "overview.html",
+            wanted=wanted,
+            overview=serving.overview(self._rows(), wanted),
+            here=lambda **changes: _here(request, changes),
+        )
+
+    async def model(self, request: web.Request) -> web.Response:
+        """One model."""
+        namespace, name, stored = self._stored(request)
+        (pods, without_pods), (events, without_events), may_patch = await asyncio.gather(
+            self._items(path_of("pods", namespace, group="/api/v1"), labelSelector=_label(name)),
+            self._items(path_of("events", namespace, group="/api/v1"), fieldSelector=_involved(name)),
+            self._rights.may("patch", namespace),
+        )
+        return await self._page(
+            request,
+            "model.html",
+            lacking=[*without_pods, *without_events],
+            name=name,
+            model=serving.page(stored, pods, events),
+            events=serving.events(events),
+            may_patch=may_patch,
+            may_try=self._trying is not None,
+            spec={key: stored[key] for key in ("apiVersion", "kind") if key in stored}
+            | {"metadata": {"name": name, "namespace": namespace}, "spec": within(stored, "spec")},
+            read=serving.as_read(stored),
+            said=self._notes.get(request.query.get("said", "")),
+        )
+
+    async def request(self, request: web.Request) -> web.Response:
+        """Ask for something by annotation, as `kubectl annotate` would."""
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        form = await request.post()
+        asked = str(form.get("request", ""))
+        patch = {"metadata": {"annotations": {REQUEST: asked}}}
+        try:
+            await self._api.merge(path_of(PLURAL, namespace, name), patch, fieldManager=_MANAGER)
+            said = f"asked for: {asked}"
+        except ApiError as error:
+            said = str(error)
+        raise self._back("models", namespace, name, said=said)
+
+    async def trial(self, request: web.Request) -> web.Response:
+        """Ask a served model, and show what it answers."""
+        namespace, name, stored = self._stored(request)
+        if self._trying is None:
+            raise web.HTTPNotFound(text="Models are asked from `slipway console` on your own machine.")
+        form = await request.post()
+        may_ask = await self._rights.may("create", namespace, PORTS)
+        status = serving.status_of(stored)
+        return await self._page(
+            request,
+            "try.html",
+            where=namespace,
+            name=name,
+            versions=versions(status),
+            inputs=status.model.inputs if status.model else [],
+            chosen=form.get("revision") or request.query.get("revision", ""),
+            form=form,
+            tried=await self._trying.ask(namespace, name, form) if form and may_ask else None,
+            may_ask=may_ask,
+            live=False,
+        )
+
+    async def search(self, request: web.Request) -> web.Response:
+        """Search in the catalogue."""
+        found = market.search(self._published(), request.query)
+        return await self._page(
+            request,
+            "market.html",
+            search=found,
+            query=request.query,
+            here=lambda **changes: _here(request, changes),
+        )
+
+    async def for_hub(self, _: web.Request) -> web.Response:
+        """The whole catalogue as Kubeflow Hub reads it."""
+        text = await asyncio.to_thread(hub.catalogue, self._published())
+        return web.Response(text=text, content_type="application/yaml")
+
+    async def published(self, request: web.Request) -> web.Response:
+        """One model of the catalogue."""
+        model = self._found(request)
+        return await self._page(request, "published.html", model=model, comparison=market.comparison(model))
+
+    async def version(self, request: web.Request) -> web.Response:
+        """One version of it."""
+        version = self._found_version(request)
+        manifest = market.manifest(version, namespace=self._namespace)
+        return await self._page(
+            request,
+            "version.html",
+            version=version,
+            uses=market.uses(version.spec.digest, self._kept.deployments),
+            manifest=manifest,
+            may_create=await self._rights.may("create", self._namespace),
+            may_try=self._trying is not None,
+            said=self._notes.get(request.query.get("said", "")),
+        )
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Make a ModelDeployment of a version in the reader's namespace."""
+        form = await request.post()
+        version = self._found_version(request)
+        here = ("market", version.namespace, version.spec.model, version.spec.version)
+        manifest = market.manifest(version, namespace=self._namespace)
+        source, name = manifest["spec"]["model"]["source"], manifest["metadata"]["name"]
+        if (form.get("digest"), form.get("uri")) != (source["digest"], source["uri"]):
+            raise self._back(*here, said="the catalogue has changed since that page: look again; nothing was made")
+        try:
+            await self._api.post(
+                path_of(PLURAL, self._namespace), manifest, fieldManager=_MANAGER, fieldValidation="Strict"
+            )
+        except ApiError as error:
+            raise self._back(*here, said=str(error)) from None
+        raise web.HTTPSeeOther(_address("models", self._namespace, name))
+
+    async def changes(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: `changed`, each time that a page may show something else."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        number = self._kept.changes.number
+        with contextlib.suppress(ConnectionResetError):
+            while True:
+                try:
+                    async with asyncio.timeout(_SILENT_SECONDS):
+                        number = await self._kept.changes.after(number)
+                    await response.write(b"event: changed\ndata:\n\n")
+                    await asyncio.sleep(_BETWEEN_SECONDS)
+                except TimeoutError:
+                    await response.write(b": still here\n\n")
+        return response
+
+    def _stored(self, request: web.Request) -> tuple[str, str, Object]:
+        """Namespace, name and object of a ModelDeployment that the reader may see."""
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        stored = self._kept.deployments.get(namespace, name)
+        if stored is None:
+            raise web.HTTPNotFound(text=f"There is no ModelDeployment {namespace}/{name}, or you may not see it.")
+        return namespace, name, stored
+
+    def _found(self, request: web.Request) -> market.Published:
+        where = (request.match_info["namespace"], request.match_info["model"])
+        for model in self._published():
+            if (model.namespace, model.name) == where:
+                return model
+        raise web.HTTPNotFound(text=f"There is no model {'/'.join(where)} in the catalogue, or you may not see it.")
+
+    def _found_version(self, request: web.Request) -> market.Version:
+        name = request.match_info["version"]
+        for version in self._found(request).versions:
+            if version.spec.version == name:
+                return version
+        raise web.HTTPNotFound(text=f"That model has no version {name}.")
+
+    def _back(self, *parts: str, said: str) -> web.HTTPSeeOther:
+        """To a page that says something."""
+        return web.HTTPSeeOther(f"{_address(*parts)}?{urlencode({'said': self._notes.keep(said)})}")
+
+    async def _items(self, path: str, **query: str) -> tuple[list[Object], list[str]]:
+        """A list that a page can do without, and why it is none: nothing to say where the reader has no right to it."""
+        try:
+            answer = await self._api.get(path, limit="500", **query)
+        except ApiError as error:
+            return [], [] if error.status == 403 else [f"{path.rpartition('/')[2]}: {error}"]
+        return [dict(each) for each in mappings(answer.get("items"))], []
+
+    async def _page(
+        self, request: web.Request, template: str, *, lacking: Sequence[str] = (), **values: Any
+    ) -> web.Response:
+        """A page, made in a thread: much of what strangers write takes its time, and nobody else waits for it."""
+        common = {
+            "path": request.rel_url.raw_path_qs,
+            "live": True,
+            "problems": [*problems(self._kept.kinds), *lacking],
+            "namespace": self._namespace,
+            "address": _address,
+        }
+        text = await asyncio.to_thread(rendered, template, {**common, **values}, now=datetime.now(UTC))
+        return web.Response(text=text, content_type="text/html")
+
+
+def _here(request: web.Request, changes: Mapping[str, Any]) -> str:
+    """The same address with other values in its query; those that are empty are left out."""
+    query = {**request.query, **{key: str(value) for key, value in changes.items()}}
+    kept = urlencode({key: value for key, value in query.items() if value})
+    return f"{request.path}?{kept}" if kept else request.path
+
+
+def _address(*parts: str) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _label(name: str) -> str:
+    return f"serving.slipway.dev/model-deployment={name}"
+
+
+def _involved(name: str) -> str:
+    return f"involvedObject.kind={KIND},involvedObject.name={name}"
+
+
+async def static(request: web.Request) -> web.Response:
+    """A file that pages need."""
+    names = {each.name for each in _STATIC.iterdir()}
+    name = request.match_info["name"]
+    if name not in names:
+        raise web.HTTPNotFound(text=f"There is no {name}.")
+    return web.Response(body=(_STATIC / name).read_bytes(), content_type=_TYPES[Path(name).suffix])

@@ -1,0 +1,134 @@
+"""What the console keeps in memory: the objects of our kinds, by list and watch."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final, Generic, Protocol, TypeVar
+
+from slipway.api.v1alpha1 import Named
+from slipway.console.api_server import ApiError, ApiServer, Object, path_of
+from slipway.core.body import within
+
+FIRST_SECONDS: Final = 1.0
+LONGEST_SECONDS: Final = 30.0
+"""Between a look that failed and the next: twice as long each time, and the first again once a watch has spoken."""
+_EVENTS: Final = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
+
+T = TypeVar("T")
+Key = tuple[str, str]
+"""Namespace and name."""
+
+
+class Changes:
+    """Wakes pages that show what has changed."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._condition = asyncio.Condition()
+
+    async def tell(self) -> None:
+        """Something has changed."""
+        async with self._condition:
+            self.number += 1
+            self._condition.notify_all()
+
+    async def after(self, number: int) -> int:
+        """Wait until something has changed since then."""
+        async with self._condition:
+            await self._condition.wait_for(lambda: self.number > number)
+            return self.number
+
+
+class Watched:
+    """The objects of one kind that somebody may see: of all namespaces, or of one where they may not list all."""
+
+    def __init__(
+        self, api: ApiServer, kind: Named, namespace: str, changes: Changes, *, everywhere: bool = True
+    ) -> None:
+        self.kind, self._api, self._namespace, self._changes = kind, api, namespace, changes
+        self._objects: dict[Key, Object] = {}
+        self._rest_seconds = FIRST_SECONDS
+        self.problem: str | None = "not read yet"
+        """Why what is here may be old or missing, in a sentence."""
+        self.everywhere = everywhere
+        self.version = 0
+        """Grows with each change."""
+
+    def __iter__(self) -> Iterator[Object]:
+        """All of them, by namespace and name."""
+        return iter([self._objects[key] for key in sorted(self._objects)])
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """One of them."""
+        return self._objects.get((namespace, name))
+
+    async def run(self) -> None:
+        """Keep them as they are, for ever."""
+        while True:
+            try:
+                await self._follow()
+            except ApiError as error:
+                if error.status == 403 and self.everywhere and self._namespace:
+                    self.everywhere = False
+                    continue
+                await self._say(str(error))
+            # The boundary to what an API server, or what stands for one, hands out: it ends a look, and no more.
+            except Exception as error:  # noqa: BLE001
+                await self._say(f"what the API server says cannot be read: {type(error).__name__}: {error}")
+            await asyncio.sleep(self._rest_seconds)
+            self._rest_seconds = min(2 * self._rest_seconds, LONGEST_SECONDS)
+
+    async def _follow(self) -> None:
+        """List and watch, until that fails."""
+        path = path_of(self.kind.plural, None if self.everywhere else self._namespace)
+        objects, version = await self._api.listed(path)
+        self._objects = {_key(each): each for each in objects if _key(each) != ("", "")}
+        self.version += 1
+        await self._say(None)
+        while True:
+            async for event in self._api.watch(path, version):
+                each = within(event, "object")
+                if event.get("type") not in _EVENTS:
+                    raise ApiError(
+                        0, f"the watch ends: {each.get('message') or event.get('type') or 'it says nothing'}"
+                    )
+                self._rest_seconds = FIRST_SECONDS
+                version = str(within(each, "metadata").get("resourceVersion") or version)
+                if event.get("type") != "BOOKMARK":
+                    self._take(dict(each), deleted=event.get("type") == "DELETED")
+                    await self._changes.tell()
+            await asyncio.sleep(FIRST_SECONDS)  # one that ends at once is not asked for again at once
+
+    def _take(self, each: Object, *, deleted: bool) -> None:
+        self.version += 1
+        if deleted:
+            self._objects.pop(_key(each), None)
+        elif _key(each) != ("", ""):
+            self._objects[_key(each)] = each
+
+    async def _say(self, problem: str | None) -> None:
+        self.problem = problem
+        await self._changes.tell()
+
+
+class _Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+class Latest(Generic[T]):
+    """What was made of objects, kept until they change: pages are asked for oftener."""
+
+    def __init__(self, make: Callable[[], T], *of: _Versioned) -> None:
+        self._make, self._of = make, of
+        self._made: tuple[tuple[int, ...], T] | None = None
+
+    def __call__(self) -> T:
+        """As of now."""
+        versions = tuple(each.version for each in self._of)
+        if self._made is None or self._made[0] != versions:
+            self._made = (versions, self._make())
+        return self._made[1]
+
+
+def _key(each: Object) -> Key:
+    return str(within(each, "metadata").get("namespace") or ""), str(within(each, "metadata").get("name") or "")
