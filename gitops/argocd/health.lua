@@ -23,6 +23,13 @@ end
 if status.phase == "Paused" or status.phase == "Suspended" then
   return health("Suspended", conditions.Ready)
 end
+local following = conditions.Following
+if holds("Ready") and following ~= nil and following.status ~= "True" then
+  if following.reason == "NothingToFollow" then
+    return health("Degraded", following)
+  end
+  return {status = "Healthy", message = conditions.Ready.message .. "; " .. following.message}
+end
 if holds("Ready") then
   return health("Healthy", conditions.Ready)
 end

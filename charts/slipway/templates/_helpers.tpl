@@ -19,6 +19,27 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{- /* Not the operator's: its Service, budget and NetworkPolicy select by those. */}}
+{{- define "slipway.consoleSelector" -}}
+app.kubernetes.io/name: slipway-console
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "slipway.consoleLabels" -}}
+{{ include "slipway.consoleSelector" . }}
+app.kubernetes.io/component: console
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- /* What the console reads: no Pods, no Events, no Secrets, and not a verb that writes. */}}
+{{- define "slipway.consoleRules" -}}
+- apiGroups: [serving.slipway.dev]
+  resources: [modeldeployments, registeredmodels, modelversions]
+  verbs: [list, watch]
+{{- end }}
+
 {{- define "slipway.serviceAccount" -}}
 {{ .Values.serviceAccount.name | default (include "slipway.name" .) }}
 {{- end }}
@@ -69,11 +90,17 @@ subjects:
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [resource.k8s.io]
+  resources: [resourceclaimtemplates]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
@@ -161,6 +188,7 @@ and served openly; Namespace where none does yet; Open where there is no cluster
 {{- $models := .Values.models -}}
 {{- $policy := include "slipway.modelsPolicy" . -}}
 {{- $network := dict "policy" $policy -}}
+{{- if hasKey $models "kedaFrom" }}{{ $_ := set $network "kedaFrom" $models.kedaFrom }}{{ end -}}
 {{- if eq $policy "Namespace" -}}
 {{- $scraped := and .Values.metrics.podMonitor.enabled (not (or .Values.metrics.allowFrom $models.allowFrom)) -}}
 {{- if $scraped }}{{ fail "metrics.allowFrom: nobody may read the models' metrics, so a PodMonitor finds nothing: name Prometheus' pods there, or set models.networkPolicy to Open" }}{{ end -}}
