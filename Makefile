@@ -16,12 +16,16 @@ PYTEST ?=
 # Tests, and stories, at once: they wait more than they work.
 WORKERS ?= 4
 STORIES ?= 3
-# What `make bench` measures: scale, fetch or gateway.
+# What `make bench` measures: scale, catalogue, fetch, gateway or staircase.
 BENCH ?= scale
 
 export PATH := $(VENV)/bin:$(PATH)
+# ONNX Runtime else tells its maker what runs, and when.
+export ORT_DISABLE_TELEMETRY := 1
+# Some images set it. Each operator that a test starts would compile all of itself, and each worker all tests.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-canary test lint unit explore fuzz e2e bench tools images release up down stop clean crds
+.PHONY: help demo demo-canary demo-update test lint unit explore fuzz e2e story-cluster stories keda bench tools images release up down stop clean crds docs pictures
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 13
@@ -32,13 +36,11 @@ demo: $(READY) ## Train a model, serve it on a real cluster, ask it; roll to a b
 demo-canary: $(READY) ## A better model gets 10, 50 and 100 % of live requests through a real gateway; one that drifted is sent home at 10 %
 	@$(TESTBED) demo-canary
 
+demo-update: $(READY) ## New data trains, gates, signs and publishes a version that takes over by a canary; a bad month is refused
+	@$(TESTBED) demo-update
+
 test: $(READY) ## Everything: lint, types, layers, tests, stories on a real cluster
-	@$(TESTBED) engine
-	@$(MAKE) lint
-	@$(TESTBED) tools
-	@$(MAKE) unit
-	@status=0; $(MAKE) e2e || status=$$?; \
-	if [[ "$${KEEP:-}" != yes ]]; then $(TESTBED) down --name slipway-e2e; fi; exit $$status
+	@$(TESTBED) stages $(if $(filter yes,$(KEEP)),--keep)
 
 lint: $(READY) ## Style, types and the layers' rules
 	ruff check .
@@ -56,11 +58,22 @@ fuzz: $(READY) ## Spoil what tenants, bundles, stores and servers may write, for
 	@$(PYTHON) -m tests.fuzz $(or $(MINUTES),10)
 
 e2e: $(READY) ## Stories on a real cluster, which is left for a look (`make down` takes it away)
+	@$(MAKE) story-cluster
+	@$(MAKE) stories
+
+story-cluster: $(READY)
 	@$(TESTBED) story-tools
 	@$(TESTBED) up --name slipway-e2e
-	@pytest e2e --numprocesses=$(STORIES) --durations=25 $(PYTEST)
 
-bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models (BENCH=fetch: a bundle from S3, encrypted, from a registry; BENCH=gateway: latency that a gateway adds)
+stories: $(READY)
+	@pytest e2e -m 'not keda' --verbose --numprocesses=$(STORIES) --durations=25 $(PYTEST)
+
+keda: $(READY) ## A real KEDA scales a real model on its own load (it builds KEDA first: an hour of one core)
+	@$(TESTBED) story-tools --keda
+	@$(TESTBED) up --name slipway-e2e
+	@pytest e2e -m keda --verbose $(PYTEST)
+
+bench: $(READY) ## Time, calls, CPU and memory at 100 and 1,000 models (BENCH=catalogue: one of 20,000 versions; BENCH=fetch: a bundle from S3, encrypted, from a registry; BENCH=gateway: latency that a gateway adds; BENCH=staircase: scalers under a load that goes up and down)
 	@$(PYTHON) -m bench.$(BENCH)
 
 tools: $(READY) ## Build the programs that tests and demo run
@@ -80,6 +93,14 @@ down: $(READY) ## Delete the clusters that were made here
 
 stop: ## `down`, and stop the container engine if it was started here
 	@[[ ! -e $(READY) ]] || $(TESTBED) down --with-engine
+
+pictures: $(READY) ## The docs' pictures of the console, made by its tests
+	@SLIPWAY_PICTURES=docs/images pytest -q tests/console/test_browser.py -k 'wider and 1200 and light'
+	@cd docs/images && rm -f console-market-1200-light.png console-market-churn-4-1200-light.png
+
+docs: $(READY) ## The pages as a site, in build/docs
+	@sphinx-build -q -W --keep-going -b html -c docs/site . build/docs
+	@echo "build/docs/docs/site/index.html"
 
 crds: $(READY) ## What is made from the code: the CRDs, their copies in the chart, the field references, the tables of reasons
 	@for kind in modeldeployments registeredmodels modelversions; do \

@@ -10,9 +10,11 @@ from rich.table import Table
 from testbed import cluster as clusters
 from testbed import demo as demos
 from testbed import demo_canary as canaries
-from testbed import engine, images, installing, tools
+from testbed import demo_update as updates
+from testbed import engine, images, installing, stages, tools
 from testbed.gateway import envoy
 from testbed.gitops import argocd
+from testbed.keda import installation as keda
 from testbed.release import layouts, programs
 from testbed.release.publish import Release
 from testbed.release.registry import Registry, ReleaseError
@@ -41,9 +43,10 @@ def build_tools(names: tuple[str, ...]) -> None:
 
 
 @main.command("story-tools")
-def build_story_tools() -> None:
+@click.option("--keda", "for_keda", is_flag=True, help="Those of the story that scales by KEDA, and no others.")
+def build_story_tools(for_keda: bool) -> None:
     """Build what few stories need, for gateways, GitOps and a release: beside stories that run it would starve them."""
-    for recipe in (envoy.RECIPE, argocd.RECIPE, *programs.RECIPES):
+    for recipe in keda.RECIPES if for_keda else (envoy.RECIPE, argocd.RECIPE, *programs.RECIPES):
         tools.ensure(recipe)
 
 
@@ -51,6 +54,16 @@ def build_story_tools() -> None:
 def have_engine() -> None:
     """Have a container engine that answers, or say what is missing."""
     engine.ensure()
+
+
+@main.command("stages")
+@click.option("--keep", is_flag=True, help="Leave the cluster of the stories for a look.")
+def run_stages(keep: bool) -> None:
+    """Run all of `make test`, and say at the end where the time went."""
+    done = stages.run_all(keep=keep)
+    click.echo("\nwhere the time went: CPU of its own processes; of a folder's tests, clock over all workers")
+    click.echo("\n".join(stages.rows(done)))
+    sys.exit(next((stage.code for stage in done if stage.code), 0))
 
 
 @main.command("images")
@@ -77,12 +90,13 @@ def publish(place: str, key: str) -> None:
     release = Release(Registry.named(place), Key.given(key, folder / "cosign.pub"), folder)
     engine.ensure()
     table = Table("released", "MB to pull", "MB unpacked", "packages", "", title=f"Slipway {release.version}")
+    table.columns[0].overflow = "fold"  # whole, for whoever copies it
     for each in release.publish(layouts.all_layouts()):
         unpacked = f"{each.unpacked_bytes / 1e6:.0f}" if each.unpacked_bytes else ""
         state = "pushed" if each.pushed else "was there"
         table.add_row(each.reference, f"{each.compressed_bytes / 1e6:.1f}", unpacked, f"{each.packages or ''}", state)
     console.print(table)
-    step(f"values with these digests, SBOMs and the public key are in {folder}")
+    step(f"manifests, values with these digests, the wheel, SBOMs and the public key are in {folder}")
 
 
 @main.command()
@@ -90,10 +104,11 @@ def publish(place: str, key: str) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def context(name: str, folder: Path) -> None:
     """Lay out the build context of image NAME in FOLDER, for `docker build` by hand."""
-    image = next((image for image in images.all_images() if image.name == name), None)
-    if image is None:
-        raise click.BadParameter(f"{name}: one of {', '.join(image.name for image in images.all_images())}")
-    image.context(folder)
+    alone = {image.name: image for image in (images.trainer_image(), images.console_image())}
+    there = alone if name in alone else alone | {image.name: image for image in images.all_images()}
+    if name not in there:
+        raise click.BadParameter(f"{name}: one of {', '.join(there)}")
+    there[name].context(folder)
     step(f"now: docker build --tag {name} {folder}")
 
 
@@ -131,6 +146,12 @@ def demo() -> None:
 def demo_canary() -> None:
     """Move live requests to a better model on evidence, and send one that drifted home."""
     canaries.demo()
+
+
+@main.command("demo-update")
+def demo_update() -> None:
+    """Retrain on a month's data in the cluster, and have what is no worse take over; a bad month changes nothing."""
+    updates.demo()
 
 
 @main.command()

@@ -15,9 +15,12 @@ Manifest = dict[str, Any]
 MD = "/apis/serving.slipway.dev/v1alpha1"
 GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
 ENVOY_GATEWAY = "/apis/gateway.envoyproxy.io/v1alpha1"
+DEVICES = "/apis/resource.k8s.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 GROUPS = {
     "modeldeployments": MD,
+    "registeredmodels": MD,
+    "modelversions": MD,
     "deployments": "/apis/apps/v1",
     "controllerrevisions": "/apis/apps/v1",
     "jobs": "/apis/batch/v1",
@@ -31,8 +34,14 @@ GROUPS = {
     "grpcroutes": GATEWAY_API,
     "securitypolicies": ENVOY_GATEWAY,
     "backendtrafficpolicies": ENVOY_GATEWAY,
+    "deviceclasses": DEVICES,
+    "resourceclaims": DEVICES,
+    "resourceclaimtemplates": DEVICES,
+    "resourceslices": DEVICES,
+    "scaledobjects": "/apis/keda.sh/v1alpha1",
     "roles": RBAC,
     "rolebindings": RBAC,
+    "clusterroles": RBAC,
     "clusterrolebindings": RBAC,
     "validatingadmissionpolicybindings": "/apis/admissionregistration.k8s.io/v1",
     "selfsubjectaccessreviews": "/apis/authorization.k8s.io/v1",

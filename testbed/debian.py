@@ -2,9 +2,13 @@
 
 import os
 import shutil
+from pathlib import Path
 
 from testbed.say import MissingError, working
-from testbed.shell import run
+from testbed.shell import locked, run
+
+LOCK_SECONDS = 600
+"""For another that installs: a story beside this one, or the machine's own upgrades."""
 
 
 def installable() -> bool:
@@ -26,7 +30,7 @@ def have(**packages: str) -> None:
 def install(*packages: str) -> None:
     """Install packages."""
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    apt = ["apt-get", "-qq", "-o", "Acquire::Retries=3"]
-    with working(f"installing {', '.join(packages)} from Debian"):
+    apt = ["apt-get", "-qq", "-o", "Acquire::Retries=3", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}"]
+    with locked(Path("debian")), working(f"installing {', '.join(packages)} from Debian"):
         run(*apt, "update", env=environment)
         run(*apt, "install", "-y", "--no-install-recommends", *packages, env=environment)

@@ -124,16 +124,16 @@ def _show(title: str, bundle: Bundle, told: Mapping[str, list[float]]) -> None:
     console.print(table)
 
 
-def look_around(cluster: Cluster) -> None:
+def look_around(cluster: Cluster, namespace: str = NAMESPACE, model: str = EXAMPLE) -> None:
     """Commands for whoever wants to see more."""
     home = str(Path.home())
     paths = {"KUBECONFIG": str(cluster.kubeconfig), "PATH": f"{tools.links()}:$PATH"}
     exports = " ".join(f"{name}={value.replace(home, '~', 1)}" for name, value in paths.items())
     for words in (
         f"export {exports}",
-        f"kubectl get modeldeployments --namespace {NAMESPACE} --output wide",
-        f"kubectl describe modeldeployment {EXAMPLE} --namespace {NAMESPACE}",
-        f"kubectl get all --namespace {NAMESPACE} --selector serving.slipway.dev/model-deployment={EXAMPLE}",
+        f"kubectl get modeldeployments --namespace {namespace} --output wide",
+        f"kubectl describe modeldeployment {model} --namespace {namespace}",
+        f"kubectl get all --namespace {namespace} --selector serving.slipway.dev/model-deployment={model}",
     ):
         console.print(f"  {words}", markup=False)
     if os.environ.get("USE_CLUSTER") != "yes":

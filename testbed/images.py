@@ -5,6 +5,7 @@ be pulled, or one made of Debian packages.
 """
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -23,7 +24,14 @@ IMAGES: Final = ROOT / "images"
 PUBLIC_BASE: Final = "python:3.11-slim-bookworm"
 CODE: Final = ROOT / "operator" / "slipway"
 OPERATOR_CODE: Final = ("__init__.py", "program.py", "api", "core", "controller", "guard", "triton")
+CONSOLE_CODE: Final = ("__init__.py", "program.py", "api", "core", "triton", "guard", "cli", "console")
+CONSOLE_PACKAGES: Final = ("aiohttp", "click", "orjson", "pydantic", "pyyaml")
+"""Of those that the operator needs too."""
 FETCHER_CODE: Final = ("__init__.py", "api", "triton", "fetch", "guard")
+TRAINER_CODE: Final = (*FETCHER_CODE, "bundle", "catalogue", "cli")
+EXAMPLES: Final = ROOT / "examples"
+TRAINING: Final = ("churn/train.py", "retrain/retrain.py")
+"""What runs in the trainer: of the examples."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,30 @@ def all_images() -> tuple[Image, ...]:
         Image("store", (tools.find("versitygw").parent.parent.name,), _assemble_store),
         program_image("metrics-server"),
     )
+
+
+def trainer_image() -> Image:
+    """The image that examples/retrain runs. No release has it: whoever trains has packages of their own."""
+    extras = [each for extra in ("fetch", "bundle", "sign") for each in site.requirements(extra)]
+    lines = (EXAMPLES / "churn" / "requirements.txt").read_text().splitlines()
+    every = dict.fromkeys([*site.requirements(), *extras, *lines])
+    wanted = [each for each in every if not each.startswith(("slipway-serving[", "-e "))]
+    programs = {name: EXAMPLES / name for name in TRAINING}
+
+    def assemble(folder: Path) -> None:
+        _lay_out(folder, wanted, TRAINER_CODE)
+        for name, source in programs.items():
+            target = folder / "examples" / name
+            target.parent.mkdir(parents=True)
+            shutil.copy(source, target)
+
+    return Image("trainer", (*_inputs(wanted, TRAINER_CODE), *programs.values()), assemble)
+
+
+def console_image() -> Image:
+    """The console for many. No test's cluster needs it, and a release has it."""
+    shared = [each for each in site.requirements() if re.split(r"[^a-z-]", each)[0] in CONSOLE_PACKAGES]
+    return _python_image("console", [*shared, *site.requirements("console")], CONSOLE_CODE, "slipway")
 
 
 def program_image(program: str) -> Image:
@@ -159,34 +191,37 @@ def megabytes(reference: str) -> int:
 
 def _python_image(name: str, wanted: list[str], code: tuple[str, ...], script: str) -> Image:
     def assemble(folder: Path) -> None:
-        shutil.copytree(site.packages(wanted), folder / "site")
-        app = folder / "app"
-        for part in code:
-            source, target = CODE / part, app / "slipway" / part
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyi", "*.md"))
-            else:
-                shutil.copy(source, target)
-        _write_metadata(app)
-        _write_script(app / "bin" / script, site.project()["scripts"][script])
+        _lay_out(folder, wanted, code)
+        _write_script(folder / "app" / "bin" / script, site.project()["scripts"][script])
 
-    inputs: tuple[str | Path, ...] = (
-        *wanted,
-        *site.UNUSED,
-        ROOT / "constraints.txt",
-        ROOT / "pyproject.toml",
-        *code,
-        *(CODE / part for part in code),
-    )
-    return Image(name, inputs, assemble)
+    return Image(name, _inputs(wanted, code), assemble)
+
+
+def _lay_out(folder: Path, wanted: list[str], code: tuple[str, ...]) -> None:
+    """Packages in site/, and what is our own in app/."""
+    shutil.copytree(site.packages(wanted), folder / "site")
+    app = folder / "app"
+    for part in code:
+        source, target = CODE / part, app / "slipway" / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyi", "*.md"))
+        else:
+            shutil.copy(source, target)
+    _write_metadata(app)
+
+
+def _inputs(wanted: list[str], code: tuple[str, ...]) -> tuple[str | Path, ...]:
+    parts = (CODE / part for part in code)
+    return (*wanted, *site.UNUSED, ROOT / "constraints.txt", ROOT / "pyproject.toml", *code, *parts)
 
 
 def _write_metadata(app: Path) -> None:
     """What `importlib.metadata` knows of an installed package: its version is part of what it does."""
-    folder = app / f"slipway-{site.project()['version']}.dist-info"
+    name, version = site.project()["name"], site.project()["version"]
+    folder = app / f"{name.replace('-', '_')}-{version}.dist-info"
     folder.mkdir()
-    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: slipway\nVersion: {site.project()['version']}\n")
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
 
 
 def _write_script(path: Path, entry: str) -> None:
@@ -206,3 +241,4 @@ def _assemble_triton(folder: Path) -> None:
 
 def _assemble_store(folder: Path) -> None:
     shutil.copy(tools.find("versitygw"), folder)
+    shutil.copy(IMAGES / "store" / "serve", folder)

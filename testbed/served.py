@@ -28,8 +28,11 @@ POLL_SECONDS: Final = 0.5
 HTTP_PORT: Final = 8000
 GRPC_PORT: Final = 8001
 STORE_PORT: Final = 7070
-# What testbed/manifests/store.yaml says.
+# What testbed/manifests/store.yaml says: keys that do anything, keys that write, for pipelines, and keys that read, for
+# namespaces.
 STORE_KEYS: Final = {"AWS_ACCESS_KEY_ID": "slipway", "AWS_SECRET_ACCESS_KEY": "slipway-secret"}
+WRITE_KEYS: Final = {"AWS_ACCESS_KEY_ID": "models-write", "AWS_SECRET_ACCESS_KEY": "models-write-secret"}
+READ_KEYS: Final = {"AWS_ACCESS_KEY_ID": "models-read", "AWS_SECRET_ACCESS_KEY": "models-read-secret"}
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class Served:
         )
         # A demo that ran before may have left a model of other bytes under the same address.
         self.kubectl("delete", "modeldeployment", EXAMPLE, "--ignore-not-found", "--wait")
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "models-read"}, "stringData": STORE_KEYS}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "models-read"}, "stringData": READ_KEYS}
         self.kubectl.apply(secret)
         step(f"kubectl apply -f {MANIFEST.relative_to(ROOT)}")
         self.kubectl("apply", "--filename", MANIFEST)

@@ -92,6 +92,7 @@ def _trim(folder: Path) -> None:
                 shutil.rmtree(path)
             elif path.exists():
                 path.unlink()
-    libraries = [path for path in folder.rglob("*.so*") if path.is_file()]
+    # What wheels bring along in NAME.libs was moved about by patchelf: stripped, the loader takes it no more.
+    libraries = [path for path in folder.rglob("*.so*") if path.is_file() and path.parent.suffix != ".libs"]
     if libraries and shutil.which("strip"):
         run("strip", "--strip-unneeded", *libraries)

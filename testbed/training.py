@@ -22,7 +22,7 @@ KERAS: Final = "KERAS_PYTHON"
 
 def train(example: str, out: Path, *arguments: str) -> str:
     """Train an example and write its bundle to `out`. Returns what the training printed."""
-    python, environment = _python_for(example)
+    python, environment = python_for(example)
     return run(python, EXAMPLES / example / "train.py", "--out", out, *arguments, cwd=out.parent, env=environment)
 
 
@@ -43,7 +43,7 @@ def trainer() -> Path:
     return _install_private()
 
 
-def _python_for(example: str) -> tuple[Path, Mapping[str, str]]:
+def python_for(example: str) -> tuple[Path, Mapping[str, str]]:
     """The Python of an example's framework, with this checkout's `slipway` on its path."""
     needs = _frameworks(example)
     ours = str(ROOT / "operator")

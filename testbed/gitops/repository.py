@@ -11,7 +11,7 @@ from testbed.shell import run
 from testbed.tools import find
 
 _SERVER: Final = "deployment/git"
-_WHO: Final = {
+WHO: Final = {
     "GIT_AUTHOR_NAME": "story",
     "GIT_AUTHOR_EMAIL": "story@localhost",
     "GIT_COMMITTER_NAME": "story",
@@ -65,4 +65,4 @@ class Repository:
         return self._git("rev-parse", "HEAD").strip()
 
     def _git(self, *argv: str) -> str:
-        return run("git", "-C", self.clone, *argv, env=_WHO)
+        return run("git", "-C", self.clone, *argv, env=WHO)

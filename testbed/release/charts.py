@@ -18,7 +18,12 @@ FOLDER: Final = "charts"
 """Below the registry's path."""
 CHARTS: Final = ("slipway-crds", "slipway")
 """In the order of their installation."""
-VALUES: Final = {"operator": ("image",), "fetcher": ("fetcher", "image"), "triton-cpu": ("server", "image")}
+VALUES: Final = {
+    "operator": ("image",),
+    "fetcher": ("fetcher", "image"),
+    "triton-cpu": ("server", "image"),
+    "console": ("console", "image"),
+}
 """Where the values of the chart name each image."""
 
 

@@ -11,7 +11,7 @@ from testbed.release.programs import program
 from testbed.say import working
 from testbed.shell import CACHE, locked, run
 
-RELEASED: Final = ("operator", "fetcher", "triton-cpu")
+RELEASED: Final = ("operator", "fetcher", "triton-cpu", "console")
 _TAG: Final = "released"
 
 
@@ -36,7 +36,7 @@ class Layout:
 def all_layouts() -> list[Layout]:
     """The images of a release, built first where they are absent."""
     base = images.base_image()
-    wanted = (image for image in images.all_images() if image.name in RELEASED)
+    wanted = (image for image in (*images.all_images(), images.console_image()) if image.name in RELEASED)
     return [_layout(image.name, images.build(image, base)) for image in wanted]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import site
-from testbed.release import charts, sbom
+from testbed.release import charts, files, sbom
 from testbed.release.layouts import Layout
 from testbed.release.registry import Registry, ReleaseError
 from testbed.release.signing import Key
@@ -47,10 +47,12 @@ class Release:
         (self.folder / "values.yaml").write_text(charts.values_of(images))
         archives = {name: charts.package(name, images, self.folder, self.charts) for name in charts.CHARTS}
         self._insist_on_what_is_there(images, archives)
-        return [
+        released = [
             *(self._publish_image(layout, images[layout.name]) for layout in layouts),
             *(self._publish_chart(name, archive) for name, archive in archives.items()),
         ]
+        files.write(archives, self.folder, self.key)
+        return released
 
     def _insist_on_what_is_there(self, images: dict[str, str], archives: dict[str, Path]) -> None:
         """A version is released once: whoever has pulled it must find the same again."""

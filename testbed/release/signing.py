@@ -47,6 +47,10 @@ class Key:
         self._write("sign", reference)
         return True
 
+    def sign_file(self, path: Path) -> None:
+        """Put a signature beside a file: its own name and `.sigstore.json`."""
+        self._write("sign-blob", f"--bundle={path}.sigstore.json", str(path))
+
     def attest(self, reference: str, sbom: Path) -> None:
         """Put a signed SBOM beside an image."""
         self._write("attest", f"--type={SBOM}", f"--predicate={sbom}", reference)

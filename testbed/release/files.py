@@ -1,0 +1,52 @@
+"""What a release has beside the registry: manifests for `kubectl apply`, and the command as a wheel; each is signed."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from testbed.release.charts import CHARTS
+from testbed.release.signing import Key
+from testbed.shell import ROOT, run
+from testbed.tools import KUBERNETES_VERSION, find
+
+NAMESPACE: Final = "slipway-system"
+_CLOSED: Final = "--set=models.networkPolicy=Namespace"
+"""Said, since the chart asks the cluster what was there before, and nobody answers while manifests are made."""
+
+
+def write(archives: Mapping[str, Path], folder: Path, key: Key) -> list[Path]:
+    """Write and sign the manifests of these packaged charts and the wheel. Returns the files, signatures apart."""
+    written = [*(_manifests(name, archives[name], folder) for name in CHARTS), _wheel(folder)]
+    for path in written:
+        key.sign_file(path)
+    return written
+
+
+def _manifests(name: str, archive: Path, folder: Path) -> Path:
+    """All objects of a chart with its own values, in the order in which helm makes them."""
+    settings = [_CLOSED] if name == "slipway" else []
+    rendered = run(
+        find("helm"), "template", name, archive, f"--namespace={NAMESPACE}", f"--kube-version={KUBERNETES_VERSION}",
+        *settings,
+    )  # fmt: skip
+    path = folder / f"{name}.yaml"
+    path.write_text(rendered if name == "slipway" else f"{_NAMESPACE}{rendered}")
+    return path
+
+
+_NAMESPACE: Final = f"""---
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: {NAMESPACE}
+"""
+
+
+def _wheel(folder: Path) -> Path:
+    """The command `slipway`, kubectl's plugin and the library."""
+    for earlier in folder.glob("*.whl"):
+        earlier.unlink()
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={folder}", ROOT)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
