@@ -1,5 +1,6 @@
 """Real control planes for tests, as plain processes. What they need is built where it is absent, never skipped."""
 
+import gc
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,10 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from testbed import costs
+from testbed.api import Api
 from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
+from testbed.keda.crds import keda_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
 from tests.workers import ByControlPlane, give_way, place_of
+
+# Collecting eight thousand tests makes much that stays: by default a third of its time goes into looking for garbage.
+gc.set_threshold(50_000, 20, 20)
 
 # Their assertions explain themselves like a test's.
 pytest.register_assert_rewrite("tests.core.cluster")
@@ -24,6 +31,11 @@ settings.register_profile("explore", max_examples=1500, print_blob=True, deadlin
 settings.load_profile("repeatable")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What each folder costs is told at the end."""
+    costs.register(config)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByControlPlane:
     """Whatever `--dist` says: what shares a control plane shares workers."""
     return ByControlPlane(config, log)
@@ -32,6 +44,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByControlPla
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What waits longest comes first."""
     items.sort(key=lambda item: place_of(_file(item)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What is there by now stays to the end, and need not be looked through for garbage again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -64,19 +82,21 @@ def plane() -> Iterator[Plane]:
 @pytest.fixture(scope="session")
 def cluster_plane() -> Iterator[Plane]:
     """The same with a controller-manager, a scheduler and two kwok nodes without a GPU: pods "run" at once. It knows
-    the Gateway API and Envoy Gateway's policies, though nothing serves them."""
+    the Gateway API, Envoy Gateway's policies and KEDA's ScaledObject, though nothing serves them."""
     with Plane() as started:
         started.start(controllers=True).add_crds(ROOT / "crds")
         started.add_crds(gateway_api_crds())
         started.add_crds(envoy_gateway_crds())
+        started.add_crds(keda_crds())
         started.add_nodes(2)
         yield started
 
 
 def fresh_namespace(plane: Plane) -> str:
-    """One that nobody else has."""
+    """One that nobody else has. Asked for without kubectl, whose start takes longer than all else about most tests."""
     name = f"t-{secrets.token_hex(4)}"
-    plane.kubectl()("create", "namespace", name)
+    with Api(plane) as api:
+        api.create("namespaces", "", {"metadata": {"name": name}})
     return name
 
 
@@ -91,4 +111,5 @@ def cluster_namespace(cluster_plane: Plane) -> Iterator[str]:
     """A new namespace on `cluster_plane`, deleted after the test."""
     name = fresh_namespace(cluster_plane)
     yield name
-    cluster_plane.kubectl()("delete", "namespace", name, "--wait=false")
+    with Api(cluster_plane) as api:
+        api.delete("namespaces", "", name)

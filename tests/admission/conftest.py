@@ -104,11 +104,11 @@ class People:
             api.__exit__()
 
 
-RIGHT = re.compile(r"(\w+) ([a-z]+(?:/status)?)(?:\.([a-z0-9.]+))?(?:/(.+))?")
+RIGHT = re.compile(r"(\w+) ([a-z]+(?:/(?:status|champion))?)(?:\.([a-z0-9.]+))?(?:/(.+))?")
 
 
 def rule_of(right: str) -> Manifest:
-    """A rule for `VERB RESOURCE[/status][.GROUP][/NAME]`."""
+    """A rule for `VERB RESOURCE[/SUBRESOURCE][.GROUP][/NAME]`."""
     found = RIGHT.fullmatch(right)
     assert found, right
     verb, resource, group, name = found.groups()

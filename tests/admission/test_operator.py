@@ -1,6 +1,7 @@
 """The operator's account writes what the operator makes, and nothing else: a stolen token of it is worth little."""
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,12 +11,13 @@ from slipway.core.children.manifest import finished
 from slipway.core.names import Manifest
 from testbed.api import Api
 from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
+from testbed.keda.crds import keda_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
 from tests.admission.conftest import RELEASE, model, policies, refused
 from tests.charts.render import NAMESPACE, granted, of_kind, rbac, table
 from tests.conftest import fresh_namespace
-from tests.core.children.every import SPECS, TRAFFIC, around, of_spec, of_traffic
+from tests.core.children.every import SPECS, TRAFFIC, around, of_keda, of_spec, of_traffic
 from tests.core.gen import owner
 
 pytestmark = pytest.mark.plane
@@ -29,7 +31,7 @@ def gateways() -> Iterator[Plane]:
     """A plane that knows the kinds of gateways, on which `tenant` is the operator's account, with the chart's roles."""
     with Plane() as started:
         started.start()
-        for folder in (ROOT / "crds", gateway_api_crds(), envoy_gateway_crds()):
+        for folder in (ROOT / "crds", gateway_api_crds(), envoy_gateway_crds(), keda_crds()):
             started.add_crds(folder)
         started.kubectl()("create", "namespace", NAMESPACE)
         with granted(started.kubectl(), rbac(ACCOUNT, release=RELEASE)), Api(started, "tenant") as stolen:
@@ -45,7 +47,10 @@ def gateways() -> Iterator[Plane]:
 
 @pytest.fixture
 def shop(gateways: Plane) -> str:
-    return fresh_namespace(gateways)
+    """A namespace where claims may have admin access: that the operator's have none is the policy's doing."""
+    namespace = fresh_namespace(gateways)
+    gateways.kubectl()("label", "namespace", namespace, "resource.kubernetes.io/admin-access=true")
+    return namespace
 
 
 @pytest.fixture
@@ -62,8 +67,9 @@ def admin(gateways: Plane) -> Iterator[Api]:
 
 
 def child(manifest: Manifest, namespace: str) -> Manifest:
-    """As the operator applies it."""
-    return finished(manifest, owner=owner(namespace=namespace), api_version=API_VERSION, kind=KIND)
+    """As the operator applies it. A namespace stands in it where KEDA is told whom to ask."""
+    made = json.loads(json.dumps(manifest).replace(".shop.svc", f".{namespace}.svc"))
+    return finished(made, owner=owner(namespace=namespace), api_version=API_VERSION, kind=KIND)
 
 
 def plural(kind: str) -> str:
@@ -73,6 +79,7 @@ def plural(kind: str) -> str:
 def everything() -> Iterator[tuple[str, list[Manifest]]]:
     yield from ((f"of a spec: {name}", list(of_spec(name))) for name in SPECS)
     yield "around a workload", list(around())
+    yield "for KEDA", list(of_keda())
     yield from ((f"of traffic: {name}", list(of_traffic(name))) for name in TRAFFIC)
 
 
@@ -185,6 +192,36 @@ SPOILED: dict[str, tuple[str, str, object, str]] = {
     "the node's processes": ("Job", f"{POD}|hostPID", True, "processes"),
     "the node's files": ("Deployment", f"{POD}|volumes|-", HOST, "volumes"),
     "a token in a volume": ("Deployment", f"{POD}|volumes|-", TOKEN, "volumes"),
+    "devices by somebody else's template": (
+        "Deployment",
+        f"{POD}|resourceClaims",
+        [{"name": "accelerator", "resourceClaimTemplateName": "bank"}],
+        "resourceClaims",
+    ),
+    "a claim that exists": (
+        "Deployment",
+        f"{POD}|resourceClaims",
+        [{"name": "accelerator", "resourceClaimName": "bank"}],
+        "resourceClaims",
+    ),
+    "devices with admin access": (
+        "ResourceClaimTemplate",
+        "spec|spec|devices|requests|0|exactly|adminAccess",
+        True,
+        "admin access",
+    ),
+    "settings for a driver": (
+        "ResourceClaimTemplate",
+        "spec|spec|devices|config",
+        [{"opaque": {"driver": "gpu.nvidia.com", "parameters": {}}}],
+        "settings for drivers",
+    ),
+    "claims of another model": (
+        "ResourceClaimTemplate",
+        "spec|metadata|labels|serving.slipway.dev~model-deployment",
+        "bank",
+        "a model's pods only",
+    ),
     "an account's token": ("Job", f"{POD}|automountServiceAccountToken", True, "token"),
     "a load balancer": ("Service", "spec|type", "LoadBalancer", "ClusterIP"),
     "others' addresses": ("Service", "spec|externalIPs", ["192.0.2.1"], "externalIPs"),
@@ -203,6 +240,27 @@ SPOILED: dict[str, tuple[str, str, object, str]] = {
         "selector",
     ),
     "others' Deployment scaled": ("HorizontalPodAutoscaler", "spec|scaleTargetRef|name", "bank", "scaleTargetRef"),
+    "others' Deployment scaled by KEDA": ("ScaledObject", "spec|scaleTargetRef|name", "bank", "scaleTargetRef"),
+    "another's pods asked by KEDA": (
+        "ScaledObject",
+        "spec|triggers|0|metadata|url",
+        "http://churn-3f2a91bc.bank.svc:8004/metrics",
+        "triggers",
+    ),
+    "a host that only begins like its Service": (
+        "ScaledObject",
+        "spec|triggers|0|metadata|url",
+        "http://churn-3f2a91bc.shop.svc:8004@hostile.example/metrics",
+        "triggers",
+    ),
+    "a Secret that KEDA reads": ("ScaledObject", "spec|triggers|1|authenticationRef", {"name": "bank"}, "triggers"),
+    "what KEDA can do beside": ("ScaledObject", "spec|triggers|0|type", "prometheus", "triggers"),
+    "a variable that KEDA reads out of pods": (
+        "ScaledObject",
+        "spec|triggers|0|metadata|passwordFromEnv",
+        "PASSWORD",
+        "triggers",
+    ),
     "a route into another namespace": ("HTTPRoute", "spec|rules|0|backendRefs", ELSEWHERE, "rules"),
     "a copy of all requests elsewhere": (
         "HTTPRoute",

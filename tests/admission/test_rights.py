@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
+from testbed import yamls
 from testbed.api import Api
 from testbed.plane import Plane
 from testbed.shell import ROOT
@@ -18,6 +18,11 @@ pytestmark = pytest.mark.plane
 GATEWAY = {"name": "public", "namespace": "platform"}
 S3 = {"uri": "s3://models/churn/1", "secretName": "store"}
 NEXT = {"uri": "s3://models/churn/2"}
+GATE = {
+    "type": "Canary",
+    "canary": {"steps": [{"weight": 10}, {"analysis": "Inline"}]},
+    "analysis": {"metrics": [{"name": "f1", "score": {"metric": "f1", "configMapName": "rows"}, "min": "1"}]},
+}
 ROUTES = "create httproutes.gateway.networking.k8s.io"
 GRPC_ROUTES = "create grpcroutes.gateway.networking.k8s.io"
 
@@ -48,6 +53,11 @@ ASKED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         {"model": {"version": "1", "source": {**NEXT, "signature": {"configMapName": "signers"}}}},
         ("get configmaps/signers",),
         "spec.model.source.signature.configMapName",
+    ),
+    "labelled rows": (
+        {"rollout": GATE},
+        ("get configmaps/rows",),
+        "spec.rollout.analysis.metrics.score.configMapName",
     ),
     "callers' keys": (
         {"traffic": {"gateway": GATEWAY, "authentication": {"apiKeys": {"secretName": "keys"}}}},
@@ -85,6 +95,21 @@ ASKED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         {"scheduling": {"runtimeClassName": "host"}},
         ("create pods",),
         "spec.scheduling.runtimeClassName",
+    ),
+    "another scheduler": (
+        {"scheduling": {"schedulerName": "mine"}},
+        ("create pods",),
+        "spec.scheduling.schedulerName",
+    ),
+    "devices of a class": (
+        {"accelerator": {"deviceClass": "gpu.nvidia.com"}},
+        ("create resourceclaimtemplates.resource.k8s.io",),
+        "spec.accelerator",
+    ),
+    "one of several classes": (
+        {"accelerator": {"anyOf": [{"deviceClass": "gpu.nvidia.com"}]}},
+        ("create resourceclaimtemplates.resource.k8s.io",),
+        "spec.accelerator",
     ),
     "a label that others select": (
         {"podMetadata": {"labels": {"app": "bank"}}},
@@ -351,7 +376,7 @@ def fields(schema: dict[str, Any], path: str = "spec") -> Iterator[str]:
 
 
 def test_no_field_that_takes_something_of_others_is_forgotten() -> None:
-    crd = yaml.safe_load((ROOT / "crds" / "serving.slipway.dev_modeldeployments.yaml").read_text())
+    crd = yamls.load((ROOT / "crds" / "serving.slipway.dev_modeldeployments.yaml").read_text())
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     policy = next(
         found for found in of_kind("ValidatingAdmissionPolicy") if found["metadata"]["name"] == "slipway-rights"

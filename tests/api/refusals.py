@@ -19,6 +19,11 @@ def source(**fields: Any) -> dict[str, Any]:
     return model(source={**S3, **fields})
 
 
+def following(uri: str = "s3://models/churn/$(version)", source: Any = None, **fields: Any) -> dict[str, Any]:
+    follow = {"model": "churn", "alias": "champion", **fields}
+    return {"model": {"follow": follow, "source": {"uri": uri, **(source or {})}}}
+
+
 def golden(**fields: Any) -> dict[str, Any]:
     return model(verification={"requests": [{**GOLDEN, **fields}]})
 
@@ -31,12 +36,18 @@ def routed(**traffic: Any) -> dict[str, Any]:
     return with_model(traffic={"gateway": {"name": "g"}, **traffic})
 
 
+def _beside_a_version() -> dict[str, Any]:
+    return {"model": {**following()["model"], "version": "3"}}
+
+
+NOT_ONE_VERSION = "give either version, or follow for the one that an alias of a registered model means"
 URI = (
     "is not an address that bundles are read from: write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
     "az://CONTAINER/PREFIX, https://HOST/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO@REVISION or "
     "pvc://CLAIM/PATH"
 )
 TYPES = ", ".join(f'"{kind}"' for kind in DataType)
+NAMESPACE = "is not the name of a namespace: lower-case letters, digits and -, neither first nor last a -"
 NAME = "is not the name of a Kubernetes object: lower-case letters, digits, - and ., neither first nor last a - or ."
 NO_VERSION = (
     "names no version in a registry: write oci://HOST/REPOSITORY:TAG or oci://HOST/REPOSITORY@sha256:DIGEST, the "
@@ -47,6 +58,10 @@ SECONDS = "is not a time in whole seconds: write it like 30s, 10m or 1h30m"
 QUANTITY = "is not a quantity: write it like 500m, 2 or 20Gi"
 DECIMAL = "is not a decimal: write it as a string like '0.001' or '1e-5'"
 LABEL = "is not a label value: letters, digits, -, _ and ., with a letter or digit at both ends"
+BY_CLASS = (
+    "deviceClass and anyOf ask for devices by class: take out resourceName, products, memory, mig, migStrategy "
+    "and sharing, and say in selectors what a device must have"
+)
 NO_GPU = "GPUs are asked for in spec.accelerator: take nvidia.com/ out"
 MIG = "mig asks for one slice instead of whole devices: take out memory, resourceName, sharing and any count but 1"
 SHARED = "more than one share of a device gives no more compute: with sharing, count must be 1"
@@ -89,19 +104,31 @@ ANALYSES: list[tuple[str, dict[str, Any], str, str]] = [
         "a metric of two sources",
         {"metrics": [{**ERRORS, "answers": {}}]},
         "metrics[0].builtIn",
-        "set exactly one of builtIn, prometheus and answers",
+        "set exactly one of builtIn, prometheus, answers and score",
     ),
     (
         "a metric without a source",
         {"metrics": [{"name": "a", "max": "1"}]},
         "metrics[0].builtIn",
-        "set exactly one of builtIn, prometheus and answers",
+        "set exactly one of builtIn, prometheus, answers and score",
     ),
     (
         "a metric without a condition",
         {"metrics": [{"name": "a", "builtIn": "Requests"}]},
         "metrics[0].max",
-        "nothing is decided without a condition: set max, min or maxRatio",
+        "nothing is decided without a condition: set max, min or maxRatio; for a score min, max or maxDrop",
+    ),
+    (
+        "a drop of an error rate",
+        {"metrics": [{**ERRORS, "maxDrop": "1"}]},
+        "metrics[0].maxDrop",
+        "only a score drops: set max or maxRatio",
+    ),
+    (
+        "a ratio of a score",
+        {"metrics": [{"name": "a", "score": {"metric": "f1"}, "maxRatio": "1"}]},
+        "metrics[0].maxRatio",
+        "set maxDrop for a score",
     ),
     (
         "answers with a minimum",
@@ -215,6 +242,54 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.model.version",
         "'3 ' is not a version: one line of text, without a space at either end",
     ),
+    ("no version", {"model": {"source": S3}}, "spec.model.version", NOT_ONE_VERSION),
+    ("a version beside an alias", _beside_a_version(), "spec.model.version", NOT_ONE_VERSION),
+    (
+        "a digest beside an alias",
+        following(source={"digest": "sha256:" + "0" * 64}),
+        "spec.model.source.digest",
+        "the digest is that of the followed version: take source.digest out",
+    ),
+    (
+        "an alias without a place for the version",
+        following("s3://models/churn/3"),
+        "spec.model.source.uri",
+        "follow needs $(version) in the uri, where the version stands: write it like s3://models/churn/$(version)",
+    ),
+    (
+        "a place for the version without an alias",
+        source(uri="s3://models/churn/$(version)"),
+        "spec.model.source.uri",
+        "$(version) in the uri is only read with follow: write the version out",
+    ),
+    *(
+        (
+            f"the version in the place of a store: {uri}",
+            following(uri),
+            "spec.model.source.uri",
+            (
+                "$(version) must not be in the host, bucket or claim, for whoever publishes would choose where "
+                "credentials are sent: put it into the path"
+            ),
+        )
+        for uri in ("s3://churn-$(version)/3", "https://$(version).example/m", "oci://h$(version)/churn:3")
+    ),
+    (
+        "a model that no name fits",
+        following(model="Churn"),
+        "spec.model.follow.model",
+        (
+            "'Churn' is not a registered model's name: at most 63 lower-case letters, digits and -, with a letter in "
+            "front"
+        ),
+    ),
+    (
+        "an alias in capitals",
+        following(alias="Champion"),
+        "spec.model.follow.alias",
+        "'Champion' names an alias that is none: at most 32 lower-case letters, digits and -, with a letter in front",
+    ),
+    ("a namespace in capitals", following(namespace="A"), "spec.model.follow.namespace", f"'A' {NAME}"),
     (
         "a short digest",
         source(digest="sha256:00"),
@@ -401,6 +476,51 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.accelerator.resourceName",
         "'gpu' is not an extended resource: write it like nvidia.com/gpu",
     ),
+    (
+        "a class and a product",
+        with_model(accelerator={"deviceClass": "gpu.nvidia.com", "products": ["Tesla-T4"]}),
+        "spec.accelerator",
+        BY_CLASS,
+    ),
+    (
+        "a class and a share",
+        with_model(accelerator={"deviceClass": "gpu.nvidia.com", "sharing": "MPS"}),
+        "spec.accelerator",
+        BY_CLASS,
+    ),
+    (
+        "alternatives beside a class",
+        with_model(accelerator={"deviceClass": "gpu.nvidia.com", "anyOf": [{"deviceClass": "mig.nvidia.com"}]}),
+        "spec.accelerator.anyOf",
+        "each entry of anyOf has a deviceClass, count and selectors of its own: take those beside anyOf out",
+    ),
+    (
+        "alternatives beside a count",
+        with_model(accelerator={"count": 2, "anyOf": [{"deviceClass": "mig.nvidia.com"}]}),
+        "spec.accelerator.anyOf",
+        "each entry of anyOf has a deviceClass, count and selectors of its own: take those beside anyOf out",
+    ),
+    (
+        "selectors without a class",
+        with_model(accelerator={"selectors": ["true"]}),
+        "spec.accelerator.selectors",
+        "selectors choose among the devices of a class: say which in deviceClass",
+    ),
+    (
+        "more devices than a claim has",
+        with_model(accelerator={"deviceClass": "gpu.nvidia.com", "count": 33}),
+        "spec.accelerator.count",
+        "a claim has at most 32 devices: lower count",
+    ),
+    (
+        "a GPU that one of the alternatives does not have",
+        {
+            **model(config={"instances": {"gpus": [1]}}),
+            "accelerator": {"anyOf": [{"deviceClass": "a", "count": 2}, {"deviceClass": "b"}]},
+        },
+        "spec.model.config.instances.gpus",
+        "instances.gpus names a GPU that the pod does not have: they are counted from 0 to accelerator.count - 1",
+    ),
     ("a bad memory", with_model(accelerator={"memory": "lots"}), "spec.accelerator.memory", f"'lots' {QUANTITY}"),
     (
         "a node label that no node can have",
@@ -425,6 +545,66 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
         with_model(autoscaling={"minReplicas": 5, "maxReplicas": 4, "metrics": METRICS}),
         "spec.autoscaling.minReplicas",
         "minReplicas must not be above maxReplicas: lower the one or raise the other",
+    ),
+    (
+        "a load and metrics",
+        with_model(autoscaling={"maxReplicas": 4, "metrics": METRICS, "load": {}}),
+        "spec.autoscaling",
+        "give either load or metrics: one of the two says how many pods",
+    ),
+    (
+        "neither a load nor metrics",
+        with_model(autoscaling={"maxReplicas": 4}),
+        "spec.autoscaling",
+        "give either load or metrics: one of the two says how many pods",
+    ),
+    (
+        "an HPA without metrics",
+        with_model(autoscaling={"maxReplicas": 4, "load": {}, "scaler": "HPA"}),
+        "spec.autoscaling.scaler",
+        "scaler HPA goes by metrics, Slipway and KEDA by load: take scaler out, or give what it goes by",
+    ),
+    (
+        "Slipway's scaler by metrics",
+        with_model(autoscaling={"maxReplicas": 4, "metrics": METRICS, "scaler": "Slipway"}),
+        "spec.autoscaling.scaler",
+        "scaler HPA goes by metrics, Slipway and KEDA by load: take scaler out, or give what it goes by",
+    ),
+    (
+        "an HPA's behavior without an HPA",
+        with_model(autoscaling={"maxReplicas": 4, "load": {}, "behavior": {"scaleDown": {}}}),
+        "spec.autoscaling.behavior",
+        "only HPA and KEDA read behavior: take it out",
+    ),
+    (
+        "KEDA by metrics",
+        with_model(autoscaling={"maxReplicas": 4, "metrics": METRICS, "scaler": "KEDA"}),
+        "spec.autoscaling.scaler",
+        "scaler HPA goes by metrics, Slipway and KEDA by load: take scaler out, or give what it goes by",
+    ),
+    (
+        "headroom that KEDA does not add",
+        with_model(autoscaling={"maxReplicas": 4, "load": {"headroom": 1}, "scaler": "KEDA"}),
+        "spec.autoscaling.load.headroom",
+        "KEDA adds no headroom: take it out, and lower target or raise minReplicas instead",
+    ),
+    (
+        "a backlog of nothing",
+        with_model(autoscaling={"maxReplicas": 4, "load": {"backlog": "0s"}}),
+        "spec.autoscaling.load.backlog",
+        "'0s' must be more than zero",
+    ),
+    (
+        "no time for which fewer pods must have been enough",
+        with_model(autoscaling={"maxReplicas": 4, "load": {"stabilization": "0s"}}),
+        "spec.autoscaling.load.stabilization",
+        "'0s' must be more than zero",
+    ),
+    (
+        "a capacity of nothing",
+        with_model(autoscaling={"maxReplicas": 4, "load": {"capacity": "0.0"}}),
+        "spec.autoscaling.load.capacity",
+        "'0.0' is not a number of requests a second above zero: write it as a string like '85' or '0.5'",
     ),
     (
         "rollingUpdate of another type",
@@ -504,6 +684,12 @@ RULES: list[tuple[str, dict[str, Any], str, str]] = [
             ("authentication", {"apiKeys": {"secretName": "clients"}}),
             ("grpcRoute", {"hostnames": ["grpc.churn.example"]}),
         )
+    ),
+    (
+        "a gateway in what is called like no namespace",
+        with_model(traffic={"gateway": {"name": "public", "namespace": "gateways.example"}}),
+        "spec.traffic.gateway.namespace",
+        f"'gateways.example' {NAMESPACE}",
     ),
     *(
         (
@@ -632,7 +818,6 @@ BUILT_IN: list[tuple[str, dict[str, Any], str, str]] = [
         'Duplicate value: {"name":"errors"}',
     ),
     ("no model", {}, "spec.model", "Required value"),
-    ("no version", {"model": {"source": S3}}, "spec.model.version", "Required value"),
     ("no uri", model(source={}), "spec.model.source.uri", "Required value"),
     (
         "a volume of an unknown kind",
@@ -717,6 +902,12 @@ BUILT_IN: list[tuple[str, dict[str, Any], str, str]] = [
         golden(inputs=[{**TENSOR, "shape": [1025], "data": [0] * 1025}]),
         "spec.model.verification.requests[0].inputs[0].data",
         "Too many: 1025: must have at most 1024 items",
+    ),
+    (
+        "a gateway in what is longer than the name of a namespace",
+        with_model(traffic={"gateway": {"name": "public", "namespace": "g" * 64}}),
+        "spec.traffic.gateway.namespace",
+        "Too long: may not be more than 63 bytes",
     ),
     (
         "autoscaling without a metric",

@@ -7,7 +7,7 @@ import pytest
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from testbed.plane import Plane
-from tests.api.objects import Objects
+from tests.api.objects import Objects, named
 from tests.api.stored import NAMES, sample
 
 pytestmark = pytest.mark.plane
@@ -72,6 +72,19 @@ def test_kubectl_shows_where_a_rollout_stands(plane: Plane, namespace: str, obje
     assert row.split()[:7] == ["with-status", "3", "Shifting", "3/4", "2", "3", "25"]
     assert row.endswith("Shifting   version 3 has 1 of 4 pods available")
     assert "REASON" not in plane.kubectl().within(namespace)("get", "slipway")
+
+
+def test_kubectl_shows_the_version_that_an_alias_has_brought(plane: Plane, namespace: str, objects: Objects) -> None:
+    follow = {"model": "churn", "alias": "champion"}
+    spec = {"model": {"follow": follow, "source": {"uri": "s3://models/churn/$(version)"}}}
+    stored = objects.create(named("follower", spec))
+    kubectl = plane.kubectl().within(namespace)
+    assert kubectl("get", "md", "--no-headers").split()[0] == "follower"
+    stored["status"] = sample("with-status")["status"] | {"follow": {"version": "4", "changes": 1, "refusals": 0}}
+    objects.replace_status(stored)
+    head, row = kubectl("get", "md").splitlines()
+    assert head.split()[:3] == COLUMNS[:3]
+    assert row.split()[:3] == ["follower", "4", "Shifting"]
 
 
 def test_the_scale_subresource_reads_and_writes_the_count(objects: Objects) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kubernetes import client
@@ -29,6 +28,7 @@ from slipway.api.v1alpha1.catalogue import (
     PUBLISHED_VERSION_PATTERN,
     object_name,
 )
+from testbed import yamls
 from testbed.plane import Plane
 from tests.api.lint import offences
 from tests.api.objects import Objects, answer
@@ -36,7 +36,7 @@ from tests.api.walk import described, missing
 
 ROOT: Final = Path(__file__).parents[2]
 SAMPLES: Final = {
-    path.stem: yaml.safe_load(path.read_text())
+    path.stem: yamls.load(path.read_text())
     for path in sorted((Path(__file__).parent / "samples" / "catalogue").glob("*.yaml"))
 }
 SPECS: Final[dict[str, type[ApiModel]]] = {"RegisteredModel": RegisteredModelSpec, "ModelVersion": ModelVersionSpec}

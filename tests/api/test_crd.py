@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from slipway.api import crd, reference
 from slipway.api.base import RULES
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
+from testbed import yamls
 from tests.api.lint import Schema, offences
 from tests.api.refusals import RULES as RULES_TRIED
 from tests.api.stored import sample
@@ -27,7 +27,7 @@ def version() -> dict[str, Any]:
 def test_the_checked_in_crd_is_what_the_models_say() -> None:
     path = ROOT / "crds" / "serving.slipway.dev_modeldeployments.yaml"
     assert path.read_text() == crd.render(), "run: python -m slipway.api.crd > crds/…"
-    assert yaml.safe_load(path.read_text()) == crd.definition()
+    assert yamls.load(path.read_text()) == crd.definition()
 
 
 def test_the_checked_in_reference_is_what_the_models_say() -> None:
@@ -38,7 +38,7 @@ def test_the_checked_in_reference_is_what_the_models_say() -> None:
 
 def test_the_crd_is_small_enough() -> None:
     """Well below the 256 KiB of annotations in which `kubectl apply` keeps it once more."""
-    assert len(crd.render().encode()) < 80 * 1024
+    assert len(crd.render().encode()) < 96 * 1024
 
 
 @pytest.mark.parametrize("part", ["spec", "status"])

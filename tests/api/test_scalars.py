@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from slipway.api.scalars import Decimals, Duration, Interval, Quantity, Timeout, duration, quantity
+from slipway.api.scalars import Decimals, Duration, Interval, PositiveRate, Quantity, Timeout, duration, quantity
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,14 @@ def test_a_decimal_stays_as_it_was_written(text: str) -> None:
 def test_not_a_decimal(text: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Decimals).validate_python(text)
+
+
+@pytest.mark.parametrize("text", ["1", "85", "0.5", "0.05", "0.001", "85.125", "9999999.999", "10.0"])
+def test_a_rate_is_a_number_above_zero(text: str) -> None:
+    assert float(TypeAdapter(PositiveRate).validate_python(text)) > 0
+
+
+@pytest.mark.parametrize("text", ["", "0", "0.0", "0.000", "00", "01", "-1", "1e3", ".5", "1.", "0.0005", "10000000"])
+def test_not_a_rate(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(PositiveRate).validate_python(text)

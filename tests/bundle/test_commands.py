@@ -181,7 +181,7 @@ def test_words_about_a_manifest_say_what_a_command_has_instead(bundle: Path, wor
 
 def test_every_field_that_the_fetcher_and_the_guard_name_is_something_to_a_command_or_to_none() -> None:
     """A new one belongs into console.FIELDS, or here."""
-    only_in_a_manifest = {"source.s3", "s3.forcePathStyle", "server.resources.limits.memory"}
+    only_in_a_manifest = {"source.s3", "s3.forcePathStyle", "server.lockedApis", "server.resources.limits.memory"}
     words = re.compile(r"\b(?:source|server|s3)(?:\.[a-z]\w*)+")
     constants = (
         node.value

@@ -67,6 +67,8 @@ def test_the_model_that_clients_ask_is_at_the_top_and_the_others_are_its_parts(
         "models/first/labels.txt",
         "models/second/1/model.onnx",
         "models/second/config.pbtxt",
+        "models/second/golden/batch.json",
+        "models/second/golden/one.json",
     }
     assert [(part["name"], part["backend"]) for part in found.model["parts"]] == [
         ("first", "onnxruntime"),
@@ -74,7 +76,7 @@ def test_the_model_that_clients_ask_is_at_the_top_and_the_others_are_its_parts(
     ]
     assert found.model["maxBatchSize"] == 8
     assert packed(repository, tmp_path, replace=True).digest == found.digest
-    assert served(found.directory).said == "2 golden requests answered rightly, with first, second"
+    assert served(found.directory).said == "2 golden requests answered rightly, with first, second (2 of its own)"
 
 
 def test_a_python_model_that_calls_another_is_named(repository: Path, tmp_path: Path, served: Serve) -> None:
@@ -84,7 +86,10 @@ def test_a_python_model_that_calls_another_is_named(repository: Path, tmp_path: 
     ):
         packed(repository, tmp_path)
     assert len(packed(repository, tmp_path, entry="caller").model["parts"]) == 3
-    assert served(tmp_path / "bundle").said == "2 golden requests answered rightly, with both, first, second"
+    assert (
+        served(tmp_path / "bundle").said
+        == "2 golden requests answered rightly, with both, first, second (2 of its own)"
+    )
 
 
 def test_it_goes_the_way_of_every_bundle(repository: Path, tmp_path: Path, s3: Gateway, served: Serve) -> None:
@@ -111,7 +116,7 @@ def test_it_goes_the_way_of_every_bundle(repository: Path, tmp_path: Path, s3: G
     assert verify(tmp_path / "back", key=tmp_path / "key.pub").digest == push(tmp_path / "back", place).digest
     with decrypted(tmp_path / "back", tmp_path / "id") as (plain, _):
         assert files(plain) == files(tmp_path / "bundle")
-        assert served(plain).said == "2 golden requests answered rightly, with first, second"
+        assert served(plain).said == "2 golden requests answered rightly, with first, second (2 of its own)"
 
 
 def test_by_command_the_parts_are_told(repository: Path, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """ONNX files as people bring them: packed, or refused with the tensor and the way out."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import yaml
 from slipway.bundle import pack
 from slipway.bundle.check import check
 from slipway.fetch import sums
-from testbed.shell import run
+from testbed.shell import ROOT, run
 from tests.bundle import graphs
 
 Out = dict[str, Any]
@@ -227,3 +229,12 @@ def test_a_pack_that_failed_leaves_what_was_there(tmp_path: Path, out: Out) -> N
         pack.onnx(graphs.linear(tmp_path / "m.onnx"), X, answers=X, replace=True, **out)
     assert check(first.directory).digest == first.digest
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle", "m.onnx"]
+
+
+def test_onnx_runtime_writes_no_identifier_and_so_tells_nobody(tmp_path: Path) -> None:
+    file, home = graphs.linear(tmp_path / "m.onnx"), tmp_path / "home"
+    home.mkdir()
+    program = "import sys, pathlib; from slipway.bundle.runtime import OnnxModel; OnnxModel(pathlib.Path(sys.argv[1]))"
+    environment = {"HOME": str(home), "PYTHONPATH": str(ROOT / "operator")}
+    subprocess.run([sys.executable, "-c", program, file], env=environment, check=True)
+    assert list(home.rglob("*")) == []

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from slipway.guard import labelled
 from testbed.shell import ROOT
 from testbed.training import trainer
 from tests.bundle.commands import slipway
@@ -92,6 +93,56 @@ def test_an_input_has_the_name_of_its_rows(train: str) -> None:
     assert packed("sklearn", f"{train}:textual", "--inputs", "rows.npz")["model"]["inputs"] == [["text", "BYTES", [1]]]
     again = packed("sklearn", f"{train}:textual", "--inputs", f"{train}:texts", "--rename", "x=words", "--replace")
     assert again["model"]["inputs"] == [["words", "BYTES", [1]]]
+
+
+def _labelled(train: str, name: str, *more: str) -> list[dict[str, Any]]:
+    words = ("--inputs", f"{train}:X", "--labelled", name, *more)
+    found = packed("sklearn", f"{train}:model", *words, "--replace")
+    lines = Path("bundle/labelled/rows.jsonl").read_text().splitlines()
+    assert found["labelled"] == len(lines)
+    assert "labelled/rows.jsonl" in Path("bundle/SHA256SUMS").read_text()
+    return [json.loads(line) for line in lines]
+
+
+def test_labelled_rows_of_every_kind_of_file_are_in_the_bundle_by_the_models_own_names(train: str) -> None:
+    np.savez("rows.npz", x=np.arange(6.0).reshape(3, 2), price=np.array([0.5, 1.0, 2.0]))
+    Path("rows.csv").write_text("age,size,y\n0,1,0.5\n2,3,1\n4,5,2\n")
+    lines = [{"inputs": {"x": [2.0 * n, 2.0 * n + 1]}, "label": label} for n, label in enumerate((0.5, 1.0, 2.0))]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert _labelled(train, "rows.npz", "--label", "price") == lines
+    assert _labelled(train, "rows.csv") == lines
+    assert _labelled(train, "rows.jsonl") == lines
+    told = slipway(
+        "pack", "sklearn", f"{train}:model", "--inputs", f"{train}:X", "--labelled", "rows.csv", "--out", "b"
+    )
+    assert "labelled rows     3\n" in told.stdout
+    assert labelled.load(Path("b/labelled")).rows[2].label == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("rows.csv", "age,y\n1,2\n", "rows.csv:1: inputs[0].data: shape [1, 2] has 2 elements, found 1"),
+        ("rows.csv", "age,size\n1,2\n", "rows.csv: has no column 'y'; name the labels' (--label)"),
+        ("rows.csv", "age,size,y\n1,2\n", "line 2: has not as many cells as there are columns"),
+        ("rows.csv", "age,size,y\n1,2,nan\n", "rows.csv:1: label: expected a number or a text"),
+        ("rows.csv", "age,size,y\n1,old,2\n", "rows.csv:1: inputs[0].data[1]: 'old' is not FP32"),
+        ("rows.csv", "age,size,y\n", "rows.csv: has no row"),
+        ("rows.jsonl", '{"inputs": {"z": [1, 2]}, "label": 1}', "rows.jsonl:1: inputs: the model has no 'z'; it has x"),
+        ("rows.jsonl", "[]", "rows.jsonl:1: expected"),
+        ("rows.jsonl", "{", "rows.jsonl:1: not JSON"),
+        ("rows.jsonl", '{"inputs": {"x": [1, 2]}, "label": 1}\n' * 10_001, "more than 10000 rows; keep fewer"),
+        ("rows.txt", "1", "rows.txt"),
+    ],
+)
+def test_labelled_rows_that_cannot_be_asked_are_told_by_file_and_line_and_no_bundle_is_left(
+    train: str, name: str, content: str, says: str
+) -> None:
+    Path(name).write_text(content)
+    told = slipway("pack", "sklearn", f"{train}:model", "--inputs", f"{train}:X", "--labelled", name, "--out", "bundle")
+    assert told.exit_code != 0
+    assert says in told.stderr
+    assert not Path("bundle").exists()
 
 
 class Touch:

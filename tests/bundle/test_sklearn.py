@@ -45,6 +45,18 @@ def test_what_an_estimator_gives(estimator: Any, gives: list[Any], out: Out) -> 
     assert (packed.model["inputs"], packed.model["outputs"]) == (FOUR, gives)
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [LogisticRegression(max_iter=1000), make_pipeline(StandardScaler(), LogisticRegression())],
+    ids=["estimator", "pipeline"],
+)
+def test_an_estimator_that_was_fitted_with_a_frame_takes_its_columns_by_name(estimator: Any, out: Out) -> None:
+    frame = pandas.DataFrame({"fee (EUR)": X[:, 0], "months": range(len(X)), "age": X[:, 2]})
+    packed = pack.sklearn(estimator.fit(frame, y), frame[:5], **out)
+    assert packed.model["inputs"] == [("fee (EUR)", "FP32", [1]), ("months", "INT64", [1]), ("age", "FP32", [1])]
+    assert packed.model["outputs"] == BOTH
+
+
 def test_the_golden_answers_are_scikit_learns(out: Out) -> None:
     model = LogisticRegression().fit(X, y)
     bundle = pack.sklearn(model, X, **out).directory

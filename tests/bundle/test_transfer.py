@@ -187,6 +187,23 @@ def test_a_signature_comes_after_and_replaces_none(bundle: Path, place: Place, t
         push(bundle, place)
 
 
+def test_a_bundle_that_is_made_and_signed_again_goes_on_with_the_signature_that_is_there(
+    bundle: Path, place: Place, tmp_path: Path
+) -> None:
+    """Who was cut after a push makes the same bytes, and another signature of them."""
+    assert not transfer.take_signature(bundle, place)
+    push(bundle, place)
+    assert not transfer.take_signature(bundle, place)
+    sign(bundle, key=key(tmp_path))
+    push(bundle, place)
+    (bundle / "model.sig").unlink()
+    sign(bundle, key=tmp_path / "key.pem", add=transfer.take_signature(bundle, place))
+    assert push(bundle, place).signed
+    other = packed(tmp_path / "other", x=5.0)
+    assert not transfer.take_signature(other, place)
+    assert not (other / "model.sig").exists()
+
+
 def test_a_copy_has_the_same_digest_and_signature(bundle: Path, place: Place, s3: Gateway, tmp_path: Path) -> None:
     sign(bundle, key=key(tmp_path))
     pushed = push(bundle, place)

@@ -13,12 +13,17 @@ from click.testing import Result
 from slipway.api.v1alpha1 import MODEL_VERSION, ModelVersionSpec
 from slipway.api.v1alpha1.catalogue import METRIC_VALUE_PATTERN, object_name
 from slipway.bundle.errors import BundleError
+from slipway.bundle.evaluate import Evaluation
+from slipway.bundle.evaluation_file import statement
 from slipway.bundle.place import Place
 from slipway.catalogue import changes
 from slipway.catalogue import publish as publishing
 from slipway.catalogue.cluster import Cluster
-from slipway.catalogue.listing import plain
+from slipway.catalogue.commands import print_yaml
+from slipway.catalogue.listing import cell_text
 from slipway.catalogue.publish import Version, publish
+from slipway.fetch import sums
+from slipway.guard.printable import printable_lines
 from testbed.kubectl import Kubectl
 from testbed.plane import Plane
 from tests.bundle import commands
@@ -95,6 +100,22 @@ def test_a_bundle_is_put_at_its_address_and_published_once(
     assert again.exit_code == 0, again.output
     assert json.loads(again.stdout) == {"digest": spec.digest, "name": "churn-3", "created": False}
     assert kubectl.json("get", "mv", "churn-3")["metadata"]["resourceVersion"] == stored["metadata"]["resourceVersion"]
+
+
+def test_an_evaluation_of_these_bytes_goes_into_the_card_and_one_of_others_is_refused(
+    cluster: Cluster, kubectl: Kubectl, bundle: Path, place: Place, tmp_path: Path
+) -> None:
+    done = Evaluation(dataset="january", digest="b" * 64, rows=40, metrics={"f1": 0.91})
+    digest = sums.digest_of((bundle / sums.NAME).read_bytes())
+    for name, about in (("other", D), ("right", digest)):
+        (tmp_path / name).write_bytes(statement(done, about))
+    version = Version(model="churn", version="3", place=place, evaluation=tmp_path / "other")
+    with pytest.raises(BundleError, match=f"is about {D}, and not {digest}"):
+        publish(version, cluster, bundle=bundle)
+    assert kubectl.json("get", "mv")["items"] == []
+    publish(replace(version, evaluation=tmp_path / "right"), cluster)
+    card = kubectl.json("get", "mv", "churn-3")["spec"]["card"]
+    assert card["metrics"] == [{"name": "f1", "value": "0.91", "dataset": "january"}]
 
 
 def test_other_bytes_under_a_published_version_are_an_error_whatever_their_address(
@@ -294,6 +315,14 @@ def test_an_alias_is_moved_and_others_stay(slipway: Slipway, kubectl: Kubectl) -
     assert "has no alias champion" in slipway("alias", "churn", "champion", "--remove").output
 
 
+def test_what_is_printed_for_git_is_never_written(slipway: Slipway, kubectl: Kubectl) -> None:
+    published(kubectl)
+    assert slipway("alias", "churn", "champion", "3").exit_code == 0
+    told = slipway("alias", "churn", "champion", "--remove", "-o", "yaml")
+    assert (told.exit_code, "writes nothing" in told.stderr) == (2, True)
+    assert kubectl.json("get", "registeredmodel", "churn")["spec"]["aliases"] == {"champion": "3"}
+
+
 def test_an_alias_that_git_gives_is_not_overwritten(slipway: Slipway, kubectl: Kubectl) -> None:
     for version in ("3", "4"):
         published(kubectl, version)
@@ -315,7 +344,7 @@ def test_the_list_shows_what_means_what_where_it_serves_and_no_control_character
     published(kubectl, "4")
     published(kubectl, "1", model="other")
     slipway("alias", "churn", "champion", "4")
-    told = slipway("list", "churn")
+    told = slipway("models", "churn")
     assert told.exit_code == 0, told.output
     head, old, new = told.stdout.splitlines()
     assert head.split() == ["MODEL", "VERSION", "ALIASES", "SERVING", "REFUSED", "WITHDRAWN", "SOURCE"]
@@ -323,18 +352,54 @@ def test_the_list_shows_what_means_what_where_it_serves_and_no_control_character
     assert "Warn: evil" in old
     assert "\x1b" not in told.stdout
     assert "\u202e" not in told.stdout
-    found = json.loads(slipway("list", "-o", "json").stdout)["versions"]
+    found = json.loads(slipway("models", "-o", "json").stdout)["versions"]
     assert [(each["model"], each["version"]) for each in found] == [("churn", "3"), ("churn", "4"), ("other", "1")]
 
 
+@pytest.mark.parametrize(
+    "version", ["4 \x1b[2J", "4 \x9b2J", "4 \u202eexe", "4 \u2067", "4 \udcff", "4 你好 👩\u200d🔬"]
+)
+def test_a_manifest_for_git_is_as_it_was_asked_for_and_steers_no_terminal(
+    version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_yaml({"metadata": {"namespace": ""}, "spec": {"aliases": {"champion": version}}})
+    shown = capsys.readouterr().out
+    assert printable_lines(shown) == shown
+    assert yaml.safe_load(shown)["spec"]["aliases"] == {"champion": version}
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("churn", "champion", "../4"), "aliases.champion"),
+        (("churn", "champion", "4\n"), "aliases.champion"),
+        (("churn", "Champion", "4"), "alias"),
+        (("Churn", "champion", "4"), "model"),
+    ],
+)
+def test_no_alias_is_printed_for_git_that_no_cluster_takes(words: tuple[str, ...], field: str) -> None:
+    told = commands.slipway("alias", *words, "-o", "yaml")
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert f"Error: {field}: " in told.stderr
+
+
 def test_a_long_cell_is_cut() -> None:
-    assert plain("x" * 99) == "x" * 59 + "…"
+    assert cell_text("x" * 99) == "x" * 59 + "…"
 
 
 def test_without_a_cluster_the_way_to_name_one_is_told(tmp_path: Path) -> None:
-    told = commands.slipway("list", KUBECONFIG=str(tmp_path / "none"))
+    told = commands.slipway("models", KUBECONFIG=str(tmp_path / "none"))
     assert told.exit_code == 1
     assert "set KUBECONFIG or --context" in told.output
+
+
+def test_in_a_pod_its_own_namespace_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "namespace").write_text("team-a\n")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setattr("slipway.catalogue.cluster.config.load_incluster_config", lambda: None)
+    monkeypatch.setattr("slipway.catalogue.cluster._OF_POD", tmp_path / "namespace")
+    with Cluster.connected() as found:
+        assert found.namespace == "team-a"
 
 
 def test_a_cluster_that_knows_no_catalogue_is_told_from_a_version_that_is_not_there(cluster: Cluster) -> None:

@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import yaml
-
+from testbed import yamls
 from tests.charts.render import CHARTS
 
 MONITORING = CHARTS / "slipway" / "monitoring"
@@ -78,7 +77,7 @@ def _of_label(variable: dict[str, Any]) -> re.Match[str]:
 
 def rules() -> list[dict[str, Any]]:
     """The alert rules."""
-    return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+    return [rule for group in yamls.load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
 
 def selectors() -> Iterator[Selector]:

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-import yaml
-
+from testbed import yamls
 from testbed.kubectl import Kubectl
 from testbed.shell import ROOT, run
 from testbed.tools import KUBERNETES_VERSION, find
@@ -38,6 +38,7 @@ def helm(*argv: str) -> str:
     return run(find("helm"), *argv, cwd=CHARTS)
 
 
+@cache
 def text(chart: str, *values: str, release: str = "slipway") -> str:
     """`helm template`, each of `values` given with --set."""
     sets = [f"--set={value}" for value in values]
@@ -54,7 +55,7 @@ def model_network(manifests: Iterable[Manifest]) -> Manifest:
 
 def objects(*values: str, chart: str = "slipway", release: str = "slipway") -> list[Manifest]:
     """The rendered objects."""
-    return [found for found in yaml.safe_load_all(text(chart, *values, release=release)) if found]
+    return list(yamls.load_all(text(chart, *values, release=release)))
 
 
 def of_kind(kind: str, *values: str, release: str = "slipway") -> list[Manifest]:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
+from testbed import yamls
 from testbed.prometheus import find
 from testbed.shell import CommandError, run
 from tests.charts.queries import ALERTS, rules
@@ -27,14 +27,29 @@ def test_each_alert_fires_when_it_should_and_not_before() -> None:
 
 def test_each_alert_is_shown_to_fire_and_not_to_fire() -> None:
     shown: dict[str, set[bool]] = {}
-    for case in yaml.safe_load(CASES.read_text())["tests"]:
+    for case in yamls.load(CASES.read_text())["tests"]:
         for look in case["alert_rule_test"]:
             shown.setdefault(look["alertname"], set()).add(bool(look["exp_alerts"]))
     assert shown == {rule["alert"]: {True, False} for rule in rules()}
 
 
 @pytest.mark.parametrize(
-    "was", ['"Stalled"', '"Refused"', "Aborted", "InsufficientCapacity", "> 60", "< 1", '"failed"']
+    "was",
+    [
+        '"Stalled"',
+        '"Refused"',
+        "Aborted",
+        "InsufficientCapacity",
+        "> 60",
+        "< 1",
+        '"failed"',
+        '"LoadUnknown"',
+        '"ScalingBlocked"',
+        '"Withdrawn"',
+        '"NothingToFollow"',
+        '"Proposed"',
+        "> 3",
+    ],
 )
 def test_a_rule_that_asks_for_something_else_is_found_out(was: str, tmp_path: Path) -> None:
     folder = tmp_path / "charts" / "slipway" / "monitoring"
@@ -54,4 +69,11 @@ def test_the_chart_brings_the_rules_when_it_is_asked_to() -> None:
     ]
     assert made["metadata"]["labels"]["release"] == "p"
     assert made["metadata"]["namespace"] == NAMESPACE
-    assert made["spec"] == yaml.safe_load(ALERTS.read_text())
+    assert made["spec"] == yamls.load(ALERTS.read_text())
+
+
+def test_the_days_that_a_proposal_may_wait_are_the_clusters_own() -> None:
+    values = ("metrics.prometheusRule.enabled=true", "metrics.prometheusRule.proposedForDays=14")
+    [made] = of_kind("PrometheusRule", *values)
+    [rule] = [each for each in made["spec"]["groups"][0]["rules"] if each["alert"] == "SlipwayVersionProposed"]
+    assert rule["expr"].endswith("> 14 * 86400\n")

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from slipway.controller.main import run
 from slipway.controller.model_network import network_rules
+from testbed import yamls
 from testbed.plane import Plane
 from testbed.shell import CommandError
 from testbed.tools import KUBERNETES_VERSION
@@ -44,9 +44,19 @@ def test_without_the_policy_everybody_does() -> None:
     assert of_kind("NetworkPolicy", "networkPolicy.enabled=false") == []
 
 
+KEDA = [
+    {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}},
+        "podSelector": {"matchLabels": {"app": "keda-operator"}},
+    }
+]
 SAID: dict[tuple[str, ...], Manifest] = {
-    (): {"policy": "Open"},
-    ("models.networkPolicy=Namespace",): {"policy": "Namespace", "gatewayNamespaces": ["envoy-gateway-system"]},
+    (): {"policy": "Open", "kedaFrom": KEDA},
+    ("models.networkPolicy=Namespace",): {
+        "policy": "Namespace",
+        "gatewayNamespaces": ["envoy-gateway-system"],
+        "kedaFrom": KEDA,
+    },
     (
         "models.networkPolicy=Namespace",
         "models.gatewayNamespaces=null",
@@ -61,6 +71,7 @@ SAID: dict[tuple[str, ...], Manifest] = {
         "metricsFrom": [MONITORING],
         "allowTo": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
         "denyTo": ["10.0.0.1/32"],
+        "kedaFrom": KEDA,
     },
 }
 """What the operator is told by values; without a cluster nobody can tell a new installation from an upgrade."""
@@ -102,7 +113,7 @@ def test_new_installations_are_closed_and_upgrades_cut_off_nobody(before: str, p
     sets = [f"--set={value}" for value in values]
     where = [f"--namespace={namespace}", f"--kubeconfig={plane.kubeconfig()}", f"--kube-version={KUBERNETES_VERSION}"]
     rendered = helm("template", "slipway", "slipway", "--dry-run=server", *where, *sets)
-    assert model_network(found for found in yaml.safe_load_all(rendered) if found)["policy"] == policy
+    assert model_network(yamls.load_all(rendered))["policy"] == policy
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,24 @@ def test_new_installations_are_closed_and_upgrades_cut_off_nobody(before: str, p
         ('{"allowFrom": ["a"]}', "allowFrom"),
         ('{"denyTo": ["10.0.0.1/8"]}', "denyTo"),
         ('{"denyTo": ["0.0.0.0/0"]}', "allowTo"),
-        ('{"egress": []}', "egress"),
+        ('{"denyTo": ["::ffff:10.0.0.1/128"]}', r"denyTo[0]: ::ffff:10.0.0.1/128 is refused in a policy"),
+        ('{"denyTo": ["fe80::1%eth0/128"]}', "denyTo[0]"),
+        ('{"denyTo": ["10.0.0.0/8"], "allowTo": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}', "nothing of 10.1.0.0/16"),
+        ('{"egress": []}', "egress: no such field"),
+        ('{"gatewayNamespaces": ["a", "Envoy"]}', "gatewayNamespaces[1]"),
+        ('{"allowFrom": [{}]}', "allowFrom[0]: must be an ipBlock, or"),
+        (
+            '{"allowFrom": [{"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}]}',
+            "allowFrom[0]: must be an ipBlock, or",
+        ),
+        ('{"metricsFrom": [{"podSelector": {"matchlabels": {"a": "b"}}}]}', "metricsFrom[0].podSelector.matchlabels"),
+        ('{"metricsFrom": [{"podSelector": {"matchLabels": {"a": 1}}}]}', "metricsFrom[0].podSelector.matchLabels.a"),
+        (
+            '{"allowTo": [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {"cidr": "10.0.0.1"}}]}',
+            "allowTo[1].ipBlock.cidr",
+        ),
+        ('{"allowTo": [{"ipBlock": {"cidr": "10.0.0.0/255.0.0.0"}}]}', "allowTo[0].ipBlock.cidr"),
+        ('{"allowTo": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}]}', "allowTo[0].ipBlock: except"),
     ],
 )
 def test_an_operator_that_cannot_read_it_does_not_start(told: str, words: str) -> None:
@@ -130,6 +158,14 @@ def test_an_operator_that_cannot_read_it_does_not_start(told: str, words: str) -
         (("models.networkPolicy=Namespace", "metrics.podMonitor.enabled=true"), r"metrics\.allowFrom"),
         (("models.networkPolicy=Closed",), "networkPolicy"),
         (("metrics.allowFrom[0].namespace=monitoring",), "allowFrom"),
+        (("metrics.allowFrom[0].podSelector.matchlabels.app=prometheus",), "matchlabels"),
+        (("models.allowFrom[0].podSelector.matchLabels.count=3",), "count"),
+        (
+            ("models.allowFrom[0].podSelector.matchLabels.app=x", "models.allowFrom[0].ipBlock.cidr=10.0.0.0/8"),
+            "allowFrom",
+        ),
+        (("models.allowTo[0].ipBlock.cidr=10.0.0.1",), "cidr"),
+        (("models.denyTo={::ffff:10.0.0.1/128}",), "denyTo"),
         (("models.denyTo={0.0.0.0/0}",), "denyTo"),
     ],
 )

@@ -38,6 +38,18 @@ def test_it_is_made_when_asked_for_and_finds_servers_and_no_resolve_job() -> Non
     assert (endpoint["port"], endpoint["interval"]) == ("metrics", "5s")
 
 
+def test_how_loaded_pods_are_is_scraped_when_asked_for_with_the_same_labels() -> None:
+    counted, load = pod_monitor("metrics.podMonitor.load=true")["spec"]["podMetricsEndpoints"]
+    assert load == counted | {"port": "load"}
+
+
+def test_no_pod_fills_the_prometheus() -> None:
+    spec = pod_monitor("metrics.podMonitor.sampleLimit=700")["spec"]
+    assert spec["sampleLimit"] == 700
+    assert pod_monitor()["spec"]["sampleLimit"] == 5000
+    assert {"labelLimit", "labelNameLengthLimit", "labelValueLengthLimit"} <= spec.keys()
+
+
 def test_it_looks_where_the_operator_serves() -> None:
     assert pod_monitor()["spec"]["namespaceSelector"] == {"any": True}
     assert pod_monitor("namespaces={red,blue}")["spec"]["namespaceSelector"] == {"matchNames": ["red", "blue"]}

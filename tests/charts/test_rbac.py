@@ -26,8 +26,10 @@ WHERE_MODELS_LIVE = {
     "gateway.envoyproxy.io/securitypolicies": CHILD,
     "gateway.networking.k8s.io/httproutes": CHILD,
     "gateway.networking.k8s.io/grpcroutes": CHILD,
+    "keda.sh/scaledobjects": CHILD,
     "networking.k8s.io/networkpolicies": CHILD,
     "policy/poddisruptionbudgets": CHILD,
+    "resource.k8s.io/resourceclaimtemplates": CHILD,
     "/configmaps": CHILD,
     "/services": CHILD,
     "/pods": "delete list watch",
@@ -37,6 +39,9 @@ SURROUNDINGS = {
     "/nodes": "list watch",
     "gateway.networking.k8s.io/gateways": "list watch",
     "gateway.networking.k8s.io/gatewayclasses": "list watch",
+    "resource.k8s.io/deviceclasses": "list watch",
+    "resource.k8s.io/resourceclaims": "list watch",
+    "resource.k8s.io/resourceslices": "list watch",
 }
 LEASE = {"coordination.k8s.io/leases": "create", "coordination.k8s.io/leases=slipway": "get update"}
 
@@ -54,7 +59,7 @@ def test_cluster_wide_the_operator_has_exactly_these_verbs() -> None:
     assert table(role("Role", "slipway-lease", NAMESPACE)) == LEASE
 
 
-def test_with_a_list_of_namespaces_it_has_them_there_and_cluster_wide_only_sees_nodes_and_gateways() -> None:
+def test_with_a_list_of_namespaces_it_has_them_there_and_cluster_wide_only_sees_nodes_gateways_and_devices() -> None:
     values = "namespaces={red}"
     assert table(role("ClusterRole", "slipway", None, values)) == SURROUNDINGS
     assert table(role("Role", "slipway", "red", values)) == WHERE_MODELS_LIVE

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from testbed import yamls
 from testbed.shell import ROOT, CommandError
 from testbed.tools import KUBERNETES_VERSION
 from tests.charts.render import (
@@ -101,7 +101,7 @@ def test_a_service_monitor_is_made_when_asked_for_and_finds_the_metrics_service(
 
 def test_a_digest_goes_before_a_tag_and_an_empty_tag_is_the_charts_version() -> None:
     digest = "sha256:" + "a" * 64
-    version = yaml.safe_load((CHARTS / "slipway" / "Chart.yaml").read_text())["appVersion"]
+    version = yamls.load((CHARTS / "slipway" / "Chart.yaml").read_text())["appVersion"]
     assert container()["image"] == f"slipway.dev/operator:{version}"
     assert container("image.tag=x", f"image.digest={digest}")["image"] == f"slipway.dev/operator@{digest}"
     assert environment("fetcher.image.repository=r/f", "fetcher.image.tag=v7")["SLIPWAY_FETCHER_IMAGE"] == "r/f:v7"
@@ -111,7 +111,7 @@ def test_a_digest_goes_before_a_tag_and_an_empty_tag_is_the_charts_version() -> 
 @pytest.mark.parametrize("chart", ["slipway", "slipway-crds"])
 def test_a_charts_version_is_the_projects(chart: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    found = yaml.safe_load((CHARTS / chart / "Chart.yaml").read_text())
+    found = yamls.load((CHARTS / chart / "Chart.yaml").read_text())
     assert (found["version"], found["appVersion"]) == (project, project)
 
 
@@ -179,8 +179,8 @@ def documented(values: dict[str, Any], schema: dict[str, Any], defs: dict[str, A
 
 
 def test_every_value_is_described_by_the_schema() -> None:
-    values = yaml.safe_load((CHARTS / "slipway" / "values.yaml").read_text())
-    schema = yaml.safe_load((CHARTS / "slipway" / "values.schema.json").read_text())
+    values = yamls.load((CHARTS / "slipway" / "values.yaml").read_text())
+    schema = yamls.load((CHARTS / "slipway" / "values.schema.json").read_text())
     assert documented(values, schema, schema["$defs"]) == []
     assert schema["properties"].keys() - values.keys() == {"global"}
 
@@ -196,6 +196,6 @@ def test_the_crd_chart_renders_every_crd_and_adds_only_that_it_is_kept() -> None
     assert CRDS
     assert len(rendered) == len(CRDS)
     for crd in CRDS:
-        wanted = yaml.safe_load(crd.read_text())
+        wanted = yamls.load(crd.read_text())
         wanted["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
         assert rendered[wanted["metadata"]["name"]] == wanted

@@ -40,6 +40,7 @@ EVERYTHING = {
     "autoscaling": {"maxReplicas": 3, "metrics": [{"type": "Resource", "resource": CPU}]},
     "traffic": {"allowFrom": [{"podSelector": {}}]},
 }
+BY_KEDA = {"maxReplicas": 3, "load": {}, "scaler": "KEDA"}
 APART = {
     "gateway": {"name": "inference"},
     "hostnames": ["churn.example"],
@@ -147,18 +148,21 @@ def test_in_a_models_life_no_call_is_denied_and_hardly_a_right_is_left_over(
     kubectl, mark = cluster_plane.kubectl().within(cluster_namespace), cluster_plane.audit.mark()
     stuck = model(1, model={"version": "1", "source": {"uri": "s3://by-hand/1"}}) | {"metadata": {"name": "stuck"}}
     taken = model(1) | {"metadata": {"name": "taken"}}
+    claims = model(1, accelerator={"deviceClass": "gpu.example.com"}) | {"metadata": {"name": "claims"}}
     kubectl("create", "service", "clusterip", "taken", "--tcp=80")
     kubectl.apply(*CATALOGUE)
     wrong = '{"status": {"uses": {"serving": 9}}}'  # which the operator puts right
     kubectl("patch", "mv", "churn-1", "--subresource=status", "--type=merge", "-p", wrong)
     with operator(cluster_plane, tmp_path):
-        kubectl.apply(stuck, taken, model(2, **EVERYTHING))
+        kubectl.apply(stuck, taken, claims, model(2, **EVERYTHING))
         kubectl("wait", "--for=condition=Ready", "--timeout=60s", "md/churn")
         mine = "-l=serving.slipway.dev/model-deployment=churn"
         kubectl("wait", "--for=create", "--timeout=10s", "hpa,networkpolicy,pdb", mine)
-        kubectl.apply(model(3, traffic=ROUTED))
+        its = "-l=serving.slipway.dev/model-deployment=claims"
+        kubectl("wait", "--for=create", "--timeout=60s", "resourceclaimtemplates,deployments", its)
+        kubectl.apply(model(3, traffic=ROUTED, autoscaling=BY_KEDA))
         kubectl("wait", "--for=delete", "--timeout=30s", "hpa,networkpolicy", mine)
-        routed = "httproute,securitypolicy,backendtrafficpolicy"
+        routed = "httproute,securitypolicy,backendtrafficpolicy,scaledobject"
         kubectl("wait", "--for=create", "--timeout=30s", routed, mine)
         kubectl.apply(model(3))
         kubectl("wait", "--for=delete", "--timeout=30s", routed, mine)

@@ -43,6 +43,7 @@ SEEN = " and on () ".join(
         f"rate(nv_inference_request_success[{WINDOW}]) > 0",
         f"rate(nv_inference_request_failure[{WINDOW}]) > 0",
         "slipway_store_lag_seconds",
+        "slipway_load_ratio",
     )
 )
 
@@ -62,8 +63,8 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
 
 @pytest.fixture(scope="module")
 def operator() -> Iterator[int]:
-    """The port of an operator's metrics that has seen a version refused, a pass fail, a kind that it may not list, and
-    a status that it could not write."""
+    """The port of an operator's metrics that has seen a version refused, a pass fail, a kind that it may not list, a
+    status that it could not write, a version that was withdrawn, and a load that nobody knows."""
     telemetry, store, watch_health = Telemetry(), Store(), WatchHealth()
     telemetry.watch(store, watch_health, platform_version="0")
     telemetry.reconcile_seconds.labels("failed").observe(0.1)
@@ -75,6 +76,10 @@ def operator() -> Iterator[int]:
     sample = yaml.safe_load((ROOT / "gitops" / "argocd" / "testdata" / "rolling-back.yaml").read_text())
     sample["metadata"] |= {"uid": "u", "resourceVersion": "1"}
     sample["status"]["model"]["name"] = "m"
+    sample["status"]["autoscaling"] = {"by": "Slipway", "wanted": 3, "because": "no reason", "direction": "Up"}
+    sample["status"]["conditions"] += [
+        {"type": kind, "status": "True", "reason": kind} for kind in ("LoadUnknown", "ScalingBlocked", "Withdrawn")
+    ]
     store.put(MODEL_DEPLOYMENT, sample)
     port = free_port()
     server, thread = start_http_server(port, "127.0.0.1", telemetry.registry)
@@ -122,20 +127,27 @@ class Prometheus:
         self._process.wait(20)
 
 
-def scraped_as_the_chart_says(pod: int, operator: int) -> list[dict[str, Any]]:
-    (endpoint,) = of_kind("PodMonitor", "metrics.podMonitor.enabled=true")[0]["spec"]["podMetricsEndpoints"]
+def scraped_as_the_chart_says(ports: dict[str, int], operator: int) -> list[dict[str, Any]]:
+    asked = ("metrics.podMonitor.enabled=true", "metrics.podMonitor.load=true")
+    endpoints = of_kind("PodMonitor", *asked)[0]["spec"]["podMetricsEndpoints"]
     (own,) = of_kind("ServiceMonitor", *SCRAPED)[0]["spec"]["endpoints"]
     labels = {OWNER_LABEL: "churn", REVISION_LABEL: REVISION}
     discovered = {f"__meta_kubernetes_pod_label_{re.sub(r'[^a-z]', '_', key)}": value for key, value in labels.items()}
-    return [
+    pods = [
         {
-            "job_name": "models",
-            "static_configs": [{"targets": [f"127.0.0.1:{pod}"], "labels": {"namespace": "shop", **discovered}}],
+            "job_name": endpoint["port"],
+            "static_configs": [
+                {"targets": [f"127.0.0.1:{ports[endpoint['port']]}"], "labels": {"namespace": "shop", **discovered}}
+            ],
             "relabel_configs": [
                 {"source_labels": rule["sourceLabels"], "target_label": rule["targetLabel"]}
                 for rule in endpoint["relabelings"]
             ],
-        },
+        }
+        for endpoint in endpoints
+    ]
+    return [
+        *pods,
         {
             "job_name": "slipway-metrics",
             "honor_labels": own["honorLabels"],
@@ -157,7 +169,8 @@ def ask(pod: Container) -> None:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory, pod: Container, operator: int) -> Iterator[Prometheus]:
-    made = Prometheus(tmp_path_factory.mktemp("prometheus"), scraped_as_the_chart_says(pod.ports[2], operator))
+    ports = {"metrics": pod.ports[2], "load": pod.load_port}
+    made = Prometheus(tmp_path_factory.mktemp("prometheus"), scraped_as_the_chart_says(ports, operator))
     try:
         until("requests are seen, and failures", lambda: made.sees_what_is_asked_of(pod), 30)
         yield made

@@ -20,7 +20,7 @@ from testbed.plane import Plane, free_port
 from tests.controller.conftest import CallLog, client_of
 from tests.controller.staging import Pass, Stage, wants
 from tests.controller.webhooks import Patch, rewriting
-from tests.core.children.every import around, of_traffic
+from tests.core.children.every import around, of_keda, of_traffic
 
 pytestmark = pytest.mark.plane
 
@@ -32,7 +32,12 @@ def without_route(child: Manifest) -> Manifest:
 
 CHILDREN: dict[str, Manifest] = {
     child["kind"]: without_route(child)
-    for child in (*around(), *of_traffic("policies with everything"), *of_traffic("routes with everything"))
+    for child in (
+        *around(),
+        *of_keda(),
+        *of_traffic("policies with everything"),
+        *of_traffic("routes with everything"),
+    )
 }
 
 REDIRECT = {"type": "RequestRedirect", "requestRedirect": {"hostname": "stranger.example"}}
@@ -73,6 +78,9 @@ ADDED: list[tuple[str, str, Any]] = [
     ("HorizontalPodAutoscaler", "behavior/scaleUp", {"selectPolicy": "Disabled"}),
     ("HorizontalPodAutoscaler", "behavior/scaleDown/selectPolicy", "Disabled"),
     ("HorizontalPodAutoscaler", "behavior/scaleDown/policies/-", {"type": "Pods", "value": 9, "periodSeconds": 9}),
+    ("ScaledObject", "idleReplicaCount", 0),
+    ("ScaledObject", "advanced/restoreToOriginalReplicaCount", True),
+    ("ScaledObject", "triggers/-", {"type": "cron", "metadata": {"timezone": "UTC"}}),
     ("NetworkPolicy", "ingress/-", {}),
     ("NetworkPolicy", "ingress/0/from/2/podSelector", {}),
     ("NetworkPolicy", "ingress/0/ports/0/endPort", 9999),

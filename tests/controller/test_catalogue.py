@@ -1,5 +1,6 @@
 """The operator tells what aliases mean and where versions are used, and without a catalogue does nothing."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -8,8 +9,10 @@ import pytest
 from slipway.controller.catalogue import Catalogue
 from slipway.controller.cataloguing import Cataloguing
 from slipway.controller.kinds import MODEL_DEPLOYMENT, MODEL_VERSION, REGISTERED_MODEL, Key, Kind
-from slipway.controller.kube import ApiKube, KubeError
+from slipway.controller.kube import ApiKube, ForbiddenError, KubeError, NotFoundError
 from slipway.controller.store import Store
+from slipway.core.catalogue.facts import VersionFacts, Withdrawal
+from slipway.core.catalogue.withdrawal import withdrawals_by_digest
 from tests.controller.conftest import CallLog, a_model_deployment
 
 NOW: Final = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -81,6 +84,27 @@ def test_a_withdrawal_of_a_namespace_that_the_platform_names_holds_everywhere() 
     assert store.observed(Key("b", "churn")).withdrawals[D[0]].namespace == "platform"
 
 
+def test_what_others_withdraw_by_the_thousand_is_not_looked_at_again_for_each_namespace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[VersionFacts] = []
+
+    def counted(versions: Iterable[tuple[str, VersionFacts]], **more: Any) -> dict[str, Withdrawal]:
+        seen = list(versions)
+        looked_at.extend(facts for _, facts in seen)
+        return withdrawals_by_digest(seen, **more)
+
+    monkeypatch.setattr("slipway.controller.catalogue.withdrawals_by_digest", counted)
+    catalogue = Catalogue(frozenset({"platform"}))
+    for number in range(100):
+        catalogue.keep(MODEL_VERSION, stored(a_version("a", str(number), **BLOCK)), ())
+    for owner, serial in (("platform", 1), ("b", 1), ("a", 2)):
+        catalogue.keep(MODEL_VERSION, stored(a_version(owner, "1", D[1], **WARN), serial), ())
+        assert D[1] in catalogue.withdrawals("b")
+    assert len(looked_at) < 10
+    assert len(catalogue.withdrawals("a")) == 2
+
+
 def test_nothing_of_a_card_is_kept() -> None:
     catalogue = Catalogue()
     catalogue.keep(MODEL_VERSION, stored(a_version("a", "1", card={"license": "x" * 64})), ())
@@ -114,6 +138,88 @@ def test_an_object_that_nobody_can_read_stops_nothing(kind: Kind, spec: Any) -> 
     store.put(MODEL_VERSION, stored(a_version("a", "1", **BLOCK)))
     assert store.observed(Key("a", "churn")).withdrawals.keys() == {D[0]}
     store.remove(kind, manifest["metadata"]["uid"])
+
+
+# -- who follows
+
+
+def a_follower(namespace: str, model_namespace: str = "a", name: str = "churn") -> Object:
+    model = {"follow": {"model": "churn", "namespace": model_namespace, "alias": "champion"}}
+    manifest = stored(a_model_deployment(namespace, name))
+    return {**manifest, "spec": {**manifest["spec"], "model": model}}
+
+
+def test_followers_are_woken_by_what_their_model_comes_to_show_and_by_nothing_else() -> None:
+    store = Store()
+    for namespace, of in (("a", "a"), ("b", "a"), ("c", "elsewhere")):
+        store.put(MODEL_DEPLOYMENT, a_follower(namespace, of))
+    both = {Key("a", "churn"), Key("b", "churn")}
+    model = a_model("a", aliases={"champion": "1"}, sharedWith=["b"])
+    assert store.put(REGISTERED_MODEL, stored(model)) == both
+    assert store.put(MODEL_VERSION, stored(a_version("a", "1"))) == both
+    assert store.put(REGISTERED_MODEL, stored(model | {"status": {"versions": 1}}, 2)) == frozenset()
+    assert store.put(MODEL_VERSION, stored(a_version("a", "1") | {"status": {"uses": {}}}, 2)) == frozenset()
+    assert store.put(REGISTERED_MODEL, stored(a_model("a", "other", aliases={"champion": "1"}))) == frozenset()
+    assert store.put(REGISTERED_MODEL, stored(a_model("a", aliases={"champion": "2"}, sharedWith=["b"]), 3)) == both
+    assert store.put(REGISTERED_MODEL, stored(a_model("a", aliases={"champion": "2"}), 4)) == both
+    assert store.put(MODEL_VERSION, stored(a_version("a", "2"))) == both
+    assert store.remove(MODEL_VERSION, stored(a_version("a", "2"))["metadata"]["uid"]) == both
+    assert store.remove(REGISTERED_MODEL, stored(model)["metadata"]["uid"]) == both
+
+
+def test_followers_sleep_on_while_other_aliases_move_and_other_versions_come_and_go() -> None:
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, a_follower("a"))
+    for serial, challenger in enumerate(("1", "2", "3", None), 1):
+        store.put(MODEL_VERSION, stored(a_version("a", "1"))) if serial == 1 else None
+        aliases = {"champion": "1", **({"challenger": challenger} if challenger else {})}
+        woken = store.put(REGISTERED_MODEL, stored(a_model("a", aliases=aliases), serial))
+        assert woken == ({Key("a", "churn")} if serial == 1 else frozenset())
+    other = stored(a_version("a", "2", D[1]))
+    assert store.put(MODEL_VERSION, other) == frozenset()
+    assert store.put(MODEL_VERSION, stored(a_version("a", "2", D[1], **WARN), 2)) == {Key("a", "churn")}
+    assert store.remove(MODEL_VERSION, other["metadata"]["uid"]) == {Key("a", "churn")}, "the withdrawal has ended"
+
+
+def test_one_that_follows_no_more_is_not_woken() -> None:
+    store = Store()
+    follower = a_follower("a")
+    store.put(MODEL_DEPLOYMENT, follower)
+    meta = {**follower["metadata"], "resourceVersion": "2"}
+    store.put(MODEL_DEPLOYMENT, {**stored(a_model_deployment("a")), "metadata": meta})
+    assert store.put(REGISTERED_MODEL, stored(a_model("a", aliases={"champion": "1"}))) == frozenset()
+    store.put(MODEL_DEPLOYMENT, {**follower, "metadata": {**meta, "resourceVersion": "3"}})
+    store.remove(MODEL_DEPLOYMENT, meta["uid"])
+    assert store.put(REGISTERED_MODEL, stored(a_model("a", aliases={"champion": "2"}), 2)) == frozenset()
+
+
+def test_a_follower_is_shown_its_alias_and_why_it_cannot_be_seen() -> None:
+    store, key = Store(), Key("b", "churn")
+    store.put(MODEL_DEPLOYMENT, a_follower("b"))
+    store.put(MODEL_VERSION, stored(a_version("a", "1")))
+    store.put(REGISTERED_MODEL, stored(a_model("a", aliases={"champion": "1"}, sharedWith=["*"])))
+    seen = store.observed(key).followed
+    assert seen
+    assert seen.version
+    assert (seen.unseen, seen.version.digest) == ("", D[0])
+    for error, words in ((NotFoundError(404, "NotFound", ""), "no catalogue"), (ForbiddenError(403, "", ""), "list")):
+        store.coverage.record_failure(MODEL_VERSION, None, error, 0)
+        seen = store.observed(key).followed
+        assert seen
+        assert (seen.model, words in seen.unseen) == (None, True)
+    assert store.observed(Key("a", "churn")).followed is None
+
+
+def test_a_withdrawal_holds_for_those_who_follow_the_model_while_it_is_shared_with_them() -> None:
+    store, key = Store(), Key("b", "churn")
+    store.put(MODEL_DEPLOYMENT, a_follower("b"))
+    store.put(REGISTERED_MODEL, stored(a_model("a", aliases={"champion": "2"}, sharedWith=["b"])))
+    store.put(MODEL_VERSION, stored(a_version("a", "1", model="other", **BLOCK)))
+    store.put(MODEL_VERSION, stored(a_version("b", "9", D[1], **WARN)))
+    assert store.put(MODEL_VERSION, stored(a_version("a", "1", D[1], **BLOCK))) == {key}
+    assert {digest: each.action for digest, each in store.observed(key).withdrawals.items()} == {D[1]: "Block"}
+    store.put(REGISTERED_MODEL, stored(a_model("a", aliases={"champion": "2"}), 2))
+    assert {digest: each.action for digest, each in store.observed(key).withdrawals.items()} == {D[1]: "Warn"}
 
 
 # -- what is written

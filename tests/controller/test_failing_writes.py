@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import yaml
 
 from slipway.api.v1alpha1 import API_VERSION, GROUP, KIND, PLURAL
 from slipway.controller.executor import BLOCKED_FOR
@@ -25,6 +24,7 @@ from slipway.core.observed.objects import Observed
 from slipway.core.owner import Owner
 from slipway.core.plan import Apply, Plan
 from slipway.core.reasons import Reason
+from testbed import yamls
 from testbed.gateway.crds import gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import ROOT
@@ -34,7 +34,7 @@ from tests.controller.webhooks import Patch, down, rewriting
 
 pytestmark = pytest.mark.plane
 
-CONFIG, SERVICE = BY_NAME["ConfigMap"], BY_NAME["Service"]
+CONFIG, SERVICE, POLICY = BY_NAME["ConfigMap"], BY_NAME["Service"], BY_NAME["NetworkPolicy"]
 HALF_A_MINUTE = timedelta(seconds=30)
 
 
@@ -59,6 +59,28 @@ def a_deployment(owner: Owner, name: str = "churn-1", replicas: int = 1) -> Mani
 def a_job(owner: Owner, name: str = "churn-1") -> Manifest:
     pod = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1"}]}}
     return of_ours(owner, BY_NAME["Job"], name, spec={"template": pod})
+
+
+def a_policy(*peers: Any) -> Any:
+    return lambda owner: of_ours(owner, POLICY, "churn-1", spec={"podSelector": {}, "ingress": [{"from": [*peers]}]})
+
+
+def a_pod(**fields: Any) -> Any:
+    def make(owner: Owner) -> Manifest:
+        made = a_deployment(owner)
+        made["spec"]["template"]["spec"].update(fields)
+        return made
+
+    return make
+
+
+def an_autoscaler(behavior: Any) -> Any:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "churn-1"}
+    spec = {"scaleTargetRef": target, "maxReplicas": 3, "behavior": behavior}
+    return lambda owner: of_ours(owner, BY_NAME["HorizontalPodAutoscaler"], "churn-1", spec=spec)
+
+
+SHIELDS: dict[Kind, Any] = {POLICY: a_policy({"podSelector": {}}), CONFIG: a_config}
 
 
 def writes(calls: CallLog, kind: str) -> list[int]:
@@ -259,6 +281,63 @@ async def test_what_is_deleted_each_time_is_made_again_more_slowly_and_is_back_i
     assert stage.store.observed(stage.key).child(kind.name, "churn-1")
 
 
+@pytest.mark.parametrize("shield", [POLICY, CONFIG], ids=["NetworkPolicy", "ConfigMap"])
+async def test_no_pods_are_made_of_what_is_deleted_each_time(stage: Stage, kube: ApiKube, shield: Kind) -> None:
+    """At first there is no Deployment to make; it is asked for while what it relies on is held back."""
+    decision = Pass(wants(SHIELDS[shield]))
+    reconciler = stage.reconciler(decision)
+    for _ in range(BURST + 1):
+        await reconciler.reconcile(stage.key)
+        child = stage.store.observed(stage.key).child(shield.name, "churn-1")
+        assert child
+        await kube.delete(shield, stage.key.namespace, "churn-1", child.uid)
+        stage.store.remove(shield, child.uid)
+
+    decision.rule = wants(SHIELDS[shield], a_deployment)
+    await reconciler.reconcile(stage.key)
+    await reconciler.reconcile(stage.key)
+    assert [each.kind for each in decision.observations[-1].unkept] == [shield.name]
+    assert not stage.store.observed(stage.key).child("Deployment", "churn-1")
+
+    stage.now += LONGEST_ABSENCE  # and now it is left alone
+    await reconciler.reconcile(stage.key)
+    assert stage.store.observed(stage.key).child(shield.name, "churn-1")
+    assert stage.store.observed(stage.key).child("Deployment", "churn-1")
+
+
+MISSPELT: dict[str, tuple[Any, str]] = {
+    "a peer's selector": (a_policy({"namespaceselector": {}}), "traffic.allowFrom or allowTo: no field"),
+    "a peer with ports": (
+        a_policy({"podSelector": {}, "ports": [{"port": 80}]}),
+        "traffic.allowFrom or allowTo: no field",
+    ),
+    "a label that is a number": (a_policy({"podSelector": {"matchLabels": {"a": 1}}}), "traffic.allowFrom or allowTo"),
+    "a selector that is a list": (a_policy({"podSelector": []}), "traffic.allowFrom or allowTo"),
+    "an affinity": (a_pod(affinity={"nodeAfinity": {}}), "scheduling: no field"),
+    "a toleration": (a_pod(tolerations=[{"key": 1}]), "scheduling"),
+    "an autoscaler's behavior": (an_autoscaler({"scaleup": {}}), "autoscaling: no field"),
+}
+"""What the API server cannot fit into its schema, and the field that it came from."""
+
+
+@pytest.mark.parametrize("what", MISSPELT)
+async def test_a_field_of_the_users_that_fits_no_schema_is_told_at_once_with_its_field(
+    what: str, stage: Stage, calls: CallLog
+) -> None:
+    make, remedy = MISSPELT[what]
+    decision = Pass(wants(make))
+    reconciler = stage.reconciler(decision)
+    for _ in range(5):
+        await reconciler.reconcile(stage.key)
+        stage.now += timedelta(seconds=5)
+
+    blocked = blocked_write(decision.observations[-1], stage.now)
+    assert blocked
+    assert blocked.finding.reason is Reason.SPEC_INVALID
+    assert f"; correct spec.{remedy}" in blocked.finding.message
+    assert [code for verb, _, code in calls.writes() if verb == "apply"].count(500) == 1
+
+
 async def test_a_label_that_was_taken_off_comes_back_and_what_is_decided_from_stays_as_it_was(
     stage: Stage, plane: Plane, calls: CallLog, kube: ApiKube
 ) -> None:
@@ -428,7 +507,7 @@ async def eventually_older(plane: Plane, stage: Stage, *, older: bool = True) ->
 
 
 def crds(folder: Any) -> list[Manifest]:
-    return [crd for path in sorted(folder.glob("*.yaml")) for crd in yaml.safe_load_all(path.read_text()) if crd]
+    return [crd for path in sorted(folder.glob("*.yaml")) for crd in yamls.load_all(path.read_text())]
 
 
 def without_field(folder: Any, plural: str, field: str) -> Manifest:

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 
+from slipway.api.v1alpha1 import API_VERSION
 from slipway.controller.kinds import GATEWAY, WATCHED
 from testbed.gateway.crds import gateway_api_crds
 from testbed.operating import OperatorProcess, until
@@ -102,6 +105,35 @@ def test_an_operator_outlives_an_api_server_that_is_away_for_longer_than_its_lea
         _until_seen(plane, namespace, seconds=60)
         assert operator.ended() is None
         assert operator.log().count("The Lease is still ours: leading again") == 1
+
+
+def test_an_alias_that_moves_is_followed_at_once_and_one_that_is_gone_changes_nothing(
+    plane: Plane, namespace: str
+) -> None:
+    kubectl = plane.kubectl().within(namespace)
+    for version in ("1", "2"):
+        digest = "sha256:" + version * 64
+        spec = {"model": "churn", "version": version, "digest": digest, "sources": [{"uri": "s3://models/churn"}]}
+        kubectl.apply(an_object("ModelVersion", namespace, f"churn-{version}", spec))
+    follower = a_model_deployment(namespace)
+    model = {"follow": {"model": "churn", "alias": "champion"}, "source": {"uri": "s3://models/churn/$(version)"}}
+    kubectl.apply({**follower, "spec": {"model": model}})
+    read = partial(kubectl, "get", "md", "churn", "-o")
+    with OperatorProcess(plane, namespaces=[namespace], resync_seconds=3600) as operator:
+        until("it says that there is none", lambda: "NothingToFollow" in read("jsonpath={.status}"), 60)
+        for version in ("1", "2", "1"):
+            kubectl.apply(an_object("RegisteredModel", namespace, "churn", {"aliases": {"champion": version}}))
+            asked = f"jsonpath={{.status.follow.version}}/{version}/{{.status.candidate.version}}"
+            until(f"{version} is asked for", lambda: read(asked) == "/".join([version] * 3), 15)  # noqa: B023
+        kubectl("delete", "registeredmodel", "churn")
+        until("it says that it is gone", lambda: "NothingToFollow" in read("jsonpath={.status}"), 15)
+        assert read(asked) == "1/1/1"
+        assert read("jsonpath={.metadata.generation}") == "1"
+        assert operator.ended() is None
+
+
+def an_object(kind: str, namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 def test_a_standby_is_ready_and_takes_over_when_the_leader_is_told_to_end(plane: Plane, namespace: str) -> None:

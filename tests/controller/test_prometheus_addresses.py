@@ -2,8 +2,8 @@
 
 import pytest
 
-from slipway.controller import http
-from slipway.controller.http import client, is_local
+from slipway.api.addresses import is_near
+from slipway.controller.http import client
 from slipway.controller.prometheus import instant_query
 from slipway.controller.prometheus_addresses import PrometheusAddresses
 
@@ -70,7 +70,7 @@ def test_the_clusters_domain_may_be_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "local"),
+    ("host", "near"),
     [
         ("127.0.0.1", True),
         ("::1", True),
@@ -79,16 +79,19 @@ def test_the_clusters_domain_may_be_another() -> None:
         ("fe80::1%eth0", True),
         ("::ffff:127.0.0.1", True),
         ("::ffff:169.254.169.254", True),
+        ("64:ff9b::a9fe:a9fe", True),
+        ("fd00:ec2::254", True),
+        ("168.63.129.16", True),
+        ("64:ff9b::3400:1", False),
         ("10.96.0.1", False),
         ("fd00::1", False),
     ],
 )
-def test_what_is_this_hosts_or_its_links(host: str, *, local: bool) -> None:
-    assert is_local(host) == local
+def test_what_is_this_hosts_or_its_links_or_its_clouds(host: str, *, near: bool) -> None:
+    assert is_near(host) == near
 
 
 async def test_no_name_leads_to_this_host_or_its_link() -> None:
     async with client() as session:
         outcome = await instant_query(session, "http://localhost:9", "up")
     assert outcome.trouble == "Prometheus cannot be reached: no such host"
-    assert http.is_local("127.0.0.1")

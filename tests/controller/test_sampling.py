@@ -22,7 +22,9 @@ from slipway.core.analysis.course import advanced, looks_at
 from slipway.core.analysis.judge import begun
 from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
 from slipway.core.analysis.measure import Contender, measure
-from slipway.core.observed.evidence import Comparison, Evidence
+from slipway.core.load import RevisionLoad
+from slipway.core.observed.evidence import Bounds, Comparison, Evidence
+from slipway.triton.load import StartFacts
 from testbed.plane import free_port
 from tests.controller.loopback import REQUEST, Answering, hangs_up, never, reply, says, serving
 
@@ -52,7 +54,7 @@ class Cluster:
 
     def __init__(self, stack: AsyncExitStack, session: aiohttp.ClientSession) -> None:
         self._stack = stack
-        self.ports = Ports(http=free_port(), metrics=free_port())
+        self.ports = Ports(http=free_port(), metrics=free_port(), load=free_port())
         self.sampling = Sampling(
             session,
             self.again,
@@ -65,9 +67,16 @@ class Cluster:
         self.passes: list[Key] = []
         self.passed = asyncio.Event()
 
-    async def pod(self, number: int, *, metrics: Answering | None = None, model: Answering | None = None) -> Target:
+    async def pod(
+        self,
+        number: int,
+        *,
+        metrics: Answering | None = None,
+        model: Answering | None = None,
+        load: Answering | None = None,
+    ) -> Target:
         ip = f"127.0.0.{number}"
-        for answer, port in ((metrics, self.ports.metrics), (model, self.ports.http)):
+        for answer, port in ((metrics, self.ports.metrics), (model, self.ports.http), (load, self.ports.load)):
             if answer:
                 await self._stack.enter_async_context(serving(answer, port, ip))
         return target(number)
@@ -121,6 +130,101 @@ async def test_every_pod_is_there_with_its_counters_or_a_reason(
     assert scrape.pods[0].metrics.succeeded == 7
 
 
+# -- one look at the load
+
+
+def loaded(ratio: object, backlog: object, rate: object = None) -> Answering:
+    said = f"# HELP x\nslipway_load_ratio {ratio}\nslipway_backlog_seconds {backlog}\nslipway_pending 1\n"
+    return says(said if rate is None else f"{said}slipway_requests_per_second {rate}\n")
+
+
+async def test_how_loaded_pods_are_is_summed_by_revision(cluster: Cluster) -> None:
+    answers = [loaded(0.5, 0.25, 20), loaded(0.25, 0), loaded(1, 4.5, 0.5)]
+    targets = [await cluster.pod(n, load=answer) for n, answer in enumerate(answers, 11)]
+    targets[2] = replace(targets[2], revision=OLD)
+    (sample,) = (await cluster.sampling.look(wanted(*targets, load=True))).loads
+    assert sample.at == NOON
+    assert not sample.missing
+    assert sample.revisions == {
+        NEW: RevisionLoad(
+            pods=2, answered=2, ratio=0.75, rate=20, uncounted=0.25, backlogs={"uid-11": 0.25, "uid-12": 0}
+        ),
+        OLD: RevisionLoad(pods=1, answered=1, ratio=1, rate=0.5, backlogs={"uid-13": 4.5}),
+    }
+
+
+async def test_what_starts_took_comes_with_the_load_of_those_that_say_it(cluster: Cluster) -> None:
+    said = "slipway_load_ratio 0\nslipway_backlog_seconds 0\nslipway_start_load_seconds 3\n"
+    answers = [says(f"{said}slipway_start_first_answer_seconds {took}\n") for took in (4, -4)]
+    targets = [await cluster.pod(n, load=answer) for n, answer in enumerate([*answers, loaded(0, 0), never], 11)]
+    evidence = await cluster.sampling.look(wanted(*targets, load=True))
+    (start,) = evidence.starts
+    assert (start.name, start.revision, start.facts) == (targets[0].name, NEW, StartFacts(load=3, first_answer=4))
+    assert evidence.loads[0].revisions[NEW].answered == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (says(""), "it does not say slipway_load_ratio (yet, or Triton is silent)"),
+        (says("slipway_load_ratio 0.5\n"), "it does not say slipway_backlog_seconds"),
+        (loaded("NaN", 0), "slipway_load_ratio is nan, and can be 0 to 1"),
+        (loaded(1.5, 0), "slipway_load_ratio is 1.5"),
+        (loaded(-1, 0), "slipway_load_ratio is -1.0"),
+        (loaded(0, "Inf"), "slipway_backlog_seconds is inf"),
+        (loaded(0, "1e300"), "slipway_backlog_seconds is 1e+300"),
+        (loaded("x", 0), "slipway_load_ratio is no number"),
+        (loaded(0, 0, "1e9"), "slipway_requests_per_second is 1000000000.0, and can be 0 to 1e+06"),
+        (loaded(0, 0, "-1"), "slipway_requests_per_second is -1.0"),
+        (says("slipway_load_ratio " + " " * 16_000 + "x"), "it does not say"),
+        (says("#" * 20_000), "its metrics are larger than 16 KiB"),
+        (says("", 404), "its metrics port answered 404"),
+        (says("", 302, Location="/"), "its metrics port answered 302"),
+        (says(b"\xff\xfe"), "it does not say"),
+        (hangs_up, "its metrics cannot be had"),
+        (never, "its metrics did not come within 0.3 s"),
+        (None, "its metrics cannot be had"),
+    ],
+)
+async def test_a_pod_that_does_not_say_how_loaded_it_is_is_missing_and_is_no_zero(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, answer: Answering | None, reason: str
+) -> None:
+    monkeypatch.setattr(sampling, "SCRAPE_SECONDS", 0.3)
+    targets = [await cluster.pod(11, load=loaded(0.5, 0)), await cluster.pod(12, load=answer)]
+    absent = {NEW: 3, OLD: 1}  # of OLD nobody can be asked
+    (sample,) = (await cluster.sampling.look(wanted(*targets, load=True, absent=absent))).loads
+    assert sample.revisions == {
+        NEW: RevisionLoad(pods=2, answered=1, absent=3, ratio=0.5, uncounted=0.5, backlogs={"uid-11": 0}),
+        OLD: RevisionLoad(pods=0, answered=0, absent=1),
+    }
+    assert sample.missing.startswith(f"{targets[1].name}: ")
+    assert reason in sample.missing
+
+
+async def test_looks_at_the_load_are_kept_for_as_long_as_they_matter(cluster: Cluster) -> None:
+    asked = wanted(await cluster.pod(11, load=loaded(0.5, 0)), load=True, remembers=timedelta(seconds=25))
+    evidence = None
+    for _ in range(6):
+        evidence = await cluster.sampling.look(asked, evidence)
+        cluster.now += timedelta(seconds=10)
+    assert evidence
+    assert [(sample.at - NOON).seconds for sample in evidence.loads] == [10, 20, 30, 40, 50]
+    assert evidence.after.at == NOON + timedelta(seconds=50)
+
+
+async def test_looks_of_before_the_clock_was_set_back_are_forgotten_and_it_is_looked_at_anew(cluster: Cluster) -> None:
+    asked = wanted(await cluster.pod(11, load=loaded(0.5, 0)), load=True)
+    cluster.now = NOON + timedelta(hours=1)
+    cluster.sampling.want(KEY, [asked])
+    await cluster.next_pass()
+    assert len(cluster.evidence().loads) == 1
+    cluster.now = NOON + timedelta(minutes=1)
+    assert not cluster.sampling.evidence(KEY)
+    cluster.sampling.want(KEY, [asked])
+    await cluster.next_pass()
+    assert [sample.at for sample in cluster.evidence().loads] == [cluster.now]
+
+
 async def test_an_address_that_is_none_is_a_reason_too(cluster: Cluster) -> None:
     scrape = await cluster.sampling.scrape("m", [replace(target(1), ip=ip) for ip in ("", "a b", "::1")])
     assert [sample.metrics for sample in scrape.pods] == [None, None, None]
@@ -167,7 +271,7 @@ async def test_both_versions_are_asked_the_same_and_what_was_asked_is_counted(cl
     cluster.now += timedelta(minutes=1)
     cluster.sampling.want(KEY, [replace(asked, at=cluster.now)])
     await cluster.next_pass()
-    assert cluster.evidence().asked == {"uid-11": 3, "uid-21": 3, "uid-22": 3}
+    assert cluster.evidence().asked == dict.fromkeys(("uid-11", "uid-21", "uid-22"), Bounds(3, 3))
 
 
 @pytest.mark.parametrize(

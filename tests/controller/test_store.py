@@ -15,6 +15,8 @@ from slipway.controller.kinds import (
     MODEL_DEPLOYMENT,
     NODE,
     POD,
+    RESOURCE_CLAIM,
+    SCALED_OBJECT,
     SERVICE,
     SHARED_OBJECTS,
     Key,
@@ -25,7 +27,7 @@ from slipway.controller.parsing import DEEPEST
 from slipway.controller.store import MOST_STRANGERS, Store
 from tests.controller.stored import CHURN, an_object, controlled
 
-CONFIG = BY_NAME["ConfigMap"]
+CONFIG, AUTOSCALER = BY_NAME["ConfigMap"], BY_NAME["HorizontalPodAutoscaler"]
 
 
 @pytest.mark.parametrize("kind", [CONFIG, POD, MODEL_DEPLOYMENT], ids=lambda kind: kind.name)
@@ -257,19 +259,44 @@ def test_a_class_concerns_those_whose_gateways_name_it() -> None:
     assert store.put(GATEWAY_CLASS, a_class(14)) == set()
 
 
+HOLDS = {"allocation": {"devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "0"}]}}}
+"""The status of a claim that holds a device."""
+
+
+def test_claims_count_once_they_hold_devices_and_concern_their_model_and_those_whose_pods_claim_some() -> None:
+    store, waits = Store(), {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1"}
+    claiming = {"resourceClaims": [{"name": "accelerator"}]}
+    store.put(POD, an_object(POD, "churn-1", 1, spec=claiming, status={"conditions": [waits]}))
+    store.put(POD, an_object(POD, "other-1", 2, owner="other", status={"conditions": [waits]}))
+    asked, held, given_back = ((version, status) for version, status in ((3, {}), (4, HOLDS), (6, {})))
+
+    def put(version: int, status: Any, name: str = "one", owner: str | None = None) -> frozenset[Key]:
+        return store.put(RESOURCE_CLAIM, an_object(RESOURCE_CLAIM, name, version, owner=owner, status=status))
+
+    assert put(*asked) == set()
+    assert store.count(RESOURCE_CLAIM) == 0
+    assert put(*held) == {CHURN}
+    assert put(5, HOLDS, "another's", owner="serving") == {CHURN, Key("shop", "serving")}
+    assert len(store.observed(CHURN).devices.claims or ()) == 2
+    assert put(*given_back) == {CHURN}
+    assert [name for _, name in store.observed(CHURN).devices.claims or ()] == ["another's"]
+
+
 @pytest.mark.parametrize("kind", SHARED_OBJECTS, ids=lambda kind: kind.name)
 def test_a_late_word_of_the_end_of_one_that_belongs_to_nobody_does_not_take_its_successor(kind: Kind) -> None:
     store = Store()
     spec = {"gatewayClassName": "envoy", "controllerName": "c"}
-    store.put(kind, an_object(kind, "one", 5, uid="first", owner=None, spec=spec))
-    store.put(kind, an_object(kind, "one", 7, uid="second", owner=None, spec=spec))
+    store.put(kind, an_object(kind, "one", 5, uid="first", owner=None, spec=spec, status=HOLDS))
+    store.put(kind, an_object(kind, "one", 7, uid="second", owner=None, spec=spec, status=HOLDS))
     store.remove(kind, "first")
 
     observed = store.observed(CHURN)
     gateways, classes = observed.gateways.gateways or (), observed.gateways.classes or ()
 
     assert store.count(kind) == 1
-    assert [len(observed.nodes), len(gateways), len(classes)].count(1) == 1
+    devices = observed.devices
+    kept = (observed.nodes, gateways, classes, devices.claims or (), devices.slices or (), devices.classes or ())
+    assert [len(each) for each in kept].count(1) == 1
 
 
 def test_gateways_that_may_not_be_read_are_not_said_to_be_missing() -> None:
@@ -550,3 +577,27 @@ def test_a_spec_that_is_nested_too_deep_is_kept_without_that(depth: int, caplog:
     assert owner.spec["model"] == 1
     if depth > 254:
         assert "shop/churn cannot be read whole" in caplog.text
+
+
+def of_scaled_object(name: str, version: int, uid: str) -> Any:
+    """An autoscaler as KEDA makes it of a ScaledObject: with its labels, and controlled by it."""
+    made = an_object(AUTOSCALER, name, version)
+    owner = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "churn-1", "uid": uid}
+    made["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+    return made
+
+
+def test_kedas_autoscalers_of_our_scaled_objects_are_all_kept_and_others_as_strangers() -> None:
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 1))
+    scaled = controlled(an_object(SCALED_OBJECT, "churn-1", 2))
+    store.put(SCALED_OBJECT, scaled)
+    uid = scaled["metadata"]["uid"]
+    for number in range(MOST_STRANGERS + 10):
+        store.put(AUTOSCALER, of_scaled_object(f"theirs-{number}", 10 + number, "another"))
+    assert store.count(AUTOSCALER) == MOST_STRANGERS
+
+    assert store.put(AUTOSCALER, of_scaled_object("keda-hpa-churn-1", 500, uid)) == {CHURN}
+
+    assert store.observed(CHURN).child("HorizontalPodAutoscaler", "keda-hpa-churn-1")
+    assert store.count(AUTOSCALER) == MOST_STRANGERS + 1

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 
@@ -14,6 +13,7 @@ from slipway.controller.kube import ForbiddenError, KubeError, NotFoundError
 from slipway.controller.store import Store
 from slipway.controller.telemetry import Telemetry
 from slipway.controller.watch_health import WatchHealth
+from testbed import yamls
 from testbed.prometheus import find
 from testbed.shell import ROOT, run
 from tests.core.cluster.kubelet import says
@@ -24,7 +24,7 @@ NOON = 1767614400.0  # 2026-01-05T12:00:00Z, when everything happens in them
 
 
 def state(name: str, version: int = 1) -> dict[str, Any]:
-    manifest: dict[str, Any] = yaml.safe_load(STATES[name].read_text())
+    manifest: dict[str, Any] = yamls.load(STATES[name].read_text())
     manifest["metadata"] |= {"uid": "u", "resourceVersion": str(version)}
     return manifest
 
@@ -86,6 +86,7 @@ def test_in_each_state_the_revisions_are_those_in_status(name: str) -> None:
         ("paused", {("Starting", "22222222", "4", ""): NOON, ("Paused", "22222222", "4", ""): NOON}),
         ("soaking", {("Soaking", "22222222", "4", ""): NOON, ("Ready", "22222222", "4", ""): NOON}),
         ("rolling-back", {("RollingBack", "22222222", "4", ""): NOON, ("Refused", "22222222", "4", "Aborted"): NOON}),
+        ("proposed", {("Ready", "11111111", "3", ""): NOON, ("Proposed", "", "4", ""): NOON + 86_400}),
         ("refused", {("Refused", "22222222", "4", "WrongAnswer"): NOON}),
     ],
 )
@@ -102,6 +103,34 @@ def test_each_step_of_a_canary_is_a_decision_of_its_own_although_the_share_stays
     store.put(MODEL_DEPLOYMENT, canary)
     step_decision = {("Canary", "22222222", "4", f"step {step + 1} at 10 %"): NOON + 60}
     assert decisions(telemetry(store)) == {("Shifting", "22222222", "4", ""): NOON, **step_decision}
+
+
+@pytest.mark.parametrize("name", sorted(STATES))
+def test_in_each_state_every_condition_is_told(name: str) -> None:
+    conditions = (state(name).get("status") or {}).get("conditions", ())
+    told = series(holding(name), "slipway_model_deployment_condition", "condition", "status", "reason")
+    assert told == {(c["type"], c["status"], c["reason"]): 1 for c in conditions}
+
+
+@pytest.mark.parametrize(
+    ("direction", "condition", "reason"),
+    [("Up", None, "Up"), (None, None, ""), ("Down", "LoadUnknown", "LoadUnknown"), ("Down", "Withdrawn", "Down")],
+)
+def test_where_slipway_sets_the_number_of_pods_it_tells_what_is_wanted_and_what_is_there(
+    direction: str | None, condition: str | None, reason: str
+) -> None:
+    store, scaled = Store(), state("ready")
+    metrics = telemetry(store)
+    store.put(MODEL_DEPLOYMENT, scaled)
+    assert series(metrics, "slipway_autoscaling_wanted_replicas", "reason") == {}
+    scaled = state("ready", version=2)
+    scaled["status"]["autoscaling"] = {"by": "Slipway", "wanted": 5, "because": "load", "direction": direction}
+    scaled["status"]["conditions"] += [{"type": condition, "status": "True", "reason": condition}] if condition else []
+    store.put(MODEL_DEPLOYMENT, scaled)
+    available = sum(each["available"] for each in scaled["status"]["revisions"])
+    assert series(metrics, "slipway_autoscaling_wanted_replicas", "reason") == {(reason,): 5}
+    assert series(metrics, "slipway_autoscaling_replicas") == {(): scaled["status"]["replicas"]}
+    assert series(metrics, "slipway_autoscaling_available_replicas") == {(): available}
 
 
 def test_what_was_said_of_a_state_ends_with_it() -> None:

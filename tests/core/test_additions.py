@@ -9,11 +9,12 @@ import pytest
 from slipway.core.additions import addition, taking_out
 from slipway.core.drift import as_asked
 from slipway.core.names import Manifest
-from tests.core.children.every import TRAFFIC, around, of_spec, of_traffic
+from tests.core.children.every import TRAFFIC, around, of_keda, of_spec, of_traffic
 from tests.core.cluster.scenario import GATEWAY, KEYS, LIMIT, answered, ready
 
 STRICT: list[Manifest] = [
     *around(),
+    *of_keda(),
     *(child for child in of_spec("the least") if child["kind"] == "Service"),
     *(child for traffic in TRAFFIC for child in of_traffic(traffic)),
 ]
@@ -26,6 +27,7 @@ KINDS = {
     "NetworkPolicy",
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
+    "ScaledObject",
 }
 UNKNOWN: list[Any] = ["x", 1, 0, True, False, {}, {"a": "b"}, [], ["x"]]
 """An empty value can mean something: an empty namespaceSelector means every namespace."""

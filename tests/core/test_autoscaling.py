@@ -4,6 +4,7 @@ The operator and the autoscaler's controller write the same counts, each by what
 """
 
 import copy
+from collections import Counter
 from typing import Any, Final
 
 import pytest
@@ -12,12 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from slipway.core import autoscaling
+from slipway.core.load import LOAD_TOPIC, LOOK_EVERY, LoadSample, RevisionLoad
+from slipway.core.observed.evidence import Evidence, Scrape
 from tests.core.cluster.autoscaler import AutoscalerController
 from tests.core.cluster.machine import SETTINGS
 from tests.core.cluster.promises import Torn
 from tests.core.cluster.world import is_ready, revision_of
 
 SCALING: Final = {"minReplicas": 2, "maxReplicas": 8, "metrics": [{"type": "Resource"}]}
+ON_LOAD: Final = {"minReplicas": 2, "maxReplicas": 8, "load": {}}
+BY_KEDA: Final = {**ON_LOAD, "scaler": "KEDA"}
 GATEWAY: Final = {"gateway": {"name": "inference", "namespace": "gateways"}, "hostnames": ["churn.example"]}
 STEPS: Final = {"steps": [{"weight": 34}, {"pause": {"duration": "1m"}}]}
 MAKES_ROOM: Final = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
@@ -60,15 +65,23 @@ class Scaled(RuleBasedStateMachine):
         self.scaler = AutoscalerController(self.world)
         self.nonce = 0
 
-    @initialize(rollout=st.sampled_from(ROLLOUTS), routed=st.booleans(), load=st.integers(2, 8))
-    def begins(self, rollout: dict[str, Any], routed: bool, load: int) -> None:
+    @initialize(
+        rollout=st.sampled_from(ROLLOUTS),
+        routed=st.booleans(),
+        load=st.integers(2, 8),
+        scaling=st.sampled_from([SCALING, ON_LOAD, BY_KEDA]),
+    )
+    def begins(self, rollout: dict[str, Any], routed: bool, load: int, scaling: dict[str, Any] = SCALING) -> None:
         """Version 3 serves, with as many pods as the load takes."""
         world = self.world
+        world.spec["autoscaling"] = copy.deepcopy(scaling)
         world.load, world.spec["rollout"] = load, copy.deepcopy(rollout)
         if routed:
             world.spec["traffic"] = copy.deepcopy(GATEWAY)
         for _ in range(4):
             self.pods_get_ready()
+            world.settle()
+            self.pods_say_how_loaded_they_are()
             world.settle()
             self.scaler.hears()
             self.scaler.acts(load)
@@ -102,11 +115,30 @@ class Scaled(RuleBasedStateMachine):
     def a_pass(self) -> None:
         self.world.one_pass()
 
+    @rule(silent=st.booleans())
+    def pods_say_how_loaded_they_are(self, silent: bool = False) -> None:
+        """Ten seconds later all that clients reach are asked, of whom nobody may answer."""
+        world = self.world
+        world.now += LOOK_EVERY
+        plan = world.decide(world.observed())
+        targets = [target for look in plan.looks if look.topic == LOAD_TOPIC for target in look.targets]
+        pods = Counter(target.revision for target in targets)
+        part = 0.7 * world.load / len(targets) if targets else 0
+        revisions = {
+            name: RevisionLoad(pods=n, answered=0 if silent else n, ratio=0 if silent else part * n)
+            for name, n in pods.items()
+        }
+        before = world.evidence.get(LOAD_TOPIC)
+        sample = LoadSample(at=world.now, revisions=revisions)
+        loads = (*(before.loads if before else ()), sample)
+        world.evidence = {LOAD_TOPIC: Evidence(history=(Scrape(at=world.now),), loads=loads)}
+
     @rule()
     def pods_get_ready(self) -> None:
         world = self.world
         world.answer_job()
         world.controllers_act()
+        world.garbage_collector_acts()
         world.kubelets_act()
         for name in world.deployments():
             world.get_ready([pod for pod in world.active(name) if not is_ready(world.pods[pod])])
@@ -126,7 +158,7 @@ class Scaled(RuleBasedStateMachine):
             self.scaler.hears()
             self.world.one_pass()
 
-    @rule(kind=st.sampled_from(["Deployment", "HorizontalPodAutoscaler", "Pod"]))
+    @rule(kind=st.sampled_from(["Deployment", "HorizontalPodAutoscaler", "ScaledObject", "Pod"]))
     def a_watch_lags(self, kind: str) -> None:
         self.world.lagging.add(kind)
 
@@ -152,12 +184,13 @@ TestScaled.settings = settings(SETTINGS, max_examples=max(10, SETTINGS.max_examp
 
 @pytest.mark.parametrize("rollout", ROLLOUTS, ids=lambda rollout: "-".join(map(str, _words(rollout))))
 @pytest.mark.parametrize("back", [False, True], ids=["forward", "back"])
+@pytest.mark.parametrize("scaling", [SCALING, BY_KEDA], ids=["HPA", "KEDA"])
 def test_an_autoscalers_controller_that_hears_late_of_its_bounds_adds_no_load(
-    rollout: dict[str, Any], back: bool
+    rollout: dict[str, Any], back: bool, scaling: dict[str, Any]
 ) -> None:
     # given: six pods serve, and version 4 is on its way
     machine = Scaled()
-    machine.begins(rollout, routed=False, load=6)
+    machine.begins(rollout, routed=False, load=6, scaling=scaling)
     machine.asks_for_a_version("4")
 
     # when: what has given up pods is raised again to what was its least, before that is heard of
@@ -176,10 +209,13 @@ def test_an_autoscalers_controller_that_hears_late_of_its_bounds_adds_no_load(
 @pytest.mark.parametrize("turns", range(1, 4))
 @pytest.mark.parametrize("ends", ["abort", "revert"])
 @pytest.mark.parametrize("writes", [1_000, 1], ids=["whole", "cut-off"])
-def test_a_version_that_is_given_up_hands_back_what_carries_the_load(turns: int, ends: str, writes: int) -> None:
+@pytest.mark.parametrize("scaling", [SCALING, BY_KEDA], ids=["HPA", "KEDA"])
+def test_a_version_that_is_given_up_hands_back_what_carries_the_load(
+    turns: int, ends: str, writes: int, scaling: dict[str, Any]
+) -> None:
     # given: six pods serve, of which some have gone to make room for version 4
     machine = Scaled()
-    machine.begins(MAKES_ROOM, routed=False, load=6)
+    machine.begins(MAKES_ROOM, routed=False, load=6, scaling=scaling)
     machine.asks_for_a_version("4")
     for _ in range(turns):
         machine.goes_on(1)

@@ -649,3 +649,44 @@ def test_a_rollback_that_a_person_asks_for_skips_the_steps_and_keeps_what_serves
     if traffic:
         assert shares(cluster) == {"3": 100}
     assert cluster.selected() == cluster.status["stable"]["revision"]
+
+
+@pytest.mark.parametrize("traffic", [None, GATEWAY])
+def test_a_canary_gives_its_share_back_where_what_superseded_it_is_sent_home_before_it_is_resolved(
+    traffic: dict[str, Any] | None,
+) -> None:
+    cluster = canary({"weight": 25}, {"pause": {}}, traffic=traffic)
+    pods_come(cluster)
+    goes_on(cluster)
+    assert len(cluster.status["traffic"]) == 2
+    cluster.edit(version="5")
+    goes_on(cluster)
+    cluster.request = f"abort/{cluster.status['candidate']['ask'][:8]}"
+    for _ in range(3):
+        goes_on(cluster)
+        pods_come(cluster)
+        cluster.pass_time(hours=1)
+    assert (cluster.status["phase"], cluster.status["refused"]["version"]) == ("Refused", "5")
+    assert [each["revision"] for each in cluster.status["traffic"]] == [cluster.status["stable"]["revision"]]
+    assert counts(cluster) == {"3": 4}
+
+
+@pytest.mark.parametrize("traffic", [None, GATEWAY])
+def test_a_superseded_canary_that_keeps_its_share_is_told_of_while_its_successor_cannot_be_resolved(
+    traffic: dict[str, Any] | None,
+) -> None:
+    cluster = canary({"weight": 25}, {"pause": {}}, traffic=traffic)
+    pods_come(cluster)
+    goes_on(cluster)
+    keeps = "4 keeps 25 % of the traffic, asked for no more, until 5 can take it"
+    assert keeps not in cluster.condition("Ready")["message"]
+    cluster.edit(version="5")
+    goes_on(cluster)
+    assert cluster.condition("Reconciling")["message"].endswith(f"; {keeps}")
+    cluster.resolve_job_ends(says("BundleInvalid", "golden/a.json: none"), exit_code=1)
+    goes_on(cluster)
+    assert cluster.condition("Stalled")["message"].endswith(f"golden/a.json: none; {keeps}")
+    cluster.edit(version="3")
+    goes_on(cluster)
+    pods_come(cluster)
+    assert keeps not in cluster.condition("Ready")["message"]

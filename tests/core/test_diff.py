@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from slipway.core.children.manifest import applied_hash
-from slipway.core.children.record import RECORD, RECORD_FITS
+from slipway.core.children.record import RECORD, RECORD_FITS, unpacked
 from slipway.core.children.revision import MOST_BYTES
 from slipway.core.names import APPLIED, Manifest
 from slipway.core.plan import Apply
@@ -46,6 +46,25 @@ def test_a_record_that_another_zlib_has_packed_is_left_as_it_is() -> None:
 
     annotations[RECORD] = base64.b64encode(zlib.compress(orjson.dumps({}))).decode()
     assert [a.manifest["kind"] for a in cluster.plan().actions if isinstance(a, Apply)] == ["ConfigMap"]
+
+
+@pytest.mark.parametrize(
+    ("deflated", "why"),
+    [
+        (zlib.compress(b" " * MOST_BYTES + b"{}"), "more than 1400000 bytes"),
+        (zlib.compress(b"{}")[:-1], "cut off"),
+        (b"{}", "incorrect header"),
+    ],
+)
+def test_what_is_no_record_is_not_inflated_to_its_end_and_is_put_right(deflated: bytes, why: str) -> None:
+    text = base64.b64encode(deflated).decode()
+    with pytest.raises(ValueError, match=f"not a packed revision: .*{why}"):
+        unpacked(text)
+    cluster = ready()
+    right = revision_config(cluster)["metadata"]["annotations"][RECORD]
+    revision_config(cluster)["metadata"]["annotations"][RECORD] = text
+    cluster.settle()
+    assert revision_config(cluster)["metadata"]["annotations"][RECORD] == right
 
 
 def test_a_record_too_large_for_an_annotation_is_kept_once_only(monkeypatch: pytest.MonkeyPatch) -> None:

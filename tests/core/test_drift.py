@@ -66,6 +66,10 @@ AS_ASKED: dict[str, tuple[Any, Any]] = {
         {"metrics": [{"pods": {"target": {"averageValue": "1e3"}}}]},
     ),
     "an empty value that the API server drops": ({}, {"a": {}, "b": [], "c": "", "d": 0, "e": False, "f": None}),
+    "a selector that says nothing in two ways": (
+        {"from": [{"podSelector": {}}]},
+        {"from": [{"podSelector": {"matchLabels": {}, "matchExpressions": []}}]},
+    ),
     "an object of nothing but empty values": ({"a": {}}, {"a": {"b": {}}}),
     "a selector in another order": ({"selector": {"b": "2", "a": "1"}}, {"selector": {"a": "1", "b": "2"}}),
 }
@@ -75,6 +79,18 @@ DRIFTED: dict[str, tuple[Any, Any]] = {
     "a value that was taken out": ({}, {"a": 1}),
     "a false that was turned": ({"a": True}, {"a": False}),
     "a false that matters when it is gone": ({}, {"automountServiceAccountToken": False}),
+    "a peer whose namespaces were all and are now its own": (
+        {"from": [{"podSelector": {"matchLabels": {"a": "b"}}}]},
+        {"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"a": "b"}}}]},
+    ),
+    "a spread that was among all pods and is now among none": (
+        {"topologySpreadConstraints": [{"topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]},
+        {
+            "topologySpreadConstraints": [
+                {"topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+            ]
+        },
+    ),
     "a container that was taken out": ({"containers": [{"name": "mesh"}]}, {"containers": [{"name": "triton"}]}),
     "another quantity": (limits(cpu="2"), limits(cpu="1000m")),
     "what looks like a quantity and is none": (

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 
 from slipway.core.names import REVISION
-from tests.core.cluster.scenario import GATEWAY, canary, changing, counts, goes_on, pods_come, ready, shares, told
+from slipway.triton.metrics import ModelMetrics
+from tests.core.cluster.scenario import (
+    ERRORS,
+    GATEWAY,
+    canary,
+    changing,
+    counts,
+    goes_on,
+    pods_come,
+    ready,
+    shares,
+    told,
+)
 from tests.core.cluster.simulator import Simulator
 
 
@@ -103,6 +115,72 @@ def calls_off(cluster: Simulator) -> None:
 
 def does_nothing(cluster: Simulator) -> None:
     pass
+
+
+def reverts(cluster: Simulator) -> None:
+    cluster.edit(version="3")
+
+
+def falls_silent(cluster: Simulator) -> None:
+    cluster.has_gateway()
+    cluster.settle()
+    cluster.has_gateway(there=False)
+
+
+def breaches_its_limit(cluster: Simulator) -> None:
+    """Its pods count errors."""
+    for number in (1, 2):
+        cluster.pass_time(minutes=1)
+        stable, errors = ModelMetrics(succeeded=90.0 * number), ModelMetrics(failed={"BACKEND": 10.0 * number})
+        cluster.looks(metrics={"3": stable, "4": errors})
+        cluster.settle()
+
+
+MEANWHILE: dict[Callable[[Simulator], None], str] = {
+    reverts: "RollingBack",
+    falls_silent: "GatewayNotFound",
+    breaches_its_limit: "AnalysisFailed",
+    calls_off: "Aborted",
+    asks_for_a_fix: "Resolving",
+    pauses: "Paused",
+}
+"""What may happen while a stable pod is missing, and the reason that Ready has for it."""
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["part", "fullSize"])
+@pytest.mark.parametrize(("does", "reason"), MEANWHILE.items(), ids=[does.__name__ for does in MEANWHILE])
+def test_a_candidate_at_ten_percent_gets_no_more_while_a_stable_pod_is_missing(
+    does: Callable[[Simulator], None], reason: str, full: bool
+) -> None:
+    """Neither at once, nor while others of its pods get ready, nor when stable is whole again."""
+    # given: a canary at 10 %, in an analysis, and a pod of the stable version goes
+    analysis = {"interval": "1m", "count": 2, "metrics": [ERRORS]}
+    cluster = canary({"weight": 10}, {"analysis": "Inline"}, {"pause": {}}, analysis=analysis, fullSize=full)
+    pods_come(cluster)
+    cluster.looks(metrics={"3": ModelMetrics(), "4": ModelMetrics()})
+    goes_on(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+    partly(cluster, "3", 3)
+    goes_on(cluster)
+
+    # when: this happens
+    does(cluster)
+
+    # then: at every pass its share is 10 % at most, and the Service reaches what serves, and nothing else
+    stable, reasons = cluster.status["stable"]["revision"], set()
+    for whole in (False, True, True):
+        for name in cluster.deployments():
+            if whole or name != f"churn-{stable}":
+                cluster.kubelet(name)
+        for _ in range(5):
+            cluster.reconcile()
+            reasons.add(cluster.condition("Ready")["reason"])
+            assert shares(cluster).get("4", 0) <= 10
+            assert cluster.selected() == stable
+            if does is not falls_silent:
+                cluster.gateway_answers()
+        cluster.pass_time(seconds=20)
+    assert reason in reasons, cluster.status
 
 
 BLUE_GREEN: dict[str, Any] = {"type": "BlueGreen", "blueGreen": {"afterSwitch": [{"pause": {}}]}}

@@ -222,6 +222,65 @@ def test_a_pause_holds_although_its_rollout_was_lost() -> None:
     assert (cluster.status["phase"], cluster.status["stable"]["version"]) == ("Paused", "3")
 
 
+COUNTERS: Final = {"lastNumber", "number", "attempts", "runs", "failures", "inconclusives", "changes", "refusals"}
+
+
+def edited(status: Any, of: Callable[[str, Any], Any], name: str = "") -> Any:
+    """The status, in which somebody has changed each value by its field's name."""
+    match status:
+        case dict():
+            return {name: edited(value, of, name) for name, value in status.items()}
+        case list():
+            return [edited(value, of, name) for value in status]
+    return of(name, status)
+
+
+def numbers(status: Any) -> list[int]:
+    found: list[int] = []
+    edited(status, lambda _, value: found.append(value) if isinstance(value, int) else None)
+    return found
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_counters_that_an_edit_has_made_the_largest_there_is_never_outgrow_what_is_stored(state: str) -> None:
+    cluster = at(state)
+    least = min(carried(cluster), cluster.spec["replicas"])
+    before = cluster.status
+    cluster.status = edited(before, lambda name, value: 2**63 - 1 if name in COUNTERS else value)
+    assert cluster.status != before
+    lives_on(cluster, least)
+    cluster.edit(version="5")
+    cluster.settle()
+    cluster.resolve_job_ends(says("SourceUnavailable", "no route"), exit_code=1)
+    lives_on(cluster, least)
+    assert cluster.status["stable"]["version"] == "5" or cluster.status["phase"] == "Paused"
+    assert max(numbers(cluster.status)) == 2**63 - 1
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63 - 1])
+@pytest.mark.parametrize("state", STATES)
+def test_a_number_that_somebody_gives_a_stored_revision_stops_nothing(state: str, number: int) -> None:
+    cluster = at(state)
+    least = min(carried(cluster), cluster.spec["replicas"])
+    for (kind, _), manifest in cluster.objects.items():
+        if kind == "ControllerRevision":
+            manifest["revision"] = number
+    lives_on(cluster, least)
+    asked(cluster, "rollback", "stable")
+    lives_on(cluster, least)
+    assert max(numbers(cluster.status)) < 2**63
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_times_without_a_zone_are_no_times(state: str) -> None:
+    cluster = at(state)
+    least = min(carried(cluster), cluster.spec["replicas"])
+    before = cluster.status
+    cluster.status = edited(before, lambda _, value: value[:-1] if str(value).endswith("0Z") else value)
+    assert cluster.status != before
+    lives_on(cluster, least)
+
+
 def test_of_the_form_before_blocks_had_owners_all_but_the_rollout_is_kept() -> None:
     stored = yaml.safe_load(EARLIER.read_text())["status"]
     kept = ModelDeploymentStatus.of_readable(stored).to_dict()

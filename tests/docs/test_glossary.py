@@ -10,8 +10,11 @@ CORE: Final = ROOT / "operator" / "slipway" / "core"
 GLOSSARY: Final = ROOT / "docs" / "glossary.md"
 KUBERNETES: Final = {
     "Apply": "server-side apply",
+    "ClaimFacts": "ResourceClaim",
+    "ClassFacts": "DeviceClass",
     "ContainerFacts": "a pod's container",
     "Delete": "the verb",
+    "DeviceFacts": "a ResourceSlice's device",
     "Expression": "a node selector's requirement",
     "GatewayClassFacts": "GatewayClass",
     "GatewayFacts": "Gateway",
@@ -22,6 +25,7 @@ KUBERNETES: Final = {
     "PolicyFacts": "Envoy Gateway's policies",
     "RouteFacts": "HTTPRoute and GRPCRoute",
     "Scale": "the scale subresource",
+    "SliceFacts": "ResourceSlice",
 }
 """Classes that are called by a word which is not ours, and whose it is."""
 

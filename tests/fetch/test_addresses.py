@@ -59,6 +59,14 @@ async def test_a_path_of_parts_that_are_none_is_the_specs_fault(
     assert refused.message.startswith(f"source.uri: {scheme}://models/{path}: an empty or `.` part in the path")
 
 
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+@pytest.mark.parametrize("path", ["..", "../4", "a/../b", "a/.."])
+async def test_a_path_that_climbs_is_the_specs_fault(order: Order, policy: Policy, scheme: str, path: str) -> None:
+    refused = await _refused(order, policy, f"{scheme}://models/{path}", AZURE)
+    assert refused.reason is Reason.SPEC_INVALID
+    assert refused.message == f"source.uri: {scheme}://models/{path}: climbs with `..`; write the path that is meant"
+
+
 @pytest.mark.parametrize("uri", ["s3://mo dels/x", "s3://models/a\tb", "s3://models/a\0b"])
 async def test_what_no_address_holds_is_the_specs_fault(order: Order, policy: Policy, uri: str) -> None:
     refused = await _refused(order, policy, uri, endpoint=NOWHERE, anonymous=True)

@@ -1,7 +1,6 @@
 """Whatever a bundle or a store holds, the fetcher ends with a verdict: a reason, and a sentence that fits."""
 
 import hashlib
-import io
 import json
 import struct
 import tarfile
@@ -53,12 +52,9 @@ def _file(name: str = "x", content: bytes = b"") -> bytes:
 
 
 def _directories(count: int) -> bytes:
-    out = io.BytesIO()
     header = tarfile.TarInfo("d")
     header.type = tarfile.DIRTYPE
-    for _ in range(count):
-        out.write(header.tobuf(tarfile.USTAR_FORMAT))
-    return out.getvalue()
+    return header.tobuf(tarfile.USTAR_FORMAT) * count
 
 
 ARCHIVES: dict[str, bytes] = {

@@ -1,6 +1,7 @@
 """Bundles of several models: what is laid out, what is checked of each of them, and what an ensemble may not name."""
 
 import contextlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from slipway.fetch.policy import Policy
 from slipway.fetch.resolve import resolve
 from slipway.fetch.settings import Settings
 from slipway.fetch.verdict import FetchError, Reason
+from slipway.guard import golden
 from tests.fetch import bundles, ensembles
 from tests.fetch.conftest import Order
 from tests.fetch.ensembles import ADD, DOUBLE, STEP, ensemble, part
@@ -84,6 +86,57 @@ def test_a_python_model_may_have_parts_that_only_it_calls() -> None:
     assert set(checked(files).parts) == {"double", "add"}
 
 
+# -- what parts are asked by themselves
+
+OWN = "models/add/golden/one.json"
+FITS = json.dumps(bundles.GOLDEN).replace('"x"', '"c"').replace('"y"', '"d"').encode()
+
+
+def test_a_parts_golden_requests_lie_apart_where_the_guard_looks_and_not_before_the_server(
+    settings: Settings, tmp_path: Path, policy: Policy
+) -> None:
+    put(tmp_path, ensembles.files(**{OWN: FITS}))
+    answer = resolve(settings, policy)
+    fetch(settings, policy)
+    assert (answer["golden"], len(answer["asks"])) == (1, 1), "those of the entry model, which clients ask"
+    assert [request.name for request in golden.load(settings.root, tmp_path)] == ["golden/three.json"]
+    assert [request.name for request in golden.load_part(settings.root, "add")] == [OWN]
+    assert golden.load_part(settings.root, "double") == []
+    assert not (settings.root / "repository/add/golden").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        (OWN, b"{}", r"models/add/golden/one\.json: inputs: expected a list of tensors"),
+        (OWN, FITS.replace(b'"c"', b'"x"'), r"models/add/golden/one\.json: inputs\[0\]\.name: the model has no 'x'"),
+        (
+            OWN,
+            FITS.replace(b"0.0001", b"9"),
+            r"models/add/golden/one\.json: tolerance: an answer of zeros would pass, in each of the model's",
+        ),
+        ("models/plain/golden/one.json", FITS, r"models/plain/golden/one\.json: belongs to no model"),
+    ],
+)
+def test_what_cannot_be_asked_of_a_part_is_refused_with_its_place(
+    settings: Settings, tmp_path: Path, policy: Policy, path: str, content: bytes, said: str
+) -> None:
+    put(tmp_path, ensembles.files(**{path: content}))
+    with pytest.raises(FetchError, match=said) as refused:
+        resolve(settings, policy)
+    assert refused.value.reason is Reason.BUNDLE_INVALID
+
+
+def test_a_request_in_a_directory_that_is_no_part_is_not_passed_over(
+    settings: Settings, tmp_path: Path, policy: Policy
+) -> None:
+    put(tmp_path, bundles.files(**{OWN: FITS}))
+    with pytest.raises(
+        FetchError, match=r"models/add/golden/one\.json: not asked, since models/add/ has no config\.pbtxt"
+    ):
+        resolve(settings, policy)
+
+
 # -- what is told
 
 
@@ -120,10 +173,6 @@ LAYOUT: dict[str, tuple[dict[str, bytes | None], str]] = {
         r"models/label/1/model\.py: belongs to no model",
     ),
     "a version that is none": ({"models/add/2.tmp/x": b""}, r"models/add/2\.tmp/: Triton would take it for a version"),
-    "a part's golden requests": (
-        {"models/add/golden/one.json": b"{}"},
-        r"models/add/golden/one\.json: not asked, since golden requests are the whole bundle's",
-    ),
     "a name with a dot first": ({"models/.add/config.pbtxt": b""}, r"models/\.add/: no name for a model"),
     "a name that is too long": ({f"models/{'n' * 64}/config.pbtxt": b""}, "no name for a model; take at most 63"),
     "more than a server should have": (

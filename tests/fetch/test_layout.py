@@ -131,7 +131,16 @@ def test_the_directories_of_deep_names_are_not_kept() -> None:
 
 @pytest.mark.parametrize(
     ("path", "golden"),
-    [("golden/a.json", True), ("golden/a.txt", False), ("golden/deep/a.json", False), ("a.json", False)],
+    [
+        ("golden/a.json", True),
+        ("golden/a.txt", False),
+        ("golden/deep/a.json", False),
+        ("a.json", False),
+        ("models/part/golden/a.json", True),
+        ("models/part/golden/deep/a.json", False),
+        ("models/part/1/golden/a.json", False),
+        ("models/golden/a.json", False),
+    ],
 )
 def test_golden_requests_are_the_json_files_of_golden(path: str, golden: bool) -> None:
     assert layout.is_golden(path) is golden

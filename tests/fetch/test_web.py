@@ -163,6 +163,8 @@ async def test_a_page_in_place_of_the_list_is_told_as_one(order: Order, policy: 
         ("https://10.0.0.1/b", "http://10.0.0.2/b", "not encrypted"),
         ("http://10.0.0.1/b", "http://169.254.169.254/latest/meta-data", "cloud's metadata"),
         ("http://10.0.0.1/b", "http://[fe80::1]/b", "of the node"),
+        ("http://10.0.0.1/b", "http://[fd00:ec2::254]/latest/meta-data", "cloud's metadata"),
+        ("http://10.0.0.1/b", "http://[64:ff9b::a9fe:a9fe]/latest/meta-data", "cloud's metadata"),
         ("http://10.0.0.1/b", "http://[::ffff:127.0.0.1]/b", "of the node"),
         ("https://10.0.0.1/b", "https://localhost/b", "of the node"),
         ("https://10.0.0.1/b", "https://0.0.0.0/b", "of the node"),

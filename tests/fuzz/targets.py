@@ -3,23 +3,45 @@
 A target returns for whatever it is given. What it may refuse, it catches; any other exception is a find.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.analysis import Metric
-from slipway.controller import inference_client, parsing, prometheus
-from slipway.controller.kinds import CHILDREN, MODEL_DEPLOYMENT, POD, SHARED_OBJECTS
+from slipway.api.v1alpha1.follow import Follow, FollowStatus
+from slipway.console import market
+from slipway.controller import grading, inference_client, parsing, prometheus
+from slipway.controller.followers import Alias
+from slipway.controller.kinds import (
+    CHILDREN,
+    MODEL_DEPLOYMENT,
+    MODEL_VERSION,
+    POD,
+    REGISTERED_MODEL,
+    SHARED_OBJECTS,
+    Key,
+    Kind,
+)
 from slipway.controller.store import Store
 from slipway.core.analysis.answers import compared
+from slipway.core.analysis.look import Grading
 from slipway.core.analysis.measure import Contender, measure
-from slipway.core.observed.evidence import Answer, Evidence, PodSample, Scrape, Trial, Trials
+from slipway.core.analysis.score import scored
+from slipway.core.body import mapping
+from slipway.core.catalogue.aliases import model_status
+from slipway.core.catalogue.follow import Situation, followed
+from slipway.core.catalogue.uses import uses_of, version_status
+from slipway.core.observed.evidence import Answer, Evidence, PodSample, Scores, Scrape, Trial, Trials
+from slipway.core.rollout.clocks import bounded
 from slipway.fetch import golden as golden_files
 from slipway.fetch import sums
 from slipway.fetch.verdict import FetchError
-from slipway.guard import allowed, golden
+from slipway.guard import allowed, golden, labelled, wire
 from slipway.guard.model_config import ModelConfig
+from slipway.guard.tensors import Tensor
 from slipway.guard.verdict import Verdict
 from slipway.triton import config, metrics
 from tests.controller.stored import an_object
@@ -27,6 +49,10 @@ from tests.fetch.archives import surveyed
 
 Target = Callable[[bytes], None]
 NOW: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)
+SPEC: Final = ModelDeploymentSpec.model_validate({"model": {"version": "1", "source": {"uri": "s3://models/1"}}})
+_SHAPES: Final[Any] = {"inputs": {"x": (-1, 2)}, "datatypes": {"x": "FP32"}, "outputs": {"y": "FP32", "z": "BYTES"}}
+BATCHED: Final = ModelConfig(batched=True, max_batch_size=8, **_SHAPES)
+UNBATCHED: Final = ModelConfig(**{**_SHAPES, "inputs": {"x": (2,)}})
 PARTS: Final = ("spec", "status", "data")
 MODEL: Final[Any] = {
     "backend": "x",
@@ -107,6 +133,82 @@ def server_arguments(content: bytes) -> None:
         allowed.check(content.decode(errors="replace").split("\n"), ("--model-repository",), (2, 59, 1))
 
 
+def labelled_rows(content: bytes) -> None:
+    """A bundle's or a ConfigMap's rows; after the last empty line, a server's answer to each request."""
+    lines, _, answer = content.rpartition(b"\n\n")
+    with suppress(labelled.LabelledError):
+        rows = labelled.read({"rows.jsonl": lines})
+        for config in (BATCHED, UNBATCHED):
+            marking = labelled.Marking(config)
+            with suppress(labelled.LabelledError):
+                for batch in labelled.batches(rows, config):
+                    marking.take(batch, _answered(answer, batch))
+            marking.scores()
+
+
+def _answered(content: bytes, batch: labelled.Batch) -> Sequence[Tensor]:
+    try:
+        return wire.infer_answer(content, len(content))
+    except Exception:  # noqa: BLE001 - as who asks a server, whose boundary it is
+        data = [value for each in batch.inputs for value in each.data]
+        return [Tensor("y", "FP32", (len(batch.rows), len(data) // len(batch.rows)), data)]
+
+
+def scores(content: bytes) -> None:
+    """What a guard says of its scores."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return
+    found: Mapping[str, Any] = document if isinstance(document, dict) else {}
+    for output in (None, "y"):
+        asked = Grading(metric="a", score="f1", output=output, compared=True)
+        score = grading._score("p", found, asked)
+        told = Scores(candidate=(score,), stable=(score,))
+        metric = Metric.model_validate({"name": "a", "score": {"metric": "f1"}, "min": "0.5", "maxDrop": "0.1"})
+        scored(metric, told, "2", "1")
+    grading._counts({"p": found})
+
+
+def of_catalogue(content: bytes) -> None:
+    """A registered model and a version, each as far as a JSON text holds one, and who follows them."""
+    try:
+        found = parsing.loads(content)
+    except ValueError:
+        return
+    body = found if isinstance(found, dict) else {}
+    there, name = Store(), "churn-4"
+    version = _in_catalogue(MODEL_VERSION, name, body.get("version"))
+    model = _in_catalogue(REGISTERED_MODEL, "churn", body.get("model"))
+    for kind, manifest in ((MODEL_VERSION, version), (REGISTERED_MODEL, model)):
+        there.put(kind, manifest)
+    market.search(market.published([model], [version]), {"text": "churn"})
+    uses = list(uses_of("shop", "churn", body.get("status")))
+    facts = there.catalogue.model(Key("shop", "churn"))
+    if facts:
+        model_status("churn", facts, there.catalogue.versions_of(Key("shop", "churn")), NOW).to_dict()
+    version_status("shop", facts.shared_with if facts else frozenset(), uses).to_dict()
+    alias = Alias(Key("shop", "churn"), "champion")
+    for namespace in ("shop", "web"):
+        situation = Situation(
+            namespace=namespace,
+            uri="s3://models/$(version)",
+            withdrawals=there.catalogue.withdrawals_for(namespace, alias),
+        )
+        before = bounded(ModelDeploymentStatus.of_readable(mapping(body.get("status"))), SPEC, NOW).follow
+        follow = Follow(model="churn", namespace="shop", alias="champion")
+        answer = followed(follow, there.catalogue.followed(alias), before or FollowStatus(), situation, NOW)
+        answer.status.to_dict()
+
+
+def _in_catalogue(kind: Kind, name: str, stored: Any) -> Any:
+    """An object of the fuzzed parts: whoever may write it writes its managedFields, labels and annotations as well."""
+    body = stored if isinstance(stored, dict) else {}
+    manifest = an_object(kind, name, 1, uid=name) | {part: body[part] for part in PARTS if part in body}
+    manifest["metadata"] |= {"generation": 1, "managedFields": body.get("managedFields")}
+    return manifest
+
+
 TARGETS: Final[Mapping[str, Target]] = {
     "store": store,
     "metrics": of_metrics,
@@ -117,4 +219,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "golden": golden_requests,
     "config": model_config,
     "arguments": server_arguments,
+    "labelled": labelled_rows,
+    "scores": scores,
+    "catalogue": of_catalogue,
 }

@@ -12,6 +12,7 @@ import yaml
 
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from slipway.core.observed.objects import WriteDenied
+from tests.core.cluster.following import following, follows
 from tests.core.cluster.kubelet import says
 from tests.core.cluster.simulator import Simulator, simulator
 from tests.core.pods import unschedulable
@@ -28,6 +29,8 @@ class State(NamedTuple):
     bring_about: Callable[[], Simulator]
     argocd: str
     kstatus: KStatus
+    flux: KStatus | None = None
+    """By our expressions; None: the same."""
 
 
 def fresh() -> Simulator:
@@ -241,6 +244,37 @@ def rejected_child() -> Simulator:
     return cluster
 
 
+def followed() -> Simulator:
+    return following("3")
+
+
+def proposed() -> Simulator:
+    cluster = following("3", update="Propose")
+    cluster.alias("4")
+    return cluster
+
+
+def refused_before() -> Simulator:
+    cluster = following("3", "4")
+    cluster.asks(f"rollback/{cluster.status['stable']['revision']}")
+    cluster.rolls_on()
+    cluster.alias("3")
+    cluster.alias("4")
+    return cluster
+
+
+def nothing_to_follow() -> Simulator:
+    cluster = following("3")
+    cluster.alias(None)
+    return cluster
+
+
+def nothing_to_follow_at_first() -> Simulator:
+    cluster = follows(None)
+    cluster.settle()
+    return cluster
+
+
 STATES: Final[dict[str, State]] = {
     "fresh": State(fresh, "Progressing", IN_PROGRESS),
     "edited": State(edited, "Progressing", IN_PROGRESS),
@@ -268,6 +302,11 @@ STATES: Final[dict[str, State]] = {
     "outage-for-long": State(outage_for_long, "Degraded", FAILED),
     "suspended": State(suspended, "Suspended", IN_PROGRESS),
     "unreadable-spec": State(unreadable_spec, "Degraded", FAILED),
+    "followed": State(followed, "Healthy", CURRENT),
+    "proposed": State(proposed, "Healthy", CURRENT),
+    "refused-before": State(refused_before, "Healthy", CURRENT),
+    "nothing-to-follow": State(nothing_to_follow, "Degraded", CURRENT, flux=FAILED),
+    "nothing-to-follow-at-first": State(nothing_to_follow_at_first, "Degraded", FAILED),
     "rejected-child": State(rejected_child, "Degraded", FAILED),
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from slipway.fetch import layout
 from slipway.guard import archive
 from slipway.guard.protocol import Client
 from slipway.guard.tensors import Tensor
@@ -34,6 +35,7 @@ class Container:
     installation: Installation
     ports: tuple[int, int, int] = field(default_factory=free_ports)
     guard_port: int = field(default_factory=free_port)
+    load_port: int = field(default_factory=free_port)
     model: str = "m"
     process: subprocess.Popen[bytes] | None = None
 
@@ -54,13 +56,16 @@ class Container:
     def client(self) -> Client:
         return Client(self.ports[0], self.model)
 
-    def golden(self, *documents: dict[str, Any] | list[dict[str, Any]], of_spec: bool = False) -> None:
-        """Lay golden requests where the bundle has them, or the spec; a list is a sequence."""
+    def golden(self, *documents: dict[str, Any] | list[dict[str, Any]], of_spec: bool = False, part: str = "") -> None:
+        """Lay golden requests where the bundle has them, for the entry model or a part, or the spec; a list is a
+        sequence."""
         if of_spec:
             (self.root / "etc" / "golden.json").write_text(json.dumps({"requests": documents}))
             return
         for number, document in enumerate(documents):
-            (self.root / "slipway" / "golden" / f"{number}.json").write_text(json.dumps(document))
+            file = self.root / "slipway" / "golden" / layout.place(part) / f"{number}.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(document))
 
     def start(
         self,
@@ -69,6 +74,7 @@ class Container:
         startup_timeout: float = 30,
         interval: float = 0,
         args: Sequence[str] = (),
+        locked_apis: Sequence[str] = (),
         prefix: Sequence[str] = (),
         **environment: str,
     ) -> None:
@@ -81,6 +87,7 @@ class Container:
             "intervalSeconds": interval,
             "gpu": False,
             "serverArgs": [*self.installation.arguments, *args],
+            "lockedApis": list(locked_apis),
             "leastServerVersion": "2.40",
         }
         zipapp = self.root / "slipway" / "guard.pyz"
@@ -101,6 +108,7 @@ class Container:
                     "SLIPWAY_GRPC_PORT": grpc,
                     "SLIPWAY_METRICS_PORT": metrics,
                     "SLIPWAY_GUARD_PORT": str(self.guard_port),
+                    "SLIPWAY_LOAD_PORT": str(self.load_port),
                     **environment,
                 },
                 stdout=log,

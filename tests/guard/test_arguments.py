@@ -53,6 +53,13 @@ def test_a_server_of_2_51_gets_what_design_and_measurements_ask_for() -> None:
     ]
 
 
+def test_what_is_to_be_locked_is_locked_and_never_left_open_for_want_of_knowing_it() -> None:
+    built = arguments.build(_settings(lockedApis=["Statistics"]), "KEY", (2, 51))
+    assert "--http-restricted-api=model-repository,shared-memory,trace,logging,statistics:slipway-key=KEY" in built
+    with pytest.raises(Verdict, match=r"server\.lockedApis: this Slipway cannot lock Inference"):
+        arguments.build(_settings(lockedApis=["Statistics", "Inference"]), "KEY", (2, 51))
+
+
 def test_where_the_pods_address_is_of_ipv6_the_server_listens_there() -> None:
     told = {"SLIPWAY_GUARD": json.dumps(TOLD)}
     on_ipv6 = arguments.build(settings.read({**told, "SLIPWAY_POD_IP": "fd00::17"}), "KEY", (2, 51))

@@ -101,6 +101,27 @@ def test_inference_metadata_health_configuration_and_statistics_are_open(serving
     assert grpc_client.get_inference_statistics("m").model_stats[0].name == "m"
 
 
+def test_configuration_and_statistics_are_locked_where_that_is_asked_for(
+    tmp_path: Path, tritonserver: Installation
+) -> None:
+    made = container(tmp_path, tritonserver)
+    models.linear(made.repository)
+    made.start(locked_apis=["ModelConfig", "Statistics"])
+    try:
+        made.until_verified()
+        for path in ("/v2/models/m/config", "/v2/models/m/versions/1/config", "/v2/models/m/stats", "/v2/models/stats"):
+            status, text = _http(made, "GET", path)
+            assert (status, "restricted" in text) == (403, True), (path, text)
+        assert made.ask() == [7.0]
+        with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{made.ports[1]}") as client:
+            assert client.get_model_metadata("m").name == "m"
+            for call in (client.get_model_config, client.get_inference_statistics):
+                with pytest.raises(InferenceServerException, match="restricted"):
+                    call("m")
+    finally:
+        made.remove()
+
+
 def test_a_grpc_channel_is_told_to_reconnect(serving: Container) -> None:
     (server,) = serving.processes("tritonserver")
     assert "--grpc-max-connection-age=5000" in server.cmdline()

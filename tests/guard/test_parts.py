@@ -39,6 +39,55 @@ def test_an_ensemble_is_proven_by_way_of_its_parts(pod: Container) -> None:
     assert "expected 15.0, got 16.0" in pod.verdict["message"]
 
 
+def test_a_part_is_asked_its_own_golden_requests_and_is_named_where_it_is_wrong(pod: Container) -> None:
+
+    models.linear(pod.repository, "first")
+    models.obedient(pod.repository, "second")
+    models.ensemble(pod.repository, "first: x -> between", "second: between -> y")
+    pod.golden(models.golden(3, 15))
+    pod.golden(models.golden(3, 7), part="second")
+    pod.start(interval=INTERVAL)
+    pod.until_verified()
+    assert pod.verified.read_text() == "1 golden request answered rightly, with first, second (1 of its own)\n"
+
+    models.order(pod.repository / "second", wrong_by=1)
+    pod.until(lambda: pod.verdict)
+    assert pod.verdict["reason"] == "WrongAnswer"
+    assert pod.verdict["message"].startswith("models/second/golden/0.json: y[0, 0] (element 0): expected 7.0, got 8.0")
+
+
+def test_a_part_is_wrong_although_the_entry_model_has_no_golden_request(pod: Container) -> None:
+    models.linear(pod.repository, "part")
+    models.ensemble(pod.repository, "part: x -> y")
+    pod.golden(models.golden(3, 8), part="part")
+    pod.start()
+    assert pod.until_ended() == 1
+    assert pod.verdict["reason"] == "WrongAnswer"
+    assert pod.verdict["message"].startswith("models/part/golden/0.json: ")
+
+
+def test_a_part_with_several_responses_is_asked_as_its_own_configuration_says(pod: Container) -> None:
+    models.streaming(pod.repository, times=2, name="part")
+    decoupled = "max_batch_size: 8\nmodel_transaction_policy { decoupled: true }"
+    models.ensemble(pod.repository, "part: x -> y", more=decoupled)
+    request = models.golden(3)
+    del request["outputs"]
+    pod.golden({**request, "responses": [{"outputs": models.golden(3, y)["outputs"]} for y in (7, 8)]}, part="part")
+    pod.start()
+    pod.until_verified()
+    assert pod.verified.read_text().endswith("with part (1 of its own)\n")
+
+
+def test_a_part_whose_golden_request_does_not_fit_is_the_bundles_fault(pod: Container) -> None:
+    models.linear(pod.repository, "part")
+    models.ensemble(pod.repository, "part: x -> y")
+    pod.golden({"inputs": []}, part="part")
+    pod.start()
+    assert pod.until_ended() == 1
+    assert pod.verdict["reason"] == "BundleInvalid"
+    assert pod.verdict["message"].startswith("models/part/golden/0.json: ")
+
+
 def test_a_part_whose_process_is_gone_is_seen(pod: Container) -> None:
     models.obedient(pod.repository, "part")
     models.ensemble(pod.repository, "part: x -> y")
@@ -107,7 +156,7 @@ def test_a_part_that_is_ready_no_more_is_dead_although_nothing_came_to_it() -> N
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _FakeServer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         entry, part = (Client(server.server_port, name) for name in ("m", "part"))
-        prober = Prober(entry, [], threading.Event(), parts=[part], asked_again=True)
+        prober = Prober(entry, [], threading.Event(), parts={part: []}, asked_again=True)
         with pytest.raises(Verdict, match="the model 'part', which this one may ask, is not ready") as dead:
             prober.watch(0.01, 10)
         server.shutdown()

@@ -4,7 +4,7 @@ import pytest
 
 from load.latencies import Latencies, described, kept, percentile
 from load.report import Report
-from load.schedule import Schedule
+from load.schedule import Schedule, Stairs
 from load.table import table
 from load.tally import WRONG_ANSWERS_KEPT, Tally, total
 
@@ -13,6 +13,20 @@ def test_arrivals_follow_the_rate_and_protocols_take_turns() -> None:
     schedules = Schedule.interleaved(("http", "grpc"), 10)
     due = {name: [round(schedule.due(number), 3) for number in range(3)] for name, schedule in schedules.items()}
     assert due == {"http": [0.0, 0.1, 0.2], "grpc": [0.05, 0.15, 0.25]}
+
+
+def test_on_stairs_one_rate_follows_the_other_and_the_last_goes_on() -> None:
+    stairs = Stairs.parse("2:1.5,10:0.5,1:4")
+    due = [round(stairs.due(number), 2) for number in range(11)]
+    assert due == [0, 0.5, 1, 1.5, 1.6, 1.7, 1.8, 1.9, 2, 3, 4]
+    assert stairs.due(20) == 14
+    assert stairs.seconds == 6
+
+
+@pytest.mark.parametrize("text", ["", "5", "0:10", "5:0", "x:1", "5:1,,"])
+def test_stairs_that_nobody_can_climb_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"zero|could not convert"):
+        Stairs.parse(text)
 
 
 @pytest.mark.parametrize(

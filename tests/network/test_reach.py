@@ -28,7 +28,7 @@ CLOSED: Final = (
 )
 """What a platform says: the closed default, where Prometheus is, and the API server's own address."""
 GATEWAY: Final[dict[str, Any]] = {"gateway": {"name": "public", "namespace": "gateways"}}
-HTTP, GRPC, METRICS, PROBE, OPERATORS_METRICS, OPERATORS_PROBE = 8000, 8001, 8002, 8003, 9090, 8080
+HTTP, GRPC, METRICS, PROBE, LOAD, OPERATORS_METRICS, OPERATORS_PROBE = 8000, 8001, 8002, 8003, 8004, 9090, 8080
 SERVED: Final = (HTTP, GRPC, METRICS)
 
 
@@ -64,6 +64,11 @@ ENDS: Final = {
     "its gateway's proxy": End(address="10.0.3.1", namespace="gateways", labels={"app": "proxy"}),
     "Envoy Gateway's proxy": End(address="10.0.3.2", namespace="envoy-gateway-system", labels={"app": "proxy"}),
     "Prometheus": End(address="10.0.4.1", namespace="monitoring", labels={"app": "prometheus"}),
+    "KEDA's operator": End(address="10.0.7.1", namespace="keda", labels={"app": "keda-operator"}),
+    "a pod beside KEDA's operator": End(address="10.0.7.2", namespace="keda", labels={"app": "shell"}),
+    "one that calls itself KEDA's operator": End(
+        address="10.0.2.4", namespace="hostile", labels={"app": "keda-operator"}
+    ),
     "a store in the cluster": End(address="10.0.5.1", namespace="storage", labels={"app": "minio"}),
     "DNS": End(address="10.0.6.1", namespace="kube-system", labels={"k8s-app": "kube-dns"}),
     "the node's cache of DNS": End(address="169.254.20.10"),
@@ -71,6 +76,8 @@ ENDS: Final = {
     "AWS's metadata": End(address="fd00:ec2::254"),
     "Azure's": End(address="168.63.129.16"),
     "the link of the node": End(address="fe80::1"),
+    "the cloud's metadata by NAT64": End(address="64:ff9b::a9fe:a9fe"),
+    "the API server by NAT64": End(address="64:ff9b::c0a8:a"),
     "the API server's Service": End(address=API_SERVER),
     "the API server": End(address="192.168.0.10"),
     "a store outside": End(address="52.216.1.1"),
@@ -85,7 +92,15 @@ def of_chart(values: tuple[str, ...]) -> tuple[tuple[Manifest, ...], str]:
     return tuple(each for each in rendered if each["kind"] == "NetworkPolicy"), json.dumps(model_network(rendered))
 
 
-def policies(values: tuple[str, ...] = CLOSED, *, fetches: bool = True, **traffic: Any) -> list[Manifest]:
+def policies(
+    values: tuple[str, ...] = CLOSED,
+    *,
+    fetches: bool = True,
+    scales_on_load: bool = False,
+    by_keda: bool = False,
+    scored: bool = False,
+    **traffic: Any,
+) -> list[Manifest]:
     """All that there are, with one model in shop."""
     own, network = of_chart(values)
     made = network_policy(
@@ -93,6 +108,9 @@ def policies(values: tuple[str, ...] = CLOSED, *, fetches: bool = True, **traffi
         traffic=Traffic.model_validate(traffic),
         fetches=fetches,
         platform=platform(namespace=NAMESPACE, network=network_rules(network, API_SERVER)),
+        scales_on_load=scales_on_load,
+        by_keda=by_keda,
+        scored=scored,
     )
     children = [finished(made, owner=owner(namespace="shop"), api_version="x/v1", kind="X")] if made else []
     return [*own, *children]
@@ -125,9 +143,50 @@ INGRESS: Final[dict[tuple[str, str], tuple[int, ...]]] = {
 @pytest.mark.parametrize(("source", "target"), INGRESS, ids=str)
 def test_who_is_closed_is_called_by_those_who_are_named_and_by_nobody_else(source: str, target: str) -> None:
     there = policies(**GATEWAY)
-    ports = (*SERVED, PROBE, OPERATORS_PROBE, OPERATORS_METRICS)
+    ports = (*SERVED, PROBE, LOAD, OPERATORS_PROBE, OPERATORS_METRICS)
     reached = tuple(port for port in ports if may_reach(there, ENDS[source], ENDS[target], port))
     assert reached == INGRESS[source, target]
+
+
+GUARD: Final[dict[str, tuple[int, ...]]] = {
+    "the operator": (PROBE, LOAD),
+    "a pod beside it": (LOAD,),
+    "Prometheus": (LOAD,),
+    "its gateway's proxy": (),
+    "another namespace's pod": (),
+    "one that calls itself the operator": (),
+}
+"""The guard's ports that one may call of a model that scales on load and whose guard tells scores."""
+
+
+@pytest.mark.parametrize("source", GUARD)
+def test_a_guard_tells_load_to_who_reads_metrics_and_scores_to_the_operator_alone(source: str) -> None:
+    there = policies(scales_on_load=True, scored=True, **GATEWAY)
+    assert tuple(port for port in (PROBE, LOAD) if may_reach(there, ENDS[source], SERVER, port)) == GUARD[source]
+
+
+@pytest.mark.parametrize(
+    ("values", "traffic"), [(CLOSED, {}), (("models.networkPolicy=Open",), {"allowFrom": [{"podSelector": {}}]})]
+)
+def test_kedas_operator_asks_for_load_and_nothing_else_and_nobody_beside_it(
+    values: tuple[str, ...], traffic: dict[str, Any]
+) -> None:
+    ports = (*SERVED, PROBE, LOAD)
+    names = ("KEDA's operator", "a pod beside KEDA's operator", "one that calls itself KEDA's operator")
+    for by_keda, reached in ((True, [LOAD]), (False, [])):
+        there = policies(values, scales_on_load=True, by_keda=by_keda, **traffic)
+        found = [[port for port in ports if may_reach(there, ENDS[name], SERVER, port)] for name in names]
+        assert found == [reached, [], []]
+    shut = network_policy(
+        owner=owner(namespace="shop"),
+        traffic=Traffic.model_validate(traffic),
+        fetches=True,
+        platform=platform(network=network_rules('{"policy": "Namespace", "kedaFrom": []}')),
+        by_keda=True,
+    )
+    assert shut
+    nobody = [finished(shut, owner=owner(namespace="shop"), api_version="x/v1", kind="X")]
+    assert not may_reach(nobody, ENDS["KEDA's operator"], SERVER, LOAD)
 
 
 def test_without_a_gateway_no_proxy_calls() -> None:
@@ -139,6 +198,8 @@ DNS: Final = {("DNS", 53, "UDP"), ("DNS", 53, "TCP"), ("the node's cache of DNS"
 STORES: Final = {("a store outside", 443, "TCP"), ("a store in the cluster", 9000, "TCP")}
 NOBODY: Final = {
     *((name, 80, "TCP") for name in ("the cloud's metadata", "AWS's metadata", "Azure's", "the link of the node")),
+    ("the cloud's metadata by NAT64", 80, "TCP"),
+    ("the API server by NAT64", 6443, "TCP"),
     ("the API server's Service", 443, "TCP"),
     ("the API server", 6443, "TCP"),
     ("the operator", OPERATORS_METRICS, "TCP"),
@@ -156,6 +217,16 @@ EGRESS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any], set[tuple[str, in
         (*CLOSED, f"models.allowTo[0].{PEER}=storage"),
         {},
         DNS | {("a store in the cluster", 9000, "TCP")},
+    ),
+    "one whose platform names blocks that have more than stores": (
+        (*CLOSED, "models.allowTo[0].ipBlock.cidr=0.0.0.0/0", "models.allowTo[1].ipBlock.cidr=::/0"),
+        {},
+        DNS | STORES,
+    ),
+    "one whose platform names a single address of a link": (
+        (*CLOSED, "models.allowTo[0].ipBlock.cidr=169.254.169.254/32"),
+        {},
+        DNS | {("the cloud's metadata", 80, "TCP")},
     ),
 }
 """What pods of a model reach, of all that is tried."""
@@ -223,10 +294,11 @@ def test_an_open_model_reaches_what_it_likes_until_its_spec_says_what() -> None:
 WORLDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
     "closed": (CLOSED, {}),
     "closed, with a gateway": (CLOSED, GATEWAY),
+    "closed, with a guard that is asked": (CLOSED, {"scales_on_load": True, "scored": True}),
     **{what: (values, asked) for what, (values, asked, _) in EGRESS.items()},
     **{what: (values, traffic) for what, (values, traffic, _, _) in WIDENED.items()},
 }
-TRIED: Final = (53, 80, 443, 5353, 6443, 6379, 9000, *SERVED, PROBE, OPERATORS_PROBE, OPERATORS_METRICS)
+TRIED: Final = (53, 80, 443, 5353, 6443, 6379, 9000, *SERVED, PROBE, LOAD, OPERATORS_PROBE, OPERATORS_METRICS)
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slipway import DISTRIBUTION
 from testbed.release import charts, sbom
 from testbed.release.layouts import RELEASED, Layout, from_saved
 from testbed.release.programs import program
@@ -72,15 +74,24 @@ def helm(command: str, reference: str, *argv: str) -> str:
     return run(find("helm"), command, "--plain-http", f"oci://{reference}", *argv)
 
 
+WITH_CONSOLE = "--set=console.enabled=true"
+
+
 def rendered(chart: str) -> list[str]:
     """Every image that a chart of the registry names, as it is rendered with its own values."""
     text = run(
-        find("helm"), "template", "slipway", f"oci://{chart}", "--plain-http", f"--kube-version={KUBERNETES_VERSION}"
-    )
-    (deployment,) = (each for each in yaml.safe_load_all(text) if each and each["kind"] == "Deployment")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    handed_on = {each["name"]: each.get("value", "") for each in container["env"]}
-    return [container["image"], handed_on["SLIPWAY_FETCHER_IMAGE"], handed_on["SLIPWAY_SERVER_IMAGE"]]
+        find("helm"), "template", "slipway", f"oci://{chart}", "--plain-http", WITH_CONSOLE,
+        f"--kube-version={KUBERNETES_VERSION}",
+    )  # fmt: skip
+    deployments = [each for each in yaml.safe_load_all(text) if each and each["kind"] == "Deployment"]
+    containers = {
+        each["metadata"]["labels"]["app.kubernetes.io/component"]: each["spec"]["template"]["spec"]["containers"][0]
+        for each in deployments
+    }
+    operator = containers["operator"]
+    handed_on = {each["name"]: each.get("value", "") for each in operator["env"]}
+    fetcher, server = handed_on["SLIPWAY_FETCHER_IMAGE"], handed_on["SLIPWAY_SERVER_IMAGE"]
+    return [operator["image"], fetcher, server, containers["console"]["image"]]
 
 
 def _written(path: Path, text: str) -> Path:
@@ -150,6 +161,7 @@ def test_the_values_file_says_the_same_of_a_chart_that_comes_from_elsewhere(
 ) -> None:
     text = run(
         find("helm"), "template", "slipway", ROOT / "charts" / "slipway", f"--values={release.folder}/values.yaml",
+        WITH_CONSOLE,
         f"--kube-version={KUBERNETES_VERSION}",
     )  # fmt: skip
     assert all(each.reference in text for each in released[: len(RELEASED)])
@@ -184,6 +196,41 @@ def test_a_run_that_was_interrupted_is_gone_on_with(
     assert all(each.pushed for each in done)
     for each in done:
         assert not key.sign(each.reference)
+
+
+def test_manifests_are_the_released_chart_closed_and_signed(
+    release: Release, released: list[Released], key: Key
+) -> None:
+    made = [list(yaml.safe_load_all((release.folder / f"{name}.yaml").read_text())) for name in charts.CHARTS]
+    api, operator = ([each for each in objects if each] for objects in made)
+    assert api[0]["kind"] == "Namespace"
+    assert {each["kind"] for each in api[1:]} == {"CustomResourceDefinition"}
+    (deployment,) = (each for each in operator if each["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    variables = {each["name"]: each.get("value", "") for each in container["env"]}
+    digests = {each.reference for each in released}
+    assert {container["image"], variables["SLIPWAY_FETCHER_IMAGE"], variables["SLIPWAY_SERVER_IMAGE"]} <= digests
+    assert "Namespace" in variables["SLIPWAY_MODEL_NETWORK"]
+    for path in (release.folder / "slipway.yaml", release.folder / "slipway-crds.yaml", *release.folder.glob("*.whl")):
+        cosign(key, "verify-blob", f"--bundle={path}.sigstore.json", str(path))
+        altered = _written(release.folder / "altered", f"{path.read_bytes()!r} and more")
+        with pytest.raises(CommandError):
+            cosign(key, "verify-blob", f"--bundle={path}.sigstore.json", str(altered))
+
+
+def test_the_wheel_has_the_command_and_kubectls_plugin(
+    release: Release, released: list[Released], tmp_path: Path
+) -> None:
+    (wheel,) = release.folder.glob("*.whl")
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    programs = tmp_path / "venv" / "bin"
+    alone = (programs / "python", "-I")  # with nothing that this test's own environment has
+    run(*alone, "-m", "pip", "install", "--quiet", f"--constraint={ROOT}/constraints.txt", f"{wheel}[cli]")
+    assert release.version in run(*alone, programs / "slipway", "--version")
+    assert "Usage: kubectl slipway" in run(*alone, programs / "kubectl-slipway", "--help")
+    assert "get\t" in run(*alone, programs / "kubectl_complete-slipway", "g")
+    with pytest.raises(CommandError, match=rf"jinja2: not installed; pip install '{DISTRIBUTION}\[console\]'"):
+        run(*alone, programs / "slipway", "console", "--port=1")
 
 
 @pytest.mark.parametrize("changed", ["image", "chart"])

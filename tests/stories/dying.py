@@ -1,7 +1,5 @@
 """`slipway`, but killed by SIGKILL right after its n-th write was answered: a power cut at its worst moment.
 
-    python dying.py run …       dies after its first write
-
 The Lease's writes do not count, and Events do not either: nothing is decided from them.
 """
 
@@ -79,8 +77,3 @@ class Life:
         os.dup2(said, 2)
         dies(self.countdown)
         main(list(self.argv), prog_name="slipway")
-
-
-if __name__ == "__main__":
-    dies(Countdown())
-    main()

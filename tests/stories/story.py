@@ -26,9 +26,12 @@ CHILDREN = (
     "horizontalpodautoscalers",
     "poddisruptionbudgets",
     "networkpolicies",
+    "resourceclaimtemplates",
     "httproutes",
     "pods",
 )
+POLL_SECONDS = 0.25
+"""Each question takes a hundredth of a second of a core, half of it the API server's, and many stories ask at once."""
 ENOUGH = 60
 """Seconds. A Deployment counts a pod as available after 10 s of being ready, and the machine may be busy."""
 
@@ -126,7 +129,9 @@ class Story:
 
     # -- waiting for it
 
-    def until(self, what: str, holds: Callable[[], object], seconds: float = ENOUGH, poll_seconds: float = 0.1) -> None:
+    def until(
+        self, what: str, holds: Callable[[], object], seconds: float = ENOUGH, poll_seconds: float = POLL_SECONDS
+    ) -> None:
         """Wait until something holds."""
         until(what, holds, seconds, poll_seconds)
 

@@ -1,68 +1,46 @@
 """Rule 7: all state is in the API. Killed between any two writes, the next life ends in the same place."""
 
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from testbed.operating import OperatorProcess, until
-from testbed.plane import Plane
-from tests.stories.ending import drained, end_of
-from tests.stories.story import Story, model_deployment
+from testbed.api import Manifest
+from tests.stories.dying import NEVER
+from tests.stories.rollouts.cell import Cell, changed
+from tests.stories.rollouts.model import Model
+from tests.stories.story import Story
 
 pytestmark = pytest.mark.plane
 
-DYING: Final = Path(__file__).with_name("dying.py")
-LIVES: Final = 40
-DRAINED: Final = 60
-SECOND: Final = {"version": "2", "source": {"uri": "s3://models/second"}}
+REPLICAS: Final = 2
+FEWEST: Final = 4
+"""Deaths. What falls into one pass is not written one by one, so there are not as many as writes."""
 
 
 @pytest.fixture(scope="module")
-def undisturbed(story_plane: Plane, story: Story) -> dict[str, Any]:
+def undisturbed(story: Story) -> Manifest:
     """What a first version and then a second lead to when nobody dies."""
-    story.apply(_first())
-    with OperatorProcess(story_plane, namespaces=[story.namespace]):
-        story.until_ready("churn")
-        story.edit("churn", model=SECOND)
-        story.until_ready("churn", version="2")
-        story.until("it is drained", lambda: drained(story, "churn"), DRAINED)
-        return end_of(story, "churn")
+    return _tell(Cell(story, NEVER))
 
 
-def test_killed_after_every_single_write_it_ends_where_it_would_have_ended(
-    story_plane: Plane, undisturbed: dict[str, Any], story: Story
-) -> None:
+def test_killed_after_every_single_write_it_ends_where_it_would_have_ended(undisturbed: Manifest, story: Story) -> None:
     # given: the end that nobody disturbed (`undisturbed`)
     # when: the operator dies after each write of a first version and of a second
-    other = Story(story_plane, story.api).begin()
-    other.apply(_first())
-    lives = _live(other, lambda: other.is_ready("churn", "1"))
-    other.edit("churn", model=SECOND)
-    lives += _live(other, lambda: other.is_ready("churn", "2") and drained(other, "churn"))
+    cell = Cell(story, k=1, again=True)
+    end = _tell(cell)
 
     # then: it ends the same
-    assert lives > LIVES // 10  # it was really killed, and more than once
-    assert end_of(other, "churn") == undisturbed
-    other.kubectl("delete", "modeldeployment", "churn", "--wait=false")
+    assert cell.lives > FEWEST  # it was really killed, and more than once
+    assert not changed(undisturbed, end)
 
 
-def _live(story: Story, done: Callable[[], object]) -> int:
-    """Start the operator again and again, each time to be killed, until all is done. Answers how often it died."""
-    for life in range(LIVES):
-        program = (sys.executable, DYING)
-        with OperatorProcess(story.plane, namespaces=[story.namespace], program=program) as operator:
-            _until_dead_or(done, operator)
-            if operator.ended() is None:
-                return life
-    raise AssertionError(f"not done after {LIVES} lives: {story.status('churn')}")
+def _tell(cell: Cell) -> Manifest:
+    """A first version and then a second."""
+    cell.comes_to(lambda model: model.apply("1", replicas=REPLICAS), lambda model: _serves(model, "1"))
+    end = cell.comes_to(lambda model: model.moves("2"), lambda model: _serves(model, "2"))
+    cell.leave()
+    return end
 
 
-def _until_dead_or(done: Callable[[], object], operator: OperatorProcess) -> None:
-    until("it is done or dead", lambda: operator.ended() is not None or done(), 120)
-
-
-def _first() -> dict[str, Any]:
-    return model_deployment("churn", replicas=2)
+def _serves(model: Model, version: str) -> bool:
+    return model.story.is_ready(model.name, version)

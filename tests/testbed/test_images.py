@@ -1,11 +1,13 @@
 """An image's tag says what is in it."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from testbed import images, operating, site, tools
 from testbed.images import Image
+from testbed.shell import run
 
 
 def _image(*inputs: str) -> Image:
@@ -31,13 +33,34 @@ def test_what_an_image_leaves_out_is_not_what_its_program_imports(tmp_path: Path
     assert not dropped.exists()
 
 
+def test_the_trainer_has_all_of_slipway_that_its_program_imports(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "none").mkdir()
+    monkeypatch.setattr(site, "packages", lambda wanted: tmp_path / "none")
+    images.trainer_image().context(tmp_path / "context")
+    program = tmp_path / "context" / "examples" / "retrain" / "retrain.py"
+    said = run(sys.executable, program, "--help", env={"PYTHONPATH": str(tmp_path / "context" / "app")})
+    assert "--data" in said
+
+
+@pytest.mark.parametrize("name", ["triton-cpu", "trainer"])
+def test_onnx_runtime_tells_its_maker_nothing(name: str) -> None:
+    lines = (images.IMAGES / name / "Dockerfile").read_text().splitlines()
+    assert "ORT_DISABLE_TELEMETRY=1" in [word for line in lines if line.startswith("ENV ") for word in line.split()]
+
+
+def test_no_release_has_the_trainer() -> None:
+    assert images.trainer_image().name not in {image.name for image in images.all_images()}
+
+
 def test_a_changed_recipe_of_a_program_is_built_in_another_folder() -> None:
     recipe = tools.RECIPES[1]
     assert recipe.folder != tools.Recipe(recipe.name, recipe.programs, recipe.package, "v0.0.0").folder
 
 
 def test_every_image_has_a_dockerfile_that_runs_as_nobody_in_particular() -> None:
-    for image in images.all_images():
+    for image in (*images.all_images(), images.trainer_image(), images.console_image()):
         assert "\nUSER 1000\n" in (image.source / "Dockerfile").read_text(), image.name
 
 

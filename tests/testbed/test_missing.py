@@ -56,7 +56,7 @@ def machine(tmp_path: Path) -> Machine:
     return made
 
 
-@pytest.mark.parametrize("command", ["demo", "demo-canary", "engine"])
+@pytest.mark.parametrize("command", ["demo", "demo-canary", "demo-update", "engine"])
 def test_no_container_engine(machine: Machine, command: str) -> None:
     assert machine.says_of(command) == (
         "No container engine answers: start Docker, or run this as root on Debian, where it is installed and started "

@@ -43,7 +43,8 @@ class Installation:
     def environment(self) -> dict[str, str]:
         """Triton's stub takes its packages from the first python3 on PATH."""
         own = f"{self.python.parent}:{self.root / 'rootfs/opt/tritonserver/bin'}"
-        return {**os.environ, "PATH": f"{own}:{os.environ['PATH']}", "TRITON_SERVER_VERSION": VERSION}
+        path = f"{own}:{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "TRITON_SERVER_VERSION": VERSION, "ORT_DISABLE_TELEMETRY": "1"}
 
 
 def installed() -> Installation:

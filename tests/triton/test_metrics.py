@@ -78,6 +78,8 @@ def test_failures_of_a_server_that_gives_no_reasons_are_counted() -> None:
         (COUNTED + 'nv_inference_request_failure{model="m",reason="' + "x" * 4096 + '"} 1', "longer than 4096"),
         (COUNTED + "# nothing\n" * 30_000, "longer than 256 KiB"),
         ('nv_inference_request_success{model="m"} ' + "9" * 400, "nv_inference_request_success is inf"),
+        ('nv_inference_request_success{model="m"} 1e200', r"nv_inference_request_success is 1e\+200"),
+        (COUNTED + 'nv_inference_queue_duration_us{model="m"} 1e16', r"nv_inference_queue_duration_us is 1e\+16"),
         ('nv_inference_request_success{model="m"} 1 now', "no number at its end"),
     ],
 )

@@ -20,6 +20,10 @@ from slipway.core.analysis.chance import LEVEL, may_be_chance
         ((5, 5), (0, 10), 1e17, True),  # as good as all requests are the candidate's
         ((5, 5), (2, 10), 1e99, True),
         ((5, 5), (0, 10), 1e-300, False),
+        # so many that a sum over them would never end
+        ((5e14 + 1e7, 1e15), (5e14, 1e15), 1, True),
+        ((5e14 + 1e9, 1e15), (5e14, 1e15), 1, False),
+        ((2e15, 2.0**53), (2e15, 2.0**53), 1.5, True),
     ],
 )
 def test_few_failures_may_be_by_chance(

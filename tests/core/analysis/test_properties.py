@@ -84,13 +84,24 @@ def test_success_takes_a_pod_seen_twice_and_none_missing(
     if found.outcome is MeasurementOutcome.SUCCESS:
         assert seen.pods
         assert not seen.missing
-        assert seen.requests or metric.built_in is BuiltIn.REQUESTS
+        assert seen.fewest or metric.built_in is BuiltIn.REQUESTS
 
 
 @given(pods(), pods())
 def test_nothing_is_ever_counted_below_zero(before: list[PodSample], after: list[PodSample]) -> None:
     seen = window(scrape(0, *before), scrape(60, *after), NEW)
-    assert min(seen.succeeded, seen.own, seen.queue_milliseconds, *seen.failed.values(), 0) == 0
+    assert (
+        min(
+            seen.succeeded,
+            seen.own_least,
+            seen.own_most - seen.own_least,
+            seen.fewest,
+            seen.queue_milliseconds,
+            *seen.failed.values(),
+            0,
+        )
+        == 0
+    )
 
 
 @given(counts, counts, st.integers(1, 500), counts, counts, limits, ratios)

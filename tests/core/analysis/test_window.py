@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from slipway.core.analysis.window import Slowest, window
-from slipway.core.observed.evidence import Golden
+from slipway.core.observed.evidence import Bounds, Golden
 from slipway.triton.metrics import ModelMetrics
 from tests.core.analysis.samples import MINUTE, NEW, OLD, counters, sample, scrape
 
@@ -14,7 +14,7 @@ def test_counts_are_summed_over_pods_and_reasons_kept() -> None:
     before = scrape(0, sample("a", counters(100, 1)), sample("b", counters(10)), sample("o", counters(7), OLD))
     after = scrape(60, sample("a", counters(150, 4)), sample("b", counters(40)), sample("o", counters(9, 9), OLD))
     seen = window(before, after, NEW)
-    assert (seen.pods, seen.succeeded, seen.failures, seen.requests) == (2, 80, 3, 83)
+    assert (seen.pods, seen.succeeded, seen.failures, seen.fewest) == (2, 80, 3, 83)
     assert seen.failed == {"BACKEND": 3}
     assert seen.length == MINUTE
 
@@ -22,13 +22,13 @@ def test_counts_are_summed_over_pods_and_reasons_kept() -> None:
 def test_a_pod_that_was_not_there_before_counts_nothing_yet() -> None:
     before = scrape(0, sample("a", counters(100)))
     after = scrape(60, sample("a", counters(101)), sample("b", counters(5000, 5000)))
-    assert window(before, after, NEW).requests == 1
+    assert window(before, after, NEW).fewest == 1
 
 
 def test_a_pod_that_has_gone_counts_nothing_and_is_not_missed() -> None:
     before = scrape(0, sample("a", counters(100)), sample("b", counters(5000)))
     seen = window(before, scrape(60, sample("a", counters(103))), NEW)
-    assert (seen.requests, seen.missing) == (3, ())
+    assert (seen.fewest, seen.missing) == (3, ())
 
 
 @pytest.mark.parametrize(
@@ -53,13 +53,13 @@ def test_a_server_that_started_again_and_counted_past_where_it_was_counts_from_z
 def test_a_pod_that_cannot_be_looked_at_is_missing_with_its_reason() -> None:
     before = scrape(0, sample("a", counters(100)), sample("b", counters(0)))
     seen = window(before, scrape(60, sample("a", counters(101)), sample("b", "refused")), NEW)
-    assert seen.requests == 1
+    assert seen.fewest == 1
     assert seen.missing == ("b: refused",)
 
 
 def test_a_pod_that_could_not_be_looked_at_before_counts_nothing_yet() -> None:
     seen = window(scrape(0, sample("a", "refused")), scrape(60, sample("a", counters(50))), NEW)
-    assert (seen.pods, seen.requests, seen.missing) == (0, 0, ())
+    assert (seen.pods, seen.fewest, seen.missing) == (0, 0, ())
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_a_pod_that_could_not_be_looked_at_before_counts_nothing_yet() -> None:
 )
 def test_requests_that_may_be_our_own_are_taken_off(golden: Golden, asked: int, left: int) -> None:
     before, after = scrape(0, sample("a", counters(100))), scrape(60, sample("a", counters(110)))
-    seen = window(before, after, NEW, golden=golden, asked={"uid-a": asked})
-    assert (seen.requests, seen.own) == (left, 10 - left)
+    seen = window(before, after, NEW, golden=golden, asked={"uid-a": Bounds(asked, asked)})
+    assert (seen.fewest, seen.own_most) == (left, 10 - left)
 
 
 def test_a_server_that_started_again_was_verified_again() -> None:
     before, after = scrape(0, sample("a", counters(100))), scrape(60, sample("a", counters(5)))
     golden = Golden(requests=3, interval=timedelta())
-    assert window(before, after, NEW, golden=golden).requests == 2
+    assert window(before, after, NEW, golden=golden).fewest == 2
 
 
 def test_of_quantiles_the_slowest_pod_counts() -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.api.v1alpha1 import RegisteredModelStatus
-from slipway.core.catalogue.aliases import LISTED, MOVES, model_status
-from slipway.core.catalogue.facts import RegisteredModelFacts, VersionFacts
+from slipway.core.catalogue.aliases import MOVES, model_status
+from slipway.core.catalogue.facts import MOST_ALIASES, RegisteredModelFacts, VersionFacts
 
 NOW: Final = datetime(2026, 11, 28, 12, tzinfo=UTC)
 DIGEST: Final = "sha256:" + "a" * 64
@@ -117,7 +117,7 @@ def test_whatever_moves_the_status_is_bounded_true_and_settles(moves: list[dict[
         later = now + timedelta(days=1)
         assert model_status("churn", registered(aliases, status), published(*there), later) == status
         assert {each.name: each.version for each in status.aliases if each.version} == aliases
-        assert len(status.aliases) <= LISTED
+        assert len(status.aliases) <= MOST_ALIASES
         for each in status.aliases:
             assert 1 <= len(each.moves) <= MOVES
             assert each.moves[-1].version == each.version
@@ -130,3 +130,25 @@ def test_an_object_that_lacks_anything_can_be_read(part: Object) -> None:
     manifest: Object = {"metadata": {"name": "churn", "namespace": "a"}, **part}
     assert model_status("churn", RegisteredModelFacts.of(manifest), {}, NOW).aliases == []
     assert VersionFacts.of(manifest).withdrawal is None
+
+
+@pytest.mark.parametrize(
+    ("aliases", "told"),
+    [
+        ({"champion": "3", "a" * 65: "3", "long": "3" * 65, "number": 3, "null": None, "none": ""}, ["champion"]),
+        ({f"alias-{n:02d}": "3" for n in range(99)}, [f"alias-{n:02d}" for n in range(MOST_ALIASES)]),
+    ],
+)
+def test_of_aliases_that_another_crd_has_let_through_those_that_fit_are_told(aliases: Object, told: list[str]) -> None:
+    manifest: Object = {"metadata": {"name": "churn", "namespace": "a"}, "spec": {"aliases": aliases}}
+    spec = {"model": "churn", "version": "3", "digest": "sha256:" + "3" * 99}
+    version = VersionFacts.of({"metadata": {"name": "churn-3", "namespace": "a"}, "spec": spec})
+    status = model_status("churn", RegisteredModelFacts.of(manifest), {"3": version}, NOW)
+    assert [each.name for each in status.aliases] == told
+    assert RegisteredModelStatus.model_validate(status.to_dict()) == status
+
+
+@pytest.mark.parametrize("shared", ["web", 7, {"web": "*"}, [["web"], 7, None, ""], True])
+def test_what_is_no_list_of_namespaces_shares_with_nobody(shared: object) -> None:
+    manifest: Object = {"metadata": {"name": "churn", "namespace": "a"}, "spec": {"sharedWith": shared}}
+    assert RegisteredModelFacts.of(manifest).shared_with == frozenset()

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from slipway.core.catalogue.facts import VersionFacts
-from slipway.core.catalogue.withdrawal import Effect, Occasion, effect, only_withdrawn_left, withdrawals_by_digest
+from slipway.core.catalogue.withdrawal import Effect, Occasion, effect, withdrawals_by_digest
 
 D: Final = ["sha256:" + each * 64 for each in "abc"]
 
@@ -64,12 +64,3 @@ def test_of_several_withdrawals_of_the_same_bytes_block_holds_in_whatever_order_
 def test_its_words_say_which_version_why_and_what_to_use() -> None:
     [withdrawal] = withdrawals_by_digest([version("a", D[0], "Block", instead="4")], namespace="a").values()
     assert withdrawal.words == "churn 3 of namespace a is withdrawn: leaks names; use version 4"
-
-
-@pytest.mark.parametrize(
-    ("ways_back", "only"),
-    [([], False), ([D[0]], True), ([D[0], D[1]], False), ([D[1]], False), ([D[0], D[0]], True)],
-)
-def test_that_the_only_ways_back_are_blocked_is_known_beforehand(ways_back: list[str], *, only: bool) -> None:
-    withdrawals = withdrawals_by_digest([version("a", D[0], "Block"), version("a", D[1], "Warn")], namespace="a")
-    assert only_withdrawn_left(ways_back, withdrawals) is only

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from slipway.api.v1alpha1.spec import Autoscaling, Gateway, Traffic
+from slipway.api.v1alpha1.spec import Autoscaling, Gateway, Load, Traffic
 from slipway.core.children.autoscaler import autoscaler
 from slipway.core.children.backend_traffic_policy import backend_traffic_policy
 from slipway.core.children.budget import budget
@@ -12,8 +12,9 @@ from slipway.core.children.network_policy import network_policy
 from slipway.core.children.resolve_job import resolve_job
 from slipway.core.children.revision import controller_revision, render
 from slipway.core.children.route import Backend, Routing, grpc_route, http_route
+from slipway.core.children.scaled_object import scaled_object
 from slipway.core.children.security_policy import security_policy
-from slipway.core.children.service import root_service
+from slipway.core.children.service import revision_service, root_service, with_load_port
 from slipway.core.identity import ask
 from slipway.core.names import Manifest
 from slipway.core.platform import NetworkRules
@@ -73,6 +74,16 @@ SPECS: dict[str, dict[str, Any]] = {
     },
     "a claim": {"model": {"source": {"uri": "pvc://models/churn/3"}}},
     "two GPUs of a product": {"accelerator": {"count": 2, "products": ["NVIDIA-H100-80GB-HBM3"], "memory": "40Gi"}},
+    "devices of a class": {
+        "accelerator": {"deviceClass": "gpu.nvidia.com", "count": 2, "selectors": ["device.driver == 'gpu.nvidia.com'"]}
+    },
+    "devices of the first class that has any": {
+        "accelerator": {
+            "anyOf": [{"deviceClass": "gpu.nvidia.com"}, {"deviceClass": "mig.nvidia.com", "selectors": ["true"]}]
+        },
+        "scheduling": {"schedulerName": "mine"},
+        "podMetadata": {"labels": {"kueue.x-k8s.io/queue-name": "serving", "kueue.x-k8s.io/priority-class": "high"}},
+    },
     "a GPU with the user's own affinity": {
         "accelerator": {},
         "scheduling": {
@@ -150,6 +161,7 @@ def around() -> Iterator[Manifest]:
     scaling = {"minReplicas": 1, "maxReplicas": 8, "metrics": METRICS, "behavior": BEHAVIOR}
     yield root_service(owner=owner(), revision=revision)
     yield budget(owner=owner(), revision=revision)
+    yield with_load_port(revision_service(owner=owner(), revision=revision))
     yield autoscaler(owner=owner(), revision=revision, autoscaling=Autoscaling.model_validate(scaling), bounds=(1, 8))
     peers: list[dict[str, Any]] = [{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"a": "b"}}}]
     network = NetworkRules(
@@ -157,8 +169,17 @@ def around() -> Iterator[Manifest]:
     )
     gateway = {"name": "inference", "namespace": "gateways"}
     traffic = Traffic.model_validate({"allowFrom": peers, "allowTo": peers, "gateway": gateway})
-    policy = network_policy(owner=owner(), traffic=traffic, fetches=True, platform=platform(network=network))
+    policy = network_policy(
+        owner=owner(), traffic=traffic, fetches=True, platform=platform(network=network), by_keda=True
+    )
     yield from filter(None, [policy])
+
+
+def of_keda() -> Iterator[Manifest]:
+    """Of a kind that KEDA brings to a cluster."""
+    scaling = Autoscaling.model_validate({"maxReplicas": 8, "load": {}, "scaler": "KEDA", "behavior": BEHAVIOR})
+    load = scaling.load or Load()
+    yield scaled_object(owner=owner(), revision="3f2a91bc", autoscaling=scaling, load=load, bounds=(1, 8))
 
 
 def of_traffic(name: str) -> Iterator[Manifest]:

@@ -9,10 +9,11 @@ from slipway.core.children.manifest import finished
 from slipway.core.drift import as_asked
 from slipway.core.names import Manifest
 from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
+from testbed.keda.crds import keda_crds
 from testbed.plane import Plane
 from testbed.shell import CommandError
 from tests.conftest import fresh_namespace
-from tests.core.children.every import SPECS, TRAFFIC, around, of_spec, of_traffic
+from tests.core.children.every import SPECS, TRAFFIC, around, of_keda, of_spec, of_traffic
 from tests.core.gen import owner
 
 pytestmark = pytest.mark.plane
@@ -20,10 +21,11 @@ pytestmark = pytest.mark.plane
 
 @pytest.fixture(scope="module")
 def gateways() -> Iterator[Plane]:
-    """A plane that knows the kinds of gateways. `plane` must not: operators that others start there find none."""
+    """A plane that knows the kinds of gateways and KEDA's. `plane` must not: operators that others start there find
+    none."""
     with Plane() as started:
         started.start()
-        for folder in (gateway_api_crds(), envoy_gateway_crds()):
+        for folder in (gateway_api_crds(), envoy_gateway_crds(), keda_crds()):
             started.add_crds(folder)
         yield started
 
@@ -61,6 +63,11 @@ def test_a_fresh_child_around_a_workload_has_not_drifted(plane: Plane, namespace
 @pytest.mark.parametrize("traffic", TRAFFIC)
 def test_a_fresh_route_or_policy_has_not_drifted(traffic: str, gateways: Plane, shop: str) -> None:
     for asked, live in applied(list(of_traffic(traffic)), gateways, shop):
+        assert as_asked(live, asked), asked["kind"]
+
+
+def test_a_fresh_scaled_object_has_not_drifted(gateways: Plane, shop: str) -> None:
+    for asked, live in applied(list(of_keda()), gateways, shop):
         assert as_asked(live, asked), asked["kind"]
 
 

@@ -82,15 +82,28 @@ def test_each_value_of_a_header_has_a_count_of_its_own_and_to_leave_it_out_is_no
 
 
 @pytest.mark.parametrize(
-    ("limit", "taken_off"), [({}, True), ({"header": "x-tenant"}, True), ({"header": "X-API-Key"}, False)]
+    ("limit", "counted_by", "forwarded"),
+    [
+        (None, None, {}),
+        ({}, None, {}),
+        ({"header": "x-tenant"}, "x-tenant", {}),
+        ({"header": "X-API-Key"}, "slipway-client", {"forwardClientIDHeader": "slipway-client"}),
+    ],
 )
-def test_a_key_stays_at_the_gateway_unless_requests_are_counted_by_it(limit: dict[str, str], taken_off: bool) -> None:
-    auth = secured(authentication=KEYS, rateLimit={"requests": 1, "per": "Hour", **limit})["apiKeyAuth"]
-    assert auth == {
+def test_a_key_stays_at_the_gateway_also_where_requests_are_counted_by_it(
+    limit: dict[str, str] | None, counted_by: str | None, forwarded: dict[str, str]
+) -> None:
+    asked = {} if limit is None else {"rateLimit": {"requests": 1, "per": "Hour", **limit}}
+    assert secured(authentication=KEYS, **asked)["apiKeyAuth"] == {
         "credentialRefs": [{"name": "clients"}],
         "extractFrom": [{"headers": ["x-api-key"]}],
-        "sanitize": taken_off,
+        "sanitize": True,
+        **forwarded,
     }
+    if asked:
+        rules = balanced(authentication=KEYS, **asked)["rateLimit"]["local"]["rules"]
+        distinct = {h["name"] for r in rules for s in r["clientSelectors"] for h in s.get("headers", [])}
+        assert distinct == ({counted_by} if counted_by else set())
 
 
 def test_a_token_is_held_against_its_issuers_keys_and_must_not_be_missing() -> None:

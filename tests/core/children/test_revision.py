@@ -127,13 +127,15 @@ def broken(**change: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (broken(format=2), "has format 2, this operator reads 1: run the operator's version that wrote it"),
+        (broken(format=3), "has format 3, this operator reads 1 and 2: run the operator's version that wrote it"),
         (broken(format=None), "has format None"),
+        (broken(format=[1]), "has format"),
+        (broken(format=2), "lacks one ConfigMap, one Deployment, one ResourceClaimTemplate, one Service"),
         (broken(children=None), "lacks 'children': somebody else wrote it"),
         (broken() | {"data": None}, "has format None"),
         (broken(resolved={}), "digest"),
     ],
-    ids=["a later format", "no format", "no children", "no data", "no digest"],
+    ids=["a later format", "no format", "a list as its format", "no template", "no children", "no data", "no digest"],
 )
 def test_a_controller_revision_that_cannot_be_read_is_refused_in_a_sentence(
     body: dict[str, Any], sentence: str

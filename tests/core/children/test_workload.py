@@ -112,6 +112,11 @@ def test_the_guard_is_told_the_platforms_least_server_where_it_has_one() -> None
     assert "leastServerVersion" not in guard()
 
 
+def test_the_guard_is_told_what_to_lock_where_the_user_says_so() -> None:
+    assert guard(server={"lockedApis": ["Statistics", "ModelConfig"]})["lockedApis"] == ["Statistics", "ModelConfig"]
+    assert "lockedApis" not in guard()
+
+
 def test_the_guard_is_told_defaults_where_the_user_says_nothing() -> None:
     assert guard(accelerator={}) == {
         "model": "churn",
@@ -244,13 +249,31 @@ def test_whose_signature_is_asked_for_makes_no_other_pod() -> None:
 def test_a_claim_is_mounted_read_only_in_both_containers_and_not_copied() -> None:
     inputs: dict[str, Any] = {"model": {"source": {"uri": "pvc://models/churn/3"}}, "bundle": {"size": 50 * 2**30}}
 
-    assert mounts(fetch(**inputs))["/source"] is True
-    assert mounts(triton(**inputs))["/source"] is True
+    here = {"name": "source", "mountPath": "/source/churn/3", "subPath": "churn/3", "readOnly": True}
+    assert here in fetch(**inputs)["volumeMounts"]
+    assert here in triton(**inputs)["volumeMounts"]
     assert volume("source", **inputs) == {
         "name": "source",
         "persistentVolumeClaim": {"claimName": "models", "readOnly": True},
     }
     assert volume("bundle", **inputs) == {"name": "bundle", "emptyDir": {"sizeLimit": "64Mi"}}
+
+
+@pytest.mark.parametrize(
+    ("uri", "mounted"),
+    [
+        ("pvc://models/churn/3", ("/source/churn/3", "churn/3")),
+        ("pvc://models/churn/3/", ("/source/churn/3", "churn/3")),
+        ("pvc://models/churn/a: b", ("/source", None)),  # Kubernetes mounts nothing at such a path
+        ("pvc://models", ("/source", None)),
+        ("pvc://models/", ("/source", None)),
+    ],
+)
+def test_of_a_claim_no_more_than_the_bundle_is_mounted(uri: str, mounted: tuple[str, str | None]) -> None:
+    inputs: dict[str, Any] = {"model": {"source": {"uri": uri}}}
+    for container in (fetch(**inputs), triton(**inputs)):
+        [found] = [mount for mount in container["volumeMounts"] if mount["name"] == "source"]
+        assert (found["mountPath"], found.get("subPath")) == mounted
 
 
 def test_only_the_fetcher_writes_the_bundle() -> None:

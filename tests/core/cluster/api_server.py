@@ -3,14 +3,15 @@
 A fake: objects stay as they were applied, with neither defaults, nor validation, nor preconditions.
 """
 
-import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from slipway.core.names import Manifest
+from slipway.core.observed.devices import NO_DEVICES, Devices
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.plan import Apply, Delete, Scale
+from tests.core.cluster.stored import copied
 from tests.core.gen import NOON
 
 
@@ -27,6 +28,7 @@ class ApiServer:
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     pods: dict[str, Manifest] = field(default_factory=dict)
     nodes: tuple[NodeFacts, ...] = ()
+    devices: Devices = NO_DEVICES
     serial: int = 0
     stirred: bool = False
     """Since the last pass the cluster told of something: pods went, or what was looked at had changed."""
@@ -54,7 +56,7 @@ class ApiServer:
                 assert action.first or action.uid, "a write says what it was decided from"
                 key = (manifest["kind"], manifest["metadata"]["name"])
                 old = self.objects.get(key, {})
-                new = copy.deepcopy(manifest)
+                new = copied(manifest)
                 uid = old.get("metadata", {}).get("uid", f"uid-{self.serial}")
                 new["metadata"] |= {"uid": uid, "resourceVersion": str(self.serial)}
                 generation = old.get("metadata", {}).get("generation", 0)
@@ -62,6 +64,8 @@ class ApiServer:
                 at = self.timestamp
                 new["metadata"]["creationTimestamp"] = old.get("metadata", {}).get("creationTimestamp", at)
                 new["metadata"]["managedFields"] = [{"manager": "slipway", "operation": "Apply", "time": at}]
+                kept = old.get("metadata", {})
+                new["metadata"] |= {name: kept[name] for name in ("finalizers", "deletionTimestamp") if name in kept}
                 new["status"] = old.get("status", {})
                 self.objects[key] = new
             case Scale(name=name, replicas=replicas):
@@ -74,6 +78,8 @@ class ApiServer:
                     self.stirred |= self.pods.pop(f"{name}-{number}", None) is not None
             case Delete(kind="Pod", name=name):
                 del self.pods[name]
+            case Delete(kind=kind, name=name) if self.objects[kind, name]["metadata"].get("finalizers"):
+                self.objects[kind, name]["metadata"]["deletionTimestamp"] = self.timestamp
             case Delete(kind=kind, name=name):
                 del self.objects[kind, name]
                 if kind not in ("Deployment", "Job"):

@@ -3,10 +3,10 @@
 A fake: it scales by a load that it is told, where the real one asks for metrics.
 """
 
-import copy
 from dataclasses import dataclass, field
 
 from slipway.core.names import Manifest
+from tests.core.cluster.stored import copied
 from tests.core.cluster.world import World
 
 
@@ -19,9 +19,14 @@ class AutoscalerController:
     """Specs of autoscalers by name, as its watch has them. The scale itself it reads live, as the real one does."""
 
     def hears(self) -> None:
-        """Its watch has caught up."""
-        kind = "HorizontalPodAutoscaler"
-        self.view = {name: copy.deepcopy(m["spec"]) for (each, name), m in self.world.objects.items() if each == kind}
+        """Its watch has caught up; with KEDA between, which has made an autoscaler of each ScaledObject."""
+        self.view = {}
+        for (kind, name), manifest in self.world.objects.items():
+            if kind == "HorizontalPodAutoscaler":
+                self.view[name] = copied(manifest["spec"])
+            elif kind == "ScaledObject":
+                spec = manifest["spec"]
+                self.view[name] = {"minReplicas": spec["minReplicaCount"], "maxReplicas": spec["maxReplicaCount"]}
 
     def acts(self, load: int | None = None) -> None:
         """Bring each Deployment between its bounds, and within them to what the load takes; without a load, or at zero,

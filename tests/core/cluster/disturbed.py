@@ -3,8 +3,8 @@
 What must hold after each pass, whatever happened before, is said here; machine.py makes things happen.
 """
 
-import copy
 from dataclasses import dataclass, field
+from functools import partial
 
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
@@ -15,7 +15,9 @@ from slipway.core.identity import ask, canonical
 from slipway.core.names import REVISION, Manifest
 from slipway.core.observed.objects import NameTaken, Observed
 from slipway.core.plan import Action, Apply, Delete, Plan, Scale, place_of
+from tests.core.cluster import stored
 from tests.core.cluster.simulator import Simulator
+from tests.core.cluster.stored import copied
 from tests.core.gen import owner, platform
 
 LONGEST_SETTLING = 12
@@ -36,26 +38,26 @@ class Disturbed(Simulator):
     templates: dict[str, bytes] = field(default_factory=dict)
     """Pod template of each revision, as it was first applied."""
     highest: int = 0
+    decisions: int = 0
     unfit: bool = False
     """What is being carried out was decided while the Gateway was seen to be gone, or unfit."""
 
     # Passes
 
     def decided(self, observed: Observed) -> Plan:
-        """One decision, made twice: it is the same both times."""
-        plans = [
-            decide(
-                owner=owner(generation=self.generation, request=self.request),
-                spec=copy.deepcopy(self.spec),
-                status=copy.deepcopy(self.status),
-                observed=observed,
-                platform=platform(version=self.platform_version),
-                now=self.now,
-            )
-            for _ in range(2)
-        ]
-        assert plans[0] == plans[1]
-        return plans[0]
+        """One decision; now and then it is made twice."""
+        self.decisions += 1
+        return stored.decided(partial(self.decided_once, observed), self.decisions)
+
+    def decided_once(self, observed: Observed) -> Plan:
+        return decide(
+            owner=owner(generation=self.generation, request=self.request),
+            spec=copied(self.spec),
+            status=copied(self.status),
+            observed=observed,
+            platform=platform(version=self.platform_version),
+            now=self.now,
+        )
 
     def one_pass(self, observed: Observed | None = None, writes: int = 1_000) -> Plan:
         """Decide and carry out, as the controller does; a write that meets a conflict ends the pass."""

@@ -8,7 +8,7 @@ import time
 import traceback
 
 from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from tests.core.cluster.torn import TornMachine
 
@@ -22,9 +22,24 @@ EXPLORED = settings(
 )
 
 
+class Counted(TornMachine):
+    """A machine that counts what was tried: a time without a find says little on a busy computer."""
+
+    examples = steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Counted.examples += 1
+
+    @invariant()
+    def step_is_made(self) -> None:
+        """Called after each step."""
+        Counted.steps += 1
+
+
 def torn(number: int) -> AssertionError | None:
     """What a seed finds."""
-    machine = type("Explored", (TornMachine,), {})
+    machine = type("Explored", (Counted,), {})
     try:
         run_state_machine_as_test(seed(number)(machine), settings=EXPLORED)
     except AssertionError as error:
@@ -50,7 +65,7 @@ def main(minutes: float) -> int:
             finds += 1
             print(f"seed {number}: {error}", *getattr(error, "__notes__", ()), sep="\n    ")
             traceback.clear_frames(error.__traceback__)
-    print(f"{finds} finds")
+    print(f"{finds} finds in {Counted.examples} examples, {Counted.steps} steps")
     return int(bool(finds))
 
 

@@ -22,19 +22,21 @@ class GatewayController(ApiServer):
     gateways: Gateways = field(default_factory=Gateways)
     """None can be read, unless a story is about one."""
 
-    def gateway_answers(self, accepted: str = "True", resolved: str = "True", **said: str) -> None:
-        """A gateway's controller takes up the routes as they are, or says what it has against them."""
-        for route in (self.objects.get((kind, "churn")) for kind in ("HTTPRoute", "GRPCRoute")):
-            if route:
-                self._answered(route, accepted, resolved, **said)
+    def gateway_answers(self, accepted: str = "True", resolved: str = "True", **said: str) -> bool:
+        """A gateway's controller takes up the routes as they are, or says what it has against them. Answers whether
+        that is anything new."""
+        routes = (self.objects.get((kind, "churn")) for kind in ("HTTPRoute", "GRPCRoute"))
+        news = [self._answered(route, accepted, resolved, **said) for route in routes if route]
+        return any(news)
 
-    def _answered(self, route: Manifest, accepted: str = "True", resolved: str = "True", **said: str) -> None:
+    def _answered(self, route: Manifest, accepted: str = "True", resolved: str = "True", **said: str) -> bool:
         conditions = [
             {"type": kind, "status": status, "observedGeneration": route["metadata"]["generation"], **said}
             for kind, status in (("Accepted", accepted), ("ResolvedRefs", resolved))
         ]
         parents = [{"parentRef": ref, "conditions": conditions} for ref in route["spec"]["parentRefs"]]
-        route["status"] = {"parents": parents}
+        before, route["status"] = route["status"], {"parents": parents}
+        return bool(before != route["status"])
 
     def policies_answer(self, accepted: str = "True", **said: str) -> None:
         """Envoy Gateway takes up its policies as they are, or says what it has against them; it says nothing of those

@@ -3,7 +3,6 @@
 test_machine_properties.py runs it as it is; others add what their properties are about.
 """
 
-import copy
 import json
 from dataclasses import replace
 from typing import Any
@@ -18,6 +17,7 @@ from tests.core.cluster.disturbed import Disturbed
 from tests.core.cluster.kubelet import RESOLVED, says
 from tests.core.cluster.operated import Operated
 from tests.core.cluster.simulator import simulator
+from tests.core.cluster.stored import copied
 from tests.core.pods import unschedulable
 
 VERDICTS = ("LoadFailed", "WrongAnswer", "BackendDead", "SpecInvalid", "SourceChanged", "NoSuchReason")
@@ -61,7 +61,7 @@ class Machine(Operated):
             if value is None:
                 self.cluster.spec.pop(key, None)
             else:
-                self.cluster.spec[key] = copy.deepcopy(value)
+                self.cluster.spec[key] = copied(value)
         self.cluster.generation += 1
 
     @rule(version=st.sampled_from("345"))
@@ -262,7 +262,7 @@ class Machine(Operated):
             plan = self.cluster.settle()
             if self.ended(plan.wake_at is None):
                 return
-            before = copy.deepcopy(self.cluster.status)
+            before = copied(self.cluster.status)
             self.kubernetes_works()
             plan = self.cluster.settle()
             if self.cluster.status["phase"] == "Paused":

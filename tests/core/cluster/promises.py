@@ -1,7 +1,8 @@
 """Promises: what clients may count on at each write of the operator, and where every pass may end.
 
 They are computed from pods that exist, selectors and routes (clients.py), from the spec, and from what people have
-asked for. What the operator says of itself is read for one thing only: how a revision and a version belong together.
+asked for. What the operator says of itself is read for two things only: how a revision and a version belong together,
+and since when one retires.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,14 +15,17 @@ from slipway.api.scalars import share_of
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.api.v1alpha1.canary import CanaryStep
 from slipway.api.v1alpha1.spec import RollingUpdate, Rollout, RolloutType
+from slipway.api.v1alpha1.status import RevisionState
 from slipway.core.children.route import ROUTES
 from slipway.core.plan import Action, Apply, Plan, place_of
+from slipway.core.policy import policy_of
 from tests.core.cluster import clients
 from tests.core.cluster.world import (
     ConflictError,
     ObstructedError,
     UnansweredError,
     World,
+    is_ending,
     parts_of,
     revision_of,
 )
@@ -64,10 +68,16 @@ class Torn(World):
     """How often somebody has let a revision go on past a pause."""
     arrived: str | None = None
     """The revision that all clients were sent to already when other steps were asked for: it keeps what it has."""
+    back_to: str | None = None
+    """The revision that a person goes back to: no step holds it up."""
     crowded: bool = False
     """Some pod has found no node: Auto may make room."""
+    retiring: dict[str, datetime] = field(default_factory=dict)
+    """Since when a revision is said to retire."""
     load: int = 0
     """Pods that carry what an autoscaler has seen; 0 without one."""
+    load_seen: int = 0
+    """What of that some pass could see in the counts of Deployments."""
 
     # -- what was asked for
 
@@ -116,7 +126,7 @@ class Torn(World):
     def ceiling(self, revision: str) -> int:
         """Percent of the traffic that a candidate may have by now: no further than the next pause until somebody lets
         it go on."""
-        if revision == self.arrived:
+        if revision in (self.arrived, self.back_to):
             return 100
         rollout, passed = self.rollout, self.promotions.get(revision, 0)
         by_pods = self.part_of_the_service(revision)
@@ -141,7 +151,7 @@ class Torn(World):
     def steps_change(self) -> None:
         """Somebody asks for other steps: what was let go on past earlier ones counts for nothing."""
         self.promotions.clear()
-        written = [frozenset(clients.shares(parts_of(m))) for (kind, _), m in self.objects.items() if kind in ROUTES]
+        written = [frozenset(each) for kind, each in self.felt.routes.items() if (kind, "churn") in self.objects]
         to = {self.felt.service, *(written if self.routed else ())}
         self.arrived = next(iter(self.felt.service)) if len(to) == len(self.felt.service) == 1 else None
 
@@ -152,7 +162,7 @@ class Torn(World):
         late = plan is not None  # what another operator decided may be carried out long after that
         plan = plan or self.decide(self.observed())
         before = self.status
-        if not before and f"churn-{self.served}" not in self.deployments():  # nobody can tell that any version served
+        if self.is_forgotten():
             self.established, self.served = False, None
         if not before:
             self.service_tells()
@@ -164,6 +174,7 @@ class Torn(World):
         if writes <= 0:
             return plan
         self.status = plan.status.to_dict()
+        self.load_seen = self.load_seen if late or "Deployment" in self.lagging else self.load
         self.learn(plan)
         if self.relies_on_what_is_not_there(plan):
             return plan
@@ -176,6 +187,25 @@ class Torn(World):
             except ObstructedError:
                 continue
         return plan
+
+    def is_forgotten(self) -> bool:
+        """Whether nobody can tell any more what served: what comes then is a first version, and takes nobody's place.
+
+        Either nothing is left of which it could be made again, also if status names it: who waited for that would wait
+        for ever. Or status was lost, and neither pods that answer nor the Service nor a route tell of it: a Deployment
+        alone may be of a version that never got ready.
+        """
+        name = f"churn-{self.served}"
+        deployment = self.view.get(("Deployment", name))
+        stays = deployment is not None and not is_ending(deployment)
+        if self.status:
+            left = any((kind, name) in self.view for kind in ("ControllerRevision", "ConfigMap"))
+            runs = any(pod["owner"] == name and not is_ending(pod) for pod in self.pods.values())
+            return not (stays or left or runs)
+        service = self.objects.get(("Service", "churn"))
+        selected = clients.selects(service, self.revisions()) if service else frozenset()
+        routed = {revision for way in clients.routed(self) for revision in way} if self.routed else set()
+        return not stays or not (clients.staying(self, str(self.served)) or self.served in selected | routed)
 
     def relies_on_what_is_not_there(self, plan: Plan) -> bool:
         """The controller reads it live before it takes capacity away, and decides again."""
@@ -209,6 +239,10 @@ class Torn(World):
         self.served = plan.status.stable.revision if plan.status.stable else self.served
         for revision in plan.status.revisions:
             self.versions[revision.revision] = revision.version
+            if revision.state is RevisionState.RETIRING:
+                self.retiring.setdefault(revision.revision, self.now)
+            else:
+                self.retiring.pop(revision.revision, None)
         for note in plan.notes:
             if note.refuses and plan.status.refused and plan.status.refused.revision:
                 self.home.add(plan.status.refused.revision)
@@ -220,7 +254,8 @@ class Torn(World):
     def promised(self, action: Action) -> None:
         """Make one write, and compare what clients have afterwards with what they had."""
         kind, name = place_of(action)
-        had, ways = self.capacity(self.felt.service), clients.routed(self) if self.routed else []
+        had = self.capacity(self.felt.service - self.no_longer_covers())
+        ways = clients.routed(self) if self.routed else []
         carried = {revision: clients.staying(self, revision) for revision in self.revisions()}
         counts = {name: int(m["spec"].get("replicas", 1)) for name, m in self.deployments().items()}
         for revision, pods in self.felt.pods.items():
@@ -250,6 +285,13 @@ class Torn(World):
         service = self.felt.service
         return service | (self.revisions() - self.home) if len(service) > 1 else service
 
+    def no_longer_covers(self) -> set[str]:
+        """Those that retire, and whose drain is over by the progress deadline of what takes over: by then their pods
+        may go, or the Service leave them, although it spans versions and the others lack pods."""
+        for_others = DRAIN + policy_of(self.asked).progress_deadline
+        since = {revision: max(at, self.felt.left.get(revision, at)) for revision, at in self.retiring.items()}
+        return {revision for revision, at in since.items() if self.now >= at + for_others}
+
     def capacity(self, reached: frozenset[str]) -> int:
         return sum(clients.staying(self, revision) for revision in reached)
 
@@ -261,7 +303,8 @@ class Torn(World):
         grown = (after - before) & self.home & clients.service_answers(self).keys()
         assert not grown or had == 0, f"the Service reaches {grown} again, which was sent home"
         newly = after - before - {r for r in after if clients.staying(self, r)}
-        assert not newly or self.capacity(after) or had == 0, f"the Service reaches {newly}, where nothing is ready"
+        empty = newly and not self.capacity(after) and had and not self.asleep
+        assert not empty, f"the Service reaches {newly}, where nothing is ready"
         for gone in before - after:
             self.leaves(gone)
         self.felt.service = after
@@ -357,12 +400,12 @@ class Torn(World):
 
     def comes_back(self, revision: str, pods: int) -> bool:
         """It is of the version that is asked for, and was not sent home. Or it is stable, with all the `pods` that it
-        needs, and what clients reach in its place is asked for no more."""
+        needs, and in its place clients reach nobody, or what is asked for no more."""
         asked = self.spec["model"]["version"]
         if self.versions.get(revision) == asked:
             return revision not in self.home
-        replaced = self.felt.service and all(self.versions.get(other) != asked for other in self.felt.service)
-        return bool(replaced) and not self.is_candidate(revision) and pods >= self.needed
+        given_up = all(self.versions.get(other) != asked for other in self.felt.service)
+        return given_up and not self.is_candidate(revision) and pods >= self.needed
 
     def is_candidate(self, revision: str) -> bool:
         """Not what served when this began; by the operator's own word, which names revisions and nothing else, or by

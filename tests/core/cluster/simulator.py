@@ -4,7 +4,6 @@ It is a fake. It shows what the core decides and where that leads. It does not s
 that controllers and schedulers act like this, or that a request is answered: tests/controller, tests/stories, e2e do.
 """
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,12 +11,12 @@ from typing import Any
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.core.analysis import drain
-from slipway.core.catalogue.facts import Withdrawal
+from slipway.core.catalogue.facts import Followed, Withdrawal
 from slipway.core.decide import decide
 from slipway.core.identity import ask
 from slipway.core.names import REVISION, Manifest
 from slipway.core.observed.evidence import Evidence, PodSample, Scrape
-from slipway.core.observed.objects import Child, JobQueued, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
+from slipway.core.observed.objects import JobQueued, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.observed.pods import pod_facts
 from slipway.core.plan import Plan
 from slipway.core.platform import NetworkRules
@@ -25,6 +24,7 @@ from slipway.core.snapshot import Snapshot
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.gateway import GatewayController
 from tests.core.cluster.kubelet import Kubelet
+from tests.core.cluster.stored import child, copied
 from tests.core.gen import owner, platform
 
 
@@ -42,6 +42,8 @@ class Simulator(Kubelet, GatewayController):
     queued: tuple[JobQueued, ...] = ()
     withdrawals: dict[str, Withdrawal] = field(default_factory=dict)
     """Of the catalogue, by digest."""
+    followed: Followed | None = None
+    """What the catalogue shows of the alias that is followed."""
     platform_version: str = "0.1.0"
     network: NetworkRules = field(default_factory=NetworkRules)
     status_writes: int = 0
@@ -54,12 +56,13 @@ class Simulator(Kubelet, GatewayController):
     # What the operator does
 
     def observed(self) -> Observed:
-        children = {key: Child.of(m) for key, m in self.objects.items() if key[0] not in self.unlisted}
+        children = {key: child(m) for key, m in self.objects.items() if key[0] not in self.unlisted}
         pods = tuple(pod_facts(pod) for pod in self.pods.values())
         return Observed(
             children=children,
             pods=pods,
             nodes=self.nodes,
+            devices=self.devices,
             unknown=self.unknown,
             unlisted=self.unlisted,
             blind=self.blind,
@@ -72,6 +75,7 @@ class Simulator(Kubelet, GatewayController):
             evidence=self.evidence,
             watched_since=self.watched_since,
             withdrawals=self.withdrawals,
+            followed=self.followed,
         )
 
     def scene(self) -> Snapshot:
@@ -90,8 +94,8 @@ class Simulator(Kubelet, GatewayController):
     def plan(self) -> Plan:
         return decide(
             owner=owner(generation=self.generation, request=self.request),
-            spec=copy.deepcopy(self.spec),
-            status=copy.deepcopy(self.status),
+            spec=copied(self.spec),
+            status=copied(self.status),
             observed=self.observed(),
             platform=platform(version=self.platform_version, network=self.network),
             now=self.now,

@@ -4,7 +4,6 @@
 found, and runs some of it each time.
 """
 
-import copy
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,11 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from slipway.core.names import Manifest
 from tests.core.cluster.promises import Torn
+from tests.core.cluster.stored import copied
 from tests.core.cluster.world import (
     NODES,
     STRANGER,
     ConflictError,
     ended_status,
+    is_ending,
     is_ours,
     is_ready,
     loading_status,
@@ -57,10 +58,10 @@ class TornMachine(RuleBasedStateMachine):
 
     @initialize(rollout=st.sampled_from(ROLLOUTS), routed=st.booleans(), replicas=st.integers(1, 5))
     def begins(self, rollout: dict[str, Any] | None, routed: bool, replicas: int) -> None:
-        self.world.spec |= {"replicas": replicas, "rollout": copy.deepcopy(rollout) or {}}
+        self.world.spec |= {"replicas": replicas, "rollout": copied(rollout) or {}}
         self.world.load = replicas
         if routed:
-            self.world.spec["traffic"] = copy.deepcopy(GATEWAY)
+            self.world.spec["traffic"] = copied(GATEWAY)
         self.time_is_calm(4)
 
     # Users
@@ -70,7 +71,7 @@ class TornMachine(RuleBasedStateMachine):
             if value is None:
                 self.world.spec.pop(key, None)
             else:
-                self.world.spec[key] = copy.deepcopy(value)
+                self.world.spec[key] = copied(value)
         self.world.generation += 1
 
     @rule(version=st.sampled_from("345"))
@@ -79,7 +80,7 @@ class TornMachine(RuleBasedStateMachine):
             self.world.home.clear()
             self.world.home_versions.clear()
             self.world.promotions.clear()
-            self.world.arrived = None
+            self.world.arrived = self.world.back_to = None
         self.world.spec["model"]["version"] = version
         self.world.generation += 1
 
@@ -106,8 +107,12 @@ class TornMachine(RuleBasedStateMachine):
 
     @rule(on=st.booleans())
     def toggles_autoscaling(self, on: bool) -> None:
-        if self.world.asked.autoscaling is None:  # it begins with the pods that are there, not with those asked for
-            self.world.load = self.world.status.get("replicas") or self.world.needed or self.world.load
+        """It begins with the pods that are there, not with those asked for: a hand may have just scaled them."""
+        if self.world.asked.autoscaling is None:
+            carried = self.world.status.get("replicas") or self.world.needed or self.world.load
+            serving = (self.world.deployments().get(f"churn-{each}") for each in self.world.felt.service)
+            there = sum(int(each["spec"].get("replicas", 1)) for each in serving if each)
+            self.world.load = self.world.load_seen = min(carried, max(1, there))
         self.edit(autoscaling=SCALING if on else None)
 
     @rule(on=st.booleans())
@@ -136,6 +141,7 @@ class TornMachine(RuleBasedStateMachine):
             return
         if verb in ("abort", "rollback") and outcome.startswith(("aborted", "rolled", "going")):
             world.home.add(name)
+            world.back_to = next((each for each in world.versions if outcome.endswith(f"(revision {each})")), None)
             if version := world.versions.get(name):
                 world.home_versions.add(version)
         elif verb == "promote":
@@ -152,19 +158,24 @@ class TornMachine(RuleBasedStateMachine):
         keys = sorted(key for key in self.world.objects if not kinds or key[0] in kinds)
         return data.draw(st.sampled_from(keys)) if keys else None
 
+    def forgets_growth(self, key: tuple[str, str]) -> None:
+        """What an autoscaler has put on a Deployment and no pass has seen goes with it: nothing else tells of it."""
+        if key[0] == "Deployment":
+            self.world.load = min(self.world.load, self.world.load_seen)
+
     @rule(data=st.data())
     def deletes_a_child(self, data: st.DataObject) -> None:
         if key := self.draw(data):
+            self.forgets_growth(key)
             self.world.remove(*key)
 
     @rule(data=st.data())
     def deletes_a_deployment_in_the_foreground(self, data: st.DataObject) -> None:
         if key := self.draw(data, "Deployment"):
+            self.forgets_growth(key)
             deployment = self.world.objects[key]
             deployment["metadata"]["deletionTimestamp"] = self.world.stamp()
             self.world.touch(deployment)
-            for pod in list(self.world.pods_of(key[1])):
-                self.world.end_pod(pod)
 
     @rule(data=st.data(), revision=st.sampled_from(["deadbeef", "candidate", "stable", None]))
     def turns_the_service(self, data: st.DataObject, revision: str | None) -> None:
@@ -216,6 +227,7 @@ class TornMachine(RuleBasedStateMachine):
         key = self.draw(data)
         if key is None or key[0] == "ControllerRevision":
             return
+        self.forgets_growth(key)
         self.world.remove(*key)
         self.world.serial += 1
         meta = {"name": key[1], "uid": f"stranger-{self.world.serial}", "resourceVersion": str(self.world.serial)}
@@ -258,6 +270,10 @@ class TornMachine(RuleBasedStateMachine):
     @rule()
     def controllers_act(self) -> None:
         self.world.controllers_act()
+
+    @rule()
+    def the_garbage_collector_acts(self) -> None:
+        self.world.garbage_collector_acts()
 
     @rule()
     def kubelets_act(self) -> None:
@@ -315,12 +331,13 @@ class TornMachine(RuleBasedStateMachine):
             self.world.touch(deployment)
 
     def scaled(self) -> list[tuple[Manifest, tuple[int, int]]]:
-        """Deployments with what their autoscalers may make of them. At zero they do nothing."""
+        """Deployments with what their autoscalers may make of them. At zero they do nothing, and what is put on one
+        that ends goes with it."""
         found = []
         for (kind, name), scaler in self.world.objects.items():
             deployment = self.world.objects.get(("Deployment", name))
             ours = kind == "HorizontalPodAutoscaler" and "maxReplicas" in scaler["spec"]
-            if ours and deployment and deployment["spec"].get("replicas"):
+            if ours and deployment and deployment["spec"].get("replicas") and not is_ending(deployment):
                 bounds = scaler["spec"].get("minReplicas", 1), scaler["spec"]["maxReplicas"]
                 found.append((deployment, bounds))
         return found
@@ -342,7 +359,8 @@ class TornMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.world.now += timedelta(seconds=seconds)
         if seconds < 0:  # the clock was put right: nobody's time has passed
-            self.world.felt.left = {name: at + timedelta(seconds=seconds) for name, at in self.world.felt.left.items()}
+            for times in (self.world.felt.left, self.world.retiring):
+                times.update({name: at + timedelta(seconds=seconds) for name, at in times.items()})
         self.world.rejected = ()
 
     # The operator
@@ -402,6 +420,7 @@ class TornMachine(RuleBasedStateMachine):
         world = self.world
         world.answer_job()
         world.controllers_act()
+        world.garbage_collector_acts()
         world.kubelets_act()
         for name in world.deployments():
             if name not in self.faulty:

@@ -5,20 +5,23 @@ writes, and lets each controller act when it is told to. What the operator sees 
 API server shows that a write works, and only a real kubelet what pods really say.
 """
 
-import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from slipway.core.decide import decide
 from slipway.core.names import Manifest
+from slipway.core.observed.evidence import Evidence
 from slipway.core.observed.gateways import GatewayClassFacts, Gateways, gateway_facts
 from slipway.core.observed.nodes import NodeFacts
-from slipway.core.observed.objects import Child, NameTaken, Observed, WriteDenied
+from slipway.core.observed.objects import NameTaken, Observed, WriteDenied
 from slipway.core.observed.pods import pod_facts
 from slipway.core.plan import Action, Apply, Delete, Plan, Scale, place_of
+from tests.core.cluster import stored
+from tests.core.cluster.stored import child, copied
 from tests.core.gen import owner, platform, resolved
 
 START: Final = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -63,9 +66,12 @@ class World:
     foreign: tuple[NameTaken, ...] = ()
     rejected: tuple[WriteDenied, ...] = ()
     gateways: Gateways = field(default_factory=Gateways)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    """What looks have brought, by topic."""
     programmed: dict[str, dict[str, int]] = field(default_factory=dict)
     """Parts of the requests by revision as the gateway's proxies have them, by kind of route."""
     serial: int = 0
+    decisions: int = 0
 
     # What the operator sees
 
@@ -74,7 +80,7 @@ class World:
         self.deliver()
         pods = [pod_facts(m) for (kind, _), m in self.view.items() if kind == "Pod"]
         return Observed(
-            children={key: Child.of(m) for key, m in self.view.items() if key[0] != "Pod"},
+            children={key: child(m) for key, m in self.view.items() if key[0] != "Pod"},
             pods=tuple(pods),
             nodes=tuple(
                 NodeFacts(name=name, labels={}, allocatable={"nvidia.com/gpu": "4"}, schedulable=True, ready=ready)
@@ -83,6 +89,7 @@ class World:
             foreign=self.foreign,
             rejected=self.rejected,
             gateways=self.gateways,
+            evidence=self.evidence,
         )
 
     def deliver(self) -> None:
@@ -90,23 +97,22 @@ class World:
         live = {**self.objects, **{("Pod", name): pod for name, pod in self.pods.items()}}
         kept = {key: m for key, m in self.view.items() if key[0] in self.lagging}
         told = {key: m for key, m in live.items() if key[0] not in self.lagging and is_ours(m)}
-        self.view = {**copy.deepcopy(told), **kept}
+        self.view = {**{key: copied(m) for key, m in told.items()}, **kept}
 
     def decide(self, observed: Observed) -> Plan:
-        """One decision, made twice: it is the same both times."""
-        first, second = (
-            decide(
-                owner=owner(generation=self.generation, request=self.request),
-                spec=copy.deepcopy(self.spec),
-                status=copy.deepcopy(self.status),
-                observed=observed,
-                platform=platform(),
-                now=self.now,
-            )
-            for _ in range(2)
+        """One decision; now and then it is made twice."""
+        self.decisions += 1
+        return stored.decided(partial(self.decided_once, observed), self.decisions)
+
+    def decided_once(self, observed: Observed) -> Plan:
+        return decide(
+            owner=owner(generation=self.generation, request=self.request),
+            spec=copied(self.spec),
+            status=copied(self.status),
+            observed=observed,
+            platform=platform(),
+            now=self.now,
         )
-        assert first == second, "the same facts gave two plans"
-        return first
 
     # What the API server does
 
@@ -153,7 +159,7 @@ class World:
     def carry_out(self, action: Action) -> None:
         match action:
             case Apply(manifest=manifest):
-                self.apply(copy.deepcopy(manifest))
+                self.apply(copied(manifest))
             case Scale(name=name, replicas=replicas):
                 deployment = self.objects["Deployment", name]
                 deployment["spec"]["replicas"] = replicas
@@ -164,7 +170,7 @@ class World:
                 self.remove(kind, name)
         key = place_of(action)
         if key in self.objects:  # the answer to a write goes into the store
-            self.view[key] = copy.deepcopy(self.objects[key])
+            self.view[key] = copied(self.objects[key])
         else:
             self.view.pop(key, None)
 
@@ -191,11 +197,8 @@ class World:
         manifest["metadata"]["resourceVersion"] = str(self.serial)
 
     def remove(self, kind: str, name: str) -> None:
-        """The object goes, and what it owned ends."""
+        """The object goes. What it owned stays until the garbage collector comes to it."""
         self.objects.pop((kind, name), None)
-        if kind in ("Deployment", "Job"):
-            for pod in list(self.pods_of(name)):
-                self.end_pod(pod)
 
     def stamp(self) -> str:
         return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -206,21 +209,26 @@ class World:
         return {name: m for (kind, name), m in self.objects.items() if kind == "Deployment"}
 
     def pods_of(self, owner_name: str) -> Iterator[str]:
-        return (name for name, pod in self.pods.items() if pod["owner"] == owner_name)
+        """Pods of the Deployment or Job that has this name now, and not of an earlier one."""
+        return (name for name, pod in self.pods.items() if pod["owner"] == owner_name and self.has_owner(pod))
+
+    def has_owner(self, pod: Manifest) -> bool:
+        """Whether what made it is still there."""
+        owners = (self.objects.get((kind, pod["owner"])) for kind in ("Deployment", "Job"))
+        return any(made and made["metadata"]["uid"] == pod["ownerUid"] for made in owners)
 
     def active(self, deployment: str) -> list[str]:
         """Pods that its ReplicaSet counts: neither over nor ending."""
         return [
             name
             for name in self.pods_of(deployment)
-            if self.pods[name]["status"]["phase"] not in TERMINAL
-            and "deletionTimestamp" not in self.pods[name]["metadata"]
+            if self.pods[name]["status"]["phase"] not in TERMINAL and not is_ending(self.pods[name])
         ]
 
     def controllers_act(self) -> None:
         """ReplicaSets make and end pods, and Deployments tell of them."""
         for name, deployment in self.deployments().items():
-            if "deletionTimestamp" in deployment["metadata"]:
+            if is_ending(deployment):
                 continue
             there, count = self.active(name), int(deployment["spec"].get("replicas", 1))
             for _ in range(count - len(there)):
@@ -230,6 +238,14 @@ class World:
                 self.end_pod(pod)
         self.schedule()
         self.tell_of_pods()
+
+    def garbage_collector_acts(self) -> None:
+        """Pods are told to end whose owner has gone, or waits for them to go. Until then a Service reaches them by
+        their labels like any others."""
+        leaving = {name for name, deployment in self.deployments().items() if is_ending(deployment)}
+        for name, pod in list(self.pods.items()):
+            if not is_ending(pod) and (pod["owner"] in leaving or not self.has_owner(pod)):
+                self.end_pod(name)
 
     def schedule(self) -> None:
         """Pods without a node get one that is ready."""
@@ -257,6 +273,7 @@ class World:
         self.pods[name] = {
             "kind": "Pod",
             "owner": deployment,
+            "ownerUid": self.objects["Deployment", deployment]["metadata"]["uid"],
             "metadata": {
                 "name": name,
                 "uid": f"uid-{name}",
@@ -280,10 +297,10 @@ class World:
     def kubelets_act(self) -> None:
         """Pods that end are gone, but for those on nodes that do not answer."""
         for name, pod in list(self.pods.items()):
-            if "deletionTimestamp" in pod["metadata"] and self.nodes.get(pod["spec"]["nodeName"], True):
+            if is_ending(pod) and self.nodes.get(pod["spec"]["nodeName"], True):
                 del self.pods[name]
         for name, deployment in self.deployments().items():
-            if "deletionTimestamp" in deployment["metadata"] and not any(self.pods_of(name)):
+            if is_ending(deployment) and not any(self.pods_of(name)):
                 del self.objects["Deployment", name]
 
     def set_status(self, pod: str, status: Manifest) -> None:
@@ -306,6 +323,7 @@ class World:
             self.pods[f"{name}-{self.serial}"] = {
                 "kind": "Pod",
                 "owner": name,
+                "ownerUid": job["metadata"]["uid"],
                 "metadata": {
                     "name": f"{name}-{self.serial}",
                     "uid": f"uid-{name}-{self.serial}",
@@ -357,6 +375,11 @@ class World:
         self.gateways = Gateways(gateways=known, classes={"envoy": envoy})
 
 
+def is_ending(manifest: Manifest) -> bool:
+    """Whether it has been told to end."""
+    return "deletionTimestamp" in manifest["metadata"]
+
+
 def owner_of(manifest: Manifest) -> str | None:
     """The uid of its controller."""
     refs = manifest["metadata"].get("ownerReferences") or ()
@@ -376,7 +399,7 @@ def parts_of(route: Manifest) -> dict[str, int]:
 def is_ready(pod: Manifest) -> bool:
     """Whether a Service sends requests to it."""
     said = {c["type"]: c["status"] for c in pod["status"].get("conditions") or ()}
-    ends = "deletionTimestamp" in pod["metadata"] or pod["status"]["phase"] in TERMINAL
+    ends = is_ending(pod) or pod["status"]["phase"] in TERMINAL
     return said.get("Ready") == "True" and not ends
 
 

@@ -127,7 +127,7 @@ CASES: list[tuple[str, dict[str, Any], Reason | None, str]] = [
         Reason.POD_NOT_READY,
         "its Ready condition is False",
     ),
-    ("held back by a queue", {"conditions": [GATED]}, Reason.INSUFFICIENT_CAPACITY, "non-empty scheduling gates"),
+    ("held back by a queue", {"conditions": [GATED]}, Reason.QUEUED, "is held back (scheduling gate"),
 ]
 
 

@@ -1,0 +1,67 @@
+"""The console as a process, as a person starts it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from testbed.tools import find
+
+
+@dataclass(frozen=True)
+class Served:
+    """A console, by the address that it printed."""
+
+    address: str
+    pid: int
+
+    @property
+    def root(self) -> str:
+        return self.address.partition("/?")[0]
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """A browser that has opened the address."""
+        with httpx.Client(base_url=self.root, follow_redirects=True, timeout=20) as client:
+            assert client.get(self.address).status_code == 200
+            yield client
+
+
+@contextmanager
+def console(
+    kubeconfig: Path, namespace: str, browser: Path | None = None, kubectl: Path | None = None
+) -> Iterator[Served]:
+    """`slipway console`, until the end of the block. `browser`: a program that it is to start as one. `kubectl`: a
+    folder with another one."""
+    program = [sys.executable, "-c", "from slipway.program import main; main()", "console"]
+    path = f"{kubectl or find('kubectl').parent}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.Popen(
+        [*program, *([] if browser else ["--no-browser"]), f"--namespace={namespace}", f"--kubeconfig={kubeconfig}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PATH": path, **({"BROWSER": f"{browser} %s"} if browser else {})},
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        address = process.stdout.readline().strip()
+        assert address, process.stderr.read()
+        yield Served(address, process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def until(holds: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)

@@ -1,0 +1,219 @@
+"""The console in a real browser: clicks, keys, what changes by itself, and what strangers have written."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from slipway.console.invitation import Invitation
+from testbed.kubectl import Kubectl
+from testbed.plane import Plane
+from testbed.shell import ROOT
+from tests.console.chromium import asked, chromium, complaints, look
+from tests.console.objects import deployment, ready, registered, stored, version
+from tests.console.served import Served, console
+
+pytestmark = pytest.mark.plane
+
+NAMESPACE: Final = "console-browser"
+OURS: Final = f"/?namespace={NAMESPACE}"
+"""Other tests have models on the same control plane, more than a page has."""
+MARKET: Final = f"/market?namespace={NAMESPACE}"
+PICTURES: Final = "SLIPWAY_PICTURES"
+"""Names a folder that gets a picture of each page; `make pictures` has the docs'."""
+HOSTILE: Final = (
+    """<img src=x onerror="window.broken=1"><script>window.broken=1</script>"'`{{7*7}}{% raw %} \x1b[31m\u202e"""
+)
+
+
+@pytest.fixture(scope="module")
+def kubectl(plane: Plane) -> Kubectl:
+    plane.kubectl()("create", "namespace", NAMESPACE)
+    kubectl = plane.kubectl().within(NAMESPACE)
+    stored(kubectl, deployment(namespace=NAMESPACE), *(ready(f"model-{number}", NAMESPACE) for number in range(3)))
+    stored(kubectl, registered(NAMESPACE), *(version(str(n), f"0.9{n}", namespace=NAMESPACE) for n in range(3, 6)))
+    return kubectl
+
+
+@pytest.fixture(scope="module")
+def served(plane: Plane, kubectl: Kubectl) -> Iterator[Served]:
+    with console(plane.kubeconfig(), NAMESPACE) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[webdriver.Chrome]:
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture
+def browser(started: webdriver.Chrome, served: Served) -> webdriver.Chrome:
+    look(started, width=1200)
+    started.get(served.address)
+    started.get(served.root + OURS)
+    until(started, "model-2")
+    return started
+
+
+def until(browser: webdriver.Chrome, words: str) -> None:
+    """Wait for words on the page."""
+    WebDriverWait(browser, 20, 0.05).until(lambda driver: words in shown(driver))
+
+
+def shown(browser: webdriver.Chrome) -> str:
+    """The page's words, read in one step: an element that is looked up first may be replaced before it is read."""
+    return str(browser.execute_script("return document.querySelector('main')?.innerText ?? ''"))
+
+
+def focused(browser: webdriver.Chrome) -> str:
+    """The words of what has the focus."""
+    return str(browser.execute_script("return document.activeElement?.innerText ?? ''"))
+
+
+def click(browser: webdriver.Chrome, by: str, value: str) -> None:
+    """Click as a person does, who clicks what is there now: the page may put a new element in its place meanwhile.
+
+    Chromedriver has many errors for that, one of them without a class ("Node with given id does not belong to the
+    document"), so that each is tried again until the deadline.
+    """
+
+    def clicked(driver: webdriver.Chrome) -> bool:
+        driver.find_element(by, value).click()
+        return True
+
+    WebDriverWait(browser, 20, 0.05, (WebDriverException,)).until(clicked)
+
+
+def test_a_browser_that_opens_the_invitation_is_in(started: webdriver.Chrome, served: Served) -> None:
+    started.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    invitation = Invitation(served.address)
+    started.get(invitation.file.as_uri())
+    until(started, "model")
+    assert started.current_url == f"{served.root}/"
+    invitation.withdraw()
+
+
+def test_a_person_follows_a_rollout_by_clicks_and_holds_it(browser: webdriver.Chrome, kubectl: Kubectl) -> None:
+    click(browser, By.LINK_TEXT, "churn")
+    until(browser, "version 3 has 1 of 4 pods available")
+    click(browser, By.XPATH, "//button[starts-with(., 'Abort')]")
+    until(browser, "asked for: abort/90be11d2")
+    annotations = kubectl.json("get", "modeldeployment", "churn")["metadata"]["annotations"]
+    assert annotations["serving.slipway.dev/rollout"] == "abort/90be11d2"
+    browser.back()
+    until(browser, "version 3 has 1 of 4 pods available")
+    assert complaints(browser) == []
+
+
+def test_a_page_follows_what_happens_and_keeps_what_a_person_had_open(
+    browser: webdriver.Chrome, kubectl: Kubectl
+) -> None:
+    click(browser, By.LINK_TEXT, "churn")
+    until(browser, "Promote")
+    click(browser, By.XPATH, "//summary[. = 'Conditions']")
+    browser.execute_script("document.querySelector('button[value^=promote]').focus(); window.same = true")
+    patch = {"status": {"phase": "Paused", "ready": "4/4"}}
+    kubectl("patch", "modeldeployment/churn", "--subresource=status", "--type=merge", f"--patch={json.dumps(patch)}")
+    until(browser, "Paused")
+    assert browser.execute_script("return window.same"), "the page was not loaded anew"
+    assert browser.execute_script("return document.activeElement.value") == "promote/90be11d2"
+    assert browser.execute_script(
+        "return [...document.querySelectorAll('details')].find(each =>"
+        " each.querySelector('summary').innerText == 'Conditions').open"
+    )
+
+
+def test_the_keyboard_alone_leads_to_a_model(browser: webdriver.Chrome) -> None:
+    def key(*keys: str) -> None:
+        webdriver.ActionChains(browser).send_keys(*keys).perform()
+
+    key(Keys.TAB)
+    assert focused(browser) == "To the content"
+    key(Keys.ENTER)
+    while focused(browser) != "churn":
+        key(Keys.TAB)
+    key(Keys.ENTER)
+    until(browser, "version 3 has 1 of 4 pods available")
+
+
+def test_every_control_has_a_name_and_every_page_a_title_and_one_heading(
+    browser: webdriver.Chrome, served: Served
+) -> None:
+    for path in pages():
+        browser.get(served.root + path)
+        nameless = browser.execute_script(
+            "return [...document.querySelectorAll('a, button, input:not([type=hidden]), [role=img]')].filter(each =>"
+            " !(each.textContent.trim() || each.getAttribute('aria-label') || each.labels?.length)).length"
+        )
+        assert (nameless, len(browser.find_elements(By.TAG_NAME, "h1"))) == (0, 1), path
+        assert browser.title.endswith("· Slipway"), path
+
+
+def test_what_strangers_write_is_text(browser: webdriver.Chrome, served: Served, kubectl: Kubectl) -> None:
+    spoiled = deployment("spoiled", NAMESPACE)
+    spoiled["spec"]["model"]["version"] = "<b>3</b>"
+    for place in (
+        spoiled["status"]["conditions"][0],
+        spoiled["status"]["refused"],
+        spoiled["status"]["rollout"]["strategy"],
+    ):
+        place["message"] = HOSTILE
+    card = version("9", namespace=NAMESPACE, withdrawn={"reason": HOSTILE[:200], "action": "Warn"})
+    card["spec"]["card"] |= {"task": HOSTILE[:100], "license": "<svg onload=window.broken=1>"}
+    other = registered(NAMESPACE, title=HOSTILE[:60], description=f"{HOSTILE}\n\n[x](javascript:window.broken=1)")
+    other["metadata"]["name"] = "spoiled"
+    card["spec"]["model"], card["metadata"]["name"] = "spoiled", "spoiled-9"
+    stored(kubectl, spoiled, other, card)
+    try:
+        asked(browser)
+        for path in (
+            OURS,
+            f"/models/{NAMESPACE}/spoiled",
+            MARKET,
+            f"/market/{NAMESPACE}/spoiled",
+            f"/market/{NAMESPACE}/spoiled/9",
+        ):
+            browser.get(served.root + path)
+            until(browser, "onerror")
+            assert browser.execute_script("return window.broken") is None, path
+            assert not browser.find_elements(By.CSS_SELECTOR, "main img, main script, main b"), path
+        assert [url for url in asked(browser) if not url.startswith(served.root)] == []
+        assert [words for words in complaints(browser) if "Content Security Policy" in words] == []
+    finally:
+        kubectl("delete", "modeldeployment/spoiled", "registeredmodel/spoiled", "modelversion/spoiled-9")
+
+
+def pages() -> list[str]:
+    return [
+        OURS,
+        f"/models/{NAMESPACE}/churn",
+        MARKET,
+        f"/market/{NAMESPACE}/churn",
+        f"/market/{NAMESPACE}/churn/4",
+    ]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1200])
+def test_no_page_is_wider_than_its_window(
+    browser: webdriver.Chrome, served: Served, tmp_path: Path, width: int, dark: bool
+) -> None:
+    look(browser, width=width, dark=dark)
+    folder = ROOT / os.environ[PICTURES] if PICTURES in os.environ else tmp_path
+    for path in pages():
+        browser.get(served.root + path)
+        until(browser, "churn")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width, path
+        name = path.partition("?")[0].strip("/").replace(f"/{NAMESPACE}", "").replace("/", "-") or "serving"
+        browser.save_screenshot(str(folder / f"console-{name}-{width}-{'dark' if dark else 'light'}.png"))
+        background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, background.removeprefix("rgb(").removesuffix(")").split(","))) < 384) is dark

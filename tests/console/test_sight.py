@@ -1,0 +1,120 @@
+"""What a person may see: which questions the API server is asked, and what its answers show."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from slipway.api.v1alpha1 import MODEL_VERSION, REGISTERED_MODEL, Named
+from slipway.console.api_server import ApiError, ApiServer
+from slipway.console.identity import ANYBODY, Reader
+from slipway.console.kept import DEPLOYMENTS, Kept
+from slipway.console.sight import Sight, Sights, seen
+from slipway.console.watched import Changes
+from tests.console.objects import deployment, registered, version
+
+Object = dict[str, Any]
+ANN = Reader("ann", frozenset({"ml"}))
+
+
+class Stored:
+    def __init__(self, kind: Named, *objects: Object) -> None:
+        self.kind, self._objects = kind, {self._key(each): each for each in objects}
+        self.problem: str | None = None
+        self.version = 1
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(self._objects.values())
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        return self._objects.get((namespace, name))
+
+    @staticmethod
+    def _key(each: Object) -> tuple[str, str]:
+        return each["metadata"]["namespace"], each["metadata"]["name"]
+
+
+class Asked(ApiServer):
+    """Says yes for these (kind, namespace), and remembers what it was asked."""
+
+    def __init__(self, *allowed: tuple[Named, str]) -> None:
+        self.allowed, self.questions = {(kind.plural, where) for kind, where in allowed}, list[tuple[str, str]]()
+
+    async def post(self, path: str, body: Object, **query: str) -> Object:
+        assert (body["spec"]["user"], body["spec"]["groups"]) == ("ann", ["ml"])
+        about = body["spec"]["resourceAttributes"]
+        self.questions.append((about["resource"], about["namespace"]))
+        return {"status": {"allowed": self.questions[-1] in self.allowed}}
+
+
+def kept(*shared: Iterable[str]) -> Kept:
+    """A team for each, with a model that is shared so."""
+    teams = [f"team-{number}" for number in range(len(shared))]
+    models = [registered(team, sharedWith=list(names)) for team, names in zip(teams, shared, strict=True)]
+    return Kept(
+        Stored(DEPLOYMENTS, *(deployment(namespace=team) for team in teams)),
+        Stored(REGISTERED_MODEL, *models),
+        Stored(MODEL_VERSION, *(version("4", namespace=team) for team in teams)),
+        Changes(),
+    )
+
+
+def places(found: Kept) -> list[set[str]]:
+    return [{each["metadata"]["namespace"] for each in kind} for kind in found.kinds]
+
+
+async def sight(of: Kept, *allowed: tuple[Named, str], reader: Reader = ANN) -> list[set[str]]:
+    return places(seen(of, await Sights(Asked(*allowed), of).of(reader)))
+
+
+ALL = {"team-0", "team-1"}
+
+
+async def test_each_kind_is_shown_where_it_may_be_listed() -> None:
+    assert await sight(kept([], [])) == [set(), set(), set()]
+    assert await sight(kept([], []), (DEPLOYMENTS, "team-1")) == [{"team-1"}, set(), set()]
+    assert await sight(kept([], []), (REGISTERED_MODEL, "team-0"), (MODEL_VERSION, "")) == [set(), {"team-0"}, ALL]
+
+
+async def test_a_model_is_shown_with_its_versions_where_it_is_shared() -> None:
+    assert await sight(kept(["*"], [])) == [set(), {"team-0"}, {"team-0"}]
+    assert await sight(kept(["*"], []), reader=ANYBODY) == [set(), {"team-0"}, {"team-0"}]
+    shared = kept(["mine"], ["other"])
+    assert await sight(shared, (DEPLOYMENTS, "mine")) == [set(), {"team-0"}, {"team-0"}]
+    assert await sight(shared) == [set(), set(), set()]
+    assert await sight(shared, reader=ANYBODY) == [set(), set(), set()]
+
+
+@pytest.mark.parametrize(
+    "spec", [None, 3, {"sharedWith": "*"}, {"sharedWith": [3, None, ""]}, {"sharedWith": {"*": 1}}]
+)
+def test_what_is_no_list_of_namespaces_shares_nothing(spec: Any) -> None:
+    assert not Sight().is_shared({"metadata": {}, "spec": spec})
+    assert not Sight().is_shared(None)
+
+
+async def test_a_right_that_is_had_everywhere_takes_one_question_for_each_kind() -> None:
+    api = Asked(*((kind, "") for kind in (DEPLOYMENTS, REGISTERED_MODEL, MODEL_VERSION)))
+    sights = Sights(api, kept(*([] for _ in range(50))))
+    for _ in range(3):
+        await sights.of(ANN)
+    assert len(api.questions) == 3
+
+
+async def test_who_shares_with_thousands_costs_few_questions() -> None:
+    api = Asked()
+    await Sights(api, kept([f"n{number}" for number in range(5_000)], ["mine"])).of(ANN)
+    assert ("modeldeployments", "mine") in api.questions
+    assert len(api.questions) < 100
+
+
+async def test_where_the_api_server_says_nothing_nothing_is_shown() -> None:
+    class Silent(ApiServer):
+        def __init__(self) -> None:
+            pass
+
+        async def post(self, path: str, body: Object, **query: str) -> Object:
+            raise ApiError(0, "the API server does not answer")
+
+    with pytest.raises(ApiError):
+        await Sights(Silent(), kept(["*"])).of(ANN)
