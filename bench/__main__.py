@@ -1,4 +1,4 @@
-"""`make bench`: the operator at scale. The others are `python -m bench.fetch` and `python -m bench.gateway`."""
+"""`make bench`: the operator at scale. Others: `python -m bench.catalogue`, `.fetch`, `.gateway` and `.staircase`."""
 
 from bench.scale.__main__ import main
 

@@ -30,15 +30,16 @@ WRONG: Final = {"golden/three.json": json.dumps(models.golden(y=8.0)).encode()}
 """The golden request of another model: 2 * 3 + 1 is not 8."""
 
 
-def obedient(*, load_seconds: float = 0, lives_seconds: float = 0, instances: int = 1) -> Bundle:
+def obedient(*, load_seconds: float = 0, lives_seconds: float = 0, instances: int = 1, seconds: float = 0) -> Bundle:
     """A Python model of y = 2x + 1 that takes orders from /tmp/orders of its pod (`tests.triton.models.OBEDIENT`).
 
-    `lives_seconds` after its first request it ends its server; 0: it never does.
+    `lives_seconds` after its first request it ends its server; 0: it never does. An execution takes `seconds`.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = read(models.obedient(Path(folder), instances=instances))
     program = files["1/model.py"].decode().replace('Path(args["model_repository"])', IN_A_POD)
     program = program.replace('.get("load_seconds", 0)', f'.get("load_seconds", {load_seconds})')
+    program = program.replace('.get("seconds", 0)', f'.get("seconds", {seconds})')
     if lives_seconds:
         program = program.replace("import json, os, signal,", "import json, os, signal, threading,")
         ends = f"threading.Timer({lives_seconds}, os.kill, (os.getppid(), signal.SIGKILL)).start()"

@@ -14,12 +14,17 @@ from e2e.live import LiveApi
 from e2e.space import Space
 from e2e.store import Store
 from testbed import cluster as clusters
-from testbed import installing
+from testbed import costs, installing
 from testbed.cluster import Cluster
 from testbed.gateway import envoy
 from testbed.gateway.envoy import Gateway
 
 NAME = "slipway-e2e"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What the stories cost this machine, beside the cluster, is told at the end."""
+    costs.register(config)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from e2e.bundles import Bundle
 from e2e.client import Client
-from e2e.store import KEYS, Store
+from e2e.store import READ_KEYS, Store
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from testbed.api import Api
 from testbed.cluster import Cluster
@@ -55,7 +55,7 @@ class Space:
     @property
     def credentials(self) -> Manifest:
         """The Secret that models name."""
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": CREDENTIALS}, "stringData": KEYS}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": CREDENTIALS}, "stringData": READ_KEYS}
 
     def with_own_store(self) -> "Space":
         """The same namespace, with an S3 server of its own in it."""
@@ -157,7 +157,9 @@ class Space:
 
     def order(self, pod: Manifest, **orders: float) -> None:
         """Tell an obedient model in a pod what to do from its next request on."""
-        self.run(pod, f"open('/tmp/orders', 'w').write({json.dumps(orders)!r})")
+        # a request that comes while they are written reads the orders before
+        written = f"pathlib.Path('/tmp/given').write_text({json.dumps(orders)!r})"
+        self.run(pod, f"import os, pathlib; {written}; os.replace('/tmp/given', '/tmp/orders')")
 
     def evidence(self) -> str:
         """All that a person would look at."""

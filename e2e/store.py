@@ -12,6 +12,7 @@ KEYS = {
     "AWS_ACCESS_KEY_ID": "slipway",
     "AWS_SECRET_ACCESS_KEY": "slipway-secret",
 }  # as testbed/manifests/store.yaml says
+READ_KEYS = {"AWS_ACCESS_KEY_ID": "models-read", "AWS_SECRET_ACCESS_KEY": "models-read-secret"}  # what models are given
 BUCKET = "models"
 
 

@@ -15,10 +15,12 @@ tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.stdin.read()))).extractall(
 
 
 def test_a_bundle_on_a_claim_is_served_in_place(space: Space) -> None:
-    # given: a claim, and a pod that puts the bundle there
+    # given: a claim, and a pod that puts the bundle there, and others beside it
     space.kubectl.apply(_claim("models"), _writer("models", space.client.image()))
     space.kubectl("wait", "--for=condition=Ready", "pod/writer", "--timeout=60s")
-    space.kubectl("exec", "--stdin", "writer", "--", "python3", "-c", UNPACK, stdin=_packed("line/1", bundles.linear()))
+    for folder in ("line/1", "line/2", "other/1"):
+        packed = _packed(folder, bundles.linear())
+        space.kubectl("exec", "--stdin", "writer", "--", "python3", "-c", UNPACK, stdin=packed)
 
     # when
     space.apply("line", "pvc://models/line/1")
@@ -31,7 +33,11 @@ def test_a_bundle_on_a_claim_is_served_in_place(space: Space) -> None:
     found = space.run(space.pod("line"), "import os; print(os.path.realpath('/slipway/repository/line/1/model.onnx'))")
     assert found.strip() == "/source/line/1/1/model.onnx"
     mounts = space.pod("line")["spec"]["containers"][0]["volumeMounts"]
-    assert [mount["readOnly"] for mount in mounts if mount["mountPath"] == "/source"] == [True]
+    assert [mount["readOnly"] for mount in mounts if mount["mountPath"] == "/source/line/1"] == [True]
+
+    # and: others' models on the same claim are not there for it
+    seen = space.run(space.pod("line"), "import os; print(os.listdir('/source'), os.listdir('/source/line'))")
+    assert seen.strip() == "['line'] ['1']"
 
 
 def _claim(name: str) -> Manifest:

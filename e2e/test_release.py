@@ -49,26 +49,42 @@ def test_what_is_installed_from_a_registry_is_what_was_signed(
 ) -> None:
     # given: the project's images and charts, released to a registry that the node reaches
     released = _release(registry, tmp_path, monkeypatch)
-    operator, fetcher, server, crds, chart = (each.reference for each in released)
+    operator, fetcher, server, console, crds, chart = (each.reference for each in released)
     with_node = _Mirror(space.cluster.node, registry)
     with_node.start()
     try:
         # when: both charts are installed from there, with no value that names an image
         _install(space, "slipway-crds", crds)
-        _install(space, "slipway", chart, "--reset-values", "--set-string=server.leastVersion=2.51.0")
+        settings = ("--set-string=server.leastVersion=2.51.0", "--set=console.enabled=true")
+        _install(space, "slipway", chart, "--reset-values", *settings)
         space.apply("line", space.upload("1", bundles.linear()))
         space.until_ready("line")
         model = space.pod("line")
-        there = space.api.list("pods", NAMESPACE, "app.kubernetes.io/name=slipway")
+
+        # then: each container has the image of that digest, of which a node runs every byte or nothing
+        assert {image for pod in _running(space) for image in _images(pod)} == {operator, console}
+        assert set(_images(model, "initContainers")) == {fetcher}
+        assert set(_images(model)) == {server}
+
+        # when: the same release is installed without helm, in the place of helm's
+        space.cluster.helm("uninstall", "slipway", "--wait", f"--namespace={NAMESPACE}")
+        manifests = [f"--filename={tmp_path}/dist/{name}.yaml" for name in ("slipway-crds", "slipway")]
+        space.cluster.kubectl("apply", "--server-side", "--force-conflicts", *manifests)
+        space.cluster.kubectl.within(NAMESPACE)("rollout", "status", "deployment/slipway", WAIT)
+
+        # then: the operator goes on with the models that are there
+        assert {image for pod in _running(space) for image in _images(pod)} == {operator}
+        space.kubectl("patch", "modeldeployment/line", "--type=merge", '--patch={"spec": {"replicas": 2}}')
+        space.until("the model has two pods", lambda: space.model("line")["status"]["ready"] == "2/2")
+        assert model["metadata"]["uid"] in {pod["metadata"]["uid"] for pod in space.pods("line")}
+        space.cluster.kubectl("delete", manifests[1])
     finally:
         with_node.stop()
 
-    # then: each container has the image of that digest, of which a node runs every byte or nothing
-    running = [pod for pod in there if "deletionTimestamp" not in pod["metadata"]]
-    assert running
-    assert {image for pod in running for image in _images(pod)} == {operator}
-    assert set(_images(model, "initContainers")) == {fetcher}
-    assert set(_images(model)) == {server}
+
+def _running(space: Space) -> list[Manifest]:
+    there = space.api.list("pods", NAMESPACE, "app.kubernetes.io/name in (slipway,slipway-console)")
+    return [pod for pod in there if "deletionTimestamp" not in pod["metadata"]]
 
 
 def _release(registry: registries.Registry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Released]:

@@ -14,6 +14,7 @@ from load.generator import Load, Plan
 from load.probe import rate_for
 from load.question import Question
 from load.report import Report
+from load.schedule import Stairs
 from load.table import table
 
 
@@ -37,9 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--answers", required=True, nargs="+", metavar="VERSION=VALUE[,VALUE…]")
     rate = parser.add_mutually_exclusive_group(required=True)
     rate.add_argument("--rate", type=float, default=0.0, help="requests a second by each protocol")
+    rate.add_argument("--steps", type=Stairs.parse, metavar="RATE:SECONDS,…", help="one rate after the other")
     rate.add_argument("--busy", type=float, metavar="SHARE", help="find the rate that takes this share of the capacity")
     parser.add_argument("--duration", type=float, default=math.inf, metavar="SECONDS", help="absent: until a signal")
     parser.add_argument("--clients", type=int, default=4, help="independent clients by each protocol (%(default)s)")
+    parser.add_argument("--no-keep", action="store_true", help="HTTP has a connection for each request")
     parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="for an answer (%(default)s)")
     parser.add_argument("--out", required=True, type=Path, help="the report, JSON")
     parser.add_argument("--begun", type=Path, help="a file to make when each protocol had its first right answer")
@@ -66,7 +69,9 @@ def _plan(told: argparse.Namespace) -> Plan:
         answers=Answers.parse(told.answers),
         http=told.http,
         grpc=told.grpc,
-        rate=told.rate,
+        rate=told.rate or (max(rate for rate, _ in told.steps.steps) if told.steps else 0.0),
+        stairs=told.steps,
+        kept=not told.no_keep,
         stream=told.stream,
         host=told.host,
         grpc_host=told.grpc_host,

@@ -46,13 +46,14 @@ class Client(Protocol):
 
 
 class HttpClient:
-    """A pool of kept connections; see the package's text for what it does when one ends."""
+    """A pool of kept connections; see the package's text for what it does when one ends. Or, with none that are `kept`,
+    a connection for each request."""
 
-    def __init__(self, address: str, question: Question, host: str = "") -> None:
+    def __init__(self, address: str, question: Question, host: str = "", *, kept: bool = True) -> None:
         self._url = f"{address.rstrip('/')}/v2/models/{question.model}/infer"
         self._body = question.body
         self._headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
-        self._kept = self._session(TCPConnector(limit=CONNECTIONS))
+        self._kept = self._session(TCPConnector(limit=CONNECTIONS) if kept else TCPConnector(limit=0, force_close=True))
         self._new = self._session(TCPConnector(limit=0, force_close=True))
 
     async def ask(self, deadline: float) -> Answer:

@@ -13,7 +13,7 @@ from load.clients import Client, FailedError, GrpcClient, HttpClient, StreamClie
 from load.latencies import Latencies, kept
 from load.question import Question
 from load.report import Report
-from load.schedule import Schedule
+from load.schedule import Schedule, Stairs
 from load.tally import Tally
 
 FAILURES_KEPT: Final = 50
@@ -32,6 +32,10 @@ class Plan:
     """HOST:PORT"""
     rate: float
     """Requests a second by each protocol."""
+    stairs: Stairs | None = None
+    """Rates one after the other, in place of the one."""
+    kept: bool = True
+    """Connections of HTTP are kept. Else each request has its own, for which a Service chooses a pod anew."""
     stream: str = ""
     """HOST:PORT, asked by gRPC with a stream for each request."""
     host: str = ""
@@ -48,13 +52,19 @@ class Plan:
         """How a client of each protocol is made."""
         made: dict[str, Callable[[], Client]] = {}
         if self.http:
-            made["http"] = lambda: HttpClient(self.http, self.question, self.host)
+            made["http"] = lambda: HttpClient(self.http, self.question, self.host, kept=self.kept)
         authority = self.grpc_host or self.host
         if self.grpc:
             made["grpc"] = lambda: GrpcClient(self.grpc, self.question, authority)
         if self.stream:
             made["stream"] = lambda: StreamClient(self.stream, self.question, authority)
         return made
+
+    def schedules(self) -> Mapping[str, Schedule | Stairs]:
+        """When requests are due by each protocol."""
+        if self.stairs:
+            return dict.fromkeys(self.protocols(), self.stairs)
+        return Schedule.interleaved(self.protocols(), self.rate)
 
 
 @dataclass
@@ -94,7 +104,7 @@ class Load:
         self._began, self._began_at = asyncio.get_running_loop().time(), time.time()
         try:
             async with asyncio.TaskGroup() as requests:
-                for protocol, schedule in Schedule.interleaved(protocols, self.plan.rate).items():
+                for protocol, schedule in self.plan.schedules().items():
                     requests.create_task(self._arrive(requests, protocol, clients[protocol], schedule))
                 asyncio.get_running_loop().call_later(self._end, ended.set)
                 await ended.wait()
@@ -105,7 +115,7 @@ class Load:
         return self.report
 
     async def _arrive(
-        self, requests: asyncio.TaskGroup, protocol: str, clients: Sequence[Client], schedule: Schedule
+        self, requests: asyncio.TaskGroup, protocol: str, clients: Sequence[Client], schedule: Schedule | Stairs
     ) -> None:
         for number in itertools.count():
             due = schedule.due(number)

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bench.scale.calls import own_calls, until_quiet
 from bench.scale.client import Client, connect
 from bench.scale.plain import REPLICAS, apply_children, apply_model_deployments
 from slipway.core.names import Manifest
-from testbed.audit import READS, Call
+from testbed.audit import READS
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
 from testbed.shell import ROOT
 
 NAMESPACES: Final = 20
 PODS_PER_NODE: Final = 100
-QUIET_SECONDS: Final = 5
 STEADY_SECONDS: Final = 60
 LEASE: Final = "bench"
 
@@ -112,8 +112,8 @@ def _first(plane: Plane, running: OperatorProcess, result: Measured) -> None:
     mark = plane.audit.mark()
     cpu = running.cpu_seconds()
     result.ready_seconds = asyncio.run(_until_ready(plane, result.objects))
-    _until_quiet(plane)
-    calls = _own(plane, mark)
+    until_quiet(plane, 120)
+    calls = own_calls(plane, mark)
     result.calls = Counter((call.verb, call.resource) for call in calls)
     result.cpu_seconds = running.cpu_seconds() - cpu
     result.memory_mib = running.memory_mib(peak=True)
@@ -126,7 +126,7 @@ def _steady(plane: Plane, running: OperatorProcess, result: Measured) -> None:
     """A minute in which nobody asks for anything."""
     mark, cpu = plane.audit.mark(), running.cpu_seconds()
     time.sleep(STEADY_SECONDS)
-    calls = _own(plane, mark)
+    calls = own_calls(plane, mark)
     result.steady_calls = len(calls)
     result.steady_writes = sum(call.writes for call in calls)
     result.steady_cpu_seconds = running.cpu_seconds() - cpu
@@ -139,8 +139,8 @@ def _restart(plane: Plane, running: OperatorProcess, result: Measured) -> None:
     done = "slipway_reconcile_duration_seconds_count"
     until("all are reconciled", lambda: running.total(done, outcome="done") >= result.objects, 120, 0.05)
     result.settled_seconds = time.monotonic() - began
-    _until_quiet(plane)
-    calls = _own(plane, mark)
+    until_quiet(plane, 120)
+    calls = own_calls(plane, mark)
     result.settled_calls = len(calls)
     result.settled_writes = sum(call.writes for call in calls)
     result.settled_cpu_seconds = running.cpu_seconds()
@@ -168,23 +168,6 @@ def is_ready(found: Manifest) -> bool:
     """Whether a ModelDeployment is Ready."""
     conditions = (found.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def _own(plane: Plane, mark: int) -> list[Call]:
-    """The operator's calls, but for its Lease."""
-    return [call for call in plane.audit.calls(mark, plane.user("operator")) if call.resource != "leases"]
-
-
-def _until_quiet(plane: Plane) -> None:
-    """Until the operator has written nothing for a while."""
-    size = -1
-
-    def quiet() -> bool:
-        nonlocal size
-        before, size = size, sum(call.writes for call in _own(plane, 0))
-        return before == size
-
-    until("the operator has no more to write", quiet, 120, QUIET_SECONDS)
 
 
 def quantiles(running: OperatorProcess, name: str, **only: str) -> tuple[float, float]:
