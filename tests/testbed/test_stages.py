@@ -57,6 +57,46 @@ def test_what_fails_ends_it_and_the_cluster_goes_all_the_same(capfd: pytest.Capt
     assert capfd.readouterr().out.split() == ["lint", "cluster", "down"]
 
 
+ONCE = """
+from pathlib import Path
+
+def test_steady(): pass
+
+def test_once():
+    second = Path(__file__).with_name("second")
+    first, _ = not second.exists(), second.touch()
+    assert not first
+"""
+NEVER = "import pytest\n@pytest.mark.parametrize('row', range({}))\ndef test_never(row): assert False"
+
+
+@pytest.mark.parametrize(
+    ("tests", "codes", "flaky"),
+    [
+        (ONCE, {"unit": 0, "unit, again": 0, "after": 0}, ["test_it.py::test_once"]),
+        (NEVER.format(1), {"unit": 1, "unit, again": 1}, []),
+        (NEVER.format(stages.FEW + 1), {"unit": 1}, []),
+        ("", {"unit": 5}, []),
+    ],
+    ids=["once", "each time", "too many", "no test at all"],
+)
+def test_a_few_that_fail_have_a_second_chance_alone_and_are_named(
+    tmp_path: Path, tests: str, codes: dict[str, int], flaky: list[str]
+) -> None:
+    (tmp_path / "pytest.ini").touch()
+    (tmp_path / "test_it.py").write_text(tests)
+    unit = (sys.executable, "-m", "pytest", "-q", "--numprocesses=2", f"--rootdir={tmp_path}", str(tmp_path))
+    done = run_all(
+        keep=False,
+        stages={"unit": unit, "after": python("")},
+        again={"unit": (*unit, "--last-failed", "--numprocesses=0")},
+        last_failed=tmp_path / ".pytest_cache" / "v" / "cache" / "lastfailed",
+    )
+    assert {stage.name: stage.code for stage in done} == codes
+    told = [line for line in stages.rows(done) if line.startswith("FLAKY")]
+    assert told == [f"FLAKY, failed once and passed alone: {test}" for test in flaky]
+
+
 def test_a_cluster_that_is_kept_or_was_never_there_is_not_taken_away() -> None:
     nothing = python("")
     assert [stage.name for stage in run_all(keep=True, stages={"cluster": nothing})] == ["cluster"]
