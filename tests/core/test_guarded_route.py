@@ -194,7 +194,7 @@ def test_an_envoy_gateway_that_does_not_answer_for_a_change_is_named() -> None:
     cluster = answered(serving(**KEYS))
     cluster.pass_time(hours=1)
     asks(cluster, authentication={"apiKeys": {"secretName": "others"}})
-    assert why(cluster)[0] == "Unavailable"  # it has some seconds
+    assert why(cluster)[0] == "Shifting"  # it has some seconds
 
     cluster.pass_time(seconds=11)
     cluster.settle()
@@ -298,7 +298,7 @@ def test_one_guard_more_or_less_closes_nothing(to: dict[str, Any]) -> None:
 def test_people_are_told_when_the_proxies_have_the_guard() -> None:
     cluster = serving(**KEYS)
     yet = "3: 1 of 1 pods available; Gateway gateways/inference is yet to take up SecurityPolicy churn"
-    assert why(cluster) == ("Unavailable", f"{yet} (traffic.authentication)")
+    assert why(cluster) == ("Shifting", f"{yet} (traffic.authentication)")
     cluster.gateway_answers()
     cluster.policies_answer()
     cluster.settle()

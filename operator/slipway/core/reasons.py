@@ -63,7 +63,12 @@ class Reason(StrEnum):
         "Triton loads the model and is asked its golden requests",
         "wait; up to `server.startupTimeout`",
     )
-    SHIFTING = ("Shifting", None, "the new version answers correctly and takes over", "wait")
+    SHIFTING = (
+        "Shifting",
+        None,
+        "the new version answers correctly and takes over; or a gateway is yet to take up the route to what serves",
+        "wait",
+    )
     ROLLOUT_STARTED = ("RolloutStarted", None, "Event: a new version starts beside the one that serves", "nothing")
     PROVING = (
         "Proving",
@@ -121,7 +126,7 @@ class Reason(StrEnum):
     SOAKING = (
         "Soaking",
         None,
-        "BlueGreen and Canary: the new version has all the traffic, the old one stands by",
+        "BlueGreen and Canary: the version that took over has all the traffic, the one before it stands by",
         "nothing",
     )
     ROLLING_BACK = ("RollingBack", None, "the version before takes its share back", "wait")

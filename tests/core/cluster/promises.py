@@ -419,6 +419,7 @@ class Torn(World):
         true = {kind for kind, c in conditions.items() if c.status == "True"}
         assert not {"Reconciling", "Stalled"} <= true
         assert all(c.message or c.status == "False" for c in plan.status.conditions)
+        assert plan.status.phase != "Pending" or not plan.status.stable, "some version serves"
         names = [revision.revision for revision in plan.status.revisions]
         assert len(names) == len(set(names)), "the API server refuses a list map that has a key twice"
 

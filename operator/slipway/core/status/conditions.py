@@ -34,11 +34,14 @@ def phase(summary: Summary) -> Phase:
 
 
 def _serving_phase(summary: Summary) -> Phase:
-    if not summary.asked_serves:
+    """No version is on its way. What serves need not be what is asked for: somebody may have gone back."""
+    if summary.serving is None:
         return Phase.PENDING
     if summary.finding or not summary.available:
         return Phase.DEGRADED
-    return Phase.SOAKING if summary.rollout else Phase.READY
+    if summary.rollout:
+        return Phase.SOAKING
+    return Phase.READY if summary.asked_serves else Phase.SHIFTING
 
 
 def _step_phase(summary: Summary, rollout: RolloutStatus) -> Phase:
@@ -95,9 +98,8 @@ def _held_up(summary: Summary) -> tuple[Reason, str]:
     if summary.suspended:
         return Reason.SUSPENDED, "no pods are wanted: spec.suspend is true or replicas is 0"
     current = phase(summary)
-    if current in (Phase.READY, Phase.SOAKING):
-        unproven = ", unproven (no golden requests)" if summary.unproven else ""
-        return Reason.READY, f"{summary.serving} serves{unproven}: {_pods(summary)}"
+    if current in (Phase.READY, Phase.SOAKING) or (current is Phase.SHIFTING and summary.rollout is None):
+        return _serves(summary)
     moved = f": {summary.moving}" if summary.moving else ""
     taking_over = summary.awaits or f"is taking over{moved}"
     words = {
@@ -110,6 +112,17 @@ def _held_up(summary: Summary) -> tuple[Reason, str]:
     }
     parts = [_availability(summary), summary.waits if summary.serving else None]
     return words.get(current, (Reason.UNAVAILABLE, "; ".join(filter(None, parts))))
+
+
+def _serves(summary: Summary) -> tuple[Reason, str]:
+    """One version serves with all its pods: that which is asked for, or that to which somebody has gone back; or its
+    gateway does not send everybody there yet."""
+    unproven = ", unproven (no golden requests)" if summary.unproven else ""
+    if summary.asked_serves:
+        return Reason.READY, f"{summary.serving} serves{unproven}: {_pods(summary)}"
+    if summary.moving_back:
+        return Reason.SOAKING, f"{summary.serving} serves again{unproven}: {_pods(summary)}"
+    return Reason.SHIFTING, f"{_availability(summary)}; {summary.waits or 'its gateway is yet to take up the route'}"
 
 
 def _availability(summary: Summary) -> str:
