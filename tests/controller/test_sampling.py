@@ -13,11 +13,13 @@ import pytest
 from aiohttp import web
 
 from slipway.api.v1alpha1.analysis import Analysis, AnalysisPhase, Metric
-from slipway.controller import sampling
+from slipway.controller import pod_pages, turns
 from slipway.controller.http import client
 from slipway.controller.kinds import Key
+from slipway.controller.pod_pages import PodPages
 from slipway.controller.prometheus_addresses import PrometheusAddresses
 from slipway.controller.sampling import Ports, Sampling
+from slipway.controller.turns import Turns
 from slipway.core.analysis.course import advanced, looks_at
 from slipway.core.analysis.judge import begun
 from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
@@ -53,19 +55,33 @@ class Cluster:
     """Pods on the loopback, each with an address of its own, and the Sampling that looks at them."""
 
     def __init__(self, stack: AsyncExitStack, session: aiohttp.ClientSession) -> None:
-        self._stack = stack
+        self._stack, self._session = stack, session
         self.ports = Ports(http=free_port(), metrics=free_port(), load=free_port())
-        self.sampling = Sampling(
-            session,
+        self.sampling = self.sampling_with(PrometheusAddresses(addresses=("*",)))
+        self.pages = self.new_pages()
+        self.now = NOON
+        self.passes: list[Key] = []
+        self.passed = asyncio.Event()
+
+    def sampling_with(self, prometheuses: PrometheusAddresses) -> Sampling:
+        return Sampling(
+            self._session,
             self.again,
             kube=UNASKED,
             now=lambda: self.now,
             ports=self.ports,
-            prometheuses=PrometheusAddresses(addresses=("*",)),
+            prometheuses=prometheuses,
         )
-        self.now = NOON
-        self.passes: list[Key] = []
-        self.passed = asyncio.Event()
+
+    def new_pages(self) -> PodPages:
+        """Pages of the pods, and as many slots as there are now."""
+        return PodPages(
+            session=self._session,
+            turns=Turns(),
+            now=lambda: self.now,
+            metrics_port=self.ports.metrics,
+            load_port=self.ports.load,
+        )
 
     async def pod(
         self,
@@ -107,7 +123,7 @@ async def cluster() -> AsyncIterator[Cluster]:
 async def test_every_pod_is_there_with_its_counters_or_a_reason(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "SCRAPE_SECONDS", 0.3)
+    monkeypatch.setattr(pod_pages, "SCRAPE_SECONDS", 0.3)
     answers: dict[Answering, str] = {
         counted(7): "",
         says("", 404): "its metrics port answered 404",
@@ -120,7 +136,7 @@ async def test_every_pod_is_there_with_its_counters_or_a_reason(
         never: "its metrics did not come within 0.3 s",
     }
     targets = [await cluster.pod(n, metrics=answer) for n, answer in enumerate(answers, 11)]
-    scrape = await cluster.sampling.scrape("m", [*targets, target(99)])
+    scrape = await cluster.pages.scrape("m", [*targets, target(99)], "shop")
     assert scrape.at == NOON
     assert [sample.name for sample in scrape.pods] == [each.name for each in targets] + ["pod-99"]
     for sample, reason in zip(scrape.pods, [*answers.values(), "its metrics cannot be had"], strict=True):
@@ -189,7 +205,7 @@ async def test_what_starts_took_comes_with_the_load_of_those_that_say_it(cluster
 async def test_a_pod_that_does_not_say_how_loaded_it_is_is_missing_and_is_no_zero(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, answer: Answering | None, reason: str
 ) -> None:
-    monkeypatch.setattr(sampling, "SCRAPE_SECONDS", 0.3)
+    monkeypatch.setattr(pod_pages, "SCRAPE_SECONDS", 0.3)
     targets = [await cluster.pod(11, load=loaded(0.5, 0)), await cluster.pod(12, load=answer)]
     absent = {NEW: 3, OLD: 1}  # of OLD nobody can be asked
     (sample,) = (await cluster.sampling.look(wanted(*targets, load=True, absent=absent))).loads
@@ -226,13 +242,13 @@ async def test_looks_of_before_the_clock_was_set_back_are_forgotten_and_it_is_lo
 
 
 async def test_an_address_that_is_none_is_a_reason_too(cluster: Cluster) -> None:
-    scrape = await cluster.sampling.scrape("m", [replace(target(1), ip=ip) for ip in ("", "a b", "::1")])
+    scrape = await cluster.pages.scrape("m", [replace(target(1), ip=ip) for ip in ("", "a b", "::1")], "shop")
     assert [sample.metrics for sample in scrape.pods] == [None, None, None]
     assert all(sample.missing for sample in scrape.pods)
 
 
 async def test_only_so_many_pods_are_asked_at_a_time(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "PODS_AT_A_TIME", 4)
+    monkeypatch.setattr(turns, "PODS_AT_A_TIME", 4)
     busy, most = 0, 0
 
     async def slow(_: web.Request) -> web.StreamResponse:
@@ -244,9 +260,7 @@ async def test_only_so_many_pods_are_asked_at_a_time(cluster: Cluster, monkeypat
         return web.Response(text='nv_inference_request_success{model="m"} 1\n')
 
     pod = await cluster.pod(11, metrics=slow)
-    async with client() as session:
-        looks = Sampling(session, cluster.again, kube=UNASKED, ports=cluster.ports)
-        scrape = await looks.scrape("m", [pod] * 12)
+    scrape = await cluster.new_pages().scrape("m", [pod] * 12, "shop")
     assert most == 3
     assert all(sample.metrics for sample in scrape.pods)
 
@@ -294,7 +308,7 @@ async def test_requests_that_cannot_be_asked_say_why(
 async def test_requests_for_which_there_is_no_time_left_are_not_asked(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(turns, "LOOK_SECONDS", 0.1)
     pods = [await cluster.pod(11, model=never), replace(await cluster.pod(21, model=reply(SEVEN)), revision=OLD)]
     exam = Exam(metric="a", requests=(REQUEST, REQUEST))
     trials = (await cluster.sampling.look(wanted(*pods, exams=(exam,)))).trials["a"].trials
@@ -377,20 +391,20 @@ async def test_however_many_pods_of_one_namespace_are_silent_those_of_another_ar
     cluster: Cluster,
 ) -> None:
     silent, answers = await cluster.pod(11, metrics=never), await cluster.pod(12, metrics=counted(7))
-    crowd = asyncio.create_task(cluster.sampling.scrape("m", [silent] * 200, namespace="crowd"))
+    crowd = asyncio.create_task(cluster.pages.scrape("m", [silent] * 200, "crowd"))
     await asyncio.sleep(0.2)
-    async with asyncio.timeout(sampling.SCRAPE_SECONDS / 2):
-        scrape = await cluster.sampling.scrape("m", [answers], namespace="shop")
+    async with asyncio.timeout(pod_pages.SCRAPE_SECONDS / 2):
+        scrape = await cluster.pages.scrape("m", [answers], "shop")
     assert scrape.pods[0].metrics
     crowd.cancel()
     await asyncio.gather(crowd, return_exceptions=True)
 
 
 async def test_who_waits_too_long_for_a_turn_says_so(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "LOOK_SECONDS", 0.2)
-    monkeypatch.setattr(sampling, "SCRAPE_SECONDS", 0.5)
+    monkeypatch.setattr(turns, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(pod_pages, "SCRAPE_SECONDS", 0.5)
     silent = await cluster.pod(11, metrics=never)
-    scrape = await cluster.sampling.scrape("m", [silent] * (sampling.PODS_AT_A_TIME + 5), namespace="crowd")
+    scrape = await cluster.pages.scrape("m", [silent] * (turns.PODS_AT_A_TIME + 5), "crowd")
     reasons = {sample.missing for sample in scrape.pods}
     assert any("waits for its turn" in reason for reason in reasons)
     assert any("did not come within" in reason for reason in reasons)
@@ -410,7 +424,7 @@ async def test_answers_are_compared_when_they_come_and_not_in_a_pass(cluster: Cl
 
 
 async def test_a_prometheus_that_nobody_allows_is_not_asked(cluster: Cluster) -> None:
-    cluster.sampling._prometheuses = PrometheusAddresses()
+    sampling = cluster.sampling_with(PrometheusAddresses())
     asked: list[str] = []
 
     async def remember(request: web.Request) -> web.StreamResponse:
@@ -419,7 +433,7 @@ async def test_a_prometheus_that_nobody_allows_is_not_asked(cluster: Cluster) ->
 
     async with serving(remember, free_port()) as address:
         question = Question(metric="one", address=address, candidate="1", stable="2")
-        readings = (await cluster.sampling.look(wanted(questions=(question,)), namespace="shop")).readings["one"]
+        readings = (await sampling.look(wanted(questions=(question,)), namespace="shop")).readings["one"]
     assert asked == []
     assert "is no Service of namespace shop" in readings.candidate.trouble
     assert readings.stable
