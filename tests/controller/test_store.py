@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from slipway.controller import buried
 from slipway.controller import store as store_module
 from slipway.controller.family import LARGEST_STRANGER_BYTES
 from slipway.controller.kinds import (
@@ -395,7 +396,7 @@ def test_of_strangers_objects_with_our_label_a_namespace_has_few_and_small_ones(
 
     assert store.count(CONFIG) == MOST_STRANGERS
     assert len(store._families) == MOST_STRANGERS
-    assert store._buried == {}
+    assert len(store._buried) == 0
 
     store.put(MODEL_DEPLOYMENT, an_object(MODEL_DEPLOYMENT, "churn", 9_999))
     store.put(CONFIG, controlled(an_object(CONFIG, "ours", 10_000, data={"x": "x" * LARGEST_STRANGER_BYTES})))
@@ -432,7 +433,7 @@ def test_a_stranger_that_changes_and_goes_leaves_its_place_to_another() -> None:
 
 
 def test_deletions_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "MOST_BURIED", 10)
+    monkeypatch.setattr(buried, "MOST_BURIED", 10)
     store = Store()
     for number in range(100):
         store.remove(CONFIG, f"uid-{number}", number)

@@ -6,7 +6,6 @@ carry our label: of those that no ModelDeployment owns only a few small ones are
 so many bytes. Of what is not kept or cannot be read the version is: it is no news, and the watch owes nothing of it.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Any, Final
 
+from slipway.controller.buried import Buried
 from slipway.controller.catalogue import Catalogue
 from slipway.controller.coverage import Coverage
 from slipway.controller.family import (
@@ -41,7 +41,9 @@ from slipway.controller.kinds import (
     Key,
     Kind,
 )
+from slipway.controller.running_jobs import RunningJob, RunningJobs
 from slipway.controller.shared_objects import Room, SharedObjects
+from slipway.controller.unread import Unread, UnreadObjects
 from slipway.core.body import instant
 from slipway.core.catalogue.facts import Followed
 from slipway.core.names import MODEL_DEPLOYMENT as OWNER_LABEL
@@ -51,15 +53,11 @@ from slipway.core.observed.objects import Child, Observed
 from slipway.core.observed.revision import is_running
 from slipway.core.reasons import NOT_GRANTED
 
-log = logging.getLogger(__name__)
-
 CATALOGUE_NAMES: Final = frozenset(kind.name for kind in CATALOGUE)
 MOST_STRANGERS: Final = 100
 """Objects kept in a namespace that carry our label and that no ModelDeployment controls."""
 MOST_BYTES: Final = 96 * 1024 * 1024
 """Kept of a namespace. A thousand ModelDeployments with all their children and histories have 60 MB."""
-MOST_BURIED: Final = 50_000
-"""Deletions remembered at a time: as many as a thousand ModelDeployments leave behind, several times over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +69,6 @@ class _Place:
     name: str
     version: int
     size: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """An object of which nothing, or not all, is kept."""
-
-    kind: Kind
-    namespace: str | None
-    name: str
-    too_much: bool
-    """There is no room for it; else it cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class _RunningJob:
-    """A resolve Job that has or may get a pod. Known beforehand: of a hostile tenant's there may be ten thousands."""
-
-    key: Key
-    name: str
-    begun: datetime | None
-    owner_uid: str | None
 
 
 class Store:
@@ -107,11 +84,9 @@ class Store:
         self._places: dict[str, dict[str, _Place]] = {}
         self._strangers: Counter[str | None] = Counter()
         self._bytes: Counter[str | None] = Counter()
-        self._unread: dict[str, Unread] = {}
-        self._without_room: Counter[str | None] = Counter()
-        self._running_jobs: dict[str | None, dict[str, _RunningJob]] = {}
-        self._buried: dict[str, float] = {}
-        self._buried_before: dict[str, float] = {}
+        self._unread = UnreadObjects()
+        self._running_jobs = RunningJobs()
+        self._buried = Buried()
 
     # -- looking
 
@@ -126,11 +101,11 @@ class Store:
 
     def resolving(self, most: int) -> Iterator[tuple[tuple[Key, str], datetime | None]]:
         """The resolve Jobs that run, at most so many of a namespace, with whose they are, and since when."""
-        for jobs in self._running_jobs.values():
-            for job in islice(filter(self._is_owned, jobs.values()), most):
+        for jobs in self._running_jobs.by_namespace():
+            for job in islice(filter(self._is_owned, jobs), most):
                 yield (job.key, job.name), job.begun
 
-    def _is_owned(self, job: _RunningJob) -> bool:
+    def _is_owned(self, job: RunningJob) -> bool:
         owner = self.owner(job.key)
         return owner is not None and owner.uid == job.owner_uid
 
@@ -148,7 +123,7 @@ class Store:
             unlisted=unlisted,
             blind=self.coverage.why_blind(key.namespace),
             gateways=self._shared_objects.gateways(unknown | unlisted),
-            too_much=self._too_much(key.namespace),
+            too_much=_too_much(key.namespace) if self._unread.lacks_room(key.namespace) else "",
             withdrawals=self.catalogue.withdrawals_for(key.namespace, alias),
             followed=self._followed(alias) if alias else None,
         )
@@ -179,7 +154,7 @@ class Store:
 
     def unread(self) -> Iterable[Unread]:
         """Objects of which nothing, or not all, is kept."""
-        return self._unread.values()
+        return self._unread.all()
 
     def keeps(self, kind: Kind, manifest: Manifest) -> bool:
         """Whether the object is kept, or would be."""
@@ -196,7 +171,7 @@ class Store:
         places = self._places.setdefault(kind.name, {})
         kept = places.get(uid)
         # The version at which an object lost the label that a watch selects by is one that it still has.
-        if version < self._gone_at(uid) or (kept and kept.version >= version):
+        if version < self._buried.gone_at(uid) or (kept and kept.version >= version):
             return frozenset()
         belonging = self._belonging(kind, meta)
         moved = kept is not None and kept.belonging != belonging  # somebody changed our label, or whose it is
@@ -216,9 +191,7 @@ class Store:
 
         Watches report the same of an object that only lost the label that they select by: that one may come back.
         """
-        self._buried[uid] = max(version, self._gone_at(uid))
-        if len(self._buried) > MOST_BURIED:
-            del self._buried[next(iter(self._buried))]
+        self._buried.bury(uid, version)
         return self._take_out(kind, uid)
 
     def evict(self, kind: Kind, namespace: str | None, listed: Mapping[str, int], version: int) -> frozenset[Key]:
@@ -232,7 +205,7 @@ class Store:
 
     def forget_the_dead(self) -> None:
         """Forget old deletions, once per resync: no event is on its way for longer than that."""
-        self._buried_before, self._buried = self._buried, {}
+        self._buried.age()
 
     def put_scale(self, key: Key, scale: Manifest) -> None:
         """Carry the Scale that answers our write through /scale over to the stored Deployment."""
@@ -250,9 +223,6 @@ class Store:
         self.put(DEPLOYMENT, body)
 
     # -- bookkeeping
-
-    def _gone_at(self, uid: str) -> float:
-        return max(self._buried.get(uid, -1), self._buried_before.get(uid, -1))
 
     def _has_room(self, kind: Kind, belonging: Belonging, manifest: Manifest, *, is_kept: bool) -> bool:
         """Whether an object is kept: what is ours always, a stranger's while it is small and one of few. Of claims,
@@ -286,12 +256,12 @@ class Store:
         try:
             if key is None:
                 concerned = self._keeper(kind).keep(kind, manifest, self._gateways())
-                self._read(uid)
+                self._unread.drop(uid)
                 return concerned | self._wait_for_room(before)
             self._keep_member(kind, key, manifest)
         # The boundary to whatever an API server may store.
         except Exception as error:  # noqa: BLE001
-            self._not_read(kind, manifest, f"cannot be read: {error!r}")
+            self._unread.add(kind, manifest, f"cannot be read: {error!r}")
         return frozenset({key} if key else ())
 
     def _keep_member(self, kind: Kind, key: Key, manifest: Manifest) -> None:
@@ -299,48 +269,23 @@ class Store:
         uid, name = meta["uid"], meta["name"]
         member = member_of(kind, manifest)
         if size_of(member) > MOST_BYTES - self._bytes[key.namespace]:
-            self._not_read(kind, manifest, f"has no room: {self._too_much_for(key.namespace)}", too_much=True)
+            self._unread.add(kind, manifest, f"has no room: {_too_much(key.namespace)}", too_much=True)
             least = without_spec(member)
             if least is None:
                 return
             member = least
         elif is_cut(member):
-            self._not_read(kind, manifest, "cannot be read whole: its spec is nested too deep")
+            self._unread.add(kind, manifest, "cannot be read whole: its spec is nested too deep")
         else:
-            self._read(uid)
+            self._unread.drop(uid)
         family.keep(kind, name, member)
         if isinstance(member, LiveOwner):
             self.catalogue.followers.keep(key, member.follows)
         if isinstance(member, Child) and member.kind == "Job" and is_running(member):
-            job = _RunningJob(key, name, instant(meta.get("creationTimestamp")), member.owner_uid)
-            self._running_jobs.setdefault(key.namespace, {})[uid] = job
+            job = RunningJob(key, name, instant(meta.get("creationTimestamp")), member.owner_uid)
+            self._running_jobs.add(uid, job)
         self._places[kind.name][uid] = replace(self._places[kind.name][uid], size=size_of(member))
         self._bytes[key.namespace] += size_of(member)
-
-    def _not_read(self, kind: Kind, manifest: Manifest, why: str, *, too_much: bool = False) -> None:
-        """Record an object that is not kept, or not whole. Each is logged once, however often somebody writes it."""
-        meta = manifest["metadata"]
-        unread = Unread(kind, meta.get("namespace"), meta["name"], too_much)
-        if self._unread.get(meta["uid"]) == unread:
-            return
-        log.warning("%s %s/%s %s", kind.name, unread.namespace, unread.name, why)
-        self._read(meta["uid"])
-        self._unread[meta["uid"]] = unread
-        self._without_room[unread.namespace] += too_much
-
-    def _read(self, uid: str) -> None:
-        before = self._unread.pop(uid, None)
-        if before:
-            self._without_room[before.namespace] -= before.too_much
-
-    def _too_much(self, namespace: str) -> str:
-        return self._too_much_for(namespace) if self._without_room[namespace] > 0 else ""
-
-    def _too_much_for(self, namespace: str) -> str:
-        return (
-            f"the objects with the label {OWNER_LABEL} in namespace {namespace} take more than "
-            f"{MOST_BYTES // 1024**2} MiB of the operator's memory"
-        )
 
     def _wait_for_room(self, before: Room) -> frozenset[Key]:
         """Those with a pod that no node fits, where what it may find has changed: their message says what there is."""
@@ -374,17 +319,12 @@ class Store:
         if place:
             self._strangers[place.namespace] -= place.belonging.stranger
             self._bytes[place.namespace] -= place.size
-            self._no_longer_runs(place.namespace, uid)
+            self._running_jobs.drop(place.namespace, uid)
         return place
-
-    def _no_longer_runs(self, namespace: str | None, uid: str) -> None:
-        jobs = self._running_jobs.get(namespace, {})
-        if jobs.pop(uid, None) and not jobs:
-            del self._running_jobs[namespace]
 
     def _take_out(self, kind: Kind, uid: str) -> frozenset[Key]:
         place = self._forget(kind, uid)
-        self._read(uid)
+        self._unread.drop(uid)
         if place is None:
             return frozenset()
         key = place.belonging.key
@@ -405,3 +345,10 @@ class Store:
 def versions(manifests: Iterable[Manifest]) -> dict[str, int]:
     """Version by uid."""
     return {m["metadata"]["uid"]: int(m["metadata"]["resourceVersion"]) for m in manifests}
+
+
+def _too_much(namespace: str) -> str:
+    return (
+        f"the objects with the label {OWNER_LABEL} in namespace {namespace} take more than "
+        f"{MOST_BYTES // 1024**2} MiB of the operator's memory"
+    )
