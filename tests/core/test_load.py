@@ -211,6 +211,53 @@ def test_a_pod_that_misses_a_look_or_two_holds_the_number_and_is_no_alarm() -> N
         assert (told.pods, told.unknown) == (4, False)
 
 
+SILENT, SPEAKS, NONE = read(pods=4, silent=4), read(pods=4), read(pods=0)
+
+
+@pytest.mark.parametrize(
+    ("reads", "because"),
+    [
+        ([], "the pods' load was not looked at yet"),  # the operator was killed, and begins anew
+        ([SILENT], "4 of 4 pods do not say how loaded they are (p-1: silent)"),
+        ([NONE], "no pod is available to say how loaded it is"),  # they end, and come again
+        ([SPEAKS] * 9 + [SILENT], "4 of 4 pods do not say how loaded they are (p-1: silent)"),
+        ([SPEAKS], ""),
+    ],
+)
+def test_that_nobody_can_say_stays_told_until_somebody_says(reads: list[RevisionLoad], because: str) -> None:
+    for told in (False, True):
+        said = demand(Load(), looks(*reads), count=4, parts=SERVES, start_time=MINUTE, now=NOW, told=told)
+        assert (said.pods, said.unknown) == (4, told and bool(because))
+        assert because in said.because
+
+
+@pytest.mark.parametrize(
+    ("reads", "unknown"),
+    [
+        ([SILENT, NONE, SILENT, NONE], True),  # they start again and again, and never say anything
+        ([SPEAKS, SILENT, NONE, NONE], True),
+        ([SPEAKS, NONE, SILENT, NONE], False),
+        ([NONE] * 9 + [SILENT], False),  # they only start
+        ([SILENT, SPEAKS, NONE, SILENT], False),
+    ],
+)
+def test_pods_that_end_say_no_more_than_silent_ones(reads: list[RevisionLoad], *, unknown: bool) -> None:
+    said = demand(Load(), looks(*reads, SILENT), count=4, parts=SERVES, start_time=MINUTE, now=NOW)
+    assert (said.pods, said.unknown) == (4, unknown)
+
+
+@pytest.mark.parametrize("calm_for", [timedelta(seconds=1), timedelta(seconds=10), timedelta(seconds=29), CALM])
+def test_however_short_the_calm_silence_is_told_once_it_has_lasted(calm_for: timedelta) -> None:
+    samples: tuple[LoadSample, ...] = ()
+    told = []
+    for sample in looks(*[SPEAKS] * 6, *[SILENT] * 6):
+        samples = kept((*samples, sample), calm_for)
+        load = Load(stabilization=f"{calm_for.seconds}s")
+        said = demand(load, samples, count=4, parts=SERVES, start_time=timedelta(), now=sample.at)
+        told.append(said.unknown)
+    assert told == [False] * 9 + [True] * 3
+
+
 # -- queues
 
 

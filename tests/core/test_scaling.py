@@ -153,6 +153,20 @@ def test_an_operator_that_starts_anew_takes_nothing_away_before_it_has_looked_fo
     assert counts(cluster) == {"3": 6}
 
 
+def test_an_operator_that_starts_anew_while_pods_are_silent_goes_on_saying_so() -> None:
+    cluster = serving(6)
+    looks(cluster, 1, silent=2, times=5)
+    before = cluster.condition("LoadUnknown")
+    cluster.evidence.clear()
+    cluster.settle()
+    looks(cluster, 1, silent=2, times=5)
+    assert counts(cluster) == {"3": 6}
+    assert cluster.condition("LoadUnknown") == before
+    assert [reason for reason, _ in cluster.events].count("LoadUnknown") == 1
+    looks(cluster, 4.2)
+    assert not any(c["type"] == "LoadUnknown" for c in cluster.status["conditions"])
+
+
 def test_numbers_that_change_nothing_are_written_once_a_minute() -> None:
     cluster = serving(4)
     looks(cluster, 2.2)

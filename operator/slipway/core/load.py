@@ -17,10 +17,13 @@ from typing import Final, Self
 
 from slipway.api.scalars import duration
 from slipway.api.v1alpha1.spec import Load
+from slipway.api.v1alpha1.status import Condition
 from slipway.core.shares import Traffic
 
 LOAD_TOPIC: Final = "load"
 """Looks at how loaded the pods are that clients reach."""
+LOAD_UNKNOWN: Final = "LoadUnknown"
+"""The condition that is there for as long as nobody can say how many pods the load takes."""
 LOOK_EVERY: Final = timedelta(seconds=10)
 """From one look at the pods' load to the next."""
 STALE_AFTER: Final = timedelta(seconds=30)
@@ -92,7 +95,7 @@ class Demand:
     at: datetime | None = None
     """When the numbers were read."""
     unknown: bool = False
-    """Nobody can say, so the number stays."""
+    """Nobody can say, so the number stays, and that is told."""
 
     def at_least(self, pods: int) -> Self:
         """The demand while versions change: what shrinks then is no revision's own load."""
@@ -172,13 +175,20 @@ def calm(load: Load, start_time: timedelta) -> timedelta:
 
 
 def kept(samples: Sequence[LoadSample], calm_for: timedelta) -> tuple[LoadSample, ...]:
-    """The looks that may still matter, and the last two before those: what a queue grew by takes two. One that is later
-    than the last was made before the clock was set back."""
+    """The looks that may still matter, and the last two before those: what a queue grew by takes two. However short the
+    calm, they tell how long pods have been silent. One that is later than the last was made before the clock was set
+    back."""
     if not samples:
         return ()
     last = samples[-1].at
-    older = [sample for sample in samples if sample.at <= last - calm_for]
-    return (*older[-2:], *(sample for sample in samples if last - calm_for < sample.at <= last))
+    since = last - max(calm_for, STALE_AFTER)
+    older = [sample for sample in samples if sample.at <= since]
+    return (*older[-2:], *(sample for sample in samples if since < sample.at <= last))
+
+
+def is_told(conditions: Iterable[Condition]) -> bool:
+    """Whether status says that nobody can say how many pods the load takes."""
+    return any(condition.type == LOAD_UNKNOWN for condition in conditions)
 
 
 def demand(
@@ -189,9 +199,11 @@ def demand(
     parts: Mapping[str, float],
     start_time: timedelta,
     now: datetime,
+    told: bool = False,
 ) -> Demand:
     """How many pods the revisions that clients reach should have together. `samples`: the looks so far, oldest first;
-    `parts`: how much of each revision's load is clients', the rest being copies; `count`: the pods that they have.
+    `parts`: how much of each revision's load is clients', the rest being copies; `count`: the pods that they have;
+    `told`: status says that nobody can say, which holds until somebody does, whoever has ended or begun meanwhile.
 
     Up at once, to twice the pods that answer, or four more: those that start do not work off a backlog yet, and it
     goes on growing. Down to the most of all looks within the calm. A look of a time that lies ahead was made before the
@@ -199,14 +211,15 @@ def demand(
     """
     samples = [sample for sample in samples if sample.at <= now]
     if not samples:
-        return Demand(pods=count, because="the pods' load was not looked at yet")
+        return Demand(pods=count, because="the pods' load was not looked at yet", unknown=told)
     last = samples[-1]
     read = last.of(parts)
     if now - last.at > STALE_AFTER:
         because = f"the pods' last numbers are older than {STALE_AFTER.seconds} s"
         return Demand(pods=count, because=because, at=last.at, unknown=True)
     if not read.pods:
-        return Demand(pods=count, because="no pod is available to say how loaded it is", at=last.at)
+        because = "no pod is available to say how loaded it is"
+        return Demand(pods=count, because=because, at=last.at, unknown=told)
     queues = queues_between(load, samples, parts, start_time)
     wanted = pods_for(load, read, queues, missing_is_full=False)
     up = min(wanted, max(2 * read.answered, read.answered + _GROWS_BY))
@@ -214,7 +227,7 @@ def demand(
         return Demand(pods=up, because=described(load, read), at=last.at)
     if silence := _silence(last, read):
         lasts = last.at - _silent_since(samples, parts) >= STALE_AFTER
-        return Demand(pods=count, because=silence, at=last.at, unknown=lasts)
+        return Demand(pods=count, because=silence, at=last.at, unknown=told or lasts)
     enough = _enough(load, samples, start_time)
     pods = count if enough is None else min(enough, count)
     return Demand(pods=pods, because=described(load, read), at=last.at)
@@ -241,10 +254,14 @@ def _silence(last: LoadSample, read: RevisionLoad) -> str:
 
 
 def _silent_since(samples: Sequence[LoadSample], parts: Mapping[str, float]) -> datetime:
-    """The first of the last looks in a row at which too many pods did not answer."""
+    """The first of the last looks in a row at which too many pods did not answer. One at which there was none to ask
+    brought no answer either."""
     since = samples[-1].at
     for sample in reversed(samples):
-        if not _silence(sample, sample.of(parts)):
+        read = sample.of(parts)
+        if not read.pods:
+            continue
+        if not _silence(sample, read):
             break
         since = sample.at
     return since

@@ -8,7 +8,7 @@ from slipway.api.v1alpha1.spec import Load, Scaler
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutStatus
 from slipway.core import autoscaling
 from slipway.core.children.service import root_selector
-from slipway.core.load import LOAD_TOPIC, Demand, demand, parts_of_clients, start_time
+from slipway.core.load import LOAD_TOPIC, Demand, demand, is_told, parts_of_clients, start_time
 from slipway.core.observed.revision import RevisionFacts
 from slipway.core.seen import Seen
 from slipway.core.shares import Traffic
@@ -77,6 +77,7 @@ class Snapshot(Seen):
             parts=self.parts_of_clients,
             start_time=self.start_time,
             now=self.now,
+            told=is_told(self.before.conditions),
         )
         changing = rollout is not None and self.changes(rollout)
         return taken.at_least(carried) if changing else taken

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from slipway.api.v1alpha1.status import Condition, Phase, RolloutPhase, RolloutStatus
+from slipway.core.load import LOAD_UNKNOWN
 from slipway.core.reasons import Reason
 from slipway.core.status.scaler_faults import SCALING_BLOCKED
-from slipway.core.status.scaling import LOAD_UNKNOWN
 from slipway.core.status.summary import Summary
 
 WITHDRAWN = "Withdrawn"

@@ -9,14 +9,13 @@ from slipway.api.scalars import quantity
 from slipway.api.v1alpha1.spec import Scaler
 from slipway.api.v1alpha1.status import AutoscalingStatus, Direction, ModelDeploymentStatus
 from slipway.core.body import mappings, within
+from slipway.core.load import is_told
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.scaler_faults import SCALING_BLOCKED
 from slipway.triton.load import BACKLOG, RATIO
 
-LOAD_UNKNOWN: Final = "LoadUnknown"
-"""The condition that is there for as long as nobody can say how many pods the load takes."""
 TOLD_EVERY: Final = timedelta(minutes=1)
 """Numbers change with every look; status is written for those that change nothing only so often."""
 
@@ -26,7 +25,7 @@ def autoscaling_status(snapshot: Snapshot) -> AutoscalingStatus | None:
     demand, before, wanted = snapshot.demand, snapshot.before.autoscaling, snapshot.needed
     if demand is None:
         return _by_keda(snapshot)
-    same = before is not None and before.wanted == wanted and demand.unknown == _was_unknown(snapshot.before)
+    same = before is not None and before.wanted == wanted and demand.unknown == is_told(snapshot.before.conditions)
     if before and same and (demand.at is None or (before.at and demand.at - before.at < TOLD_EVERY)):
         return before
     return AutoscalingStatus(
@@ -85,16 +84,12 @@ def scaling_notes(
     told = {condition.reason for condition in before.conditions if condition.type == SCALING_BLOCKED}
     if fault and str(fault.reason) not in told:
         yield Note(reason=fault.reason, message=fault.message, warning=True)
-    if unknown and not _was_unknown(before):
+    if unknown and not is_told(before.conditions):
         yield Note(reason=Reason.LOAD_UNKNOWN, message=unknown, warning=True)
     last = before.autoscaling
     if shown and last and shown.direction and shown.direction is not last.direction:
         message = f"from {last.wanted} to {shown.wanted} pods: {shown.because}"
         yield Note(reason=Reason.SCALED, message=message)
-
-
-def _was_unknown(before: ModelDeploymentStatus) -> bool:
-    return any(condition.type == LOAD_UNKNOWN for condition in before.conditions)
 
 
 def _limit(snapshot: Snapshot, pods: int) -> str:
