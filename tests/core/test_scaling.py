@@ -186,6 +186,21 @@ def test_pods_are_asked_every_ten_seconds_once_they_have_been_ready_for_that_lon
     assert look.at == cluster.now + LOOK_EVERY
 
 
+def test_the_first_look_waits_for_a_pod_that_can_say_and_what_it_says_is_told_at_once() -> None:
+    cluster = simulator(replicas=3, autoscaling=LOAD)
+    cluster.settle()
+    cluster.resolve_job_ends()
+    cluster.settle()
+    for ready in (False, True):
+        (look,) = [each for each in cluster.plan().looks if each.topic == LOAD_TOPIC]
+        assert (bool(look.targets), look.at <= cluster.now) == (ready, ready)
+        pods_come(cluster)
+        cluster.pass_time(minutes=1)
+        cluster.settle()
+    looks(cluster, 2.1)
+    assert told(cluster)["because"] == "load 70 % of 3 pods, target 70 %"
+
+
 def test_a_load_that_flaps_with_the_looks_moves_the_number_up_and_leaves_it_there() -> None:
     cluster = serving(4)
     seen = []

@@ -62,14 +62,16 @@ def _of_retiring(snapshot: Snapshot, entry: RevisionStatus) -> Look:
 
 
 def _of_load(snapshot: Snapshot) -> Iterator[Look]:
-    """How loaded the pods are that clients reach, for as long as Slipway sets their number."""
+    """How loaded the pods are that clients reach, for as long as Slipway sets their number. The first look waits for
+    one that can say it."""
     if snapshot.load is None:
         return
     evidence = snapshot.observed.evidence.get(LOAD_TOPIC)
     asked = {each: tuple(_targets(snapshot, each, MIN_READY)) for each in sorted(snapshot.traffic.reaches)}
+    begins = snapshot.now if any(asked.values()) else snapshot.now + LOOK_EVERY
     yield Look(
         topic=LOAD_TOPIC,
-        at=evidence.after.at + LOOK_EVERY if evidence else snapshot.now,
+        at=evidence.after.at + LOOK_EVERY if evidence else begins,
         targets=tuple(target for targets in asked.values() for target in targets),
         load=True,
         absent={each: max(0, snapshot.count(each) - len(targets)) for each, targets in asked.items()},
