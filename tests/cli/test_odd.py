@@ -22,11 +22,18 @@ SCREEN = Screen()
 SCENE = scene("canary-measured")
 MODEL = Model.read(SCENE.body)
 OPERATOR = {"metadata": {"namespace": "n", "labels": {"app.kubernetes.io/version": "1"}}, "spec": {"replicas": 1}}
+CLAIMING = {**SCENE.pods[0], "spec": {"resourceClaims": [{"name": "devices"}]}}
+DEVICE = {"pod": CLAIMING["metadata"]["name"], "driver": "d", "product": "p", "profile": "m", "shared": True}
+GIVEN = {"metadata": SCENE.body["metadata"], "status": {"revisions": [{"devices": [DEVICE]}]}}
 
 Drawing = Callable[[list[Any]], Any]
 COMMANDS: dict[str, tuple[list[Any], Drawing]] = {
     "history": (SCENE.stored, lambda stored: history_of(history(MODEL, stored), SCREEN, NOW)),
     "top": (SCENE.pods[:1], lambda pods: top_of(holdings(pods), SCREEN, everywhere=True)),
+    "top, of devices by class": (
+        [CLAIMING, GIVEN],
+        lambda both: top_of(holdings(both[:1], both[1:]), SCREEN, everywhere=True),
+    ),
     "why": ([EVENT], lambda events: why_of(why(MODEL, events), NOW)),
     "why, of the model": ([SCENE.body], lambda bodies: why_of(why(Model.read(bodies[0])), NOW)),
     "list": ([SCENE.body], lambda bodies: list_of(rows(bodies), SCREEN, NOW, everywhere=True)),

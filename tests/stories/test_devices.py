@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from slipway.cli.top import holdings
 from testbed.api import Api
 from testbed.operating import OperatorProcess
 from testbed.plane import Plane
@@ -81,6 +82,9 @@ def test_the_first_alternative_that_can_be_had_is_taken(story: Story) -> None:
     # then: it has a small one
     story.until("status names it", lambda: _devices(story, "either"))
     assert [product for *_, product in _devices(story, "either")] == [SMALL]
+    # and whoever asks what models hold is told so
+    found = holdings(_servers(story), story.api.list("modeldeployments", story.namespace))
+    assert {each.name: each.kinds for each in found} == {"large": (f"1 {LARGE}",), "either": (f"1 {SMALL}",)}
 
 
 def test_with_the_only_device_taken_auto_makes_room_and_the_claim_is_free_again(story: Story) -> None:

@@ -96,12 +96,20 @@ def history(name: str, *, form: str, **options: Any) -> None:
 def top(*, everywhere: bool, form: str, **options: Any) -> None:
     """Show which models hold which pods, accelerators and nodes, the most accelerators first."""
     with ended():
+        from slipway.cli.accelerators import claims_devices
         from slipway.cli.draw_pages import top_of
         from slipway.cli.top import holdings
         from slipway.core.names import COMPONENT, MODEL_DEPLOYMENT
 
-        selector = f"--selector={COMPONENT}=server,{MODEL_DEPLOYMENT}"
-        found = holdings(cluster(options).items("pods", selector, *(["--all-namespaces"] if everywhere else [])))
+        kubectl, models = cluster(options), list[dict[str, Any]]()
+        selector, where = f"--selector={COMPONENT}=server,{MODEL_DEPLOYMENT}", ["--all-namespaces"] * everywhere
+        pods = kubectl.items("pods", selector, *where)
+        if any(map(claims_devices, pods)):
+            try:
+                models = kubectl.items(MODELS, *where)
+            except KubectlError as error:
+                click.echo(f"devices by class are not shown: {error}", err=True)
+        found = holdings(pods, models)
         if not found and form == "text":
             click.echo(f"no pods of models{'' if everywhere else ' in this namespace; -A shows all'}", err=True)
             return

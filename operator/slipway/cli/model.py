@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from slipway.api.base import StoredModel
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.status import Condition, RevisionState, RevisionStatus, RolloutPhase
-from slipway.core.body import integer, mappings, within
+from slipway.cli.accelerators import devices_of, held
+from slipway.core.body import integer, within
 from slipway.core.catalogue.alias import asked_version
 from slipway.core.names import REQUEST
 from slipway.core.observed.pods import PodFacts, pod_facts
@@ -30,7 +31,7 @@ class Pod:
 
     facts: PodFacts
     gpus: Mapping[str, str]
-    """Extended resources of its containers by name, as in nvidia.com/gpu: 1."""
+    """Extended resources of its containers by name, as in nvidia.com/gpu: 1, and devices by their product."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Model:
         """From an object and pods as the API server hands them out."""
         meta, spec, stored = within(body, "metadata"), within(body, "spec"), within(body, "status")
         status = ModelDeploymentStatus.of_readable(stored)
-        policy = _policy(spec)
+        policy, devices = _policy(spec), devices_of(stored)
         return cls(
             name=str(meta.get("name", "")),
             namespace=str(meta.get("namespace", "")),
@@ -65,7 +66,7 @@ class Model:
             request=str(within(meta, "annotations").get(REQUEST) or "") or None,
             status=status,
             policy=policy,
-            pods=tuple(filter(None, map(_pod, pods))),
+            pods=tuple(filter(None, (_pod(pod, devices) for pod in pods))),
             unreadable=(*_unreadable(status, stored, "status"), *(() if policy else ("spec",))),
         )
 
@@ -134,20 +135,9 @@ def _policy(spec: Mapping[str, Any]) -> Policy | None:
         return None
 
 
-def _pod(body: Mapping[str, Any]) -> Pod | None:
+def _pod(body: Mapping[str, Any], devices: Mapping[str, Mapping[str, int]]) -> Pod | None:
     try:
         facts = pod_facts(body)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    return Pod(facts=facts, gpus=gpus_of(body))
-
-
-def gpus_of(pod: Mapping[str, Any]) -> dict[str, str]:
-    """Extended resources that its containers have, and claims of devices by their names."""
-    found: dict[str, str] = {}
-    for container in mappings(within(pod, "spec").get("containers")):
-        limits = within(container, "resources", "limits")
-        found |= {name: str(count) for name, count in limits.items() if "/" in name}
-    if claims := mappings(within(pod, "spec").get("resourceClaims")):
-        found["resource claims"] = ", ".join(str(each.get("name", "-")) for each in claims)
-    return found
+    return Pod(facts=facts, gpus=held(body, devices))

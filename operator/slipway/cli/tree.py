@@ -157,7 +157,7 @@ def _pod(pod: Pod, *, golden: bool) -> PodLine:
 
 
 def _gpu(pod: Pod) -> str | None:
-    found = (f"{count} {name.rpartition('/')[2]}" for name, count in sorted(pod.gpus.items()))
+    found = (f"{count} {name.rpartition('/')[2]}".strip() for name, count in sorted(pod.gpus.items()))
     return ", ".join(found) or None
 
 
