@@ -67,6 +67,11 @@ class Model:
         return self.story.status(self.name)
 
     @property
+    def because(self) -> str:
+        """Why it has so many pods, where their load says how many; empty before anybody has looked."""
+        return str((self.status.get("autoscaling") or {}).get("because") or "")
+
+    @property
     def rollout_phase(self) -> str:
         """Where the rollout stands; empty while nothing moves."""
         return str((self.status.get("rollout") or {}).get("phase") or "")
