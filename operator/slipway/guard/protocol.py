@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
+import io
 import json
 import re
+import socket
 import time
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
@@ -163,12 +166,13 @@ class Client:
             response = connection.getresponse()
             if response.status != http.client.OK:
                 raise _refused(response.status, response.read(_ERROR_LIMIT))
-            content = _read(response, timeout_seconds, time.monotonic() + timeout_seconds, limit_bytes or _ANSWER_LIMIT)
+            content = _read(response, limit_bytes or _ANSWER_LIMIT)
             return content, response.getheader(wire.HEADER_LENGTH)
 
     @contextlib.contextmanager
     def _connection(self, timeout_seconds: float) -> Iterator[http.client.HTTPConnection]:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_seconds)
+        connection.response_class = functools.partial(_Response, time.monotonic() + timeout_seconds)  # type: ignore[assignment]
         try:
             yield connection
         # Python 3.8 has socket.timeout beside TimeoutError; both are OSErrors, as a refusal is.
@@ -181,15 +185,43 @@ class Client:
             connection.close()
 
 
-def _read(response: http.client.HTTPResponse, timeout_seconds: float, deadline: float, limit_bytes: int) -> bytes:
-    """The whole answer. A stream may bring a little again and again, and never end."""
+class _Response(http.client.HTTPResponse):
+    """One that is whole by a deadline: its head, its body or an error may bring a little again and again, and never
+    end."""
+
+    def __init__(self, deadline: float, sock: socket.socket, *of_http: Any, **named: Any) -> None:
+        super().__init__(sock, *of_http, **named)
+        self.fp = io.BufferedReader(_Until(deadline, sock, self.fp.detach()))
+
+
+class _Until(io.RawIOBase):
+    """What a socket brings: each piece has the time that is left."""
+
+    def __init__(self, deadline: float, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._deadline, self._socket, self._raw = deadline, sock, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        self._socket.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _read(response: http.client.HTTPResponse, limit_bytes: int) -> bytes:
+    """The whole answer."""
     content = bytearray()
     while piece := response.read1(_PIECE_BYTES):
         content += piece
         if len(content) > limit_bytes:
             raise Refused(response.status, f"the answer is larger than {limit_bytes >> 20} MiB")
-        if time.monotonic() > deadline:
-            raise TooSlow(f"no whole answer within {timeout_seconds:g} s")
     return bytes(content)
 
 
