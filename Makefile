@@ -95,7 +95,7 @@ stop: ## `down`, and stop the container engine if it was started here
 	@[[ ! -e $(READY) ]] || $(TESTBED) down --with-engine
 
 pictures: $(READY) ## The docs' pictures of the console, made by its tests
-	@SLIPWAY_PICTURES=docs/images pytest -q tests/console/test_browser.py -k 'wider and 1200 and light'
+	@SLIPWAY_PICTURES=docs/images pytest -q tests/console/test_browser.py tests/console/test_browser_trying.py -k 'wider and 1200 and light'
 	@cd docs/images && rm -f console-market-1200-light.png console-market-churn-4-1200-light.png
 
 docs: $(READY) ## The pages as a site, in build/docs

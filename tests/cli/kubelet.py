@@ -58,9 +58,15 @@ class Kubelet:
         program = folder / "kubectl"
         program.write_text(PROGRAM.format(python=sys.executable, real=str(find("kubectl"))))
         program.chmod(0o755)
-        (folder / "port").write_text(f"Forwarding from 127.0.0.1:{port} -> 8000\nHandling connection for {port}")
         (folder / "root").write_text(str(root))
-        return cls(folder)
+        made = cls(folder)
+        made.leads_to(port)
+        return made
+
+    def leads_to(self, port: int) -> None:
+        """Where `kubectl port-forward` leads."""
+        words = f"Forwarding from 127.0.0.1:{port} -> 8000\nHandling connection for {port}"
+        (self.folder / "port").write_text(words)
 
     def has(self, resource: str, body: dict[str, Any]) -> None:
         """What `kubectl get` of it answers."""

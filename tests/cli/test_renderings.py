@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.cli.answers import Answers, Asked, Outcome, Shown
+from slipway.cli.answers import Answers, Asked, Outcome, Shown, failed
 from slipway.cli.draw_answers import answers_of
 from slipway.cli.draw_pages import history_of, list_of, why_of
 from slipway.cli.draw_tree import tree_of
@@ -204,3 +204,25 @@ def test_a_cluster_that_is_lost_is_told_above_what_was_seen_last() -> None:
     assert text.startswith("since 12:01:30 UTC no answer, trying again")
     assert "Candidate  10 %" in text
     assert picture(Seen(), "churn", Screen(), each.now) == "churn: not there; waiting for it\n"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "shown"),
+    [
+        ([Shown(name="y", datatype="BYTES", shape=(1,), data=["x" * 5000])], f"{'x' * 200}… and 4800 characters more"),
+        ([Shown(name="y" * 5000, datatype="BOOL", shape=(0,), data=[])], f"{'y' * 200}… and 4800 characters more"),
+        ([Shown(name="y", datatype="FP32", shape=(1,) * 5000, data=[0.5])], "… and 9799 characters more] 0.5"),
+        ([Shown(name="y", datatype="INT8", shape=(90,), data=[1] * 40, more=50)], "1, 1, and 74 more"),
+        ([Shown(name="y", datatype="INT8", shape=(1,), data=[1])] * 500, "and 480 more"),
+    ],
+    ids=["element", "name", "shape", "elements", "tensors"],
+)
+def test_of_a_long_answer_a_part_is_shown(outputs: list[Shown], shown: str) -> None:
+    each = Asked(request="r", outcome=Outcome.ANSWERED, expected=[], outputs=outputs)
+    text = drawn(answers_of(replace(answers(), asked=[each]), Screen()), Screen())
+    assert shown in text
+    assert len(text) < 2_000
+
+
+def test_of_what_is_wrong_with_an_answer_the_beginning_is_told() -> None:
+    assert failed("r", "x" * 70_000).words == f"{'x' * 2000}… and 68000 characters more"

@@ -1,23 +1,19 @@
 """The console in a real browser: clicks, keys, what changes by itself, and what strangers have written."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
 
 from slipway.console.invitation import Invitation
 from testbed.kubectl import Kubectl
 from testbed.plane import Plane
-from testbed.shell import ROOT
-from tests.console.chromium import asked, chromium, complaints, look
+from tests.console.chromium import HOSTILE, asked, chromium, click, complaints, fits, focused, look, until
 from tests.console.objects import deployment, ready, registered, stored, version
 from tests.console.served import Served, console
 
@@ -27,11 +23,6 @@ NAMESPACE: Final = "console-browser"
 OURS: Final = f"/?namespace={NAMESPACE}"
 """Other tests have models on the same control plane, more than a page has."""
 MARKET: Final = f"/market?namespace={NAMESPACE}"
-PICTURES: Final = "SLIPWAY_PICTURES"
-"""Names a folder that gets a picture of each page; `make pictures` has the docs'."""
-HOSTILE: Final = (
-    """<img src=x onerror="window.broken=1"><script>window.broken=1</script>"'`{{7*7}}{% raw %} \x1b[31m\u202e"""
-)
 
 
 @pytest.fixture(scope="module")
@@ -62,35 +53,6 @@ def browser(started: webdriver.Chrome, served: Served) -> webdriver.Chrome:
     started.get(served.root + OURS)
     until(started, "model-2")
     return started
-
-
-def until(browser: webdriver.Chrome, words: str) -> None:
-    """Wait for words on the page."""
-    WebDriverWait(browser, 20, 0.05).until(lambda driver: words in shown(driver))
-
-
-def shown(browser: webdriver.Chrome) -> str:
-    """The page's words, read in one step: an element that is looked up first may be replaced before it is read."""
-    return str(browser.execute_script("return document.querySelector('main')?.innerText ?? ''"))
-
-
-def focused(browser: webdriver.Chrome) -> str:
-    """The words of what has the focus."""
-    return str(browser.execute_script("return document.activeElement?.innerText ?? ''"))
-
-
-def click(browser: webdriver.Chrome, by: str, value: str) -> None:
-    """Click as a person does, who clicks what is there now: the page may put a new element in its place meanwhile.
-
-    Chromedriver has many errors for that, one of them without a class ("Node with given id does not belong to the
-    document"), so that each is tried again until the deadline.
-    """
-
-    def clicked(driver: webdriver.Chrome) -> bool:
-        driver.find_element(by, value).click()
-        return True
-
-    WebDriverWait(browser, 20, 0.05, (WebDriverException,)).until(clicked)
 
 
 def test_a_browser_that_opens_the_invitation_is_in(started: webdriver.Chrome, served: Served) -> None:
@@ -208,12 +170,8 @@ def test_no_page_is_wider_than_its_window(
     browser: webdriver.Chrome, served: Served, tmp_path: Path, width: int, dark: bool
 ) -> None:
     look(browser, width=width, dark=dark)
-    folder = ROOT / os.environ[PICTURES] if PICTURES in os.environ else tmp_path
     for path in pages():
         browser.get(served.root + path)
         until(browser, "churn")
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width, path
         name = path.partition("?")[0].strip("/").replace(f"/{NAMESPACE}", "").replace("/", "-") or "serving"
-        browser.save_screenshot(str(folder / f"console-{name}-{width}-{'dark' if dark else 'light'}.png"))
-        background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-        assert (sum(map(int, background.removeprefix("rgb(").removesuffix(")").split(","))) < 384) is dark
+        fits(browser, name, tmp_path, width=width, dark=dark)

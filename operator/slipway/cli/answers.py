@@ -8,11 +8,19 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, Final
 
+from slipway.cli.text import plain
 from slipway.guard.asking import Answer
 from slipway.guard.tensors import Tensor
 
 MOST_ELEMENTS: Final = 1000
 """Of a tensor that is shown."""
+_MOST_TENSORS: Final = 20
+_FIRST: Final = 16
+"""Elements of a tensor in a line."""
+_LONGEST: Final = 200
+"""Characters of a name, and of an element, in a line."""
+_MOST_WORDS: Final = 2000
+"""Characters: a server's error is as long as it likes, and so are the names in it."""
 
 
 class Outcome(StrEnum):
@@ -76,7 +84,7 @@ def asked(answer: Answer) -> Asked:
         request=request.name,
         outcome=judged,
         milliseconds=round(answer.seconds * 1000, 1),
-        words=(answer.wrong or "").removeprefix(f"{request.name}: "),
+        words=_cut((answer.wrong or "").removeprefix(f"{request.name}: "), _MOST_WORDS),
         expected=_tensors([request.outputs, *request.more]) if request.exact else [],
         outputs=_tensors(answer.responses),
     )
@@ -84,15 +92,30 @@ def asked(answer: Answer) -> Asked:
 
 def failed(request: str, why: str) -> Asked:
     """A request without an answer."""
-    return Asked(request=request, outcome=Outcome.FAILED, words=why, expected=[], outputs=[])
+    return Asked(request=request, outcome=Outcome.FAILED, words=_cut(why, _MOST_WORDS), expected=[], outputs=[])
 
 
-def in_a_line(tensor: Shown, most: int = 16) -> str:
-    """A tensor with its first elements."""
-    elements = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in tensor.data[:most])
-    more = len(tensor.data) - most + (tensor.more or 0)
-    shape = ",".join(map(str, tensor.shape))
+def in_lines(tensors: Sequence[Shown]) -> list[tuple[str, str]]:
+    """Each tensor in a line: its name, and its first elements. How many there are, and how long, is for the server to
+    say: of much there is a part."""
+    lines = [(_brief(each.name), _in_a_line(each)) for each in tensors[:_MOST_TENSORS]]
+    more = len(tensors) - len(lines)
+    return [*lines, ("…", f"and {more} more")] if more > 0 else lines
+
+
+def _in_a_line(tensor: Shown) -> str:
+    elements = ", ".join(_brief(f"{value:g}" if isinstance(value, float) else value) for value in tensor.data[:_FIRST])
+    more = len(tensor.data) - _FIRST + (tensor.more or 0)
+    shape = _brief(",".join(map(str, tensor.shape)))
     return f"{tensor.datatype}[{shape}] {elements}{f', and {more} more' if more > 0 else ''}"
+
+
+def _brief(value: object) -> str:
+    return plain(_cut(str(value), _LONGEST))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… and {len(text) - most} characters more"
 
 
 def _tensors(responses: Iterable[Sequence[Tensor]]) -> list[Shown]:

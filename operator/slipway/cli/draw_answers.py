@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from slipway.cli.answers import Answers, Asked, Outcome, in_a_line
+from slipway.cli.answers import Answers, Asked, Outcome, in_lines
 from slipway.cli.screen import Screen, pairs, table, words
 from slipway.cli.text import plain
 
@@ -30,4 +30,4 @@ def _lines(each: Asked) -> Iterable[tuple[str, Text]]:
     """What is wrong; what was answered, where nobody says what is right."""
     yield plain(each.request), words(each.words, "bold red")
     if each.outcome is Outcome.ANSWERED:
-        yield from ((plain(tensor.name), words(in_a_line(tensor))) for tensor in each.outputs)
+        yield from ((name, words(text)) for name, text in in_lines(each.outputs))

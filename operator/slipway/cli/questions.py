@@ -8,7 +8,7 @@ from slipway.core.body import mappings, within
 from slipway.guard import document as documents
 from slipway.guard import golden, wire
 from slipway.guard.golden import GoldenError, GoldenRequest
-from slipway.guard.tensors import Tensor
+from slipway.guard.tensors import FLOATS, Tensor
 from slipway.guard.verdict import Verdict
 
 Declared = tuple[str, str, Sequence[int]]
@@ -18,6 +18,14 @@ _ANSWERS: Final = ("outputs", "responses")
 
 class QuestionError(Exception):
     """What cannot be asked: which field, and what belongs there."""
+
+
+class InputError(QuestionError):
+    """An input that the model does not take: its name, and what belongs there."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"--input {name}: {why}")
+        self.name, self.why = name, why
 
 
 def of_spec(record: Mapping[str, Any]) -> list[GoldenRequest]:
@@ -84,20 +92,23 @@ def _input(given: str, declared: Mapping[str, Declared]) -> tuple[str, Tensor]:
     if not equals:
         raise QuestionError(f"--input {given}: write NAME=VALUE, with a JSON value or a text")
     if name not in declared:
-        raise QuestionError(f"--input {name}: the model has no such input; it takes {', '.join(declared)}")
+        raise InputError(name, f"the model has no such input; it takes {', '.join(declared)}")
     _, datatype, sizes = declared[name]
     value = _value(text, datatype)
     shape, elements = _shape(value), _flat([value])
     if len(shape) != len(sizes):
         filled = wire.generated_shape(sizes, len(elements))
         if filled is None:
-            raise QuestionError(f"--input {name}: {len(elements)} elements do not fill its shape, which is {sizes}")
+            raise InputError(
+                name, f"{len(elements)} elements do not fill its shape, which is {sizes}; -1 is any number"
+            )
         shape = list(filled)
     tensor = {"name": name, "datatype": datatype, "shape": shape, "data": elements}
     try:
         return name, golden.parse_tensors({"inputs": [tensor]}, "inputs")[0]
     except GoldenError as error:
-        raise QuestionError(f"--input {name}: {str(error).removeprefix('inputs[0].')}") from None
+        why = str(error).removeprefix("inputs[0].")
+        raise InputError(name, f"{why}; write JSON, as in {_example(datatype)}") from None
 
 
 def _value(text: str, datatype: str) -> Any:
@@ -108,6 +119,12 @@ def _value(text: str, datatype: str) -> Any:
         return documents.read(text.encode(errors="replace"), not_a_number=str)
     except (ValueError, RecursionError):
         return text
+
+
+def _example(datatype: str) -> str:
+    if datatype in FLOATS:
+        return "[0.5, 1]"
+    return {"BOOL": "[true, false]", "BYTES": '["a text"]'}.get(datatype, "[1, 2]")
 
 
 def _shape(value: Any) -> list[int]:

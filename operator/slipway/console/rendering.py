@@ -8,8 +8,8 @@ from typing import Any, Final
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from slipway.cli.answers import in_a_line
-from slipway.cli.text import age, at
+from slipway.cli.answers import in_lines
+from slipway.cli.text import age, at, plain
 from slipway.console import chart, markdown
 
 _LONGEST: Final = 256 << 10
@@ -37,4 +37,10 @@ def as_yaml(value: Any) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
 
 
-_TEMPLATES.filters |= {"yaml": as_yaml, "markdown": markdown.safe, "chart": chart.chart, "tensor": in_a_line}
+_TEMPLATES.filters |= {
+    "yaml": as_yaml,
+    "markdown": markdown.safe,
+    "chart": chart.chart,
+    "in_lines": in_lines,
+    "plain": plain,
+}

@@ -9,7 +9,7 @@ from slipway.api.v1alpha1.status import ModelDeploymentStatus
 from slipway.cli import asking
 from slipway.cli.answers import Answers
 from slipway.cli.kubectl import Kubectl, KubectlError
-from slipway.cli.questions import QuestionError
+from slipway.cli.questions import InputError, QuestionError
 from slipway.cli.requests import NothingToAskError
 
 _SECONDS: Final = 30.0
@@ -38,8 +38,10 @@ def versions(status: ModelDeploymentStatus) -> list[Version]:
 class Tried:
     """What a model answered, or why it was not asked."""
 
-    answers: Answers | None
+    answers: Answers | None = None
     said: str = ""
+    field: str = ""
+    """The input that it was not asked for."""
 
 
 class Trying:
@@ -53,12 +55,14 @@ class Trying:
         given = {field.removeprefix(_INPUT): str(form[field]) for field in form if field.startswith(_INPUT)}
         inputs = tuple(f"{field}={text}" for field, text in given.items() if text)
         if "own" in form and not inputs:
-            return Tried(None, "Fill in an input.")
+            return Tried(said="Fill in an input.")
         wanted = asking.Wanted(
             inputs=inputs if "own" in form else (), revision=str(form.get("revision") or "") or None, seconds=_SECONDS
         )
         async with self._room:
             try:
                 return Tried(await asyncio.to_thread(asking.ask, self._within(namespace), name, wanted))
+            except InputError as error:
+                return Tried(said=f"{error.name}: {error.why}", field=error.name)
             except (KubectlError, NothingToAskError, QuestionError) as error:
-                return Tried(None, str(error))
+                return Tried(said=str(error))
