@@ -115,3 +115,21 @@ async def test_what_cannot_be_listed_is_said_and_is_not_none(broken: str) -> Non
         page = (await client.get("/models/team-a/churn")).text
     assert f"{broken}: etcdserver: request timed out" in page
     assert "version 3 has 1 of 4 pods available" in page
+
+
+async def test_a_page_that_begins_to_listen_after_a_change_is_told_of_it() -> None:
+    async with browser(Cluster(catalogue())) as client:
+        page = (await client.get("/models/team-a/churn")).text
+        (number,) = re.findall(r'hx-sse:connect="/changes\?since=(\d+)"', page)
+        assert await told(client, since=int(number) - 1)
+        assert not await told(client, since=int(number))
+
+
+async def told(client: httpx.AsyncClient, since: int) -> bool:
+    """Whether a page of that change is told at once that there is something else."""
+    async with client.stream("GET", f"/changes?since={since}") as stream:
+        try:
+            async with asyncio.timeout(0.3):
+                return "changed" in await anext(stream.aiter_lines())
+        except TimeoutError:
+            return False

@@ -15,7 +15,7 @@ from slipway.console.api_server import ApiError, ApiServer, Object
 from slipway.console.guarding import answered, with_headers
 from slipway.console.identity import ANYBODY, NobodyError, Proxy, Reader
 from slipway.console.kept import Kept
-from slipway.console.pages import Console, static
+from slipway.console.pages import Console, numbered, static
 from slipway.console.rights import DEPLOYMENTS, Resource, Rights
 from slipway.console.sight import Sight, Sights, seen
 
@@ -60,7 +60,7 @@ class SharedConsole:
 
     def application(self) -> web.Application:
         """To be served. There is no address that writes."""
-        application = web.Application(middlewares=[self._middleware()])
+        application = web.Application(middlewares=[self._middleware(), numbered(self._kept)])
         application.on_response_prepare.append(with_headers)
         application.add_routes([web.get(path, self._page(name)) for path, name in PAGES.items()])
         application.add_routes(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from slipway.api.v1alpha1 import KIND, PLURAL
 from slipway.console import hub, market, serving
@@ -31,6 +33,8 @@ _BETWEEN_SECONDS: Final = 1.0
 """Pages are told of changes no oftener."""
 _SILENT_SECONDS: Final = 15.0
 """Proxies cut a stream that says nothing for long."""
+_NUMBER: Final = ContextVar[int]("number")
+"""Of the last change before the page was begun."""
 
 
 class Console:
@@ -52,7 +56,7 @@ class Console:
 
     def application(self, door: Door) -> web.Application:
         """To be served."""
-        application = web.Application(middlewares=[door.middleware()])
+        application = web.Application(middlewares=[door.middleware(), numbered(self._kept)])
         application.on_response_prepare.append(with_headers)
         application.add_routes(
             [
@@ -195,15 +199,18 @@ class Console:
         raise web.HTTPSeeOther(_address("models", self._namespace, name))
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: `changed`, each time that a page may show something else."""
+        """Server-sent events: `changed`, each time that a page may show something else; at once where it does already,
+        since something has changed before the page came to listen."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         number = self._kept.changes.number
+        is_old = request.query.get("since", str(number)) != str(number)
         with contextlib.suppress(ConnectionResetError):
             while True:
                 try:
                     async with asyncio.timeout(_SILENT_SECONDS):
-                        number = await self._kept.changes.after(number)
+                        number = number if is_old else await self._kept.changes.after(number)
+                    is_old = False
                     await response.write(b"event: changed\ndata:\n\n")
                     await asyncio.sleep(_BETWEEN_SECONDS)
                 except TimeoutError:
@@ -251,12 +258,24 @@ class Console:
         common = {
             "path": request.rel_url.raw_path_qs,
             "live": True,
+            "number": _NUMBER.get(),
             "problems": [*problems(self._kept.kinds), *lacking],
             "namespace": self._namespace,
             "address": _address,
         }
         text = await asyncio.to_thread(rendered, template, {**common, **values}, now=datetime.now(UTC))
         return web.Response(text=text, content_type="text/html")
+
+
+def numbered(kept: Kept) -> Middleware:
+    """For the pages of what is kept: each says how new it is, so that it misses no change before it listens."""
+
+    @web.middleware
+    async def number(request: web.Request, handler: Handler) -> web.StreamResponse:
+        _NUMBER.set(kept.changes.number)
+        return await handler(request)
+
+    return number
 
 
 def _here(request: web.Request, changes: Mapping[str, Any]) -> str:
