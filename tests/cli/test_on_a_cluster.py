@@ -172,7 +172,7 @@ def test_a_right_that_is_lacking_is_named(plane: Plane, namespace: str) -> None:
     assert told.code == 1
     assert told.err == (
         "Error: no right to get modeldeployments.serving.slipway.dev: ask for it; this says when you have it: "
-        f"kubectl auth can-i get modeldeployments.serving.slipway.dev -n {namespace}\n"
+        f"kubectl auth can-i get modeldeployments.serving.slipway.dev/churn -n {namespace}\n"
     )
     user = "--user=system:serviceaccount:slipway-system:tenant"
     kubectl("create", "role", "reader", "--verb=get,list", "--resource=modeldeployments.serving.slipway.dev")

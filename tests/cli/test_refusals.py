@@ -25,7 +25,10 @@ def forbidden(verb: str = "list", resource: str = "pods", group: str = "", where
         (forbidden(where="at the cluster scope"), "kubectl auth can-i list pods -A"),
         (forbidden("patch", "modeldeployments", "serving.slipway.dev"),
          "kubectl auth can-i patch modeldeployments.serving.slipway.dev -n team-a"),
-        (forbidden("get", "pods/log"), "kubectl auth can-i get pods/log -n team-a"),
+        (forbidden("get", "pods/log"), "kubectl auth can-i get pods --subresource=log -n team-a"),
+        (forbidden("get", "modeldeployments", "serving.slipway.dev").replace(" is", ' "churn" is', 1),
+         "kubectl auth can-i get modeldeployments.serving.slipway.dev/churn -n team-a"),
+        (forbidden("get").replace(" is", ' "churn-1-0" is', 1), "kubectl auth can-i get pods -n team-a"),
     ],
 )  # fmt: skip
 def test_the_right_that_is_lacking_is_asked_for_by_a_line_to_copy(said: str, asks: str) -> None:
@@ -41,6 +44,7 @@ def test_the_right_that_is_lacking_is_asked_for_by_a_line_to_copy(said: str, ask
         forbidden(resource="--kubeconfig=x"),
         forbidden(resource="pods\n"),
         forbidden(group="`reboot`"),
+        forbidden(resource="pods/log;reboot"),
         forbidden(where='in the namespace "a; reboot"'),
         forbidden(where='in the namespace "-A"'),
         forbidden(resource="p\u200bods"),

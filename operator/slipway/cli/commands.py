@@ -41,11 +41,15 @@ def get(name: str, *, watch: bool, form: str, **options: Any) -> None:
 def list_models(*, everywhere: bool, form: str, **options: Any) -> None:
     """List what serves: every ModelDeployment with its phase and reason. What is published: slipway models."""
     with ended():
+        from slipway.cli.by_name import Listed, listed
         from slipway.cli.draw_pages import list_of
         from slipway.cli.listing import rows
 
         kubectl = cluster(options)
-        found = rows(kubectl.items(MODELS, *(["--all-namespaces"] if everywhere else [])))
+        there = Listed(kubectl.items(MODELS, "--all-namespaces")) if everywhere else listed(kubectl)
+        if there.remark:
+            click.echo(there.remark, err=True)
+        found = rows(there.models)
         if not found and form == "text":
             click.echo(f"no ModelDeployments{'' if everywhere else ' in this namespace; -A shows all'}", err=True)
             return
@@ -161,9 +165,8 @@ def plan(file: TextIO, *, server_side: bool, field_manager: str, form: str, **op
         for each in after["items"] if after.get("kind") == "List" else [after]:
             if each.get("kind") == "ModelDeployment":
                 meta = each["metadata"]
-                selector = f"--field-selector=metadata.name={meta['name']}"
-                there = kubectl.items(MODELS, selector, f"--namespace={meta['namespace']}")
-                view = views.planned(next(iter(there), None), each)
+                there = kubectl.named(MODELS, meta["name"], f"--namespace={meta['namespace']}")
+                view = views.planned(there, each)
                 show(view, form, partial(_drawn_on_any, plan_of(view)), [view.name])
 
 

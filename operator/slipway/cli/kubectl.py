@@ -17,6 +17,7 @@ MANAGER: Final = "slipway-cli"
 ANSWERS_SECONDS: Final = 20
 
 _DENIED: Final = re.compile(
+    r'("(?P<name>[a-z0-9][a-z0-9.-]*)" is forbidden: .*)?'
     r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[a-z][a-z0-9/-]*)" in API group "(?P<group>[a-z0-9.-]*)"'
     r'( in the namespace "(?P<namespace>[a-z0-9][a-z0-9-]*)"| at the cluster scope)'
 )
@@ -25,6 +26,14 @@ _DENIED: Final = re.compile(
 
 class KubectlError(Exception):
     """kubectl's no, in a sentence that says what to do."""
+
+
+class DeniedError(KubectlError):
+    """A right is missing. `namespace`: where; empty at the cluster scope."""
+
+    def __init__(self, message: str, namespace: str) -> None:
+        super().__init__(message)
+        self.namespace = namespace
 
 
 class NoApiError(KubectlError):
@@ -69,14 +78,22 @@ class Kubectl:
         return self._read("get", "--raw", path)
 
     def _read(self, *words: str, stdin: str | None = None) -> Any:
+        return self._value(self(*words, stdin=stdin), *words)
+
+    def _value(self, said: str, *words: str) -> Any:
         try:
-            return read(self(*words, stdin=stdin))
+            return read(said)
         except ValueError:
             raise KubectlError(f"kubectl {' '.join(words)}: answers no JSON; see kubectl version") from None
 
     def items(self, *words: str) -> list[dict[str, Any]]:
         """The objects of a list."""
         return [dict(each) for each in mappings(mapping(self.json("get", *words)).get("items"))]
+
+    def named(self, resource: str, name: str, *words: str) -> Any:
+        """One object; None where there is none. It takes no right to list."""
+        said = self("get", resource, name, "--ignore-not-found", *words, "-o", "json")
+        return self._value(said, "get", resource, name) if said.strip() else None
 
     def start(self, *words: str, with_complaints: bool = False, fed: bool = False) -> "subprocess.Popen[str]":
         """Start it; whoever asked reads what it says and ends it. Its complaints go nowhere, or among what it says.
@@ -112,10 +129,7 @@ def refusal(said: str) -> KubectlError:
     """The sentence for what kubectl says on its way out."""
     words = plain(said).removeprefix("error: ").removeprefix("Error from server ")
     if denied := _DENIED.search(said):
-        resource = f"{denied['resource']}.{denied['group']}".rstrip(".")
-        place = f" -n {denied['namespace']}" if denied["namespace"] else " -A"
-        ask = f"kubectl auth can-i {denied['verb']} {resource}{place}"
-        return KubectlError(f"no right to {denied['verb']} {resource}: ask for it; this says when you have it: {ask}")
+        return _denied(denied)
     if "the server doesn't have a resource type" in said or "could not find the requested resource" in said:
         return NoApiError(f"the cluster has no {MODELS}: install the chart slipway-crds, or choose another --context")
     if "(NotFound)" in said:
@@ -125,3 +139,16 @@ def refusal(said: str) -> KubectlError:
     ):
         return KubectlError(f"the cluster does not answer: {words}; see --context, and kubectl cluster-info")
     return KubectlError(f"kubectl: {words or 'ended without a word'}")
+
+
+def _denied(found: "re.Match[str]") -> DeniedError:
+    """Which right is missing, and the line that tells when it is there. A right to a model may be to its name alone."""
+    kind, _, part = found["resource"].partition("/")
+    group = f".{found['group']}" if found["group"] else ""
+    name = f"/{found['name']}" if found["name"] and f"{kind}{group}" == MODELS else ""
+    part_option = f" --subresource={part}" if part else ""
+    place = f" -n {found['namespace']}" if found["namespace"] else " -A"
+    ask = f"kubectl auth can-i {found['verb']} {kind}{group}{name}{part_option}{place}"
+    right = f"{found['verb']} {found['resource']}{group}"
+    message = f"no right to {right}: ask for it; this says when you have it: {ask}"
+    return DeniedError(message, found["namespace"] or "")

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from slipway.cli.kubectl import MODELS, Kubectl, KubectlError
+from slipway.cli.kubectl import MODELS, DeniedError, Kubectl, KubectlError
 from slipway.cli.reading import read
 from slipway.core.body import mapping, within
 from slipway.core.names import MODEL_DEPLOYMENT
 
 WATCH_SECONDS: Final = 30
 _LONGEST_REST: Final = 10
+_BY_NAME_SECONDS: Final = 2
+"""Between two looks at a model that may be got, and neither listed nor watched."""
 _TICK_SECONDS: Final = 1.0
 _DRAWS_A_SECOND: Final = 5
 _EVENTS: Final = ("ADDED", "MODIFIED", "DELETED")
@@ -55,12 +57,18 @@ def seen(kubectl: Kubectl, name: str) -> Generator[Seen, None, None]:
     news: queue.Queue[_News] = queue.Queue()
     selectors = {MODELS: f"--field-selector=metadata.name={name}", "pods": f"--selector={MODEL_DEPLOYMENT}={name}"}
     state = Seen()
-    _apply(state, _News(MODELS, items=kubectl.items(MODELS, selectors[MODELS])))
+    try:
+        _apply(state, _News(MODELS, items=kubectl.items(MODELS, selectors[MODELS])))
+    except DeniedError:
+        _apply(state, _alone(kubectl, name))
     try:
         _apply(state, _News("pods", items=kubectl.items("pods", selectors["pods"])))
     except KubectlError as error:
         _apply(state, _News("pods", error=str(error)))
-    watches = [_Watch(kubectl, resource, selector, news) for resource, selector in selectors.items()]
+    watches = [
+        _Watch(kubectl, resource, selector, news, name if resource == MODELS else None)
+        for resource, selector in selectors.items()
+    ]
     for watch in watches:
         watch.start()
     try:
@@ -70,6 +78,12 @@ def seen(kubectl: Kubectl, name: str) -> Generator[Seen, None, None]:
     finally:
         for watch in watches:
             watch.end()
+
+
+def _alone(kubectl: Kubectl, name: str) -> _News:
+    """The model as whoever may not list it, and may get it by its name, sees it."""
+    found = kubectl.named(MODELS, name)
+    return _News(MODELS, items=[found] if found else [])
 
 
 def _take(state: Seen, news: "queue.Queue[_News]") -> None:
@@ -116,11 +130,15 @@ def _name(body: Any) -> str:
 
 
 class _Watch(threading.Thread):
-    """Lists and watches one kind of objects, again and again, ever more slowly while nobody answers."""
+    """Lists and watches one kind of objects, again and again, ever more slowly while nobody answers. `name`: of the one
+    that is got by itself where it may not be listed."""
 
-    def __init__(self, kubectl: Kubectl, resource: str, selector: str, news: "queue.Queue[_News]") -> None:
+    def __init__(
+        self, kubectl: Kubectl, resource: str, selector: str, news: "queue.Queue[_News]", name: str | None
+    ) -> None:
         super().__init__(daemon=True)
         self._kubectl, self._resource, self._selector, self._news = kubectl, resource, selector, news
+        self._name = name
         self._ended = threading.Event()
         self._process: subprocess.Popen[str] | None = None
 
@@ -136,14 +154,24 @@ class _Watch(threading.Thread):
         while not self._ended.is_set():
             began = time.monotonic()
             try:
-                self._tell(items=self._kubectl.items(self._resource, self._selector))
-                self._watch()
+                self._look()
                 rest = 1
             # The boundary to kubectl and what it hands out: a look that fails is followed by another.
             except Exception as error:  # noqa: BLE001
                 self._tell(error=str(error) if isinstance(error, KubectlError) else f"{type(error).__name__}: {error}")
                 rest = min(2 * rest, _LONGEST_REST)
             self._ended.wait(max(0.0, rest - (time.monotonic() - began)))
+
+    def _look(self) -> None:
+        try:
+            self._tell(items=self._kubectl.items(self._resource, self._selector))
+        except DeniedError:
+            if self._name is None:
+                raise
+            self._news.put(_alone(self._kubectl, self._name))
+            self._ended.wait(_BY_NAME_SECONDS)
+            return
+        self._watch()
 
     def _tell(self, **news: Any) -> None:
         self._news.put(_News(self._resource, **news))
