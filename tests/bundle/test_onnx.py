@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -139,6 +141,13 @@ REFUSED: dict[str, tuple[Make, Any, dict[str, Any], str]] = {
     "another shape": (graphs.linear, np.ones((2, 3)), {}, "inputs: 'x' [?, 1]: found shape [2, 3]"),
     "another rank": (graphs.linear, np.ones(3), {}, "inputs: 'x' [?, 1]: found shape [3]"),
     "ragged rows": (graphs.linear, [[1.0], [2.0, 3.0]], {}, "'x': its rows are not of one shape"),
+    "a framework older than numpy": (
+        graphs.linear,
+        SimpleNamespace(numpy=Mock(side_effect=RuntimeError("Numpy is not available"))),
+        {},
+        "'x': its framework gives no array of it: Numpy is not available; where it is older than the numpy that is "
+        "installed, pip install 'numpy<2'",
+    ),
     "text for numbers": (
         graphs.linear,
         np.array([["a"], ["b"]]),

@@ -74,9 +74,15 @@ def datatype_of(array: Array, name: str) -> str:
 
 def to_array(value: object, name: str) -> Array:
     """An array of what a person has: an array, a torch tensor, a frame, lists."""
-    for method in ("detach", "cpu", "numpy"):  # torch's tensor; a Keras tensor has only the last
-        if callable(found := getattr(value, method, None)):
-            value = found()
+    try:
+        for method in ("detach", "cpu", "numpy"):  # torch's tensor; a Keras tensor has only the last
+            if callable(found := getattr(value, method, None)):
+                value = found()
+    except RuntimeError as error:  # as torch before 2.3 has it beside numpy 2: "Numpy is not available"
+        raise BundleError(
+            f"{name!r}: its framework gives no array of it: {error}; where it is older than the numpy that is "
+            "installed, pip install 'numpy<2'"
+        ) from None
     if callable(found := getattr(value, "to_numpy", None)):
         value = found()
     try:

@@ -95,7 +95,13 @@ class Reason(StrEnum):
         "Event: no place for a surge pod, so one old pod at a time goes first; with one replica there is a gap",
         "nothing, or add nodes and use `rollingUpdate.maxUnavailable: 0` to forbid it",
     )
-    PAUSED = ("Paused", None, "somebody asked for it by annotation", "`resume/REVISION` when it may go on")
+    PAUSED = (
+        "Paused",
+        None,
+        "a canary stands at a pause among its steps, or somebody asked for one by annotation",
+        "at a step's pause `promote/REVISION` goes on; one that was asked for ends by `resume/REVISION`; "
+        "`abort/REVISION` sends the version home; the message says which it is",
+    )
     ANALYSIS_RUNNING = (
         "AnalysisRunning",
         None,
