@@ -138,6 +138,25 @@ def test_a_verb_does_what_it_says_where_it_fits_and_nothing_elsewhere(phase: str
         assert told == ["RequestIgnored"]
 
 
+def test_a_second_rollback_says_that_nothing_is_before_and_what_brings_the_version_back() -> None:
+    cluster = promoted()
+    asks(cluster, "rollback")
+    cluster.rolls_on()
+    cluster.request = f"rollback/{cluster.status['stable']['revision']}"
+    cluster.settle()
+    said = cluster.status["requests"][-1]["outcome"]
+    assert said.endswith(f"; there is no version before it to go back to; retry/{newest(cluster)} tries 4 again"), said
+
+
+def test_a_resume_at_a_steps_own_pause_says_what_goes_on() -> None:
+    cluster = canary({"weight": 25}, {"pause": {}})
+    pods_come(cluster)
+    assert cluster.status["phase"] == "Paused"
+    assert asks(cluster, "resume").endswith(
+        f"; nobody paused it, promote/{newest(cluster)} goes on past a step's pause"
+    )
+
+
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_request_about_another_revision_is_named_stale_and_does_nothing(phase: str) -> None:
     cluster = PHASES[phase]()

@@ -134,7 +134,7 @@ def carry_out(
     if lost and request.verb is Verb.ACCEPT:  # of the alias nothing was decided by it
         return Answer(state=state, outcome=_perhaps_done(request), done=False)
     if answer is None:
-        return Answer(state=state, outcome=_stale(state, request, facts), done=False)
+        return Answer(state=state, outcome=_stale(state, request, facts, policy, now), done=False)
     if lost and request.verb not in HOLDS_BACK:
         return Answer(state=state, outcome=_perhaps_done(request), done=False)
     return answer
@@ -157,16 +157,27 @@ def holding(text: str | None) -> Request | None:
     return request if request.verb in HOLDS_BACK else None
 
 
-def _stale(state: State, request: Request, facts: Facts) -> str:
+def _stale(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> str:
     named = [("stable", state.stable), ("candidate", state.candidate)]
     there = [f"{what} {_name(ref)}" for what, ref in named if ref]
     if state.refused:
         there.append(f"refused {state.refused.revision or state.refused.ask[:8]}")
     if facts.following and (proposed := facts.following.status.proposed):
         there.append(f"proposed {short(proposed.digest)}")
-    return (
-        f"stale, nothing done: {request.verb} does not fit {request.revision}; now: {', '.join(there) or 'no revision'}"
-    )
+    words = f"stale, nothing done: {request.verb} does not fit {request.revision}; now: "
+    return words + (", ".join(there) or "no revision") + _instead(state, request, facts, policy, now)
+
+
+def _instead(state: State, request: Request, facts: Facts, policy: Policy, now: datetime) -> str:
+    """What to ask for, where a request is about the right revision and another verb is meant."""
+    stable, refused = state.stable, state.refused
+    if request.verb is Verb.RESUME and (rollout := _moving(state, request, facts)):
+        at_a_step = canary.skipped(rollout, policy, now) is not None
+        return f"; nobody paused it, promote/{request.revision} goes on past a step's pause" if at_a_step else ""
+    if request.verb is Verb.ROLLBACK and stable and stable.revision == request.revision and not state.candidate:
+        retry = f"; retry/{refused.revision} tries {refused.version} again" if refused and refused.revision else ""
+        return f"; there is no version before it to go back to{retry}"
+    return ""
 
 
 def _name(ref: RevisionRef) -> str:
