@@ -21,15 +21,15 @@ SLICE = {**H100, "device": "gpu-1-mig-0", "profile": "3g.40gb"}
 SHARED = {**H100, "shared": True}
 OTHERS = [("other", "shop"), ("churn", "another")]
 SCREEN = Screen(width=200)
-CLAIM = {"resourceClaims": [{"name": "devices", "resourceClaimTemplateName": "churn-1"}]}
+CLAIM: dict[str, Any] = {"resourceClaims": [{"name": "devices", "resourceClaimTemplateName": "churn-1"}]}
 
 
-def pod(name: str, model: str = "churn", **spec: Any) -> dict[str, Any]:
-    labels = {"serving.slipway.dev/model-deployment": model}
+def pod(name: str, **spec: Any) -> dict[str, Any]:
+    labels = {"serving.slipway.dev/model-deployment": "churn"}
     return {"metadata": {"name": name, "namespace": "shop", "labels": labels}, "spec": spec}
 
 
-def model(name: str = "churn", namespace: str = "shop", **devices: list[dict[str, Any]]) -> dict[str, Any]:
+def model(name: str = "churn", namespace: str = "shop", /, **devices: list[dict[str, Any]]) -> dict[str, Any]:
     """With the devices of each pod, those of two in one revision."""
     listed = [{"pod": pod, **device} for pod, each in devices.items() for device in each]
     revisions = [{"devices": listed[:2]}, {"devices": listed[2:]}, {}]
