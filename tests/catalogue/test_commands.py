@@ -12,10 +12,12 @@ from click.testing import Result
 
 from slipway.api.v1alpha1 import MODEL_VERSION, ModelVersionSpec
 from slipway.api.v1alpha1.catalogue import METRIC_VALUE_PATTERN, object_name
+from slipway.bundle.directory import seal
 from slipway.bundle.errors import BundleError
 from slipway.bundle.evaluate import Evaluation
 from slipway.bundle.evaluation_file import statement
 from slipway.bundle.place import Place
+from slipway.bundle.transfer import push
 from slipway.catalogue import changes
 from slipway.catalogue import publish as publishing
 from slipway.catalogue.cluster import Cluster
@@ -116,6 +118,32 @@ def test_an_evaluation_of_these_bytes_goes_into_the_card_and_one_of_others_is_re
     publish(replace(version, evaluation=tmp_path / "right"), cluster)
     card = kubectl.json("get", "mv", "churn-3")["spec"]["card"]
     assert card["metrics"] == [{"name": "f1", "value": "0.91", "dataset": "january"}]
+
+
+@pytest.mark.parametrize(
+    ("readme", "license_of_it", "said"),
+    [
+        ("---\nlicense: mit\n---\nA model.\n", "mit", ""),
+        ("A model.\n", None, ""),
+        (
+            "---\n[\n---\n",
+            None,
+            "the card is made without what README.md says: README.md: its front matter is not YAML",
+        ),
+    ],
+    ids=["as pack writes it", "nothing of a machine's", "broken"],
+)
+def test_what_a_bundles_readme_says_is_in_the_card_whoever_pushed_it(
+    readme: str, license_of_it: str | None, said: str, cluster: Cluster, kubectl: Kubectl, bundle: Path, place: Place
+) -> None:
+    (bundle / "README.md").write_text(readme)
+    seal(bundle)
+    push(bundle, place)
+    lines: list[str] = []
+    publish(Version(model="churn", version="3", place=place), cluster, say=lines.append)
+    card = kubectl.json("get", "mv", "churn-3")["spec"]["card"]
+    assert card.get("license") == license_of_it
+    assert said in "\n".join(lines)
 
 
 def test_other_bytes_under_a_published_version_are_an_error_whatever_their_address(

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 
 from slipway.api.v1alpha1 import GROUP, MODEL_VERSION, ModelVersionSpec
 from slipway.api.v1alpha1.catalogue import CardMetric, Lineage, ModelCard, object_name
-from slipway.bundle import card
 from slipway.bundle.assemble import quiet
 from slipway.bundle.errors import BundleError
 from slipway.bundle.evaluation_file import metrics_of
 from slipway.bundle.place import Place, explained
 from slipway.bundle.transfer import push
 from slipway.catalogue.cluster import Cluster, Object, RefusedError, named
+from slipway.catalogue.readme import front_matter
 from slipway.catalogue.shape import checked
 from slipway.fetch.policy import Policy
 from slipway.fetch.resolve import resolve
@@ -70,12 +70,12 @@ def version_object(
     say(f"looking at {version.place.uri}")
     with version.place.settings() as settings, explained():
         found = resolve(settings, Policy())
+        front = front_matter(settings, say)
     if pushed and found["digest"] != pushed:
         raise BundleError(f"{version.place.uri}: holds {found['digest']}, not {pushed}; see who else writes there")
     if found["unverified"]:
         raise BundleError(f"{version.place.uri}: has no SHA256SUMS, so nothing names its bytes; pack or seal it first")
     measured = metrics_of(version.evaluation, found["digest"]) if version.evaluation else None
-    front = _front_matter(Path(bundle) / card.NAME) if bundle else {}
     spec = {
         "model": version.model,
         "version": version.version,
@@ -145,11 +145,6 @@ def _check_free(version: Version, cluster: Cluster, digest: str | None) -> Objec
             "publish it as another version"
         )
     return there
-
-
-def _front_matter(file: Path) -> dict[str, Any]:
-    """What a bundle's README says of itself; nothing where there is none."""
-    return card.split(file.read_text(errors="replace"))[0] if file.is_file() else {}
 
 
 def _card(
