@@ -145,8 +145,7 @@ REFUSED: dict[str, tuple[Make, Any, dict[str, Any], str]] = {
         graphs.linear,
         SimpleNamespace(numpy=Mock(side_effect=RuntimeError("Numpy is not available"))),
         {},
-        "'x': its framework gives no array of it: Numpy is not available; where it is older than the numpy that is "
-        "installed, pip install 'numpy<2'",
+        "'x': its framework gives no array of it: Numpy is not available; where it is older than the numpy that",
     ),
     "text for numbers": (
         graphs.linear,

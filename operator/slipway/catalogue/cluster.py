@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from kubernetes import client, config
 
+from slipway.api.missing_right import MissingRight
 from slipway.api.v1alpha1 import API_VERSION, GROUP, VERSION, Named
 from slipway.bundle.errors import BundleError
 from slipway.catalogue.shape import shaped
@@ -138,8 +139,9 @@ class Cluster:
         details = answer.get("details")
         if status == 404 and not (isinstance(details, dict) and details.get("name")):
             raise RefusedError(0, f"the cluster has no catalogue at {path}: install the chart slipway-crds")
-        said = answer.get("message") or f"the API server answers {status} at {path}"
-        raise RefusedError(status, str(said))
+        said = str(answer.get("message") or f"the API server answers {status} at {path}")
+        right = MissingRight.read(said) if status == 403 else None
+        raise RefusedError(status, right.message if right else said)
 
 
 def _object(text: bytes) -> Object:

@@ -9,6 +9,7 @@ import click
 import yaml
 
 from slipway.bundle.console import DIRECTORY, FILE, print_columns, print_json, say, told
+from slipway.bundle.errors import BundleError
 from slipway.bundle.moving import digest_option, endpoint_option, keys_option
 from slipway.guard.printable import printable_lines
 
@@ -187,6 +188,9 @@ def list_models(model: str | None, *, everywhere: bool, context: str | None, nam
 
         with Cluster.connected(context=context, namespace=namespace) as cluster:
             rows = listed(cluster, model=model, everywhere=everywhere)
+            if model and not rows:
+                where = "in any namespace" if everywhere else f"in namespace {cluster.namespace}; see -n and -A"
+                raise BundleError(f"{model}: no version of it is published {where}")
     if form == "json":
         print_json({"versions": rows})
     else:

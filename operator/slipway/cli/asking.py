@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from slipway.api.missing_right import MODELS
 from slipway.cli import questions
 from slipway.cli.answers import Answers, Asked, asked, failed
 from slipway.cli.forwarding import forwarded
-from slipway.cli.kubectl import MODELS, Kubectl, KubectlError
+from slipway.cli.kubectl import Kubectl, KubectlError
 from slipway.cli.model import Model
 from slipway.cli.questions import Declared
 from slipway.cli.requests import NothingToAskError

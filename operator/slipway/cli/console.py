@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import yaml
 
-from slipway.cli.kubectl import MODELS, Kubectl, KubectlError
+from slipway.api.missing_right import MODELS
+from slipway.cli.kubectl import Kubectl, KubectlError
 from slipway.cli.model import UnreadableError
 from slipway.cli.requests import NothingToAskError
 from slipway.cli.text import plain

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from slipway.api.missing_right import MODELS
 from slipway.api.v1alpha1 import ModelDeploymentSpec
 from slipway.api.v1alpha1.spec import Accelerator
 from slipway.cli import questions
 from slipway.cli.asking import golden_files, golden_requests
 from slipway.cli.extra_pod import extra_pod, still_there
 from slipway.cli.fitted import Asked, Fitted, fitted
-from slipway.cli.kubectl import MODELS, Kubectl, KubectlError
+from slipway.cli.kubectl import Kubectl, KubectlError
 from slipway.cli.model import Model
 from slipway.cli.offers import MOST_BYTES, LateError, Offers, PodGoneError, encodable, size_of
 from slipway.cli.rates import Ended, Round, next_round

@@ -5,23 +5,15 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, Final
 
-from slipway.api.v1alpha1 import GROUP, PLURAL
+from slipway.api.missing_right import MODELS, MissingRight
 from slipway.cli.complaints import Complaints
 from slipway.cli.reading import read
 from slipway.cli.text import plain
 from slipway.core.body import mapping, mappings
 
-MODELS: Final = f"{PLURAL}.{GROUP}"
 MANAGER: Final = "slipway-cli"
 """Field manager: Flux takes away what a manager called kubectl has written."""
 ANSWERS_SECONDS: Final = 20
-
-_DENIED: Final = re.compile(
-    r'("(?P<name>[a-z0-9][a-z0-9.-]*)" is forbidden: .*)?'
-    r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[a-z][a-z0-9/-]*)" in API group "(?P<group>[a-z0-9.-]*)"'
-    r'( in the namespace "(?P<namespace>[a-z0-9][a-z0-9-]*)"| at the cluster scope)'
-)
-"""With words that a cluster may have, and no others: people copy the advice into a shell."""
 
 
 class KubectlError(Exception):
@@ -128,8 +120,8 @@ def _absent(error: OSError) -> KubectlError:
 def refusal(said: str) -> KubectlError:
     """The sentence for what kubectl says on its way out."""
     words = plain(said).removeprefix("error: ").removeprefix("Error from server ")
-    if denied := _DENIED.search(said):
-        return _denied(denied)
+    if right := MissingRight.read(said):
+        return DeniedError(right.message, right.namespace)
     if "the server doesn't have a resource type" in said or "could not find the requested resource" in said:
         return NoApiError(f"the cluster has no {MODELS}: install the chart slipway-crds, or choose another --context")
     if "(NotFound)" in said:
@@ -139,16 +131,3 @@ def refusal(said: str) -> KubectlError:
     ):
         return KubectlError(f"the cluster does not answer: {words}; see --context, and kubectl cluster-info")
     return KubectlError(f"kubectl: {words or 'ended without a word'}")
-
-
-def _denied(found: "re.Match[str]") -> DeniedError:
-    """Which right is missing, and the line that tells when it is there. A right to a model may be to its name alone."""
-    kind, _, part = found["resource"].partition("/")
-    group = f".{found['group']}" if found["group"] else ""
-    name = f"/{found['name']}" if found["name"] and f"{kind}{group}" == MODELS else ""
-    part_option = f" --subresource={part}" if part else ""
-    place = f" -n {found['namespace']}" if found["namespace"] else " -A"
-    ask = f"kubectl auth can-i {found['verb']} {kind}{group}{name}{part_option}{place}"
-    right = f"{found['verb']} {found['resource']}{group}"
-    message = f"no right to {right}: ask for it; this says when you have it: {ask}"
-    return DeniedError(message, found["namespace"] or "")

@@ -4,10 +4,12 @@ It goes by what the API server would store, and by the operator's own rules. Wha
 as whether there is room, it does not say.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import yaml
 from pydantic import ValidationError
 
 from slipway.api.v1alpha1 import ModelDeploymentSpec
@@ -113,4 +115,11 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    return "absent" if value is None else str(value)
+    """A value as YAML has it, in one line."""
+    if value is None:
+        return "absent"
+    if isinstance(value, str):
+        return value
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=sys.maxsize, sort_keys=False).removesuffix("...\n").strip()
+    )

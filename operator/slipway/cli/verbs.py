@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import click
 
+from slipway.api.missing_right import MODELS
 from slipway.cli.commands import read
 from slipway.cli.console import TimeUpError, cluster, cluster_options, ended, name_argument
-from slipway.cli.kubectl import MANAGER, MODELS, Kubectl
+from slipway.cli.kubectl import MANAGER, Kubectl
 from slipway.cli.text import plain
 
 _POLL_SECONDS: Final = 0.5

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from slipway.cli.kubectl import MODELS, DeniedError, Kubectl, KubectlError
+from slipway.api.missing_right import MODELS
+from slipway.cli.kubectl import DeniedError, Kubectl, KubectlError
 from slipway.cli.reading import read
 from slipway.core.body import mapping, within
 from slipway.core.names import MODEL_DEPLOYMENT

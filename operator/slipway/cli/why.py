@@ -9,7 +9,7 @@ from slipway.cli.awaited import Awaited, awaited
 from slipway.cli.model import Model
 from slipway.cli.tree import state_of
 from slipway.core.body import integer, within
-from slipway.core.reasons import About, Reason
+from slipway.core.reasons import BY_A_PERSON, About, Reason
 
 _WARNINGS: Final = 3
 _ABOUT: Final[Mapping[About | None, str]] = {
@@ -17,6 +17,7 @@ _ABOUT: Final[Mapping[About | None, str]] = {
     About.WORLD: "something outside the version; it heals without an edit",
     About.REVISION: "the version itself; it is not tried again until what it is made of changes",
 }
+_SENT_HOME: Final = "the version itself; retry tries it again, or another version or source is asked for"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def why(model: Model, events: Iterable[Mapping[str, Any]] = ()) -> Why:
         phase=str(model.status.phase or "Pending"),
         reason=telling.reason if telling else "NotLookedAt",
         stalled=telling is not None and telling.type == "Stalled",
-        about=_ABOUT[reason.about] if reason else "this version of the command does not know the reason",
+        about=_about(reason),
         words=telling.message if telling else "the operator has not looked at it yet",
         meaning=text_of(reason.meaning) if reason else "",
         what_to_do=text_of(reason.what_to_do) if reason else _UNKNOWN if telling else _NOT_LOOKED_AT,
@@ -64,6 +65,12 @@ def why(model: Model, events: Iterable[Mapping[str, Any]] = ()) -> Why:
         warnings=tuple(_warnings(events)),
         awaited=awaited(model),
     )
+
+
+def _about(reason: Reason | None) -> str:
+    if reason is None:
+        return "this version of the command does not know the reason"
+    return _SENT_HOME if reason in BY_A_PERSON else _ABOUT[reason.about]
 
 
 _UNKNOWN: Final = "see slipway version: the operator may be of a later one"

@@ -99,8 +99,7 @@ class Reason(StrEnum):
         "Paused",
         None,
         "a canary stands at a pause among its steps, or somebody asked for one by annotation",
-        "at a step's pause `promote/REVISION` goes on; one that was asked for ends by `resume/REVISION`; "
-        "`abort/REVISION` sends the version home; the message says which it is",
+        "the message says which; a step's ends by `promote/REVISION`, the other by `resume/REVISION`",
     )
     ANALYSIS_RUNNING = (
         "AnalysisRunning",
@@ -733,6 +732,10 @@ def fit(words: str, longest: int = LONGEST) -> str:
     lets through and UTF-8 does not."""
     written = words.encode(errors="replace").decode()
     return written if len(written) <= longest else written[: longest - 1] + "…"
+
+
+BY_A_PERSON: Final = frozenset({Reason.ABORTED, Reason.ROLLED_BACK})
+"""Why somebody sent a version home: an edit beside it does not bring it back."""
 
 
 def finding(reason: Reason, message: str) -> Finding:

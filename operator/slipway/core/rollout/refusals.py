@@ -13,15 +13,13 @@ from typing import Final
 
 from slipway.api.v1alpha1.status import Refused, RevisionRef, RolloutPhase
 from slipway.core.catalogue.refused_digests import short
-from slipway.core.reasons import Finding, Reason, fit
+from slipway.core.reasons import BY_A_PERSON, Finding, fit
 from slipway.core.rollout.state import Facts, State
 
 REMEMBERED: Final = 4
 """Refusals beside that of the manifest. Of an older one the ControllerRevision goes, and then the memory."""
 STORED: Final = 8
 """As many as status takes while ControllerRevisions go."""
-
-_BY_A_PERSON: Final = frozenset({Reason.ABORTED, Reason.ROLLED_BACK})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +33,7 @@ class Asked:
 
 def refused_as(ref: RevisionRef, problem: Finding, facts: Facts, now: datetime) -> Refused:
     """The record of a version that is sent home."""
-    source = facts.sources.get(ref.ask) if problem.reason in _BY_A_PERSON else None
+    source = facts.sources.get(ref.ask) if problem.reason in BY_A_PERSON else None
     return Refused(
         ask=ref.ask,
         revision=ref.revision,

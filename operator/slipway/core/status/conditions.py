@@ -128,7 +128,7 @@ def _serves(summary: Summary) -> tuple[Reason, str]:
 def _availability(summary: Summary) -> str:
     if summary.serving is None:
         return "no version serves yet"
-    return f"{summary.serving}: {_pods(summary)}"
+    return f"{summary.answering}: {_pods(summary)}"
 
 
 def _pods(summary: Summary) -> str:

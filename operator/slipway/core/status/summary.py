@@ -27,8 +27,10 @@ class Summary:
     """Version that the root Service selects."""
     unproven: bool = False
     """It has no golden requests: that it answers is known, and not that it answers rightly."""
+    answering: str | None = None
+    """The version that serves, or the two whose pods a Service or a gateway reaches."""
     available: int = 0
-    """Available pods of the revision that serves."""
+    """Their available pods."""
     wanted: int = 0
     asked_serves: bool = False
     """The revision that the spec asks for has all the traffic."""
@@ -78,6 +80,7 @@ def summary_of(
     return Summary(
         serving=stable.version if stable else None,
         unproven=_is_unproven(snapshot, state),
+        answering=_answering(snapshot, state, desired),
         available=reachable(snapshot, desired) if stable else 0,
         wanted=snapshot.needed,
         asked_serves=blocked is None and _asked_serves(snapshot, state, desired),
@@ -99,6 +102,15 @@ def summary_of(
         waits=snapshot.policies.waits,
         stalled=outcome.wait.stalled or _stays_blocked(snapshot, blocked),
     )
+
+
+def _answering(snapshot: Snapshot, state: State, desired: DesiredState) -> str | None:
+    """The versions whose pods are counted as available, the one that serves first."""
+    stable, candidate = state.stable, state.candidate
+    if stable is None:
+        return None
+    beside = candidate if candidate and candidate.revision in desired.traffic.reaches else None
+    return f"{stable.version} and {beside.version}" if beside and beside != stable else stable.version
 
 
 def _is_unproven(snapshot: Snapshot, state: State) -> bool:
