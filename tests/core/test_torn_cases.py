@@ -720,6 +720,31 @@ def test_on_the_way_back_nobody_is_let_out_before_stable_can_carry_what_that_lea
     machine.teardown()
 
 
+@pytest.mark.parametrize("before", ["superseded", "sent home"])
+def test_forward_too_nobody_is_let_out_before_the_others_can_carry_what_that_leaves(before: str) -> None:
+    """Of four pods three are needed, and stable has two. Where both of the others go home, stable would have 75 % once
+    one of them has left, before a pod of the next version is there."""
+    machine = begun({"type": "RollingUpdate"}, routed=True, replicas=3)
+    machine.a_rollout_comes_so_far(version="4", rounds=4)
+    if before == "sent home":
+        machine.asks_by_annotation(about="candidate", again=True, verb="abort")
+    machine.asks_for_a_version("5")
+    while not any(machine.world.versions[each["revision"]] == "5" for each in machine.world.status["traffic"]):
+        machine.gets_better()
+        machine.a_pass()
+    machine.world.gateway_acts()
+    machine.asks_by_annotation(about="candidate", again=True, verb="abort")
+    machine.asks_for_a_version("6")
+    for _ in range(4):
+        machine.world.answer_job()
+        machine.a_pass()
+        machine.world.controllers_act()
+        machine.world.gateway_acts()
+    assert pods(machine) == {"3": 2, "4": 1, "5": 1, "6": int(before == "sent home")}
+    machine.teardown()
+    assert pods(machine) == {"6": 3}
+
+
 def test_what_a_person_has_sent_home_and_stands_by_is_not_scaled_up() -> None:
     machine = begun({"type": "RollingUpdate"}, replicas=2)
     machine.a_rollout_comes_so_far(version="4", rounds=6)

@@ -51,7 +51,7 @@ def towards(
     leads, stable = facts.of(state.candidate), facts.of(state.stable)
     if leads is None:
         return standing_still(state, facts)
-    down = _giving(facts, stable, back=False)
+    down = _giving(facts, stable, back=False, first=going_home(state))
     sides = [side(leads), *down]
     held = not routed and any(each.carries for each in sides if each.revision in facts.traffic.reaches)
     if held:  # what serves goes on serving, the pods that it has included
@@ -61,7 +61,7 @@ def towards(
     else:
         wanted = _as_allocation(allocate(sides[0], down, within, facts.traffic.reaches))
     if facts.route and not step:
-        wanted = _traffic_first(wanted, sides, within, leads)
+        wanted, within = _leaving(state, facts, wanted, sides, within)
     shut_out = is_shut_out(facts, stable, leads, within, step)
     if shut_out and stable and not step:  # a step of exact shares narrows by itself
         wanted = _narrowing(facts, stable, leads, within)
@@ -107,15 +107,16 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
     elif candidate and candidate.revision not in facts.traffic.service and (candidate.count or candidate.available):
         within = replace(within, spans=False)  # its selector would reach what was sent home: that goes first
     home = going_home(state)
-    down = sorted(_giving(facts, candidate, back=True), key=lambda each: each.revision not in home)
+    down = _giving(facts, candidate, back=True, first=home)
     wanted = _as_allocation(allocate(side(stable), down, within, facts.traffic.reaches))
     if facts.route and not stable.addressable:  # a gateway would send its share to nobody of ours
         wanted = replace(wanted, traffic=facts.traffic)
     elif facts.route and not facts.traffic.shares:
         wanted = _traffic_first(wanted, [side(stable), *down], within, stable)
-        if not _carries(facts, wanted, within, stable, home):  # what stable lacks comes on top of all that is there
+        if not _carry(facts, wanted, within, home):  # what stable lacks comes on top of all that is there
             within = replace(within, surge=within.surge + max(0, facts.needed - stable.count))
-            counts = {**wanted.counts, stable.revision: facts.needed}
+            kept = wanted if _finds_no_place(state) else _kept(wanted, down)
+            counts = {**kept.counts, stable.revision: facts.needed}
             wanted = Allocation(counts=counts, traffic=facts.traffic)
     elif facts.traffic.shares and wanted.traffic.reaches != {stable.revision}:
         shares = _shares(facts, stable, candidate, 0)
@@ -192,13 +193,39 @@ def _traffic_first(wanted: Allocation, sides: list[Side], within: Limits, leads:
     return replace(wanted, traffic=Traffic(service=staying))
 
 
-def _carries(facts: Facts, wanted: Allocation, within: Limits, stable: RevisionFacts, home: Set[str]) -> bool:
-    """Whether stable can carry what it would get of the gateway's requests, of which what goes home gets no more. As
-    many pods as may be missing have not to be there for it."""
+def _leaving(
+    state: State, facts: Facts, wanted: Allocation, sides: list[Side], within: Limits
+) -> tuple[Allocation, Limits]:
+    """Forward, behind a gateway: shares go before the last pods do, once the others can carry them. Until then all keep
+    their pods, and the candidate's come on top."""
+    home, left = going_home(state), _traffic_first(wanted, sides, within, facts.revisions[sides[0].revision])
+    if not home or _finds_no_place(state) or _carry(facts, left, within, home):
+        return left, within
+    kept = _kept(wanted, sides)
+    return kept, replace(within, surge=within.surge + sum(kept.counts.values()) - sum(left.counts.values()))
+
+
+def _carry(facts: Facts, wanted: Allocation, within: Limits, home: Set[str]) -> bool:
+    """Whether those that do not go `home` can carry what they would get of the gateway's requests, of which those that
+    do get no more. As many pods as may be missing have not to be there for it."""
     stay = {name: min(facts.revisions[name].carries, wanted.counts.get(name, 0)) for name in wanted.traffic.service}
-    share = not_growing(stay, home=home, now=facts.shares).get(stable.revision, 0)
-    can = can_carry(stable.carries, within.floor) if within.floor else WHOLE
-    return share <= max(can, facts.shares.get(stable.revision, 0))
+    shares, rounding = not_growing(stay, home=home, now=facts.shares), len(stay)
+    return not within.floor or all(
+        shares.get(name, 0) <= max(can_carry(pods, within.floor) + rounding, facts.shares.get(name, 0))
+        for name, pods in stay.items()
+        if name not in home
+    )
+
+
+def _kept(wanted: Allocation, sides: list[Side]) -> Allocation:
+    """What was wanted, but that nobody gives up an available pod."""
+    carried = {each.revision: max(wanted.counts.get(each.revision, 0), each.carries) for each in sides}
+    return replace(wanted, counts={**wanted.counts, **carried})
+
+
+def _finds_no_place(state: State) -> bool:
+    """Whether a pod that is to come finds none: then those that have one make room."""
+    return state.rollout is not None and state.rollout.strategy.unschedulable_since is not None
 
 
 def _no_larger(state: State, facts: Facts) -> Traffic:
@@ -250,9 +277,10 @@ def _shares(
     return split(wanted, stable=stable.revision, now=now, can=can)
 
 
-def _giving(facts: Facts, other: RevisionFacts | None, *, back: bool) -> list[Side]:
-    """Who gives up pods, in that order: what is superseded, then the other one of stable and candidate."""
-    names = (*facts.superseded, *((other.revision,) if other else ()))
+def _giving(facts: Facts, other: RevisionFacts | None, *, back: bool, first: Set[str] = frozenset()) -> list[Side]:
+    """Who gives up pods, in that order: what is superseded, then the other one of stable and candidate; but before all
+    those that are to go `first`."""
+    names = sorted((*facts.superseded, *((other.revision,) if other else ())), key=lambda name: name not in first)
     return [
         side(facts.revisions[name], expendable=back or name in facts.superseded)
         for name in names
