@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slipway.guard import golden, model_config, wire
@@ -82,6 +82,26 @@ def test_whatever_comes_is_read_or_told(content: bytes) -> None:
         wire.generate_answers(b"data: " + content + b"\n\n", CONFIG)
     with suppress(UnreadableError):
         wire.infer_answer(content, len(content))
+
+
+@given(
+    st.lists(
+        st.integers(-64, 64) | st.sampled_from([None, True, 4.0, "4", [], 2**63, -(2**63)]),
+        max_size=6,
+    ),
+    st.integers(-3, 3),
+)
+@example([48, -48] * 955 + [48], 0)
+def test_each_byte_of_an_answer_is_read_once_whatever_sizes_it_names(sizes: list[Any], short: int) -> None:
+    outputs = [
+        {"name": "y", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": size}} for size in sizes
+    ]
+    head = json.dumps({"outputs": outputs}).encode()
+    element = (2).to_bytes(4, "little") + b"ab"
+    raw = element * 8
+    with suppress(UnreadableError):
+        answered = wire.infer_answer(head + raw, len(head) + short)
+        assert sum(len(tensor.data) for tensor in answered) * len(element) <= len(raw)
 
 
 @given(

@@ -62,17 +62,29 @@ def infer_request(
 def infer_answer(
     body: bytes, header_length: int, read: Callable[[str, Any], Sequence[Any]] = tensors.decode
 ) -> list[Tensor]:
-    """The tensors in an answer of `/infer`, whose elements `read` gets out of their bytes."""
-    at, found = header_length, []
+    """The tensors in an answer of `/infer`, whose elements `read` gets out of their bytes.
+
+    Each byte belongs to one tensor: sizes that say otherwise would have few bytes read many times over."""
+    at, answered = header_length, []
     try:
-        for output in json.loads(body[:header_length])["outputs"]:
-            size = output.get("parameters", {}).get("binary_data_size", 0)
+        outputs = json.loads(body[:header_length])["outputs"]
+        sizes = [_size(output) for output in outputs]
+        if header_length < 0 or header_length + sum(sizes) != len(body):
+            raise ValueError(f"binary_data_size: {sum(sizes)} in all, and {len(body) - header_length} bytes came")
+        for output, size in zip(outputs, sizes):
             data = read(output["datatype"], memoryview(body)[at : at + size])
-            found.append(Tensor(str(output["name"]), output["datatype"], tuple(map(int, output["shape"])), data))
+            answered.append(Tensor(str(output["name"]), output["datatype"], tuple(map(int, output["shape"])), data))
             at += size
     except _MALFORMED as error:
         raise UnreadableError(f"{type(error).__name__}: {error}") from None
-    return found
+    return answered
+
+
+def _size(output: Mapping[str, Any]) -> int:
+    size = output.get("parameters", {}).get("binary_data_size", 0)
+    if type(size) is not int or size < 0:
+        raise ValueError(f"binary_data_size: {size!r} is no number of bytes")
+    return size
 
 
 def check_streamed(config: ModelConfig) -> None:
