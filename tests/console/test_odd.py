@@ -18,7 +18,7 @@ from tests.console.spoiling import EVENT, TIMES, spoiled
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 PATHS = {"path": "/", "namespace": "n", "address": _address}
-COMMON = PATHS | {"live": True, "number": 1, "problems": [], "said": "", "may_try": True}
+COMMON = PATHS | {"live": True, "alone": False, "number": 1, "problems": [], "said": "", "may_try": True}
 MOVE = {"at": "2026-01-01T00:00:00Z", "version": "3", "manager": "m"}
 ALIASES = {"aliases": [{"name": "champion", "version": "3", "since": "2026-01-01T00:00:00Z", "moves": [MOVE, MOVE]}]}
 
@@ -26,6 +26,7 @@ ALIASES = {"aliases": [{"name": "champion", "version": "3", "since": "2026-01-01
 def page_of(stored: Any, pods: Any = (), events: Any = ()) -> str:
     page = serving.page(stored, pods, events)
     values = {"name": "churn", "model": page, "events": serving.events(events), "may_patch": True}
+    values["denied"] = {"pods": "", "events": ""}
     more = {"spec": stored.get("spec"), "read": serving.as_read(stored)}
     return rendered("model.html", {**COMMON, **values, **more}, now=NOW)
 

@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 the time is up.
 
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from slipway.cli.kubectl import Kubectl, KubectlError
 from slipway.cli.model import UnreadableError
 from slipway.cli.requests import NothingToAskError
 from slipway.cli.text import plain
+from slipway.core.names import is_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,7 +65,7 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
 
 def _checked_name(_: click.Context, __: click.Parameter, name: str) -> str:
     """What kubectl would take for an option, or a selector for more than a name, is none."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,252}", name):
+    if not is_name(name):
         raise click.BadParameter(f"{plain(name)} is no name of a ModelDeployment; slipway list -A shows what there is")
     return name
 

@@ -40,13 +40,15 @@ class _Nothing(ApiServer):
         pass
 
     async def get(self, path: str, **query: str) -> Object:
-        raise ApiError(403, "the console in the cluster reads no Pods and no Events")
+        raise ApiError(
+            403, "the console in the cluster shows models that you may list, and reads no Pods and no Events"
+        )
 
 
 class _NoRights(Rights):
     """Nobody does anything here."""
 
-    async def may(self, verb: str, namespace: str, resource: Resource = DEPLOYMENTS) -> bool:
+    async def may(self, verb: str, namespace: str, resource: Resource = DEPLOYMENTS, name: str = "") -> bool:
         return False
 
 

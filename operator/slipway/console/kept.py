@@ -53,7 +53,7 @@ class Kept:
 def watched(api: ApiServer, namespace: str) -> tuple[Kept, list[Watched]]:
     """What one person may see, by list and watch; and what has to be run for it."""
     changes = Changes()
-    deployments, models, versions = found = [Watched(api, kind, namespace, changes) for kind in KINDS]
+    deployments, models, versions = found = [Watched(api, kind, namespace, changes, by_name=True) for kind in KINDS]
     return Kept(deployments, models, versions, changes), found
 
 

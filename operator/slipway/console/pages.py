@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -24,7 +24,7 @@ from slipway.console.rights import PORTS, Rights
 from slipway.console.trying import Trying, versions
 from slipway.console.watched import Latest
 from slipway.core.body import mappings, within
-from slipway.core.names import REQUEST
+from slipway.core.names import REQUEST, is_name
 
 _MANAGER: Final = "slipway-console"
 _STATIC: Final = files("slipway.console") / "static"
@@ -35,6 +35,14 @@ _SILENT_SECONDS: Final = 15.0
 """Proxies cut a stream that says nothing for long."""
 _NUMBER: Final = ContextVar[int]("number")
 """Of the last change before the page was begun."""
+
+
+class _Items(NamedTuple):
+    """A list, and why it is none: something is in the way, or the reader has no right to it."""
+
+    items: list[Object]
+    problem: str = ""
+    denied: str = ""
 
 
 class Console:
@@ -61,6 +69,7 @@ class Console:
         application.add_routes(
             [
                 web.get("/", self.overview),
+                web.get("/models", self.by_name),
                 web.get("/models/{namespace}/{name}", self.model),
                 web.post("/models/{namespace}/{name}/requests", self.request),
                 web.get("/models/{namespace}/{name}/try", self.trial),
@@ -84,24 +93,31 @@ class Console:
             "overview.html",
             wanted=wanted,
             overview=serving.overview(self._rows(), wanted),
+            may_list=not self._namespace or await self._rights.may("list", self._namespace),
             here=lambda **changes: _here(request, changes),
         )
 
+    async def by_name(self, request: web.Request) -> web.Response:
+        """To the model that a form names."""
+        raise web.HTTPSeeOther(_address("models", *(request.query.get(each, "") for each in ("namespace", "name"))))
+
     async def model(self, request: web.Request) -> web.Response:
         """One model."""
-        namespace, name, stored = self._stored(request)
-        (pods, without_pods), (events, without_events), may_patch = await asyncio.gather(
+        namespace, name, stored = await self._stored(request)
+        pods, events, may_patch = await asyncio.gather(
             self._items(path_of("pods", namespace, group="/api/v1"), labelSelector=_label(name)),
             self._items(path_of("events", namespace, group="/api/v1"), fieldSelector=_involved(name)),
-            self._rights.may("patch", namespace),
+            self._rights.may("patch", namespace, name=name),
         )
         return await self._page(
             request,
             "model.html",
-            lacking=[*without_pods, *without_events],
+            lacking=[each.problem for each in (pods, events) if each.problem],
             name=name,
-            model=serving.page(stored, pods, events),
-            events=serving.events(events),
+            alone=self._kept.deployments.get(namespace, name) is None,
+            model=serving.page(stored, pods.items, events.items),
+            events=serving.events(events.items),
+            denied={"pods": pods.denied, "events": events.denied},
             may_patch=may_patch,
             may_try=self._trying is not None,
             spec={key: stored[key] for key in ("apiVersion", "kind") if key in stored}
@@ -125,7 +141,7 @@ class Console:
 
     async def trial(self, request: web.Request) -> web.Response:
         """Ask a served model, and show what it answers."""
-        namespace, name, stored = self._stored(request)
+        namespace, name, stored = await self._stored(request)
         if self._trying is None:
             raise web.HTTPNotFound(text="Models are asked from `slipway console` on your own machine.")
         form = await request.post()
@@ -217,13 +233,26 @@ class Console:
                     await response.write(b": still here\n\n")
         return response
 
-    def _stored(self, request: web.Request) -> tuple[str, str, Object]:
-        """Namespace, name and object of a ModelDeployment that the reader may see."""
+    async def _stored(self, request: web.Request) -> tuple[str, str, Object]:
+        """Namespace, name and object of a ModelDeployment that the reader may see: in a list, or by its name alone."""
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         stored = self._kept.deployments.get(namespace, name)
-        if stored is None:
-            raise web.HTTPNotFound(text=f"There is no ModelDeployment {namespace}/{name}, or you may not see it.")
-        return namespace, name, stored
+        return namespace, name, stored or await self._named(namespace, name)
+
+    async def _named(self, namespace: str, name: str) -> Object:
+        missing = f"There is no ModelDeployment {namespace}/{name}, or you may not see it"
+        if not (is_name(namespace) and is_name(name)):
+            raise web.HTTPNotFound(text=f"{missing}.")
+        try:
+            found = await self._api.get(path_of(PLURAL, namespace, name))
+        except ApiError as error:
+            if error.status not in (403, 404):
+                raise web.HTTPServiceUnavailable(text=str(error)) from None
+            why = f": {error}" if error.status == 403 else ""
+            raise web.HTTPNotFound(text=f"{missing}{why}.") from None
+        if found.get("kind") != KIND:
+            raise web.HTTPNotFound(text=f"{missing}.")
+        return found
 
     def _found(self, request: web.Request) -> market.Published:
         where = (request.match_info["namespace"], request.match_info["model"])
@@ -243,13 +272,15 @@ class Console:
         """To a page that says something."""
         return web.HTTPSeeOther(f"{_address(*parts)}?{urlencode({'said': self._notes.keep(said)})}")
 
-    async def _items(self, path: str, **query: str) -> tuple[list[Object], list[str]]:
-        """A list that a page can do without, and why it is none: nothing to say where the reader has no right to it."""
+    async def _items(self, path: str, **query: str) -> _Items:
+        """A list that a page can do without."""
         try:
             answer = await self._api.get(path, limit="500", **query)
         except ApiError as error:
-            return [], [] if error.status == 403 else [f"{path.rpartition('/')[2]}: {error}"]
-        return [dict(each) for each in mappings(answer.get("items"))], []
+            if error.status == 403:
+                return _Items([], denied=str(error))
+            return _Items([], problem=f"{path.rpartition('/')[2]}: {error}")
+        return _Items([dict(each) for each in mappings(answer.get("items"))])
 
     async def _page(
         self, request: web.Request, template: str, *, lacking: Sequence[str] = (), **values: Any
@@ -258,6 +289,7 @@ class Console:
         common = {
             "path": request.rel_url.raw_path_qs,
             "live": True,
+            "alone": False,
             "number": _NUMBER.get(),
             "problems": [*problems(self._kept.kinds), *lacking],
             "namespace": self._namespace,

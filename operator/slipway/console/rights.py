@@ -27,19 +27,19 @@ class Rights:
 
     def __init__(self, api: ApiServer) -> None:
         self._api = api
-        self._answers: dict[tuple[str, str, Resource], tuple[float, bool]] = {}
+        self._answers: dict[tuple[str, str, Resource, str], tuple[float, bool]] = {}
 
-    async def may(self, verb: str, namespace: str, resource: Resource = DEPLOYMENTS) -> bool:
-        """Whether they may do that there. False where nobody answers."""
-        asked, now = (verb, namespace, resource), time.monotonic()
+    async def may(self, verb: str, namespace: str, resource: Resource = DEPLOYMENTS, name: str = "") -> bool:
+        """Whether they may do that there, to the one of that name or to all. False where nobody answers."""
+        asked, now = (verb, namespace, resource, name), time.monotonic()
         at, answer = self._answers.get(asked, (float("-inf"), False))
         if now - at > _KEPT_SECONDS:
             answer = await self._ask(*asked)
             self._answers[asked] = (now, answer)
         return answer
 
-    async def _ask(self, verb: str, namespace: str, resource: Resource) -> bool:
-        attributes = {"verb": verb, "namespace": namespace, **resource._asdict()}
+    async def _ask(self, verb: str, namespace: str, resource: Resource, name: str) -> bool:
+        attributes = {"verb": verb, "namespace": namespace, **resource._asdict(), **({"name": name} if name else {})}
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",

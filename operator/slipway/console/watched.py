@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
-from slipway.api.v1alpha1 import Named
+from slipway.api.v1alpha1 import GROUP, Named
+from slipway.cli.named import REVIEWS, names, review
 from slipway.console.api_server import ApiError, ApiServer, Object, path_of
 from slipway.core.body import within
 
 FIRST_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 30.0
 """Between a look that failed and the next: twice as long each time, and the first again once a watch has spoken."""
+_BY_NAME_SECONDS: Final = 5.0
+"""Between two looks at objects that may be got, and neither listed nor watched."""
 _EVENTS: Final = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
 T = TypeVar("T")
@@ -39,12 +42,21 @@ class Changes:
 
 
 class Watched:
-    """The objects of one kind that somebody may see: of all namespaces, or of one where they may not list all."""
+    """The objects of one kind that somebody may see: of all namespaces, or of one where they may not list all; with
+    `by_name` those of it that they may get by their names, where they may list none."""
 
     def __init__(
-        self, api: ApiServer, kind: Named, namespace: str, changes: Changes, *, everywhere: bool = True
+        self,
+        api: ApiServer,
+        kind: Named,
+        namespace: str,
+        changes: Changes,
+        *,
+        everywhere: bool = True,
+        by_name: bool = False,
     ) -> None:
         self.kind, self._api, self._namespace, self._changes = kind, api, namespace, changes
+        self._by_name = by_name
         self._objects: dict[Key, Object] = {}
         self._rest_seconds = FIRST_SECONDS
         self.problem: str | None = "not read yet"
@@ -80,7 +92,13 @@ class Watched:
     async def _follow(self) -> None:
         """List and watch, until that fails."""
         path = path_of(self.kind.plural, None if self.everywhere else self._namespace)
-        objects, version = await self._api.listed(path)
+        try:
+            objects, version = await self._api.listed(path)
+        except ApiError as error:
+            if error.status != 403 or self.everywhere or not self._by_name:
+                raise
+            await self._look_by_name(error)
+            return
         self._objects = {_key(each): each for each in objects if _key(each) != ("", "")}
         self.version += 1
         await self._say(None)
@@ -97,6 +115,28 @@ class Watched:
                     self._take(dict(each), deleted=event.get("type") == "DELETED")
                     await self._changes.tell()
             await asyncio.sleep(FIRST_SECONDS)  # one that ends at once is not asked for again at once
+
+    async def _look_by_name(self, refused: ApiError) -> None:
+        """Get those to whose names there is a right, where they may not be listed. `refused` where there is none."""
+        answer = await self._api.post(REVIEWS, review(self._namespace))
+        allowed = names(answer, GROUP, self.kind.plural)
+        if not allowed:
+            raise refused
+        found = [each for name in allowed if (each := await self._named(name))]
+        before = self._objects, self.problem
+        self._objects, problem = {_key(each): each for each in found}, f"{refused}; shown are those that you may get"
+        self._rest_seconds = _BY_NAME_SECONDS
+        if before != (self._objects, problem):
+            self.version += 1
+            await self._say(problem)
+
+    async def _named(self, name: str) -> Object | None:
+        try:
+            return await self._api.get(path_of(self.kind.plural, self._namespace, name))
+        except ApiError as error:
+            if error.status in (403, 404):
+                return None
+            raise
 
     def _take(self, each: Object, *, deleted: bool) -> None:
         self.version += 1

@@ -1,5 +1,6 @@
 """Names that tie children to their ModelDeployment: labels, annotations, ports, and what each child is called."""
 
+import re
 from typing import Any, Final
 
 Manifest = dict[str, Any]
@@ -35,6 +36,14 @@ RESOLVE_CONTAINER: Final = "resolve"
 
 SHORT: Final = 8
 """Hex digits of an ask or revision that go into names: with the dash they take nine characters."""
+
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+
+
+def is_name(text: str) -> bool:
+    """Whether an object, or a namespace, may be called so: what leads elsewhere in an address or a command may not."""
+    return bool(_NAME.fullmatch(text))
 
 
 def labels(model_deployment: str, *, component: str, revision: str | None = None) -> dict[str, str]:
