@@ -82,8 +82,8 @@ tools: $(READY) ## Build the programs that tests and demo run
 images: $(READY) ## Build the images and print their sizes
 	@$(TESTBED) images
 
-release: $(READY) ## Images, charts, SBOMs and signatures of this version in REGISTRY=HOST:PORT[/PATH], signed by KEY=… (docs/release.md)
-	@$(TESTBED) release --registry='$(REGISTRY)' --key='$(KEY)'
+release: $(READY) ## Images, charts, SBOMs and signatures of this version in REGISTRY=HOST:PORT[/PATH], signed by KEY=…, and files to publish at ADDRESS=https://… (docs/release.md)
+	@$(TESTBED) release --registry='$(REGISTRY)' --key='$(KEY)' --address='$(ADDRESS)'
 
 up: $(READY) ## A cluster with Slipway, an S3 server and metrics
 	@$(TESTBED) up

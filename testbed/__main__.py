@@ -16,6 +16,7 @@ from testbed.gateway import envoy
 from testbed.gitops import argocd
 from testbed.keda import installation as keda
 from testbed.release import layouts, programs
+from testbed.release.files import Command
 from testbed.release.publish import Release
 from testbed.release.registry import Registry, ReleaseError
 from testbed.release.signing import Key
@@ -83,11 +84,13 @@ def build_images() -> None:
 @main.command("release")
 @click.option("--registry", "place", required=True, help="HOST:PORT[/PATH].")
 @click.option("--key", default="", help="Private key that signs.")
-def publish(place: str, key: str) -> None:
+@click.option("--address", default="", help="Where dist/ will be published, for krew's manifest: https://…")
+def publish(place: str, key: str, address: str) -> None:
     """Have images, charts, SBOMs and signatures of this version in a registry, and say what is there."""
     folder = ROOT / "dist"
     folder.mkdir(exist_ok=True)
-    release = Release(Registry.named(place), Key.given(key, folder / "cosign.pub"), folder)
+    key_of = Key.given(key, folder / "cosign.pub")
+    release = Release(Registry.named(place), key_of, folder, command=Command(address))
     engine.ensure()
     table = Table("released", "MB to pull", "MB unpacked", "packages", "", title=f"Slipway {release.version}")
     table.columns[0].overflow = "fold"  # whole, for whoever copies it
@@ -96,7 +99,9 @@ def publish(place: str, key: str) -> None:
         state = "pushed" if each.pushed else "was there"
         table.add_row(each.reference, f"{each.compressed_bytes / 1e6:.1f}", unpacked, f"{each.packages or ''}", state)
     console.print(table)
-    step(f"manifests, values with these digests, the wheel, SBOMs and the public key are in {folder}")
+    step(f"manifests, values with these digests, the command, SBOMs and the public key are in {folder}")
+    if not address:
+        step("there is no manifest for krew: ADDRESS says where these files will be published")
 
 
 @main.command()

@@ -1,11 +1,16 @@
-"""What a release has beside the registry: manifests for `kubectl apply`, and the command as a wheel; each is signed."""
+"""What a release has beside the registry: manifests for `kubectl apply`, and the command as a wheel, as one file for
+each platform, and for krew. Each is signed.
+"""
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from testbed.release import krew, pyz
 from testbed.release.charts import CHARTS
+from testbed.release.pyz import PLATFORMS, PYTHONS, Platform
 from testbed.release.signing import Key
 from testbed.shell import ROOT, run
 from testbed.tools import KUBERNETES_VERSION, find
@@ -15,12 +20,36 @@ _CLOSED: Final = "--set=models.networkPolicy=Namespace"
 """Said, since the chart asks the cluster what was there before, and nobody answers while manifests are made."""
 
 
-def write(archives: Mapping[str, Path], folder: Path, key: Key) -> list[Path]:
-    """Write and sign the manifests of these packaged charts and the wheel. Returns the files, signatures apart."""
-    written = [*(_manifests(name, archives[name], folder) for name in CHARTS), _wheel(folder)]
+@dataclass(frozen=True)
+class Command:
+    """For whom the command is written, beside the wheel."""
+
+    address: str = ""
+    """Where the files will be published; krew's manifest says it, and without it there is none."""
+    platforms: tuple[Platform, ...] = PLATFORMS
+    pythons: tuple[str, ...] = PYTHONS
+
+
+EVERYBODY: Final = Command()
+
+
+def write(archives: Mapping[str, Path], folder: Path, key: Key, version: str, command: Command) -> list[Path]:
+    """Write and sign the manifests of these packaged charts, and the command. Returns the files, signatures apart."""
+    written = [*(_manifests(name, archives[name], folder) for name in CHARTS), *commands(folder, version, command)]
     for path in written:
         key.sign_file(path)
     return written
+
+
+def commands(folder: Path, version: str, command: Command) -> list[Path]:
+    """The command in each of its forms."""
+    wheel = _wheel(folder)
+    files = {each: pyz.write(wheel, each, folder, command.pythons) for each in command.platforms}
+    packed = {each: krew.archive(file, each, folder) for each, file in files.items()}
+    for earlier in folder.glob(f"{krew.MANIFEST}*"):
+        earlier.unlink()
+    manifests = [krew.write(packed, command.address, version, folder)] if command.address else []
+    return [wheel, *files.values(), *packed.values(), *manifests]
 
 
 def _manifests(name: str, archive: Path, folder: Path) -> Path:

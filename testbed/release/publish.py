@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import site
-from testbed.release import charts, files, sbom
+from testbed.release import charts, files, krew, sbom
 from testbed.release.layouts import Layout
 from testbed.release.registry import Registry, ReleaseError
 from testbed.release.signing import Key
@@ -40,9 +40,12 @@ class Release:
     folder: Path
     version: str = site.project()["version"]
     charts: Path = ROOT / "charts"
+    command: files.Command = files.EVERYBODY
 
     def publish(self, layouts: Sequence[Layout]) -> list[Released]:
         """Have all of it there."""
+        if self.command.address:
+            krew.check_address(self.command.address)
         images = {layout.name: f"{self.registry.repository(layout.name)}@{layout.digest()}" for layout in layouts}
         (self.folder / "values.yaml").write_text(charts.values_of(images))
         archives = {name: charts.package(name, images, self.folder, self.charts) for name in charts.CHARTS}
@@ -51,7 +54,7 @@ class Release:
             *(self._publish_image(layout, images[layout.name]) for layout in layouts),
             *(self._publish_chart(name, archive) for name, archive in archives.items()),
         ]
-        files.write(archives, self.folder, self.key)
+        files.write(archives, self.folder, self.key, self.version, self.command)
         return released
 
     def _insist_on_what_is_there(self, images: dict[str, str], archives: dict[str, Path]) -> None:

@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from slipway import DISTRIBUTION
-from testbed.release import charts, sbom
+from testbed.release import charts, krew, sbom
+from testbed.release.files import Command
 from testbed.release.layouts import RELEASED, Layout, from_saved
 from testbed.release.programs import program
 from testbed.release.publish import Release, Released
@@ -27,6 +28,7 @@ from testbed.shell import ROOT, CommandError, run
 from testbed.tools import KUBERNETES_VERSION, find
 from tests.fetch import registries
 from tests.release.layouts import all_layouts, saved
+from tests.release.machines import HERE, NOWHERE
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registries.Regi
 
 @pytest.fixture(scope="module")
 def release(server: registries.Registry, key: Key, tmp_path_factory: pytest.TempPathFactory) -> Release:
-    return Release(Registry.named(f"{server.host}/ml/slipway"), key, tmp_path_factory.mktemp("dist"))
+    registry, folder = Registry.named(f"{server.host}/ml/slipway"), tmp_path_factory.mktemp("dist")
+    return Release(registry, key, folder, command=HERE)
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +185,7 @@ def test_a_run_that_was_interrupted_is_gone_on_with(
     server: registries.Registry, key: Key, released: list[Released], tmp_path: Path
 ) -> None:
     # given: a registry to which one image came without a signature, and one with its SBOM alone
-    release = Release(Registry.named(f"{server.host}/interrupted"), key, tmp_path)
+    release = Release(Registry.named(f"{server.host}/interrupted"), key, tmp_path, command=NOWHERE)
     layouts = all_layouts(tmp_path / "images")
     for layout in layouts[:2]:
         release.registry.push_image(layout.reference, layout.name, release.version)
@@ -198,6 +201,16 @@ def test_a_run_that_was_interrupted_is_gone_on_with(
         assert not key.sign(each.reference)
 
 
+def test_what_krew_could_not_ask_ends_a_release_before_it_begins(
+    server: registries.Registry, release: Release, key: Key, tmp_path: Path
+) -> None:
+    other = Release(release.registry, key, tmp_path, command=Command("http://files.example"))
+    before = files(server)
+    with pytest.raises(ReleaseError, match="from https:// on"):
+        other.publish(all_layouts(tmp_path / "images"))
+    assert files(server) == before
+
+
 def test_manifests_are_the_released_chart_closed_and_signed(
     release: Release, released: list[Released], key: Key
 ) -> None:
@@ -211,7 +224,8 @@ def test_manifests_are_the_released_chart_closed_and_signed(
     digests = {each.reference for each in released}
     assert {container["image"], variables["SLIPWAY_FETCHER_IMAGE"], variables["SLIPWAY_SERVER_IMAGE"]} <= digests
     assert "Namespace" in variables["SLIPWAY_MODEL_NETWORK"]
-    for path in (release.folder / "slipway.yaml", release.folder / "slipway-crds.yaml", *release.folder.glob("*.whl")):
+    names = ("slipway.yaml", "slipway-crds.yaml", "*.whl", "slipway-*.pyz", "kubectl-slipway-*.tar.gz", krew.MANIFEST)
+    for path in (one for name in names for one in release.folder.glob(name)):
         cosign(key, "verify-blob", f"--bundle={path}.sigstore.json", str(path))
         altered = _written(release.folder / "altered", f"{path.read_bytes()!r} and more")
         with pytest.raises(CommandError):
@@ -242,7 +256,7 @@ def test_other_content_of_a_released_version_is_refused_and_nothing_is_pushed(
         (sources / "slipway-crds" / "values.yaml").write_text("# Other words.\n")
     dist = tmp_path / "dist"
     dist.mkdir()
-    other = Release(release.registry, key, dist, charts=sources)
+    other = Release(release.registry, key, dist, charts=sources, command=NOWHERE)
     before = files(server)
 
     with pytest.raises(ReleaseError, match=f"has version {release.version} of .* with other content") as refused:
@@ -273,7 +287,7 @@ def test_no_chart_is_signed_but_the_one_that_was_made(
     (tmp_path / "dist").mkdir()
     registry = Overwritten(f"{server.host}/overwritten", sources)
     with pytest.raises(ReleaseError, match=r"has another charts/slipway-crds .* and it was not signed"):
-        Release(registry, key, tmp_path / "dist").publish(all_layouts(tmp_path / "images"))
+        Release(registry, key, tmp_path / "dist", command=NOWHERE).publish(all_layouts(tmp_path / "images"))
 
     name, version = (
         f"{charts.FOLDER}/slipway-crds",
