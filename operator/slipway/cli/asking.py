@@ -28,6 +28,8 @@ from slipway.guard.wire import CannotAskError
 
 _FILES_BYTES: Final = 32 << 20
 _FILES_SECONDS: Final = 20.0
+_MOST_FILES: Final = 256
+"""More are not taken when a bundle is resolved: what is said instead was not read from one."""
 _READ_FILES: Final = (
     "import json, os, pathlib, sys; "
     "place = pathlib.Path(os.environ.get('SLIPWAY_ROOT', '/slipway'), 'golden', *sys.argv[1:]); "
@@ -64,20 +66,20 @@ def ask(kubectl: Kubectl, name: str, wanted: Wanted) -> Answers:
     remarks = list[str]()
     requests = list(wanted.requests)
     if not (requests or wanted.inputs):
-        requests = golden_requests(kubectl, record, pod, remarks)
+        requests = golden_requests(kubectl, record, pod, remarks, seconds=until - time.monotonic())
     with forwarded(kubectl, pod, HTTP_PORT) as port:
         client = Client(port, str(within(body, "spec", "model").get("name") or name))
         if wanted.inputs:
             requests = [questions.of_inputs(wanted.inputs, _declared(client, until))]
         config = _config(client, record, until, remarks)
-        found = [each for request in requests for each in _asked(client, config, request, until)]
+        answers = list(asked_in_time(client, config, requests, until))
     return Answers(
         name=name,
         namespace=model.namespace,
         version=str(within(record, "data").get("version", "-")),
         revision=revision,
         pod=pod,
-        asked=found,
+        asked=answers,
         remarks=remarks,
     )
 
@@ -95,11 +97,13 @@ def _pod(model: Model, wanted: Wanted) -> tuple[str, str]:
     return revision, ready[0]
 
 
-def golden_requests(kubectl: Kubectl, record: Any, pod: str, remarks: list[str]) -> list[GoldenRequest]:
+def golden_requests(
+    kubectl: Kubectl, record: Any, pod: str, remarks: list[str], *, seconds: float = _FILES_SECONDS
+) -> list[GoldenRequest]:
     """Those of the spec, else those of the bundle; NothingToAskError where there are none."""
     if found := questions.of_spec(record):
         return found
-    files = golden_files(kubectl, pod)
+    files = golden_files(kubectl, pod, seconds=seconds)
     if files:
         return questions.of_bundle(files)
     found = questions.without_answers(record)
@@ -113,12 +117,12 @@ def golden_requests(kubectl: Kubectl, record: Any, pod: str, remarks: list[str])
 _NONE: Final = "the model has no golden requests: give a FILE with a request, or --input NAME=VALUE"
 
 
-def golden_files(kubectl: Kubectl, pod: str, *folders: str) -> dict[str, str] | None:
+def golden_files(kubectl: Kubectl, pod: str, *folders: str, seconds: float = _FILES_SECONDS) -> dict[str, str] | None:
     """The bundle's golden files, as the pod has them, or those in a folder of them. None where nobody may look, or what
     comes is something else."""
     words = ("exec", pod, f"--container={SERVER_CONTAINER}", "--", "python3", "-c", _READ_FILES, *folders)
     with kubectl.start(*words) as process:
-        timer = threading.Timer(_FILES_SECONDS, process.kill)
+        timer = threading.Timer(min(seconds, _FILES_SECONDS), process.kill)
         timer.start()
         try:
             assert process.stdout
@@ -131,6 +135,10 @@ def golden_files(kubectl: Kubectl, pod: str, *folders: str) -> dict[str, str] | 
     except (ValueError, RecursionError):
         return None
     is_files = isinstance(found, dict) and all(isinstance(each, str) for each in found.values())
+    if is_files and len(found) > _MOST_FILES:
+        raise NothingToAskError(
+            f"{pod} says that it has {len(found)} golden files; no bundle has more than {_MOST_FILES}"
+        )
     return found if is_files else None
 
 
@@ -156,12 +164,21 @@ def _declared(client: Client, until: float) -> list[Declared]:
         raise KubectlError("the model's server: what it says of the model's inputs cannot be read") from None
 
 
+def asked_in_time(client: Client, config: ModelConfig, requests: list[GoldenRequest], until: float) -> Iterator[Asked]:
+    """Each in its turn, as long as there is time."""
+    for at, request in enumerate(requests):
+        if time.monotonic() >= until:
+            yield failed(request.name, f"not asked, {len(requests) - at} in all: the time was up (--timeout)")
+            return
+        yield from _asked(client, config, request, until)
+
+
 def _asked(client: Client, config: ModelConfig, request: GoldenRequest, until: float) -> Iterator[Asked]:
     """Each step, up to one that has no answer."""
     answered = 0
     try:
         golden.check_askable(request, config)
-        for answer in asking.ask(client, config, request, _left(until)):
+        for answer in asking.ask(client, config, request, lambda: _left(until)):
             answered += 1
             yield asked(answer)
     except CannotAskError as error:
@@ -173,4 +190,8 @@ def _asked(client: Client, config: ModelConfig, request: GoldenRequest, until: f
 
 
 def _left(until: float) -> float:
-    return max(0.1, until - time.monotonic())
+    """Seconds; TooSlow where there are none."""
+    seconds = until - time.monotonic()
+    if seconds <= 0:
+        raise TooSlow("the time is up (--timeout)")
+    return seconds

@@ -31,13 +31,14 @@ def ask(
     client: Client,
     config: ModelConfig,
     request: GoldenRequest,
-    timeout_seconds: float,
+    seconds_left: Callable[[], float],
     *,
     version: str = "",
     ended: Callable[[int, float | None], None] = lambda _step, _seconds: None,
 ) -> Iterator[Answer]:
-    """Ask each step when it is wanted; `ended` is called after each with its number and the seconds that its answer
-    took, None where none came. Unreachable, TooSlow and Refused as `Client` raises them, and CannotAskError."""
+    """Ask each step when it is wanted, and give it what time is left then. `ended` is called after each with its
+    number and the seconds that its answer took, None where none came. Unreachable, TooSlow and Refused as `Client`
+    raises them, and CannotAskError."""
     sequence = model_config.new_sequence(config) if config.sequences else None
     steps = (request,) if config.decoupled else request.steps
     for index, step in enumerate(steps):
@@ -45,7 +46,7 @@ def ask(
         parameters, began = {**step.parameters, **place}, time.monotonic()
         seconds = None
         try:
-            responses = _responses(client, config, replace(step, parameters=parameters), timeout_seconds, version)
+            responses = _responses(client, config, replace(step, parameters=parameters), seconds_left(), version)
             seconds = time.monotonic() - began
         finally:
             ended(index, seconds)

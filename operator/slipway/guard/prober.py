@@ -225,7 +225,7 @@ class Prober:
             question.client,
             question.config,
             question.request,
-            timeout_seconds,
+            lambda: timeout_seconds,
             version=question.version,
             ended=ended,
         )
