@@ -101,6 +101,11 @@ SENTENCES: dict[str, tuple[Devices, Accelerator, str]] = {
         Accelerator.model_validate({"anyOf": [{"deviceClass": DRIVER}, {"deviceClass": "mig.nvidia.com"}]}),
         f"devices of {DRIVER} or mig.nvidia.com: 2 x {H100} (2 taken)",
     ),
+    "an alternative whose class is not there": (
+        devices(*FULL),
+        Accelerator.model_validate({"anyOf": [{"deviceClass": "gpu.nvidai.com"}, {"deviceClass": DRIVER}]}),
+        f"devices of {DRIVER}: 2 x {H100} (2 taken); there is no DeviceClass gpu.nvidai.com",
+    ),
     "nothing may be read": (
         Devices(slices=None, claims={}, classes={}),
         ONE,
@@ -116,6 +121,9 @@ def test_what_there_is_is_said_in_a_sentence(there: Devices, asked: Accelerator,
 
 TWO = Accelerator(device_class=DRIVER, count=2)
 OLD = claim("old", "0")
+THERE = devices(resource_slice(device("0")), OLD)
+MISSPELT = Accelerator(device_class="gpu.nvidai.com")
+EITHER_MISSPELT = Accelerator.model_validate({"anyOf": [{"deviceClass": "a.b"}, {"deviceClass": "c.d"}]})
 FITS: dict[str, tuple[Devices, Accelerator, bool, Fit]] = {
     "the same ask": (devices(resource_slice(device("0")), OLD), ONE, True, Fit.YES),
     "another ask of the class": (devices(resource_slice(device("0")), OLD), SELECTS, False, Fit.UNKNOWN),
@@ -130,6 +138,10 @@ FITS: dict[str, tuple[Devices, Accelerator, bool, Fit]] = {
     "it is published no more": (devices(OLD), ONE, True, Fit.NO),
     "too few": (devices(resource_slice(device("0")), OLD), TWO, False, Fit.NO),
     "enough with a free one": (devices(resource_slice(device("0"), device("1")), OLD), TWO, False, Fit.UNKNOWN),
+    "no such class": (devices(resource_slice(device("0")), OLD), MISSPELT, False, Fit.NO),
+    "its class was deleted": (Devices(slices=THERE.slices, claims=THERE.claims, classes={}), ONE, True, Fit.NO),
+    "no class of its alternatives": (THERE, EITHER_MISSPELT, False, Fit.NO),
+    "classes may not be read": (Devices(slices=THERE.slices, claims=THERE.claims, classes=None), ONE, True, Fit.YES),
     "nothing may be read": (Devices(claims=None), ONE, True, Fit.UNKNOWN),
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from slipway.api.v1alpha1.spec import Accelerator
+from slipway.api.v1alpha1.spec import Accelerator, DeviceAlternative
 from slipway.core.children.accelerator import device_requests
 from slipway.core.observed.devices import ClaimFacts, DeviceFacts, DeviceName, Devices, SliceFacts
 from slipway.core.observed.nodes import NodeFacts
@@ -134,13 +134,22 @@ def what_devices_there_are(devices: Devices, nodes: Sequence[NodeFacts], acceler
     if devices.slices is None or devices.claims is None or devices.classes is None:
         return "which devices there are cannot be seen: the operator may not list resource.k8s.io"
     missing = sorted({each.device_class for each in device_requests(accelerator)} - devices.classes.keys())
-    if missing:
+    lacks = f"there is no DeviceClass {' or '.join(missing)}" if missing else ""
+    asked = _grantable(devices, accelerator)
+    if not asked:
         there = ", ".join(sorted(devices.classes)[:_KINDS_TOLD]) or "none"
-        return fit(f"there is no DeviceClass {' or '.join(missing)}; there are: {there}", LONGEST)
+        return fit(f"{lacks}; there are: {there}", LONGEST)
     of = _of_classes(devices, accelerator, standings(devices, nodes))
-    if not of:
-        return fit(f"no driver publishes a device {_asked(accelerator)}", LONGEST)
-    return fit(f"devices {_asked(accelerator)}: {_counted(of)}{_chosen(accelerator, of)}", LONGEST)
+    counted = f"devices {_asked(asked)}: {_counted(of)}{_chosen(asked, of)}"
+    words = counted if of else f"no driver publishes a device {_asked(asked)}"
+    return fit("; ".join(filter(None, [words, lacks])), LONGEST)
+
+
+def _grantable(devices: Devices, accelerator: Accelerator) -> Sequence[DeviceAlternative]:
+    """The requests whose class is there: by the others no pod is ever given a device. All where nobody may see
+    classes."""
+    asked = device_requests(accelerator)
+    return [each for each in asked if devices.classes is None or each.device_class in devices.classes]
 
 
 def _of_classes(
@@ -152,14 +161,14 @@ def _of_classes(
 
 
 def _drivers(devices: Devices, accelerator: Accelerator) -> frozenset[str] | None:
-    """Whose devices can be of the classes that are asked for; None: anybody's."""
-    named = [(devices.classes or {}).get(each.device_class) for each in device_requests(accelerator)]
+    """Whose devices can be of the classes that are asked for and there; None: anybody's."""
+    named = [(devices.classes or {}).get(each.device_class) for each in _grantable(devices, accelerator)]
     drivers = [each.driver if each else None for each in named]
     return None if None in drivers else frozenset(filter(None, drivers))
 
 
-def _asked(accelerator: Accelerator) -> str:
-    return f"of {' or '.join(dict.fromkeys(each.device_class for each in device_requests(accelerator)))}"
+def _asked(requests: Iterable[DeviceAlternative]) -> str:
+    return f"of {' or '.join(dict.fromkeys(each.device_class for each in requests))}"
 
 
 def _counted(of: Sequence[DeviceStanding]) -> str:
@@ -189,11 +198,11 @@ def _states(members: Sequence[DeviceStanding]) -> str:
     return ", ".join(parts)
 
 
-def _chosen(accelerator: Accelerator, of: Sequence[DeviceStanding]) -> str:
+def _chosen(requests: Iterable[DeviceAlternative], of: Sequence[DeviceStanding]) -> str:
     """That a device which seems free is none for this pod has a reason that cannot be seen here."""
     if not any(each.state in (DeviceState.FREE, DeviceState.UNKNOWN) for each in of):
         return ""
-    selects = any(each.selectors for each in device_requests(accelerator))
+    selects = any(each.selectors for each in requests)
     return "; which of them fit the selectors only the scheduler knows" if selects else ""
 
 
@@ -207,6 +216,9 @@ def would_do(
     `accelerator`. `same_ask`: it has them by the very same request."""
     if devices.claims is None or devices.slices is None:
         return Fit.UNKNOWN
+    asked = _grantable(devices, accelerator)
+    if not asked:
+        return Fit.NO
     held = {name for claim in devices.claims_of(pod_uid) for name in claim.devices if name not in claim.looks_on}
     drivers = _drivers(devices, accelerator)
     known = {each.name: each for each in standings(devices, nodes)}
@@ -216,7 +228,7 @@ def would_do(
         return Fit.NO
     open_to_all = (DeviceState.FREE, DeviceState.UNKNOWN)
     beside = [each for each in _of_classes(devices, accelerator, known.values()) if each.state in open_to_all]
-    fewest = min(each.count for each in device_requests(accelerator))
+    fewest = min(each.count for each in asked)
     if len(usable) + len(beside) < fewest:
         return Fit.NO
     return Fit.YES if same_ask else Fit.UNKNOWN
