@@ -10,9 +10,11 @@ from slipway.console.api_server import ApiServer
 from tests.cli.speaking import script
 
 LISTENS = """
-import signal, socket, sys
+import signal, socket, sys, time
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(next(word.partition("=")[2] for word in sys.argv if word.startswith("--unix-socket=")))
+time.sleep(0.3)  # as on a busy machine: the file is there, and nobody listens yet
+listener.listen()
 sys.stderr.write("open https://login.example and type 1234\\033[2J")
 sys.stderr.flush()
 signal.pause()

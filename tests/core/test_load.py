@@ -246,6 +246,13 @@ def test_pods_that_end_say_no_more_than_silent_ones(reads: list[RevisionLoad], *
     assert (said.pods, said.unknown) == (4, unknown)
 
 
+def test_headroom_is_for_pods_that_say_something() -> None:
+    """Else a number that nobody knows would grow, and with fewer pods at most it would never be told."""
+    silent = read(pods=2, silent=2)
+    held = demand(Load(headroom=3), looks(*[silent] * 4), count=2, parts=SERVES, start_time=MINUTE, now=NOW)
+    assert (held.pods, held.unknown) == (2, True)
+
+
 @pytest.mark.parametrize("calm_for", [timedelta(seconds=1), timedelta(seconds=10), timedelta(seconds=29), CALM])
 def test_however_short_the_calm_silence_is_told_once_it_has_lasted(calm_for: timedelta) -> None:
     samples: tuple[LoadSample, ...] = ()

@@ -193,12 +193,22 @@ def _end_with_us() -> None:
 async def _listening(process: asyncio.subprocess.Process, says: asyncio.StreamReader, socket: Path) -> None:
     try:
         async with asyncio.timeout(_START_SECONDS):
-            while not socket.exists():  # noqa: ASYNC240 - a look at a folder in memory
+            while not await _takes_connections(socket):
                 if process.returncode is not None:
                     raise ApiError(0, f"kubectl proxy ends: {(await says.read()).decode(errors='replace').strip()}")
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise ApiError(0, f"kubectl proxy does not listen within {_START_SECONDS} s") from None
+
+
+async def _takes_connections(socket: Path) -> bool:
+    """The file is there before anybody listens."""
+    try:
+        _, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _show(says: asyncio.StreamReader) -> None:

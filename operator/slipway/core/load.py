@@ -223,7 +223,7 @@ def demand(
     queues = queues_between(load, samples, parts, start_time)
     wanted = pods_for(load, read, queues, missing_is_full=False)
     up = min(wanted, max(2 * read.answered, read.answered + _GROWS_BY))
-    if up > count:
+    if up > count and read.answered:
         return Demand(pods=up, because=described(load, read), at=last.at)
     if silence := _silence(last, read):
         lasts = last.at - _silent_since(samples, parts) >= STALE_AFTER
