@@ -73,9 +73,12 @@ def test_an_error_in_a_stream_is_the_models() -> None:
         wire.generate_answers(b'data: {"y":1.0}\n\ndata: {"error":"late bad"}\n\n', CONFIG)
 
 
+INFINITE = b'{"outputs": [{"name": "y", "datatype": "FP32", "shape": [1e999]}]}'
+
+
 @given(
     st.binary(max_size=60)
-    | st.sampled_from([b'{"y": "x"}', b'{"y": [[1]]}', b'{"s": 3}', b"[" * 9999, b'{"y": 1e999}'])
+    | st.sampled_from([INFINITE, b'{"y": "x"}', b'{"y": [[1]]}', b'{"s": 3}', b"[" * 9999, b'{"y": 1e999}'])
 )
 def test_whatever_comes_is_read_or_told(content: bytes) -> None:
     with suppress(UnreadableError, ResponseError):
@@ -106,7 +109,7 @@ def test_each_byte_of_an_answer_is_read_once_whatever_sizes_it_names(sizes: list
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+        st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.just(float("inf")),
         lambda inner: (
             st.lists(inner, max_size=2)
             | st.dictionaries(

@@ -54,7 +54,7 @@ def metrics_of(file: Path, digest: str) -> list[dict[str, Any]]:
         ]
     except OSError as error:
         raise BundleError(f"{file}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise BundleError(f"{file}: is no Statement of slipway evaluate: {type(error).__name__}: {error}") from None
     if subjects != {digest}:
         raise BundleError(f"{file}: is about {', '.join(sorted(subjects))}, and not {digest}; evaluate this bundle")

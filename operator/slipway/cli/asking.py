@@ -160,7 +160,7 @@ def _declared(client: Client, until: float) -> list[Declared]:
         return [(str(each["name"]), str(each["datatype"]), [int(size) for size in each["shape"]]) for each in inputs]
     except (Unreachable, TooSlow, Refused) as error:
         raise KubectlError(f"the model's server: {error}") from None
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError, RecursionError, OverflowError):
         raise KubectlError("the model's server: what it says of the model's inputs cannot be read") from None
 
 

@@ -207,7 +207,7 @@ def _error(content: bytes) -> str:
     text = content.removeprefix(wire.STREAM.encode())
     try:
         return _plain(str(json.loads(text)["error"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return content[:_LONGEST].decode(errors="replace").strip() or "no reason given"
 
 

@@ -66,7 +66,7 @@ def read(document: Mapping[str, Any]) -> ModelConfig:
             outputs={each["name"]: _datatype(each["data_type"]) for each in document.get("output", ())},
             max_batch_size=int(document.get("max_batch_size", 0)),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ValueError(f"is no model configuration: {type(error).__name__}: {error}") from None
 
 

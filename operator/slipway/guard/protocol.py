@@ -101,7 +101,7 @@ class Client:
             counted = [each["inference_stats"] for each in json.loads(body)["model_stats"]]
             names = ("success", "cache_hit", "cache_miss")
             return Statistics(*(sum(int(each[name]["count"]) for each in counted) for name in names))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise Refused(http.client.OK, f"its statistics cannot be read: {error!r}") from None
 
     def infer(
@@ -236,5 +236,5 @@ def _refused(status: int, content: bytes) -> Refused:
 def _error(text: str) -> str:
     try:
         return _REQUEST_ID.sub("", str(json.loads(text)["error"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return text.strip() or "no reason given"

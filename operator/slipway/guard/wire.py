@@ -18,7 +18,16 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 STREAM = "data:"
 
 _NOT_IN_JSON = frozenset({"FP16", "BF16"})
-_MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError, struct.error)
+_MALFORMED = (
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    OverflowError,  # 1e999 as a size
+    RecursionError,
+    struct.error,
+)
 
 
 class CannotAskError(ValueError):
@@ -147,7 +156,10 @@ def generate_answers(body: bytes, config: ModelConfig) -> list[list[Tensor]]:
         if "error" in event and "error" not in config.outputs:
             raise ResponseError(str(event["error"]))
         try:
-            responses.append([_flat(name, kind, event[name]) for name, kind in config.outputs.items() if name in event])
+            # By what the event has, and not by what is declared: both may be thousands.
+            responses.append(
+                [_flat(name, config.outputs[name], event[name]) for name in event if name in config.outputs]
+            )
         except _MALFORMED as error:
             raise UnreadableError(f"{type(error).__name__}: {error}") from None
     return responses
