@@ -138,12 +138,30 @@ FITS: dict[str, tuple[Devices, Accelerator, bool, Fit]] = {
     "it is published no more": (devices(OLD), ONE, True, Fit.NO),
     "too few": (devices(resource_slice(device("0")), OLD), TWO, False, Fit.NO),
     "enough with a free one": (devices(resource_slice(device("0"), device("1")), OLD), TWO, False, Fit.UNKNOWN),
+    "enough on two nodes": (
+        devices(resource_slice(device("0")), resource_slice(device("0"), node="node-2"), OLD),
+        TWO,
+        False,
+        Fit.NO,
+    ),
     "no such class": (devices(resource_slice(device("0")), OLD), MISSPELT, False, Fit.NO),
     "its class was deleted": (Devices(slices=THERE.slices, claims=THERE.claims, classes={}), ONE, True, Fit.NO),
     "no class of its alternatives": (THERE, EITHER_MISSPELT, False, Fit.NO),
     "classes may not be read": (Devices(slices=THERE.slices, claims=THERE.claims, classes=None), ONE, True, Fit.YES),
     "nothing may be read": (Devices(claims=None), ONE, True, Fit.UNKNOWN),
 }
+
+
+AWAY: dict[str, tuple[NodeFacts, Fit]] = {
+    "takes pods": (node(), Fit.YES),
+    "is cordoned": (node(schedulable=False), Fit.NO),
+    "is silent": (node(ready=False), Fit.NO),
+}
+
+
+@pytest.mark.parametrize(("of", "fit"), AWAY.values(), ids=AWAY)
+def test_a_device_does_where_its_node(of: NodeFacts, fit: Fit) -> None:
+    assert would_do(THERE, "uid-old", ONE, same_ask=True, nodes=[of]) is fit
 
 
 @pytest.mark.parametrize(("there", "asked", "same", "fit"), FITS.values(), ids=FITS)

@@ -51,6 +51,8 @@ class DeviceStanding:
     name: DeviceName
     facts: DeviceFacts
     state: DeviceState
+    node: str | None = None
+    """Where it is; None where that is not known here."""
 
 
 def standings(devices: Devices, nodes: Sequence[NodeFacts] = ()) -> tuple[DeviceStanding, ...]:
@@ -65,7 +67,8 @@ def standings(devices: Devices, nodes: Sequence[NodeFacts] = ()) -> tuple[Device
     )
     named = ((DeviceName(of.driver, of.pool, facts.name), facts, of) for of in slices for facts in of.devices)
     return tuple(
-        DeviceStanding(name=name, facts=facts, state=around.state(name, facts, of)) for name, facts, of in named
+        DeviceStanding(name=name, facts=facts, state=around.state(name, facts, of), node=of.node)
+        for name, facts, of in named
     )
 
 
@@ -220,15 +223,23 @@ def would_do(
     if not asked:
         return Fit.NO
     held = {name for claim in devices.claims_of(pod_uid) for name in claim.devices if name not in claim.looks_on}
-    drivers = _drivers(devices, accelerator)
-    known = {each.name: each for each in standings(devices, nodes)}
-    usable = [name for name in held if name in known and not known[name].facts.taints]
-    usable = [name for name in usable if drivers is None or name.driver in drivers]
+    away = frozenset(node.name for node in nodes if not (node.ready and node.schedulable))
+    known = _of_classes(devices, accelerator, standings(devices, nodes))
+    usable = [each for each in known if each.name in held and not each.facts.taints and each.node not in away]
     if not usable:
         return Fit.NO
     open_to_all = (DeviceState.FREE, DeviceState.UNKNOWN)
-    beside = [each for each in _of_classes(devices, accelerator, known.values()) if each.state in open_to_all]
-    fewest = min(each.count for each in asked)
-    if len(usable) + len(beside) < fewest:
+    beside = [each for each in known if each.state in open_to_all and each.name not in held]
+    if _most_on_one_node(usable, beside) < min(each.count for each in asked):
         return Fit.NO
     return Fit.YES if same_ask else Fit.UNKNOWN
+
+
+def _most_on_one_node(usable: Sequence[DeviceStanding], beside: Sequence[DeviceStanding]) -> int:
+    """Devices that one pod could have, of these and of those: no pod is on two nodes. What is nobody knows where may be
+    anywhere."""
+    together = [*usable, *beside]
+    nodes = {each.node for each in usable}
+    if None in nodes:
+        return len(together)
+    return max(sum(each.node in (node, None) for each in together) for node in nodes)

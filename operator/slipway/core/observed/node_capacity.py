@@ -40,7 +40,9 @@ def what_nodes_have(nodes: Sequence[NodeFacts], accelerator: Accelerator) -> str
 
 
 def could_take(node: NodeFacts, accelerator: Accelerator) -> bool:
-    """Whether a node has what is asked for at all, taken or not."""
+    """Whether a node that takes pods has what is asked for at all, taken or not."""
+    if not (node.ready and node.schedulable):
+        return False
     asked = (how_offered, which_product, how_large, how_many)
     return _count(node, resource_name(accelerator)) >= accelerator.count and all(
         _fits(of(accelerator))(node) for of in asked
