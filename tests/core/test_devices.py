@@ -1,5 +1,6 @@
 """Devices by class: claimed by a template of the revision, said where they lack, and in status once a pod has them."""
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from slipway.core.names import Manifest
 from slipway.core.observed.nodes import NodeFacts
+from slipway.core.plan import Apply, Delete
 from tests.core.cluster.scenario import GPU_NODE, counts, forget_jobs, proved, ready, starts, told, waits
 from tests.core.cluster.simulator import Simulator, simulator
 from tests.core.devices import DRIVER, H100, TAINT, claim, device, devices, resource_slice
@@ -45,6 +47,17 @@ def test_a_template_that_is_deleted_or_relabelled_is_put_back_as_it_was() -> Non
     cluster.objects[place]["spec"]["metadata"]["labels"] = {}
     cluster.settle()
     assert cluster.objects[place]["spec"] == made["spec"]
+
+
+def test_a_template_of_another_spec_is_made_anew_as_nobody_may_change_it() -> None:
+    cluster = ready(replicas=1, **BY_CLASS)
+    place = (TEMPLATE, cluster.revision_named("3"))
+    right = deepcopy(cluster.objects[place]["spec"])
+    cluster.objects[place]["spec"]["spec"]["devices"]["requests"][0]["exactly"]["count"] = 7
+    assert [type(action) for action in cluster.plan().actions] == [Delete, Apply]
+    cluster.settle()
+    assert cluster.objects[place]["spec"] == right
+    assert cluster.plan().actions == ()
 
 
 def test_where_the_cluster_knows_no_claims_no_pod_is_made_and_it_heals_by_itself() -> None:

@@ -81,13 +81,18 @@ def _unmakes(conflict: NameTaken, name: str) -> bool:
 def _update(changes: Changes, live: Child, want: Manifest, desired: DesiredObject) -> None:
     """Write an object of ours that is wanted otherwise now, was changed by hand, or is written always."""
     replicas = desired.replicas
-    if desired.write is Write.ALWAYS or not _as_wanted(live, want):
+    if live.kind in _IMMUTABLE and not as_asked(live.body, {"spec": want["spec"]}):
+        changes.actions += [Delete(kind=live.kind, name=live.name, uid=live.uid), Apply(manifest=want, first=True)]
+    elif desired.write is Write.ALWAYS or not _as_wanted(live, want):
         again = _with_replicas(want, _count(live, replicas)) if replicas else want
         from_what = live.resource_version if desired.fenced else None
         changes.actions.append(Apply(manifest=again, uid=live.uid, resource_version=from_what))
     elif replicas:
         _scale(changes, live, replicas)
 
+
+_IMMUTABLE: Final = frozenset({"ResourceClaimTemplate"})
+"""Kinds whose spec the API server has nobody change. What was made of one that goes stays as it is."""
 
 _FOUND_WHOLE: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()
 """What each child was last found to contain. A Child never changes, so it need not be unpacked and compared again."""
