@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from slipway.api.v1alpha1.spec import Load
-from slipway.cli.rates import TRIES, Ended, Round, best, is_of_the_generator, limit
+from slipway.cli.rates import TRIES, Ended, Round, answer_time, best, is_of_the_generator, limit
 from slipway.cli.sizing import load_of, manifest, pods_for, written
 
 
@@ -120,13 +120,13 @@ def fitted(
         outcome=str(outcome),
         says=says,
         room=room,
-        rounds=[line_of(each, asked.objective) for each in rounds],
+        rounds=[line_of(each, asked.objective, answer_time(rounds)) for each in rounds],
         remarks=told,
         **sized,
     )
 
 
-def line_of(found: Round, objective: float) -> RoundLine:
+def line_of(found: Round, objective: float, alone: float) -> RoundLine:
     """A round for people."""
     return RoundLine(
         rate=round(found.rate, 1 if found.rate >= 10 else 3) if found.rate else None,
@@ -135,7 +135,7 @@ def line_of(found: Round, objective: float) -> RoundLine:
         p50_ms=_milliseconds(found.p50),
         p99_ms=_milliseconds(found.p99),
         late_ms=_milliseconds(found.late),
-        holds=found.holds(objective),
+        holds=found.holds(objective, alone),
         words=_failures(found) or None,
     )
 

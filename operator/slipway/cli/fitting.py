@@ -18,7 +18,7 @@ from slipway.cli.fitted import Asked, Fitted, fitted
 from slipway.cli.kubectl import Kubectl, KubectlError
 from slipway.cli.model import Model
 from slipway.cli.offers import MOST_BYTES, LateError, Offers, PodGoneError, encodable, size_of
-from slipway.cli.rates import Ended, Round, next_round
+from slipway.cli.rates import Ended, Round, answer_time, next_round
 from slipway.cli.requests import NothingToAskError
 from slipway.cli.room import room
 from slipway.core.body import within
@@ -208,18 +208,18 @@ def _rounds(
                 if isinstance(step, Ended):
                     return rounds, step
                 rounds.append(offers.round(step, until - time.monotonic()))
-                say(_progress(rounds[-1], asked.objective))
+                say(_progress(rounds[-1], asked.objective, answer_time(rounds)))
     except LateError:
         return rounds, Ended.TIME
     except PodGoneError as gone:
         return rounds, gone
 
 
-def _progress(found: Round, objective: float) -> str:
+def _progress(found: Round, objective: float, alone: float) -> str:
     rate = f"{found.rate:.3g}/s" if found.rate else "one at a time"
     p99 = "no answer" if found.p99 is None else f"p99 {found.p99 * 1000:.3g} ms"
     failed = f", {found.sent - found.answered} failed" if found.sent > found.answered else ""
-    return f"{rate}: {p99}{failed}, {'holds' if found.holds(objective) else 'does not hold'}"
+    return f"{rate}: {p99}{failed}, {'holds' if found.holds(objective, alone) else 'does not hold'}"
 
 
 def _breaks(rounds: Sequence[Round]) -> bool:

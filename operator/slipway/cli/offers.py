@@ -142,11 +142,12 @@ def _read_round(line: str | None, ask: Ask) -> Round | None:
             sent=int(said["sent"]),
             answered=int(said["answered"]),
             failed={str(kind)[:64]: int(count) for kind, count in list(said["failed"].items())[:16]},
-            seconds=float(said["seconds"]),
+            seconds=_seconds(said["seconds"]) or 0,
             p50=_seconds(said["p50"]),
             p99=_seconds(said["p99"]),
             late=_seconds(said["late"]),
             words=str(said["words"]),
+            sending=ask.seconds,
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         return None

@@ -22,6 +22,8 @@ TRIES: Final = 2
 """A rate fails when it has failed so often: once may be somebody else's doing."""
 _SLOWEST: Final = 0.05
 """Of what one at a time comes to. What does not hold even then holds at no rate."""
+_LEFT_OVER: Final = 0.05
+"""Of the time of sending: as much work may be left at its end, beside one answer."""
 _MOST_LATE: Final = 0.25
 """Of the objective: when requests leave later, the generator is what was measured."""
 
@@ -43,10 +45,18 @@ class Round:
     words: str = ""
     """Of the first failure."""
     confirming: bool = False
+    sending: float = 0
+    """For so long requests were sent; answers came for `seconds`."""
 
-    def holds(self, objective: float) -> bool:
-        """Whether all were answered, and in time."""
-        return self.answered == self.sent > 0 and not self.failed and self.p99 is not None and self.p99 <= objective
+    def holds(self, objective: float, answer_time: float) -> bool:
+        """Whether all were answered, in time, and as fast as they came. `answer_time`: of one that is asked alone."""
+        in_time = self.p99 is not None and self.p99 <= objective
+        return self.answered == self.sent > 0 and not self.failed and in_time and self._keeps_up(answer_time)
+
+    def _keeps_up(self, answer_time: float) -> bool:
+        """Whether no queue was left: what is too much shows in latencies only once the queue is as long as the
+        objective, which a short round may not see."""
+        return not self.rate or self.seconds - self.sending - answer_time <= _LEFT_OVER * self.sending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +98,17 @@ def next_round(rounds: Sequence[Round], objective: float, left: float) -> Ask | 
 def held(rounds: Sequence[Round], objective: float, tries: int = TRIES) -> Round | None:
     """The round at the highest rate that holds below all that have failed so often; of several the longest one."""
     least = limit(rounds, objective, tries)
-    good = [each for each in rounds if each.rate and each.holds(objective) and (least is None or each.rate < least)]
+    good = [each for each in _holding(rounds, objective) if least is None or each.rate < least]
     return max(good, key=lambda each: (each.rate, each.confirming, each.sent), default=None)
+
+
+def _holding(rounds: Sequence[Round], objective: float) -> list[Round]:
+    return [each for each in rounds if each.rate and each.holds(objective, answer_time(rounds))]
+
+
+def answer_time(rounds: Sequence[Round]) -> float:
+    """Seconds that an answer takes where nothing else is asked, by the first round."""
+    return (rounds[0].p99 or 0) if rounds else 0
 
 
 def best(rounds: Sequence[Round], objective: float) -> Round | None:
@@ -100,7 +119,8 @@ def best(rounds: Sequence[Round], objective: float) -> Round | None:
 
 def limit(rounds: Sequence[Round], objective: float, tries: int = TRIES) -> float | None:
     """The lowest rate that has failed so often."""
-    bad = [each.rate for each in rounds if each.rate and not each.holds(objective)]
+    holding = _holding(rounds, objective)
+    bad = [each.rate for each in rounds if each.rate and each not in holding]
     return min((rate for rate in bad if bad.count(rate) >= tries), default=None)
 
 
@@ -112,7 +132,7 @@ def is_of_the_generator(found: Round, objective: float) -> bool:
 def _next(rounds: Sequence[Round], objective: float) -> Ask | Ended:
     last, one = rounds[-1], 1 / max(rounds[0].p50 or 0, 1e-6)
     low, high = held(rounds, objective), limit(rounds, objective)
-    if last.rate and not last.holds(objective) and (high is None or last.rate < high):
+    if last.rate and last not in _holding(rounds, objective) and (high is None or last.rate < high):
         return _ask(last.rate, confirming=last.confirming)  # once more
     if low is None and high is None:
         return _ask(one / 2)
