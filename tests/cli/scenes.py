@@ -68,6 +68,20 @@ def paused_canary() -> Simulator:
     return cluster
 
 
+def at_an_endless_pause() -> Simulator:
+    """At 10 %, in a pause that somebody ends."""
+    cluster = canary({"weight": 10}, {"pause": {}}, {"weight": 50})
+    pods_come(cluster)
+    return cluster
+
+
+def asks(cluster: Simulator, verb: str) -> Simulator:
+    """Somebody asks for something about the candidate."""
+    cluster.request = f"{verb}/{cluster.status['candidate']['revision']}"
+    goes_on(cluster)
+    return cluster
+
+
 def measured_canary() -> Simulator:
     """At 10 %, after a first round of its analysis."""
     analysis = {"interval": "1m", "count": 5, "metrics": [ERRORS]}
@@ -148,6 +162,14 @@ CLUSTERS: Final[dict[str, Callable[[], Simulator]]] = {
     "sent-home": sent_home,
     "soaking": soaking,
 }
+PAUSES: Final[dict[str, Callable[[], Simulator]]] = {
+    "pause-timed": paused_canary,
+    "pause-endless": at_an_endless_pause,
+    "pause-asked": lambda: asks(loading(), "pause"),
+    "pause-asked-at-a-timed-one": lambda: asks(paused_canary(), "pause"),
+    "pause-asked-at-an-endless-one": lambda: asks(at_an_endless_pause(), "pause"),
+}
+"""All kinds of pauses, for what `why` says of each."""
 WARNING: Final = {
     "type": "Warning",
     "reason": "MakingRoom",
@@ -166,7 +188,7 @@ def scene(name: str) -> Scene:
 
 @cache
 def _made(name: str) -> Scene:
-    return scene_of(CLUSTERS[name]())
+    return scene_of((CLUSTERS | PAUSES)[name]())
 
 
 def scene_of(cluster: Simulator) -> Scene:
@@ -225,6 +247,9 @@ def drawings() -> dict[str, str]:
         for width, on in SCREENS.items():
             if width in ("80", "40") or name == "canary-measured":
                 found[f"get-{name}.{width}.txt"] = drawn(tree_of(tree(each.model), on, each.now), on)
+    for name in PAUSES:
+        each = scene(name)
+        found[f"why-{name}.80.txt"] = drawn(why_of(why(each.model), each.now), SCREENS["80"])
     for width in ("80", "40", "ascii"):
         on, each = SCREENS[width], scene("sent-home")
         found[f"why-sent-home.{width}.txt"] = drawn(why_of(why(each.model, each.events), each.now), on)

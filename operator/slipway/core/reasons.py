@@ -99,7 +99,10 @@ class Reason(StrEnum):
         "Paused",
         None,
         "a canary stands at a pause among its steps, or somebody asked for one by annotation",
-        "the message says which; a step's ends by `promote/REVISION`, the other by `resume/REVISION`",
+        (
+            "the message says which: a step's ends at its time, or by `promote/REVISION`; the other by "
+            "`resume/REVISION`, and with both `promote/REVISION` ends both"
+        ),
     )
     ANALYSIS_RUNNING = (
         "AnalysisRunning",
