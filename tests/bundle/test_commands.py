@@ -16,6 +16,7 @@ import pytest
 from slipway.bundle import console
 from slipway.bundle.console import print_columns, told
 from slipway.bundle.errors import BundleError
+from slipway.bundle.place import keys_of_environment
 from slipway.program import main
 from testbed.images import CODE, FETCHER_CODE, OPERATOR_CODE
 from tests.bundle import graphs, keys
@@ -157,11 +158,14 @@ def test_what_a_stranger_has_named_orders_no_terminal_about(capsys: pytest.Captu
     assert ended.value.message == "1/\\x9b2J: not there;\nadd it"
 
 
+AWS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+
 @pytest.mark.parametrize(
     ("words", "here"),
     [
-        (["push", "{b}", "s3://models/m/1"], "Here source.secretName is the keys in the environment or --keys."),
-        (["check", "s3://models/m/1"], "Here source.secretName is the keys in the environment."),
+        (["push", "{b}", "s3://models/m/1"], f"Here source.secretName is {AWS} in the environment or --keys."),
+        (["check", "s3://models/m/1"], f"Here source.secretName is {AWS} in the environment."),
         (
             ["pull", "s3://m/1", "out", "--endpoint", "s3:7070"],
             "Here source.s3.endpoint is AWS_ENDPOINT_URL or --endpoint.",
@@ -177,6 +181,35 @@ def test_words_about_a_manifest_say_what_a_command_has_instead(bundle: Path, wor
     told = slipway(*(word.format(b=bundle, e=encrypted) for word in words), **none)
     assert told.exit_code == 1
     assert here in told.stderr
+
+
+@pytest.mark.parametrize("scheme", console.KEYS)
+def test_the_keys_that_are_named_are_those_that_a_command_hands_over(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
+    named = re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", console.KEYS[scheme])
+    for variable in named:
+        monkeypatch.setenv(variable, variable)
+    told = console.in_place_of_fields(f"{scheme}://m/1: no credentials; name a Secret in source.secretName", ())
+    assert told == f"\nHere source.secretName is {console.KEYS[scheme]} in the environment."
+    given = {file.read_text() for file in keys_of_environment(scheme, tmp_path).iterdir()}
+    assert given == set(named)
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        (
+            "https://models.s3.us-east-1.amazonaws.com",
+            "\nHere a store that is not AWS is named by AWS_ENDPOINT_URL or --endpoint.",
+        ),
+        ("http://127.0.0.1:9", ""),
+    ],
+)
+def test_a_store_that_was_looked_for_at_amazon_is_named_by_its_endpoint(host: str, told: str) -> None:
+    said = f"SourceUnavailable: s3://models/m/1: no connection to {host}: connect error; check the address"
+    assert console.in_place_of_fields(said, {"--endpoint"}) == told
 
 
 def test_every_field_that_the_fetcher_and_the_guard_name_is_something_to_a_command_or_to_none() -> None:

@@ -29,7 +29,7 @@ format_option: Final = click.option(
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "source.uri": ("the address",),
     "source.digest": ("--digest",),
-    "source.secretName": ("the keys in the environment", "--keys"),
+    "source.secretName": ("KEYS", "--keys"),
     "source.s3.endpoint": ("AWS_ENDPOINT_URL", "--endpoint"),
     "source.s3.region": ("AWS_REGION",),
     "source.decryption": ("--identity",),
@@ -40,17 +40,40 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "server.leastVersion": ("--least-server-version",),
     "server.startupTimeout": ("--timeout-seconds",),
 }
-"""What a command has in the place of fields of a manifest, which the words of the fetcher and the guard name."""
+"""What a command has in the place of fields of a manifest, which the words of the fetcher and the guard name. `KEYS`
+are those of the store that the message is about."""
+KEYS: Final[Mapping[str, str]] = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "hf": "HF_TOKEN",
+    "oci": "docker's login, or SLIPWAY_USERNAME and SLIPWAY_PASSWORD,",
+    "https": "SLIPWAY_USERNAME and SLIPWAY_PASSWORD",
+}
+"""By the scheme of an address, what of the environment bundle/place.py hands over."""
+_STORE: Final = re.compile(rf"\b({'|'.join(KEYS)})://")
+_AT_AWS: Final = re.compile(r"no connection to https?://\S*\bamazonaws\.com\b")
 
 
 def in_place_of_fields(message: str, options: Collection[str]) -> str:
     """Of the fields that a message names, what a command with these options has instead, in a line of its own."""
     said = []
     for field, ways in FIELDS.items():
-        have = [way for way in ways if not way.startswith("--") or way in options]
+        have = [_way(way, message) for way in ways if not way.startswith("--") or way in options]
         if have and re.search(rf"\b{re.escape(field)}\b", message):
             said.append(f"{field} is {' or '.join(have)}")
+    if _AT_AWS.search(message):
+        option = " or --endpoint" if "--endpoint" in options else ""
+        said.append(f"a store that is not AWS is named by AWS_ENDPOINT_URL{option}")
     return f"\nHere {'; '.join(said)}." if said else ""
+
+
+def _way(way: str, message: str) -> str:
+    """The variables in the place of `KEYS`, by the first address in the message."""
+    if way != "KEYS":
+        return way
+    about = _STORE.search(message)
+    return f"{KEYS[about[1]]} in the environment" if about else "the keys in the environment"
 
 
 def _options() -> set[str]:
