@@ -98,7 +98,10 @@ def test_a_bundle_is_put_at_its_address_and_published_once(
     assert (spec.card.lineage.commit, spec.card.lineage.version) == ("4f2a9c1", "2")
     assert spec.card.backend == "onnxruntime"
     assert [tensor.name for tensor in spec.card.inputs or ()] == ["x"]
+    again = slipway(*words, "--commit", "5e", "-o", "json")
+    assert "Warning: churn 3 was published before, and its card stays: not as asked for are lineage" in again.stderr
     again = slipway(*words, "-o", "json")
+    assert again.stderr.count("Warning") == 0
     assert again.exit_code == 0, again.output
     assert json.loads(again.stdout) == {"digest": spec.digest, "name": "churn-3", "created": False}
     assert kubectl.json("get", "mv", "churn-3")["metadata"]["resourceVersion"] == stored["metadata"]["resourceVersion"]
@@ -341,6 +344,15 @@ def test_an_alias_is_moved_and_others_stay(slipway: Slipway, kubectl: Kubectl) -
     assert slipway("alias", "churn", "champion", "--remove").exit_code == 0
     assert kubectl.json("get", "rm", "churn")["spec"]["aliases"] == {"challenger": "4"}
     assert "has no alias champion" in slipway("alias", "churn", "champion", "--remove").output
+
+
+def test_an_alias_for_what_is_withdrawn_is_moved_with_a_warning(slipway: Slipway, kubectl: Kubectl) -> None:
+    published(kubectl, "3")
+    published(kubectl, "4", withdrawn={"reason": "leaks names", "action": "Block", "instead": "3"})
+    assert "Warning" not in slipway("alias", "churn", "champion", "3").output
+    told = slipway("alias", "churn", "champion", "4")
+    assert told.exit_code == 0, told.output
+    assert "Warning: churn 4 is withdrawn (leaks names): who follows the alias stays where it is; use 3" in told.stderr
 
 
 def test_what_is_printed_for_git_is_never_written(slipway: Slipway, kubectl: Kubectl) -> None:

@@ -42,15 +42,29 @@ def reinstate(cluster: Cluster, model: str, version: str) -> Object:
 
 
 def move_alias(cluster: Cluster, model: str, alias: str, version: str, *, force: bool = False) -> Object:
-    """Have an alias mean a version that is published. The RegisteredModel is made if there is none."""
-    published(cluster, model, version)
+    """Have an alias mean a version that is published. The RegisteredModel is made if there is none. The version is
+    answered: it may be withdrawn."""
+    meant = published(cluster, model, version)
     with _conflicts_told(f"{model}'s alias {alias}"):
-        return cluster.apply(
+        cluster.apply(
             REGISTERED_MODEL,
             alias_object(cluster.namespace, model, alias, version),
             manager=_alias_manager(alias),
             force=force,
         )
+    return meant
+
+
+def warning(meant: Object) -> str | None:
+    """What people should know who have an alias mean this version; None where nothing is wrong with it."""
+    withdrawn = meant["spec"].get("withdrawn")
+    if not withdrawn:
+        return None
+    instead = f"; use {withdrawn['instead']} instead" if withdrawn.get("instead") else ""
+    blocks = withdrawn.get("action") == WithdrawalAction.BLOCK
+    follows = "who follows the alias stays where it is" if blocks else "who follows the alias gets it all the same"
+    version = f"{meant['spec']['model']} {meant['spec']['version']}"
+    return f"{version} is withdrawn ({withdrawn.get('reason', '')}): {follows}{instead}"
 
 
 def remove_alias(cluster: Cluster, model: str, alias: str) -> Object:

@@ -11,7 +11,7 @@ import yaml
 from slipway.bundle.console import DIRECTORY, FILE, print_columns, print_json, say, told
 from slipway.bundle.errors import BundleError
 from slipway.bundle.moving import digest_option, endpoint_option, keys_option
-from slipway.guard.printable import printable_lines
+from slipway.guard.printable import printable, printable_lines
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,6 +80,9 @@ def publish(
             return
         with Cluster.connected(context=context, namespace=namespace) as cluster:
             found = library.publish(wanted, cluster, bundle=bundle, say=say)
+    if found.left_out:
+        parts = ", ".join(found.left_out)
+        warn(f"{model} {version} was published before, and its card stays: not as asked for are {parts}")
     if form == "json":
         print_json(found.document())
         return
@@ -169,7 +172,7 @@ def alias(
             return
         with Cluster.connected(context=context, namespace=namespace) as cluster:
             if version:
-                changes.move_alias(cluster, model, alias, version, force=force)
+                warn(changes.warning(changes.move_alias(cluster, model, alias, version, force=force)))
             else:
                 changes.remove_alias(cluster, model, alias)
     _print({"model": model, "alias": alias, "version": version}, form)
@@ -195,6 +198,12 @@ def list_models(model: str | None, *, everywhere: bool, context: str | None, nam
         print_json({"versions": rows})
     else:
         print_columns(columns(rows, everywhere=everywhere))
+
+
+def warn(message: str | None) -> None:
+    """What people should know beside the result."""
+    if message:
+        click.echo(f"Warning: {printable(message)}", err=True)
 
 
 def _print(found: dict[str, Any], form: str) -> None:

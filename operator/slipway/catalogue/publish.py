@@ -56,6 +56,8 @@ class Published:
     object: Object
     created: bool
     """False: the same was there already."""
+    left_out: tuple[str, ...] = ()
+    """Parts of the card that were asked for and are not those of the object, which keeps its own."""
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -126,7 +128,9 @@ def publish(
     there = _check_free(version, cluster, digest)
     if there is None:
         raise BundleError(f"{wanted['metadata']['name']}: was deleted while it was published; publish it again")
-    return Published(digest=digest, object=there, created=False)
+    card, stored = wanted["spec"].get("card") or {}, there["spec"].get("card") or {}
+    left_out = tuple(part for part, asked in card.items() if asked != stored.get(part))
+    return Published(digest=digest, object=there, created=False, left_out=left_out)
 
 
 def _check_free(version: Version, cluster: Cluster, digest: str | None) -> Object | None:
