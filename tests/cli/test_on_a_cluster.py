@@ -23,8 +23,10 @@ from testbed.plane import Plane, free_port
 from testbed.shell import ROOT
 from tests.cli.cluster import Command, command, status, stored
 from tests.cli.following import piped
-from tests.cli.scenes import scene
+from tests.cli.scenes import scene, scene_of, sent_home
+from tests.cli.waiting import gone_back_by_request
 from tests.conftest import fresh_namespace
+from tests.core.cluster.simulator import Simulator
 
 pytestmark = pytest.mark.plane
 
@@ -155,11 +157,16 @@ def test_exit_codes_are_those_of_the_docs(slipway: Command, api: Api, namespace:
     assert slipway("wait", "churn", "--timeout", "0").code == 3
 
 
-def test_wait_fails_at_once_where_nothing_leads_there(slipway: Command, api: Api, namespace: str) -> None:
-    stored(api, namespace, scene("sent-home"))
+@pytest.mark.parametrize(
+    ("made", "words"), [(sent_home, "golden/a.json: y[0] is 5"), (gone_back_by_request, "3 serves again")]
+)
+def test_wait_fails_at_once_where_nothing_leads_there(
+    slipway: Command, api: Api, namespace: str, made: Callable[[], Simulator], words: str
+) -> None:
+    stored(api, namespace, scene_of(made()))
     told = slipway("wait", "churn")
     assert told.code == 1
-    assert "golden/a.json: y[0] is 5" in told.err
+    assert words in told.err
     assert "slipway why churn says what to do" in told.err
     assert slipway("wait", "churn", "--for", "settled").code == 0
 

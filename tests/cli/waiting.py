@@ -14,6 +14,7 @@ from tests.core.cluster.scenario import (
     fails,
     forget_jobs,
     goes_on,
+    pods_come,
     ready,
     round_of,
 )
@@ -143,6 +144,21 @@ def going_back_by_request() -> Simulator:
     return cluster
 
 
+def gone_back_by_request() -> Simulator:
+    """It serves again, and the version that is asked for stands by, refused."""
+    cluster = soaking()
+    cluster.request = f"promote/{cluster.status['stable']['revision']}"
+    goes_on(cluster)
+    cluster.pass_time(minutes=5)
+    goes_on(cluster)
+    cluster.request = f"rollback/{cluster.status['stable']['revision']}"
+    goes_on(cluster)
+    for _ in range(4):
+        pods_come(cluster)
+    assert cluster.status["phase"] == "Soaking"
+    return cluster
+
+
 def going_back_finds_no_node() -> Simulator:
     """What was there before has lost its pods while the candidate had a share."""
     cluster = at_an_endless_pause()
@@ -227,6 +243,9 @@ OWN: Final[dict[str, Waits]] = {
     "a queue on the way": Waits(queued_on_the_way, "the queue to let its pods go"),
     "no node for what serves": Waits(no_node_for_what_serves, "InsufficientCapacity to end", "Stalled", ends=True),
     "a rollback by request": Waits(going_back_by_request, "pods of 3: 0 of 1 available", "without progress", ends=True),
+    "a version that somebody went back to": Waits(
+        gone_back_by_request, "the end of the standby", "the pods of 4 go", ends=True
+    ),
     "a way back without a node": Waits(
         going_back_finds_no_node, "3 to have all the traffic again", "Stalled", ends=True
     ),

@@ -100,6 +100,7 @@ def _end(model: Any) -> bool | None:
     if ready.status == "True":
         return True
     held = model.status.phase == "Suspended" or (model.status.phase == "Paused" and not _ends_by_itself(model))
+    held = held or (model.soaks and model.status.refused is not None)  # somebody went back from what is asked for
     return False if held or (model.telling and model.telling.type == "Stalled") else None
 
 
