@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from slipway.api.v1alpha1.status import Phase
 from slipway.cli.awaited import Awaited, awaited
 from tests.cli.scenes import CLUSTERS, scene_of
 from tests.cli.waiting import OWN
@@ -37,6 +38,12 @@ def standing(cluster: Simulator) -> Any:
 
 def told(cluster: Simulator) -> Any:
     return standing(cluster), cluster.status.get("phase"), cluster.status.get("conditions", ())[3:4]
+
+
+def test_every_phase_is_among_them() -> None:
+    """Pending is that of nothing that serves and nothing that is on its way."""
+    seen = {made().status.get("phase") for made in EVERY.values()}
+    assert set(Phase) - seen == {Phase.PENDING}
 
 
 @pytest.mark.parametrize("name", OWN)
