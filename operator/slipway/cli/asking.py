@@ -134,12 +134,13 @@ def golden_files(kubectl: Kubectl, pod: str, *folders: str, seconds: float = _FI
         found = json.loads(said) if len(said) <= _FILES_BYTES else None
     except (ValueError, RecursionError):
         return None
-    is_files = isinstance(found, dict) and all(isinstance(each, str) for each in found.values())
-    if is_files and len(found) > _MOST_FILES:
+    if not (isinstance(found, dict) and all(isinstance(each, str) for each in found.values())):
+        return None
+    if len(found) > _MOST_FILES:
         raise NothingToAskError(
             f"{pod} says that it has {len(found)} golden files; no bundle has more than {_MOST_FILES}"
         )
-    return found if is_files else None
+    return found
 
 
 def _config(client: Client, record: Any, until: float, remarks: list[str]) -> ModelConfig:
