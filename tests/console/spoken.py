@@ -51,6 +51,8 @@ class Cluster:
     """A plural that nobody can list."""
     refusal: str = ""
     """Of whatever is to be written."""
+    confined: bool = False
+    """Nobody may list all namespaces."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """As an API server."""
@@ -64,17 +66,21 @@ class Cluster:
             return web.json_response(self.made[-1])
         if kind == self.broken:
             return web.json_response({"message": "etcdserver: request timed out"}, status=500)
+        where = request.path.rpartition("/namespaces/")[2].partition("/")[0] if "/namespaces/" in request.path else ""
+        if self.confined and not where:
+            return web.json_response({"message": "cannot list resource"}, status=403)
         if "watch" in request.query:
             await asyncio.Event().wait()
-        return web.json_response({"items": self.objects.get(kind, []), "metadata": {"resourceVersion": "1"}})
+        found = [each for each in self.objects.get(kind, []) if where in ("", each["metadata"]["namespace"])]
+        return web.json_response({"items": found, "metadata": {"resourceVersion": "1"}})
 
 
 @asynccontextmanager
-async def browser(cluster: Cluster) -> AsyncIterator[httpx.AsyncClient]:
+async def browser(cluster: Cluster, *also_in: str) -> AsyncIterator[httpx.AsyncClient]:
     """One that has opened the console of a cluster, once all is read."""
     port = free_port()
     async with answered(cluster.answer) as api:
-        kept, watches = watched(api, "mine")
+        kept, watches = watched(api, "mine", *also_in)
         application = Console(api, kept, namespace="mine").application(Door(port, KEY))
         application.cleanup_ctx.append(running(watches))
         address = f"http://127.0.0.1:{port}"

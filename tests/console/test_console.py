@@ -177,7 +177,7 @@ def test_a_version_is_taken_into_use_and_a_second_time_is_told(
     kubectl("delete", "modeldeployment", "churn")
     try:
         take = f"/market/{team}/churn/4/deployments"
-        shown = form(browser.get(f"/market/{team}/churn/4").text)
+        shown = form(browser.get(f"/market/{team}/churn/4?answered=yes").text)
         browser.post(take, data=shown, headers={"Origin": served.root})
         assert kubectl.json("get", "modeldeployment", "churn")["spec"]["model"]["source"]["digest"] == DIGEST
         assert "already exists" in browser.post(take, data=shown, headers={"Origin": served.root}).text

@@ -8,7 +8,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.api.v1alpha1.spec import ModelDeploymentSpec
 from slipway.console import hub, market
 from slipway.console.chart import chart
 from slipway.console.markdown import safe
@@ -46,7 +45,7 @@ def test_versions_stand_in_the_order_in_which_they_were_published_with_their_ali
 def test_search_takes_words_and_facets(query: dict[str, str], found: list[str]) -> None:
     result = market.search(catalogue(), query)
     assert [each.namespace for each in result.models] == found
-    assert result.facets["namespace"] == [(namespace, 1) for namespace in found]
+    assert result.facets["namespace"].values == [(namespace, 1) for namespace in found]
 
 
 @pytest.mark.parametrize(
@@ -59,21 +58,86 @@ def test_what_nobody_can_read_costs_itself_alone(broken: dict[str, Any]) -> None
 
 
 def test_versions_are_compared_by_metric() -> None:
-    assert market.comparison(catalogue()[0]).metrics == [("f1", ["0.91", "0.93"])]
+    compared = market.comparison(catalogue()[0])
+    assert compared.metrics == [("f1", ["0.91", "0.93"])]
+    assert (compared.fewer, compared.pages) == (0, 1)
+
+
+def churning(versions: int, metrics: int = 32, **spec: Any) -> list[Any]:
+    """Versions with metric names of their own each."""
+    made = [version("4", namespace="evil", **spec) for _ in range(versions)]
+    for number, each in enumerate(made):
+        each["metadata"] |= {"name": f"churn-{number}", "creationTimestamp": f"2026-11-01T10:{number:04}"}
+        named = [{"name": f"m{number}-{metric}", "value": "0.9"} for metric in range(metrics)]
+        each["spec"] |= {"version": str(number), "card": {"metrics": named}}
+    return made
+
+
+def test_of_versions_without_an_end_a_page_has_the_newest_and_those_with_an_alias() -> None:
+    (model,) = market.published([registered("evil", aliases={"champion": "7"})], churning(300))
+    first, last = market.comparison(model), market.comparison(model, "10")
+    assert [each.spec.version for each in first.versions] == ["7", *(str(each) for each in range(270, 300))]
+    assert [each.spec.version for each in last.versions] == [str(each) for each in range(30)]
+    assert (first.page, first.pages) == (1, 10)
+    assert (len(first.metrics), first.fewer) == (market.METRICS, 31 * 32 - market.METRICS)
+
+
+def test_metrics_that_most_versions_have_stand_side_by_side() -> None:
+    made = churning(5, metrics=31)
+    for each in made:
+        each["spec"]["card"]["metrics"].append({"name": "zz", "value": "1"})
+    (model,) = market.published([], made)
+    assert ("zz", ["1"] * 5) in market.comparison(model).metrics
+
+
+def test_an_alias_that_hundreds_of_objects_claim_makes_no_page_longer() -> None:
+    made = churning(100)
+    for each in made:
+        each["spec"]["version"] = "7"
+    (model,) = market.published([registered("evil", aliases={"champion": "7"})], made)
+    assert len(market.comparison(model, "3").versions) <= market.SIDE_BY_SIDE + 16
+
+
+def test_what_anybody_calls_a_task_makes_no_page_longer() -> None:
+    tasks = [registered(f"team-{number}", task=f"task-{number:03}") for number in range(200)]
+    often = [registered(f"often-{number}", task="the-usual") for number in range(2)]
+    facet = market.search(market.published([*tasks, *often], []), {}).facets["task"]
+    assert (len(facet.values), facet.more, ("the-usual", 2) in facet.values) == (40, 161, True)
+
+
+def test_kubeflow_hub_reads_the_newest_of_versions_without_an_end() -> None:
+    text = hub.catalogue(market.published([], churning(hub.VERSIONS + 5)))
+    assert "# evil/churn: 5 older versions are left out\n" in text
+    artifacts = yaml.safe_load(text)["models"][0]["artifacts"]
+    assert [each["customProperties"]["version"]["string_value"] for each in artifacts[::2]] == [
+        str(number) for number in range(5, hub.VERSIONS + 5)
+    ]
+
+
+def test_a_namespace_that_publishes_without_an_end_keeps_nobody_from_reading_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub, "ARTIFACTS", 20)
+    made = churning(30, metrics=1)
+    for number, each in enumerate(made):
+        each["spec"]["model"] = "few" if number < 3 else f"many-{number % 2}"
+    text = hub.catalogue(market.published([], [*made, version("4")]))
+    assert [each["name"] for each in yaml.safe_load(text)["models"]] == ["evil/few", "team-a/churn"]
+    assert "# evil/many-0 is left out: its namespace has more than 20 artifacts\n" in text
+
+
+@given(st.text(min_size=1, max_size=100))
+def test_whatever_a_model_is_called_kubeflow_hub_reads_the_same(title: str) -> None:
+    models = market.published([registered(title=title, description=None)], [version("4")])
+    assert yaml.safe_load(hub.catalogue(models))["models"][0]["description"] == title
 
 
 def test_a_version_says_where_it_serves_and_where_it_was_refused() -> None:
     refused = deployment()["status"]["refused"]["digest"]
-    assert market.uses(DIGEST, [deployment()]) == [market.Use("team-a", "churn", "Stable", revision="3f2a91bc")]
-    (use,) = market.uses(refused, [deployment()])
+    uses = market.uses([market.uses_of(deployment())])
+    assert uses[DIGEST] == [market.Use("team-a", "churn", "Stable", revision="3f2a91bc")]
+    (use,) = uses[refused]
     assert (use.state, use.reason) == ("Refused", "WrongAnswer")
-
-
-def test_the_manifest_takes_exactly_these_bytes_and_is_one_that_the_api_takes() -> None:
-    manifest = market.manifest(catalogue()[0].versions[1], namespace="mine")
-    spec = ModelDeploymentSpec.model_validate(manifest["spec"])
-    assert spec.model.source.digest == DIGEST
-    assert manifest["metadata"] == {"name": "churn", "namespace": "mine"}
 
 
 def test_the_whole_is_a_catalogue_for_kubeflow_hub() -> None:

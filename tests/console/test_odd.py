@@ -12,12 +12,13 @@ from slipway.cli.tree import tree
 from slipway.console import hub, market, serving
 from slipway.console.pages import _address
 from slipway.console.rendering import rendered
+from slipway.console.taking import taking
 from tests.cli.scenes import scene
-from tests.console.objects import DIGEST, deployment, registered, version
+from tests.console.objects import deployment, registered, version
 from tests.console.spoiling import EVENT, TIMES, spoiled
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
-PATHS = {"path": "/", "namespace": "n", "address": _address}
+PATHS = {"path": "/", "namespace": "n", "address": _address, "looked_at": (), "here": lambda **_: "/"}
 COMMON = PATHS | {"live": True, "alone": False, "number": 1, "problems": [], "said": "", "may_try": True}
 MOVE = {"at": "2026-01-01T00:00:00Z", "version": "3", "manager": "m"}
 ALIASES = {"aliases": [{"name": "champion", "version": "3", "since": "2026-01-01T00:00:00Z", "moves": [MOVE, MOVE]}]}
@@ -38,7 +39,7 @@ def model_pages(stored: Any, *, template: bool) -> None:
         page_of(stored)
     serving.page(stored)
     serving.as_read(stored)
-    market.uses(DIGEST, [stored])
+    market.uses_of(stored)
     drawn(tree_of(tree(Model.read(stored)), Screen(), NOW), Screen())
 
 
@@ -49,7 +50,7 @@ def catalogue_pages(model: Any, number: Any) -> None:
     for each in published:
         rendered("published.html", {**COMMON, "model": each, "comparison": market.comparison(each)}, now=NOW)
         for one in each.versions:
-            values = {"version": one, "uses": [], "manifest": market.manifest(one, namespace="n"), "may_create": True}
+            values = {"version": one, "uses": [], "taking": taking(one, "n", {}), "may_create": True}
             rendered("version.html", {**COMMON, **values}, now=NOW)
 
 

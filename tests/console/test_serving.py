@@ -18,8 +18,8 @@ def test_what_does_not_go_well_comes_first_and_counts_are_of_all() -> None:
     models = [ready("b"), deployment("z"), ready("a", "team-b")]
     page = overview(models, Filter())
     assert [row.name for row in page.rows] == ["z", "b", "a"]
-    assert page.phases == [("Ready", 2), ("Shifting", 1)]
-    assert page.namespaces == [("team-a", 2), ("team-b", 1)]
+    assert page.phases.values == [("Ready", 2), ("Shifting", 1)]
+    assert page.namespaces.values == [("team-a", 2), ("team-b", 1)]
     row = page.rows[0]
     assert (row.stable, row.candidate, row.share) == ("2", "3", 25)
     assert (row.reason, row.message) == ("Shifting", "version 3 has 1 of 4 pods available")

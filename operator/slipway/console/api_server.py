@@ -28,6 +28,8 @@ _ANSWER_SECONDS: Final = 30
 _WATCH_SECONDS: Final = 240
 """Shorter than the five minutes after which many proxies cut what is silent."""
 _START_SECONDS: Final = 20
+_SMALL_BYTES: Final = 64 << 10
+"""Read within a millisecond."""
 LINE_BYTES: Final = 4 << 20
 """Of one line of a watch. etcd takes objects of 1.5 MiB."""
 _LIBC: Final = ctypes.CDLL(None)
@@ -97,11 +99,11 @@ class ApiServer:
         }
         async with self._asked("GET", path, query, seconds=_WATCH_SECONDS + _ANSWER_SECONDS) as response:
             async for line in response.content:
-                yield _object(line)
+                yield await _read(line)
 
     async def _call(self, method: str, path: str, query: Mapping[str, str], sent: _Body | None = None) -> Object:
         async with self._asked(method, path, query, sent) as response:
-            answer = _object(await response.read())
+            answer = await _read(await response.read())
         if not answer:
             raise ApiError(0, f"what answers at {path} is no API server, or cannot be read")
         return answer
@@ -149,6 +151,11 @@ def path_of(plural: str, namespace: str | None, name: str = "", *, group: str = 
 def _refused(status: int, body: bytes, path: str) -> ApiError:
     said = _object(body).get("message")
     return ApiError(status, str(said or f"the API server answers {status} at {path}"))
+
+
+async def _read(text: bytes) -> Object:
+    """The object in an answer; in a thread where it is large, so that pages do not wait for it."""
+    return await asyncio.to_thread(_object, text) if len(text) > _SMALL_BYTES else _object(text)
 
 
 def _object(text: bytes) -> Object:

@@ -1,21 +1,46 @@
 """The catalogue as Kubeflow Hub reads it from YAML (kubeflow/hub, catalog/README.md, "YAML Catalog")."""
 
+import json
+import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-import yaml
+from slipway.console.market import Published, Version, with_aliased
 
-from slipway.console.market import Published, Version
+VERSIONS: Final = 100
+"""Of a model, beside those with an alias."""
+ARTIFACTS: Final = 5_000
+"""Of a namespace: one that publishes without an end keeps nobody from reading the others."""
+_UNPRINTABLE: Final = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+"""What YAML takes only where it is escaped."""
 
 
 def catalogue(models: Iterable[Published]) -> str:
-    """The file. A model without a version is nothing that anybody could take, and is left out."""
-    entries = [_model(each) for each in models if each.versions]
-    return yaml.safe_dump({"source": "Slipway", "models": entries}, sort_keys=False, allow_unicode=True)
+    """The file, a model a line, which is YAML as JSON is. A model without a version is nothing that anybody could take,
+    and is left out."""
+    lines, room = ["source: Slipway", "models:"], Counter[str]()
+    for model in (each for each in models if each.versions):
+        shown = with_aliased(model, model.versions[-VERSIONS:])
+        artifacts = [_artifact(version, uri) for version in shown for uri in _addresses(version)]
+        if room[model.namespace] + len(artifacts) > ARTIFACTS:
+            lines.append(
+                f"# {model.namespace}/{model.name} is left out: its namespace has more than {ARTIFACTS} artifacts"
+            )
+            continue
+        room[model.namespace] += len(artifacts)
+        if older := len(model.versions) - len(shown):
+            lines.append(f"# {model.namespace}/{model.name}: {older} older versions are left out")
+        lines.append(f"- {_UNPRINTABLE.sub(_escaped, json.dumps(_model(model, artifacts), ensure_ascii=False))}")
+    return "\n".join([*lines, ""]) if len(lines) > 2 else "source: Slipway\nmodels: []\n"
 
 
-def _model(model: Published) -> dict[str, Any]:
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _model(model: Published, artifacts: list[dict[str, Any]]) -> dict[str, Any]:
     card = model.latest.card if model.latest else None
     entry = {
         "name": f"{model.namespace}/{model.name}",
@@ -23,7 +48,7 @@ def _model(model: Published) -> dict[str, Any]:
         "provider": model.spec.owner,
         "license": card.license if card else None,
         "tasks": [model.facet("task")] if model.facet("task") else None,
-        "artifacts": [_artifact(version, uri) for version in model.versions for uri in _addresses(version)],
+        "artifacts": artifacts,
     }
     return {name: value for name, value in entry.items() if value}
 

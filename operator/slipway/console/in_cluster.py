@@ -15,7 +15,7 @@ from slipway.console.api_server import ApiError, ApiServer, Object
 from slipway.console.guarding import answered, with_headers
 from slipway.console.identity import ANYBODY, NobodyError, Proxy, Reader
 from slipway.console.kept import Kept
-from slipway.console.pages import Console, numbered, static
+from slipway.console.pages import Console, Reading, numbered, static
 from slipway.console.rights import DEPLOYMENTS, Resource, Rights
 from slipway.console.sight import Sight, Sights, seen
 
@@ -57,6 +57,7 @@ class SharedConsole:
 
     def __init__(self, api: ApiServer, kept: Kept, proxy: Proxy | None) -> None:
         self._kept, self._proxy, self._sights = kept, proxy, Sights(api, kept)
+        self._reading = Reading(kept)
         self._consoles: OrderedDict[Reader, tuple[Sight, Console]] = OrderedDict()
         self._streams = 0
 
@@ -81,7 +82,7 @@ class SharedConsole:
 
     async def ready(self, _: web.Request) -> web.Response:
         """Whether everything has been read once."""
-        problems = [f"{each.kind.plural}: {each.problem}\n" for each in self._kept.kinds if each.version == 0]
+        problems = [f"{each.kind.plural}: {each.problem}\n" for each in self._kept.kinds if not each.is_read]
         return web.Response(status=503 if problems else 200, text="".join(problems) or "ok\n")
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
@@ -110,7 +111,13 @@ class SharedConsole:
             raise web.HTTPServiceUnavailable(text=f"The API server does not say what you may see: {error}") from None
         before, console = self._consoles.get(reader, (None, None))
         if console is None or before != sight:
-            console = Console(_Nothing(), seen(self._kept, sight), namespace="", rights=_NoRights(_Nothing()))
+            console = Console(
+                _Nothing(),
+                seen(self._kept, sight),
+                namespace="",
+                rights=_NoRights(_Nothing()),
+                reading=self._reading,
+            )
             self._consoles[reader] = (sight, console)
         self._consoles.move_to_end(reader)
         while len(self._consoles) > _READERS:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from slipway.api.v1alpha1 import KIND, MODEL_VERSION, PLURAL, REGISTERED_MODEL, Named
 from slipway.console.api_server import ApiServer, Object
+from slipway.console.several import Several
 from slipway.console.watched import Changes, Watched
 
 DEPLOYMENTS: Final = Named(KIND, PLURAL, "md")
@@ -27,6 +28,14 @@ class Objects(Protocol):
     @property
     def version(self) -> int:
         """Grows with each change."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all have been read once."""
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Those that are looked at; none: all."""
 
     def __iter__(self) -> Iterator[Object]:
         """All of them, by namespace and name."""
@@ -50,11 +59,19 @@ class Kept:
         return self.deployments, self.models, self.versions
 
 
-def watched(api: ApiServer, namespace: str) -> tuple[Kept, list[Watched]]:
-    """What one person may see, by list and watch; and what has to be run for it."""
-    changes = Changes()
-    deployments, models, versions = found = [Watched(api, kind, namespace, changes, by_name=True) for kind in KINDS]
-    return Kept(deployments, models, versions, changes), found
+def watched(api: ApiServer, namespace: str, *also_in: str) -> tuple[Kept, list[Watched]]:
+    """What one person may see, by list and watch; and what has to be run for it. Where they may not list all
+    namespaces: of theirs, and of further ones that they name."""
+    changes, further = Changes(), [each for each in dict.fromkeys(also_in) if each != namespace]
+    found = [
+        [
+            Watched(api, kind, namespace, changes, by_name=True),
+            *(Watched(api, kind, each, changes, everywhere=False, by_name=True) for each in further),
+        ]
+        for kind in KINDS
+    ]
+    deployments, models, versions = map(Several, found)
+    return Kept(deployments, models, versions, changes), [each for several in found for each in several]
 
 
 def problems(kinds: Sequence[Objects]) -> list[str]:

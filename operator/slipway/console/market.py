@@ -1,9 +1,10 @@
 """What pages say of the catalogue: models, versions, and where they serve. Plain data in, plain data out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from slipway.api.v1alpha1.catalogue import (
@@ -14,12 +15,17 @@ from slipway.api.v1alpha1.catalogue import (
     RegisteredModelStatus,
 )
 from slipway.console.api_server import Object
-from slipway.console.paging import page_of
+from slipway.console.paging import Facet, facet, page_of
 from slipway.console.serving import status_of
 from slipway.core.body import within
 
 PAGE_CARDS: Final = 50
 FACETS: Final = ("task", "license", "backend", "namespace")
+SIDE_BY_SIDE: Final = 30
+"""Versions on a page, beside those with an alias."""
+_ALIASED: Final = 16
+"""As many aliases has a model. Objects of one version may be more."""
+METRICS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Version:
         """What the bundle says of itself."""
         return self.spec.card or ModelCard()
 
-    @property
+    @cached_property
     def metrics(self) -> dict[str, str]:
         """By name; of two on different data the first."""
         return {metric.name: metric.value for metric in reversed(self.card.metrics or [])}
@@ -55,16 +61,20 @@ class Published:
     status: RegisteredModelStatus
     versions: list[Version]
 
-    @property
+    @cached_property
     def latest(self) -> Version | None:
         """The newest version that is not withdrawn; the newest, where all are."""
         kept = [version for version in self.versions if not version.spec.withdrawn]
         return next(reversed(kept or self.versions), None)
 
-    @property
+    @cached_property
     def serving(self) -> int:
         """How many ModelDeployments serve one of them."""
         return sum(version.status.uses.serving for version in self.versions)
+
+    def version(self, name: str) -> Version | None:
+        """The one that is called so."""
+        return next((version for version in self.versions if version.spec.version == name), None)
 
     def facet(self, name: str) -> str:
         """What it is by that facet; empty: nobody says."""
@@ -76,38 +86,46 @@ class Published:
 
 def published(models: Iterable[Object], versions: Iterable[Object]) -> list[Published]:
     """The catalogue. An object that nobody can read is left out."""
-    registered = {(_meta(each, "namespace"), _meta(each, "name")): each for each in models}
+    return joined(map(model_of, models), map(version_of, versions))
+
+
+def joined(models: Iterable[Published], versions: Iterable[Sequence[Version]]) -> list[Published]:
+    """Models with their versions, out of what `model_of` and `version_of` say of each object."""
+    registered = {(each.namespace, each.name): each for each in models}
     by_model: defaultdict[tuple[str, str], list[Version]] = defaultdict(list)
-    for each in versions:
-        if version := _version(each):
-            by_model[version.namespace, version.spec.model].append(version)
+    for version in (each for found in versions for each in found):
+        by_model[version.namespace, version.spec.model].append(version)
     return [
-        _model(namespace, name, registered.get((namespace, name), {}), by_model.get((namespace, name), []))
-        for namespace, name in sorted({*registered, *by_model})
+        _with(registered.get(key) or model_of({"metadata": {"namespace": key[0], "name": key[1]}}), by_model[key])
+        for key in sorted({*registered, *by_model})
     ]
 
 
-def _model(namespace: str, name: str, stored: Object, versions: list[Version]) -> Published:
+def _with(model: Published, versions: list[Version]) -> Published:
+    aliases: defaultdict[str, list[str]] = defaultdict(list)
+    for alias, version in sorted((model.spec.aliases or {}).items()):
+        aliases[version].append(alias)
+    found = sorted(versions, key=lambda each: (each.created, each.name))
+    return replace(model, versions=[replace(each, aliases=aliases.get(each.spec.version, [])) for each in found])
+
+
+def model_of(stored: Object) -> Published:
+    """A RegisteredModel, without its versions."""
     spec = RegisteredModelSpec()
     with suppress(ValueError):  # one of a later Slipway: its versions are there all the same
         spec = RegisteredModelSpec.model_validate(within(stored, "spec"))
-    aliases: defaultdict[str, list[str]] = defaultdict(list)
-    for alias, version in sorted((spec.aliases or {}).items()):
-        aliases[version].append(alias)
-    found = [
-        Version(each.namespace, each.name, each.spec, each.status, each.created, aliases.get(each.spec.version, []))
-        for each in sorted(versions, key=lambda each: (each.created, each.name))
-    ]
-    return Published(namespace, name, spec, RegisteredModelStatus.of_readable(within(stored, "status")), found)
+    status = RegisteredModelStatus.of_readable(within(stored, "status"))
+    return Published(_meta(stored, "namespace"), _meta(stored, "name"), spec, status, [])
 
 
-def _version(each: Object) -> Version | None:
+def version_of(each: Object) -> Sequence[Version]:
+    """A ModelVersion; nothing of one that cannot be read."""
     try:
         spec = ModelVersionSpec.model_validate(within(each, "spec"))
     except ValueError:
-        return None
+        return ()
     status = ModelVersionStatus.of_readable(within(each, "status"))
-    return Version(_meta(each, "namespace"), _meta(each, "name"), spec, status, _meta(each, "creationTimestamp"))
+    return (Version(_meta(each, "namespace"), _meta(each, "name"), spec, status, _meta(each, "creationTimestamp")),)
 
 
 def _meta(each: Object, name: str) -> str:
@@ -122,7 +140,7 @@ class Search:
     matching: int
     page: int
     pages: int
-    facets: dict[str, list[tuple[str, int]]]
+    facets: dict[str, Facet]
 
 
 def search(models: Iterable[Published], query: Mapping[str, str]) -> Search:
@@ -138,8 +156,7 @@ def search(models: Iterable[Published], query: Mapping[str, str]) -> Search:
     ]
     counts = {name: Counter(each.facet(name) for each in matching) for name in FACETS}
     shown, page, pages = page_of(matching, query.get("page", ""), PAGE_CARDS)
-    facets = {name: sorted(each for each in found.items() if each[0]) for name, found in counts.items()}
-    return Search(shown, len(matching), page, pages, facets)
+    return Search(shown, len(matching), page, pages, {name: facet(found) for name, found in counts.items()})
 
 
 def _text(each: Published) -> str:
@@ -150,18 +167,31 @@ def _text(each: Published) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Versions side by side: each metric that any of them has, its values in the order of the versions."""
+    """Versions side by side, oldest first, and their metrics, each with its values in the order of the versions."""
 
     versions: list[Version]
     metrics: list[tuple[str, list[str | None]]]
+    fewer: int
+    """Metrics that fewer of them have, and that are left out."""
+    page: int
+    pages: int
 
 
-def comparison(model: Published) -> Comparison:
-    """All versions of a model, by metric."""
-    names = sorted({name for version in model.versions for name in version.metrics})
-    return Comparison(
-        model.versions, [(name, [version.metrics.get(name) for version in model.versions]) for name in names]
-    )
+def with_aliased(model: Published, versions: Sequence[Version]) -> list[Version]:
+    """Those versions, and those with an alias; oldest first."""
+    aliased = [version for version in model.versions if version.aliases][-_ALIASED:]
+    names = {version.name for version in (*versions, *aliased)}
+    return [version for version in model.versions if version.name in names]
+
+
+def comparison(model: Published, page: str = "") -> Comparison:
+    """A page of a model's versions, by metric: the newest are on the first, those with an alias on each."""
+    shown, number, pages = page_of(model.versions[::-1], page, SIDE_BY_SIDE)
+    versions = with_aliased(model, shown)
+    counts = Counter(name for version in versions for name in version.metrics)
+    most = sorted(counts, key=lambda name: (-counts[name], name))[:METRICS]
+    metrics = [(name, [version.metrics.get(name) for version in versions]) for name in sorted(most)]
+    return Comparison(versions, metrics, len(counts) - len(metrics), number, pages)
 
 
 @dataclass(frozen=True)
@@ -177,39 +207,24 @@ class Use:
     """Of one that has a pod which may be asked."""
 
 
-def uses(digest: str, deployments: Iterable[Object]) -> list[Use]:
-    """Where a digest serves, is on its way, or was refused, among what the reader may see."""
-    found = list[Use]()
-    for each in deployments:
-        status, where = status_of(each), (_meta(each, "namespace"), _meta(each, "name"))
-        found += [
-            Use(*where, revision.state, revision=revision.revision if revision.available else "")
-            for revision in status.revisions
-            if revision.digest == digest
-        ]
-        refusals = {
-            refusal.ask: refusal for refusal in [*status.also_refused, *([status.refused] if status.refused else [])]
-        }
-        found += [
-            Use(*where, "Refused", refusal.reason, refusal.message)
-            for refusal in refusals.values()
-            if refusal.digest == digest
-        ]
+def uses_of(each: Object) -> list[tuple[str, Use]]:
+    """The digests that a ModelDeployment serves, has on its way, or has refused."""
+    status, where = status_of(each), (_meta(each, "namespace"), _meta(each, "name"))
+    found = [
+        (revision.digest, Use(*where, revision.state, revision=revision.revision if revision.available else ""))
+        for revision in status.revisions
+        if revision.digest
+    ]
+    refused = {each.ask: each for each in [*status.also_refused, *([status.refused] if status.refused else [])]}
+    found += [
+        (each.digest, Use(*where, "Refused", each.reason, each.message)) for each in refused.values() if each.digest
+    ]
     return found
 
 
-def manifest(version: Version, *, namespace: str, uri: str | None = None) -> Object:
-    """A ModelDeployment of exactly these bytes, for the reader's namespace; without one, for whichever kubectl is in.
-    Keys are the reader's own."""
-    return {
-        "apiVersion": "serving.slipway.dev/v1alpha1",
-        "kind": "ModelDeployment",
-        "metadata": {"name": version.spec.model, **({"namespace": namespace} if namespace else {})},
-        "spec": {
-            "model": {
-                "version": version.spec.version,
-                "source": {"uri": uri or version.spec.sources[0].uri, "digest": version.spec.digest},
-            },
-            "replicas": 1,
-        },
-    }
+def uses(found: Iterable[Sequence[tuple[str, Use]]]) -> Mapping[str, list[Use]]:
+    """Where each digest serves, is on its way, or was refused, among what the reader may see."""
+    by_digest: defaultdict[str, list[Use]] = defaultdict(list)
+    for digest, use in (each for of_one in found for each in of_one):
+        by_digest[digest].append(use)
+    return dict(by_digest)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -18,12 +18,13 @@ from slipway.console import hub, market, serving
 from slipway.console.api_server import ApiError, ApiServer, Object, path_of
 from slipway.console.guarding import Door, with_headers
 from slipway.console.kept import Kept, problems
+from slipway.console.latest import Each, Latest
 from slipway.console.notes import Notes
 from slipway.console.rendering import rendered
 from slipway.console.rights import PORTS, Rights
+from slipway.console.taking import taking
 from slipway.console.trying import Trying, versions
-from slipway.console.watched import Latest
-from slipway.core.body import mappings, within
+from slipway.core.body import mappings
 from slipway.core.names import REQUEST, is_name
 
 _MANAGER: Final = "slipway-console"
@@ -45,6 +46,16 @@ class _Items(NamedTuple):
     denied: str = ""
 
 
+class Reading:
+    """What is made of each object that is kept, once for all who look."""
+
+    def __init__(self, kept: Kept) -> None:
+        self.rows = Each(serving.row_of, kept.deployments)
+        self.uses = Each(market.uses_of, kept.deployments)
+        self.models = Each(market.model_of, kept.models)
+        self.versions = Each(market.version_of, kept.versions)
+
+
 class Console:
     """The console of one person and one cluster. `namespace` is theirs, where they may not list all."""
 
@@ -56,11 +67,20 @@ class Console:
         namespace: str,
         trying: Trying | None = None,
         rights: Rights | None = None,
+        reading: Reading | None = None,
     ) -> None:
         self._api, self._namespace, self._trying = api, namespace, trying
         self._rights, self._kept, self._notes = rights or Rights(api), kept, Notes()
-        self._rows = Latest(lambda: [serving.row_of(each) for each in kept.deployments], kept.deployments)
-        self._published = Latest(lambda: market.published(kept.models, kept.versions), kept.models, kept.versions)
+        read = reading or Reading(kept)
+        of_models = (kept.models, kept.versions)
+        self._rows = Latest(lambda: read.rows(kept.deployments), kept.deployments)
+        self._uses = Latest(lambda: market.uses(read.uses(kept.deployments)), kept.deployments)
+
+        def published() -> list[market.Published]:
+            return market.joined(read.models(kept.models), read.versions(kept.versions))
+
+        self._published = Latest(lambda: {(each.namespace, each.name): each for each in published()}, *of_models)
+        self._for_hub = Latest(lambda: hub.catalogue(published()), *of_models)
 
     def application(self, door: Door) -> web.Application:
         """To be served."""
@@ -87,14 +107,12 @@ class Console:
 
     async def overview(self, request: web.Request) -> web.Response:
         """All models at a glance."""
-        wanted = serving.Filter.of(request.query)
+        wanted, rows = serving.Filter.of(request.query), await self._rows()
+        may_list = not self._namespace or await self._rights.may("list", self._namespace)
         return await self._page(
             request,
             "overview.html",
-            wanted=wanted,
-            overview=serving.overview(self._rows(), wanted),
-            may_list=not self._namespace or await self._rights.may("list", self._namespace),
-            here=lambda **changes: _here(request, changes),
+            lambda: {"wanted": wanted, "overview": serving.overview(rows, wanted), "may_list": may_list},
         )
 
     async def by_name(self, request: web.Request) -> web.Response:
@@ -112,18 +130,19 @@ class Console:
         return await self._page(
             request,
             "model.html",
+            lambda: {
+                "name": name,
+                "alone": self._kept.deployments.get(namespace, name) is None,
+                "model": serving.page(stored, pods.items, events.items),
+                "events": serving.events(events.items),
+                "denied": {"pods": pods.denied, "events": events.denied},
+                "may_patch": may_patch,
+                "may_try": self._trying is not None,
+                "spec": serving.as_written(stored),
+                "read": serving.as_read(stored),
+                "said": self._notes.get(request.query.get("said", "")),
+            },
             lacking=[each.problem for each in (pods, events) if each.problem],
-            name=name,
-            alone=self._kept.deployments.get(namespace, name) is None,
-            model=serving.page(stored, pods.items, events.items),
-            events=serving.events(events.items),
-            denied={"pods": pods.denied, "events": events.denied},
-            may_patch=may_patch,
-            may_try=self._trying is not None,
-            spec={key: stored[key] for key in ("apiVersion", "kind") if key in stored}
-            | {"metadata": {"name": name, "namespace": namespace}, "spec": within(stored, "spec")},
-            read=serving.as_read(stored),
-            said=self._notes.get(request.query.get("said", "")),
         )
 
     async def request(self, request: web.Request) -> web.Response:
@@ -146,73 +165,78 @@ class Console:
             raise web.HTTPNotFound(text="Models are asked from `slipway console` on your own machine.")
         form = await request.post()
         may_ask = await self._rights.may("create", namespace, PORTS)
-        status = serving.status_of(stored)
-        return await self._page(
-            request,
-            "try.html",
-            where=namespace,
-            name=name,
-            versions=versions(status),
-            inputs=status.model.inputs if status.model else [],
-            chosen=form.get("revision") or request.query.get("revision", ""),
-            form=form,
-            tried=await self._trying.ask(namespace, name, form) if form and may_ask else None,
-            may_ask=may_ask,
-            live=False,
-        )
+        tried = await self._trying.ask(namespace, name, form) if form and may_ask else None
+
+        def values() -> dict[str, Any]:
+            status = serving.status_of(stored)
+            return {
+                "where": namespace,
+                "name": name,
+                "versions": versions(status),
+                "inputs": status.model.inputs if status.model else [],
+                "chosen": form.get("revision") or request.query.get("revision", ""),
+                "form": form,
+                "tried": tried,
+                "may_ask": may_ask,
+                "live": False,
+            }
+
+        return await self._page(request, "try.html", values)
 
     async def search(self, request: web.Request) -> web.Response:
         """Search in the catalogue."""
-        found = market.search(self._published(), request.query)
+        models = (await self._published()).values()
         return await self._page(
-            request,
-            "market.html",
-            search=found,
-            query=request.query,
-            here=lambda **changes: _here(request, changes),
+            request, "market.html", lambda: {"search": market.search(models, request.query), "query": request.query}
         )
 
     async def for_hub(self, _: web.Request) -> web.Response:
-        """The whole catalogue as Kubeflow Hub reads it."""
-        text = await asyncio.to_thread(hub.catalogue, self._published())
-        return web.Response(text=text, content_type="application/yaml")
+        """The catalogue as Kubeflow Hub reads it."""
+        return web.Response(text=await self._for_hub(), content_type="application/yaml")
 
     async def published(self, request: web.Request) -> web.Response:
         """One model of the catalogue."""
-        model = self._found(request)
-        return await self._page(request, "published.html", model=model, comparison=market.comparison(model))
+        model = await self._found(request)
+        page = request.query.get("page", "")
+        return await self._page(
+            request, "published.html", lambda: {"model": model, "comparison": market.comparison(model, page)}
+        )
 
     async def version(self, request: web.Request) -> web.Response:
         """One version of it."""
-        version = self._found_version(request)
-        manifest = market.manifest(version, namespace=self._namespace)
+        version, uses = await self._found_version(request), await self._uses()
+        may_create = await self._rights.may("create", self._namespace)
         return await self._page(
             request,
             "version.html",
-            version=version,
-            uses=market.uses(version.spec.digest, self._kept.deployments),
-            manifest=manifest,
-            may_create=await self._rights.may("create", self._namespace),
-            may_try=self._trying is not None,
-            said=self._notes.get(request.query.get("said", "")),
+            lambda: {
+                "version": version,
+                "uses": uses.get(version.spec.digest, []),
+                "taking": taking(version, self._namespace, request.query),
+                "may_create": may_create,
+                "may_try": self._trying is not None,
+                "said": self._notes.get(request.query.get("said", "")),
+            },
         )
 
     async def take(self, request: web.Request) -> web.Response:
         """Make a ModelDeployment of a version in the reader's namespace."""
         form = await request.post()
-        version = self._found_version(request)
+        version = await self._found_version(request)
+        taken = await asyncio.to_thread(taking, version, self._namespace, form)
+        source = taken.manifest["spec"]["model"]["source"]
         here = ("market", version.namespace, version.spec.model, version.spec.version)
-        manifest = market.manifest(version, namespace=self._namespace)
-        source, name = manifest["spec"]["model"]["source"], manifest["metadata"]["name"]
         if (form.get("digest"), form.get("uri")) != (source["digest"], source["uri"]):
             raise self._back(*here, said="the catalogue has changed since that page: look again; nothing was made")
+        if taken.wrong:
+            raise self._back(*here, said=f"{taken.wrong}; nothing was made", **taken.said)
         try:
             await self._api.post(
-                path_of(PLURAL, self._namespace), manifest, fieldManager=_MANAGER, fieldValidation="Strict"
+                path_of(PLURAL, self._namespace), taken.manifest, fieldManager=_MANAGER, fieldValidation="Strict"
             )
         except ApiError as error:
-            raise self._back(*here, said=str(error)) from None
-        raise web.HTTPSeeOther(_address("models", self._namespace, name))
+            raise self._back(*here, said=str(error), **taken.said) from None
+        raise web.HTTPSeeOther(_address("models", self._namespace, taken.manifest["metadata"]["name"]))
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `changed`, each time that a page may show something else; at once where it does already,
@@ -254,23 +278,21 @@ class Console:
             raise web.HTTPNotFound(text=f"{missing}.")
         return found
 
-    def _found(self, request: web.Request) -> market.Published:
+    async def _found(self, request: web.Request) -> market.Published:
         where = (request.match_info["namespace"], request.match_info["model"])
-        for model in self._published():
-            if (model.namespace, model.name) == where:
-                return model
+        if model := (await self._published()).get(where):
+            return model
         raise web.HTTPNotFound(text=f"There is no model {'/'.join(where)} in the catalogue, or you may not see it.")
 
-    def _found_version(self, request: web.Request) -> market.Version:
-        name = request.match_info["version"]
-        for version in self._found(request).versions:
-            if version.spec.version == name:
-                return version
+    async def _found_version(self, request: web.Request) -> market.Version:
+        model, name = await self._found(request), request.match_info["version"]
+        if version := await asyncio.to_thread(model.version, name):
+            return version
         raise web.HTTPNotFound(text=f"That model has no version {name}.")
 
-    def _back(self, *parts: str, said: str) -> web.HTTPSeeOther:
+    def _back(self, *parts: str, said: str, **query: str) -> web.HTTPSeeOther:
         """To a page that says something."""
-        return web.HTTPSeeOther(f"{_address(*parts)}?{urlencode({'said': self._notes.keep(said)})}")
+        return web.HTTPSeeOther(f"{_address(*parts)}?{urlencode({**query, 'said': self._notes.keep(said)})}")
 
     async def _items(self, path: str, **query: str) -> _Items:
         """A list that a page can do without."""
@@ -283,20 +305,32 @@ class Console:
         return _Items([dict(each) for each in mappings(answer.get("items"))])
 
     async def _page(
-        self, request: web.Request, template: str, *, lacking: Sequence[str] = (), **values: Any
+        self,
+        request: web.Request,
+        template: str,
+        values: Callable[[], Mapping[str, Any]],
+        *,
+        lacking: Sequence[str] = (),
     ) -> web.Response:
-        """A page, made in a thread: much of what strangers write takes its time, and nobody else waits for it."""
-        common = {
-            "path": request.rel_url.raw_path_qs,
-            "live": True,
-            "alone": False,
-            "number": _NUMBER.get(),
-            "problems": [*problems(self._kept.kinds), *lacking],
-            "namespace": self._namespace,
-            "address": _address,
-        }
-        text = await asyncio.to_thread(rendered, template, {**common, **values}, now=datetime.now(UTC))
-        return web.Response(text=text, content_type="text/html")
+        """A page, made with its values in a thread: much of what strangers write takes its time, and nobody else waits
+        for it."""
+        number = _NUMBER.get()
+
+        def made() -> str:
+            common = {
+                "path": request.rel_url.raw_path_qs,
+                "live": True,
+                "alone": False,
+                "number": number,
+                "problems": [*problems(self._kept.kinds), *lacking],
+                "namespace": self._namespace,
+                "looked_at": self._kept.deployments.namespaces if self._namespace else (),
+                "address": _address,
+                "here": lambda **changes: _here(request, changes),
+            }
+            return rendered(template, {**common, **values()}, now=datetime.now(UTC))
+
+        return web.Response(text=await asyncio.to_thread(made), content_type="text/html")
 
 
 def numbered(kept: Kept) -> Middleware:

@@ -14,7 +14,7 @@ from slipway.cli.requests import NothingToAskError, asked
 from slipway.cli.tree import ModelTree, tree
 from slipway.cli.why import Why, why
 from slipway.console.api_server import Object
-from slipway.console.paging import page_of
+from slipway.console.paging import Facet, facet, page_of
 from slipway.core.body import within
 from slipway.core.catalogue.alias import asked_version
 from slipway.core.rollout.requests import Verb
@@ -72,8 +72,8 @@ class Overview:
     matching: int
     page: int
     pages: int
-    phases: list[tuple[str, int]]
-    namespaces: list[tuple[str, int]]
+    phases: Facet
+    namespaces: Facet
 
 
 def overview(rows: Sequence[Row], wanted: Filter) -> Overview:
@@ -85,8 +85,8 @@ def overview(rows: Sequence[Row], wanted: Filter) -> Overview:
         matching=len(matching),
         page=page,
         pages=pages,
-        phases=sorted(Counter(row.phase for row in rows).items()),
-        namespaces=sorted(Counter(row.namespace for row in rows).items()),
+        phases=facet(Counter(row.phase for row in rows)),
+        namespaces=facet(Counter(row.namespace for row in rows)),
     )
 
 
@@ -205,6 +205,13 @@ def events(stored: Iterable[Object]) -> list[Event]:
         for each in stored
     ]
     return sorted(read, key=lambda event: event.at, reverse=True)
+
+
+def as_written(each: Object) -> Object:
+    """What people have written of it, and the rest left out."""
+    named: Object = {key: each[key] for key in ("apiVersion", "kind") if key in each}
+    meta = {key: str(within(each, "metadata").get(key) or "") for key in ("name", "namespace")}
+    return {**named, "metadata": meta, "spec": within(each, "spec")}
 
 
 def as_read(each: Object) -> dict[str, Any] | str:

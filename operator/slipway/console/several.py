@@ -7,10 +7,15 @@ from slipway.console.watched import Watched
 
 
 class Several:
-    """As if they were followed together."""
+    """As if they were followed together. The first may have all namespaces, and then it has those of the others too."""
 
     def __init__(self, of: Sequence[Watched]) -> None:
-        self.kind, self._of = of[0].kind, of
+        self.kind, self._all = of[0].kind, of
+
+    @property
+    def _of(self) -> Sequence[Watched]:
+        first = self._all[0]
+        return [first] if first.everywhere else self._all
 
     @property
     def problem(self) -> str | None:
@@ -19,8 +24,18 @@ class Several:
 
     @property
     def version(self) -> int:
-        """0 until each has been read."""
-        return sum(each.version for each in self._of) if all(each.version for each in self._of) else 0
+        """Grows with each change of any."""
+        return sum(each.version for each in self._of)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether each has been read."""
+        return all(each.is_read for each in self._of)
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Those that are looked at; none: all."""
+        return tuple(where for each in self._of for where in each.namespaces)
 
     def __iter__(self) -> Iterator[Object]:
         """Namespace by namespace."""

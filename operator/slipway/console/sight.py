@@ -66,6 +66,16 @@ class Seen:
         """What is shared is said by the models."""
         return self._of.version + self._models.version
 
+    @property
+    def is_read(self) -> bool:
+        """As of all of them."""
+        return self._of.is_read and self._models.is_read
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """As of all of them."""
+        return self._of.namespaces
+
     def __iter__(self) -> Iterator[Object]:
         """By namespace and name."""
         return filter(self._shows, self._of)
@@ -116,7 +126,7 @@ class Sights:
     async def _namespaces(self, reader: Reader, kind: Named) -> frozenset[str]:
         if await self._may_list(reader, kind, ""):
             return _EVERYWHERE
-        there = sorted(self._there(kind))
+        there = sorted(await asyncio.to_thread(self._there, kind))
         allowed = await asyncio.gather(*(self._may_list(reader, kind, each) for each in there))
         return frozenset(each for each, may in zip(there, allowed, strict=True) if may)
 

@@ -1,8 +1,8 @@
 """What the console keeps in memory: the objects of our kinds, by list and watch."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from slipway.api.v1alpha1 import GROUP, Named
 from slipway.cli.named import REVIEWS, names, review
@@ -16,7 +16,6 @@ _BY_NAME_SECONDS: Final = 5.0
 """Between two looks at objects that may be got, and neither listed nor watched."""
 _EVENTS: Final = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
-T = TypeVar("T")
 Key = tuple[str, str]
 """Namespace and name."""
 
@@ -66,8 +65,19 @@ class Watched:
         """Grows with each change."""
 
     def __iter__(self) -> Iterator[Object]:
-        """All of them, by namespace and name."""
-        return iter([self._objects[key] for key in sorted(self._objects)])
+        """All of them, by namespace and name. Of a copy: pages are made in threads, while a watch goes on."""
+        objects = self._objects.copy()
+        return iter([objects[key] for key in sorted(objects)])
+
+    @property
+    def is_read(self) -> bool:
+        """Whether they have been read once."""
+        return self.version > 0
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Those that are looked at; none: all."""
+        return () if self.everywhere or not self._namespace else (self._namespace,)
 
     def get(self, namespace: str, name: str) -> Object | None:
         """One of them."""
@@ -99,7 +109,7 @@ class Watched:
                 raise
             await self._look_by_name(error)
             return
-        self._objects = {_key(each): each for each in objects if _key(each) != ("", "")}
+        self._objects = await asyncio.to_thread(_by_key, objects)
         self.version += 1
         await self._say(None)
         while True:
@@ -124,7 +134,7 @@ class Watched:
             raise refused
         found = [each for name in allowed if (each := await self._named(name))]
         before = self._objects, self.problem
-        self._objects, problem = {_key(each): each for each in found}, f"{refused}; shown are those that you may get"
+        self._objects, problem = _by_key(found), f"{refused}; shown are those that you may get"
         self._rest_seconds = _BY_NAME_SECONDS
         if before != (self._objects, problem):
             self.version += 1
@@ -141,34 +151,20 @@ class Watched:
     def _take(self, each: Object, *, deleted: bool) -> None:
         self.version += 1
         if deleted:
-            self._objects.pop(_key(each), None)
-        elif _key(each) != ("", ""):
-            self._objects[_key(each)] = each
+            self._objects.pop(key_of(each), None)
+        elif key_of(each) != ("", ""):
+            self._objects[key_of(each)] = each
 
     async def _say(self, problem: str | None) -> None:
         self.problem = problem
         await self._changes.tell()
 
 
-class _Versioned(Protocol):
-    @property
-    def version(self) -> int: ...
-
-
-class Latest(Generic[T]):
-    """What was made of objects, kept until they change: pages are asked for oftener."""
-
-    def __init__(self, make: Callable[[], T], *of: _Versioned) -> None:
-        self._make, self._of = make, of
-        self._made: tuple[tuple[int, ...], T] | None = None
-
-    def __call__(self) -> T:
-        """As of now."""
-        versions = tuple(each.version for each in self._of)
-        if self._made is None or self._made[0] != versions:
-            self._made = (versions, self._make())
-        return self._made[1]
-
-
-def _key(each: Object) -> Key:
+def key_of(each: Object) -> Key:
+    """Its namespace and name."""
     return str(within(each, "metadata").get("namespace") or ""), str(within(each, "metadata").get("name") or "")
+
+
+def _by_key(objects: Sequence[Object]) -> dict[Key, Object]:
+    """Without what has no name."""
+    return {key: each for each in objects if (key := key_of(each)) != ("", "")}
