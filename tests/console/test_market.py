@@ -123,6 +123,9 @@ def test_a_namespace_that_publishes_without_an_end_keeps_nobody_from_reading_the
         each["spec"]["model"] = "few" if number < 3 else f"many-{number % 2}"
     text = hub.catalogue(market.published([], [*made, version("4")]))
     assert [each["name"] for each in yaml.safe_load(text)["models"]] == ["evil/few", "team-a/churn"]
+    assert yaml.safe_load(hub.catalogue([]))["models"] == []
+    monkeypatch.setattr(hub, "ARTIFACTS", 0)
+    assert yaml.safe_load(hub.catalogue(market.published([], made)))["models"] == []
     assert "# evil/many-0 is left out: its namespace has more than 20 artifacts\n" in text
 
 

@@ -21,7 +21,7 @@ class Stored:
     def __init__(self, kind: Named, *objects: Object) -> None:
         self.kind, self._objects = kind, {self._key(each): each for each in objects}
         self.problem: str | None = None
-        self.version, self.is_read, self.namespaces = 1, True, ()
+        self.version, self.is_read, self.namespaces, self.left_out = 1, True, (), dict[str, int]()
 
     def __iter__(self) -> Iterator[Object]:
         return iter(self._objects.values())

@@ -10,9 +10,12 @@ import pytest
 from aiohttp import web
 
 from slipway.api.v1alpha1 import KIND, PLURAL, Named
-from slipway.console import watched
+from slipway.console import api_server as api_server_module
+from slipway.console import keeping, watched
 from slipway.console.api_server import ApiServer
+from slipway.console.keeping import Keeping
 from slipway.console.watched import Changes, Watched
+from slipway.core.names import REQUEST
 from tests.console.objects import ready
 from tests.console.spoken import answered
 
@@ -156,14 +159,14 @@ async def test_an_odd_list_is_read_as_far_as_it_goes(answer: Object) -> None:
 
 async def test_what_nobody_has_thought_of_ends_a_look_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     spoiled = [KeyError("what nobody has thought of")]
-    take = Watched._take
+    take = Keeping.take
 
-    def takes(self: Watched, each: Object, *, deleted: bool) -> None:
+    def takes(self: Keeping, each: Object) -> None:
         if spoiled:
             raise spoiled.pop()
-        take(self, each, deleted=deleted)
+        take(self, each)
 
-    monkeypatch.setattr(Watched, "_take", takes)
+    monkeypatch.setattr(Keeping, "take", takes)
     said = list[str | None]()
     added = {"type": "ADDED", "object": ready("later")}
     async with api_server(lambda _: listed(), lambda _: events(added)) as api, kept(api) as models:
@@ -183,7 +186,8 @@ async def test_rests_grow_while_it_fails_and_begin_anew_once_a_watch_has_spoken(
     assert rests[:7] == [1, 2, 4, 8, 1, 2, 4]
 
 
-async def test_a_list_that_has_no_end_is_given_up() -> None:
+async def test_a_list_that_has_no_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_server_module, "_PAGES", 20)
     asked = 0
 
     def again(count: int) -> web.Response:
@@ -192,5 +196,44 @@ async def test_a_list_that_has_no_end_is_given_up() -> None:
         return web.json_response({"items": [], "metadata": {"continue": "more"}})
 
     async with api_server(again, lambda _: events()) as api, kept(api) as models:
-        await until(models, lambda: "the list has no end" in (models.problem or ""))
-    assert asked < 1000
+        await until(models, lambda: "the list has no end: more than 20 pages" in (models.problem or ""))
+    assert asked >= 20
+
+
+def of(namespace: str, name: str, **meta: Any) -> Object:
+    made = ready(name, namespace)
+    made["metadata"] |= meta
+    return made
+
+
+async def test_what_no_page_shows_is_not_kept() -> None:
+    fat = {"annotations": {"note": "x" * 250_000, REQUEST: "pause/1"}, "managedFields": [{"manager": "m"}]}
+    event = events({"type": "ADDED", "object": of("team-a", "later", **fat)})
+    async with (
+        api_server(lambda _: listed(of("team-a", "fat", **fat)), lambda _: copied(event)) as api,
+        kept(api) as models,
+    ):
+        await until(models, lambda: len(list(models)) == 2)
+        for each in models:
+            assert each["metadata"].keys() == {"name", "namespace", "annotations"}
+            assert each["metadata"]["annotations"] == {REQUEST: "pause/1"}
+            assert keeping.bytes_of(each) < 30_000
+
+
+async def test_a_namespace_has_so_much_room_and_no_more_and_others_have_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeping, "MOST_BYTES", 10 * keeping.bytes_of(keeping.shown(of("evil", "m00"))))
+    stored = [of("evil", f"m{number:02}") for number in range(30)]
+    gone = events(*({"type": "DELETED", "object": each} for each in stored[:9]))
+    lists = [listed(*stored, of("team-a", "good")), listed(*stored[9:14], of("team-a", "good"))]
+    async with (
+        api_server(lambda count: copied(lists[min(count, 2) - 1]), lambda _: copied(gone)) as api,
+        kept(api) as models,
+    ):
+        await until(models, lambda: models.left_out)
+        assert models.left_out == {"evil": 31 - len(list(models))}
+        assert 15 < models.left_out["evil"] < 25
+        assert models.get("team-a", "good")
+        await until(models, lambda: not models.left_out)
+        assert len(list(models)) == 6

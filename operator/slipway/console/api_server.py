@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -21,8 +21,9 @@ from slipway.guard.printable import printable_lines
 
 Object = dict[str, Any]
 
-_PAGE: Final = 250
-_PAGES: Final = 400
+_PAGE: Final = 40
+"""Objects, each of which may have 1.5 MiB."""
+_PAGES: Final = 2_500
 """A list with more is of no API server: 100,000 objects are more than its store has room for."""
 _ANSWER_SECONDS: Final = 30
 _WATCH_SECONDS: Final = 240
@@ -55,6 +56,8 @@ class ApiServer:
 
     def __init__(self, session: aiohttp.ClientSession, signed: Callable[[], Mapping[str, str]] = dict) -> None:
         self._session, self._signed = session, signed
+        self._reading = asyncio.Lock()
+        """A page of a list at a time is in memory."""
 
     @classmethod
     @asynccontextmanager
@@ -77,15 +80,16 @@ class ApiServer:
         """Change an object by a merge patch."""
         return await self._call("PATCH", path, query, _Body(patch, "application/merge-patch+json"))
 
-    async def listed(self, path: str) -> tuple[list[Object], str]:
-        """All objects of a collection, in pages, and the version of the last page."""
-        objects, query = list[Object](), {"limit": str(_PAGE)}
+    async def listed(self, path: str, take: Callable[[Sequence[Mapping[str, Any]]], None]) -> str:
+        """Hand all objects of a collection on, page by page, in a thread; the version of the last page."""
+        query = {"limit": str(_PAGE)}
         for _ in range(_PAGES):
-            answer = await self.get(path, **query)
-            objects += [dict(each) for each in mappings(answer.get("items"))]
+            async with self._reading:
+                answer = await self.get(path, **query)
+                await asyncio.to_thread(take, mappings(answer.get("items")))
             meta = within(answer, "metadata")
             if not meta.get("continue"):
-                return objects, str(meta.get("resourceVersion") or "")
+                return str(meta.get("resourceVersion") or "")
             query["continue"] = str(meta["continue"])
         raise ApiError(0, f"the list has no end: more than {_PAGES} pages")
 

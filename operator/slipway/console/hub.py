@@ -20,7 +20,7 @@ _UNPRINTABLE: Final = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\u
 def catalogue(models: Iterable[Published]) -> str:
     """The file, a model a line, which is YAML as JSON is. A model without a version is nothing that anybody could take,
     and is left out."""
-    lines, room = ["source: Slipway", "models:"], Counter[str]()
+    lines, room = list[str](), Counter[str]()
     for model in (each for each in models if each.versions):
         shown = with_aliased(model, model.versions[-VERSIONS:])
         artifacts = [_artifact(version, uri) for version in shown for uri in _addresses(version)]
@@ -33,7 +33,7 @@ def catalogue(models: Iterable[Published]) -> str:
         if older := len(model.versions) - len(shown):
             lines.append(f"# {model.namespace}/{model.name}: {older} older versions are left out")
         lines.append(f"- {_UNPRINTABLE.sub(_escaped, json.dumps(_model(model, artifacts), ensure_ascii=False))}")
-    return "\n".join([*lines, ""]) if len(lines) > 2 else "source: Slipway\nmodels: []\n"
+    return "\n".join(["source: Slipway", "models:" if room else "models: []", *lines, ""])
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 """The three kinds that pages are made of, as whoever looks may see them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -9,10 +9,12 @@ from aiohttp import web
 
 from slipway.api.v1alpha1 import KIND, MODEL_VERSION, PLURAL, REGISTERED_MODEL, Named
 from slipway.console.api_server import ApiServer, Object
+from slipway.console.keeping import MOST_BYTES
 from slipway.console.several import Several
 from slipway.console.watched import Changes, Watched
 
 DEPLOYMENTS: Final = Named(KIND, PLURAL, "md")
+_NAMED: Final = 5
 KINDS: Final = (DEPLOYMENTS, REGISTERED_MODEL, MODEL_VERSION)
 
 
@@ -36,6 +38,10 @@ class Objects(Protocol):
     @property
     def namespaces(self) -> tuple[str, ...]:
         """Those that are looked at; none: all."""
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many there is no room for, by namespace."""
 
     def __iter__(self) -> Iterator[Object]:
         """All of them, by namespace and name."""
@@ -75,8 +81,12 @@ def watched(api: ApiServer, namespace: str, *also_in: str) -> tuple[Kept, list[W
 
 
 def problems(kinds: Sequence[Objects]) -> list[str]:
-    """What keeps pages from being whole and new, a sentence for each kind."""
-    return [f"{each.kind.plural}: {each.problem}" for each in kinds if each.problem]
+    """What keeps pages from being whole and new, a sentence for each kind, and for a few namespaces without room."""
+    without_room = [(each.kind.plural, *left) for each in kinds for left in sorted(each.left_out.items())]
+    return [f"{each.kind.plural}: {each.problem}" for each in kinds if each.problem] + [
+        f"{plural}: {count} of namespace {namespace} are not shown: it has more than {MOST_BYTES >> 20} MiB of them"
+        for plural, namespace, count in without_room[:_NAMED]
+    ]
 
 
 def running(found: Sequence[Watched]) -> Callable[[web.Application], AsyncIterator[None]]:

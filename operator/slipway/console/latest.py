@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 from slipway.console.api_server import Object
-from slipway.console.watched import Key, key_of
+from slipway.console.keeping import Key, key_of
 
 T = TypeVar("T")
 

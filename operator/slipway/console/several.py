@@ -1,6 +1,6 @@
 """Objects of one kind out of several namespaces, each followed for itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from slipway.console.api_server import Object
 from slipway.console.watched import Watched
@@ -36,6 +36,11 @@ class Several:
     def namespaces(self) -> tuple[str, ...]:
         """Those that are looked at; none: all."""
         return tuple(where for each in self._of for where in each.namespaces)
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many there is no room for, by namespace."""
+        return {where: count for each in self._of for where, count in each.left_out.items()}
 
     def __iter__(self) -> Iterator[Object]:
         """Namespace by namespace."""

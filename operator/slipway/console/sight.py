@@ -76,6 +76,11 @@ class Seen:
         """As of all of them."""
         return self._of.namespaces
 
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Of namespaces in which they may be listed."""
+        return {where: count for where, count in self._of.left_out.items() if self._sight.may_list(self.kind, where)}
+
     def __iter__(self) -> Iterator[Object]:
         """By namespace and name."""
         return filter(self._shows, self._of)

@@ -1,12 +1,13 @@
 """What the console keeps in memory: the objects of our kinds, by list and watch."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from slipway.api.v1alpha1 import GROUP, Named
 from slipway.cli.named import REVIEWS, names, review
 from slipway.console.api_server import ApiError, ApiServer, Object, path_of
+from slipway.console.keeping import Keeping, key_of
 from slipway.core.body import within
 
 FIRST_SECONDS: Final = 1.0
@@ -15,9 +16,6 @@ LONGEST_SECONDS: Final = 30.0
 _BY_NAME_SECONDS: Final = 5.0
 """Between two looks at objects that may be got, and neither listed nor watched."""
 _EVENTS: Final = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
-
-Key = tuple[str, str]
-"""Namespace and name."""
 
 
 class Changes:
@@ -56,7 +54,7 @@ class Watched:
     ) -> None:
         self.kind, self._api, self._namespace, self._changes = kind, api, namespace, changes
         self._by_name = by_name
-        self._objects: dict[Key, Object] = {}
+        self._kept = Keeping()
         self._rest_seconds = FIRST_SECONDS
         self.problem: str | None = "not read yet"
         """Why what is here may be old or missing, in a sentence."""
@@ -66,7 +64,7 @@ class Watched:
 
     def __iter__(self) -> Iterator[Object]:
         """All of them, by namespace and name. Of a copy: pages are made in threads, while a watch goes on."""
-        objects = self._objects.copy()
+        objects = self._kept.objects.copy()
         return iter([objects[key] for key in sorted(objects)])
 
     @property
@@ -81,7 +79,12 @@ class Watched:
 
     def get(self, namespace: str, name: str) -> Object | None:
         """One of them."""
-        return self._objects.get((namespace, name))
+        return self._kept.objects.get((namespace, name))
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many there is no room for, by namespace."""
+        return self._kept.left_out
 
     async def run(self) -> None:
         """Keep them as they are, for ever."""
@@ -102,17 +105,18 @@ class Watched:
     async def _follow(self) -> None:
         """List and watch, until that fails."""
         path = path_of(self.kind.plural, None if self.everywhere else self._namespace)
+        kept = Keeping()
         try:
-            objects, version = await self._api.listed(path)
+            version = await self._api.listed(path, kept.take_all)
         except ApiError as error:
             if error.status != 403 or self.everywhere or not self._by_name:
                 raise
             await self._look_by_name(error)
             return
-        self._objects = await asyncio.to_thread(_by_key, objects)
+        self._kept = kept
         self.version += 1
         await self._say(None)
-        while True:
+        while not self._kept.has_room_again:
             async for event in self._api.watch(path, version):
                 each = within(event, "object")
                 if event.get("type") not in _EVENTS:
@@ -122,7 +126,7 @@ class Watched:
                 self._rest_seconds = FIRST_SECONDS
                 version = str(within(each, "metadata").get("resourceVersion") or version)
                 if event.get("type") != "BOOKMARK":
-                    self._take(dict(each), deleted=event.get("type") == "DELETED")
+                    await self._take(each, deleted=event.get("type") == "DELETED")
                     await self._changes.tell()
             await asyncio.sleep(FIRST_SECONDS)  # one that ends at once is not asked for again at once
 
@@ -133,10 +137,11 @@ class Watched:
         if not allowed:
             raise refused
         found = [each for name in allowed if (each := await self._named(name))]
-        before = self._objects, self.problem
-        self._objects, problem = _by_key(found), f"{refused}; shown are those that you may get"
+        kept, problem = Keeping(), f"{refused}; shown are those that you may get"
+        await asyncio.to_thread(kept.take_all, found)
         self._rest_seconds = _BY_NAME_SECONDS
-        if before != (self._objects, problem):
+        if (self._kept.objects, self.problem) != (kept.objects, problem):
+            self._kept = kept
             self.version += 1
             await self._say(problem)
 
@@ -148,23 +153,13 @@ class Watched:
                 return None
             raise
 
-    def _take(self, each: Object, *, deleted: bool) -> None:
-        self.version += 1
+    async def _take(self, each: Mapping[str, Any], *, deleted: bool) -> None:
         if deleted:
-            self._objects.pop(key_of(each), None)
-        elif key_of(each) != ("", ""):
-            self._objects[key_of(each)] = each
+            self._kept.drop(key_of(dict(each)))
+        else:
+            await asyncio.to_thread(self._kept.take, each)
+        self.version += 1
 
     async def _say(self, problem: str | None) -> None:
         self.problem = problem
         await self._changes.tell()
-
-
-def key_of(each: Object) -> Key:
-    """Its namespace and name."""
-    return str(within(each, "metadata").get("namespace") or ""), str(within(each, "metadata").get("name") or "")
-
-
-def _by_key(objects: Sequence[Object]) -> dict[Key, Object]:
-    """Without what has no name."""
-    return {key: each for each in objects if (key := key_of(each)) != ("", "")}
