@@ -35,14 +35,24 @@ class Served:
 
 @contextmanager
 def console(
-    kubeconfig: Path, namespace: str, browser: Path | None = None, kubectl: Path | None = None
+    kubeconfig: Path,
+    namespace: str,
+    browser: Path | None = None,
+    kubectl: Path | None = None,
+    also_in: tuple[str, ...] = (),
 ) -> Iterator[Served]:
     """`slipway console`, until the end of the block. `browser`: a program that it is to start as one. `kubectl`: a
-    folder with another one."""
+    folder with another one. `also_in`: further namespaces."""
     program = [sys.executable, "-c", "from slipway.program import main; main()", "console"]
     path = f"{kubectl or find('kubectl').parent}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
-        [*program, *([] if browser else ["--no-browser"]), f"--namespace={namespace}", f"--kubeconfig={kubeconfig}"],
+        [
+            *program,
+            *([] if browser else ["--no-browser"]),
+            f"--namespace={namespace}",
+            f"--kubeconfig={kubeconfig}",
+            *(f"--also-in={each}" for each in also_in),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

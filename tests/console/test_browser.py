@@ -94,6 +94,23 @@ def test_a_page_follows_what_happens_and_keeps_what_a_person_had_open(
     )
 
 
+def test_what_is_typed_of_a_store_stays_while_the_page_follows_and_comes_into_the_manifest(
+    browser: webdriver.Chrome, served: Served, kubectl: Kubectl
+) -> None:
+    browser.get(f"{served.root}/market/{NAMESPACE}/churn/4")
+    until(browser, "say first where the store is")
+    browser.find_element(By.ID, "take-endpoint").send_keys("https://minio.example:9000")
+    patch = {"status": {"uses": {"serving": 41}}}
+    kubectl("patch", "modelversion/churn-4", "--subresource=status", "--type=merge", f"--patch={json.dumps(patch)}")
+    until(browser, "serving 41")
+    field = browser.find_element(By.ID, "take-endpoint")
+    assert field.get_property("value") == "https://minio.example:9000"
+    field.send_keys(Keys.ENTER)
+    until(browser, "endpoint: https://minio.example:9000")
+    until(browser, "Make it in")
+    assert complaints(browser) == []
+
+
 def test_the_keyboard_alone_leads_to_a_model(browser: webdriver.Chrome) -> None:
     def key(*keys: str) -> None:
         webdriver.ActionChains(browser).send_keys(*keys).perform()

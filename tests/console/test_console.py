@@ -20,6 +20,7 @@ from slipway.console.commands import console as command
 from slipway.core.names import REQUEST
 from testbed.kubectl import Kubectl
 from testbed.plane import Plane
+from tests.conftest import fresh_namespace
 from tests.console.objects import DIGEST, deployment, ready, registered, stored, version
 from tests.console.served import Served, console, until
 
@@ -186,7 +187,8 @@ def test_a_version_is_taken_into_use_and_a_second_time_is_told(
         stored(kubectl, deployment(namespace=team))
 
 
-def test_whoever_may_only_look_has_no_buttons_and_sees_their_namespace_alone(plane: Plane, team: str) -> None:
+def may_look(plane: Plane, team: str) -> None:
+    """A tenant sees what is ours there."""
     rules = [{"apiGroups": ["serving.slipway.dev"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
     role = {"kind": "Role", "metadata": {"name": "look"}, "apiVersion": "rbac.authorization.k8s.io/v1", "rules": rules}
     user = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": plane.user("tenant")}
@@ -198,6 +200,10 @@ def test_whoever_may_only_look_has_no_buttons_and_sees_their_namespace_alone(pla
         "subjects": [user],
     }
     plane.kubectl().within(team).apply(role, binding)
+
+
+def test_whoever_may_only_look_has_no_buttons_and_sees_their_namespace_alone(plane: Plane, team: str) -> None:
+    may_look(plane, team)
     with console(plane.kubeconfig("tenant"), team) as served, served.client() as browser:
         until(lambda: "done" in browser.get("/").text)
         page = browser.get(f"/models/{team}/churn").text
@@ -210,6 +216,29 @@ def test_whoever_may_only_look_has_no_buttons_and_sees_their_namespace_alone(pla
             f"/models/{team}/churn/requests", data={"request": "abort/90be11d2"}, headers={"Origin": served.root}
         )
         assert "cannot patch resource" in told.text, "a button that is pressed all the same"
+
+
+def test_whoever_may_look_into_another_namespace_names_it_and_takes_into_their_own(plane: Plane, team: str) -> None:
+    may_look(plane, team)
+    own = fresh_namespace(plane)
+    kubectl = plane.kubectl().within(own)
+    kubectl("create", "rolebinding", "mine", "--clusterrole=admin", f"--user={plane.user('tenant')}")
+    kubectl("create", "role", "mine", "--verb=*", "--resource=modeldeployments.serving.slipway.dev")
+    kubectl("create", "rolebinding", "models", "--role=mine", f"--user={plane.user('tenant')}")
+    with console(plane.kubeconfig("tenant"), own, also_in=(team,)) as served, served.client() as browser:
+        until(lambda: "done" in browser.get("/").text)
+        assert f"Of namespaces {own}, {team} alone" in browser.get("/").text
+        said = {"answered": "yes", "endpoint": "https://minio.example:9000", "region": "", "secretName": "keys"}
+        page = browser.get(f"/market/{team}/churn/4", params=said).text
+        browser.post(f"/market/{team}/churn/4/deployments", data=form(page), headers={"Origin": served.root})
+    source = kubectl.json("get", "modeldeployment", "churn")["spec"]["model"]["source"]
+    assert (source["s3"], source["secretName"]) == ({"endpoint": "https://minio.example:9000"}, "keys")
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "UPPER", ".."])
+def test_what_is_no_namespace_is_not_looked_into(name: str) -> None:
+    told = CliRunner().invoke(command, ["--no-browser", f"--also-in={name}"])
+    assert (told.exit_code, "is no namespace" in told.output) == (2, True)
 
 
 def test_whoever_may_see_nothing_is_told_which_right_is_missing(plane: Plane) -> None:
