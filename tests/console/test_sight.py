@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from slipway.api.v1alpha1 import MODEL_VERSION, REGISTERED_MODEL, Named
+from slipway.console import market
 from slipway.console.api_server import ApiError, ApiServer
 from slipway.console.identity import ANYBODY, Reader
+from slipway.console.in_cluster import SharedConsole
 from slipway.console.kept import DEPLOYMENTS, Kept
 from slipway.console.sight import Sight, Sights, seen
 from slipway.console.watched import Changes
@@ -118,3 +120,26 @@ async def test_where_the_api_server_says_nothing_nothing_is_shown() -> None:
 
     with pytest.raises(ApiError):
         await Sights(Silent(), kept(["*"])).of(ANN)
+
+
+async def test_objects_are_read_once_for_all_who_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, version_of = list[str](), market.version_of
+
+    def noted(each: Object) -> Any:
+        read.append(each["metadata"]["namespace"])
+        return version_of(each)
+
+    class Allowing(ApiServer):
+        def __init__(self) -> None:
+            pass
+
+        async def post(self, path: str, body: Object, **query: str) -> Object:
+            return {"status": {"allowed": body["spec"]["resourceAttributes"]["namespace"] == body["spec"]["groups"][0]}}
+
+    monkeypatch.setattr(market, "version_of", noted)
+    shared = SharedConsole(Allowing(), kept([], [], []), None)
+    for person in range(9):
+        team = f"team-{person % 3}"
+        console = await shared._console(Reader(f"person-{person}", frozenset({team})))
+        assert [where for where, _ in await console._published()] == [team]
+    assert sorted(read) == ["team-0", "team-1", "team-2"]
