@@ -25,12 +25,13 @@ async def answered(handle: Callable[[web.Request], Awaitable[web.StreamResponse]
     """A client of a server that answers so."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
-    async with _listening(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+    async with listening(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         yield ApiServer(session)
 
 
 @asynccontextmanager
-async def _listening(app: web.Application, port: int = 0) -> AsyncIterator[int]:
+async def listening(app: web.Application, port: int = 0) -> AsyncIterator[int]:
+    """An application that is served; its port."""
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
     await runner.setup()
     port = port or free_port()
@@ -86,7 +87,7 @@ async def browser(cluster: Cluster, *also_in: str) -> AsyncIterator[httpx.AsyncC
         address = f"http://127.0.0.1:{port}"
         headers = {"Origin": address}
         async with (
-            _listening(application, port),
+            listening(application, port),
             httpx.AsyncClient(base_url=address, headers=headers, follow_redirects=True, timeout=60) as client,
         ):
             await client.get(f"/?token={KEY}")

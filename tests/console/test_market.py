@@ -188,6 +188,19 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("See its [dashboard](http://127.0.0.1:18499/grafana).", "See its dashboard (http://127.0.0.1:18499/grafana)."),
+        ("<https://models.example/churn>", "https://models.example/churn"),
+        ("[**b** _c_](https://x.example/?a=1&b=2)", "<strong>b</strong> <em>c</em> (https://x.example/?a=1&amp;b=2)"),
+        ('[a][1]\n\n[1]: https://x.example/"<i>', "a (https://x.example/%22%3Ci%3E)"),
+    ],
+)
+def test_an_address_of_a_strangers_is_text_and_leads_nowhere(text: str, html: str) -> None:
+    assert safe(text) == f"<p>{html}</p>\n"
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_strangers_markdown_does_nothing(text: str) -> None:
     html = safe(text)
@@ -210,7 +223,6 @@ def test_no_text_makes_markup_of_its_own(text: str) -> None:
         "blockquote",
         "br",
         "hr",
-        "a",
         "h3",
         "h4",
         "h5",

@@ -1,19 +1,22 @@
 """What a person may see: which questions the API server is asked, and what its answers show."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import pytest
 
 from slipway.api.v1alpha1 import MODEL_VERSION, REGISTERED_MODEL, Named
-from slipway.console import market
+from slipway.console import in_cluster, market
 from slipway.console.api_server import ApiError, ApiServer
-from slipway.console.identity import ANYBODY, Reader
+from slipway.console.identity import ANYBODY, TOKEN_HEADER, Proxy, Reader
 from slipway.console.in_cluster import SharedConsole
 from slipway.console.kept import DEPLOYMENTS, Kept
 from slipway.console.sight import Sight, Sights, seen
 from slipway.console.watched import Changes
 from tests.console.objects import deployment, registered, version
+from tests.console.spoken import listening
 
 Object = dict[str, Any]
 ANN = Reader("ann", frozenset({"ml"}))
@@ -143,3 +146,20 @@ async def test_objects_are_read_once_for_all_who_look(monkeypatch: pytest.Monkey
         console = await shared._console(Reader(f"person-{person}", frozenset({team})))
         assert [where for where, _ in await console._published()] == [team]
     assert sorted(read) == ["team-0", "team-1", "team-2"]
+
+
+async def test_one_who_opens_pages_without_an_end_leaves_others_their_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_cluster, "_STREAMS_OF_ONE", 2)
+    token = "t" * 16
+    shared = SharedConsole(Asked(), kept([]), Proxy(lambda: token))
+    async with (
+        listening(shared.application()) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={TOKEN_HEADER: token}, timeout=60) as client,
+        AsyncExitStack() as opened,
+    ):
+
+        async def opens(person: str) -> int:
+            headers = {"X-Forwarded-User": person}
+            return (await opened.enter_async_context(client.stream("GET", "/changes", headers=headers))).status_code
+
+        assert [await opens(person) for person in ("ann", "ann", "ann", "bob")] == [200, 200, 503, 200]

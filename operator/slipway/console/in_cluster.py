@@ -4,7 +4,7 @@ Without a proxy in front whoever reaches it is anybody, and sees what is shared 
 what the API server says that they may list, and what is shared with their namespaces.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -23,6 +23,8 @@ _READERS: Final = 32
 """Whose pages are made of what is kept for them."""
 _STREAMS: Final = 500
 """Of pages that are open and follow what happens, all together."""
+_STREAMS_OF_ONE: Final = 100
+"""Of a person; where nobody is known by name, of an address."""
 PAGES: Final = {
     "/": "overview",
     "/models/{namespace}/{name}": "model",
@@ -59,7 +61,7 @@ class SharedConsole:
         self._kept, self._proxy, self._sights = kept, proxy, Sights(api, kept)
         self._reading = Reading(kept)
         self._consoles: OrderedDict[Reader, tuple[Sight, Console]] = OrderedDict()
-        self._streams = 0
+        self._streams = Counter[Reader | str]()
 
     def application(self) -> web.Application:
         """To be served. There is no address that writes."""
@@ -87,13 +89,15 @@ class SharedConsole:
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
         """As `Console.changes`; a page that finds no room is told so, and is as good as new when it is loaded again."""
-        if self._streams >= _STREAMS:
+        reader = self._reader(request)
+        of = (request.remote or "") if reader == ANYBODY else reader
+        if self._streams.total() >= _STREAMS or self._streams[of] >= _STREAMS_OF_ONE:
             raise web.HTTPServiceUnavailable(text="Too many pages are open; load this one again to see what is new.")
-        self._streams += 1
+        self._streams[of] += 1
         try:
             return await Console(_Nothing(), self._kept, namespace="", rights=_NoRights(_Nothing())).changes(request)
         finally:
-            self._streams -= 1
+            self._streams -= Counter([of])
 
     def _page(self, name: str) -> Handler:
         async def page(request: web.Request) -> web.StreamResponse:
