@@ -23,12 +23,22 @@ from testbed.shell import ROOT, locked, run, works
 IMAGES: Final = ROOT / "images"
 PUBLIC_BASE: Final = "python:3.11-slim-bookworm"
 CODE: Final = ROOT / "operator" / "slipway"
-OPERATOR_CODE: Final = ("__init__.py", "program.py", "api", "core", "controller", "guard", "triton")
-CONSOLE_CODE: Final = ("__init__.py", "program.py", "api", "core", "triton", "guard", "cli", "console")
+OPERATOR_CODE: Final = ("__init__.py", "program.py", "option_types.py", "api", "core", "controller", "guard", "triton")
+CONSOLE_CODE: Final = (
+    "__init__.py",
+    "program.py",
+    "option_types.py",
+    "api",
+    "core",
+    "triton",
+    "guard",
+    "cli",
+    "console",
+)
 CONSOLE_PACKAGES: Final = ("aiohttp", "click", "orjson", "pydantic", "pyyaml")
 """Of those that the operator needs too."""
 FETCHER_CODE: Final = ("__init__.py", "api", "triton", "fetch", "guard")
-TRAINER_CODE: Final = (*FETCHER_CODE, "bundle", "catalogue", "cli")
+TRAINER_CODE: Final = (*FETCHER_CODE, "option_types.py", "bundle", "catalogue", "cli")
 EXAMPLES: Final = ROOT / "examples"
 TRAINING: Final = ("churn/train.py", "retrain/retrain.py")
 """What runs in the trainer: of the examples."""

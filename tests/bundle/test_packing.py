@@ -95,6 +95,15 @@ def test_an_input_has_the_name_of_its_rows(train: str) -> None:
     assert again["model"]["inputs"] == [["words", "BYTES", [1]]]
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-1e999", "high"])
+def test_a_metric_of_the_card_that_is_no_number_is_told_and_no_bundle_is_left(train: str, number: str) -> None:
+    words = ("--inputs", f"{train}:X", "--metric", f"auc={number}")
+    told = slipway("pack", "sklearn", f"{train}:model", *words, "--out", "bundle")
+    assert told.exit_code == 1
+    assert f"--metric auc: '{number}' is no number: give one like 0.912" in told.stderr
+    assert not Path("bundle").exists()
+
+
 def _labelled(train: str, name: str, *more: str) -> list[dict[str, Any]]:
     words = ("--inputs", f"{train}:X", "--labelled", name, *more)
     found = packed("sklearn", f"{train}:model", *words, "--replace")

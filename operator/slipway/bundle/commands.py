@@ -20,6 +20,7 @@ from slipway.bundle.console import (
     told,
 )
 from slipway.bundle.errors import BundleError
+from slipway.option_types import DISTANCE, seconds_from
 
 _LATENCIES: Final = ("medianMilliseconds", "p99Milliseconds")
 
@@ -33,7 +34,13 @@ _LATENCIES: Final = ("medianMilliseconds", "p99Milliseconds")
 @click.option("--labelled", type=FILE, help="For the gate: an .npz of rows with their labels.")
 @click.option("--label", default="y", show_default=True, help="The name of the labels in --labelled.")
 @click.option("--measure", help="The output that the gate measures. [default: the one of floats, else the first]")
-@click.option("--answers", default=0.02, show_default=True, help="How far golden answers may be from the original's.")
+@click.option(
+    "--answers",
+    type=DISTANCE,
+    default=0.02,
+    show_default=True,
+    help="How far golden answers may be from the original's.",
+)
 @click.option(
     "--reduce-range/--full-range", default=True, help="Seven bits, which are right without VNNI too. [default: seven]"
 )
@@ -117,10 +124,10 @@ def sign(bundle: Path, *, key: tuple[Path, ...], password: str | None, add: bool
 @click.command()
 @click.argument("bundle")
 @click.option("--serve", is_flag=True, help="Load it in the tritonserver on PATH and ask its golden requests.")
-@click.option("--timeout-seconds", type=click.FloatRange(1), default=600, show_default=True, help="With --serve.")
+@click.option("--timeout-seconds", type=seconds_from(1), default=600, show_default=True, help="With --serve.")
 @click.option("--least-server-version", "least", help="With --serve: what the platform lowered it to, such as 2.51.")
 @click.option(
-    "--load-seconds", type=click.FloatRange(0), default=1, show_default=True, help="With --serve: for each batch size."
+    "--load-seconds", type=seconds_from(0), default=1, show_default=True, help="With --serve: for each batch size."
 )
 @click.option("--clients", type=click.IntRange(1, 64), default=1, show_default=True, help="With --serve: at once.")
 @click.option("--server-arg", "server_args", multiple=True, help="With --serve: an argument more for tritonserver.")

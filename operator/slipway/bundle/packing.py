@@ -1,5 +1,6 @@
 """The commands that pack a trained model: of a file, or of what the user's own Python has."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +9,7 @@ import click
 
 from slipway.bundle.console import DIRECTORY, FILE, about, format_option, print_columns, print_json, say, told
 from slipway.bundle.errors import BundleError
+from slipway.option_types import DISTANCE
 
 Command = Callable[..., Any]
 
@@ -69,7 +71,7 @@ _PACK_OPTIONS: Final = (
     click.option("--labelled", type=FILE, help="Rows with labels for a rollout's gate: .jsonl, .npz or .csv."),
     click.option("--label", default="y", show_default=True, help="The name of the labels in --labelled."),
     click.option("--name", help="The model's name. [default: the directory's]"),
-    click.option("--tolerance", type=(float, float), metavar="ABSOLUTE RELATIVE", help="For floats."),
+    click.option("--tolerance", type=(DISTANCE, DISTANCE), metavar="ABSOLUTE RELATIVE", help="For floats."),
     click.option("--replace", is_flag=True, help="Put it in place of the bundle that is at --out."),
     click.option("--title", default=""),
     click.option("--description", default=""),
@@ -233,9 +235,12 @@ def _options(given: dict[str, Any]) -> Any:
 
 def _number(name: str, text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise BundleError(f"--metric {name}: {text!r} is no number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise BundleError(f"--metric {name}: {text!r} is no number: give one like 0.912")
+    return number
 
 
 def _print_packed(found: Mapping[str, Any], form: str) -> None:

@@ -6,6 +6,7 @@ import click
 
 from slipway.cli.console import cluster, cluster_options, ended, form_option, name_argument, show
 from slipway.cli.requests import NothingToAskError
+from slipway.option_types import seconds_from
 
 _MOST_BYTES: Final = 64 << 20
 _GOLDEN: Final = "golden"
@@ -17,7 +18,7 @@ _GOLDEN: Final = "golden"
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="A request of your own, input by input.")
 @click.option("--candidate", is_flag=True, help="Ask the version on its way. [default: the one that serves]")
 @click.option("--revision", help="Ask this revision.")
-@click.option("--timeout", "seconds", type=click.FloatRange(1), default=60, show_default=True, help="Seconds for all.")
+@click.option("--timeout", "seconds", type=seconds_from(1), default=60, show_default=True, help="Seconds for all.")
 @cluster_options
 @form_option
 def ask(

@@ -9,8 +9,11 @@ from slipway.api.scalars import duration
 from slipway.cli.console import TIMEOUT, cluster, cluster_options, ended, form_option, name_argument, show
 from slipway.cli.requests import NothingToAskError
 from slipway.cli.text import plain
+from slipway.option_types import Finite
 
 _LEAST_SECONDS: Final = 30
+_RATES: Final = Finite(0, 10**10, above=True)
+"""As many requests a second as an autoscaler can be asked for: so many pods, of so much capacity each."""
 
 
 def _time(_: click.Context, __: click.Parameter, text: str) -> float:
@@ -26,9 +29,7 @@ def _time(_: click.Context, __: click.Parameter, text: str) -> float:
 
 @click.command()
 @name_argument
-@click.option(
-    "--rps", type=click.FloatRange(0, min_open=True), required=True, help="Requests a second, of all clients."
-)
+@click.option("--rps", type=_RATES, required=True, help="Requests a second, of all clients.")
 @click.option("--p99", "objective", callback=_time, required=True, help="What 99 of 100 answers may take, as 50ms.")
 @click.option("--model", "part", help="Another model of the bundle. [default: the one that clients ask]")
 @click.option("--candidate", is_flag=True, help="The version on its way. [default: the one that serves]")

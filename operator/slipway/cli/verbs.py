@@ -11,6 +11,7 @@ from slipway.cli.commands import read
 from slipway.cli.console import TimeUpError, cluster, cluster_options, ended, name_argument
 from slipway.cli.kubectl import MANAGER, Kubectl
 from slipway.cli.text import plain
+from slipway.option_types import seconds_from
 
 _POLL_SECONDS: Final = 0.5
 _ENDS: Final = click.Choice(["ready", "settled"])
@@ -31,7 +32,7 @@ def _command(verb: str) -> click.Command:
     @click.command(verb, help=_HELP[verb])
     @name_argument
     @click.option("--revision", help="[default: the one that it can be about]")
-    @click.option("--timeout", "seconds", type=click.FloatRange(0), default=60, help="Seconds for an answer.")
+    @click.option("--timeout", "seconds", type=seconds_from(0), default=60, help="Seconds for an answer.")
     @click.option("--no-wait", is_flag=True, help="Ask, and do not wait for the answer.")
     @cluster_options
     def command(name: str, *, revision: str | None, seconds: float, no_wait: bool, **options: Any) -> None:
@@ -69,7 +70,7 @@ def _ask(kubectl: Kubectl, verb: str, name: str, revision: str | None, seconds: 
 @click.command()
 @name_argument
 @click.option("--for", "wanted", type=_ENDS, default="ready", show_default=True, help=_FOR)
-@click.option("--timeout", "seconds", type=click.FloatRange(0), default=600, show_default=True, help="Seconds.")
+@click.option("--timeout", "seconds", type=seconds_from(0), default=600, show_default=True, help="Seconds.")
 @cluster_options
 def wait(name: str, *, wanted: str, seconds: float, **options: Any) -> None:
     """Wait until a model serves what its manifest asks for. Fails at once where nothing leads there by itself."""

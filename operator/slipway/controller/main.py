@@ -20,6 +20,7 @@ from slipway.controller.settings import Settings
 from slipway.controller.watching import heed_signals
 from slipway.core.decide import decide
 from slipway.core.platform import NetworkRules, Platform
+from slipway.option_types import seconds_from
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def _own_namespace() -> str:
     default=32,
     help="That run at a time, shared out among namespaces.",
 )
-@click.option("--resync-seconds", envvar="SLIPWAY_RESYNC_SECONDS", type=click.FloatRange(1), default=300)
+@click.option("--resync-seconds", envvar="SLIPWAY_RESYNC_SECONDS", type=seconds_from(1), default=300)
 @click.option(
     "--log-level",
     envvar="SLIPWAY_LOG_LEVEL",
