@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from slipway.api.v1alpha1.spec import Load
+from slipway.api.v1alpha1.spec import MOST_PODS, Load
 from slipway.cli.rates import TRIES, Ended, Round, answer_time, best, is_of_the_generator, limit
-from slipway.cli.sizing import load_of, manifest, pods_for, written
+from slipway.cli.sizing import left_out, load_of, manifest, pods_for, written
 
 
 class Outcome(StrEnum):
@@ -81,7 +81,7 @@ class Fitted:
     margin: str | None = None
     pods: int | None = None
     room: int | None = None
-    """More such pods that the nodes can take now; None where nobody may look."""
+    """More such pods that the nodes can take now; None where that cannot be known."""
     manifest: Mapping[str, Any] | None = None
     """What to write under `spec`."""
     rounds: list[RoundLine] = field(default_factory=list)
@@ -157,9 +157,14 @@ def _sized(
     entry = asked.model == str(spec.get("model", {}).get("name") or asked.name)
     if not entry:
         remarks.append(f"it was {asked.model} that was asked: capacity is of the model that clients ask, and not given")
-    block = manifest(spec, capacity=capacity, pods=pods)
-    if not entry:
-        del block["autoscaling"]["load"]["capacity"]
+    block = manifest(spec, capacity=capacity if entry else None, pods=pods)
+    if gone := left_out(spec, block):
+        remarks.append(f"of autoscaling the block has no {' and no '.join(gone)}: load is in the place of metrics")
+    if pods > MOST_PODS:
+        remarks.append(
+            f"{pods} pods are more than a model may ask for: maxReplicas is {MOST_PODS} at most, which hold "
+            f"{_most(capacity, load):.3g}/s. Make one pod hold more, or share the requests out among several models"
+        )
     fails = f"{high:.3g}/s does not hold" if high else "no higher rate was seen to fail"
     slack = 100 * (1 - (held.p99 or 0) / asked.objective)
     return {
@@ -170,13 +175,19 @@ def _sized(
     }
 
 
+def _most(capacity: float, load: Load) -> float:
+    """Requests a second that as many pods as a model may ask for hold, each at its target."""
+    return (MOST_PODS - load.headroom) * capacity * load.target / 100
+
+
 def _held(asked: Asked, sized: Mapping[str, Any], load: Load, room: int | None) -> str:
     pods = "1 pod" if sized["pods"] == 1 else f"{sized['pods']} pods"
     spare = f" and {load.headroom} to spare" if load.headroom else ""
     there = "" if room is None else f"; the nodes can take {room} more now"
+    over = f"; a model may ask for {MOST_PODS} at most" if sized["pods"] > MOST_PODS else ""
     return (
         f"one pod holds {sized['capacity']} requests/s within {asked.objective * 1000:g} ms (p99): {asked.rps:g}/s "
-        f"take {pods}, each at {load.target} %{spare}{there}"
+        f"take {pods}, each at {load.target} %{spare}{over}{there}"
     )
 
 

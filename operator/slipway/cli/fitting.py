@@ -260,7 +260,10 @@ def _room(kubectl: Kubectl, spec: Mapping[str, Any], pod: str, remarks: list[str
     others = [each for each in pods if _uid(each) != _uid(own) or not _is_extra(each)]
     accelerator = _accelerator(spec)
     product = _product(nodes, own) if accelerator else None
-    return product, room(nodes, others, within(own, "spec"), accelerator)
+    left = room(nodes, others, within(own, "spec"), accelerator)
+    if left is None:
+        remarks.append("whether there is room is not known: which devices are left for a claim the scheduler knows")
+    return product, left
 
 
 def _uid(body: Mapping[str, Any]) -> object:

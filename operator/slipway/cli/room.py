@@ -1,7 +1,7 @@
 """How many more pods of a kind the nodes can take now, by what pods request and nodes have. Pure.
 
 Accelerators by the operator's own rule of what a node offers. The scheduler has the last word: affinities that people
-wrote, volumes and quotas are not looked at.
+wrote, volumes and quotas are not looked at, and devices by class are not counted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 from slipway.api.scalars import quantity
 from slipway.api.v1alpha1.spec import Accelerator
 from slipway.core.body import mapping, mappings, within
+from slipway.core.children.accelerator import claims_devices
 from slipway.core.observed.node_capacity import could_take
 from slipway.core.observed.nodes import node_facts
 from slipway.core.observed.pods import OVER
@@ -19,10 +20,14 @@ Body = Mapping[str, Any]
 Amounts = dict[str, Decimal]
 
 
-def room(nodes: Iterable[Body], pods: Sequence[Body], spec: Body, accelerator: Accelerator | None) -> int:
-    """Pods like `spec` for which there is room beside those that are there."""
+def room(nodes: Iterable[Body], pods: Sequence[Body], spec: Body, accelerator: Accelerator | None) -> int | None:
+    """Pods like `spec` for which there is room beside those that are there. None where only the scheduler knows: of
+    devices that are claimed, no node says how many it has, and what the rest has room for is no more than a bound."""
+    by_class = claims_devices(accelerator) or bool(mappings(spec.get("resourceClaims")))
+    resource = None if by_class else accelerator
     wanted = requested(spec) | {"pods": Decimal(1)}
-    return sum(_room_on(node, pods, spec, wanted) for node in nodes if _may_take(node, spec, accelerator))
+    found = sum(_room_on(node, pods, spec, wanted) for node in nodes if _may_take(node, spec, resource))
+    return None if by_class and found else found
 
 
 def requested(spec: Body) -> Amounts:

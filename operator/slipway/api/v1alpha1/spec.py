@@ -101,6 +101,10 @@ __all__ = [
 ]
 
 
+MOST_PODS: Final = 1000
+"""That a model may ask for."""
+
+
 class Scaler(StrEnum):
     """Who sets the number of pods."""
 
@@ -157,8 +161,8 @@ class Autoscaling(ApiModel):
         ),
     )
 
-    min_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="Never fewer pods.")
-    max_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(description="Never more pods.")
+    min_replicas: Annotated[int, Field(ge=1, le=MOST_PODS)] = Field(1, description="Never fewer pods.")
+    max_replicas: Annotated[int, Field(ge=1, le=MOST_PODS)] = Field(description="Never more pods.")
     load: Load | None = Field(
         None,
         description="How loaded pods may be. Without an operator Slipway's counts stay: KEDA scales on without.",
@@ -293,7 +297,7 @@ class ModelDeploymentSpec(ApiModel):
     accelerator: Accelerator | None = Field(None, description="GPUs for each pod. Absent = CPU.")
     scheduling: Scheduling | None = None
     pod_metadata: PodMetadata | None = None
-    replicas: Annotated[int, Field(ge=0, le=1000)] = Field(
+    replicas: Annotated[int, Field(ge=0, le=MOST_PODS)] = Field(
         1, description="Number of pods. With autoscaling it is only where a new version starts."
     )
     autoscaling: Autoscaling | None = None
