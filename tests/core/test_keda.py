@@ -117,11 +117,18 @@ def _behavior(spec: Manifest) -> Any:
     return spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
 
 
-def test_a_capacity_that_was_measured_makes_a_rate_of_the_target() -> None:
-    cluster, _ = serving({**KEDA, "load": {"capacity": "120", "target": 60}})
+@pytest.mark.parametrize(
+    ("load", "target"),
+    [
+        ({"capacity": "120", "target": 60}, "72.000"),
+        ({"capacity": "0.02", "target": 1}, "0.000200"),  # a request in an hour and a half, and not none
+    ],
+)
+def test_a_capacity_that_was_measured_makes_a_rate_of_the_target(load: Manifest, target: str) -> None:
+    cluster, _ = serving({**KEDA, "load": load})
     (spec,) = [m["spec"] for (kind, _), m in cluster.objects.items() if kind == "ScaledObject"]
     first = spec["triggers"][0]["metadata"]
-    assert (first["valueLocation"], first["targetValue"]) == ("slipway_requests_per_second", "72.000")
+    assert (first["valueLocation"], first["targetValue"]) == ("slipway_requests_per_second", target)
 
 
 def test_the_services_port_comes_and_goes_with_keda_and_makes_no_new_revision() -> None:

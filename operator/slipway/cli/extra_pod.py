@@ -13,7 +13,7 @@ from copy import deepcopy
 from math import ceil
 from typing import Any, Final
 
-from slipway.api.v1alpha1 import API_VERSION
+from slipway.api.v1alpha1 import API_VERSION, GROUP
 from slipway.cli.kubectl import Kubectl, KubectlError
 from slipway.cli.requests import NothingToAskError
 from slipway.core.body import mapping, mappings, within
@@ -46,7 +46,7 @@ def manifest(model: Mapping[str, Any], deployment: Mapping[str, Any], *, seconds
         "kind": "Pod",
         "metadata": {
             "name": f"{name[:40].rstrip('-.')}-fit-{secrets.token_hex(3)}",
-            "labels": {**labels(name, component="fit"), MANAGED_BY: "slipway-cli"},
+            "labels": {**_of_its_user(template), **labels(name, component="fit"), MANAGED_BY: "slipway-cli"},
             "annotations": dict(mapping(within(template, "metadata").get("annotations"))),
             "ownerReferences": [owner],
         },
@@ -57,6 +57,12 @@ def manifest(model: Mapping[str, Any], deployment: Mapping[str, Any], *, seconds
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
         },
     }
+
+
+def _of_its_user(template: Mapping[str, Any]) -> dict[str, str]:
+    """Labels by which others treat the pods as they do: the queue that they stand in, whom they are charged to."""
+    marks = mapping(within(template, "metadata").get("labels"))
+    return {key: str(value) for key, value in marks.items() if not key.startswith(f"{GROUP}/")}
 
 
 @contextmanager

@@ -87,7 +87,12 @@ TABLE: Final[dict[str, tuple[Following, str | None, Reason, str]]] = {
     "the same again": (decided(shows("3"), asks("3")), "3", FOLLOWING, "champion of churn is version 3: asked for"),
     "another version": (decided(shows("4"), asks("3")), "4", FOLLOWING, ""),
     "an earlier version": (decided(shows("2"), asks("3")), "2", FOLLOWING, ""),
-    "the same bytes by another name": (decided(shows("4", digest=digest("3")), asks("3")), "3", FOLLOWING, ""),
+    "the same bytes by another name": (
+        decided(shows("4", digest=digest("3")), asks("3")),
+        "3",
+        FOLLOWING,
+        "is version 4, of the same bytes as version 3: that one, at its address, stays asked for",
+    ),
     "a version of other bytes": (decided(shows("3", digest=digest("4")), asks("3")), "4", FOLLOWING, ""),
     "another version that is proposed": (
         decided(shows("4"), asks("3"), update="Propose"),

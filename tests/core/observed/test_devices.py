@@ -64,3 +64,11 @@ def test_claims_are_found_by_their_pod_and_devices_by_their_name() -> None:
     assert published is not None
     assert published.product == H100
     assert there.device(DeviceName(DRIVER, "node-1", "gpu-1")) is None
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_device_is_what_the_newest_generation_of_its_pool_says(order: tuple[int, int]) -> None:
+    slices = [resource_slice(device("gpu-0", product=f"of {number}"), generation=number) for number in order]
+    published = devices(*slices).device(DeviceName(DRIVER, "node-1", "gpu-0"))
+    assert published is not None
+    assert published.product == "of 2"

@@ -104,7 +104,9 @@ def _followed(
         asked = status.evolve(proposed=None)
         if status.since is None:  # asked for before it was followed, under whatever name
             asked = asked.evolve(version=offer.version, since=now)
-        return Following(status=asked, says=finding(Reason.FOLLOWING, f"{named}: asked for"))
+        same = f", of the same bytes as version {asked.version}: that one, at its address, stays"
+        words = f"{named}{':' if asked.version == offer.version else same} asked for"
+        return Following(status=asked, says=finding(Reason.FOLLOWING, words))
     accepted = situation.accepted == short(offer.digest)
     if accepted or status.digest in (None, offer.digest) or offer.digest == situation.serving:
         return _changed(offer, status, named, now, accepted=accepted, serves=offer.digest == situation.serving)

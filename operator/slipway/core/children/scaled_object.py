@@ -58,7 +58,8 @@ def _load(load: Load) -> tuple[str, str]:
     """What a pod is asked for and its target: requests a second where its capacity was measured, else the ratio."""
     if load.capacity is None:
         return RATIO, f"{load.target / 100:.2f}"
-    return RATE, f"{float(load.capacity) * load.target / 100:.3f}"
+    target = float(load.capacity) * load.target / 100
+    return RATE, f"{target:.3f}" if target >= 1 else f"{target:.6f}"  # a request in minutes is a rate as well
 
 
 def _trigger(name: str, service: str, namespace: str, metric: str, target: str) -> Manifest:

@@ -110,7 +110,7 @@ class Devices:
 
     @cached_property
     def _published(self) -> Mapping[DeviceName, DeviceFacts]:
-        slices = (self.slices or {}).values()
+        slices = sorted((self.slices or {}).values(), key=lambda each: each.generation)  # the newest has the last word
         return {DeviceName(each.driver, each.pool, device.name): device for each in slices for device in each.devices}
 
 
