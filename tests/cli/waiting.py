@@ -7,6 +7,7 @@ from slipway.core.observed.objects import WriteDenied
 from tests.cli.scenes import asks, at_an_endless_pause, measured_canary, paused_canary, soaking
 from tests.core.cluster.following import following
 from tests.core.cluster.kubelet import says
+from tests.core.cluster.midway import BACKGROUND, IN_QUEUE, analysed, asked_for_4, blue_green, queued
 from tests.core.cluster.scenario import (
     GATEWAY,
     NO_GPU,
@@ -19,10 +20,6 @@ from tests.core.cluster.scenario import (
     round_of,
 )
 from tests.core.cluster.simulator import Simulator
-from tests.core.test_blue_green_checks import blue_green
-from tests.core.test_canary_analysis import BACKGROUND, analysed
-from tests.core.test_queued import IN_QUEUE, queued
-from tests.core.test_sequences import asked_for_4
 from tests.gitops import states
 
 

@@ -72,3 +72,13 @@ def stored(kubectl: Kubectl, *objects: Object) -> None:
             name = f"{each['kind'].lower()}s/{each['metadata']['name']}"
             patch = json.dumps({"status": status})
             kubectl("patch", name, "--subresource=status", "--type=merge", f"--patch={patch}")
+
+
+def churning(versions: int, metrics: int = 32, **spec: Any) -> list[Object]:
+    """Versions with metric names of their own each."""
+    made = [version("4", namespace="evil", **spec) for _ in range(versions)]
+    for number, each in enumerate(made):
+        each["metadata"] |= {"name": f"churn-{number}", "creationTimestamp": f"2026-11-01T10:{number:04}"}
+        named = [{"name": f"m{number}-{metric}", "value": "0.9"} for metric in range(metrics)]
+        each["spec"] |= {"version": str(number), "card": {"metrics": named}}
+    return made

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from slipway.console import hub, market
 from slipway.console.chart import chart
 from slipway.console.markdown import safe
-from tests.console.objects import DIGEST, deployment, registered, version
+from tests.console.objects import DIGEST, churning, deployment, registered, version
 
 OTHER = "sha256:" + "b" * 64
 
@@ -61,16 +61,6 @@ def test_versions_are_compared_by_metric() -> None:
     compared = market.comparison(catalogue()[0])
     assert compared.metrics == [("f1", ["0.91", "0.93"])]
     assert (compared.fewer, compared.pages) == (0, 1)
-
-
-def churning(versions: int, metrics: int = 32, **spec: Any) -> list[Any]:
-    """Versions with metric names of their own each."""
-    made = [version("4", namespace="evil", **spec) for _ in range(versions)]
-    for number, each in enumerate(made):
-        each["metadata"] |= {"name": f"churn-{number}", "creationTimestamp": f"2026-11-01T10:{number:04}"}
-        named = [{"name": f"m{number}-{metric}", "value": "0.9"} for metric in range(metrics)]
-        each["spec"] |= {"version": str(number), "card": {"metrics": named}}
-    return made
 
 
 def test_of_versions_without_an_end_a_page_has_the_newest_and_those_with_an_alias() -> None:

@@ -12,9 +12,8 @@ import pytest
 
 from slipway.console import hub, market, pages, serving
 from slipway.console.guarding import HEADERS
-from tests.console.objects import DIGEST, deployment, registered, version
+from tests.console.objects import DIGEST, churning, deployment, registered, version
 from tests.console.spoken import KEY, Cluster, browser
-from tests.console.test_market import churning
 
 OTHER = "sha256:" + "b" * 64
 TAKE = "/market/team-a/churn/4/deployments"

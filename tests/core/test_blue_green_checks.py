@@ -4,23 +4,11 @@ from typing import Any
 
 from slipway.core.names import REVISION
 from slipway.triton.metrics import ModelMetrics
-from tests.core.cluster.scenario import ERRORS, changing, counts, goes_on, pods_come, round_of, shares, told
+from tests.core.cluster.midway import INLINE, blue_green
+from tests.core.cluster.scenario import counts, goes_on, round_of, shares, told
 from tests.core.cluster.simulator import Simulator
 
-INLINE = {"analysis": "Inline"}
 FOR_SOMEBODY: dict[str, Any] = {"pause": {}}
-ANALYSIS = {"interval": "1m", "count": 1, "metrics": [ERRORS]}
-
-
-def blue_green(*, before: list[dict[str, Any]] | None = None, after: list[dict[str, Any]] | None = None) -> Simulator:
-    """Version 4's pods have come."""
-    checks = {name: part for name, part in (("beforeSwitch", before), ("afterSwitch", after)) if part}
-    rollout: dict[str, Any] = {"type": "BlueGreen", "blueGreen": {**checks, "standbyDuration": "10m"}}
-    if INLINE in (*(before or ()), *(after or ())):
-        rollout["analysis"] = ANALYSIS
-    cluster = changing(rollout)
-    pods_come(cluster)
-    return cluster
 
 
 def inside(cluster: Simulator) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from slipway.core.analysis.look import Look
 from slipway.triton.metrics import ModelMetrics
+from tests.core.cluster.midway import BACKGROUND, INLINE_STEPS, analysed
 from tests.core.cluster.scenario import (
     ERRORS,
     GATEWAY,
@@ -21,25 +22,6 @@ from tests.core.cluster.scenario import (
 )
 from tests.core.cluster.simulator import Simulator
 from tests.core.gen import resolved
-
-INLINE: list[dict[str, Any]] = [{"weight": 10}, {"analysis": "Inline"}, {"weight": 50}, {"analysis": "Inline"}]
-BACKGROUND: list[dict[str, Any]] = [
-    {"weight": 10},
-    {"analysis": "Background"},
-    {"pause": {"duration": "3m"}},
-    {"weight": 50},
-]
-
-
-def analysed(*steps: dict[str, Any], **fields: Any) -> Simulator:
-    """A canary at 10 %, whose analysis has just begun with a first look: rounds a minute apart, two to pass."""
-    analysis = {"interval": "1m", "count": 2, "metrics": [ERRORS], **fields}
-    cluster = canary(*(steps or INLINE), analysis=analysis, standbyDuration="0s")
-    pods_come(cluster)
-    assert shares(cluster) == {"3": 90, "4": 10}
-    cluster.looks(metrics={"3": ModelMetrics(), "4": ModelMetrics()})
-    goes_on(cluster)
-    return cluster
 
 
 def analysis(cluster: Simulator) -> dict[str, Any]:
@@ -248,7 +230,9 @@ def test_answers_are_compared_on_the_golden_requests_of_the_bundle() -> None:
     told = [{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [3.0]}]}]
     compared = {"interval": "1m", "metrics": [{"name": "answers", "answers": {}}]}
     cluster = ready(
-        replicas=4, traffic=GATEWAY, rollout={"type": "Canary", "canary": {"steps": INLINE}} | {"analysis": compared}
+        replicas=4,
+        traffic=GATEWAY,
+        rollout={"type": "Canary", "canary": {"steps": INLINE_STEPS}} | {"analysis": compared},
     )
     goes_on(cluster)
     cluster.edit(version="4")

@@ -4,35 +4,9 @@ from typing import Any
 
 import pytest
 
+from tests.core.cluster.midway import IN_QUEUE, queued
 from tests.core.cluster.scenario import NO_GPU, carried, counts, forget_jobs, proved, ready, starts, told
 from tests.core.cluster.simulator import Simulator, simulator
-
-QUEUE = {"kueue.x-k8s.io/queue-name": "serving"}
-IN_QUEUE: dict[str, Any] = {"podMetadata": {"labels": QUEUE}}
-GATE = {"name": "kueue.x-k8s.io/admission"}
-GATED = {
-    "phase": "Pending",
-    "conditions": [
-        {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "SchedulingGated",
-            "message": "Scheduling is blocked due to non-empty scheduling gates",
-        }
-    ],
-}
-
-
-def queued(cluster: Simulator, name: str, available: int = 0) -> None:
-    """So many pods of a Deployment are ready, and the queue holds the others back."""
-    cluster.kubelet(name)
-    deployment = cluster.objects["Deployment", name]
-    for number in range(available, deployment["spec"]["replicas"]):
-        pod = cluster.pods[f"{name}-{number}"]
-        pod["spec"]["schedulingGates"] = [GATE]
-        pod["status"] = GATED
-    deployment["status"] = {"availableReplicas": available, "replicas": deployment["spec"]["replicas"]}
-    cluster.settle()
 
 
 def stalled(cluster: Simulator) -> bool:

@@ -1,26 +1,11 @@
 """Models that keep state by sequence: no canary splits their requests, and the words for that say what to set."""
 
-import json
 from typing import Any
 
 import pytest
 
-from tests.core.cluster.scenario import GATEWAY, changing, counts, goes_on, pods_come, ready
-from tests.core.cluster.simulator import Simulator
-from tests.core.gen import resolved
-
-KEEPS_STATE = json.dumps({"resolved": resolved(model={"sequences": True}).to_dict()})
-
-
-def asked_for_4(rollout: dict[str, Any], **more: Any) -> Simulator:
-    """Version 3 serves; version 4 has just been asked for, and its model keeps state by sequence."""
-    cluster = ready(replicas=4, rollout=rollout, **more)
-    goes_on(cluster)
-    cluster.edit(version="4")
-    cluster.settle()
-    cluster.resolve_job_ends(KEEPS_STATE)
-    goes_on(cluster)
-    return cluster
+from tests.core.cluster.midway import asked_for_4
+from tests.core.cluster.scenario import GATEWAY, changing, counts, goes_on, pods_come
 
 
 @pytest.mark.parametrize("more", [{"traffic": GATEWAY}, {}])
