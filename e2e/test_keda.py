@@ -19,8 +19,8 @@ from testbed.keda import installation
 pytestmark = [pytest.mark.keda, pytest.mark.alone]
 FEWEST, MOST = 1, 3
 SECONDS_A_REQUEST: Final = 0.2
-RATE: Final = "--rate=4"
-"""By each of two protocols: eight a second where one pod answers five."""
+RATE: Final = "--rate=2.2"
+"""By each of two protocols: nine tenths of what one pod answers. No request waits until Kubernetes has asked KEDA."""
 KEDAS_PATIENCE: Final = 240
 """Seconds. Kubernetes asks every 15, three asks in vain are a fallback, and a minute of silence is told."""
 STOPPED_GUARDS: Final = """
@@ -103,7 +103,7 @@ def test_keda_scales_on_the_pods_own_load_holds_when_they_are_silent_and_hands_o
     assert seen.fewest == FEWEST
     _assert_one_at_a_time(seen, revision)
 
-    # when: it is asked for more than one pod can do
+    # when: it is asked for more than a pod's target
     for pod in space.pods("line"):
         space.order(pod, seconds=SECONDS_A_REQUEST)
     with space.client.load(space.host("line"), "line", {"1": 7.0}, RATE) as load:
