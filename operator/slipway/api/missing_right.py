@@ -4,9 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
-from slipway.api.v1alpha1 import GROUP, PLURAL
-
-MODELS: Final = f"{PLURAL}.{GROUP}"
+from slipway.api.v1alpha1 import MODELS
 
 _DENIED: Final = re.compile(
     r'("(?P<name>[a-z0-9][a-z0-9.-]*)" is forbidden: .*)?'

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from slipway.api.missing_right import MODELS
+from slipway.api.v1alpha1 import MODELS
 from slipway.cli import questions
 from slipway.cli.answers import Answers, Asked, asked, failed
 from slipway.cli.forwarding import forwarded

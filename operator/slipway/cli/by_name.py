@@ -3,8 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from slipway.api.missing_right import MODELS
-from slipway.api.v1alpha1 import GROUP, PLURAL
+from slipway.api.v1alpha1 import GROUP, MODELS, PLURAL
 from slipway.cli.kubectl import DeniedError, Kubectl, KubectlError
 from slipway.cli.named import REVIEWS, names, review
 from slipway.cli.reading import read

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import click
 
 from slipway import DISTRIBUTION
-from slipway.api.missing_right import MODELS
+from slipway.api.v1alpha1 import MODELS
 from slipway.cli.console import cluster, cluster_options, ended, form_option, name_argument, show
 from slipway.cli.kubectl import Kubectl, KubectlError, NoApiError
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import yaml
 
-from slipway.api.missing_right import MODELS
+from slipway.api.v1alpha1 import MODELS
 from slipway.cli.kubectl import Kubectl, KubectlError
 from slipway.cli.model import UnreadableError
 from slipway.cli.requests import NothingToAskError

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from slipway.api.missing_right import MODELS
-from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.api.v1alpha1 import MODELS, ModelDeploymentSpec
 from slipway.api.v1alpha1.spec import Accelerator
 from slipway.cli import questions
 from slipway.cli.asking import golden_files, golden_requests

@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, Final
 
-from slipway.api.missing_right import MODELS, MissingRight
+from slipway.api.missing_right import MissingRight
+from slipway.api.v1alpha1 import MODELS
 from slipway.cli.complaints import Complaints
 from slipway.cli.reading import read
 from slipway.cli.text import plain

@@ -98,12 +98,11 @@ def next_round(rounds: Sequence[Round], objective: float, left: float) -> Ask | 
 def held(rounds: Sequence[Round], objective: float, tries: int = TRIES) -> Round | None:
     """The round at the highest rate that holds below all that have failed so often; of several the longest one."""
     least = limit(rounds, objective, tries)
-    good = [each for each in _holding(rounds, objective) if least is None or each.rate < least]
+    alone = answer_time(rounds)
+    good = [
+        each for each in rounds if each.rate and each.holds(objective, alone) and (least is None or each.rate < least)
+    ]
     return max(good, key=lambda each: (each.rate, each.confirming, each.sent), default=None)
-
-
-def _holding(rounds: Sequence[Round], objective: float) -> list[Round]:
-    return [each for each in rounds if each.rate and each.holds(objective, answer_time(rounds))]
 
 
 def answer_time(rounds: Sequence[Round]) -> float:
@@ -119,8 +118,8 @@ def best(rounds: Sequence[Round], objective: float) -> Round | None:
 
 def limit(rounds: Sequence[Round], objective: float, tries: int = TRIES) -> float | None:
     """The lowest rate that has failed so often."""
-    holding = _holding(rounds, objective)
-    bad = [each.rate for each in rounds if each.rate and each not in holding]
+    alone = answer_time(rounds)
+    bad = [each.rate for each in rounds if each.rate and not each.holds(objective, alone)]
     return min((rate for rate in bad if bad.count(rate) >= tries), default=None)
 
 
@@ -132,7 +131,7 @@ def is_of_the_generator(found: Round, objective: float) -> bool:
 def _next(rounds: Sequence[Round], objective: float) -> Ask | Ended:
     last, one = rounds[-1], 1 / max(rounds[0].p50 or 0, 1e-6)
     low, high = held(rounds, objective), limit(rounds, objective)
-    if last.rate and last not in _holding(rounds, objective) and (high is None or last.rate < high):
+    if last.rate and not last.holds(objective, answer_time(rounds)) and (high is None or last.rate < high):
         return _ask(last.rate, confirming=last.confirming)  # once more
     if low is None and high is None:
         return _ask(one / 2)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from slipway.api.missing_right import MODELS
+from slipway.api.v1alpha1 import MODELS
 from slipway.cli.commands import read
 from slipway.cli.console import TimeUpError, cluster, cluster_options, ended, name_argument
 from slipway.cli.kubectl import MANAGER, Kubectl

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from slipway.api.missing_right import MODELS
+from slipway.api.v1alpha1 import MODELS
 from slipway.cli.kubectl import DeniedError, Kubectl, KubectlError
 from slipway.cli.reading import read
 from slipway.core.body import mapping, within

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from slipway.api.v1alpha1 import GROUP, PLURAL
+from slipway.api.v1alpha1 import MODELS
 from slipway.api.v1alpha1.status import ModelDeploymentStatus
 from slipway.controller.kinds import Key
 from slipway.controller.kube import KubeError
@@ -114,6 +114,5 @@ def changed_fields(asked: ModelDeploymentStatus, kept: ModelDeploymentStatus) ->
 def _message(error: KubeError, *, undeclared: bool) -> str:
     message = f"the status cannot be written, and nothing is done until it can: {error.message or error.reason}"
     if undeclared:
-        crd = f"{PLURAL}.{GROUP}"
-        return f"{message}; the CRD {crd} is of another version than the operator: upgrade the chart slipway-crds"
+        return f"{message}; the CRD {MODELS} is of another version than the operator: upgrade the chart slipway-crds"
     return f"{message}; it is tried again until it passes"

@@ -120,7 +120,6 @@ def _left_as_is(
     serving = next((r for r in before.revisions if r.state is RevisionState.STABLE), None)
     summary = Summary(
         serving=serving.version if serving else None,
-        answering=serving.version if serving else None,
         available=serving.available if serving else 0,
         wanted=serving.replicas if serving else 0,
         finding=problem,

@@ -25,6 +25,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "ModelDeployment"
 PLURAL = "modeldeployments"
+MODELS: Final = f"{PLURAL}.{GROUP}"
+"""As kubectl and the API server name the resource, and the CRD."""
 REGISTERED_MODEL: Final = Named("RegisteredModel", "registeredmodels", "rm")
 MODEL_VERSION: Final = Named("ModelVersion", "modelversions", "mv")
 
@@ -32,6 +34,7 @@ __all__ = [
     "API_VERSION",
     "GROUP",
     "KIND",
+    "MODELS",
     "MODEL_VERSION",
     "PLURAL",
     "REGISTERED_MODEL",

@@ -63,7 +63,7 @@ def standings(devices: Devices, nodes: Sequence[NodeFacts] = ()) -> tuple[Device
         taken=taken,
         whole=_whole_pools(slices),
         drawn_upon=_drawn_upon(slices, taken),
-        nodes_away=frozenset(node.name for node in nodes if not (node.ready and node.schedulable)),
+        nodes_away=_away(nodes),
     )
     named = ((DeviceName(of.driver, of.pool, facts.name), facts, of) for of in slices for facts in of.devices)
     return tuple(
@@ -99,6 +99,10 @@ class _Surroundings:
         if pool not in self.whole:
             return DeviceState.INCOMPLETE
         return DeviceState.UNKNOWN if device.counters & self.drawn_upon.get(pool, frozenset()) else DeviceState.FREE
+
+
+def _away(nodes: Sequence[NodeFacts]) -> frozenset[str]:
+    return frozenset(node.name for node in nodes if not node.takes_pods)
 
 
 def _newest(slices: Iterable[SliceFacts]) -> Iterator[SliceFacts]:
@@ -223,7 +227,7 @@ def would_do(
     if not asked:
         return Fit.NO
     held = {name for claim in devices.claims_of(pod_uid) for name in claim.devices if name not in claim.looks_on}
-    away = frozenset(node.name for node in nodes if not (node.ready and node.schedulable))
+    away = _away(nodes)
     known = _of_classes(devices, accelerator, standings(devices, nodes))
     usable = [each for each in known if each.name in held and not each.facts.taints and each.node not in away]
     if not usable:

@@ -41,7 +41,7 @@ def what_nodes_have(nodes: Sequence[NodeFacts], accelerator: Accelerator) -> str
 
 def could_take(node: NodeFacts, accelerator: Accelerator) -> bool:
     """Whether a node that takes pods has what is asked for at all, taken or not."""
-    if not (node.ready and node.schedulable):
+    if not node.takes_pods:
         return False
     asked = (how_offered, which_product, how_large, how_many)
     return _count(node, resource_name(accelerator)) >= accelerator.count and all(

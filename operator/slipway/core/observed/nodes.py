@@ -19,6 +19,11 @@ class NodeFacts:
     ready: bool = True
     """Its kubelet was heard of lately."""
 
+    @property
+    def takes_pods(self) -> bool:
+        """Whether a pod that comes now may start there."""
+        return self.ready and self.schedulable
+
 
 def node_facts(manifest: Mapping[str, Any]) -> NodeFacts:
     """Project a live Node; only what GPU messages speak of is kept."""

@@ -128,7 +128,8 @@ def _serves(summary: Summary) -> tuple[Reason, str]:
 def _availability(summary: Summary) -> str:
     if summary.serving is None:
         return "no version serves yet"
-    return f"{summary.answering}: {_pods(summary)}"
+    answering = f"{summary.serving} and {summary.beside}" if summary.beside else summary.serving
+    return f"{answering}: {_pods(summary)}"
 
 
 def _pods(summary: Summary) -> str:

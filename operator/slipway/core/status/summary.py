@@ -27,8 +27,8 @@ class Summary:
     """Version that the root Service selects."""
     unproven: bool = False
     """It has no golden requests: that it answers is known, and not that it answers rightly."""
-    answering: str | None = None
-    """The version that serves, or the two whose pods a Service or a gateway reaches."""
+    beside: str | None = None
+    """The candidate's version, where a Service or a gateway reaches its pods as well."""
     available: int = 0
     """Their available pods."""
     wanted: int = 0
@@ -80,7 +80,7 @@ def summary_of(
     return Summary(
         serving=stable.version if stable else None,
         unproven=_is_unproven(snapshot, state),
-        answering=_answering(snapshot, state, desired),
+        beside=_beside(state, desired),
         available=reachable(snapshot, desired) if stable else 0,
         wanted=snapshot.needed,
         asked_serves=blocked is None and _asked_serves(snapshot, state, desired),
@@ -104,13 +104,10 @@ def summary_of(
     )
 
 
-def _answering(snapshot: Snapshot, state: State, desired: DesiredState) -> str | None:
-    """The versions whose pods are counted as available, the one that serves first."""
+def _beside(state: State, desired: DesiredState) -> str | None:
     stable, candidate = state.stable, state.candidate
-    if stable is None:
-        return None
-    beside = candidate if candidate and candidate.revision in desired.traffic.reaches else None
-    return f"{stable.version} and {beside.version}" if beside and beside != stable else stable.version
+    reached = stable and candidate and candidate != stable and candidate.revision in desired.traffic.reaches
+    return candidate.version if candidate and reached else None
 
 
 def _is_unproven(snapshot: Snapshot, state: State) -> bool:
