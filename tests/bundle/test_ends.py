@@ -6,9 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from tests.bundle.commands import slipway
 from tests.bundle.folders import files, packed
 from tests.bundle.keys import identity, key
 from tests.fetch import bundles
+from tests.serving import EndingServer, running
 
 NOWHERE = "oci://127.0.0.1:1/a:1"
 ZEROS = "0" * 64
@@ -124,7 +123,7 @@ LED_ASTRAY: dict[str, tuple[bool, str, str]] = {
 
 @pytest.mark.parametrize("what", LED_ASTRAY)
 def test_a_registry_that_leads_an_upload_astray_is_told(what: str, bundle: Path) -> None:
-    with slow() as server:
+    with running(SlowServer()) as server:
         server.moved, server.place, message = LED_ASTRAY[what]
         ended = slipway("push", bundle, f"oci://127.0.0.1:{server.server_port}/b:1")
     assert isinstance(ended.exception, SystemExit)
@@ -132,7 +131,7 @@ def test_a_registry_that_leads_an_upload_astray_is_told(what: str, bundle: Path)
 
 
 def test_a_signature_that_is_a_directory_too_is_refused(tmp_path: Path) -> None:
-    with slow() as server:
+    with running(SlowServer()) as server:
         server.files = bundles.listed(bundles.files(**{"model.sig/x": b""})) | {sums.SIGNATURE: b"{}"}
         ended = slipway("pull", f"http://127.0.0.1:{server.server_port}/b", tmp_path / "out")
     assert "model.sig/: a directory where the signature belongs" in ended.stderr
@@ -216,29 +215,16 @@ class Slow(BaseHTTPRequestHandler):
         pass
 
 
-class SlowServer(ThreadingHTTPServer):
-    daemon_threads = True
-
+class SlowServer(EndingServer):
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Slow)
+        super().__init__(Slow)
         weights = {f"1/weights-{number}": b"x" * 100_000 for number in range(20)}
         self.files = bundles.listed({**bundles.files(), **weights})
         self.moved, self.place = False, "/upload"
-        self.begun, self.ended = threading.Event(), threading.Event()
+        self.begun = threading.Event()
 
     def handle_error(self, *_: Any) -> None:
         """The client is gone."""
-
-
-@contextmanager
-def slow() -> Iterator[SlowServer]:
-    with SlowServer() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server
-        finally:
-            server.ended.set()
-            server.shutdown()
 
 
 # Who runs in the background ignores what a terminal sends.
@@ -256,7 +242,7 @@ def test_whoever_ends_a_pull_waits_for_no_weights_and_leaves_no_keys(number: sig
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     environment = {**os.environ, "TMPDIR": str(scratch), "SLIPWAY_TOKEN": "secret"}
-    with slow() as server:
+    with running(SlowServer()) as server:
         uri = f"http://127.0.0.1:{server.server_port}/b"
         command = [sys.executable, "-c", PROGRAM, "pull", uri, str(tmp_path / "out")]
         pulling = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
@@ -275,7 +261,7 @@ def test_whoever_ends_a_pull_waits_for_no_weights_and_leaves_no_keys(number: sig
 
 def test_whoever_ends_a_push_does_not_wait_until_the_registry_has_answered(bundle: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with slow() as server:
+    with running(SlowServer()) as server:
         uri = f"oci://127.0.0.1:{server.server_port}/b:1"
         command = [sys.executable, "-c", PROGRAM, "push", str(bundle), uri]
         pushing = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)

@@ -19,7 +19,8 @@ from slipway.guard.model_config import ModelConfig
 from slipway.guard.protocol import Client
 from slipway.guard.tensors import Tensor
 from tests.cli.kubelet import Kubelet
-from tests.console.answering import Says, Server, hostile
+from tests.console.answering import Says, Server
+from tests.serving import running
 
 STEP = GoldenRequest("one", (Tensor("x", "FP32", (1, 1), (1.0,)),), (), exact=False)
 MANY = 400
@@ -37,7 +38,7 @@ class Slow(Says):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with hostile() as started:
+    with running(Server()) as started:
         yield started
 
 

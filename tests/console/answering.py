@@ -2,11 +2,11 @@
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.serving import EndingServer
 
 CONFIG = {"max_batch_size": 8, "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [1]}], "output": []}
 METADATA = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 1]}]}
@@ -42,14 +42,12 @@ class Says:
             _send(request, 200, head + raw, head=len(head))
 
 
-class Server(ThreadingHTTPServer):
+class Server(EndingServer):
     """It serves one model, which takes `x`."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Asked)
-        self.says, self.ended = Says(), threading.Event()
+        super().__init__(_Asked)
+        self.says = Says()
 
 
 class _Asked(BaseHTTPRequestHandler):
@@ -75,15 +73,3 @@ def _send(request: BaseHTTPRequestHandler, status: int, body: bytes, **lengths: 
         request.send_header("Inference-Header-Content-Length", str(lengths["head"]))
     request.end_headers()
     request.wfile.write(body)
-
-
-@contextmanager
-def hostile() -> Iterator[Server]:
-    """Running, until the end of the block."""
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server
-        finally:
-            server.ended.set()
-            server.shutdown()

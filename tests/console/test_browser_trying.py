@@ -15,10 +15,11 @@ from testbed.plane import Plane
 from tests.cli.cluster import stored
 from tests.cli.kubelet import Kubelet, served
 from tests.cli.scenes import scene
-from tests.console.answering import Says, Server, hostile
+from tests.console.answering import Says, Server
 from tests.console.chromium import HOSTILE, asked, chromium, click, complaints, fits, look, shown, tab_to, until
 from tests.console.served import Served, console
 from tests.guard.pod import Container
+from tests.serving import running
 from tests.triton import models
 
 pytestmark = [pytest.mark.plane, pytest.mark.triton]
@@ -74,7 +75,7 @@ def browser(started: webdriver.Chrome, page: Served) -> webdriver.Chrome:
 @pytest.fixture
 def server(kubelet: Kubelet, pod: Container) -> Iterator[Server]:
     """What answers in place of the model."""
-    with hostile() as found:
+    with running(Server()) as found:
         kubelet.leads_to(found.server_port)
         yield found
     kubelet.leads_to(pod.ports[0])
