@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from slipway.api.base import RULES
-from slipway.api.v1alpha1.model import S3, Source
+from slipway.api.v1alpha1.source import S3, Source
 from slipway.console.api_server import Object
 from slipway.console.market import Version
 

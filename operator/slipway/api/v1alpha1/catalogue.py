@@ -15,7 +15,8 @@ from slipway.api.base import BY_ENTRY, RULES, ApiModel, StoredModel, checked, ru
 from slipway.api.scalars import Quantity, text
 from slipway.api.v1alpha1.fields import ShortText, keyed_by
 from slipway.api.v1alpha1.follow import ALIAS_HINT, ALIAS_PATTERN, ModelName
-from slipway.api.v1alpha1.model import DataType, Digest, Uri
+from slipway.api.v1alpha1.model import DataType
+from slipway.api.v1alpha1.source import Digest, Uri
 
 PUBLISHED_VERSION_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
 METRIC_VALUE_PATTERN: Final = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"

@@ -15,25 +15,19 @@ from slipway.api.v1alpha1.analysis import Analysis
 from slipway.api.v1alpha1.canary import AnalysisMode, BlueGreen, Canary, CanaryStep, Check, Pause
 from slipway.api.v1alpha1.fields import Name, Passthrough, ShortText
 from slipway.api.v1alpha1.model import (
-    S3,
     DataType,
-    Decryption,
     DynamicBatching,
     GoldenRequest,
     Instances,
     Model,
     ModelConfig,
-    Signature,
-    SignatureMode,
-    Source,
-    Storage,
     Tensor,
     Tolerance,
     Verification,
-    VolumeType,
 )
 from slipway.api.v1alpha1.placement import Accelerator, DeviceAlternative, PodMetadata, Scheduling, Sharing
 from slipway.api.v1alpha1.server import EnvVar, LocalObjectReference, ResourceRequirements, Server
+from slipway.api.v1alpha1.source import S3, Decryption, Signature, SignatureMode, Source, Storage, VolumeType
 from slipway.api.v1alpha1.traffic import (
     ApiKeys,
     Authentication,

@@ -6,7 +6,7 @@ from typing import Any
 
 from slipway.api.v1alpha1.catalogue import PUBLISHED_VERSION_PATTERN
 from slipway.api.v1alpha1.follow import PLACEHOLDER, Follow
-from slipway.api.v1alpha1.model import DIGEST_PATTERN, TAG_LENGTH, URI_LENGTH
+from slipway.api.v1alpha1.source import DIGEST_PATTERN, TAG_LENGTH, URI_LENGTH
 from slipway.core.body import within
 from slipway.core.catalogue.facts import Followed, RegisteredModelFacts, VersionFacts, Withdrawal
 from slipway.core.catalogue.uses import EVERYWHERE

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.follow import PLACEHOLDER, FollowStatus
-from slipway.api.v1alpha1.model import Model, Source
+from slipway.api.v1alpha1.model import Model
+from slipway.api.v1alpha1.source import Source
 from slipway.core.body import within
 from slipway.core.catalogue import refused_digests
 from slipway.core.catalogue.alias import unfit
