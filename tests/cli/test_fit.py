@@ -209,7 +209,8 @@ def test_whoever_ends_it_leaves_no_pod_and_no_program(kubelet: Kubelet, number: 
 
 def test_an_extra_pod_is_one_that_nobody_selects_and_the_kubelet_ends(kubelet: Kubelet) -> None:
     kubelet.takes()
-    marks = {"serving.slipway.dev/revision": STABLE, "serving.slipway.dev/model-deployment": "churn", "team": "a"}
+    of_its_user = {"team": "a", "kueue.x-k8s.io/queue-name": "gpus"}
+    marks = {"serving.slipway.dev/revision": STABLE, "serving.slipway.dev/model-deployment": "churn", **of_its_user}
     container = {"name": "triton", "image": "i", "lifecycle": {"preStop": {"sleep": {"seconds": 9}}}}
     spec = {"containers": [container], "priorityClassName": "high", "topologySpreadConstraints": [{}]}
     template = {"metadata": {"labels": marks, "annotations": {"a": "b"}}, "spec": spec}
@@ -217,8 +218,10 @@ def test_an_extra_pod_is_one_that_nobody_selects_and_the_kubelet_ends(kubelet: K
     told = said("--rps", "12", "--p99", "20ms", "--extra-pod", "-o", "json")
     assert found(told)["podIs"] == "extra"
     made = kubelet.created
-    assert not {"serving.slipway.dev/revision", "team"} & made["metadata"]["labels"].keys()
-    assert made["metadata"]["labels"]["app.kubernetes.io/component"] == "fit"
+    on_it = made["metadata"]["labels"]
+    assert "serving.slipway.dev/revision" not in on_it
+    assert on_it["app.kubernetes.io/component"] == "fit"
+    assert of_its_user.items() <= on_it.items()
     (owner,) = made["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner.get("controller")) == ("ModelDeployment", "churn", None)
     assert made["spec"].pop("activeDeadlineSeconds") <= 300 + 15
