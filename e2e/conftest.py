@@ -14,7 +14,7 @@ from e2e.live import LiveApi
 from e2e.space import Space
 from e2e.store import Store
 from testbed import cluster as clusters
-from testbed import costs, installing
+from testbed import costs, installing, resource_metrics
 from testbed.cluster import Cluster
 from testbed.gateway import envoy
 from testbed.gateway.envoy import Gateway
@@ -42,6 +42,7 @@ def cluster(shared: Path) -> Cluster:
         there = clusters.up(NAME)
         if not made.exists():
             installing.install(there)
+            resource_metrics.install(there)
             client.place(there)
             made.touch()
     return there

@@ -3,10 +3,14 @@
 import base64
 import io
 import tarfile
+from collections.abc import Iterator
+
+import pytest
 
 from e2e import bundles
 from e2e.bundles import Bundle
 from e2e.space import Manifest, Space
+from testbed.engine import docker
 
 UNPACK = """
 import base64, io, sys, tarfile
@@ -14,9 +18,28 @@ tarfile.open(fileobj=io.BytesIO(base64.b64decode(sys.stdin.read()))).extractall(
 """
 
 
-def test_a_bundle_on_a_claim_is_served_in_place(space: Space) -> None:
+@pytest.fixture
+def volume(space: Space) -> Iterator[Manifest]:
+    """A volume for one claim: a directory of the node that whoever mounts it may write to."""
+    name = f"{space.namespace}-models"
+    place = f"/var/lib/volumes/{name}"
+    docker("exec", space.cluster.node, "mkdir", "--parents", "--mode=0777", place)
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "64Mi"},
+        "claimRef": {"namespace": space.namespace, "name": "models"},
+        "hostPath": {"path": place},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": "",
+    }
+    yield {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+    space.kubectl("delete", "persistentvolume", name, "--wait=false")
+    docker("exec", space.cluster.node, "rm", "--recursive", "--force", place)
+
+
+def test_a_bundle_on_a_claim_is_served_in_place(space: Space, volume: Manifest) -> None:
     # given: a claim, and a pod that puts the bundle there, and others beside it
-    space.kubectl.apply(_claim("models"), _writer("models", space.client.image()))
+    space.kubectl.apply(volume, _claim(volume), _writer("models", space.client.image()))
     space.kubectl("wait", "--for=condition=Ready", "pod/writer", "--timeout=60s")
     for folder in ("line/1", "line/2", "other/1"):
         packed = _packed(folder, bundles.linear())
@@ -40,9 +63,15 @@ def test_a_bundle_on_a_claim_is_served_in_place(space: Space) -> None:
     assert seen.strip() == "['line'] ['1']"
 
 
-def _claim(name: str) -> Manifest:
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}}}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+def _claim(volume: Manifest) -> Manifest:
+    spec = {
+        "accessModes": volume["spec"]["accessModes"],
+        "resources": {"requests": volume["spec"]["capacity"]},
+        "storageClassName": volume["spec"]["storageClassName"],
+        "volumeName": volume["metadata"]["name"],
+    }
+    claim = volume["spec"]["claimRef"]["name"]
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim}, "spec": spec}
 
 
 def _writer(claim: str, image: str) -> Manifest:

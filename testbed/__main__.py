@@ -11,7 +11,7 @@ from testbed import cluster as clusters
 from testbed import demo as demos
 from testbed import demo_canary as canaries
 from testbed import demo_update as updates
-from testbed import engine, images, installing, stages, tools
+from testbed import engine, images, installing, resource_metrics, stages, tools
 from testbed.gateway import envoy
 from testbed.gitops import argocd
 from testbed.keda import installation as keda
@@ -76,8 +76,7 @@ def build_images() -> None:
     table.add_row(base, str(images.megabytes(base)), "")
     for reference in images.build_all().values():
         size = images.megabytes(reference)
-        own = size if "metrics-server" in reference else size - images.megabytes(base)
-        table.add_row(reference, str(size), str(own))
+        table.add_row(reference, str(size), str(size - images.megabytes(base)))
     console.print(table)
 
 
@@ -124,6 +123,7 @@ def up(name: str, with_gateway: bool) -> None:
     """Have a cluster with Slipway, an S3 server and metrics."""
     cluster = clusters.up(name)
     installing.install(cluster)
+    resource_metrics.install(cluster)
     if with_gateway:
         there = envoy.install(cluster)
         step(f"Gateway {there.namespace}/{there.name}: in the cluster at {there.address}")

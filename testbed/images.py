@@ -71,13 +71,12 @@ class Image:
 
 
 def all_images() -> tuple[Image, ...]:
-    """The images that a cluster with Slipway needs."""
+    """The images that a cluster with Slipway needs, and the store that its models come from."""
     return (
         _python_image("operator", site.requirements(), OPERATOR_CODE, "slipway"),
         _python_image("fetcher", site.requirements("fetch"), FETCHER_CODE, "slipway-fetch"),
         Image("triton-cpu", (), _assemble_triton),
         Image("store", (tools.find("versitygw").parent.parent.name,), _assemble_store),
-        program_image("metrics-server"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Slipway in a cluster, with what demo and tests need beside it: an S3 server and resource metrics."""
+"""Slipway in a cluster, with what demo and tests need beside it: an S3 server."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,6 @@ CLIENTS: Final = "slipway-client"
 CHARTS: Final = ROOT / "charts"
 MANIFESTS: Final = ROOT / "testbed" / "manifests"
 WAIT: Final = "--timeout=180s"
-METRICS_API: Final = "apiservice/v1beta1.metrics.k8s.io"
 
 
 @dataclass(frozen=True)
@@ -31,18 +30,11 @@ def install(cluster: Cluster) -> Installation:
     built = images.build_all()
     there = dict(zip(built, cluster.load(built.values()), strict=True))
     installed = Installation(there["operator"], there["fetcher"], there["triton-cpu"])
-    own_metrics = _needs_metrics(cluster)
     cluster.apply(MANIFESTS / "store.yaml", store=there["store"])
-    if own_metrics:
-        cluster.apply(MANIFESTS / "metrics-server.yaml", metrics_server=there["metrics-server"])
     with working("installing Slipway by its charts"):
         install_charts(cluster, installed)
-    with working("waiting for the S3 server and metrics"):
+    with working("waiting for the S3 server"):
         cluster.kubectl.within("slipway-storage")("rollout", "status", "deployment/s3", WAIT)
-        if own_metrics:
-            cluster.kubectl.within("kube-system")("rollout", "status", "deployment/metrics-server", WAIT)
-            cluster.apply(MANIFESTS / "metrics-api.yaml")
-        cluster.kubectl("wait", "--for=condition=Available", METRICS_API, WAIT)
     return installed
 
 
@@ -59,11 +51,6 @@ def install_charts(cluster: Cluster, installed: Installation, *settings: str) ->
     common = ["upgrade", "--install", "--create-namespace", f"--namespace={NAMESPACE}", "--wait", WAIT]
     cluster.helm(*common, "slipway-crds", CHARTS / "slipway-crds")
     cluster.helm(*common, "slipway", CHARTS / "slipway", *(f"--set-string={value}" for value in values))
-
-
-def _needs_metrics(cluster: Cluster) -> bool:
-    """Whether resource metrics are ours to bring: a ready cluster may have them."""
-    return bool(cluster.node) or not cluster.kubectl("get", METRICS_API, "--ignore-not-found")
 
 
 def image_values(prefix: str, reference: str) -> list[str]:

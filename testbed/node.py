@@ -27,7 +27,6 @@ CONTROL_PLANE: Final = {
     f"{REGISTRY}/etcd:3.6.5-0": "/usr/local/bin/etcd",
     f"{REGISTRY}/coredns/coredns:v1.12.1": "/coredns",
     f"{REGISTRY}/pause:3.10.1": "/pause",
-    "slipway.dev/local-path-provisioner:v0.0.30": "/local-path-provisioner",  # as rootfs/kind/manifests names it
 }
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDS_A_SYSTEM: Final = "kube-proxy"  # it calls iptables
@@ -46,9 +45,7 @@ def node_image() -> str:
 
 
 def _fingerprint() -> str:
-    programs = (
-        tools.find(name).parent.parent.name for name in ("kubelet", "etcd", "coredns", "local-path-provisioner")
-    )
+    programs = (tools.find(name).parent.parent.name for name in ("kubelet", "etcd", "coredns"))
     return fingerprint(*CONTROL_PLANE, *programs, IMAGES / "node")
 
 

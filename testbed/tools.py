@@ -56,6 +56,7 @@ def _one(name: str, package: str, version: str, *, assets: str = "") -> Recipe:
 
 
 # The replace lines of Kubernetes make `go install PACKAGE@VERSION` impossible: its programs share a go.mod.
+_DNS: Final = Path(__file__).parent / "dns"
 _POLICIES: Final = Path(__file__).parent / "network_policies"
 _PACKAGE: Final = "vendor/sigs.k8s.io/kube-network-policies/pkg/networkpolicy"
 
@@ -69,12 +70,17 @@ RECIPES: Final = (
     _one("etcd", "go.etcd.io/etcd/server/v3", "v3.6.8"),
     _one("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.8.0", assets="kustomize/stage"),
     _one("kind", "sigs.k8s.io/kind", "v0.33.0"),
-    _one("coredns", "github.com/coredns/coredns", "v1.13.1"),
+    # All of its plugins would bring every cloud's SDK.
+    Recipe(
+        "coredns",
+        ("coredns",),
+        go_mod=(_DNS / "go.mod").read_text(),
+        sources=(("main.go", (_DNS / "main.go").read_text()),),
+    ),
     _one("helm", "helm.sh/helm/v3/cmd/helm", "v3.19.0"),
     _one("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
     _one("registry", "github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
     _one("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.9.0"),
-    _one("local-path-provisioner", "github.com/rancher/local-path-provisioner", "v0.0.30"),
     # What it makes of a packet, without a kernel to catch any.
     Recipe(
         "network-policies",
@@ -158,7 +164,7 @@ def _build(recipe: Recipe) -> None:
             ["go", "get", "-tool", f"{recipe.package}@{recipe.version}"] if recipe.package else ["go", "mod", "tidy"]
         )
         _insist(prepare, tell, where, env)
-        if recipe.sources:
+        if any(_vendored(name) for name, _ in recipe.sources):
             _insist(["go", "mod", "vendor"], tell, where, env)
             _write(recipe, where, vendored=True)
         # `go build` names a lone program after its package, which may be a version or not what we call it.
@@ -174,8 +180,12 @@ def _build(recipe: Recipe) -> None:
 
 def _write(recipe: Recipe, where: Path, *, vendored: bool) -> None:
     for name, text in recipe.sources:
-        if name.startswith("vendor/") is vendored:
+        if _vendored(name) is vendored:
             (where / name).write_text(text)
+
+
+def _vendored(name: str) -> bool:
+    return name.startswith("vendor/")
 
 
 def _insist(argv: list[str], tell: Callable[[str], None], where: Path, env: dict[str, str], tries: int = 3) -> None:

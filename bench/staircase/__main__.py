@@ -20,7 +20,7 @@ from bench.staircase.scalers import NAMESPACE, scalers_of, surroundings
 from bench.staircase.table import Courses, chart, table
 from load import pod
 from testbed import cluster as clusters
-from testbed import installing
+from testbed import installing, resource_metrics
 from testbed.cluster import Cluster
 from testbed.demo import CLUSTER
 from testbed.engine import docker
@@ -40,6 +40,7 @@ def main(steps: str, names: tuple[str, ...], together: bool, out: Path) -> None:
     """Offer each model the same load under each scaler; print one table, and leave it with a chart in a folder."""
     cluster = clusters.up(CLUSTER)
     installing.install(cluster)
+    resource_metrics.install(cluster)
     _make_room(cluster)
     prometheus.install(cluster)
     client = pod.place(cluster, installing.CLIENTS)

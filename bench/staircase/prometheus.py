@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from testbed import images, prometheus
+from testbed import images, prometheus, resource_metrics
 from testbed.cluster import Cluster
-from testbed.installing import METRICS_API, WAIT
+from testbed.installing import WAIT
 from testbed.say import working
 from testbed.tools import Recipe, ensure
 
@@ -42,7 +42,7 @@ def install(cluster: Cluster) -> None:
         for name in programs:
             kubectl("rollout", "status", f"deployment/{name}", WAIT)
         cluster.apply(FOLDER / "metrics-api.yaml")
-        for api in (METRICS_API, API):
+        for api in (resource_metrics.API, API):
             cluster.kubectl("wait", "--for=condition=Available", api, WAIT)
 
 
