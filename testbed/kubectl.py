@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,11 @@ class Kubectl:
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Server-side apply of objects given as plain data."""
-        body = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-        self("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=body)
+        self("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=_listed(objects))
+
+    def delete(self, *objects: dict[str, Any]) -> None:
+        """Delete objects given as plain data, all by one command, and wait until they are gone."""
+        self("delete", "-f", "-", stdin=_listed(objects))
 
     def until_established(self, *crds: str, seconds: float = 60) -> None:
         """Wait until CRDs are served, given as arguments of `kubectl wait`."""
@@ -68,6 +71,10 @@ class Kubectl:
     def within(self, namespace: str) -> "Kubectl":
         """The same user in a namespace."""
         return Kubectl(self.kubeconfig, namespace)
+
+
+def _listed(objects: Iterable[dict[str, Any]]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
 
 
 def _forwarded(process: subprocess.Popen[str], expected: int) -> dict[int, int]:

@@ -75,9 +75,7 @@ def granted(kubectl: Kubectl, rights: Sequence[Manifest]) -> Iterator[None]:
     try:
         yield
     finally:
-        for found in rights:
-            scope = [f"--namespace={found['metadata']['namespace']}"] if "namespace" in found["metadata"] else []
-            kubectl("delete", found["kind"], found["metadata"]["name"], *scope)
+        kubectl.delete(*rights)
 
 
 def table(role: Manifest) -> dict[str, str]:
