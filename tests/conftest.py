@@ -80,16 +80,29 @@ def plane() -> Iterator[Plane]:
 
 
 @pytest.fixture(scope="session")
-def cluster_plane() -> Iterator[Plane]:
-    """The same with a controller-manager, a scheduler and two kwok nodes without a GPU: pods "run" at once. It knows
-    the Gateway API, Envoy Gateway's policies and KEDA's ScaledObject, though nothing serves them."""
+def gateways_plane() -> Iterator[Plane]:
+    """The same as `plane`, but it knows the Gateway API, Envoy Gateway's policies and KEDA's ScaledObject. `plane` must
+    not: operators that are started there find none."""
     with Plane() as started:
-        started.start(controllers=True).add_crds(ROOT / "crds")
-        started.add_crds(gateway_api_crds())
-        started.add_crds(envoy_gateway_crds())
-        started.add_crds(keda_crds())
+        started.start()
+        _add_all_crds(started)
+        yield started
+
+
+@pytest.fixture(scope="session")
+def cluster_plane() -> Iterator[Plane]:
+    """The same with a controller-manager, a scheduler and two kwok nodes without a GPU: pods "run" at once, and nothing
+    serves the kinds of gateways and KEDA's."""
+    with Plane() as started:
+        started.start(controllers=True)
+        _add_all_crds(started)
         started.add_nodes(2)
         yield started
+
+
+def _add_all_crds(plane: Plane) -> None:
+    for folder in (ROOT / "crds", gateway_api_crds(), envoy_gateway_crds(), keda_crds()):
+        plane.add_crds(folder)
 
 
 def fresh_namespace(plane: Plane) -> str:

@@ -16,8 +16,9 @@ from testbed.shell import ROOT
 
 ROLLOUTS: Final = "tests/stories/rollouts/"
 """Told at once, so they go to one worker."""
-HOLDERS: Final = {"cluster": 2, "plane": 1}
-"""How many workers may have a control plane with controllers, and a bare one, while there is something else to do."""
+HOLDERS: Final = {"cluster": 2, "gateways": 1, "plane": 1}
+"""How many workers may have a control plane with controllers, a bare one that knows the kinds of gateways, and one that
+does not, while there is something else to do."""
 PATIENT: Final = 10
 """Niceness of tests that wait for nobody, beyond that of the run."""
 _NICENESS: Final = os.getpriority(os.PRIO_PROCESS, 0)
@@ -76,7 +77,8 @@ def plane_of(file: str) -> str:
     if file.startswith("tests/stories/"):
         return "cluster"
     text = _text(file)
-    return "cluster" if "cluster_plane" in text else "plane" if "mark.plane" in text else ""
+    kinds = {"cluster_plane": "cluster", "gateways_plane": "gateways", "mark.plane": "plane"}
+    return next((plane for word, plane in kinds.items() if word in text), "")
 
 
 def _needs_triton(file: str) -> bool:

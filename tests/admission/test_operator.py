@@ -10,10 +10,7 @@ import pytest
 from slipway.core.children.manifest import finished
 from slipway.core.names import Manifest
 from testbed.api import Api
-from testbed.gateway.crds import envoy_gateway_crds, gateway_api_crds
-from testbed.keda.crds import keda_crds
 from testbed.plane import Plane
-from testbed.shell import ROOT
 from tests.admission.conftest import RELEASE, model, policies, refused
 from tests.charts.render import NAMESPACE, granted, of_kind, rbac, table
 from tests.conftest import fresh_namespace
@@ -27,22 +24,19 @@ ABSENT = object()
 
 
 @pytest.fixture(scope="module")
-def gateways() -> Iterator[Plane]:
+def gateways(gateways_plane: Plane) -> Iterator[Plane]:
     """A plane that knows the kinds of gateways, on which `tenant` is the operator's account, with the chart's roles."""
-    with Plane() as started:
-        started.start()
-        for folder in (ROOT / "crds", gateway_api_crds(), envoy_gateway_crds(), keda_crds()):
-            started.add_crds(folder)
-        started.kubectl()("create", "namespace", NAMESPACE)
-        with granted(started.kubectl(), rbac(ACCOUNT, release=RELEASE)), Api(started, "tenant") as stolen:
+    kubectl = gateways_plane.kubectl()
+    kubectl("create", "namespace", NAMESPACE, check=False)
+    with granted(kubectl, rbac(ACCOUNT, release=RELEASE)), Api(gateways_plane, "tenant") as stolen:
 
-            def holds() -> bool:
-                bare = {"metadata": {"name": "x"}}
-                said = refused(lambda: stolen.create("configmaps", "kube-public", bare, dry_run=True))
-                return "ValidatingAdmissionPolicy" in said
+        def holds() -> bool:
+            bare = {"metadata": {"name": "x"}}
+            said = refused(lambda: stolen.create("configmaps", "kube-public", bare, dry_run=True))
+            return "ValidatingAdmissionPolicy" in said
 
-            with policies(started, "-operator", ACCOUNT, in_force=holds):
-                yield started
+        with policies(gateways_plane, "-operator", ACCOUNT, in_force=holds):
+            yield gateways_plane
 
 
 @pytest.fixture

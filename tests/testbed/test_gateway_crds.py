@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from testbed.gateway.crds import gateway_api_crds
 from testbed.plane import Plane
 from testbed.shell import CommandError
+from tests.conftest import fresh_namespace
 
 pytestmark = pytest.mark.plane
 
@@ -21,22 +21,20 @@ def _route(weight: int) -> dict[str, Any]:
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
-        "metadata": {"name": "line", "namespace": "default"},
+        "metadata": {"name": "line"},
         "spec": spec,
     }
 
 
-def test_an_api_server_stores_routes_and_refuses_what_the_standard_channel_does_not_know() -> None:
-    with Plane() as plane:
-        plane.start().add_crds(gateway_api_crds())
-        kubectl = plane.kubectl()
-        kubectl.apply(_route(weight=75))
-        with pytest.raises(CommandError, match="should be less than or equal to 1000000"):
-            kubectl.apply(_route(weight=1_000_001))
-        experimental = _route(weight=75)
-        experimental["spec"]["rules"][0]["retry"] = {"attempts": 1}
-        with pytest.raises(CommandError, match='unknown field "retry"'):
-            kubectl.apply(experimental)
-        (stored,) = kubectl.within("default").json("get", "httproutes")["items"]
-        assert stored["spec"]["rules"][0]["backendRefs"][0]["weight"] == 75
-        assert not kubectl.json("get", "validatingadmissionpolicies")["items"]
+def test_an_api_server_stores_routes_and_refuses_what_the_standard_channel_does_not_know(gateways_plane: Plane) -> None:
+    kubectl = gateways_plane.kubectl().within(fresh_namespace(gateways_plane))
+    kubectl.apply(_route(weight=75))
+    with pytest.raises(CommandError, match="should be less than or equal to 1000000"):
+        kubectl.apply(_route(weight=1_000_001))
+    experimental = _route(weight=75)
+    experimental["spec"]["rules"][0]["retry"] = {"attempts": 1}
+    with pytest.raises(CommandError, match='unknown field "retry"'):
+        kubectl.apply(experimental)
+    (stored,) = kubectl.json("get", "httproutes")["items"]
+    assert stored["spec"]["rules"][0]["backendRefs"][0]["weight"] == 75
+    assert not kubectl.json("get", "validatingadmissionpolicies")["items"]
