@@ -57,7 +57,9 @@ def cost(plane: str, *, has_it: bool, holders: int) -> int:
 
 def place_of(file: str) -> int:
     """Where a file stands in the queue: what waits longest comes first, so that other work can go beside it."""
-    return 0 if file.startswith(ROLLOUTS) else 1 if _needs_triton(file) else 2
+    if file.startswith(ROLLOUTS):
+        return 0
+    return 1 if _needs_triton(file) or _is_long(file) else 2
 
 
 def give_way(file: str) -> None:
@@ -83,6 +85,11 @@ def plane_of(file: str) -> str:
 
 def _needs_triton(file: str) -> bool:
     return "mark.triton" in _text(file)
+
+
+def _is_long(file: str) -> bool:
+    """It has thousands of objects, or starts operators and waits for what they do."""
+    return any(word in _text(file) for word in ("mark.scale", "OperatorProcess"))
 
 
 @cache
