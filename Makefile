@@ -13,8 +13,9 @@ PYTHON := $(VENV)/bin/python
 TESTBED := $(PYTHON) -m testbed
 # More arguments for pytest, e.g. PYTEST='-k gpu -x'
 PYTEST ?=
-# Tests, and stories, at once: they wait more than they work.
+# Tests of parts, stories on plain control planes, and stories on a cluster, at once: they wait more than they work.
 WORKERS ?= 4
+PLANES ?= 3
 STORIES ?= 3
 # What `make bench` measures: scale, catalogue, fetch, gateway or staircase.
 BENCH ?= scale
@@ -25,7 +26,7 @@ export ORT_DISABLE_TELEMETRY := 1
 # Some images set it. Each operator that a test starts would compile all of itself, and each worker all tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-canary demo-update test lint unit explore fuzz e2e story-cluster stories keda bench tools images release up down stop clean crds docs pictures
+.PHONY: help demo demo-canary demo-update test lint unit plane explore fuzz e2e story-cluster stories keda bench tools images release up down stop clean crds docs pictures
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 13
@@ -39,7 +40,7 @@ demo-canary: $(READY) ## A better model gets 10, 50 and 100 % of live requests t
 demo-update: $(READY) ## New data trains, gates, signs and publishes a version that takes over by a canary; a bad month is refused
 	@$(TESTBED) demo-update
 
-test: $(READY) ## Everything: lint, types, layers, tests, stories on a real cluster
+test: $(READY) ## Everything: lint, types, layers, tests, stories on a plain control plane and on a real cluster
 	@$(TESTBED) stages $(if $(filter yes,$(KEEP)),--keep)
 
 lint: $(READY) ## Style, types and the layers' rules
@@ -48,8 +49,11 @@ lint: $(READY) ## Style, types and the layers' rules
 	mypy
 	lint-imports
 
-unit: $(READY) ## Tests without a cluster
-	@pytest tests --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=25 $(PYTEST)
+unit: $(READY) ## Tests of each part by itself, without a cluster
+	@pytest tests --ignore=tests/stories --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=25 $(PYTEST)
+
+plane: $(READY) ## Stories of the operator on a real control plane whose pods only pretend, without a cluster
+	@pytest tests/stories --numprocesses=$(PLANES) --no-loadscope-reorder --durations=25 $(PYTEST)
 
 explore: $(READY) ## Tear at the core for MINUTES (60) on examples that nobody has seen
 	@$(PYTHON) -m tests.core.cluster.explore $(or $(MINUTES),60)

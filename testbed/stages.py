@@ -27,11 +27,12 @@ STAGES: Final[Mapping[str, Command]] = {
     "lint": ("make", "lint"),
     "tools": (*_TESTBED, "tools"),
     "unit": ("make", "unit"),
+    "plane": ("make", "plane"),
     "cluster": ("make", "story-cluster"),
     "stories": ("make", "stories"),
 }
 AGAIN: Final[Mapping[str, Command]] = {
-    name: (*STAGES[name], "PYTEST=--last-failed --numprocesses=0") for name in ("unit", "stories")
+    name: (*STAGES[name], "PYTEST=--last-failed --numprocesses=0") for name in ("unit", "plane", "stories")
 }
 FEW: Final = 3
 """More failures than that are no accident of timing."""

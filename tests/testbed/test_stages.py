@@ -1,5 +1,6 @@
 """Where the time of `make test` goes is told by stage and folder, and a stage that fails ends it."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from testbed import stages
 from testbed.costs import Cost, folder_of, summed
+from testbed.shell import ROOT
 from testbed.stages import Stage, run_all, run_stage
 from tests.testbed.spent import BUSY, TESTS
 
@@ -95,6 +97,23 @@ def test_a_few_that_fail_have_a_second_chance_alone_and_are_named(
     assert {stage.name: stage.code for stage in done} == codes
     told = [line for line in stages.rows(done) if line.startswith("FLAKY")]
     assert told == [f"FLAKY, failed once and passed alone: {test}" for test in flaky]
+
+
+def _recipe(target: str) -> str:
+    """What `make` runs for it."""
+    found = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert found, target
+    return found[1]
+
+
+def test_every_stage_that_runs_tests_has_a_second_chance() -> None:
+    of_make = {name: command[1] for name, command in stages.STAGES.items() if command[0] == "make"}
+    assert set(stages.AGAIN) == {name for name, target in of_make.items() if "pytest" in _recipe(target)}
+
+
+def test_what_one_stage_leaves_out_another_runs() -> None:
+    left_out = re.findall(r"--ignore=(\S+)", _recipe("unit"))
+    assert left_out == re.findall(r"pytest (\S+)", _recipe("plane"))
 
 
 def test_a_cluster_that_is_kept_or_was_never_there_is_not_taken_away() -> None:
