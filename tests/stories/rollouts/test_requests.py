@@ -21,7 +21,7 @@ def test_pause_and_resume_outlive_the_operator(story: Story) -> None:
     # given: version 2 is half way there, and paused
     other = Story(story.plane, story.api).begin()
     model = Model(other, "outlives")
-    with OperatorProcess(story.plane, namespaces=[other.namespace]) as operator:
+    with _life(other) as operator:
         model.begin(replicas=2, rollout=ROLLING)
         model.moves("2")
         new = model.shifts()
@@ -31,7 +31,7 @@ def test_pause_and_resume_outlive_the_operator(story: Story) -> None:
 
         # when: the operator is killed, and the count changes
         operator.kill()
-        operator.start()
+    with _life(other) as operator:
         model.edit(replicas=3)
         model.until("the next life has looked", lambda: model.status["replicas"] == 3)
 
@@ -43,12 +43,16 @@ def test_pause_and_resume_outlive_the_operator(story: Story) -> None:
         # when: somebody resumes it, and the operator is killed again
         model.asks(f"resume/{new}")
         operator.kill()
-        operator.start()
-
+    with _life(other):
         # then: version 2 takes over, and both requests have their answer
         model.serves("2").alone(new)
         assert [known["outcome"] for known in model.status["requests"]] == ["paused", "resumed"]
     other.kubectl("delete", "modeldeployment", "outlives", "--wait=false")
+
+
+def _life(story: Story) -> OperatorProcess:
+    """An operator with a Lease of its own: that of one who was killed has half a minute to run."""
+    return OperatorProcess(story.plane, namespaces=[story.namespace])
 
 
 def test_abort_sends_home_and_retry_tries_again(story: Story) -> None:
