@@ -165,15 +165,14 @@ class Plane:
         self.kubectl().apply(*(_node(name, **extra) for name in names))
         return names
 
-    def add_crds(self, folder: Path) -> None:
-        """Install the CRDs in a folder and wait until they are served."""
-        files = sorted(folder.glob("*.yaml"))
+    def add_crds(self, *folders: Path) -> None:
+        """Install the CRDs in some folders and wait until they are served."""
+        files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
         if not files:
             return
         kubectl = self.kubectl()
-        named = [f"--filename={file}" for file in files]
-        kubectl("apply", "--server-side", *named)
-        kubectl.until_established(*named)
+        made = kubectl("apply", "--server-side", "--output=name", *(f"--filename={file}" for file in files))
+        kubectl.until_established(*made.split())
 
     # -- inside
 

@@ -101,8 +101,7 @@ def cluster_plane() -> Iterator[Plane]:
 
 
 def _add_all_crds(plane: Plane) -> None:
-    for folder in (ROOT / "crds", gateway_api_crds(), envoy_gateway_crds(), keda_crds()):
-        plane.add_crds(folder)
+    plane.add_crds(ROOT / "crds", gateway_api_crds(), envoy_gateway_crds(), keda_crds())
 
 
 def fresh_namespace(plane: Plane) -> str:
