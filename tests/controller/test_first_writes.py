@@ -7,7 +7,6 @@ import pytest
 from slipway.controller.kinds import BY_NAME, DEPLOYMENT, HTTP_ROUTE
 from slipway.controller.kube import ABSENT, ApiKube, ConflictError
 from slipway.core.names import FIELD_MANAGER
-from testbed.gateway.crds import gateway_api_crds
 from testbed.plane import Plane
 from tests.controller.manifests import a_config, a_deployment
 
@@ -26,9 +25,9 @@ def a_route(namespace: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def gateway_plane(plane: Plane) -> Plane:
-    plane.add_crds(gateway_api_crds())
-    return plane
+def plane(gateways_plane: Plane) -> Plane:
+    """One that knows routes, for all in this file: what is added to the other would be there for all who come after."""
+    return gateways_plane
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def gateway_plane(plane: Plane) -> Plane:
     ids=["of the core", "of a group", "of a CRD"],
 )
 async def test_a_first_apply_makes_what_is_not_there_and_is_a_conflict_with_what_is(
-    gateway_plane: Plane, kube: ApiKube, namespace: str, kind: Any, make: Any
+    kube: ApiKube, namespace: str, kind: Any, make: Any
 ) -> None:
     made = await kube.apply(kind, make(namespace), resource_version=ABSENT)
 
