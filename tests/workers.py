@@ -1,8 +1,8 @@
 """Which worker takes which files.
 
-Tests wait more than they work, so there are more workers than cores. A control plane costs ten seconds of a core to
-start and a tenth of one to keep, so files that need one go to workers that have it, and few workers have one. What only
-computes gives way to what has deadlines.
+Tests wait more than they work, so there are more workers than cores. A control plane costs eight seconds of a core to
+start and a fortieth of one to keep, so files that need one go to workers that have it, and few workers have one. What
+only computes gives way to what has deadlines.
 """
 
 import os
