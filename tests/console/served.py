@@ -1,12 +1,14 @@
 """The console as a process, as a person starts it."""
 
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import httpx
@@ -22,8 +24,14 @@ class Served:
     pid: int
 
     @property
-    def root(self) -> str:
+    def origin(self) -> str:
+        """As its pages have it."""
         return self.address.partition("/?")[0]
+
+    @cached_property
+    def root(self) -> str:
+        """In front of the addresses of its pages, as it says to whoever has the key."""
+        return self.origin + entered(httpx.get(self.address).text)
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
@@ -31,6 +39,12 @@ class Served:
         with httpx.Client(base_url=self.root, follow_redirects=True, timeout=20) as client:
             assert client.get(self.address).status_code == 200
             yield client
+
+
+def entered(page: str) -> str:
+    """Where the page leads to that whoever shows the key is given; without its last slash."""
+    (found,) = re.findall('<a href="(/[^"]+)/">', page)
+    return str(found)
 
 
 @contextmanager

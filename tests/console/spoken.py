@@ -17,7 +17,7 @@ from slipway.console.pages import Console
 from testbed.plane import free_port
 
 Object = dict[str, Any]
-KEY = "key"
+KEY, ROOT = "key", "/word"
 
 
 @asynccontextmanager
@@ -82,15 +82,15 @@ async def browser(cluster: Cluster, *also_in: str) -> AsyncIterator[httpx.AsyncC
     port = free_port()
     async with answered(cluster.answer) as api:
         kept, watches = watched(api, "mine", *also_in)
-        application = Console(api, kept, namespace="mine").application(Door(port, KEY))
+        application = Console(api, kept, namespace="mine").application(Door(port, KEY, ROOT))
         application.cleanup_ctx.append(running(watches))
         address = f"http://127.0.0.1:{port}"
         headers = {"Origin": address}
         async with (
             listening(application, port),
-            httpx.AsyncClient(base_url=address, headers=headers, follow_redirects=True, timeout=60) as client,
+            httpx.AsyncClient(base_url=address + ROOT, headers=headers, follow_redirects=True, timeout=60) as client,
         ):
-            await client.get(f"/?token={KEY}")
+            await client.get(f"{address}/?token={KEY}")
             async with asyncio.timeout(20):
                 while "not read yet" in (await client.get("/")).text:
                     pass

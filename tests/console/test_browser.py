@@ -16,6 +16,8 @@ from testbed.plane import Plane
 from tests.console.chromium import HOSTILE, asked, chromium, click, complaints, fits, focused, look, until
 from tests.console.objects import deployment, ready, registered, stored, version
 from tests.console.served import Served, console
+from tests.console.visited import Visited
+from tests.serving import running
 
 pytestmark = pytest.mark.plane
 
@@ -62,6 +64,20 @@ def test_a_browser_that_opens_the_invitation_is_in(started: webdriver.Chrome, se
     until(started, "model")
     assert started.current_url == f"{served.root}/"
     invitation.withdraw()
+
+
+def test_a_server_at_another_port_learns_neither_the_key_nor_the_path(
+    browser: webdriver.Chrome, served: Served
+) -> None:
+    key, path = served.address.partition("token=")[2], served.root.rpartition("/")[2]
+    assert [key] == [each["value"] for each in browser.get_cookies()], "the page itself has it"
+    with running(Visited()) as other:
+        browser.execute_script(f"location.href = '{other.address}'")
+        until(browser, "other")
+        browser.get(f"{other.address}/market")
+        until(browser, "other")
+    told = "\n".join(f"{headers}" for headers in other.headers)
+    assert (len(other.headers) > 1, key in told, path in told) == (True, False, False), told
 
 
 def test_a_person_follows_a_rollout_by_clicks_and_holds_it(browser: webdriver.Chrome, kubectl: Kubectl) -> None:

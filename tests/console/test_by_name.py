@@ -80,7 +80,7 @@ def test_buttons_are_there_for_the_names_that_may_be_changed(
     assert 'value="abort/90be11d2"' in browser.get(f"/models/{team}/churn").text
     assert "<button" not in browser.get(f"/models/{team}/seen").text
     answer = browser.post(
-        f"/models/{team}/churn/requests", data={"request": "abort/90be11d2"}, headers={"Origin": served.root}
+        f"/models/{team}/churn/requests", data={"request": "abort/90be11d2"}, headers={"Origin": served.origin}
     )
     assert "asked for: abort/90be11d2" in answer.text
     annotations = kubectl.json("get", "modeldeployment", "churn")["metadata"]["annotations"]
@@ -109,7 +109,7 @@ def test_a_model_of_another_namespace_is_opened_by_its_name(
     browser: httpx.Client, elsewhere: str, plane: Plane
 ) -> None:
     page = browser.get("/models", params={"namespace": elsewhere, "name": "churn"})
-    assert page.url.path == f"/models/{elsewhere}/churn"
+    assert page.url.path.endswith(f"/models/{elsewhere}/churn")
     assert "version 3 has 1 of 4 pods available" in page.text
     assert 'hx-trigger="changed from:body, every 5s"' in page.text
     assert 'value="abort/90be11d2"' in page.text

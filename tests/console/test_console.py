@@ -56,8 +56,19 @@ def browser(served: Served) -> Iterator[httpx.Client]:
 
 def test_nobody_gets_in_without_the_key(served: Served) -> None:
     for path in ("/", "/market", "/models/x/y", "/changes", "/static/console.css", "/?token=wrong", "/nothing"):
-        answer = httpx.get(served.root + path)
-        assert (answer.status_code, "slipway console" in answer.text) == (401, True), path
+        for root in (served.origin, served.root):
+            answer = httpx.get(root + path)
+            assert (answer.status_code, "slipway console" in answer.text) == (401, True), path
+
+
+def test_what_the_browser_keeps_is_for_a_path_that_nobody_guesses(plane: Plane, team: str, served: Served) -> None:
+    with console(plane.kubeconfig(), team) as other:
+        cookies = [cookie for each in (served, other) for cookie in httpx.get(each.address).cookies.jar]
+        assert [f"{each.origin}{cookie.path}" for each, cookie in zip((served, other), cookies, strict=True)] == [
+            each.root for each in (served, other)
+        ]
+        paths, names = {each.path for each in cookies}, {each.name for each in cookies}
+    assert (len(paths), len(names), min(map(len, paths)) > 20) == (2, 2, True)
 
 
 def test_the_key_is_in_nobodys_list_of_processes(plane: Plane, team: str, tmp_path: Path) -> None:
@@ -80,11 +91,11 @@ def test_two_consoles_of_one_browser_leave_each_other_alone(plane: Plane, team: 
     with console(plane.kubeconfig(), team) as other, served.client() as client:
         assert client.get(other.address).status_code == 200
         for root in (served.root, other.root):
-            assert client.get(root + "/").status_code == 200
+            assert client.get(f"{root}/").status_code == 200
 
 
 def test_a_name_that_leads_to_loopback_is_somebody_elses(served: Served, browser: httpx.Client) -> None:
-    port = served.root.rpartition(":")[2]
+    port = served.origin.rpartition(":")[2]
     for host in (f"evil.example:{port}", "evil.example", f"127.0.0.1.nip.example:{port}", "127.0.0.1", ""):
         assert browser.get("/", headers={"Host": host}).status_code in (400, 421), host
 
@@ -114,7 +125,7 @@ def test_each_answer_tells_the_browser_to_run_and_load_nothing_of_others(browser
 
 
 def test_the_port_is_on_loopback_alone(served: Served) -> None:
-    port = int(served.root.rpartition(":")[2])
+    port = int(served.origin.rpartition(":")[2])
     own = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), port, type=socket.SOCK_STREAM)}
     for address in own - {"127.0.0.1", "127.0.1.1", "::1"}:
         with pytest.raises(OSError, match="refused"):
@@ -130,7 +141,7 @@ def test_pages_say_what_status_says(browser: httpx.Client, team: str) -> None:
     market = browser.get(f"/market/{team}/churn/4").text
     assert f"{team}/churn</a>" in market, "where it serves"
     assert f"digest: {DIGEST}" in market
-    assert f'href="/models/{team}/churn/try?revision=3f2a91bc">Try it there' in market
+    assert f'/models/{team}/churn/try?revision=3f2a91bc">Try it there' in market
 
 
 @pytest.mark.parametrize(
@@ -156,7 +167,7 @@ def test_a_button_writes_what_kubectl_annotate_would_and_says_so(
     served: Served, browser: httpx.Client, team: str, plane: Plane
 ) -> None:
     path = f"/models/{team}/churn/requests"
-    answer = browser.post(path, data={"request": "pause/90be11d2"}, headers={"Origin": served.root})
+    answer = browser.post(path, data={"request": "pause/90be11d2"}, headers={"Origin": served.origin})
     kubectl = plane.kubectl().within(team)
     assert "asked for: pause/90be11d2" in answer.text
     assert annotation(kubectl) == "pause/90be11d2"
@@ -179,9 +190,9 @@ def test_a_version_is_taken_into_use_and_a_second_time_is_told(
     try:
         take = f"/market/{team}/churn/4/deployments"
         shown = form(browser.get(f"/market/{team}/churn/4?answered=yes").text)
-        browser.post(take, data=shown, headers={"Origin": served.root})
+        browser.post(take, data=shown, headers={"Origin": served.origin})
         assert kubectl.json("get", "modeldeployment", "churn")["spec"]["model"]["source"]["digest"] == DIGEST
-        assert "already exists" in browser.post(take, data=shown, headers={"Origin": served.root}).text
+        assert "already exists" in browser.post(take, data=shown, headers={"Origin": served.origin}).text
     finally:
         kubectl("delete", "modeldeployment", "churn")
         stored(kubectl, deployment(namespace=team))
@@ -213,7 +224,7 @@ def test_whoever_may_only_look_has_no_buttons_and_sees_their_namespace_alone(pla
         untried = browser.get(f"/models/{team}/churn/try").text
         assert (f"no right to create pods/portforward in {team}" in untried, "<button" in untried) == (True, False)
         told = browser.post(
-            f"/models/{team}/churn/requests", data={"request": "abort/90be11d2"}, headers={"Origin": served.root}
+            f"/models/{team}/churn/requests", data={"request": "abort/90be11d2"}, headers={"Origin": served.origin}
         )
         assert "cannot patch resource" in told.text, "a button that is pressed all the same"
 
@@ -230,7 +241,7 @@ def test_whoever_may_look_into_another_namespace_names_it_and_takes_into_their_o
         assert f"Of namespaces {own}, {team} alone" in browser.get("/").text
         said = {"answered": "yes", "endpoint": "https://minio.example:9000", "region": "", "secretName": "keys"}
         page = browser.get(f"/market/{team}/churn/4", params=said).text
-        browser.post(f"/market/{team}/churn/4/deployments", data=form(page), headers={"Origin": served.root})
+        browser.post(f"/market/{team}/churn/4/deployments", data=form(page), headers={"Origin": served.origin})
     source = kubectl.json("get", "modeldeployment", "churn")["spec"]["model"]["source"]
     assert (source["s3"], source["secretName"]) == ({"endpoint": "https://minio.example:9000"}, "keys")
 

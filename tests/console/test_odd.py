@@ -10,7 +10,7 @@ from slipway.cli.model import Model
 from slipway.cli.screen import Screen, drawn
 from slipway.cli.tree import tree
 from slipway.console import hub, market, serving
-from slipway.console.pages import _address
+from slipway.console.addresses import Addresses
 from slipway.console.rendering import rendered
 from slipway.console.taking import taking
 from tests.cli.scenes import scene
@@ -18,7 +18,7 @@ from tests.console.objects import deployment, registered, version
 from tests.console.spoiling import EVENT, TIMES, spoiled
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
-PATHS = {"path": "/", "namespace": "n", "address": _address, "looked_at": (), "here": lambda **_: "/"}
+PATHS = {"path": "/", "namespace": "n", "address": Addresses().of, "looked_at": (), "here": lambda **_: "/"}
 COMMON = PATHS | {"live": True, "alone": False, "number": 1, "problems": [], "said": "", "may_try": True}
 MOVE = {"at": "2026-01-01T00:00:00Z", "version": "3", "manager": "m"}
 ALIASES = {"aliases": [{"name": "champion", "version": "3", "since": "2026-01-01T00:00:00Z", "moves": [MOVE, MOVE]}]}

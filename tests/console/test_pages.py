@@ -13,7 +13,7 @@ import pytest
 from slipway.console import hub, market, pages, serving
 from slipway.console.guarding import HEADERS
 from tests.console.objects import DIGEST, churning, deployment, registered, version
-from tests.console.spoken import KEY, Cluster, browser
+from tests.console.spoken import KEY, ROOT, Cluster, browser
 
 OTHER = "sha256:" + "b" * 64
 TAKE = "/market/team-a/churn/4/deployments"
@@ -53,7 +53,7 @@ async def test_a_page_of_the_market_has_fifty_models_and_others_do_not_wait_for_
             f"{number:03}" for number in range(50, 100)
         ]
         assert "200 models" in page
-        assert '<a href="/market?page=4">4</a>' in page
+        assert f'<a href="{ROOT}/market?page=4">4</a>' in page
 
 
 async def test_what_is_taken_into_use_is_what_was_shown() -> None:
@@ -146,7 +146,7 @@ async def test_where_not_all_namespaces_may_be_listed_others_are_named() -> None
     async with browser(cluster, "team-a", "team-b") as client:
         assert "team-a/churn" in (await client.get("/market")).text
         page = (await client.get("/")).text
-        assert 'href="/models/team-a/churn"' in page
+        assert f'href="{ROOT}/models/team-a/churn"' in page
         assert "Of namespaces mine, team-a, team-b alone" in page
         shown = form((await client.get(ANSWERED)).text)
         await client.post(TAKE, data=shown)
@@ -156,7 +156,7 @@ async def test_where_not_all_namespaces_may_be_listed_others_are_named() -> None
 async def test_whoever_may_list_all_namespaces_sees_each_model_once() -> None:
     async with browser(Cluster(catalogue()), "team-a") as client:
         page = (await client.get("/")).text
-    assert (page.count('href="/models/team-a/churn"'), "--also-in" in page) == (1, False)
+    assert (page.count(f'href="{ROOT}/models/team-a/churn"'), "--also-in" in page) == (1, False)
 
 
 async def test_an_address_puts_no_words_into_a_page() -> None:
@@ -213,7 +213,7 @@ async def test_what_cannot_be_listed_is_said_and_is_not_none(broken: str) -> Non
 async def test_a_page_that_begins_to_listen_after_a_change_is_told_of_it() -> None:
     async with browser(Cluster(catalogue())) as client:
         page = (await client.get("/models/team-a/churn")).text
-        (number,) = re.findall(r'hx-sse:connect="/changes\?since=(\d+)"', page)
+        (number,) = re.findall(rf'hx-sse:connect="{ROOT}/changes\?since=(\d+)"', page)
         assert await told(client, since=int(number) - 1)
         assert not await told(client, since=int(number))
 

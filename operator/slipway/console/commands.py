@@ -83,7 +83,7 @@ async def _serve(arguments: list[str], looked_at: tuple[str, ...], port: int, tr
         token = secrets.token_urlsafe(32)
         address = f"http://127.0.0.1:{port}/?token={token}"
         invitation = Invitation(address) if browser else None
-        door = Door(port, token, invitation.withdraw if invitation else lambda: None)
+        door = Door(port, token, f"/{secrets.token_urlsafe(16)}", invitation.withdraw if invitation else lambda: None)
         kept, watches = watched(api, *looked_at)
         application = Console(api, kept, namespace=looked_at[0], trying=trying).application(door)
         application.cleanup_ctx.append(running(watches))

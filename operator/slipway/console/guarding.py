@@ -2,7 +2,8 @@
 
 A page on loopback is reached by every page that a browser has open. So its host must be ours (a name that leads to
 loopback is somebody else's: DNS rebinding), a cookie of one start must come along, and what writes must come from our
-own pages.
+own pages. A browser sends a host's cookies to all of its ports: this one is for a path that nobody else knows, and all
+pages are under it.
 """
 
 import hmac
@@ -34,10 +35,12 @@ HEADERS: Final = {
 
 @dataclass(frozen=True)
 class Door:
-    """What a request to the console at a port of loopback must have. `entered`: is called when the key was shown."""
+    """What a request to the console at a port of loopback must have. `root`: a slash and a word that nobody guesses, in
+    front of each page's address. `entered`: is called when the key was shown."""
 
     port: int
     token: str
+    root: str
     entered: Callable[[], None] = lambda: None
 
     @property
@@ -47,8 +50,8 @@ class Door:
 
     @property
     def cookie(self) -> str:
-        """Its name. A browser sends it to all ports of a host, and so to other consoles."""
-        return f"slipway-console-{self.port}"
+        """Its name, which nobody else can guess: what another port gives a cookie of the same name takes its place."""
+        return f"slipway-console-{self.root.removeprefix('/')}"
 
     def middleware(self) -> Middleware:
         """For aiohttp."""
@@ -70,8 +73,8 @@ class Door:
         """The cookie for the token in the address, or why there is no page."""
         if request.path == "/" and self._is(request.query.get("token", "")):
             # No redirect: the cookie would not come along from a page of somebody else, or from a file.
-            response = web.Response(text=leading_to("/"), content_type="text/html")
-            response.set_cookie(self.cookie, self.token, httponly=True, samesite="Strict", path="/")
+            response = web.Response(text=leading_to(f"{self.root}/"), content_type="text/html")
+            response.set_cookie(self.cookie, self.token, httponly=True, samesite="Strict", path=self.root)
             self.entered()
             return response
         if self._is(request.cookies.get(self.cookie, "")):

@@ -11,12 +11,12 @@ _PAGE: Final = (
 )
 
 
-_ICON: Final = '<link rel="icon" href="/static/icon.svg">'
+_ICON: Final = '<link rel="icon" href="{}static/icon.svg">'
 
 
 def leading_to(address: str) -> str:
     """The page that leads to an address, which has nothing in it that HTML takes for its own."""
-    return _PAGE.format(address, _ICON if address.startswith("/") else "")
+    return _PAGE.format(address, _ICON.format(address) if address.startswith("/") else "")
 
 
 class Invitation:

@@ -31,8 +31,8 @@ _MARKDOWN.add_render_rule("link_close", _address)
 
 
 def safe(text: str) -> Markup:
-    """The text's HTML: no markup of its own, no image, and no link: a browser hands the console's cookie to whatever
-    listens at another port of its host, where a page of the console leads there. Addresses are text."""
+    """The text's HTML: no markup of its own, no image, and no link: one could lead to whatever else listens on the
+    machine of whoever looks. Addresses are text."""
     html = nh3.clean(
         _MARKDOWN.render(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"),
         tags=_TAGS,

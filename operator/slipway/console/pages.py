@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from slipway.api.v1alpha1 import KIND, PLURAL
 from slipway.console import hub, market, serving
+from slipway.console.addresses import Addresses, here
 from slipway.console.api_server import ApiError, ApiServer, Object, path_of
 from slipway.console.guarding import Door, with_headers
 from slipway.console.kept import Kept, problems
@@ -71,6 +72,7 @@ class Console:
     ) -> None:
         self._api, self._namespace, self._trying = api, namespace, trying
         self._rights, self._kept, self._notes = rights or Rights(api), kept, Notes()
+        self._addresses = Addresses()
         read = reading or Reading(kept)
         of_models = (kept.models, kept.versions)
         self._rows = Latest(lambda: read.rows(kept.deployments), kept.deployments)
@@ -83,10 +85,10 @@ class Console:
         self._for_hub = Latest(lambda: hub.catalogue(published()), *of_models)
 
     def application(self, door: Door) -> web.Application:
-        """To be served."""
-        application = web.Application(middlewares=[door.middleware(), numbered(self._kept)])
-        application.on_response_prepare.append(with_headers)
-        application.add_routes(
+        """To be served, under the root that the door has."""
+        self._addresses = Addresses(door.root)
+        pages = web.Application()
+        pages.add_routes(
             [
                 web.get("/", self.overview),
                 web.get("/models", self.by_name),
@@ -103,6 +105,9 @@ class Console:
                 web.get("/static/{name}", static),
             ]
         )
+        application = web.Application(middlewares=[door.middleware(), numbered(self._kept)])
+        application.on_response_prepare.append(with_headers)
+        application.add_subapp(door.root, pages)
         return application
 
     async def overview(self, request: web.Request) -> web.Response:
@@ -117,7 +122,8 @@ class Console:
 
     async def by_name(self, request: web.Request) -> web.Response:
         """To the model that a form names."""
-        raise web.HTTPSeeOther(_address("models", *(request.query.get(each, "") for each in ("namespace", "name"))))
+        namespace, name = (request.query.get(each, "") for each in ("namespace", "name"))
+        raise web.HTTPSeeOther(self._addresses.of("models", namespace, name))
 
     async def model(self, request: web.Request) -> web.Response:
         """One model."""
@@ -236,7 +242,7 @@ class Console:
             )
         except ApiError as error:
             raise self._back(*here, said=str(error), **taken.said) from None
-        raise web.HTTPSeeOther(_address("models", self._namespace, taken.manifest["metadata"]["name"]))
+        raise web.HTTPSeeOther(self._addresses.of("models", self._namespace, taken.manifest["metadata"]["name"]))
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `changed`, each time that a page may show something else; at once where it does already,
@@ -292,7 +298,7 @@ class Console:
 
     def _back(self, *parts: str, said: str, **query: str) -> web.HTTPSeeOther:
         """To a page that says something."""
-        return web.HTTPSeeOther(f"{_address(*parts)}?{urlencode({**query, 'said': self._notes.keep(said)})}")
+        return web.HTTPSeeOther(f"{self._addresses.of(*parts)}?{urlencode({**query, 'said': self._notes.keep(said)})}")
 
     async def _items(self, path: str, **query: str) -> _Items:
         """A list that a page can do without."""
@@ -325,8 +331,8 @@ class Console:
                 "problems": [*problems(self._kept.kinds), *lacking],
                 "namespace": self._namespace,
                 "looked_at": self._kept.deployments.namespaces if self._namespace else (),
-                "address": _address,
-                "here": lambda **changes: _here(request, changes),
+                "address": self._addresses.of,
+                "here": lambda **changes: here(request, changes),
             }
             return rendered(template, {**common, **values()}, now=datetime.now(UTC))
 
@@ -342,17 +348,6 @@ def numbered(kept: Kept) -> Middleware:
         return await handler(request)
 
     return number
-
-
-def _here(request: web.Request, changes: Mapping[str, Any]) -> str:
-    """The same address with other values in its query; those that are empty are left out."""
-    query = {**request.query, **{key: str(value) for key, value in changes.items()}}
-    kept = urlencode({key: value for key, value in query.items() if value})
-    return f"{request.path}?{kept}" if kept else request.path
-
-
-def _address(*parts: str) -> str:
-    return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
 def _label(name: str) -> str:
