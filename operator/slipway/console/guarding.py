@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from slipway.console.invitation import leading_to
+from slipway.console.sent import check_address
 from slipway.guard.printable import printable_lines
 
 POLICY: Final = (
@@ -97,6 +98,7 @@ async def with_headers(_: web.Request, answer: web.StreamResponse) -> None:
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What a page's handler makes; where it makes none, why."""
     try:
+        check_address(request)
         return await handler(request)
     except web.HTTPException as error:
         return web.Response(status=error.status, text=f"{error.text}\n", headers=_kept(error))

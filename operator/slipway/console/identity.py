@@ -10,6 +10,8 @@ from typing import Final
 
 from multidict import CIMultiDictProxy
 
+from slipway.console.sent import is_text
+
 TOKEN_HEADER: Final = "X-Slipway-Proxy-Token"  # noqa: S105 - its name
 SHORTEST: Final = 16
 """Of the proxy's token."""
@@ -55,10 +57,13 @@ class Proxy:
         users = headers.getall(self.user_header, [])
         if len(users) != 1 or not users[0].strip():
             raise NobodyError(401, f"The proxy names no user: it has to set {self.user_header}, once.\n")
+        lines = headers.getall(self.groups_header, [])
+        if not is_text((*users, *lines)):
+            raise NobodyError(401, "The proxy names somebody in bytes that are not UTF-8.\n")
         user = f"{self.user_prefix}{users[0].strip()}"
         if user.startswith(_SYSTEM):
             raise NobodyError(403, "The proxy names one of the cluster's own users, and no person.\n")
-        named = [each.strip() for line in headers.getall(self.groups_header, []) for each in line.split(",")]
+        named = [each.strip() for line in lines for each in line.split(",")]
         groups = (f"{self.groups_prefix}{each}" for each in named if each)
         return Reader(user, frozenset({_AUTHENTICATED, *(each for each in groups if not each.startswith(_SYSTEM))}))
 

@@ -23,6 +23,7 @@ from slipway.console.latest import Each, Latest
 from slipway.console.notes import Notes
 from slipway.console.rendering import rendered
 from slipway.console.rights import PORTS, Rights
+from slipway.console.sent import form_of
 from slipway.console.taking import taking
 from slipway.console.trying import Trying, versions
 from slipway.core.body import mappings
@@ -154,7 +155,7 @@ class Console:
     async def request(self, request: web.Request) -> web.Response:
         """Ask for something by annotation, as `kubectl annotate` would."""
         namespace, name = request.match_info["namespace"], request.match_info["name"]
-        form = await request.post()
+        form = await form_of(request)
         asked = str(form.get("request", ""))
         patch = {"metadata": {"annotations": {REQUEST: asked}}}
         try:
@@ -169,7 +170,7 @@ class Console:
         namespace, name, stored = await self._stored(request)
         if self._trying is None:
             raise web.HTTPNotFound(text="Models are asked from `slipway console` on your own machine.")
-        form = await request.post()
+        form = await form_of(request)
         may_ask = await self._rights.may("create", namespace, PORTS)
         tried = await self._trying.ask(namespace, name, form) if form and may_ask else None
 
@@ -227,7 +228,7 @@ class Console:
 
     async def take(self, request: web.Request) -> web.Response:
         """Make a ModelDeployment of a version in the reader's namespace."""
-        form = await request.post()
+        form = await form_of(request)
         version = await self._found_version(request)
         taken = await asyncio.to_thread(taking, version, self._namespace, form)
         source = taken.manifest["spec"]["model"]["source"]
