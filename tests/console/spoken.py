@@ -95,3 +95,13 @@ async def browser(cluster: Cluster, *also_in: str) -> AsyncIterator[httpx.AsyncC
                 while "not read yet" in (await client.get("/")).text:
                     pass
             yield client
+
+
+async def told(client: httpx.AsyncClient, since: int) -> bool:
+    """Whether a page of that moment is told at once that there is something else."""
+    async with client.stream("GET", f"/changes?since={since}") as stream:
+        try:
+            async with asyncio.timeout(0.3):
+                return "changed" in await anext(stream.aiter_lines())
+        except TimeoutError:
+            return False

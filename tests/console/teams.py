@@ -5,8 +5,8 @@ from typing import Any
 
 from slipway.api.v1alpha1 import MODEL_VERSION, REGISTERED_MODEL, Named
 from slipway.console.api_server import ApiServer
+from slipway.console.following import Changes
 from slipway.console.kept import DEPLOYMENTS, Kept
-from slipway.console.watched import Changes
 from tests.console.objects import deployment, registered, version
 
 Object = dict[str, Any]

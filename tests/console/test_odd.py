@@ -19,7 +19,7 @@ from tests.console.spoiling import EVENT, TIMES, spoiled
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 PATHS = {"path": "/", "namespace": "n", "address": Addresses().of, "looked_at": (), "here": lambda **_: "/"}
-COMMON = PATHS | {"live": True, "alone": False, "number": 1, "problems": [], "said": "", "may_try": True}
+COMMON = PATHS | {"live": True, "alone": False, "moment": 1, "problems": [], "said": "", "may_try": True}
 MOVE = {"at": "2026-01-01T00:00:00Z", "version": "3", "manager": "m"}
 ALIASES = {"aliases": [{"name": "champion", "version": "3", "since": "2026-01-01T00:00:00Z", "moves": [MOVE, MOVE]}]}
 

@@ -1,5 +1,6 @@
 """What a person may see: which questions the API server is asked, and what its answers show."""
 
+import re
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from slipway.api.v1alpha1 import MODEL_VERSION, REGISTERED_MODEL, Named
 from slipway.console import in_cluster, market
 from slipway.console.api_server import ApiError, ApiServer
+from slipway.console.following import Change, change_of
 from slipway.console.identity import ANYBODY, TOKEN_HEADER, Proxy, Reader
 from slipway.console.in_cluster import SharedConsole
 from slipway.console.kept import DEPLOYMENTS, Kept
 from slipway.console.sight import Sight, Sights, seen
-from tests.console.spoken import listening
+from tests.console.objects import deployment, registered, version
+from tests.console.spoken import listening, told
 from tests.console.teams import Asked, kept
 
 Object = dict[str, Any]
@@ -119,3 +122,53 @@ async def test_one_who_opens_pages_without_an_end_leaves_others_their_streams(mo
             return (await opened.enter_async_context(client.stream("GET", "/changes", headers=headers))).status_code
 
         assert [await opens(person) for person in ("ann", "ann", "ann", "bob")] == [200, 200, 503, 200]
+
+
+def edited(each: Object, **spec: Any) -> Object:
+    return {**each, "spec": {**each["spec"], **spec}}
+
+
+SHARED = registered("team-1", sharedWith=["mine"])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (Change(), True),
+        (change_of(DEPLOYMENTS, {}, deployment(namespace="team-0")), True),
+        (change_of(DEPLOYMENTS, deployment(namespace="team-1"), deployment(namespace="team-1")), False),
+        (change_of(REGISTERED_MODEL, SHARED, edited(SHARED, title="new")), True),
+        (change_of(REGISTERED_MODEL, SHARED, edited(SHARED, sharedWith=[])), True),
+        (change_of(REGISTERED_MODEL, edited(SHARED, sharedWith=[]), SHARED), True),
+        (change_of(REGISTERED_MODEL, edited(SHARED, sharedWith=["other"]), edited(SHARED, sharedWith=[])), False),
+        (change_of(MODEL_VERSION, {}, version("5", namespace="team-1")), True),
+        (change_of(MODEL_VERSION, {}, version("5", namespace="team-2")), False),
+    ],
+)
+async def test_a_page_is_told_of_what_its_reader_may_see_before_or_after(change: Change, told: bool) -> None:
+    api = Asked((DEPLOYMENTS, "team-0"), (DEPLOYMENTS, "mine"))
+    of = kept([], ["mine"], ["other"])
+    shared = SharedConsole(api, of, None)
+    assert await shared._concerns(ANN, [change]) is told
+
+
+async def test_what_happens_elsewhere_is_not_told_and_not_counted() -> None:
+    class Allowing(ApiServer):
+        def __init__(self) -> None:
+            pass
+
+        async def post(self, path: str, body: Object, **query: str) -> Object:
+            return {"status": {"allowed": body["spec"]["resourceAttributes"]["namespace"] == "team-0"}}
+
+    token, of = "t" * 16, kept([], [])
+    headers = {TOKEN_HEADER: token, "X-Forwarded-User": "ann"}
+    async with (
+        listening(SharedConsole(Allowing(), of, Proxy(lambda: token)).application()) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client,
+    ):
+        (moment,) = re.findall(r'since=(\d+)"', (await client.get("/")).text)
+        for _ in range(3):
+            await of.changes.tell(change_of(DEPLOYMENTS, deployment(namespace="team-1")))
+        assert not await told(client, since=int(moment))
+        await of.changes.tell(change_of(DEPLOYMENTS, deployment(namespace="team-0")))
+        assert await told(client, since=int(moment))

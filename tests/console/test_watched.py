@@ -13,8 +13,9 @@ from slipway.api.v1alpha1 import KIND, PLURAL, Named
 from slipway.console import api_server as api_server_module
 from slipway.console import keeping, watched
 from slipway.console.api_server import ApiServer
+from slipway.console.following import Changes
 from slipway.console.keeping import Keeping
-from slipway.console.watched import Changes, Watched
+from slipway.console.watched import Watched
 from slipway.core.names import REQUEST
 from tests.console.objects import ready
 from tests.console.spoken import answered
@@ -64,10 +65,10 @@ async def kept(api: ApiServer) -> AsyncIterator[Watched]:
 
 async def until(models: Watched, holds: Callable[[], object]) -> None:
     """Wait for a change after which it holds."""
-    number = 0
+    moment = 0
     async with asyncio.timeout(20):
         while not holds():
-            number = await models._changes.after(number)
+            moment, _ = await models._changes.after(moment)
 
 
 async def test_a_model_that_is_nested_deep_is_there_with_all_others() -> None:

@@ -5,17 +5,20 @@ what the API server says that they may list, and what is shared with their names
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from slipway.console import following
 from slipway.console.api_server import ApiError, ApiServer, Object
+from slipway.console.following import Change
 from slipway.console.guarding import answered, with_headers
 from slipway.console.identity import ANYBODY, NobodyError, Proxy, Reader
 from slipway.console.kept import Kept
-from slipway.console.pages import Console, Reading, numbered, static
+from slipway.console.pages import Console, Reading, static
 from slipway.console.rights import DEPLOYMENTS, Resource, Rights
 from slipway.console.sight import Sight, Sights, seen
 
@@ -65,7 +68,7 @@ class SharedConsole:
 
     def application(self) -> web.Application:
         """To be served. There is no address that writes."""
-        application = web.Application(middlewares=[self._middleware(), numbered(self._kept)])
+        application = web.Application(middlewares=[self._middleware(), following.timed(self._kept.changes)])
         application.on_response_prepare.append(with_headers)
         application.add_routes([web.get(path, self._page(name)) for path, name in PAGES.items()])
         application.add_routes(
@@ -95,9 +98,17 @@ class SharedConsole:
             raise web.HTTPServiceUnavailable(text="Too many pages are open; load this one again to see what is new.")
         self._streams[of] += 1
         try:
-            return await Console(_Nothing(), self._kept, namespace="", rights=_NoRights(_Nothing())).changes(request)
+            return await following.changes(request, self._kept.changes, partial(self._concerns, reader))
         finally:
             self._streams -= Counter([of])
+
+    async def _concerns(self, reader: Reader, changes: Iterable[Change]) -> bool:
+        """Whether they may see any of it, as it was or as it is. Where nobody says what they may see, nothing."""
+        try:
+            sight = await self._sights.of(reader)
+        except ApiError:
+            return False
+        return any(sight.shows_change(each, self._kept.models) for each in changes)
 
     def _page(self, name: str) -> Handler:
         async def page(request: web.Request) -> web.StreamResponse:

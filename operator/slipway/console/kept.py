@@ -9,9 +9,10 @@ from aiohttp import web
 
 from slipway.api.v1alpha1 import KIND, MODEL_VERSION, PLURAL, REGISTERED_MODEL, Named
 from slipway.console.api_server import ApiServer, Object
+from slipway.console.following import Changes
 from slipway.console.keeping import MOST_BYTES
 from slipway.console.several import Several
-from slipway.console.watched import Changes, Watched
+from slipway.console.watched import Watched
 
 DEPLOYMENTS: Final = Named(KIND, PLURAL, "md")
 _NAMED: Final = 5

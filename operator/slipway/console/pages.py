@@ -1,9 +1,7 @@
 """The pages, by their addresses."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -11,10 +9,9 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
 from slipway.api.v1alpha1 import KIND, PLURAL
-from slipway.console import hub, market, serving
+from slipway.console import following, hub, market, serving
 from slipway.console.addresses import Addresses, here
 from slipway.console.api_server import ApiError, ApiServer, Object, path_of
 from slipway.console.guarding import Door, with_headers
@@ -32,12 +29,6 @@ from slipway.core.names import REQUEST, is_name
 _MANAGER: Final = "slipway-console"
 _STATIC: Final = files("slipway.console") / "static"
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_BETWEEN_SECONDS: Final = 1.0
-"""Pages are told of changes no oftener."""
-_SILENT_SECONDS: Final = 15.0
-"""Proxies cut a stream that says nothing for long."""
-_NUMBER: Final = ContextVar[int]("number")
-"""Of the last change before the page was begun."""
 
 
 class _Items(NamedTuple):
@@ -106,7 +97,7 @@ class Console:
                 web.get("/static/{name}", static),
             ]
         )
-        application = web.Application(middlewares=[door.middleware(), numbered(self._kept)])
+        application = web.Application(middlewares=[door.middleware(), following.timed(self._kept.changes)])
         application.on_response_prepare.append(with_headers)
         application.add_subapp(door.root, pages)
         return application
@@ -246,23 +237,8 @@ class Console:
         raise web.HTTPSeeOther(self._addresses.of("models", self._namespace, taken.manifest["metadata"]["name"]))
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: `changed`, each time that a page may show something else; at once where it does already,
-        since something has changed before the page came to listen."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await response.prepare(request)
-        number = self._kept.changes.number
-        is_old = request.query.get("since", str(number)) != str(number)
-        with contextlib.suppress(ConnectionResetError):
-            while True:
-                try:
-                    async with asyncio.timeout(_SILENT_SECONDS):
-                        number = number if is_old else await self._kept.changes.after(number)
-                    is_old = False
-                    await response.write(b"event: changed\ndata:\n\n")
-                    await asyncio.sleep(_BETWEEN_SECONDS)
-                except TimeoutError:
-                    await response.write(b": still here\n\n")
-        return response
+        """What pages listen to."""
+        return await following.changes(request, self._kept.changes)
 
     async def _stored(self, request: web.Request) -> tuple[str, str, Object]:
         """Namespace, name and object of a ModelDeployment that the reader may see: in a list, or by its name alone."""
@@ -321,14 +297,14 @@ class Console:
     ) -> web.Response:
         """A page, made with its values in a thread: much of what strangers write takes its time, and nobody else waits
         for it."""
-        number = _NUMBER.get()
+        moment = following.moment_of_page()
 
         def made() -> str:
             common = {
                 "path": request.rel_url.raw_path_qs,
                 "live": True,
                 "alone": False,
-                "number": number,
+                "moment": moment,
                 "problems": [*problems(self._kept.kinds), *lacking],
                 "namespace": self._namespace,
                 "looked_at": self._kept.deployments.namespaces if self._namespace else (),
@@ -338,17 +314,6 @@ class Console:
             return rendered(template, {**common, **values()}, now=datetime.now(UTC))
 
         return web.Response(text=await asyncio.to_thread(made), content_type="text/html")
-
-
-def numbered(kept: Kept) -> Middleware:
-    """For the pages of what is kept: each says how new it is, so that it misses no change before it listens."""
-
-    @web.middleware
-    async def number(request: web.Request, handler: Handler) -> web.StreamResponse:
-        _NUMBER.set(kept.changes.number)
-        return await handler(request)
-
-    return number
 
 
 def _label(name: str) -> str:

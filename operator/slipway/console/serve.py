@@ -15,11 +15,12 @@ import click
 from aiohttp import web
 
 from slipway.console.api_server import LINE_BYTES, ApiServer
+from slipway.console.following import Changes
 from slipway.console.identity import SHORTEST, Proxy
 from slipway.console.in_cluster import SharedConsole
 from slipway.console.kept import KINDS, Kept, running
 from slipway.console.several import Several
-from slipway.console.watched import Changes, Watched
+from slipway.console.watched import Watched
 
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _STREAMS_SECONDS: Final = 1.0

@@ -9,6 +9,7 @@ from typing import Final
 
 from slipway.api.v1alpha1 import GROUP, REGISTERED_MODEL, Named
 from slipway.console.api_server import ApiServer, Object
+from slipway.console.following import Change
 from slipway.console.identity import ANYBODY, Reader
 from slipway.console.kept import DEPLOYMENTS, KINDS, Kept, Objects
 from slipway.core.body import within
@@ -39,6 +40,21 @@ class Sight:
         """Whether a RegisteredModel is shared with all, or with a namespace whose ModelDeployments they may list."""
         named = _shared_with(model or {})
         return ALL in named or any(self.may_list(DEPLOYMENTS, each) for each in named)
+
+    def shows(self, kind: Named, each: Object, models: Objects) -> bool:
+        """Whether they may see an object of a kind. `models`: all of the catalogue's."""
+        namespace = _namespace(each)
+        if self.may_list(kind, namespace):
+            return True
+        if kind == DEPLOYMENTS:
+            return False
+        of = each if kind == REGISTERED_MODEL else models.get(namespace, str(within(each, "spec").get("model") or ""))
+        return self.is_shared(of)
+
+    def shows_change(self, change: Change, models: Objects) -> bool:
+        """Whether they may see what has changed, as it was or as it is."""
+        kind = change.kind
+        return kind is None or any(self.shows(kind, each, models) for each in change.objects)
 
 
 def _shared_with(model: Object) -> list[str]:
@@ -91,14 +107,7 @@ class Seen:
         return found if found is not None and self._shows(found) else None
 
     def _shows(self, each: Object) -> bool:
-        namespace = _namespace(each)
-        if self._sight.may_list(self.kind, namespace):
-            return True
-        if self.kind == DEPLOYMENTS:
-            return False
-        is_model = self.kind == REGISTERED_MODEL
-        model = each if is_model else self._models.get(namespace, str(within(each, "spec").get("model") or ""))
-        return self._sight.is_shared(model)
+        return self._sight.shows(self.kind, each, self._models)
 
 
 def seen(kept: Kept, sight: Sight) -> Kept:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from slipway.api.v1alpha1 import GROUP, Named
 from slipway.cli.named import REVIEWS, names, review
 from slipway.console.api_server import ApiError, ApiServer, Object, path_of
+from slipway.console.following import Changes, change_of
 from slipway.console.keeping import Keeping, key_of
 from slipway.core.body import within
 
@@ -16,26 +17,6 @@ LONGEST_SECONDS: Final = 30.0
 _BY_NAME_SECONDS: Final = 5.0
 """Between two looks at objects that may be got, and neither listed nor watched."""
 _EVENTS: Final = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
-
-
-class Changes:
-    """Wakes pages that show what has changed."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._condition = asyncio.Condition()
-
-    async def tell(self) -> None:
-        """Something has changed."""
-        async with self._condition:
-            self.number += 1
-            self._condition.notify_all()
-
-    async def after(self, number: int) -> int:
-        """Wait until something has changed since then."""
-        async with self._condition:
-            await self._condition.wait_for(lambda: self.number > number)
-            return self.number
 
 
 class Watched:
@@ -127,7 +108,6 @@ class Watched:
                 version = str(within(each, "metadata").get("resourceVersion") or version)
                 if event.get("type") != "BOOKMARK":
                     await self._take(each, deleted=event.get("type") == "DELETED")
-                    await self._changes.tell()
             await asyncio.sleep(FIRST_SECONDS)  # one that ends at once is not asked for again at once
 
     async def _look_by_name(self, refused: ApiError) -> None:
@@ -154,11 +134,14 @@ class Watched:
             raise
 
     async def _take(self, each: Mapping[str, Any], *, deleted: bool) -> None:
+        key = key_of(dict(each))
+        before = self._kept.objects.get(key, {})
         if deleted:
-            self._kept.drop(key_of(dict(each)))
+            self._kept.drop(key)
         else:
             await asyncio.to_thread(self._kept.take, each)
         self.version += 1
+        await self._changes.tell(change_of(self.kind, before, dict(each)))
 
     async def _say(self, problem: str | None) -> None:
         self.problem = problem
