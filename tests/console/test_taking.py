@@ -4,10 +4,14 @@ from typing import Any
 
 import pytest
 
+from slipway.api.v1alpha1.source import S3
 from slipway.api.v1alpha1.spec import ModelDeploymentSpec
 from slipway.console.market import Version, version_of
 from slipway.console.taking import taking
 from tests.console.objects import DIGEST, version
+
+S3_FIELDS = (*(field.alias for field in S3.model_fields.values()), "secretName")
+"""All that the API takes of a store."""
 
 
 def at(uri: str) -> Version:
@@ -30,7 +34,7 @@ def test_the_manifest_takes_exactly_these_bytes_and_is_one_that_the_api_takes() 
 @pytest.mark.parametrize(
     ("uri", "asked", "asks"),
     [
-        ("s3://models/churn/4", ["endpoint", "region", "secretName"], True),
+        ("s3://models/churn/4", list(S3_FIELDS), True),
         ("gs://models/churn/4", ["secretName"], False),
         ("az://models/churn/4", ["secretName"], False),
         ("oci://registry.example/churn:4", ["secretName"], False),
@@ -53,6 +57,8 @@ def test_what_the_reader_says_is_in_the_manifest_and_what_is_empty_is_not() -> N
     assert said == {**plain, "secretName": "keys", "s3": {"endpoint": "https://minio.example:9000"}}
     assert source(uri, region="eu-central-1") == {**plain, "s3": {"region": "eu-central-1"}}
     assert source(uri, answered="yes") == plain
+    assert source(uri, anonymous="true", forcePathStyle="") == {**plain, "s3": {"anonymous": True}}
+    assert source(uri, forcePathStyle="false") == {**plain, "s3": {"forcePathStyle": False}}
     assert "s3" not in source("gs://models/churn/4", endpoint="https://minio.example:9000", region="x")
     assert "secretName" not in source("pvc://models/churn/4", secretName="keys")
 
@@ -65,6 +71,7 @@ def test_what_the_reader_says_is_in_the_manifest_and_what_is_empty_is_not() -> N
         ("endpoint", f"https://{'x' * 600}", "at most 512 characters"),
         ("region", "x" * 300, "at most 256 characters"),
         ("secretName", "My_Keys", "is not the name of a Kubernetes object"),
+        ("anonymous", "perhaps", "should be a valid boolean"),
     ],
 )
 def test_what_the_api_would_refuse_is_said_beside_its_field_and_is_not_in_the_manifest(
@@ -74,3 +81,10 @@ def test_what_the_api_would_refuse_is_said_beside_its_field_and_is_not_in_the_ma
     (wrong,) = [each for each in found.fields if each.wrong]
     assert (wrong.name, says in wrong.wrong, found.wrong) == (field, True, f"{field} {wrong.wrong}")
     assert found.manifest["spec"]["model"]["source"] == {"uri": "s3://models/churn/4", "digest": DIGEST}
+
+
+def test_a_public_bucket_and_keys_to_it_are_not_asked_for_together() -> None:
+    found = taking(at("s3://models/churn/4"), "mine", {"answered": "yes", "anonymous": "true", "secretName": "keys"})
+    assert found.wrong == "secretName and anonymous exclude each other: keep one"
+    assert found.manifest["spec"]["model"]["source"]["s3"] == {"anonymous": True}
+    assert "secretName" not in found.manifest["spec"]["model"]["source"]

@@ -18,8 +18,12 @@ _SECRET: Final = ("secretName", "Secret with the store's keys, in your namespace
 _S3: Final = (
     ("endpoint", "Endpoint of the store, such as https://minio.example:9000; empty: AWS"),
     ("region", "Region; empty: us-east-1"),
+    ("forcePathStyle", "The bucket in the path, not in the host's name; empty: where an endpoint is named"),
+    ("anonymous", "A public bucket, read without keys"),
     _SECRET,
 )
+_S3_NAMES: Final = {field.alias or name for name, field in S3.model_fields.items()}
+_SWITCHES: Final = ("forcePathStyle", "anonymous")
 _FIELDS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {"s3": _S3, "pvc": ()}
 
 
@@ -32,6 +36,8 @@ class Field:
     value: str
     wrong: str
     """What does not fit, as the API server would say it; empty: nothing."""
+    choices: tuple[str, ...] = ()
+    """All that it may be; none: any text."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +68,15 @@ def taking(version: Version, namespace: str, given: Mapping[str, Any]) -> Taking
     uri = version.spec.sources[0].uri
     scheme = uri.partition("://")[0]
     values = [(name, label, str(given.get(name, "")).strip()) for name, label in _FIELDS.get(scheme, (_SECRET,))]
-    fields = [Field(name, label, value, _wrong(name, value, uri)) for name, label, value in values]
+    words = {name: value for name, _, value in values}
+    fields = [Field(name, label, value, _wrong(name, words, uri), _choices(name)) for name, label, value in values]
     fitting = {each.name: each.value for each in fields if each.value and not each.wrong}
     return Taking(_manifest(version, uri, namespace, fitting), fields, scheme == "s3" and ANSWERED not in given)
 
 
 def _manifest(version: Version, uri: str, namespace: str, fitting: Mapping[str, str]) -> Object:
     """A ModelDeployment of exactly these bytes; without a namespace, for whichever kubectl is in."""
-    s3 = {name: fitting[name] for name in ("endpoint", "region") if name in fitting}
+    s3 = S3.model_validate({name: value for name, value in fitting.items() if name in _S3_NAMES}).to_dict()
     secret = {"secretName": fitting["secretName"]} if "secretName" in fitting else {}
     source = {"uri": uri, "digest": version.spec.digest, **secret, **({"s3": s3} if s3 else {})}
     return {
@@ -80,11 +87,20 @@ def _manifest(version: Version, uri: str, namespace: str, fitting: Mapping[str, 
     }
 
 
-def _wrong(name: str, value: str, uri: str) -> str:
-    """What the API says of a value that does not fit its field. What more it asks of an endpoint it says itself."""
-    model: type[S3 | Source] = S3 if name in S3.model_fields else Source
+def _choices(name: str) -> tuple[str, ...]:
+    """What a field may be that is no text."""
+    return ("", "true", "false") if name in _SWITCHES else ()
+
+
+def _wrong(name: str, given: Mapping[str, str], uri: str) -> str:
+    """What the API says of a value that does not fit its field, or the others. What more it asks of an endpoint it says
+    itself."""
+    model: type[S3 | Source] = S3 if name in _S3_NAMES else Source
+    value = given[name]
     if not value:
         return ""
+    if name == "secretName" and given.get("anonymous") == "true":
+        return "and anonymous exclude each other: keep one"
     try:
         model.model_validate({name: value} if model is S3 else {"uri": uri, name: value})
     except ValidationError as error:
