@@ -8,6 +8,7 @@ import yaml
 
 from slipway.program import _COMMANDS, main
 from testbed.shell import ROOT
+from tests.cli.recording import canary
 from tests.cli.scenes import GOLDEN
 
 PAGE = (ROOT / "docs" / "cli.md").read_text()
@@ -25,6 +26,12 @@ def test_each_output_is_what_the_command_draws(command: str) -> None:
     shown = re.search(rf"(?ms)^```console\n\$ {re.escape(command)}\n(.*?)^```", PAGE)
     assert shown
     assert shown[1] == (GOLDEN / SHOWN[command]).read_text()
+
+
+def test_a_recorded_canary_is_what_the_operator_decides_and_the_command_says() -> None:
+    shown = re.search(r"(?ms)^```console\n\$ slipway get churn -w \| cat\n(.*?)^```", PAGE)
+    assert shown
+    assert shown[1] == canary(), "tests/cli/recording.py makes it"
 
 
 def test_each_command_of_the_plugins_for_k9s_is_there_with_its_options() -> None:
