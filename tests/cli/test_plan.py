@@ -8,7 +8,7 @@ import pytest
 
 from slipway.cli.draw_pages import plan_of
 from slipway.cli.model import UnreadableError
-from slipway.cli.plan import Planned, planned
+from slipway.cli.plan import Planned, planned, written_in
 from slipway.cli.screen import Screen, drawn
 from tests.cli.scenes import CLUSTERS, scene_of
 from tests.core.cluster.simulator import Simulator
@@ -72,10 +72,29 @@ def test_each_change_is_named_with_what_it_acts_on() -> None:
     after["spec"]["rollout"] = {"type": "Canary", "canary": {"steps": [{"weight": 10}]}}
     view = planned(body, after)
     assert view.revision_fields == ("spec.model.version: 3 → 4",)
-    assert [each.split(":")[0] for each in view.other_fields] == ["spec.replicas", "spec.rollout"]
+    assert view.other_fields == (
+        "spec.replicas: 12 → 4",
+        "spec.rollout.canary.steps: absent → [{weight: 10}]",
+        "spec.rollout.type: absent → Canary",
+    )
     text = drawn(plan_of(view), Screen(width=60))
     assert "then     new pods: 4 is resolved, and takes over from 3" in text
     assert "type     Canary: step by step" in text
+
+
+def test_of_a_new_block_what_is_written_is_named_and_no_default() -> None:
+    body = scene_of(CLUSTERS["serving"]()).body
+    after = copy.deepcopy(body)
+    after["spec"]["autoscaling"] = {"minReplicas": 1, "maxReplicas": 4, "load": {"target": 70}}
+    (written,) = written_in(
+        "kind: List\nitems:\n- {kind: ModelDeployment, metadata: {name: churn},"
+        " spec: {autoscaling: {maxReplicas: 4, load: {}}}}\n---\nkind: Secret\n"
+    )
+    assert planned(body, after, written).other_fields == (
+        "spec.autoscaling.load: absent → {target: 70}",
+        "spec.autoscaling.maxReplicas: absent → 4",
+    )
+    assert written_in("3\n---\n[]\n---\n") == written_in("a: b: c") == []
 
 
 def test_a_first_version_has_no_way() -> None:

@@ -159,15 +159,18 @@ def plan(file: TextIO, *, server_side: bool, field_manager: str, form: str, **op
     with ended():
         from slipway.cli import plan as views
         from slipway.cli.draw_pages import plan_of
+        from slipway.core.body import within
 
         kubectl = cluster(options)
         own = ["--server-side", f"--field-manager={field_manager}"] if server_side else []
-        after = kubectl.json("apply", "--dry-run=server", *own, "--filename=-", stdin=file.read())
+        text = file.read()
+        after = kubectl.json("apply", "--dry-run=server", *own, "--filename=-", stdin=text)
+        written = {str(within(each, "metadata").get("name")): each for each in views.written_in(text)}
         for each in after["items"] if after.get("kind") == "List" else [after]:
             if each.get("kind") == "ModelDeployment":
                 meta = each["metadata"]
                 there = kubectl.named(MODELS, meta["name"], f"--namespace={meta['namespace']}")
-                view = views.planned(there, each)
+                view = views.planned(there, each, written.get(meta["name"]))
                 show(view, form, partial(_drawn_on_any, plan_of(view)), [view.name])
 
 

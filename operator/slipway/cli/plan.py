@@ -5,17 +5,17 @@ as whether there is room, it does not say.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
 
-from slipway.api.v1alpha1 import ModelDeploymentSpec
+from slipway.api.v1alpha1 import KIND, ModelDeploymentSpec
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.cli.model import Model, UnreadableError
-from slipway.core.body import within
+from slipway.core.body import mappings, within
 from slipway.core.identity import ASKED, ask
 from slipway.core.policy import policy_of
 from slipway.core.rollout.refusals import Asked, holding_back
@@ -50,8 +50,11 @@ _WAYS: Final[Mapping[RolloutType, str]] = {
 }
 
 
-def planned(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Planned:
-    """From the object that there is, None where there is none, and the one that the API server would store.
+def planned(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any], written: Mapping[str, Any] | None = None
+) -> Planned:
+    """From the object that there is, None where there is none, and the one that the API server would store. `written`:
+    the manifest of it; of what is new that is shown which it says, and no default.
 
     UnreadableError where this version of the command cannot read that one."""
     try:
@@ -61,7 +64,7 @@ def planned(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Plann
     model = Model.read(before or {})
     spec = _as_followed(spec, model)
     old, new = within(before, "spec"), within(after, "spec")
-    paths = tuple(_differences(old, new, "spec")) if before else ()
+    paths = tuple(_differences(old, new, "spec", within(written, "spec") if written else new)) if before else ()
     follow = spec.model.follow  # not known yet
     meant = f"the version that {follow.alias} of {follow.model} means is resolved, and asked for" if follow else None
     outcome, restarts = (meant, True) if meant else _outcome(model, spec)
@@ -105,13 +108,32 @@ def _outcome(model: Model, spec: ModelDeploymentSpec) -> tuple[str, bool]:
     return f"new pods: {version} is resolved, and takes over from {status.stable.version}{beside}", True
 
 
-def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
-    """Each value that differs, by its path: `spec.model.version: 3 → 4`."""
+def written_in(text: str) -> list[Mapping[str, Any]]:
+    """The ModelDeployments of a manifest: of its documents, and of the lists among them. None where this YAML is
+    kubectl's alone to read."""
+    try:
+        documents = mappings(list(yaml.safe_load_all(text)))
+    except yaml.YAMLError:
+        return []
+    found = [
+        one for each in documents for one in (mappings(each.get("items")) if each.get("kind") == "List" else [each])
+    ]
+    return [each for each in found if each.get("kind") == KIND]
+
+
+def _differences(old: Any, new: Any, path: str, written: Any) -> Iterator[str]:
+    """Each value that differs, by its path: `spec.model.version: 3 → 4`. Of a block that is new each that is
+    written."""
+    names: Iterable[str] = ()
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for name in sorted({*old, *new}):
-            yield from _differences(old.get(name), new.get(name), f"{path}.{name}")
+        names = {*old, *new}
+    elif old is None and isinstance(new, Mapping) and isinstance(written, Mapping) and written:
+        old, names = {}, written.keys() & new.keys()
     elif old != new:
         yield f"{path}: {_shown(old)} → {_shown(new)}"
+    said = written if isinstance(written, Mapping) else {}
+    for name in sorted(names):
+        yield from _differences(old.get(name), new.get(name), f"{path}.{name}", said.get(name, new.get(name)))
 
 
 def _shown(value: Any) -> str:
