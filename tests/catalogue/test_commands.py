@@ -25,6 +25,8 @@ from slipway.catalogue.commands import print_yaml
 from slipway.catalogue.listing import cell_text
 from slipway.catalogue.publish import Version, publish
 from slipway.fetch import sums
+from slipway.fetch.stores import Entry
+from slipway.fetch.stores.objects import ObjectStore
 from slipway.guard.printable import printable_lines
 from testbed.kubectl import Kubectl
 from testbed.plane import Plane
@@ -137,13 +139,28 @@ def test_an_evaluation_of_these_bytes_goes_into_the_card_and_one_of_others_is_re
     ids=["as pack writes it", "nothing of a machine's", "broken"],
 )
 def test_what_a_bundles_readme_says_is_in_the_card_whoever_pushed_it(
-    readme: str, license_of_it: str | None, said: str, cluster: Cluster, kubectl: Kubectl, bundle: Path, place: Place
+    readme: str,
+    license_of_it: str | None,
+    said: str,
+    cluster: Cluster,
+    kubectl: Kubectl,
+    bundle: Path,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (bundle / "README.md").write_text(readme)
     seal(bundle)
     push(bundle, place)
-    lines: list[str] = []
+    lines, looks = list[str](), list[ObjectStore]()
+    listed = ObjectStore.list
+
+    def look(store: ObjectStore) -> list[Entry]:
+        looks.append(store)
+        return listed(store)
+
+    monkeypatch.setattr(ObjectStore, "list", look)
     publish(Version(model="churn", version="3", place=place), cluster, say=lines.append)
+    assert len(looks) == 1, "the bundle is looked at once"
     card = kubectl.json("get", "mv", "churn-3")["spec"]["card"]
     assert card.get("license") == license_of_it
     assert said in "\n".join(lines)

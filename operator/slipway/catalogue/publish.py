@@ -70,9 +70,9 @@ def version_object(
     """The ModelVersion of the bundle at its address; with `bundle`, that directory is put there first."""
     pushed = push(bundle, version.place, say=say).digest if bundle else version.place.digest
     say(f"looking at {version.place.uri}")
+    policy, front = Policy(), dict[str, Any]()
     with version.place.settings() as settings, explained():
-        found = resolve(settings, Policy())
-        front = front_matter(settings, say)
+        found = resolve(settings, policy, lambda store, survey: front.update(front_matter(store, survey, policy, say)))
     if pushed and found["digest"] != pushed:
         raise BundleError(f"{version.place.uri}: holds {found['digest']}, not {pushed}; see who else writes there")
     if found["unverified"]:

@@ -8,33 +8,23 @@ from slipway.bundle.errors import BundleError
 from slipway.fetch import verify
 from slipway.fetch.policy import Policy
 from slipway.fetch.resume import persist
-from slipway.fetch.settings import Settings
-from slipway.fetch.sources import open_store
-from slipway.fetch.survey import survey
+from slipway.fetch.stores import Store
+from slipway.fetch.survey import Survey
 from slipway.fetch.verdict import FetchError
 
 LIMIT_BYTES: Final = 1024 * 1024
 
 
-def front_matter(settings: Settings, say: Callable[[str], None]) -> Mapping[str, Any]:
-    """Its front matter. Nothing where there is no README, or in an archive, which would have to be fetched whole.
-    Nothing as well where it cannot be read, and `say` has why: the card lacks what it says."""
-    if settings.source.is_archive:
+def front_matter(store: Store, bundle: Survey, policy: Policy, say: Callable[[str], None]) -> Mapping[str, Any]:
+    """Its front matter. Nothing where there is no README. Nothing as well where it cannot be read, and `say` has why:
+    the card lacks what it says."""
+    if card.NAME not in bundle.entries:
         return {}
     try:
-        return _read(settings)
+        content = persist(lambda: store.read(card.NAME, LIMIT_BYTES), store.where(card.NAME), policy)
+        verify.check(card.NAME, content, bundle.hashes)
+        return card.split(content.decode(errors="replace"))[0]
     except (BundleError, FetchError) as error:
         said = error.message if isinstance(error, FetchError) else str(error)
         say(f"the card is made without what {card.NAME} says: {said}")
         return {}
-
-
-def _read(settings: Settings) -> Mapping[str, Any]:
-    policy = Policy()
-    with open_store(settings, policy) as store:
-        bundle = survey(store, settings.source, policy)
-        if card.NAME not in bundle.entries:
-            return {}
-        content = persist(lambda: store.read(card.NAME, LIMIT_BYTES), store.where(card.NAME), policy)
-    verify.check(card.NAME, content, bundle.hashes)
-    return card.split(content.decode(errors="replace"))[0]

@@ -19,12 +19,17 @@ from slipway.guard import document
 log = logging.getLogger(__name__)
 
 
-def resolve(settings: Settings, policy: Policy) -> dict[str, Any]:
-    """The answer of docs/contracts.md, or the FetchError that says what is wrong."""
+def resolve(
+    settings: Settings, policy: Policy, beside: Callable[[Store, Survey], None] | None = None
+) -> dict[str, Any]:
+    """The answer of docs/contracts.md, or the FetchError that says what is wrong. `beside` reads more of a directory
+    while it is open; of an archive there is no more than what is streamed."""
     log.info("resolving %s", settings.source.shown)
     look = _stream_once if settings.source.is_archive else _look
     with open_store(settings, policy) as store:
         found, signed, small = look(store, settings, policy)
+        if beside and not settings.source.is_archive:
+            beside(store, found)
     answer = {**_answer(found, small, settings), **({"signature": signed.document()} if signed else {})}
     log.info("%s: %d files, %d bytes, %s", settings.source.shown, answer["files"], answer["size"], answer["digest"])
     return answer
