@@ -2,7 +2,9 @@
 each platform, and for krew. Each is signed.
 """
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,10 @@ from testbed.tools import KUBERNETES_VERSION, find
 NAMESPACE: Final = "slipway-system"
 _CLOSED: Final = "--set=models.networkPolicy=Namespace"
 """Said, since the chart asks the cluster what was there before, and nobody answers while manifests are made."""
+
+
+_SOURCES: Final = ("pyproject.toml", "README.md", "LICENSE")
+"""Of the wheel, beside its code."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +79,15 @@ metadata:
 
 
 def _wheel(folder: Path) -> Path:
-    """The command `slipway`, kubectl's plugin and the library."""
+    """The command `slipway`, kubectl's plugin and the library. Of a copy: setuptools builds in its folder, and takes
+    what an earlier build has left there."""
     for earlier in folder.glob("*.whl"):
         earlier.unlink()
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={folder}", ROOT)
+    with tempfile.TemporaryDirectory() as scratch:
+        for part in _SOURCES:
+            shutil.copy(ROOT / part, scratch)
+        without = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / "operator", Path(scratch, "operator"), ignore=without)
+        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={folder}", scratch)
     (wheel,) = folder.glob("*.whl")
     return wheel

@@ -19,7 +19,7 @@ PROBE = SITE + "pydantic_core/_pydantic_core"
 _ARCHS = {"x86_64": "amd64", "aarch64": "arm64"}
 _REFUSES = (
     "slipway: this file is for {}; this is {} and Python {} ({}): take another python3, or install the release's "
-    "wheel: pipx install 'slipway_serving-VERSION-py3-none-any.whl[cli]'"
+    "wheel: pipx install './slipway_serving-VERSION-py3-none-any.whl[cli]'"
 )
 
 

@@ -1,6 +1,7 @@
 """The command as one file, and for krew: started where nothing of it is installed, and read as krew reads it."""
 
 import hashlib
+import os
 import re
 import stat
 import subprocess
@@ -16,11 +17,23 @@ import yaml
 from slipway import DISTRIBUTION
 from testbed import site
 from testbed.release import files, krew, pyz
-from testbed.release.pyz import PLATFORMS
+from testbed.release.pyz import PLATFORMS, Platform
 from testbed.release.registry import ReleaseError
-from tests.release.machines import ADDRESS, HERE
+from testbed.shell import ROOT
+from testbed.tools import find
+from tests.release.machines import ADDRESS, HERE, OTHERS
 
 VERSION = site.project()["version"]
+PIPX = "pipx==1.18.4"
+(AS_THE_PAGE_HAS_IT,) = re.findall(r"(?m)^\$ (pipx install '[^']+')", (ROOT / "docs" / "release.md").read_text())
+ELF, MACHO, SEVERAL = b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"
+MACHINES = {
+    "linux-amd64": rb"\x7fELF.{12}\x03\x00\x3e\x00",
+    "linux-arm64": rb"\x7fELF.{12}\x03\x00\xb7\x00",
+    "darwin-amd64": rb"\xcf\xfa\xed\xfe\x07\x00\x00\x01|\xca\xfe\xba\xbe.*\x01\x00\x00\x07",
+    "darwin-arm64": rb"\xcf\xfa\xed\xfe\x0c\x00\x00\x01|\xca\xfe\xba\xbe.*\x01\x00\x00\x0c",
+}
+"""How a library for each begins; one for Darwin may be for several."""
 MODELS = '{"items": [{"metadata": {"name": "churn", "namespace": "shop"}, "status": {"phase": "Ready"}}]}'
 
 
@@ -131,6 +144,60 @@ def test_the_same_packages_are_the_same_file(file: Path, folder: Path, tmp_path:
     assert packed.read_bytes() == (folder / packed.name).read_bytes()
 
 
+@pytest.mark.parametrize("version", sorted(OTHERS))
+def test_each_python_that_it_is_for_starts_it(version: str, folder: Path, home: Home) -> None:
+    (wheel,) = folder.glob("*.whl")
+    made = pyz.write(wheel, HERE.platforms[0], home.folder, (version,))
+    told = home.run(OTHERS[version], str(made), "list")
+    assert re.search(r"(?m)^churn .* Ready ", told.stdout), told.stderr
+    said = home.run(OTHERS[version], str(made), "--version").stdout
+    assert said == f"slipway, version {VERSION}\n"
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
+def test_what_is_compiled_is_for_its_platform_alone(platform: Platform, folder: Path, tmp_path: Path) -> None:
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(pyz.write(wheel, platform, tmp_path, ("3.14",))) as opened:
+        beginnings = {name: opened.read(name)[:64] for name in opened.namelist()}
+    compiled = {name: data for name, data in beginnings.items() if data.startswith((ELF, MACHO, SEVERAL))}
+    assert sorted(name.split("/")[1] for name in compiled) == ["orjson", "pydantic_core"]
+    assert [name for name, data in compiled.items() if not re.match(MACHINES[platform.name], data, re.DOTALL)] == []
+    assert {name for name in beginnings if re.search(r"\.(so|dylib|pyd|dll)$", name)} == set(compiled)
+
+
+def test_the_wheel_has_the_code_that_is_there_and_no_other(folder: Path) -> None:
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        packed = {name for name in opened.namelist() if name.endswith(".py")}
+    there = {str(each.relative_to(ROOT / "operator")) for each in (ROOT / "operator" / "slipway").rglob("*.py")}
+    assert packed == there
+
+
+def test_the_wheel_is_the_command_and_kubectls_plugin_by_pipx(folder: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "tools"], check=True)
+    alone = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/tools/bin:{tmp_path}/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    own = {"PIPX_HOME": str(tmp_path / "home"), "PIPX_BIN_DIR": str(tmp_path / "bin"), "KUBECONFIG": "/dev/null"}
+    env = {**alone, **own, **{name: text for name, text in os.environ.items() if name.startswith(("PIP_", "SSL_"))}}
+    env["PIP_CONSTRAINT"] = str(ROOT / "constraints.txt")
+    (kubectl := tmp_path / "bin" / "kubectl").parent.mkdir()
+    kubectl.symlink_to(find("kubectl"))
+
+    def run(words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(words, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+    # when: as the page has it
+    installed = run(f"pip install --quiet {PIPX}"), run(AS_THE_PAGE_HAS_IT)
+    assert [each.returncode for each in installed] == [0, 0], installed
+    # then
+    assert run("slipway --version").stdout == f"slipway, version {VERSION}\n"
+    assert "Usage: kubectl slipway" in run("kubectl slipway --help").stdout
+    assert "get\t" in run("kubectl __complete slipway g").stdout
+    told = run("kubectl slipway list")
+    assert (told.returncode, "not installed" in told.stderr, "kubectl" in told.stderr) == (1, False, True), told.stderr
+    told = run("slipway console --port=1")
+    assert f"jinja2: not installed; pip install '{DISTRIBUTION}[console]'" in told.stderr
+
+
 def test_the_versions_are_those_that_are_tested() -> None:
     assert all(re.fullmatch(r"[\w-]+==[\w.]+", each) for each in pyz.pinned((*pyz.COMPILED, *pyz.PURE)))
 
@@ -202,7 +269,3 @@ def refused_by_krew(name: str, found: dict[str, Any]) -> list[str]:
             f"platforms[{index}].selector": labels and labels.keys() <= {"os", "arch"},
         }
     return [rule for rule, holds in rules.items() if not holds]
-
-
-def _is_move(file: dict[str, str]) -> bool:
-    return bool(file["from"] and file["to"])

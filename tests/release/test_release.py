@@ -7,7 +7,6 @@ import gzip
 import json
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway import DISTRIBUTION
 from testbed.release import charts, krew, sbom
 from testbed.release.files import Command
 from testbed.release.layouts import RELEASED, Layout, from_saved
@@ -230,21 +228,6 @@ def test_manifests_are_the_released_chart_closed_and_signed(
         altered = _written(release.folder / "altered", f"{path.read_bytes()!r} and more")
         with pytest.raises(CommandError):
             cosign(key, "verify-blob", f"--bundle={path}.sigstore.json", str(altered))
-
-
-def test_the_wheel_has_the_command_and_kubectls_plugin(
-    release: Release, released: list[Released], tmp_path: Path
-) -> None:
-    (wheel,) = release.folder.glob("*.whl")
-    run(sys.executable, "-m", "venv", tmp_path / "venv")
-    programs = tmp_path / "venv" / "bin"
-    alone = (programs / "python", "-I")  # with nothing that this test's own environment has
-    run(*alone, "-m", "pip", "install", "--quiet", f"--constraint={ROOT}/constraints.txt", f"{wheel}[cli]")
-    assert release.version in run(*alone, programs / "slipway", "--version")
-    assert "Usage: kubectl slipway" in run(*alone, programs / "kubectl-slipway", "--help")
-    assert "get\t" in run(*alone, programs / "kubectl_complete-slipway", "g")
-    with pytest.raises(CommandError, match=rf"jinja2: not installed; pip install '{DISTRIBUTION}\[console\]'"):
-        run(*alone, programs / "slipway", "console", "--port=1")
 
 
 @pytest.mark.parametrize("changed", ["image", "chart"])
