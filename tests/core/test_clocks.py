@@ -10,7 +10,7 @@ from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.core.rollout.clocks import bounded
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.kubelet import says
-from tests.core.cluster.scenario import ERRORS, NO_GPU, canary, goes_on, pods_come, ready
+from tests.core.cluster.scenario import ERRORS, NO_GPU, canary, goes_on, pods_come, ready, starts
 from tests.core.cluster.simulator import Simulator, simulator
 
 AHEAD = timedelta(days=1)
@@ -161,3 +161,17 @@ def test_a_status_of_a_clock_that_is_right_stays_as_it_is(waiting: Callable[[], 
     cluster = waiting()
     status = ModelDeploymentStatus.model_validate(cluster.status)
     assert bounded(status, ModelDeploymentSpec.model_validate(cluster.spec), cluster.now) is status
+
+
+def test_a_node_whose_clock_is_ahead_has_no_time_stored_that_the_next_pass_would_put_right() -> None:
+    """Its pods' times are by that clock."""
+    cluster = ready(replicas=2)
+    name = starts(cluster, "4")
+    cluster.now += timedelta(minutes=3)
+    cluster.kubelet(name, status=cluster.server_ended(says("LoadFailed", "no such op"), restarts=0))
+    cluster.now -= timedelta(minutes=3)
+    cluster.settle()
+    assert cluster.status["rollout"]["clock"]["progress"]["at"] == cluster.timestamp
+    spec = ModelDeploymentSpec.model_validate(cluster.spec)
+    status = ModelDeploymentStatus.model_validate(cluster.status)
+    assert bounded(status, spec, cluster.now) == status

@@ -5,8 +5,9 @@ import copy
 from hypothesis import settings
 
 from slipway.core.names import REVISION
-from tests.core.cluster.littered import ENDS, Littered, leftover
-from tests.core.cluster.machine import SETTINGS, Machine
+from tests.core.cluster.littered import ENDS, leftover
+from tests.core.cluster.machine import SETTINGS
+from tests.core.cluster.machines import LitteredMachine, LitteredRoutes
 from tests.core.cluster.scenario import (
     ERRORS,
     canary,
@@ -22,15 +23,33 @@ from tests.core.cluster.scenario import (
 )
 from tests.core.cluster.simulator import Simulator
 
-
-class LitteredMachine(Machine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.cluster = Littered(**vars(self.cluster))
-
-
 TestLittered = LitteredMachine.TestCase
 TestLittered.settings = settings(SETTINGS, max_examples=max(10, SETTINGS.max_examples // 3))
+
+
+def test_what_takes_back_has_its_time_whatever_lies_about() -> None:
+    """Its pods' progress moves the deadline on, and a pod that was lost before does not hold that up."""
+    machine = LitteredMachine()
+    machine.all_goes_well_for_a_while(more=3)
+    old = machine.cluster.revision_named("3")
+    machine.a_rollout_comes_so_far(version="4", more=3, writes=0)
+    machine.asks_for_a_version(version="3")
+    machine.cluster.settle()
+    assert machine.cluster.status["phase"] == "RollingBack"
+    machine.time_passes(seconds=31)
+    machine.cluster.partly_ready(old, 1)
+    machine.cluster.settle()  # each decision is made with and without leftovers
+    machine.teardown()
+
+
+def test_the_reason_that_a_gateway_gives_is_told_whatever_lies_about() -> None:
+    machine = LitteredRoutes()
+    machine.all_goes_well_for_a_while(more=3)
+    machine.cluster.partly_ready(machine.cluster.revision_named("3"), 1)
+    machine.the_gateway_comes_or_goes(there=False, programmed=True)
+    machine.cluster.settle()
+    assert machine.cluster.condition("Ready")["reason"] == "GatewayNotFound"
+    machine.teardown()
 
 
 # As people have met them

@@ -97,6 +97,21 @@ def test_a_shift_that_is_taken_back_by_an_older_look_is_taken_back_by_the_next()
     assert cluster.selects() == old
 
 
+def test_an_older_look_has_what_the_operators_own_writes_were_answered_with() -> None:
+    cluster = Disturbed(spec=simulator(replicas=2).spec)
+    before = cluster.observed()
+    cluster.becomes_ready()
+    name = cluster.revision_named("3")
+    cluster.objects["Deployment", name]["spec"]["replicas"] = 1  # by a hand, of which the watch has not told
+    cluster.touch(cluster.objects["Deployment", name])
+    seen = cluster.older(before).child("Deployment", name)
+    assert seen
+    assert seen.body["spec"]["replicas"] == 2
+    assert cluster.older(cluster.observed()).child("Deployment", name) == cluster.observed().child("Deployment", name)
+    cluster.one_pass(observed=cluster.older(before))
+    assert cluster.status["stable"]["version"] == "3"
+
+
 def test_a_bundle_that_the_fetcher_finds_broken_twice_is_refused() -> None:
     cluster = disturbed()
     name = starts(cluster, "4")

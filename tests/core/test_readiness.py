@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from slipway.core.observed.objects import NameTaken
+from tests.core.cluster.littered import leftover
 from tests.core.cluster.scenario import ERRORS, GATEWAY, canary, fails, pods_come, ready, starts, waits
 from tests.core.cluster.simulator import Simulator
 
@@ -31,11 +32,21 @@ def the_gateway_refuses(cluster: Simulator) -> None:
     cluster.gateway_answers(accepted="False")
 
 
+def a_serving_pod_was_evicted(cluster: Simulator) -> None:
+    """It is there no more, and the one in its place is not ready yet."""
+    name = cluster.revision_named("3")
+    at = cluster.timestamp
+    cluster.pods["over"] = leftover("over", name.removeprefix("churn-"), at=at)
+    cluster.pass_time(seconds=1)
+    cluster.kubelet(name, status=cluster.server_runs())
+
+
 IN_ORDER: dict[str, Trouble] = {
     "NameConflict": a_child_has_no_name,
     "WrongAnswer": a_version_was_sent_home,
     "InsufficientCapacity": a_serving_pod_finds_no_node,
     "RouteNotAccepted": the_gateway_refuses,
+    "PodLost": a_serving_pod_was_evicted,
 }
 
 

@@ -3,7 +3,7 @@
 What must hold after each pass, whatever happened before, is said here; machine.py makes things happen.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from slipway.api.scalars import share_of
@@ -13,11 +13,12 @@ from slipway.core.children.route import ROUTE, ROUTES
 from slipway.core.decide import decide
 from slipway.core.identity import ask, canonical
 from slipway.core.names import REVISION, Manifest
-from slipway.core.observed.objects import NameTaken, Observed
+from slipway.core.observed.objects import Child, NameTaken, Observed
 from slipway.core.plan import Action, Apply, Delete, Plan, Scale, place_of
+from slipway.core.rollout.clocks import bounded
 from tests.core.cluster import stored
 from tests.core.cluster.simulator import Simulator
-from tests.core.cluster.stored import copied
+from tests.core.cluster.stored import child, copied
 from tests.core.gen import owner, platform
 
 LONGEST_SETTLING = 12
@@ -41,8 +42,17 @@ class Disturbed(Simulator):
     decisions: int = 0
     unfit: bool = False
     """What is being carried out was decided while the Gateway was seen to be gone, or unfit."""
+    answers: dict[tuple[str, str], Child | None] = field(default_factory=dict)
+    """What the API server answered the operator's last write of each object; None: that it is deleted."""
 
     # Passes
+
+    def older(self, look: Observed) -> Observed:
+        """A look from before, as the operator has it while its watches tell of nothing: it knows what its own writes
+        were answered with."""
+        known = {key: mine for key, mine in self.answers.items() if _is_news(mine, look.children.get(key))}
+        children = {key: each for key, each in {**look.children, **known}.items() if each is not None}
+        return replace(look, children=children, foreign=self.foreign)
 
     def decided(self, observed: Observed) -> Plan:
         """One decision; now and then it is made twice."""
@@ -133,6 +143,8 @@ class Disturbed(Simulator):
                     raise ConflictError
         counts = self.counts()
         super().carry_out(action)
+        if kind != "Pod":
+            self.answers[kind, name] = child(self.objects[kind, name]) if (kind, name) in self.objects else None
         if name in self.counts() and self.counts()[name] != counts.get(name):
             self.touch(self.objects["Deployment", name])
             self.stirred = True  # the Deployment controller says that it has seen it
@@ -217,6 +229,8 @@ class Disturbed(Simulator):
         status, raw = plan.status, plan.status.to_dict()
         assert ModelDeploymentStatus.model_validate(raw) == status
         assert status.observed_generation == self.generation
+        spec = ModelDeploymentSpec.model_validate(self.spec)
+        assert bounded(status, spec, self.now) == status, "a time lies ahead, and the next pass puts that right"
         names = [revision.revision for revision in status.revisions]
         assert len(names) == len(set(names)), "the API server refuses a list map that has a key twice"
         conditions = {c.type: c for c in status.conditions}
@@ -246,8 +260,10 @@ class Disturbed(Simulator):
             return  # nothing was written
         route, candidate, needed = self.objects[kind, "churn"], plan.status.candidate, plan.status.replicas
         refs = [ref for rule in route["spec"]["rules"] for ref in rule.get("backendRefs", ())]
-        # A Service whose name is taken is there, and somebody else's: no request may go to it.
-        named = {ref["name"] for ref in refs if ref.get("weight", 1) or ("Service", ref["name"]) not in self.taken}
+        # A Service whose name is taken is there, and somebody else's: nothing may be sent to it that was not before.
+        had = {f"churn-{name}" for name, part in before.items() if part}
+        sent = {ref["name"] for ref in refs if ref.get("weight", 1)} - had
+        named = {ref["name"] for ref in refs if ref["name"] in sent or ("Service", ref["name"]) not in self.taken}
         assert {("Service", name) for name in named} <= self.objects.keys(), "requests to these would be answered 500"
         revision = candidate.revision or "" if candidate and plan.status.stable else ""
         share, rolls = (
@@ -343,6 +359,11 @@ class Disturbed(Simulator):
     def selects(self) -> str | None:
         root = self.objects.get(("Service", "churn"))
         return (root["spec"].get("selector") or {}).get(REVISION) if root else None
+
+
+def _is_news(answer: Child | None, seen: Child | None) -> bool:
+    """Whether an answer is newer than what was seen. Of what is deleted nothing newer was: nobody else makes it."""
+    return answer is None or seen is None or int(answer.resource_version) > int(seen.resource_version)
 
 
 def _short(plan: Plan) -> list[tuple[str, str]]:

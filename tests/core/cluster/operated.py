@@ -24,4 +24,4 @@ class Operated(RuleBasedStateMachine):
 
     @rule()
     def a_pass_acts_on_an_older_look(self) -> None:
-        self.cluster.one_pass(observed=self.seen)
+        self.cluster.one_pass(observed=self.cluster.older(self.seen))

@@ -1,6 +1,6 @@
 """`python -m tests.core.cluster.replay LOG`: what explore.py has printed, by the fewest steps to the same fault.
 
-Each find is printed as a case for tests/core/test_torn_cases.py, with the message that it ends with.
+Each find is printed as a case for a test, with the message that it ends with.
 """
 
 import ast
@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any, Final, Self, cast
 
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine
 
+from tests.core.cluster.machines import MACHINES
+from tests.core.cluster.operated import Operated
 from tests.core.cluster.torn import TornMachine
+
+Machine = type[RuleBasedStateMachine]
 
 
 class Chosen:
@@ -33,6 +38,8 @@ def chosen(value: Any) -> st.DataObject:
 
 DRAWS: Final = "data"
 """The argument by which a rule draws."""
+NO_STEPS: Final = ("teardown", "step_is_made")
+"""What is printed like a step: the end, and what explore.py counts by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,7 @@ class Step:
     rule: str
     arguments: dict[str, Any]
 
-    def made(self, machine: TornMachine) -> None:
+    def made(self, machine: RuleBasedStateMachine) -> None:
         """Make the step once more."""
         drawn = {DRAWS: chosen(self.arguments[DRAWS])} if DRAWS in self.arguments else {}
         getattr(machine, self.rule)(**{**self.arguments, **drawn})
@@ -67,7 +74,7 @@ def steps_of(printed: str) -> list[Step]:
             if call is not None:
                 steps += _step(call, drawn)
                 drawn, text = [], ""
-    return [step for step in steps if step.rule != "teardown"]
+    return [step for step in steps if step.rule not in NO_STEPS]
 
 
 def _call(text: str) -> ast.Call | None:
@@ -90,54 +97,65 @@ def _step(call: ast.Call, drawn: Sequence[Any]) -> list[Step]:
     return [Step(rule=call.func.attr, arguments=arguments | ({DRAWS: drawn[0] if drawn else None} if draws else {}))]
 
 
-def fault_of(steps: Sequence[Step]) -> tuple[str, TornMachine]:
+def fault_of(steps: Sequence[Step], kind: Machine = TornMachine) -> tuple[str, RuleBasedStateMachine]:
     """What breaks first, and the machine as it is then; nothing where all goes well, or a step cannot be made."""
-    machine = TornMachine()
+    machine = kind()
     try:
         for step in steps:
             step.made(machine)
         machine.teardown()
     except AssertionError as error:
         return str(error).split("\n", maxsplit=1)[0], machine
-    except LookupError:  # a step about something that is not there without those that were left out
+    except (LookupError, ValueError):  # a step about something that is not there without those that were left out
         return "", machine
     return "", machine
 
 
-def kind_of(fault: str) -> str:
+def sort_of(fault: str) -> str:
     """A fault without what differs from example to example."""
-    return re.sub(r"\{.*?\}|\b[0-9a-f]{8}\b|\d+|[345]\b|\(\)", "…", fault)
+    return re.sub(r"[\[{(].*|\b[0-9a-f]{8}\b|\d+|[345]\b", "…", fault)
 
 
-def fewest(steps: Sequence[Step]) -> list[Step]:
-    """As few steps as lead to a fault of the same kind, each as small as can be."""
-    kind, left = kind_of(fault_of(steps)[0]), list(steps)
-    size = len(left) // 2
-    while kind and size:
-        at = len(left) - size
-        while at > 0:  # the first step begins the world
+def fewest(steps: Sequence[Step], kind: Machine = TornMachine) -> list[Step]:
+    """As few steps as lead to a fault of the same sort, each as small as can be."""
+    sort, left = sort_of(fault_of(steps, kind)[0]), list(steps)
+
+    def leads_there(fewer: Sequence[Step]) -> bool:
+        return sort_of(fault_of(fewer, kind)[0]) == sort
+
+    first = int(kind is TornMachine)  # its first step begins the world
+    size, before = len(left) // 2, 0
+    while sort and size:
+        before = len(left)
+        for at in range(len(left) - size, first - 1, -1):
             fewer = left[:at] + left[at + size :]
-            left = fewer if kind_of(fault_of(fewer)[0]) == kind else left
-            at -= size
-        size //= 2
+            left = fewer if len(fewer) < len(left) and leads_there(fewer) else left
+        size = size if size == 1 and len(left) < before else size // 2
     for at, step in enumerate(left):
-        for smaller in step.smaller() if kind else ():
-            if kind_of(fault_of([*left[:at], smaller, *left[at + 1 :]])[0]) == kind:
-                left[at] = smaller
-                break
+        smaller = (each for each in step.smaller() if leads_there([*left[:at], each, *left[at + 1 :]]))
+        left[at] = next(smaller, step) if sort else step
     return left
 
 
-def case(steps: Sequence[Step]) -> str:
+def case(steps: Sequence[Step], kind: Machine = TornMachine) -> str:
     """The steps as a test, with its fault."""
-    fault, machine = fault_of(steps)
-    versions = machine.world.versions
+    fault, machine = fault_of(steps, kind)
+    versions = _versions(machine)
     lines = [f"# {fault}", "def test_() -> None:"]
+    lines += [] if steps and steps[0].rule == "begins" else [f"    machine = {kind.__name__}()"]
     for step in steps:
         of = [f"{name}={_text(name, value, versions)}" for name, value in step.arguments.items()]
         call = f"machine = begun({', '.join(of)})" if step.rule == "begins" else f"machine.{step.rule}({', '.join(of)})"
         lines.append(f"    {call}")
     return "\n".join([*lines, "    machine.teardown()"])
+
+
+def _versions(machine: RuleBasedStateMachine) -> dict[str, str]:
+    """Version by revision."""
+    if isinstance(machine, TornMachine):
+        return machine.world.versions
+    listed = machine.cluster.status.get("revisions") or () if isinstance(machine, Operated) else ()
+    return {each["revision"]: each["version"] for each in listed}
 
 
 def _text(name: str, value: Any, versions: dict[str, str]) -> str:
@@ -150,7 +168,9 @@ def _text(name: str, value: Any, versions: dict[str, str]) -> str:
 def main(log: str) -> None:
     """Print a case for each find in what explore.py has printed."""
     for printed in re.split(r"^seed ", Path(log).read_text("utf-8"), flags=re.MULTILINE)[1:]:
-        print(f"# seed {printed.split(':', 1)[0]}", case(fewest(steps_of(printed))), sep="\n", end="\n\n", flush=True)
+        found = printed.split(":", 1)[0]
+        kind = MACHINES[found.rpartition(" of ")[2]]
+        print(f"# seed {found}", case(fewest(steps_of(printed), kind), kind), sep="\n", end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -100,13 +100,8 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     if _has_taken_over(state, facts, candidate):
         return _promote(state, facts, policy, now)
     unrouted, shut_out = _unrouted(state, facts), _shut_out(state, rollout, facts, policy, now)
-    outside = (
-        _blocked(facts)
-        or unrouted
-        or shut_out
-        or stopping.drains(rollout, facts, candidate, policy)
-        or _old_side_lacks(state, facts, candidate)
-    )
+    elsewhere = unrouted or shut_out or stopping.drains(rollout, facts, candidate, policy)
+    outside = _blocked(facts) or elsewhere or _old_side_lacks(state, facts, candidate)
     rollout, problem, late = _judged(rollout, candidate, outside, policy, now)
     rollout = canary.rested_for_pods(rollout, facts, state.candidate, policy)
     state = mirroring.measured(replace(state, rollout=rollout), facts)
@@ -131,6 +126,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     idle = wait.until is None and not rollout.clock.paused_at
     if wait.finding is None and (idle or _is_unlanded(facts)):
         wait |= _overdue(rollout, facts, policy, now)
+    wait |= Wait(finding=facts.route.wait.finding if facts.route else None)
     wait |= Wait(finding=pod_was_lost(candidate), until=_drained_at(facts))
     notes = (*events, *outcome.notes)
     return replace(outcome, evict=(*faults, *retried, *stable_faults), wait=wait, notes=notes)
@@ -322,7 +318,7 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
         none = dict.fromkeys(facts.revisions, 0)
         return Outcome(state=state, allocation=Allocation(counts=none, traffic=all_to(stable.revision)))
     problem = (
-        first_finding(stable, policy) or _unrouted(state, facts) or stopping.awaits_end(rollout, facts, stable, policy)
+        objection(stable, policy) or _unrouted(state, facts) or stopping.awaits_end(rollout, facts, stable, policy)
     )
     until = rollout.phase_started_at + policy.progress_deadline
     planned = strategy.planned(rollout, facts, state, policy, now)
@@ -331,6 +327,7 @@ def _roll_back(state: State, rollout: RolloutStatus, facts: Facts, policy: Polic
         wait |= _overdue(rollout, facts, policy, now)
     else:
         wait |= Wait(until=until) if now < until else Wait(stalled=True)
+    wait |= Wait(finding=pod_was_lost(stable))
     state = replace(state, rollout=planned.rollout)
     return Outcome(
         state=state,

@@ -86,7 +86,8 @@ def noted(
         return rollout
     counts = _counts(facts)
     if before is None:
-        return _with_progress(rollout, Progress(**counts, at=_last_progress(rollout, facts)))
+        at = min(_last_progress(rollout, facts), now)  # a node's clock may be ahead
+        return _with_progress(rollout, Progress(**counts, at=at))
     if rollout.canary and before.available >= facts.count > facts.available:
         return _with_progress(rollout, Progress(**counts, at=now))  # it had all pods for its step, and has lost some
     best = {name: max(count, getattr(before, name)) for name, count in counts.items()}

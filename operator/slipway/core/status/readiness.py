@@ -2,7 +2,8 @@
 
 What keeps an object from being written comes before what the rollout waits for, since that may wait for the object. A
 version that was sent home is told until it is tried again or another one is asked for; then what is wrong with the pods
-that serve, and last what a gateway says of the route. While a candidate is on its way back, the first two alone count.
+that serve, what a gateway says of the route, and last how a pod was lost. While a candidate is on its way back, the
+first two alone count.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from slipway.core.observed.blocked_writes import BlockedWrite
 from slipway.core.observed.revision import RevisionFacts
 from slipway.core.policy import Policy
 from slipway.core.reasons import Finding, found_before
-from slipway.core.rollout.gates import first_finding
+from slipway.core.rollout.gates import first_finding, objection, pod_was_lost
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.snapshot import Snapshot
 
@@ -43,12 +44,22 @@ def _refused(snapshot: Snapshot, state: State) -> Finding | None:
     return found_before(state.refused.reason, state.refused.message) if state.refused and not by_request else None
 
 
-def _serving_pods(snapshot: Snapshot, state: State) -> Finding | None:
-    """Some pods of what serves are not available, and no candidate is on its way."""
+def _lacking(snapshot: Snapshot, state: State) -> RevisionFacts | None:
+    """What serves, where some of its pods are not available, and no candidate is on its way."""
     if state.candidate or state.stable is None or snapshot.suspended:
         return None
     serving = snapshot.facts(state.stable)
-    return None if serving.whole else first_finding(serving, snapshot.policy)
+    return None if serving.whole else serving
+
+
+def _serving_pods(snapshot: Snapshot, state: State) -> Finding | None:
+    serving = _lacking(snapshot, state)
+    return objection(serving, snapshot.policy) if serving else None
+
+
+def _lost_pod(snapshot: Snapshot, state: State) -> Finding | None:
+    serving = _lacking(snapshot, state)
+    return pod_was_lost(serving) if serving else None
 
 
 def stable_lacks(facts: RevisionFacts, planned: int, policy: Policy) -> str | None:
@@ -67,4 +78,4 @@ def _route(snapshot: Snapshot, state: State) -> Finding | None:
     return snapshot.route.wait.finding if snapshot.route else None
 
 
-_CHECKS: Final[tuple[_Check, ...]] = (_refused, _serving_pods, _route)
+_CHECKS: Final[tuple[_Check, ...]] = (_refused, _serving_pods, _route, _lost_pod)
