@@ -16,6 +16,7 @@ from tests.core.cluster.scenario import (
     forget_jobs,
     goes_on,
     pods_come,
+    proved,
     ready,
     round_of,
 )
@@ -190,6 +191,23 @@ def proof_fails() -> Simulator:
     return cluster
 
 
+def stopped_for_nothing() -> Simulator:
+    """The old version was stopped, and the new one finds no node."""
+    cluster = proving()
+    proved(cluster)
+    cluster.kubelet(cluster.revision_named("4"), status=NO_GPU)
+    cluster.settle()
+    return cluster
+
+
+def stopped_for_a_queue() -> Simulator:
+    cluster = ready(replicas=2, rollout={"type": "Recreate"}, **IN_QUEUE)
+    cluster.starts("4")
+    proved(cluster)
+    queued(cluster, cluster.revision_named("4"))
+    return cluster
+
+
 def settling() -> Simulator:
     """The alias moves again and again."""
     cluster = following("3")
@@ -249,6 +267,12 @@ OWN: Final[dict[str, Waits]] = {
     "a right that is missing": Waits(may_not_write, "Forbidden to end", "looks again by itself"),
     "a proof of both bundles": Waits(proving, "the resolve Job's answer", "both bundles have to be there first"),
     "a proof that fails": Waits(proof_fails, "another look at the source", "retry/R looks at once", ends=True),
+    "no node for what another was stopped for": Waits(
+        stopped_for_nothing, "InsufficientCapacity to end", "3 comes back, and 4 is sent home", ends=True
+    ),
+    "a queue for what another was stopped for": Waits(
+        stopped_for_a_queue, "Queued to end", "3 comes back, and 4 is sent home", ends=True
+    ),
     "an alias that moves on and on": Waits(
         settling, "the alias to stay as it is", "its version is asked for", ends=True
     ),

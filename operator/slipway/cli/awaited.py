@@ -25,6 +25,7 @@ from slipway.core.rollout import analysis_gate, failure
 from slipway.core.rollout.bundle_check import STALLED_AFTER
 from slipway.core.rollout.progress import deadline
 from slipway.core.rollout.requests import Verb
+from slipway.core.rollout.stopping import comes_back_at, unanswered_since
 from slipway.core.status.conditions import FOLLOWING
 
 
@@ -170,6 +171,8 @@ def _moving(model: Model, rollout: RolloutStatus) -> Iterator[Awaited]:
         yield _resolving(model, rollout)
     if policy and reason in _FOR_A_PERSON:
         yield from _by_steps(model, rollout, policy)
+    if policy:
+        yield from _what_was_stopped(model, rollout, policy)
     if rollout.clock.queued:
         yield _queue()
     elif policy and rollout.clock.waiting_since:
@@ -182,6 +185,19 @@ def _moving(model: Model, rollout: RolloutStatus) -> Iterator[Awaited]:
     if policy:
         yield from _by_steps(model, rollout, policy)
         yield _pods(model, rollout, policy)
+
+
+def _what_was_stopped(model: Model, rollout: RolloutStatus, policy: Policy) -> Iterator[Awaited]:
+    """The version that was stopped comes back where nothing answers and the candidate finds no place in time."""
+    status, reason = model.status, _reason(model)
+    stable, candidate = status.stable, status.candidate
+    shown = model.revision(stable.revision or "") if stable else None
+    if not (stable and candidate and shown) or shown.replicas or any(each.available for each in status.revisions):
+        return
+    until = comes_back_at(rollout, policy, unanswered_since=unanswered_since(status))
+    if until and reason is not Reason.DRAINING and reason not in _OF_A_ROUTE:
+        then = f"{stable.version} comes back, and {candidate.version} is sent home"
+        yield Awaited(what=f"{reason or 'what is in the way'} to end", until=until, then=then)
 
 
 def _resolving(model: Model, rollout: RolloutStatus) -> Awaited:

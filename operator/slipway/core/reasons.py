@@ -256,7 +256,8 @@ class Reason(StrEnum):
         About.WORLD,
         (
             "scheduling gates hold a pod back, such as Kueue's while its queue has no quota for it. The message names "
-            "queue and gates. It has as long as it takes: no deadline runs, and nothing is `Stalled` for it"
+            "queue and gates. While a version serves it has as long as it takes: no deadline runs, and nothing is "
+            "`Stalled` for it"
         ),
         (
             "nothing; or look at the queue: `kubectl get workloads`, `kubectl describe localqueue NAME`. Type Auto "

@@ -125,9 +125,7 @@ class ClockStatus(StoredModel):
     )
     progress: Progress | None = None
     waiting_since: AwareDatetime | None = Field(None, description="Since when something outside is in the way.")
-    queued: bool | None = Field(
-        None, description="What is in the way is a queue: no deadline counts from waitingSince."
-    )
+    queued: bool | None = Field(None, description="What is in the way is a queue: nothing is Stalled for it.")
     paused_at: AwareDatetime | None = None
 
 

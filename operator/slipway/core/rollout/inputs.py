@@ -22,6 +22,7 @@ from slipway.core.rollout.bundle_check import answered
 from slipway.core.rollout.draining import drains_until
 from slipway.core.rollout.roles import RevisionRoles, roles_of
 from slipway.core.rollout.state import Facts, Proof, State
+from slipway.core.rollout.stopping import unanswered_since
 from slipway.core.rollout.withdrawn import ways_back
 from slipway.core.shares import Traffic, all_to
 from slipway.core.snapshot import Snapshot
@@ -58,6 +59,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         bystanders=snapshot.has_pods_beside(revisions.keys()),
         beside=_beside(snapshot, state, roles),
         makes_room=_makes_room(snapshot, state, revisions),
+        unanswered_since=unanswered_since(snapshot.before),
         resolve=resolve,
         known=known,
         route=snapshot.route,

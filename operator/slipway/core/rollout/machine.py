@@ -94,7 +94,7 @@ def _start(state: State, revision: str, still: Allocation, now: datetime) -> Out
 
 def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     state, facts, retried = failure.without_retried(state, facts)
-    candidate, rollout = facts.of(state.candidate), state.rollout or rollout
+    stable, candidate, rollout = facts.of(state.stable), facts.of(state.candidate), state.rollout or rollout
     if candidate is None:
         return Outcome(state=state, allocation=standing_still(state, facts))
     if _has_taken_over(state, facts, candidate):
@@ -109,6 +109,9 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     rollout = state.rollout or rollout
     certain = problem if problem and is_certain(problem, candidate) else None
     failed = late or certain or analysis_gate.failure(rollout, state.candidate, facts) or failure.standing(rollout)
+    back_at = stopping.stopped_for_nothing(rollout, facts, stable, problem if problem is not unrouted else None, policy)
+    if stable and problem and not failed and back_at and now >= back_at:
+        failed = stopping.given_up(problem, stable, candidate, policy)
     if failed and policy.automatic_rollback:
         return refuse(state, problem if problem and problem.about is About.REVISION else failed, facts, now)
     if failed:
@@ -122,7 +125,7 @@ def _advance(state: State, rollout: RolloutStatus, facts: Facts, policy: Policy,
     held = unrouted or shut_out  # a pause is not what is waited for then
     moves = replace(outcome.wait, finding=None) if held else outcome.wait
     wait = Wait(finding=failed, stalled=bool(failed)) | moves | Wait(finding=problem)
-    wait |= _patience(rollout, candidate, policy, now)
+    wait |= Wait(until=back_at) if back_at else _patience(rollout, candidate, policy, now)
     idle = wait.until is None and not rollout.clock.paused_at
     if wait.finding is None and (idle or _is_unlanded(facts)):
         wait |= _overdue(rollout, facts, policy, now)

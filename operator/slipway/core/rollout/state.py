@@ -94,6 +94,8 @@ class Facts:
     """Available pods of versions that were given up and not sent home: a Service that spans reaches them meanwhile."""
     makes_room: bool = False
     """The place of an old pod would do for a new one."""
+    unanswered_since: datetime | None = None
+    """Since when no pod answers clients, as status says it."""
     resolve: ResolveFacts = field(default_factory=ResolveFacts)
     """Of the candidate's ask."""
     known: str | None = None

@@ -1,10 +1,12 @@
-"""Stopping: whether the old pods may be told to end, and whether they have.
+"""Stopping: whether the old pods may be told to end, whether they have, and whether that was in vain.
 
 With Recreate they have to be gone before new ones start. A pod on a node that nobody hears of may never be seen to end.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from slipway.api.v1alpha1 import ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import RolloutType
 from slipway.api.v1alpha1.status import RolloutStatus
 from slipway.core.observed.pods import PodFacts
@@ -73,6 +75,42 @@ def awaits_end(rollout: RolloutStatus, facts: Facts, leads: RevisionFacts, polic
         f"{leads.version}: starts once the pods of the version before have ended; {pod.name} on {pod.node} has not"
     )
     return finding(Reason.DRAINING, message)
+
+
+def unanswered_since(status: ModelDeploymentStatus) -> datetime | None:
+    """Since when no pod answers clients; None while some does."""
+    available = next((condition for condition in status.conditions if condition.type == "Available"), None)
+    return available.last_transition_time if available and available.status == "False" else None
+
+
+def comes_back_at(rollout: RolloutStatus, policy: Policy, *, unanswered_since: datetime | None) -> datetime | None:
+    """When a version comes back that was stopped for the candidate, while nothing answers: what is in the candidate's
+    way has progressDeadline from then on. Never where nothing answered before either, or somebody has to decide."""
+    since = rollout.clock.waiting_since
+    if since is None or unanswered_since is None or unanswered_since < rollout.started_at:
+        return None
+    if rollout.clock.paused_at or not policy.automatic_rollback:
+        return None
+    return max(since, unanswered_since) + policy.progress_deadline
+
+
+def stopped_for_nothing(
+    rollout: RolloutStatus, facts: Facts, stable: RevisionFacts | None, problem: Finding | None, policy: Policy
+) -> datetime | None:
+    """When `stable`, of which no pod is wanted any more, comes back because of a problem of the candidate's pods. That
+    pods of it have not ended yet is none."""
+    if stable is None or stable.count or not facts.needed or problem is None or problem.reason is Reason.DRAINING:
+        return None
+    if any(revision.available for revision in facts.revisions.values()):
+        return None
+    return comes_back_at(rollout, policy, unanswered_since=facts.unanswered_since)
+
+
+def given_up(problem: Finding, stable: RevisionFacts, candidate: RevisionFacts, policy: Policy) -> Finding:
+    """The problem, with what follows from it."""
+    back = f"nothing has answered for {policy.progress_deadline} (rollout.progressDeadline) since {stable.version}"
+    retry = f"retry/{candidate.revision} tries {candidate.version} again"
+    return finding(problem.reason, f"{problem.message}; {back} was stopped, which comes back; {retry}")
 
 
 def _unheard(revision: RevisionFacts, pod: PodFacts) -> str:
