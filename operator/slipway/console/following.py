@@ -55,7 +55,7 @@ class Changes:
     """What has changed, and when, in nanoseconds of a clock that never goes back."""
 
     def __init__(self) -> None:
-        self._told = deque[tuple[int, Change]](maxlen=_REMEMBERED)
+        self._recent = deque[tuple[int, Change]](maxlen=_REMEMBERED)
         self._forgotten = self._last = time.monotonic_ns()
         self._condition = asyncio.Condition()
 
@@ -66,10 +66,10 @@ class Changes:
     async def tell(self, change: Change = ANYTHING[0]) -> None:
         """Something has changed."""
         async with self._condition:
-            if len(self._told) == _REMEMBERED:
-                self._forgotten = self._told[0][0]
+            if len(self._recent) == _REMEMBERED:
+                self._forgotten = self._recent[0][0]
             self._last = self.now()
-            self._told.append((self._last, change))
+            self._recent.append((self._last, change))
             self._condition.notify_all()
 
     async def after(self, moment: int) -> tuple[int, Iterable[Change]]:
@@ -78,8 +78,8 @@ class Changes:
         async with self._condition:
             if self._forgotten < moment <= self.now():
                 await self._condition.wait_for(lambda: self._last >= moment)
-            is_known = self._forgotten < moment <= self._last
-            return self._last + 1, [each for at, each in self._told if at >= moment] if is_known else ANYTHING
+            is_remembered = self._forgotten < moment <= self._last
+            return self._last + 1, [each for at, each in self._recent if at >= moment] if is_remembered else ANYTHING
 
 
 Concerns = Callable[[Iterable[Change]], Awaitable[bool]]
@@ -102,11 +102,11 @@ async def changes(request: web.Request, of: Changes, concerns: Concerns = all_of
         while True:
             try:
                 async with asyncio.timeout(_SILENT_SECONDS):
-                    moment, told = await of.after(moment)
+                    moment, news = await of.after(moment)
             except TimeoutError:
                 await response.write(b": still here\n\n")
                 continue
-            if await concerns(told):
+            if await concerns(news):
                 await response.write(b"event: changed\ndata:\n\n")
                 await asyncio.sleep(_BETWEEN_SECONDS)
     return response
