@@ -112,6 +112,19 @@ def test_an_older_look_has_what_the_operators_own_writes_were_answered_with() ->
     assert cluster.status["stable"]["version"] == "3"
 
 
+def test_a_switch_that_a_pass_died_before_is_not_made_to_where_nothing_answers_by_now() -> None:
+    cluster = disturbed(replicas=2)
+    new = starts(cluster, "4")
+    cluster.kubelet(new)
+    cluster.settle()
+    cluster.kubelet(new)
+    cluster.one_pass(writes=1)  # status sends all to version 4; the Service spans both
+    assert cluster.status["rollout"]["phase"] == "Shifting"
+    cluster.vanish(new)
+    cluster.settle()  # capacity is compared at each write
+    assert cluster.carried()
+
+
 def test_a_bundle_that_the_fetcher_finds_broken_twice_is_refused() -> None:
     cluster = disturbed()
     name = starts(cluster, "4")

@@ -296,7 +296,8 @@ def _safe(
 ) -> Allocation:
     """What was wanted, but for what would take capacity from clients of the Service or of the gateway."""
     decided = facts.traffic
-    if forward and not facts.landed and decided.service:
+    answers = carried(sides, decided.service) or not carried(sides, traffic.service)
+    if forward and not facts.landed and decided.service and answers:  # what nobody answers by now is not waited for
         traffic = replace(traffic, service=decided.service) if traffic.shares else decided
     wanted = Move(counts=counts, root=traffic.service)
     move = hold(wanted, sides, within, root=decided.service, live=facts.live_service, beside=facts.beside)
