@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bench.staircase.figures import Course, Moment, late_requests
 from bench.staircase.models import ANSWER, REQUEST, Model
+from bench.staircase.place import Place
 from bench.staircase.scalers import NAMESPACE, Scaler, manifest, name_of, scalers_of
 from load import pod
 from load.report import Report
@@ -30,6 +31,8 @@ class Entrant:
     model: Model
     scaler: Scaler
     stairs: Stairs
+    stabilization: int
+    """Seconds for which its scaler keeps pods that were needed."""
 
     @property
     def name(self) -> str:
@@ -37,43 +40,49 @@ class Entrant:
         return name_of(self.model, self.scaler)
 
 
-def entrants(models: Iterable[Model], steps: Sequence[tuple[int, float]]) -> list[Entrant]:
+def entrants(models: Iterable[Model], steps: Sequence[tuple[int, float]], stabilization: int) -> list[Entrant]:
     """Each model under each scaler."""
-    return [Entrant(model, scaler, model.stairs(steps)) for model in models for scaler in scalers_of(model)]
+    return [
+        Entrant(model, scaler, model.stairs(steps), stabilization)
+        for model in models
+        for scaler in scalers_of(model, stabilization)
+    ]
 
 
-def run(kubectl: Kubectl, client: Kubectl, racing: Sequence[Entrant], uris: Mapping[str, str]) -> list[Course]:
+def run(place: Place, racing: Sequence[Entrant]) -> list[Course]:
     """All of them at once, from one pod each."""
-    _begin(kubectl, racing, uris)
+    kubectl, client = place.kubectl, place.client
+    begin(kubectl, {each.name: manifest(each.model, each.scaler, place.uris[each.model.name]) for each in racing})
     folders: dict[str, str] = {}
     began: dict[str, float] = {}
     moments: dict[str, list[Moment]] = {each.name: [] for each in racing}
     try:
         for each in racing:
-            folders[each.name] = _load(client, each)
+            folders[each.name] = begin_load(client, each.name, each.stairs)
             began[each.name] = time.monotonic()
         _watch(kubectl, racing, began, moments)
     finally:
-        reports = {name: _ended(client, folder) for name, folder in folders.items()}
+        reports = {name: end_load(client, folder) for name, folder in folders.items()}
         kubectl("delete", "modeldeployments", "--all", "--wait")
     return [_course(each, moments[each.name], reports[each.name]) for each in racing]
 
 
-def _begin(kubectl: Kubectl, racing: Sequence[Entrant], uris: Mapping[str, str]) -> None:
+def begin(kubectl: Kubectl, manifests: Mapping[str, dict[str, Any]]) -> None:
+    """Have these ModelDeployments, by name, Ready, and no others."""
     kubectl("delete", "modeldeployments", "--all", "--wait")
-    for each in racing:
-        kubectl.apply(manifest(each.model, each.scaler, uris[each.model.name]))
+    kubectl.apply(*manifests.values())
     with working("waiting until every model serves"):
-        names = [f"modeldeployment/{each.name}" for each in racing]
+        names = [f"modeldeployment/{name}" for name in manifests]
         kubectl("wait", "--for=condition=Ready", *names, f"--timeout={READY_SECONDS}s")
 
 
-def _load(client: Kubectl, entrant: Entrant) -> str:
+def begin_load(client: Kubectl, name: str, stairs: Stairs) -> str:
+    """Offer a ModelDeployment these rates from now on; where `end_load` finds the report."""
     folder = f"/tmp/{secrets.token_hex(4)}"
-    steps = ",".join(f"{rate:g}:{seconds:g}" for rate, seconds in entrant.stairs.steps)
+    steps = ",".join(f"{rate:g}:{seconds:g}" for rate, seconds in stairs.steps)
     arguments = (
-        f"--http=http://{entrant.name}.{NAMESPACE}.svc:{HTTP_PORT}",
-        f"--model={entrant.name}",
+        f"--http=http://{name}.{NAMESPACE}.svc:{HTTP_PORT}",
+        f"--model={name}",
         f"--request={json.dumps(REQUEST)}",
         f"--steps={steps}",
         "--no-keep",
@@ -116,7 +125,8 @@ def _counts(kubectl: Kubectl) -> dict[str, tuple[int, int]]:
     }
 
 
-def _ended(client: Kubectl, folder: str) -> Report:
+def end_load(client: Kubectl, folder: str) -> Report:
+    """End it; what became of its requests."""
     for _ in range(TRIES):  # kubectl may lose what a command printed, and say that all went well
         if told := pod.program(client, "load.background", "end", folder):
             return Report.from_json(told)
@@ -125,4 +135,4 @@ def _ended(client: Kubectl, folder: str) -> Report:
 
 def _course(entrant: Entrant, moments: Sequence[Moment], report: Report) -> Course:
     sent, late = late_requests(report, entrant.model, entrant.stairs.seconds)
-    return Course(entrant.model, entrant.stairs, moments, sent, late)
+    return Course(entrant.model, entrant.stairs, entrant.stabilization, moments, sent, late)

@@ -9,8 +9,8 @@ from bench.staircase.models import Model
 from load.report import Report
 from load.schedule import Stairs
 
-KEPT_SECONDS = 330.0
-"""Every scaler here keeps pods for five minutes after they were last needed, and takes half a minute to see it."""
+SEEN_SECONDS = 30.0
+"""Beside the time for which every scaler keeps pods that were needed: until it has seen that they are not any more."""
 SETTLED_SECONDS = 90.0
 """After a step: what was missing until then had to be noticed, started and proven first."""
 
@@ -32,6 +32,8 @@ class Course:
 
     model: Model
     stairs: Stairs
+    stabilization: float
+    """Seconds for which the scaler keeps pods that were needed."""
     moments: Sequence[Moment]
     answered: int
     late: int
@@ -48,7 +50,7 @@ class Course:
 
     def kept(self, at: float) -> int:
         """The most pods that were needed within the time for which pods are kept."""
-        return max(self.needed(at - ago) for ago in range(int(KEPT_SECONDS)) if at >= ago)
+        return max(self.needed(at - ago) for ago in range(int(self.stabilization + SEEN_SECONDS)) if at >= ago)
 
     def is_settled(self, at: float) -> bool:
         """Whether the load has not risen for long enough."""

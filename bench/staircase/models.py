@@ -45,6 +45,8 @@ class Model:
     instances: int = 1
     objective_seconds: float = 1.5
     """Within which an answer is to come."""
+    cpu_full: int = 8
+    """Thousandths of a core that a full pod takes, by `full_pod.py`: the model waits, and Triton works little."""
 
     @property
     def capacity(self) -> float:
@@ -84,5 +86,7 @@ class Model:
 MODELS: Final = (
     Model("single", "no batching, one instance, 200 ms", seconds=0.2),
     Model("batching", "dynamic batching of 8, one instance, 800 ms", seconds=0.8, batch=8, objective_seconds=3.0),
-    Model("instances", "no batching, two instances, 400 ms", seconds=0.4, instances=2, objective_seconds=2.0),
+    Model(
+        "instances", "no batching, two instances, 400 ms", seconds=0.4, instances=2, objective_seconds=2.0, cpu_full=9
+    ),
 )

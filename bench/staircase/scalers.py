@@ -13,9 +13,6 @@ SECRET: Final = "models-read"
 FEWEST, MOST = 1, 6
 CPU_REQUEST: Final = "5m"
 """So little that pods have room on two cores: what they wait for is no CPU."""
-CPU_FULL: Final = 7
-"""Thousandths of a core that a full pod takes, measured: the model waits, and Triton works little. Seven tenths of it
-are the target of the HPA on CPU, which is as well set as it can be."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +22,27 @@ class Scaler:
     name: str
     what: str
     autoscaling: Mapping[str, Any]
+    """Beside the bounds."""
 
 
-def scalers_of(model: Model) -> tuple[Scaler, ...]:
-    """All of them, for one model."""
+ONE_POD: Final = Scaler("one", "one pod", {})
+"""Nobody scales it."""
+
+
+def scalers_of(model: Model, stabilization: int) -> tuple[Scaler, ...]:
+    """All of them, for one model; each keeps pods for so many seconds after they were last needed."""
     backlog = f"{round(2500 * model.seconds)}ms"  # well above the time of one execution, as docs/scaling.md says
+    load = {"target": round(100 * TARGET), "backlog": backlog, "stabilization": f"{stabilization}s"}
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": stabilization}}
+
+    def hpa(name: str, what: str, metric: Mapping[str, Any]) -> Scaler:
+        return Scaler(name, f"HPA on {what}", {"metrics": [metric], "behavior": behavior})
+
     return (
-        Scaler("slipway", "Slipway, `load`", {"load": {"target": round(100 * TARGET), "backlog": backlog}}),
-        Scaler("cpu", "HPA on CPU, 70 % of a full pod's", {"metrics": [_cpu()]}),
-        Scaler("ratio", "HPA on queue ÷ compute, target 1", {"metrics": [_pods(QUEUE_BY_COMPUTE, "1")]}),
-        Scaler("queue", "HPA on queue time a request, target 50 µs", {"metrics": [_pods(QUEUE_US, "50")]}),
+        Scaler("slipway", "Slipway, `load`", {"load": load}),
+        hpa("cpu", "CPU, 70 % of a full pod's", _cpu(model)),
+        hpa("ratio", "queue ÷ compute, target 1", _pods(QUEUE_BY_COMPUTE, "1")),
+        hpa("queue", "queue time a request, target 50 µs", _pods(QUEUE_US, "50")),
     )
 
 
@@ -47,6 +55,7 @@ def manifest(model: Model, scaler: Scaler, uri: str) -> dict[str, Any]:
     """The ModelDeployment of one model under one scaler."""
     endpoint = {"endpoint": f"http://s3.slipway-storage.svc:{STORE_PORT}"}
     resources = {"requests": {"cpu": CPU_REQUEST, "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
+    bounds = {"minReplicas": FEWEST, "maxReplicas": MOST}
     return {
         "apiVersion": "serving.slipway.dev/v1alpha1",
         "kind": "ModelDeployment",
@@ -55,7 +64,7 @@ def manifest(model: Model, scaler: Scaler, uri: str) -> dict[str, Any]:
             "model": {"version": "1", "source": {"uri": uri, "secretName": SECRET, "s3": endpoint}},
             "server": {"resources": resources},
             "replicas": FEWEST,
-            "autoscaling": {"minReplicas": FEWEST, "maxReplicas": MOST, **scaler.autoscaling},
+            **({"autoscaling": {**bounds, **scaler.autoscaling}} if scaler.autoscaling else {}),
         },
     }
 
@@ -69,8 +78,9 @@ def surroundings() -> list[dict[str, Any]]:
     ]
 
 
-def _cpu() -> dict[str, Any]:
-    target = {"type": "AverageValue", "averageValue": f"{round(CPU_FULL * TARGET)}m"}
+def _cpu(model: Model) -> dict[str, Any]:
+    """As well set as it can be: what a full pod takes was measured beforehand."""
+    target = {"type": "AverageValue", "averageValue": f"{round(model.cpu_full * TARGET)}m"}
     return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
 
 
