@@ -4,6 +4,7 @@ It is no part of `make test`: it links the clients of some sixty services, which
 other programs together.
 """
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ CRD: Final = "crd/scaledobjects.keda.sh"
 _STAMP: Final = f"-s -w -X {MODULE}/version.Version={VERSION.removeprefix('v')}"
 _UPSTREAM_IMAGES: Final = ("ghcr.io/kedacore/keda-metrics-apiserver:main", "ghcr.io/kedacore/keda:main")
 _FOLDER: Final = Path(__file__).parent
+_API: Final = re.compile(r"^kind: APIService$", re.MULTILINE)
 _WAIT: Final = "--timeout=300s"
 
 RECIPES: Final = (
@@ -49,12 +51,22 @@ def install(cluster: Cluster) -> None:
     """Install or upgrade it, and wait until Kubernetes' autoscalers can ask it."""
     (reference,) = cluster.load([image()])
     kubectl, apply = cluster.kubectl.within(NAMESPACE), ("apply", "--server-side", "--force-conflicts", "--filename=-")
+    programs, metrics_api = apart(_manifests(cluster, reference))
     with working("installing KEDA"):
         # The CRD of ScaledJobs is too big for an apply by the client.
-        cluster.kubectl(*apply, stdin=_manifests(cluster, reference))
+        cluster.kubectl(*apply, stdin=programs)
         for workload in (OPERATOR, METRICS_SERVER):
             kubectl("rollout", "status", workload, _WAIT)
+        cluster.kubectl(*apply, stdin=metrics_api)
         cluster.kubectl("wait", "--for=condition=Available", METRICS_API, _WAIT)
+
+
+def apart(manifests: str) -> tuple[str, str]:
+    """All but the APIService, and that: it is applied once its server is Ready, for the reason in
+    testbed/manifests/metrics-api.yaml."""
+    documents = manifests.split("\n---\n")
+    apis = [document for document in documents if _API.search(document)]
+    return "\n---\n".join(each for each in documents if each not in apis), "\n---\n".join(apis)
 
 
 def _manifests(cluster: Cluster, reference: str) -> str:
