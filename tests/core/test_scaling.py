@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.core.load import LOAD_TOPIC, LOOK_EVERY, LoadSample, RevisionLoad
-from slipway.core.observed.evidence import Evidence, Scrape
+from slipway.core.observed.evidence import Evidence, PodStart, Scrape
+from slipway.core.observed.nodes import NodeFacts
 from slipway.core.plan import Delete, Scale
+from slipway.triton.load import StartFacts
 from tests.core.cluster.scenario import GATEWAY, counts, goes_on, pods_come, shares, starts, waits
 from tests.core.cluster.simulator import Simulator, simulator
 
@@ -405,3 +407,51 @@ def test_at_each_moment_of_a_canary_the_totals_are_exact(weight: int, loads: lis
         pods_come(cluster)
         assert shares(cluster) == {"3": 100 - weight, "4": weight}
         least = needed
+
+
+# -- what starts took
+
+
+def start(pod: str, load: float, memory: int | None = None, *, of: str) -> PodStart:
+    facts = StartFacts(load=load, first_answer=load + 1, memory=memory, gpu_memory=None, shared_memory=4096)
+    return PodStart(name=pod, revision=of, facts=facts)
+
+
+def measured(cluster: Simulator, *starts: PodStart) -> list[dict[str, Any]]:
+    cluster.pass_time(seconds=LOOK_EVERY.seconds)
+    cluster.evidence[LOAD_TOPIC] = Evidence(history=(Scrape(at=cluster.now),), starts=starts)
+    cluster.settle()
+    (entry,) = cluster.status["revisions"]
+    return [dict(each) for each in entry.get("measured", [])]
+
+
+def test_what_starts_took_is_kept_by_product_as_it_was_first_seen() -> None:
+    cluster = serving(3)
+    stable = cluster.status["stable"]["revision"]
+    pods = [pod.name for pod in cluster.observed().pods if pod.revision == stable]
+    # the middle of three: one that lies moves nothing
+    said = [start(pods[0], 10, 100, of=stable), start(pods[1], 12, of=stable), start(pods[2], 9_999, 10**12, of=stable)]
+    (found,) = measured(cluster, *said)
+    at = found.pop("at")
+    assert found == {
+        "product": "CPU",
+        "pods": 3,
+        "loadMilliseconds": 12_000,
+        "firstAnswerMilliseconds": 13_000,
+        "memoryBytes": 10**12,
+        "sharedMemoryBytes": 4096,
+    }
+    assert measured(cluster, start(pods[0], 99, of=stable)) == [found | {"at": at}]
+    assert measured(cluster) == [found | {"at": at}]
+
+
+def test_a_gpu_is_named_by_the_pods_node_and_nobody_elses_pod_is_measured() -> None:
+    cluster = serving(2, accelerator={"count": 1})
+    stable = cluster.status["stable"]["revision"]
+    (one, two) = [pod for pod in cluster.observed().pods if pod.revision == stable]
+    assert measured(cluster, start(one.name, 10, of=stable)) == [], "its node does not say what it has"
+    labels = {"nvidia.com/gpu.product": "NVIDIA-L4"}
+    cluster.nodes = (NodeFacts(name=one.node or "", labels=labels, allocatable={}, schedulable=True),)
+    strangers = [start("other", 1, of=stable), start(two.name, 1, of="00000000")]
+    (found,) = measured(cluster, start(one.name, 10, of=stable), *strangers)
+    assert (found["product"], found["pods"], found["loadMilliseconds"]) == ("NVIDIA-L4", 1, 10_000)

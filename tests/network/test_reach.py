@@ -128,7 +128,7 @@ INGRESS: Final[dict[tuple[str, str], tuple[int, ...]]] = {
     ("its gateway's proxy", "the model"): (HTTP, GRPC),
     ("Envoy Gateway's proxy", "the model"): (HTTP, GRPC),
     ("Prometheus", "the model"): (METRICS,),
-    ("the operator", "the model"): (HTTP, METRICS, LOAD),
+    ("the operator", "the model"): (HTTP, METRICS),
     ("another namespace's pod", "the operator"): (),
     ("one that calls itself the operator", "the operator"): (),
     ("a pod beside the operator", "the operator"): (),

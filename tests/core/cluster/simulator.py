@@ -4,7 +4,7 @@ It is a fake. It shows what the core decides and where that leads. It does not s
 that controllers and schedulers act like this, or that a request is answered: tests/controller, tests/stories, e2e do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,15 +14,13 @@ from slipway.core.analysis import drain
 from slipway.core.catalogue.facts import Followed, Withdrawal
 from slipway.core.decide import decide
 from slipway.core.identity import ask
-from slipway.core.looks import starts
 from slipway.core.names import REVISION, Manifest
-from slipway.core.observed.evidence import Evidence, PodSample, PodStart, Scrape
+from slipway.core.observed.evidence import Evidence, PodSample, Scrape
 from slipway.core.observed.objects import JobQueued, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
-from slipway.core.observed.pods import PodFacts, pod_facts
+from slipway.core.observed.pods import pod_facts
 from slipway.core.plan import Plan
 from slipway.core.platform import NetworkRules
 from slipway.core.snapshot import Snapshot
-from slipway.triton.load import StartFacts
 from slipway.triton.metrics import ModelMetrics
 from tests.core.cluster.gateway import GatewayController
 from tests.core.cluster.kubelet import Kubelet
@@ -52,8 +50,6 @@ class Simulator(Kubelet, GatewayController):
     events: list[tuple[str, str]] = field(default_factory=list)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     """What looks have brought, by topic."""
-    start_facts: StartFacts | None = field(default_factory=lambda: StartFacts(load=4.0, first_answer=5.0))
-    """What every pod that is ready says of its start, as soon as it is; None: none does, but what `evidence` has."""
     watched_since: datetime | None = None
     """When this operator started; None: long ago."""
 
@@ -76,20 +72,11 @@ class Simulator(Kubelet, GatewayController):
             failed=self.failed,
             unkept=self.unkept,
             queued=self.queued,
-            evidence={**self.evidence, **self._starts(pods)},
+            evidence=self.evidence,
             watched_since=self.watched_since,
             withdrawals=self.withdrawals,
             followed=self.followed,
         )
-
-    def _starts(self, pods: Iterable[PodFacts]) -> dict[str, Evidence]:
-        """The looks at what starts took, made before anybody orders them: most stories are about others."""
-        told: dict[str, list[PodStart]] = {}
-        for pod in pods:
-            if self.start_facts and pod.revision and pod.ready:
-                start = PodStart(name=pod.name, revision=pod.revision, facts=self.start_facts)
-                told.setdefault(starts.topic(pod.revision), []).append(start)
-        return {topic: Evidence(history=(Scrape(at=self.now),), starts=tuple(said)) for topic, said in told.items()}
 
     def scene(self) -> Snapshot:
         """What a pass would look at now."""

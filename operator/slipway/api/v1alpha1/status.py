@@ -277,7 +277,7 @@ class RevisionStatus(StoredModel):
     retire_at: AwareDatetime | None = Field(None, description="When its pods go; later, if they still get requests.")
     retire_by: AwareDatetime | None = Field(None, description="Then at the latest.")
     measured: Annotated[list[Measured], Field(max_length=8, json_schema_extra=keyed_by("product"))] = Field(
-        [], exclude_if=_has_no_facts, description="What starts took, by GPU."
+        [], exclude_if=_has_no_facts, description="What starts took, by GPU; of models with autoscaling.load."
     )
 
 

@@ -72,8 +72,8 @@ def network_policy(
 
 
 def _ingress(asked: Traffic, platform: Platform, counted: Sequence[int], guards: Sequence[int]) -> Iterator[Manifest]:
-    """The operator may read counters and what a start took, and ask what an analysis asks. `counted`: ports that have
-    numbers for everybody who may call; `guards`: those that the operator alone asks."""
+    """The operator may read counters and ask what an analysis asks. `counted`: ports that have numbers for everybody
+    who may call; `guards`: those that the operator alone asks."""
     rules = platform.network
     callers = [*_copied(asked.allow_from or ())]
     if rules.closed:
@@ -87,7 +87,7 @@ def _ingress(asked: Traffic, platform: Platform, counted: Sequence[int], guards:
     if rules.closed and rules.scrapers:
         yield {"from": _copied(rules.scrapers), "ports": _tcp(*counted)}
     operator = _namespace(platform.namespace) | {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "slipway"}}}
-    yield {"from": [operator], "ports": _tcp(HTTP_PORT, METRICS_PORT, LOAD_PORT, *guards)}
+    yield {"from": [operator], "ports": _tcp(HTTP_PORT, *counted, *guards)}
 
 
 def _egress(asked: Traffic, platform: Platform, *, fetches: bool) -> Iterator[Manifest]:

@@ -15,7 +15,6 @@ from slipway.core.analysis.query import Subject
 from slipway.core.children.pod import model_name
 from slipway.core.children.workload import MIN_READY_SECONDS
 from slipway.core.load import LOAD_TOPIC, LOOK_EVERY, calm
-from slipway.core.looks import starts
 from slipway.core.looks.not_started import wanted
 from slipway.core.rollout import mirroring
 from slipway.core.rollout.analysis_gate import topic
@@ -41,7 +40,6 @@ def looks_of(snapshot: Snapshot, state: State, roles: RevisionRoles) -> tuple[Lo
         *(each for each in retiring if each.targets),
         *((unstarted,) if unstarted else ()),
         *_of_load(snapshot),
-        *_of_starts(snapshot, state),
     )
 
 
@@ -79,25 +77,6 @@ def _of_load(snapshot: Snapshot) -> Iterator[Look]:
         absent={each: max(0, snapshot.count(each) - len(targets)) for each, targets in asked.items()},
         remembers=calm(snapshot.load, snapshot.start_time),
     )
-
-
-def _of_starts(snapshot: Snapshot, state: State) -> Iterator[Look]:
-    """What starts took, of the versions for which status keeps it. Pods that have only just become ready are waited
-    for."""
-    for ref in (state.stable, state.candidate):
-        revision = (ref and ref.revision) or ""
-        unmeasured = starts.unmeasured(snapshot, revision)
-        targets = [each for each in _targets(snapshot, revision, MIN_READY) if each.name in unmeasured]
-        if not any(each.name in unmeasured for each in _targets(snapshot, revision)):
-            continue
-        evidence = snapshot.observed.evidence.get(starts.topic(revision))
-        begins = snapshot.now if targets else snapshot.now + LOOK_EVERY
-        yield Look(
-            topic=starts.topic(revision),
-            at=evidence.after.at + starts.ASKED_AGAIN if evidence else begins,
-            targets=tuple(targets),
-            load=True,
-        )
 
 
 def _of_rollout(snapshot: Snapshot, state: State) -> Iterator[Look]:
