@@ -8,7 +8,7 @@ import pytest
 
 from slipway.core.analysis.look import Look
 from slipway.triton.metrics import ModelMetrics
-from tests.core.cluster.scenario import ERRORS, canary, changing, counts, goes_on, pods_come, shares
+from tests.core.cluster.scenario import ERRORS, GATEWAY, canary, changing, counts, goes_on, pods_come, shares
 from tests.core.cluster.simulator import Simulator
 
 LONG = timedelta(hours=3)
@@ -261,3 +261,23 @@ def test_a_pod_that_a_long_pause_loses_has_its_whole_time_again(anew: bool) -> N
     cluster.pass_time(minutes=15)
     goes_on(cluster)
     assert cluster.status["refused"]["reason"] == "DeadlineExceeded"
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["sent home", "left to somebody"])
+@pytest.mark.parametrize("kind", ["RollingUpdate", "Auto", "BlueGreen", "Recreate"])
+@pytest.mark.parametrize("traffic", [GATEWAY, None], ids=["gateway", "by pods"])
+def test_a_long_pause_is_no_time_of_the_pods_that_another_type_asks_for(
+    traffic: dict[str, Any] | None, kind: str, back: bool
+) -> None:
+    cluster = canary({"weight": 10}, {"pause": {}}, traffic=traffic)
+    for _ in range(3):
+        pods_come(cluster)
+    cluster.pass_time(hours=3)
+    goes_on(cluster)
+    cluster.spec["rollout"] = {"type": kind, "automaticRollback": back}
+    goes_on(cluster)
+    assert "refused" not in cluster.status
+    assert "failure" not in cluster.status["rollout"]
+    cluster.pass_time(minutes=5)
+    goes_on(cluster)
+    assert cluster.condition("Stalled")["status"] == "False"

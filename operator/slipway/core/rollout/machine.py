@@ -44,7 +44,7 @@ def step(state: State, facts: Facts, policy: Policy, now: datetime) -> Outcome:
     rollout = state.rollout
     if rollout is None:
         return _steady(state, facts)
-    rollout = strategy.as_its_type(rollout, policy)
+    rollout = strategy.as_its_type(rollout, policy, now)
     state = replace(state, rollout=rollout)
     withdrawn = blocked_candidate(state, facts) if rollout.phase is not RolloutPhase.ROLLING_BACK else None
     if withdrawn:

@@ -15,7 +15,8 @@ once has its time in the place of the one before.
     a queue holds its pods back            the same, and what is waited for next has its whole time
     somebody pauses                        the time stands still, and starts again on resume
     a canary moves to its next step, or    the time starts again
-    both bundles have been verified
+    has steps no more, or both bundles
+    have been verified
     a canary had all pods for its step,    the time starts again
     and loses one, or is to have more
 """

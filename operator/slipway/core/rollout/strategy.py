@@ -19,6 +19,7 @@ from slipway.core.rollout import canary
 from slipway.core.rollout.allocation import ExactStep
 from slipway.core.rollout.capacity import Limits
 from slipway.core.rollout.gates import first_finding, lacks_place
+from slipway.core.rollout.progress import time_restarted
 from slipway.core.rollout.state import Facts, State
 from slipway.core.shares import WHOLE
 from slipway.core.wait import NO_WAIT, Wait
@@ -42,12 +43,13 @@ class Strategy:
     notes: tuple[Note, ...] = ()
 
 
-def as_its_type(rollout: RolloutStatus, policy: Policy) -> RolloutStatus:
-    """The rollout without the steps that it was in, where its type has none any more, or it skips them."""
+def as_its_type(rollout: RolloutStatus, policy: Policy, now: datetime) -> RolloutStatus:
+    """The rollout without the steps that it was in, where its type has none any more, or it skips them. The pods that
+    no step asked for have their whole time."""
     if rollout.canary is None or (policy.canary_steps and not rollout.command.rollback):
         return rollout
     strategy = rollout.strategy.evolve(type=None, message=None)
-    return canary.forgotten(rollout).evolve(strategy=strategy)
+    return time_restarted(canary.forgotten(rollout), now).evolve(strategy=strategy)
 
 
 def by_steps(rollout: RolloutStatus, policy: Policy) -> bool:
