@@ -99,6 +99,7 @@ class Disturbed(Simulator):
         floor = self.floor(plan, before)
         for action in plan.actions[:writes]:
             carried, pods, weights = self.carried(), len(self.pods), {kind: self.weights(kind) for kind in ROUTES}
+            answered = self.answering()
             self.template_holds(action)
             try:
                 self.carry_out(action)
@@ -115,8 +116,8 @@ class Disturbed(Simulator):
                     "traffic goes to where nothing answers"
                 )
                 there = {r.revision: r.state.value for r in plan.status.revisions}
-                answer = {revision for revision in self.reached() if self.available(f"churn-{revision}")}
-                assert answer <= {name for name in there if there[name] in TAKE_PART}, (answer, there)
+                newly = self.answering() - answered  # what leaves a Service that spans does so pod by pod
+                assert newly <= {name for name in there if there[name] in TAKE_PART}, (newly, there)
             if (kind := place_of(action)[0]) in ROUTES and place_of(action) in self.objects:
                 self.route_holds(kind, weights[kind], plan)
             self.stirred = self.stirred or len(self.pods) < pods
@@ -290,6 +291,10 @@ class Disturbed(Simulator):
         if not selector:  # Kubernetes takes that for endpoints that somebody else makes
             return set()
         return revisions & {selector[REVISION]} if REVISION in selector else revisions
+
+    def answering(self) -> set[str]:
+        """The revisions of which the root Service reaches an available pod."""
+        return {revision for revision in self.reached() if self.available(f"churn-{revision}")}
 
     def available(self, name: str) -> int:
         deployment = self.deployments().get(name) or {"status": {}}

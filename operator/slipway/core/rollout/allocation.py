@@ -112,7 +112,7 @@ def back(state: State, facts: Facts, within: Limits) -> Allocation:
     if facts.route and not stable.addressable:  # a gateway would send its share to nobody of ours
         wanted = replace(wanted, traffic=facts.traffic)
     elif facts.route and not facts.traffic.shares:
-        wanted = _traffic_first(wanted, [side(stable), *down], within, stable)
+        wanted = _traffic_first(facts, wanted, [side(stable), *down], within)
         if not _carry(facts, wanted, within, home):  # what stable lacks comes on top of all that is there
             within = replace(within, surge=within.surge + max(0, facts.needed - stable.count))
             kept = wanted if _finds_no_place(state) else _kept(wanted, down)
@@ -184,10 +184,13 @@ def _exactly(step: ExactStep, facts: Facts, stable: RevisionFacts, candidate: Re
     return Allocation(counts=counts, traffic=Traffic(service=frozenset({stable.revision}), shares=shares))
 
 
-def _traffic_first(wanted: Allocation, sides: list[Side], within: Limits, leads: RevisionFacts) -> Allocation:
-    """Behind a gateway a revision's last pods go after its share: proxies send it there by weight, not by endpoint."""
-    service = wanted.traffic.service
-    staying = frozenset(name for name in service if wanted.counts.get(name) or name == leads.revision)
+def _traffic_first(facts: Facts, wanted: Allocation, sides: list[Side], within: Limits) -> Allocation:
+    """Behind a gateway a revision's last pods go after its share: proxies send it there by weight, not by endpoint.
+    What a Service that begins to span reaches is decided: one that has pods is part of it then, and goes later."""
+    service, leads = wanted.traffic.service, sides[0].revision
+    staying = frozenset(name for name in service if wanted.counts.get(name) or name == leads)
+    if not spans(facts) and len(staying) > 1:
+        staying |= {each.revision for each in sides if each.revision in service and each.count}
     if staying == service or carried(sides, staying) < within.floor:
         return wanted
     return replace(wanted, traffic=Traffic(service=staying))
@@ -198,11 +201,26 @@ def _leaving(
 ) -> tuple[Allocation, Limits]:
     """Forward, behind a gateway: shares go before the last pods do, once the others can carry them. Until then all keep
     their pods, and the candidate's come on top."""
-    home, left = going_home(state), _traffic_first(wanted, sides, within, facts.revisions[sides[0].revision])
+    home, left = going_home(state), _traffic_first(facts, wanted, sides, within)
+    begins = len(left.traffic.service) > 1 and not spans(facts)
+    if begins and (given_back := _given_back(state, facts, wanted)):
+        return replace(wanted, traffic=given_back), within
     if not home or _finds_no_place(state) or _carry(facts, left, within, home):
         return left, within
     kept = _kept(wanted, sides)
     return kept, replace(within, surge=within.surge + sum(kept.counts.values()) - sum(left.counts.values()))
+
+
+def _given_back(state: State, facts: Facts, wanted: Allocation) -> Traffic | None:
+    """The traffic before the Service begins to span, where it would reach pods of what is superseded and is to go: that
+    gives its share back, so that its pods have gone by then. None where stable cannot carry the share."""
+    stable, candidate = facts.of(state.stable), facts.of(state.candidate)
+    leaves = [name for name in facts.superseded if facts.shares.get(name) and not wanted.counts.get(name)]
+    if stable is None or candidate is None or not leaves:
+        return None
+    shares = _shares(facts, stable, candidate, facts.shares.get(candidate.revision, 0))
+    stays = any(shares.get(name) for name in leaves)
+    return None if stays else Traffic(service=facts.traffic.service, shares=shares)
 
 
 def _carry(facts: Facts, wanted: Allocation, within: Limits, home: Set[str]) -> bool:
