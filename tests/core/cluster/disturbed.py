@@ -42,6 +42,10 @@ class Disturbed(Simulator):
     decisions: int = 0
     unfit: bool = False
     """What is being carried out was decided while the Gateway was seen to be gone, or unfit."""
+    shared: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Percent by revision in each kind of route, as the operator last wrote it."""
+    unseen: set[tuple[str, str]] = field(default_factory=set)
+    """What a hand has taken away since the look from which is decided."""
     answers: dict[tuple[str, str], Child | None] = field(default_factory=dict)
     """What the API server answered the operator's last write of each object; None: that it is deleted."""
 
@@ -80,6 +84,7 @@ class Disturbed(Simulator):
             self.status, self.highest = plan.status.to_dict(), plan.status.last_number
             self.events += [(note.reason, note.message) for note in plan.notes]
         pods_before = self.taking_part(plan)
+        self.unseen = seen.children.keys() - self.objects.keys()
         self.unfit = observed is None and self.gateway_is_unfit()
         done = self.carried_out(plan, max(writes - 1, 0), before)
         if done and writes > len(plan.actions) and observed is None and seen.foreign == self.foreign:
@@ -98,7 +103,7 @@ class Disturbed(Simulator):
                 return False
         floor = self.floor(plan, before)
         for action in plan.actions[:writes]:
-            carried, pods, weights = self.carried(), len(self.pods), {kind: self.weights(kind) for kind in ROUTES}
+            carried, pods, weights = self.carried(), len(self.pods), {kind: self.had(kind) for kind in ROUTES}
             answered = self.answering()
             self.template_holds(action)
             try:
@@ -120,6 +125,7 @@ class Disturbed(Simulator):
                 assert newly <= {name for name in there if there[name] in TAKE_PART}, (newly, there)
             if (kind := place_of(action)[0]) in ROUTES and place_of(action) in self.objects:
                 self.route_holds(kind, weights[kind], plan)
+                self.shared[kind] = self.weights(kind)
             self.stirred = self.stirred or len(self.pods) < pods
         return True
 
@@ -179,6 +185,12 @@ class Disturbed(Simulator):
         refs = route["spec"]["rules"][0].get("backendRefs", ()) if route else ()
         shares = {ref["name"].removeprefix("churn-"): ref["weight"] for ref in refs if ref["weight"]}
         return {revision: round(100 * share / sum(shares.values())) for revision, share in shares.items()}
+
+    def had(self, kind: str) -> dict[str, int]:
+        """What was last known of how requests are shared out: as the route has it, or another beside which it is made,
+        or it had it before a hand deleted it."""
+        ways = (self.weights(kind), *map(self.weights, ROUTES), self.shared.get(kind, {}))
+        return next(filter(None, ways), {})
 
     def collect_garbage(self) -> None:
         """Pods go with their Deployment or Job, and with its count; no more are available than are there."""
@@ -265,7 +277,8 @@ class Disturbed(Simulator):
         had = {f"churn-{name}" for name, part in before.items() if part}
         sent = {ref["name"] for ref in refs if ref.get("weight", 1)} - had
         named = {ref["name"] for ref in refs if ref["name"] in sent or ("Service", ref["name"]) not in self.taken}
-        assert {("Service", name) for name in named} <= self.objects.keys(), "requests to these would be answered 500"
+        there = self.objects.keys() | self.unseen
+        assert {("Service", name) for name in named} <= there, "requests to these would be answered 500"
         revision = candidate.revision or "" if candidate and plan.status.stable else ""
         share, rolls = (
             self.weights(kind).get(revision, 0),

@@ -247,13 +247,19 @@ def _finds_no_place(state: State) -> bool:
 
 
 def _no_larger(state: State, facts: Facts) -> Traffic:
-    """The traffic as it was decided; of exact shares what no pods are there for goes back to stable as it can carry
-    it."""
+    """The traffic as it was decided, as far as that was made; of exact shares what no pods are there for goes back to
+    stable as it can carry it."""
     stable, candidate = facts.of(state.stable), facts.of(state.candidate)
-    if facts.traffic.shares is None or stable is None:
+    if stable is None or (facts.traffic.shares is None and not _is_unmade(facts, stable)):
         return facts.traffic
-    decided = facts.traffic.shares.get(candidate.revision, 0) if candidate else 0
-    return Traffic(service=facts.traffic.service, shares=_shares(facts, stable, candidate, decided, keep=True))
+    weight = facts.made(stable.revision).get(candidate.revision, 0) if candidate else 0
+    return Traffic(service=facts.traffic.service, shares=_shares(facts, stable, candidate, weight, keep=True))
+
+
+def _is_unmade(facts: Facts, stable: RevisionFacts) -> bool:
+    """Whether all of the traffic was decided to go to one version, and a gateway does not send it there yet."""
+    alone = facts.traffic.alone
+    return alone is not None and alone != stable.revision and facts.made(stable.revision).get(alone, 0) < WHOLE
 
 
 def _returned(facts: Facts, stable: RevisionFacts | None, *, spans: bool = False) -> Traffic | None:
@@ -286,7 +292,7 @@ def _shares(
         name: can_carry(revision.carries, facts.needed) if revision.addressable else 0
         for name, revision in facts.revisions.items()
     }
-    now = facts.shares
+    now = facts.made(stable.revision)
     others = (*facts.superseded, *(name for name in facts.revisions if name not in facts.superseded))
     wanted = {name: now.get(name, 0) if keep else 0 for name in others if name in can and name != stable.revision}
     if candidate:  # the last to keep what stable lacks

@@ -46,10 +46,11 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         withdrawals=_withdrawals(snapshot, digests),
         blocked_before=blocked_before,
         needed=snapshot.needed,
-        traffic=_traffic(snapshot, state, revisions.get((state.stable and state.stable.revision) or "")),
+        traffic=_traffic(snapshot, state, revisions),
         landed=snapshot.traffic_as_decided and (snapshot.route is None or snapshot.route.settled),
         live_service=snapshot.selected & revisions.keys(),
         live_shares=_live_shares(snapshot, revisions),
+        seen_shares=_seen_shares(snapshot, revisions),
         surge=_surge(snapshot),
         revisions=revisions,
         superseded=tuple(entry.revision for entry in roles.superseded),
@@ -71,20 +72,28 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
     )
 
 
-def _traffic(snapshot: Snapshot, state: State, stable: RevisionFacts | None) -> Traffic:
-    """Who answers clients, as it was decided last. Where steps begin, what was decided for the candidate and reaches no
-    client yet is called off, as far as stable answers: the steps say what it gets. Where it had a share by what status
-    lists, a hand has turned Service or route, and it is called off only if stable can carry all."""
-    candidate, rollout, decided = state.candidate, state.rollout, snapshot.traffic
-    if not (stable and candidate and rollout and candidate.revision in decided.reaches):
+def _traffic(snapshot: Snapshot, state: State, revisions: Mapping[str, RevisionFacts]) -> Traffic:
+    """Who answers clients, as it was decided last; what reaches no client yet may be called off."""
+    candidate, stable = (ref and revisions.get(ref.revision or "") for ref in (state.candidate, state.stable))
+    decided, route = snapshot.traffic, snapshot.route
+    if not (stable and candidate and state.rollout and candidate.revision in decided.reaches):
         return decided
-    routed = snapshot.route.reaches if snapshot.route else frozenset()
-    begins = strategy.by_steps(rollout, snapshot.policy) and canary.begins(rollout, snapshot.policy)
-    had_share = stable.revision in decided.reaches or snapshot.shares_before.get(candidate.revision or "")
-    least = snapshot.needed if had_share else 1
-    if begins and snapshot.selected | routed == {stable.revision} and stable.carries >= least > 0:
-        return all_to(stable.revision)
-    return decided
+    reached = snapshot.selected | (route.reaches if route else frozenset())
+    unmade = reached == {stable.revision}
+    return all_to(stable.revision) if unmade and _is_called_off(snapshot, state, stable, candidate) else decided
+
+
+def _is_called_off(snapshot: Snapshot, state: State, stable: RevisionFacts, candidate: RevisionFacts) -> bool:
+    """Whether what was decided for the candidate counts for nothing: steps begin, which say what it gets, as far as
+    stable answers; or it was to have all, and has lost pods since, or its gateway. Where it had a share by what status
+    lists, a hand has turned Service or route, and it is called off only for steps, if stable can carry all."""
+    had_share = stable.revision in snapshot.traffic.reaches or snapshot.shares_before.get(candidate.revision)
+    fails = candidate.carries < snapshot.needed or bool(snapshot.route and snapshot.route.wait.finding)
+    if fails and not had_share and candidate.carries <= stable.carries:
+        return True
+    least, rollout = snapshot.needed if had_share else 1, state.rollout
+    begins = rollout and strategy.by_steps(rollout, snapshot.policy) and canary.begins(rollout, snapshot.policy)
+    return bool(begins) and stable.carries >= least > 0
 
 
 def _draining(snapshot: Snapshot, refs: Sequence[RevisionRef]) -> dict[str, datetime]:
@@ -95,6 +104,11 @@ def _draining(snapshot: Snapshot, refs: Sequence[RevisionRef]) -> dict[str, date
 def _live_shares(snapshot: Snapshot, revisions: Mapping[str, RevisionFacts]) -> dict[str, Fraction]:
     route = snapshot.route
     return {name: route.exact_share(name) for name in route.weights if name in revisions} if route else {}
+
+
+def _seen_shares(snapshot: Snapshot, revisions: Mapping[str, RevisionFacts]) -> dict[str, int]:
+    route, listed = snapshot.route, snapshot.shares_before
+    return {name: max(route.share(name) if route else 0, listed.get(name, 0)) for name in revisions}
 
 
 def _surge(snapshot: Snapshot) -> int:

@@ -76,6 +76,9 @@ class Facts:
     live_shares: Mapping[str, Fraction] = field(default_factory=dict)
     """Of those that take part, percent of the gateway's requests as the route has it just now; not rounded, so that it
     takes no pod."""
+    seen_shares: Mapping[str, int] = field(default_factory=dict)
+    """Of those that take part, percent of the requests that they were last seen to have: by the route, or by status
+    where a hand has deleted or turned that."""
     surge: int = 1
     """Pods beyond `needed` that the type allows while versions share the traffic."""
     revisions: Mapping[str, RevisionFacts] = field(default_factory=dict)
@@ -131,6 +134,15 @@ class Facts:
             return live
         carries = {name: known.carries for name, known in self.revisions.items() if name in service}
         return by_pods(carries) or dict.fromkeys(service, WHOLE // max(1, len(service)))
+
+    def made(self, stable: str) -> Mapping[str, int]:
+        """The `shares`, as far as they were made: nobody but `stable` has more of what was decided for one version, or
+        exactly, than was seen."""
+        shares = self.shares
+        if self.route is None or self.landed or len(self.traffic.service) > 1:
+            return shares
+        others = {name: min(share, self.seen_shares.get(name, 0)) for name, share in shares.items() if name != stable}
+        return {**others, stable: WHOLE - sum(others.values())}
 
     def all_reach(self, revision: RevisionFacts | None) -> bool:
         """Whether all clients reach one revision alone, as it was decided and as it can be seen."""
