@@ -2,7 +2,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slipway.core.children.budget import budget
@@ -24,6 +24,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=4), JSON))
+@example({"kind": []})
 def test_every_object_contains_itself(value: dict[str, Any]) -> None:
     assert as_asked(deepcopy(value), value)
 

@@ -100,7 +100,7 @@ class Addition:
 
 def addition(live: Mapping[str, Any], desired: Mapping[str, Any]) -> Addition | None:
     """The first one in an object that holds what was asked for. `desired` is a whole manifest, or its kind and spec."""
-    defaults = _DEFAULTS.get(desired.get("kind", ""))
+    defaults = _DEFAULTS.get(str(desired.get("kind")))
     if defaults is None or "spec" not in desired:
         return None
     return next(_added(live.get("spec"), desired["spec"], defaults, (), "spec"), None)
