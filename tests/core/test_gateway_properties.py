@@ -128,3 +128,23 @@ def test_a_service_that_a_hand_has_deleted_since_the_look_is_made_again_by_the_n
     machine.cluster.one_pass()
     assert service in machine.cluster.objects
     machine.teardown()
+
+
+@pytest.mark.parametrize("rollout", [ROLLOUTS[0], ROLLOUTS[5]], ids=["exact", "by pods"])
+@pytest.mark.parametrize("left", [0, 1], ids=["nothing answers", "a pod answers"])
+def test_what_a_stranger_would_answer_is_stables_although_its_pods_cannot_carry_it(
+    rollout: dict[str, Any], left: int
+) -> None:
+    machine = Routed()
+    machine.changes_the_type(rollout=rollout)
+    machine.a_rollout_comes_so_far(version="5", more=2, writes=1)
+    machine.a_rollout_comes_so_far(version="4", more=2, writes=10)
+    machine.cluster.gateway_answers()
+    old, new = revision(machine, "5"), revision(machine, "4")
+    assert machine.cluster.weights()[new]
+    machine.takes_a_childs_name(data=chosen(("Service", f"churn-{new}")))
+    machine.cluster.partly_ready(f"churn-{old}", left)
+    machine.cluster.settle()
+    assert machine.cluster.weights() == {old: 100}
+    assert "NameConflict" in machine.cluster.condition("Ready")["reason"]
+    machine.teardown()

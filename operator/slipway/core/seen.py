@@ -195,6 +195,13 @@ class Seen:
         service = self.observed.child("Service", of_revision(self.owner.name, revision))
         return service is not None and service.owner_uid == self.owner.uid and not service.deleting
 
+    def usurped(self, revision: str) -> bool:
+        """Whether the name of a revision's own Service is that of a stranger's, who would answer its requests."""
+        name = of_revision(self.owner.name, revision)
+        service = self.observed.child("Service", name)
+        taken = any((each.kind, each.name) == ("Service", name) for each in self.observed.foreign)
+        return taken or (service is not None and service.owner_uid != self.owner.uid)
+
 
 def _interval(asked: object) -> timedelta:
     """How often the guard asks; as by default where what was asked for cannot be read."""

@@ -6,7 +6,8 @@ Three rules hold on every way, forward, back and standing still:
 
 - a revision is never given a larger share than its available pods can carry, nor any without a Service of its own;
 - a share that goes back never grows, and stable goes on carrying at least what it carries;
-- what neither can carry stays where it is, but for what nobody answers there: that is stable's, if a pod of it answers.
+- what neither can carry stays where it is, but for what nobody answers there: that is stable's, if a pod of it answers;
+  and for what a stranger would answer, who has the name of a Service of ours: that is stable's in any case.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set

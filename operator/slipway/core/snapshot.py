@@ -144,4 +144,5 @@ class Snapshot(Seen):
             wanted=self.needed,
             now=self.now,
             addressable=self.addressable(revision),
+            usurped=self.usurped(revision),
         )

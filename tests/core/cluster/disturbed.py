@@ -9,7 +9,7 @@ from functools import partial
 from slipway.api.scalars import share_of
 from slipway.api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 from slipway.api.v1alpha1.spec import RollingUpdate, Rollout, RolloutType
-from slipway.core.children.route import ROUTE, ROUTES
+from slipway.core.children.route import ROUTES
 from slipway.core.decide import decide
 from slipway.core.identity import ask, canonical
 from slipway.core.names import REVISION, Manifest
@@ -179,13 +179,6 @@ class Disturbed(Simulator):
         """Pods that each Deployment is set to."""
         return {name: m["spec"]["replicas"] for name, m in self.deployments().items()}
 
-    def weights(self, kind: str = ROUTE) -> dict[str, int]:
-        """Percent by revision, as the route has it; none where there is no route."""
-        route = self.objects.get((kind, "churn"))
-        refs = route["spec"]["rules"][0].get("backendRefs", ()) if route else ()
-        shares = {ref["name"].removeprefix("churn-"): ref["weight"] for ref in refs if ref["weight"]}
-        return {revision: round(100 * share / sum(shares.values())) for revision, share in shares.items()}
-
     def had(self, kind: str) -> dict[str, int]:
         """What was last known of how requests are shared out: as the route has it, or another beside which it is made,
         or it had it before a hand deleted it."""
@@ -273,12 +266,15 @@ class Disturbed(Simulator):
             return  # nothing was written
         route, candidate, needed = self.objects[kind, "churn"], plan.status.candidate, plan.status.replicas
         refs = [ref for rule in route["spec"]["rules"] for ref in rule.get("backendRefs", ())]
-        # A Service whose name is taken is there, and somebody else's: nothing may be sent to it that was not before.
-        had = {f"churn-{name}" for name, part in before.items() if part}
-        sent = {ref["name"] for ref in refs if ref.get("weight", 1)} - had
-        named = {ref["name"] for ref in refs if ref["name"] in sent or ("Service", ref["name"]) not in self.taken}
-        there = self.objects.keys() | self.unseen
-        assert {("Service", name) for name in named} <= there, "requests to these would be answered 500"
+        # A Service whose name is taken is there, and somebody else's: no request may go to it, but for those that went
+        # there already of stable, or of what answers alone: there is nobody to give them to.
+        now, stable = self.weights(kind), plan.status.stable
+        serves = {stable.revision} if stable and stable.revision else set[str]()
+        left = now.keys() if len(now) == 1 else now.keys() & serves
+        stay = {("Service", f"churn-{name}") for name in left if now[name] <= before.get(name, 0)} & self.taken
+        used = {ref["name"] for ref in refs if ref.get("weight", 1) or ("Service", ref["name"]) not in self.taken}
+        there = self.objects.keys() | self.unseen | stay
+        assert {("Service", name) for name in used} <= there, "requests to these would be answered 500"
         revision = candidate.revision or "" if candidate and plan.status.stable else ""
         share, rolls = (
             self.weights(kind).get(revision, 0),

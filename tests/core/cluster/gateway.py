@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from slipway.core.children.route import ROUTE
 from slipway.core.names import Manifest
 from slipway.core.observed.gateways import GatewayClassFacts, GatewayFacts, Gateways, gateway_facts
 from tests.core.cluster.api_server import ApiServer
@@ -37,6 +38,13 @@ class GatewayController(ApiServer):
         parents = [{"parentRef": ref, "conditions": conditions} for ref in route["spec"]["parentRefs"]]
         before, route["status"] = route["status"], {"parents": parents}
         return bool(before != route["status"])
+
+    def weights(self, kind: str = ROUTE) -> dict[str, int]:
+        """Percent by revision, as the route has it; none where there is no route."""
+        route = self.objects.get((kind, "churn"))
+        refs = route["spec"]["rules"][0].get("backendRefs", ()) if route else ()
+        shares = {ref["name"].removeprefix("churn-"): ref["weight"] for ref in refs if ref["weight"]}
+        return {revision: round(100 * share / sum(shares.values())) for revision, share in shares.items()}
 
     def policies_answer(self, accepted: str = "True", **said: str) -> None:
         """Envoy Gateway takes up its policies as they are, or says what it has against them; it says nothing of those

@@ -38,7 +38,8 @@ def weights_of(
         return dict.fromkeys(reached, 100)
     back = outcome.state.rollout is not None and outcome.state.rollout.phase is RolloutPhase.ROLLING_BACK
     route = snapshot.route
-    if route and route.wait.finding and not back and route.reaches == reached and all(map(snapshot.available, reached)):
+    stays = route and route.wait.finding and not back and route.reaches == reached
+    if route and stays and all(map(snapshot.available, reached)) and not any(map(snapshot.usurped, reached)):
         return {revision: weight for revision, weight in route.weights.items() if weight}
     taking = [each for each in sorted(revisions, key=_name) if each.revision in reached]
     pods = {each.revision: _keeps(snapshot, each) if snapshot.addressable(each.revision) else 0 for each in taking}
@@ -49,7 +50,9 @@ def weights_of(
 
 
 def _as_before(snapshot: Snapshot, reached: frozenset[str]) -> Mapping[str, int]:
-    """Where a gateway reaches none of them, each keeps its part; that nobody can answer gives nobody a larger one."""
+    """Where a gateway reaches none of them, each keeps its part; that nobody can answer gives nobody a larger one, but
+    for what a stranger would answer."""
+    reached = frozenset(name for name in reached if not snapshot.usurped(name)) or reached
     for known in (snapshot.route.weights if snapshot.route else {}, snapshot.shares_before):
         parts = {name: known.get(name, 0) for name in sorted(reached)}
         if any(parts.values()):

@@ -38,6 +38,8 @@ class RevisionFacts:
     """Pods that have come to their end and are left over: no evidence, and in nobody's way."""
     addressable: bool = True
     """Its own Service is there and ours: a gateway that sends requests to it reaches its pods and nobody else's."""
+    usurped: bool = False
+    """Its own Service's name is that of a stranger's, who would answer its requests."""
     nodes: tuple[NodeFacts, ...] = ()
     devices: Devices = NO_DEVICES
     told: Mapping[str, Told] = field(default_factory=dict)
@@ -98,6 +100,7 @@ class RevisionFacts:
         wanted: int,
         now: datetime,
         addressable: bool = True,
+        usurped: bool = False,
     ) -> Self:
         """Read a revision's facts out of what was observed. `deployment` is empty when there is none."""
         status, pods = deployment.get("status") or {}, observed.pods_of(revision)
@@ -112,6 +115,7 @@ class RevisionFacts:
             ending=tuple(pod for pod in pods if pod.deleting),
             over=observed.over_of(revision),
             addressable=addressable,
+            usurped=usurped,
             nodes=observed.nodes,
             devices=observed.devices,
             told=told(observed),

@@ -5,7 +5,7 @@ capacity from clients: a revision keeps the available pods that its share needs.
 decided last can be seen to have landed.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -292,13 +292,23 @@ def _shares(
         name: can_carry(revision.carries, facts.needed) if revision.addressable else 0
         for name, revision in facts.revisions.items()
     }
-    now = facts.made(stable.revision)
+    now = _not_astray(facts, stable)
     others = (*facts.superseded, *(name for name in facts.revisions if name not in facts.superseded))
     wanted = {name: now.get(name, 0) if keep else 0 for name in others if name in can and name != stable.revision}
     if candidate:  # the last to keep what stable lacks
         wanted.pop(candidate.revision, None)
         wanted[candidate.revision] = weight
     return split(wanted, stable=stable.revision, now=now, can=can)
+
+
+def _not_astray(facts: Facts, stable: RevisionFacts) -> Mapping[str, int]:
+    """Percent that each has, but that stable has what a stranger would answer."""
+    now = facts.made(stable.revision)
+    usurped = {name for name, each in facts.revisions.items() if each.usurped and now.get(name)}
+    if stable.usurped or not usurped:
+        return now
+    ours = {name: 0 if name in usurped else share for name, share in now.items()}
+    return {**ours, stable.revision: ours.get(stable.revision, 0) + sum(now[name] for name in usurped)}
 
 
 def _giving(facts: Facts, other: RevisionFacts | None, *, back: bool, first: Set[str] = frozenset()) -> list[Side]:
