@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from e2e.bundles import Bundle
 from e2e.client import Client
-from e2e.store import READ_KEYS, Store
+from e2e.store import Store
 from slipway.api.v1alpha1 import API_VERSION, KIND
 from testbed.api import Api
 from testbed.cluster import Cluster
 from testbed.installing import MANIFESTS
 from testbed.kubectl import Kubectl
+from testbed.served import READ_KEYS
 
 Manifest = dict[str, Any]
 Found = TypeVar("Found")

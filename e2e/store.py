@@ -3,17 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from obstore.store import S3Store
-
 from testbed.kubectl import Kubectl
-
-PORT = 7070
-KEYS = {
-    "AWS_ACCESS_KEY_ID": "slipway",
-    "AWS_SECRET_ACCESS_KEY": "slipway-secret",
-}  # as testbed/manifests/store.yaml says
-READ_KEYS = {"AWS_ACCESS_KEY_ID": "models-read", "AWS_SECRET_ACCESS_KEY": "models-read-secret"}  # what models are given
-BUCKET = "models"
+from testbed.served import STORE_PORT, put
 
 
 @dataclass(frozen=True)
@@ -25,22 +16,11 @@ class Store:
     @property
     def endpoint(self) -> str:
         """What models in the cluster reach it by."""
-        return f"http://s3.{self.kubectl.namespace}.svc:{PORT}"
+        return f"http://s3.{self.kubectl.namespace}.svc:{STORE_PORT}"
 
     def put(self, prefix: str, files: Mapping[str, bytes]) -> str:
         """Write files under a prefix, over those that are there. Returns the address of the bundle."""
-        with self.kubectl.forward("service/s3", PORT) as ports:
-            store = S3Store(
-                BUCKET,
-                endpoint=f"http://127.0.0.1:{ports[PORT]}",
-                access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-                secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-                region="us-east-1",
-                client_options={"allow_http": True},
-            )
-            for path, content in files.items():
-                store.put(f"{prefix}/{path}", content)
-        return f"s3://{BUCKET}/{prefix}"
+        return put(self.kubectl, prefix, files)
 
     def start(self) -> None:
         """Have it running. What it held is gone."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.table import Table
 
 from e2e.space import Space
-from e2e.store import KEYS, PORT
 from testbed.say import console
+from testbed.served import STORE_KEYS, STORE_PORT
 from testbed.shell import run
 from testbed.training import EXAMPLES, train, trainable
 from tests.examples.answers import RIGHT
@@ -48,8 +48,8 @@ class Watch:
 def test_every_example_answers_its_own_clients_within_minutes(space: Space, tmp_path: Path) -> None:
     names = [name for name in trainable() if name in RIGHT]
     watches = {}
-    with space.store.kubectl.forward("service/s3", PORT) as ports:
-        environment = {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports[PORT]}"}
+    with space.store.kubectl.forward("service/s3", STORE_PORT) as ports:
+        environment = {**STORE_KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports[STORE_PORT]}"}
         for name in names:
             # given: a bundle that its train.py wrote, where its manifest says
             watches[name] = _trained_and_pushed(name, tmp_path / name, environment)

@@ -80,6 +80,23 @@ class Bundle:
         return dict(zip(asked, self.answers, strict=True))[x]
 
 
+def put(kubectl: Kubectl, prefix: str, files: Mapping[str, bytes]) -> str:
+    """Write files under a prefix of the S3 server in kubectl's namespace, over those that are there. Returns the
+    address of the bundle."""
+    with kubectl.forward("service/s3", STORE_PORT) as ports:
+        store = S3Store(
+            BUCKET,
+            endpoint=f"http://127.0.0.1:{ports[STORE_PORT]}",
+            access_key_id=STORE_KEYS["AWS_ACCESS_KEY_ID"],
+            secret_access_key=STORE_KEYS["AWS_SECRET_ACCESS_KEY"],
+            region="us-east-1",
+            client_options={"allow_http": True},
+        )
+        for path, content in files.items():
+            store.put(f"{prefix}/{path}", content)
+    return f"s3://{BUCKET}/{prefix}"
+
+
 @dataclass(frozen=True)
 class Served:
     """The ModelDeployment of the example's manifest, in a namespace of its own."""
@@ -99,17 +116,9 @@ class Served:
 
     def upload(self, bundle: Bundle) -> None:
         """Put a version into the S3 server."""
-        with self.cluster.kubectl.within("slipway-storage").forward("service/s3", STORE_PORT) as ports:
-            store = S3Store(
-                BUCKET,
-                endpoint=f"http://127.0.0.1:{ports[STORE_PORT]}",
-                access_key_id=STORE_KEYS["AWS_ACCESS_KEY_ID"],
-                secret_access_key=STORE_KEYS["AWS_SECRET_ACCESS_KEY"],
-                region="us-east-1",
-                client_options={"allow_http": True},
-            )
-            for file in sorted(path for path in bundle.path.rglob("*") if path.is_file()):
-                store.put(f"{EXAMPLE}/{bundle.version}/{file.relative_to(bundle.path)}", file.read_bytes())
+        files = sorted(path for path in bundle.path.rglob("*") if path.is_file())
+        content = {str(file.relative_to(bundle.path)): file.read_bytes() for file in files}
+        put(self.cluster.kubectl.within("slipway-storage"), f"{EXAMPLE}/{bundle.version}", content)
 
     def apply(self) -> None:
         """Apply the manifest as it is, in a namespace with restricted Pod Security."""

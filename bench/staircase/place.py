@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from obstore.store import S3Store
-
 from bench.staircase.models import Model
 from bench.staircase.scalers import NAMESPACE, surroundings
 from load import pod
@@ -15,7 +13,7 @@ from testbed import demo, installing, resource_metrics
 from testbed.cluster import Cluster
 from testbed.engine import docker
 from testbed.kubectl import Kubectl
-from testbed.served import BUCKET, STORE_KEYS, STORE_PORT
+from testbed.served import put
 from testbed.shell import CommandError
 
 CLUSTER: Final = demo.CLUSTER
@@ -64,16 +62,4 @@ def _make_room(cluster: Cluster) -> None:
 
 
 def _uploaded(cluster: Cluster, model: Model) -> str:
-    prefix = f"staircase/{model.name}"
-    with cluster.kubectl.within("slipway-storage").forward("service/s3", STORE_PORT) as ports:
-        store = S3Store(
-            BUCKET,
-            endpoint=f"http://127.0.0.1:{ports[STORE_PORT]}",
-            access_key_id=STORE_KEYS["AWS_ACCESS_KEY_ID"],
-            secret_access_key=STORE_KEYS["AWS_SECRET_ACCESS_KEY"],
-            region="us-east-1",
-            client_options={"allow_http": True},
-        )
-        for path, content in model.bundle().items():
-            store.put(f"{prefix}/{path}", content)
-    return f"s3://{BUCKET}/{prefix}"
+    return put(cluster.kubectl.within("slipway-storage"), f"staircase/{model.name}", model.bundle())
