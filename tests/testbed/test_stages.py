@@ -116,6 +116,11 @@ def test_what_one_stage_leaves_out_another_runs() -> None:
     assert left_out == re.findall(r"pytest (\S+)", _recipe("plane"))
 
 
+def test_the_stories_have_a_cluster_that_no_earlier_run_has_left() -> None:
+    names = list(stages.STAGES)
+    assert stages.STAGES[names[names.index("cluster") - 1]] == stages.DOWN
+
+
 def test_a_cluster_that_is_kept_or_was_never_there_is_not_taken_away() -> None:
     nothing = python("")
     assert [stage.name for stage in run_all(keep=True, stages={"cluster": nothing})] == ["cluster"]
