@@ -160,10 +160,12 @@ def _moving(snapshot: Snapshot, state: State, desired: DesiredState) -> str | No
     """Where each of those that take part stands: `2 has 1 of 4 pods available and 25 % of the traffic`."""
     # Until a switch is seen, all is where it was.
     percent = shares(snapshot, desired) or dict.fromkeys(snapshot.traffic.reaches, 100)
-    refs = [ref for ref in (state.candidate, state.stable) if ref and ref.revision]
+    counts = {each.revision: planned(snapshot, each) for each in desired.revisions}
     parts = [
-        f"{ref.version} has {snapshot.facts(ref).available} pods available and {percent.get(ref.revision or '', 0)} %"
-        for ref in refs
+        f"{ref.version} has {snapshot.facts(ref).available} of {counts.get(ref.revision, 0)} pods available"
+        f" and {percent.get(ref.revision, 0)} %"
+        for ref in (state.candidate, state.stable)
+        if ref and ref.revision
     ]
     return ", ".join(parts) + " of the traffic" if len(parts) > 1 else None
 
