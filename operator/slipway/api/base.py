@@ -86,14 +86,14 @@ def _entries(model: type[StoredModel], stored: list[Any]) -> Iterator[StoredMode
             yield model.model_validate(each)
 
 
-def rule(cel: str, message: str, field_path: str | None = None, *, found: str | None = None) -> JsonDict:
+def rule(cel: str, message: str, field_path: str | None = None, *, quoted: str | None = None) -> JsonDict:
     """A CEL rule that the API server checks. `message` says what to do and is shown at `field_path` (`.uri`).
 
-    `found` is a CEL expression that stands in front of the message, for what the API server does not show by itself.
+    `quoted` is a CEL expression that stands in front of the message, for what the API server does not show by itself.
     """
     says: JsonDict = {"rule": cel, "message": message}
-    if found:
-        says["messageExpression"] = f"{found} + {json.dumps(f' {message}')}"
+    if quoted:
+        says["messageExpression"] = f"{quoted} + {json.dumps(f' {message}')}"
     return says | ({"fieldPath": field_path} if field_path else {})
 
 

@@ -37,7 +37,7 @@ _NAME_RULE = rule(
     "cannot name a ModelDeployment, whose Services are named after it: at most 54 lower-case letters, digits and -, "
     "with a letter in front and no - at the end",
     ".metadata.name",
-    found="self.metadata.name",
+    quoted="self.metadata.name",
 )
 
 
@@ -132,14 +132,14 @@ _MODEL_NAME_RULE = rule(
     "cannot name a RegisteredModel: at most 63 lower-case letters, digits and -, with a letter in front and no - at "
     "the end",
     ".metadata.name",
-    found="self.metadata.name",
+    quoted="self.metadata.name",
 )
 # One name for one version: the API server then tells the second of two publishers.
 _VERSION_NAME_RULE = rule(
     "self.metadata.name == (self.spec.model + '-' + self.spec.version).lowerAscii().replace('_', '-')",
     "is not this version's name: write MODEL-VERSION in lower case, with - for _",
     ".metadata.name",
-    found="self.metadata.name",
+    quoted="self.metadata.name",
 )
 
 MODEL_DEPLOYMENTS: Final = Resource(

@@ -127,15 +127,15 @@ def _meaning(field: Schema) -> str:
 
 
 def _limits(field: Schema, required: bool) -> str:
-    found = ["required"] if required else []
-    found += _ranges(field)
+    limits = ["required"] if required else []
+    limits += _ranges(field)
     element, _ = _element(field, "")
     if element is not field and "properties" not in element:
-        found += [f"each {limit}" for limit in _ranges(element)]
+        limits += [f"each {limit}" for limit in _ranges(element)]
     if "properties" not in element:
-        found += [rule["message"].removeprefix("is not ") for rule in element.get(RULES, ())]
-    found += [f"`{key}` is unique" for key in field.get("x-kubernetes-list-map-keys", ())]
-    return "; ".join(found).replace("|", "\\|")
+        limits += [rule["message"].removeprefix("is not ") for rule in element.get(RULES, ())]
+    limits += [f"`{key}` is unique" for key in field.get("x-kubernetes-list-map-keys", ())]
+    return "; ".join(limits).replace("|", "\\|")
 
 
 def _ranges(field: Schema) -> Iterator[str]:

@@ -29,7 +29,7 @@ _LENGTH: Final = 32
 
 def value_rule(cel: str, message: str) -> JsonDict:
     """A rule about one value, which the message quotes: the API server by itself only says `string`."""
-    return rule(cel, message, found='"\'" + self + "\'"')
+    return rule(cel, message, quoted='"\'" + self + "\'"')
 
 
 def text(
