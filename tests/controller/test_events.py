@@ -7,7 +7,7 @@ import pytest
 from slipway.controller.events import newest_event
 from slipway.controller.kinds import EVENT
 from slipway.controller.kube import ApiKube
-from slipway.core.observed.evidence import Told
+from slipway.core.observed.evidence import EventFacts
 from testbed.plane import Plane
 from tests.controller.conftest import CallLog, client_of
 
@@ -33,7 +33,7 @@ def an_event(namespace: str, name: str, uid: str = UID, **more: Any) -> dict[str
 async def test_the_newest_event_on_that_object_counts_however_its_writer_gives_the_time(
     kube: ApiKube, namespace: str
 ) -> None:
-    assert await newest_event(kube, namespace, UID) == Told()
+    assert await newest_event(kube, namespace, UID) == EventFacts()
     series = {"count": 2, "lastObservedTime": "2026-01-05T12:00:09.000000Z"}
     scheduler = {"reportingComponent": "s", "reportingInstance": "s-1", "action": "Binding"}
     for event in (
@@ -43,12 +43,12 @@ async def test_the_newest_event_on_that_object_counts_however_its_writer_gives_t
         an_event(namespace, "timeless"),
     ):
         await kube.create_event(event)
-    assert await newest_event(kube, namespace, UID) == Told(reason="scheduled", message="about scheduled")
+    assert await newest_event(kube, namespace, UID) == EventFacts(reason="scheduled", message="about scheduled")
 
     await kube.create_event(an_event(namespace, "again", type="Warning", lastTimestamp="2026-01-05T12:00:10Z"))
-    assert await newest_event(kube, namespace, UID) == Told(reason="again", message="about again", warning=True)
+    assert await newest_event(kube, namespace, UID) == EventFacts(reason="again", message="about again", warning=True)
 
 
 async def test_where_events_may_not_be_read_nothing_is_told(plane: Plane, namespace: str) -> None:
     async with client_of(plane, "tenant", CallLog()) as kube:
-        assert await newest_event(kube, namespace, UID) == Told()
+        assert await newest_event(kube, namespace, UID) == EventFacts()

@@ -19,7 +19,7 @@ from slipway.controller.kube import ApiKube, KubeError
 from slipway.controller.obstacles import BURST, LONGEST_ABSENCE
 from slipway.core.children.manifest import finished
 from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, Manifest, labels
-from slipway.core.observed.blocked_writes import TOLD_AFTER, blocked_write
+from slipway.core.observed.blocked_writes import REPORTED_AFTER, blocked_write
 from slipway.core.observed.objects import Observed
 from slipway.core.owner import Owner
 from slipway.core.plan import Apply, Plan
@@ -371,7 +371,7 @@ async def test_what_somebody_changes_all_the_time_is_told_as_well(stage: Stage, 
     await reconciler.reconcile(stage.key)
     assert writes(calls, "ConfigMap") == [], "it is left alone for a moment"
 
-    stage.now += TOLD_AFTER
+    stage.now += REPORTED_AFTER
     with pytest.raises(KubeError):
         await reconciler.reconcile(stage.key)
     blocked = blocked_write(decision.observations[-1], stage.now)
@@ -409,7 +409,7 @@ async def test_a_route_that_an_older_gateway_api_does_not_know_names_its_crd(
     reconciler = stage.reconciler(decision)
     try:
         await reconciler.reconcile(stage.key)
-        stage.now += TOLD_AFTER
+        stage.now += REPORTED_AFTER
         await reconciler.reconcile(stage.key)
     finally:
         plane.kubectl().apply(next(crd for crd in crds(gateway_api_crds()) if crd["metadata"]["name"] == name))

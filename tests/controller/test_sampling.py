@@ -362,10 +362,10 @@ async def test_whatever_somebody_writes_into_events_a_look_brings_evidence_and_a
 ) -> None:
     fake: Any = FakeEvents(event, {"reason": "Failed", "message": "why", "lastTimestamp": "2026-01-01T00:00:00Z"})
     cluster.sampling._kube = fake
-    cluster.sampling.want(KEY, [wanted(await cluster.pod(11, metrics=counted(1)), told_of=("uid-1",))])
+    cluster.sampling.want(KEY, [wanted(await cluster.pod(11, metrics=counted(1)), events_of=("uid-1",))])
     await cluster.next_pass()
     assert cluster.evidence().after.pods[0].metrics
-    assert cluster.evidence().told["uid-1"].message == "why"
+    assert cluster.evidence().events["uid-1"].message == "why"
 
 
 class BrokenEvents:
@@ -378,7 +378,7 @@ class BrokenEvents:
 async def test_a_look_that_fails_as_a_whole_counts_as_one_of_which_nothing_came(cluster: Cluster) -> None:
     broken: Any = BrokenEvents()
     cluster.sampling._kube = broken
-    asked = wanted(target(11), target(12, OLD), told_of=("uid-1",), remembers=timedelta(hours=1))
+    asked = wanted(target(11), target(12, OLD), events_of=("uid-1",), remembers=timedelta(hours=1))
     for _ in range(2):
         cluster.sampling.want(KEY, [replace(asked, at=cluster.now)])
         await cluster.next_pass()

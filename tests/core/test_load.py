@@ -226,7 +226,7 @@ SILENT, SPEAKS, NONE = read(pods=4, silent=4), read(pods=4), read(pods=0)
 )
 def test_that_nobody_can_say_stays_told_until_somebody_says(reads: list[RevisionLoad], because: str) -> None:
     for told in (False, True):
-        said = demand(Load(), looks(*reads), count=4, parts=SERVES, start_time=MINUTE, now=NOW, told=told)
+        said = demand(Load(), looks(*reads), count=4, parts=SERVES, start_time=MINUTE, now=NOW, was_unknown=told)
         assert (said.pods, said.unknown) == (4, told and bool(because))
         assert because in said.because
 

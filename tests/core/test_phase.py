@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slipway.core.observed.blocked_writes import TOLD_AFTER
+from slipway.core.observed.blocked_writes import REPORTED_AFTER
 from slipway.core.observed.objects import WriteFailed
 from tests.core.cluster.scenario import GATEWAY, GPU_NODE, KEYS, goes_on, ready, starts, waits
 from tests.core.cluster.simulator import Simulator, simulator
@@ -78,7 +78,7 @@ def route_is_taken_up() -> Simulator:
 def service_cannot_be_written() -> Simulator:
     cluster = ready(replicas=2)
     cluster.failed = (WriteFailed(kind="Service", name="churn", message="etcd is full", since=cluster.now),)
-    cluster.pass_time(seconds=TOLD_AFTER.total_seconds())
+    cluster.pass_time(seconds=REPORTED_AFTER.total_seconds())
     cluster.reconcile()
     return cluster
 

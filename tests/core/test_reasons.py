@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from slipway.core.reasons import About, Reason, finding, found_before
+from slipway.core.reasons import About, Reason, finding, stored_finding
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -28,4 +28,4 @@ def test_a_finding_speaks_of_what_its_reason_declares(reason: Reason) -> None:
 def test_a_word_of_another_version_is_no_reason_of_this_one() -> None:
     with pytest.raises(ValueError, match="NoSuchReason"):
         Reason("NoSuchReason")
-    assert found_before("NoSuchReason", "words").reason is Reason.UNAVAILABLE
+    assert stored_finding("NoSuchReason", "words").reason is Reason.UNAVAILABLE

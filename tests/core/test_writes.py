@@ -9,7 +9,7 @@ import pytest
 
 from slipway.core.drift import difference
 from slipway.core.names import MODEL_DEPLOYMENT, Manifest
-from slipway.core.observed.blocked_writes import TOLD_AFTER, blocked_write, matters
+from slipway.core.observed.blocked_writes import REPORTED_AFTER, blocked_write, matters
 from slipway.core.observed.objects import NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.plan import Apply
 from tests.core.cluster.scenario import GATEWAY, canary, counts, goes_on, pods_come, ready, starts
@@ -26,10 +26,10 @@ def failing(cluster: Simulator, kind: str, name: str, message: str = DOWN) -> No
 def test_a_write_that_fails_is_told_after_some_seconds_and_stalls_after_the_deadline() -> None:
     cluster = ready()
     failing(cluster, "Service", "churn")
-    assert cluster.reconcile().wake_at == cluster.now + TOLD_AFTER
+    assert cluster.reconcile().wake_at == cluster.now + REPORTED_AFTER
     assert cluster.status["phase"] == "Ready"
 
-    cluster.pass_time(seconds=TOLD_AFTER.total_seconds())
+    cluster.pass_time(seconds=REPORTED_AFTER.total_seconds())
     plan = cluster.reconcile()
     assert cluster.condition("Ready")["reason"] == "WriteFailed"
     assert DOWN in cluster.condition("Ready")["message"]

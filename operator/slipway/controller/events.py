@@ -9,7 +9,7 @@ from slipway.controller.kinds import EVENT, MODEL_DEPLOYMENT, Key
 from slipway.controller.kube import Kube, KubeError
 from slipway.core.body import instant, mapping
 from slipway.core.names import FIELD_MANAGER, Manifest
-from slipway.core.observed.evidence import Told
+from slipway.core.observed.evidence import EventFacts
 from slipway.core.plan import Note
 from slipway.core.reasons import fit
 
@@ -44,18 +44,18 @@ def event_of(key: Key, uid: str, note: Note, now: datetime) -> Manifest:
     }
 
 
-async def newest_event(kube: Kube, namespace: str, uid: str) -> Told:
+async def newest_event(kube: Kube, namespace: str, uid: str) -> EventFacts:
     """The newest Event on an object. That Events may not be read is no reason to stop: status then says less."""
     try:
         events = await kube.events(namespace, uid)
     except KubeError as error:
         log.info("The Events on %s cannot be read: %s", uid, error)
-        return Told()
+        return EventFacts()
     last = max(events, key=_last_time, default=None)
     if last is None:
-        return Told()
+        return EventFacts()
     message = str(last.get("message") or "")
-    return Told(reason=str(last.get("reason")), message=message, warning=last.get("type") == "Warning")
+    return EventFacts(reason=str(last.get("reason")), message=message, warning=last.get("type") == "Warning")
 
 
 def _last_time(event: Manifest) -> datetime:

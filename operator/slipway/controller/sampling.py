@@ -27,7 +27,7 @@ from slipway.core.analysis.look import Look
 from slipway.core.analysis.own import added, asked_by_guards, sent_by_look
 from slipway.core.load import kept as kept_loads
 from slipway.core.names import GUARD_PORT, HTTP_PORT, LOAD_PORT, METRICS_PORT
-from slipway.core.observed.evidence import Bounds, Evidence, GuardLook, Scrape, Told
+from slipway.core.observed.evidence import Bounds, EventFacts, Evidence, GuardLook, Scrape
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Sampling:
         previous = topic.evidence_by(self._now())
         try:
             evidence = await self.look(wanted, previous, topic.sent_requests, namespace=key.namespace)
-            return replace(evidence, told=await self._newest_events(key.namespace, wanted.told_of))
+            return replace(evidence, events=await self._newest_events(key.namespace, wanted.events_of))
         # The boundary to all that pods, Prometheuses and writers of Events may send.
         except Exception as error:
             log.exception("A look at %s failed: %s", key, wanted.topic)
@@ -160,7 +160,7 @@ class Sampling:
             sent=graded.sent,
         )
 
-    async def _newest_events(self, namespace: str, uids: Sequence[str]) -> dict[str, Told]:
+    async def _newest_events(self, namespace: str, uids: Sequence[str]) -> dict[str, EventFacts]:
         return {uid: await newest_event(self._kube, namespace, uid) for uid in uids}
 
     async def _loads(self, wanted: Look, previous: Evidence | None, namespace: str) -> Evidence:

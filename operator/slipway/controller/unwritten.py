@@ -15,7 +15,7 @@ from slipway.controller.kinds import Key
 from slipway.controller.kube import KubeError
 from slipway.controller.obstacles import LONGEST_WAIT
 from slipway.controller.telemetry import Telemetry
-from slipway.core.observed.blocked_writes import TOLD_AFTER
+from slipway.core.observed.blocked_writes import REPORTED_AFTER
 
 _UNDECLARED: Final = re.compile(r"field not declared in schema|unknown field|Unsupported value|Invalid value")
 """How an API server answers whose CRD has an older status than ours."""
@@ -81,7 +81,7 @@ class Unwritten:
         wait = min(LONGEST_WAIT, timedelta(seconds=2 ** min(tries - 1, 16)))
         reported = before.reported if before else ""
         undeclared = bool(_UNDECLARED.search(error.message))
-        lasts = undeclared or error.status in _AT_ONCE or now >= since + TOLD_AFTER
+        lasts = undeclared or error.status in _AT_ONCE or now >= since + REPORTED_AFTER
         tells = error.status != 0 and error.message != reported and lasts  # without an API server nobody can be told
         self._stuck[key] = _Stuck(
             since=since,

@@ -132,8 +132,8 @@ def _added(live: Any, desired: Any, defaults: Mapping[str, Any], path: _Path, wh
                 yield Addition(field=there, got=got)
     elif isinstance(live, list | tuple) and isinstance(desired, list | tuple):
         keyed = by_key(path[-1], live, desired)
-        found, wanted = keyed or (_by_place(live), _by_place(desired))
-        for key, got in found.items():
+        live_items, wanted = keyed or (_by_place(live), _by_place(desired))
+        for key, got in live_items.items():
             there = f"{where}[{key[0]}]"
             if key in wanted:
                 yield from _added(got, wanted[key], defaults, path, there)

@@ -94,7 +94,7 @@ def _update(changes: Changes, live: Child, want: Manifest, desired: DesiredObjec
 _IMMUTABLE: Final = frozenset({"ResourceClaimTemplate"})
 """Kinds whose spec the API server has nobody change. What was made of one that goes stays as it is."""
 
-_FOUND_WHOLE: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()
+_CONFIRMED: Final[WeakKeyDictionary[Child, str]] = WeakKeyDictionary()
 """What each child was last found to contain. A Child never changes, so it need not be unpacked and compared again."""
 
 
@@ -103,10 +103,10 @@ def _as_wanted(live: Child, want: Manifest) -> bool:
     applied = want["metadata"]["annotations"][APPLIED]
     if live.applied != applied:
         return False
-    if _FOUND_WHOLE.get(live) != applied:
+    if _CONFIRMED.get(live) != applied:
         if not as_asked(live.body, want):
             return False
-        _FOUND_WHOLE[live] = applied
+        _CONFIRMED[live] = applied
     return True
 
 

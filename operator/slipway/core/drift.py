@@ -72,9 +72,9 @@ def _parts(live: Any, desired: Any, path: _Path) -> Iterator[tuple[str, Any, Any
             yield step, asked, live.get(key), (path[1], key)
     elif isinstance(desired, list | tuple) and isinstance(live, list | tuple):
         if keyed := by_key(path[1], live, desired):
-            found, wanted = keyed
+            live_items, wanted = keyed
             for key, item in wanted.items():
-                yield f"[{key[0]}]", item, found.get(key), path
+                yield f"[{key[0]}]", item, live_items.get(key), path
         elif len(live) == len(desired):
             for index, (got, asked) in enumerate(zip(live, desired, strict=True)):
                 yield f"[{index}]", asked, got, path
@@ -113,8 +113,8 @@ def _map_holds(live: dict[str, Any], desired: dict[str, Any], path: _Path) -> bo
 
 def _list_holds(live: Sequence[Any], desired: Sequence[Any], path: _Path) -> bool:
     if keyed := by_key(path[1], live, desired):
-        found, wanted = keyed
-        return all(key in found and _holds(found[key], item, path) for key, item in wanted.items())
+        live_items, wanted = keyed
+        return all(key in live_items and _holds(live_items[key], item, path) for key, item in wanted.items())
     return len(live) == len(desired) and all(_holds(a, b, path) for a, b in zip(live, desired, strict=True))
 
 
@@ -133,8 +133,8 @@ def _is_quantity(path: _Path) -> bool:
 
 
 def _same_quantity(live: Any, desired: Any) -> bool:
-    found, wanted = _quantity(live), _quantity(desired)
-    return found is not None and found == wanted
+    actual, wanted = _quantity(live), _quantity(desired)
+    return actual is not None and actual == wanted
 
 
 def _quantity(value: Any) -> Decimal | None:

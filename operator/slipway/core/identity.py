@@ -46,10 +46,10 @@ def asked(spec: ModelDeploymentSpec) -> dict[str, Any]:
     """The part of a spec that a revision is made for, as JSON values and without what is default."""
     given = spec.to_dict()
     given["model"]["source"].pop("signature", None)  # it is asked when a bundle is resolved: a new key restarts nothing
-    found = _without_defaults({key: given[key] for key in ASKED if key in given}, _FROZEN)
+    part = _without_defaults({key: given[key] for key in ASKED if key in given}, _FROZEN)
     if "accelerator" in given:
-        found["accelerator"] = _without_defaults(given["accelerator"], _FROZEN_ACCELERATOR)
-    return found
+        part["accelerator"] = _without_defaults(given["accelerator"], _FROZEN_ACCELERATOR)
+    return part
 
 
 def ask(spec: ModelDeploymentSpec) -> str:
@@ -68,12 +68,12 @@ def canonical(value: object) -> bytes:
 
 
 def _without_defaults(given: Mapping[str, Any], frozen: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
+    kept = {}
     for key, value in given.items():
         default = frozen.get(key)
         if isinstance(default, Mapping) and isinstance(value, Mapping):
             if rest := _without_defaults(value, default):
-                found[key] = rest
+                kept[key] = rest
         elif key not in frozen or value != default:
-            found[key] = value
-    return found
+            kept[key] = value
+    return kept

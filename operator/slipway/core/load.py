@@ -186,7 +186,7 @@ def kept(samples: Sequence[LoadSample], calm_for: timedelta) -> tuple[LoadSample
     return (*older[-2:], *(sample for sample in samples if since < sample.at <= last))
 
 
-def is_told(conditions: Iterable[Condition]) -> bool:
+def is_load_unknown(conditions: Iterable[Condition]) -> bool:
     """Whether status says that nobody can say how many pods the load takes."""
     return any(condition.type == LOAD_UNKNOWN for condition in conditions)
 
@@ -199,11 +199,11 @@ def demand(
     parts: Mapping[str, float],
     start_time: timedelta,
     now: datetime,
-    told: bool = False,
+    was_unknown: bool = False,
 ) -> Demand:
     """How many pods the revisions that clients reach should have together. `samples`: the looks so far, oldest first;
     `parts`: how much of each revision's load is clients', the rest being copies; `count`: the pods that they have;
-    `told`: status says that nobody can say, which holds until somebody does, whoever has ended or begun meanwhile.
+    `was_unknown`: status says that nobody can say, which holds until somebody does, whoever has ended or begun since.
 
     Up at once, to twice the pods that answer, or four more: those that start do not work off a backlog yet, and it
     goes on growing. Down to the most of all looks within the calm. A look of a time that lies ahead was made before the
@@ -211,7 +211,7 @@ def demand(
     """
     samples = [sample for sample in samples if sample.at <= now]
     if not samples:
-        return Demand(pods=count, because="the pods' load was not looked at yet", unknown=told)
+        return Demand(pods=count, because="the pods' load was not looked at yet", unknown=was_unknown)
     last = samples[-1]
     read = last.of(parts)
     if now - last.at > STALE_AFTER:
@@ -219,7 +219,7 @@ def demand(
         return Demand(pods=count, because=because, at=last.at, unknown=True)
     if not read.pods:
         because = "no pod is available to say how loaded it is"
-        return Demand(pods=count, because=because, at=last.at, unknown=told)
+        return Demand(pods=count, because=because, at=last.at, unknown=was_unknown)
     queues = queues_between(load, samples, parts, start_time)
     wanted = pods_for(load, read, queues, missing_is_full=False)
     up = min(wanted, max(2 * read.answered, read.answered + _GROWS_BY))
@@ -227,7 +227,7 @@ def demand(
         return Demand(pods=up, because=described(load, read), at=last.at)
     if silence := _silence(last, read):
         lasts = last.at - _silent_since(samples, parts) >= STALE_AFTER
-        return Demand(pods=count, because=silence, at=last.at, unknown=told or lasts)
+        return Demand(pods=count, because=silence, at=last.at, unknown=was_unknown or lasts)
     enough = _enough(load, samples, start_time)
     pods = count if enough is None else min(enough, count)
     return Demand(pods=pods, because=described(load, read), at=last.at)

@@ -26,18 +26,18 @@ Items = dict[tuple[Any, ...], Any]
 def by_key(name: str, live: Sequence[Any], desired: Sequence[Any]) -> tuple[Items, Items] | None:
     """Both lists by the key that tells their items apart; None where they are one value."""
     for keys in _MERGE_KEYS.get(name, ()):
-        found, wanted = _items(live, keys), _items(desired, keys)
-        if wanted is not None and found is not None:
-            return found, wanted
+        live_items, wanted = _items(live, keys), _items(desired, keys)
+        if wanted is not None and live_items is not None:
+            return live_items, wanted
     return None
 
 
 def _items(items: Sequence[Any], keys: tuple[str, ...]) -> Items | None:
     """None when some have no key, or two have the same."""
-    found: Items = {}
+    keyed: Items = {}
     for item in items:
         key = tuple(item.get(k, _KEY_DEFAULTS.get(k)) for k in keys) if isinstance(item, dict) else (None,)
-        if None in key or key in found:
+        if None in key or key in keyed:
             return None
-        found[key] = item
-    return found
+        keyed[key] = item
+    return keyed

@@ -17,7 +17,7 @@ from slipway.core.rollout.recovery import HEARD_WITHIN, is_fresh
 from slipway.core.rollout.roles import RevisionRoles
 from slipway.core.rollout.state import Outcome
 from slipway.core.snapshot import Snapshot
-from slipway.core.status.scaler_faults import fault_told_at
+from slipway.core.status.scaler_faults import fault_reported_at
 
 
 def wake_at(
@@ -33,7 +33,7 @@ def wake_at(
     before, now = snapshot.before, snapshot.now
     routed_at = snapshot.route.wait.until if snapshot.route else None
     times = [outcome.wait.until, roles.ends_at, routed_at, snapshot.policies.wait.until, wakes_at(looks, now)]
-    times.append(fault_told_at(snapshot))
+    times.append(fault_reported_at(snapshot))
     times.append(snapshot.following.until if snapshot.following else None)
     if is_fresh(snapshot) and before.rollout and any(each.record is None for each in desired.revisions):
         times.append(before.rollout.phase_started_at + HEARD_WITHIN)

@@ -747,7 +747,7 @@ def finding(reason: Reason, message: str) -> Finding:
     return Finding(reason=reason, message=fit(message), about=reason.about or About.WORLD)
 
 
-def found_before(reason: str, message: str) -> Finding:
+def stored_finding(reason: str, message: str) -> Finding:
     """A finding out of status. An operator of another version may have known reasons that this one does not."""
     current = Reason(reason) if reason in Reason.__members__.values() else Reason.UNAVAILABLE
     return finding(current, message)

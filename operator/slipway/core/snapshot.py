@@ -8,7 +8,7 @@ from slipway.api.v1alpha1.spec import Load, Scaler
 from slipway.api.v1alpha1.status import RevisionRef, RevisionStatus, RolloutStatus
 from slipway.core import autoscaling
 from slipway.core.children.service import root_selector
-from slipway.core.load import LOAD_TOPIC, Demand, demand, is_told, parts_of_clients, start_time
+from slipway.core.load import LOAD_TOPIC, Demand, demand, is_load_unknown, parts_of_clients, start_time
 from slipway.core.observed.revision import RevisionFacts
 from slipway.core.seen import Seen
 from slipway.core.shares import Traffic
@@ -77,7 +77,7 @@ class Snapshot(Seen):
             parts=self.parts_of_clients,
             start_time=self.start_time,
             now=self.now,
-            told=is_told(self.before.conditions),
+            was_unknown=is_load_unknown(self.before.conditions),
         )
         changing = rollout is not None and self.changes(rollout)
         return taken.at_least(carried) if changing else taken
@@ -105,9 +105,9 @@ class Snapshot(Seen):
             return reached
         if stable is None or not stable.revision:
             return 0
-        told = self.before.autoscaling
-        if self.load and told and told.by == Scaler.SLIPWAY:  # what was wanted, whatever a hand has made of the count
-            return told.wanted
+        last = self.before.autoscaling
+        if self.load and last and last.by == Scaler.SLIPWAY:  # what was wanted, whatever a hand has made of the count
+            return last.wanted
         return self.count(stable.revision) or self.count_before(stable.revision)
 
     def changes(self, rollout: RolloutStatus) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway.core.looks.not_started import LOOK_AGAIN, MOST, UNSTARTED_AFTER, wanted
-from slipway.core.observed.evidence import Evidence, Scrape, Told
+from slipway.core.observed.evidence import EventFacts, Evidence, Scrape
 from slipway.core.observed.not_started import TOPIC, has_no_pod
 from slipway.core.observed.objects import Child
 from slipway.core.observed.pods import PodFacts
@@ -23,8 +23,8 @@ POLICY_SAYS = 'Error creating: pods "churn-x" is forbidden: violates PodSecurity
 WAITING = fetcher(state={"waiting": {"reason": "PodInitializing"}})
 
 
-def warns(message: str, reason: str = "FailedMount") -> Told:
-    return Told(reason=reason, message=message, warning=True)
+def warns(message: str, reason: str = "FailedMount") -> EventFacts:
+    return EventFacts(reason=reason, message=message, warning=True)
 
 
 def lacking(status: dict[str, Any]) -> dict[str, Any]:
@@ -35,20 +35,20 @@ def lacking(status: dict[str, Any]) -> dict[str, Any]:
 SECRET = {"name": "credentials", "secret": {"secretName": "models-read"}}
 CLAIM = {"name": "source", "persistentVolumeClaim": {"claimName": "bundles"}}
 
-PODS: list[tuple[str, PodFacts, Told, Reason | None, str]] = [
+PODS: list[tuple[str, PodFacts, EventFacts, Reason | None, str]] = [
     ("no Secret", pod(**WAITING), warns(NO_SECRET), Reason.CONFIGURATION_MISSING, NO_SECRET),
     ("what to do", pod(**WAITING), warns(NO_SECRET), Reason.CONFIGURATION_MISSING, "correct source.secretName"),
     ("disk", pod(**WAITING), warns("timed out"), Reason.POD_NOT_STARTED, "FailedMount: timed out"),
     ("network", pod(**WAITING), warns("no address", "FailedCreatePodSandBox"), Reason.POD_NOT_STARTED, "no address"),
-    ("pulls an image", pod(**WAITING), Told(reason="Pulling", message="Pulling image"), None, ""),
+    ("pulls an image", pod(**WAITING), EventFacts(reason="Pulling", message="Pulling image"), None, ""),
     (
         "Events may not be read",
         pod(volumes=[SECRET, CLAIM], **lacking(WAITING)),
-        Told(),
+        EventFacts(),
         Reason.POD_NOT_STARTED,
         "Secret models-read and claim bundles",
     ),
-    ("the kubelet does not say", pod(volumes=[SECRET], **WAITING), Told(), None, ""),
+    ("the kubelet does not say", pod(volumes=[SECRET], **WAITING), EventFacts(), None, ""),
     ("it runs by now", pod(**fetcher(state={"running": {}})), warns(NO_SECRET), None, ""),
     ("it has run", pod(**fetcher(state={"terminated": {"exitCode": 0}})), warns(NO_SECRET), None, ""),
 ]
@@ -56,9 +56,9 @@ PODS: list[tuple[str, PodFacts, Told, Reason | None, str]] = [
 
 @pytest.mark.parametrize(("case", "what", "told", "reason", "words"), PODS, ids=[case[0] for case in PODS])
 def test_what_is_said_of_a_pod_that_does_not_start(
-    case: str, what: PodFacts, told: Told, reason: Reason | None, words: str
+    case: str, what: PodFacts, told: EventFacts, reason: Reason | None, words: str
 ) -> None:
-    found = first_finding(revision_facts(what, told={what.uid: told}), POLICY)
+    found = first_finding(revision_facts(what, events={what.uid: told}), POLICY)
     assert (found and found.reason) == reason
     if found:
         assert words in found.message
@@ -76,18 +76,18 @@ def job(**spec: Any) -> Child:
     return Child.of({"kind": "Job", "metadata": meta, "spec": {"template": template, **spec}, "status": {}})
 
 
-JOBS: list[tuple[str, Child, Told, Reason | None, str]] = [
+JOBS: list[tuple[str, Child, EventFacts, Reason | None, str]] = [
     ("quota", job(), warns(QUOTA, "FailedCreate"), Reason.QUOTA_EXCEEDED, "exceeded quota: small"),
     ("admission", job(), warns(POLICY_SAYS, "FailedCreate"), Reason.POD_REFUSED, "violates PodSecurity"),
-    ("Events may not be read", job(), Told(), Reason.POD_REFUSED, "service account reader"),
-    ("a queue holds it", job(suspend=True), Told(), Reason.POD_REFUSED, "is suspended"),
-    ("it has just come", job(), Told(reason="SuccessfulCreate", message="Created pod: x"), None, ""),
+    ("Events may not be read", job(), EventFacts(), Reason.POD_REFUSED, "service account reader"),
+    ("a queue holds it", job(suspend=True), EventFacts(), Reason.POD_REFUSED, "is suspended"),
+    ("it has just come", job(), EventFacts(reason="SuccessfulCreate", message="Created pod: x"), None, ""),
 ]
 
 
 @pytest.mark.parametrize(("case", "what", "told", "reason", "words"), JOBS, ids=[case[0] for case in JOBS])
 def test_what_is_said_of_a_job_without_a_pod(
-    case: str, what: Child, told: Told, reason: Reason | None, words: str
+    case: str, what: Child, told: EventFacts, reason: Reason | None, words: str
 ) -> None:
     found: Finding | None = has_no_pod(what, {what.uid: told}, "3")
     assert (found and found.reason) == reason
@@ -111,12 +111,12 @@ def test_a_job_without_a_pod_gets_its_reason_after_a_grace_and_heals_by_itself()
     cluster, uid = resolving()
     plan = cluster.plan()
     assert plan.wake_at == NOON + UNSTARTED_AFTER
-    cluster.looks(told={uid: warns(QUOTA, "FailedCreate")})
+    cluster.looks(events={uid: warns(QUOTA, "FailedCreate")})
     cluster.settle()
     assert cluster.status["phase"] == "Resolving"
 
     cluster.pass_time(seconds=30)
-    cluster.looks(told={uid: warns(QUOTA, "FailedCreate")})
+    cluster.looks(events={uid: warns(QUOTA, "FailedCreate")})
     cluster.settle()
     assert (cluster.status["phase"], cluster.condition("Ready")["reason"]) == ("Waiting", "QuotaExceeded")
     assert [reason for reason, _ in cluster.events].count("QuotaExceeded") == 1
@@ -138,7 +138,7 @@ def test_a_new_versions_pod_that_misses_its_secret_waits_with_the_reason_and_is_
     cluster.kubelet(new, status={**WAITING, "conditions": true("PodScheduled")})
     cluster.settle()
     cluster.pass_time(seconds=30)
-    cluster.looks(told={f"uid-{new}-0": warns(NO_SECRET)})
+    cluster.looks(events={f"uid-{new}-0": warns(NO_SECRET)})
     cluster.settle()
     assert (cluster.status["phase"], cluster.condition("Ready")["reason"]) == ("Waiting", "ConfigurationMissing")
     cluster.pass_time(hours=3)
@@ -160,7 +160,7 @@ def test_kubernetes_is_asked_again_once_a_minute_about_those_that_have_waited_lo
     first = wanted(observed, owner(), now, rolls=True)
     assert first
     assert first.at == NOON + UNSTARTED_AFTER
-    assert first.told_of == tuple(f"uid-churn-{number}" for number in range(MOST))
+    assert first.events_of == tuple(f"uid-churn-{number}" for number in range(MOST))
 
     seen = Evidence(history=(Scrape(at=now),))
     again = wanted(replace(observed, evidence={TOPIC: seen}), owner(), now, rolls=True)
@@ -193,4 +193,4 @@ def test_a_job_whose_conditions_cannot_be_read_is_looked_at() -> None:
     look = wanted(cluster.observed(), owner(), NOON + UNSTARTED_AFTER, rolls=True)
 
     assert look
-    assert look.told_of == (uid,)
+    assert look.events_of == (uid,)

@@ -51,7 +51,7 @@ def test_a_job_that_waits_for_its_pod_is_looked_at_although_the_pod_of_an_earlie
     cluster = retried(says("SourceDenied", "403"))
     cluster.pass_time(seconds=30)
     (look,) = (each for each in cluster.plan().looks if each.topic == "unstarted")
-    assert look.told_of == (job(cluster)["metadata"]["uid"],)
+    assert look.events_of == (job(cluster)["metadata"]["uid"],)
 
 
 def test_a_resolver_that_was_evicted_is_told_of_by_its_pod_and_node() -> None:

@@ -84,7 +84,7 @@ class Look:
     questions: tuple[Question, ...] = ()
     exams: tuple[Exam, ...] = ()
     gradings: tuple[Grading, ...] = ()
-    told_of: tuple[str, ...] = ()
+    events_of: tuple[str, ...] = ()
     """Objects, by uid, whose Kubernetes Events are read."""
     request_timeout: timedelta = timedelta(seconds=30)
     load: bool = False

@@ -79,7 +79,7 @@ def measure(metric: Metric, evidence: Evidence, candidate: Contender, stable: Co
     )
 
 
-def told(evidence: Evidence, of: Contender, *asked: BuiltIn) -> str:
+def numbers_in_words(evidence: Evidence, of: Contender, *asked: BuiltIn) -> str:
     """When numbers of one revision were seen, and they in words, held to nothing. What keeps several from being known
     is said once."""
     numbers = [_counted(built_in, evidence, of, probed=True) for built_in in asked]

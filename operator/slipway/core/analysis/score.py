@@ -19,7 +19,7 @@ def scored(metric: Metric, scores: Scores, candidate: str, stable: str) -> Check
     """The outcome, and the sentence with the numbers. `candidate` and `stable` are versions."""
     if not metric.score:
         raise ValueError(f"{metric.name}: is no score")
-    numbers = _known(scores.candidate)
+    numbers = _measured(scores.candidate)
     if not numbers:
         return MeasurementOutcome.INCONCLUSIVE, f"{candidate}: {scores.trouble or _trouble(scores.candidate)}"
     sign = -1 if metric.score.metric.less_is_better else 1
@@ -50,7 +50,7 @@ def _checks(metric: Metric, number: Score, scores: Scores, stable: str, sign: in
 
 
 def _drop_check(limit: str, number: Score, stable: Sequence[Score], version: str, sign: int) -> Check:
-    numbers = _known(stable)
+    numbers = _measured(stable)
     if not numbers:
         return MeasurementOutcome.INCONCLUSIVE, f"nothing to compare with: {version}: {_trouble(stable)}"
     others = [each for each in numbers if each.digest != number.digest]
@@ -66,7 +66,7 @@ def _drop_check(limit: str, number: Score, stable: Sequence[Score], version: str
     return held(within), f"{_shown(best)} in the version that serves, may {way} by {limit}"
 
 
-def _known(scores: Sequence[Score]) -> list[Score]:
+def _measured(scores: Sequence[Score]) -> list[Score]:
     return [each for each in scores if each.value is not None]
 
 

@@ -38,12 +38,12 @@ def offered(
     """The version that an alias means, if it may be asked for; else why not. `uri`: of the source, with the place for
     the version."""
     named = label(follow, namespace)
-    found = _meant(follow, seen, namespace)
-    if isinstance(found, str):
-        return finding(Reason.NOTHING_TO_FOLLOW, f"{named}: {found}")
-    if why := unfit(found.version, found.digest, uri):
-        return finding(Reason.NOTHING_TO_FOLLOW, f"{named} is version {found.version}, {why}")
-    return _withdrawn(named, found, withdrawals) or found
+    meant = _meant(follow, seen, namespace)
+    if isinstance(meant, str):
+        return finding(Reason.NOTHING_TO_FOLLOW, f"{named}: {meant}")
+    if why := unfit(meant.version, meant.digest, uri):
+        return finding(Reason.NOTHING_TO_FOLLOW, f"{named} is version {meant.version}, {why}")
+    return _withdrawn(named, meant, withdrawals) or meant
 
 
 def _meant(follow: Follow, seen: Followed, namespace: str) -> VersionFacts | str:

@@ -83,9 +83,9 @@ def followed(follow: Follow, seen: Followed, before: FollowStatus, situation: Si
     if isinstance(offer, Finding):
         said = finding(offer.reason, f"{offer.message}; {_stays(status)}")
         return Following(status=status.evolve(proposed=None), says=said, answer=retries)
-    found = _followed(follow, offer, status, situation, now)
-    counted = refused_digests.counted(found.status, situation.serving)
-    return replace(found, status=counted, answer=found.answer or retries)
+    following = _followed(follow, offer, status, situation, now)
+    counted = refused_digests.counted(following.status, situation.serving)
+    return replace(following, status=counted, answer=following.answer or retries)
 
 
 def _followed(

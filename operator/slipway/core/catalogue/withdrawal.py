@@ -50,15 +50,15 @@ def withdrawals_by_digest(
 ) -> dict[str, Withdrawal]:
     """The withdrawals that hold in a namespace: of its own versions, and of those in namespaces that the platform
     names. Anybody else may claim any digest. Where several versions have the same bytes, Block comes before Warn."""
-    found: dict[str, Withdrawal] = {}
+    withdrawals: dict[str, Withdrawal] = {}
     for owner, version in versions:
         withdrawal = version.withdrawal
         if withdrawal is None or not (owner == namespace or owner in everywhere):
             continue
-        held = found.get(version.digest)
+        held = withdrawals.get(version.digest)
         if held is None or _rank(withdrawal, namespace) < _rank(held, namespace):
-            found[version.digest] = withdrawal
-    return found
+            withdrawals[version.digest] = withdrawal
+    return withdrawals
 
 
 def _rank(withdrawal: Withdrawal, namespace: str) -> tuple[bool, bool, str, str, str]:

@@ -174,15 +174,15 @@ def present(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _source_volumes(model: Model) -> list[Manifest]:
-    found: list[Manifest] = []
+    volumes: list[Manifest] = []
     if model.source.secret_name:
         # Read by group: the files belong to root, and fsGroup makes their group ours.
         secret = {"secretName": model.source.secret_name, "defaultMode": 0o440}
-        found.append({"name": "credentials", "secret": secret})
+        volumes.append({"name": "credentials", "secret": secret})
     if is_served_in_place(model):
         claim = model.source.uri.removeprefix(_PVC).split("/")[0]
-        found.append({"name": "source", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
-    return found
+        volumes.append({"name": "source", "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
+    return volumes
 
 
 def fetcher_resources(platform: Platform, *, requested: str, limit: str) -> Manifest:

@@ -29,7 +29,7 @@ def guarded_route(policies: PolicyFacts, wanted: Manifest, observed: Observed, o
         return wanted
     if live and parents_of(live) == parents_of(wanted):
         return None
-    return _closed(wanted) if policies.known else None
+    return _closed(wanted) if policies.readable else None
 
 
 def guard_of(policies: PolicyFacts, route: Manifest, observed: Observed, owner: Owner) -> Child | None:

@@ -53,8 +53,8 @@ def _as_before(snapshot: Snapshot, reached: frozenset[str]) -> Mapping[str, int]
     """Where a gateway reaches none of them, each keeps its part; that nobody can answer gives nobody a larger one, but
     for what a stranger would answer."""
     reached = frozenset(name for name in reached if not snapshot.usurped(name)) or reached
-    for known in (snapshot.route.weights if snapshot.route else {}, snapshot.shares_before):
-        parts = {name: known.get(name, 0) for name in sorted(reached)}
+    for shares in (snapshot.route.weights if snapshot.route else {}, snapshot.shares_before):
+        parts = {name: shares.get(name, 0) for name in sorted(reached)}
         if any(parts.values()):
             return parts
     return dict.fromkeys(sorted(reached), 1)

@@ -35,7 +35,7 @@ def wanted(observed: Observed, owner: Owner, now: datetime, *, rolls: bool) -> L
     due = waiting[0][0] + UNSTARTED_AFTER
     at = max(due, evidence.after.at + LOOK_AGAIN) if evidence else due
     late = [uid for since, uid in waiting if since + UNSTARTED_AFTER <= max(at, now)]
-    return Look(topic=TOPIC, at=at, told_of=tuple(late[:MOST]))
+    return Look(topic=TOPIC, at=at, events_of=tuple(late[:MOST]))
 
 
 def _jobs(observed: Observed, owner: Owner) -> Iterator[tuple[datetime, str]]:

@@ -14,7 +14,7 @@ from slipway.core.names import MANAGED_BY, MODEL_DEPLOYMENT, REVISION
 from slipway.core.observed.objects import JobQueued, NameTaken, Observed, WriteDenied, WriteFailed, WriteNotKept
 from slipway.core.reasons import NOT_GRANTED, QUOTA_WORDS, Finding, Reason, finding
 
-TOLD_AFTER: Final = timedelta(seconds=10)
+REPORTED_AFTER: Final = timedelta(seconds=10)
 """How long a write may fail before it is told: an API server or a webhook that restarts is back by then."""
 
 _DENIED: Final = re.compile(r"denied (the )?request")
@@ -49,13 +49,13 @@ def blocked_write(observed: Observed, now: datetime, conflicts: Sequence[NameTak
         return BlockedWrite(finding=_rejection(observed.rejected[0]))
     if unkept := next(filter(matters, observed.unkept), None):
         return BlockedWrite(finding=finding(Reason.WRITE_NOT_KEPT, not_kept(unkept)))
-    failed = min((each for each in observed.failed if now >= each.since + TOLD_AFTER), key=_since, default=None)
+    failed = min((each for each in observed.failed if now >= each.since + REPORTED_AFTER), key=_since, default=None)
     return BlockedWrite(finding=finding(Reason.WRITE_FAILED, _failure(failed)), since=failed.since) if failed else None
 
 
-def told_at(observed: Observed, now: datetime, deadline: timedelta) -> Iterator[datetime]:
+def news_at(observed: Observed, now: datetime, deadline: timedelta) -> Iterator[datetime]:
     """When there is something new to say of writes that fail."""
-    times = (each.since + after for each in observed.failed for after in (TOLD_AFTER, deadline))
+    times = (each.since + after for each in observed.failed for after in (REPORTED_AFTER, deadline))
     return (at for at in times if at > now)
 
 

@@ -21,7 +21,7 @@ LONGEST: Final = 768
 """Characters of the sentence: it goes into a condition's message, next to the scheduler's own words."""
 _NAMED: Final = 3
 """Devices that are named with their taints; of more it says how many."""
-_KINDS_TOLD: Final = 4
+_KINDS_SHOWN: Final = 4
 
 
 class DeviceState(StrEnum):
@@ -125,12 +125,12 @@ def _taken(devices: Devices) -> frozenset[DeviceName]:
 
 
 def _drawn_upon(slices: Sequence[SliceFacts], taken: frozenset[DeviceName]) -> Mapping[_Pool, frozenset[str]]:
-    found: dict[_Pool, frozenset[str]] = defaultdict(frozenset)
+    drawn: dict[_Pool, frozenset[str]] = defaultdict(frozenset)
     for each in slices:
         for device in each.devices:
             if DeviceName(each.driver, each.pool, device.name) in taken:
-                found[each.driver, each.pool] |= device.counters
-    return found
+                drawn[each.driver, each.pool] |= device.counters
+    return drawn
 
 
 # -- in words
@@ -144,7 +144,7 @@ def what_devices_there_are(devices: Devices, nodes: Sequence[NodeFacts], acceler
     lacks = f"there is no DeviceClass {' or '.join(missing)}" if missing else ""
     asked = _grantable(devices, accelerator)
     if not asked:
-        there = ", ".join(sorted(devices.classes)[:_KINDS_TOLD]) or "none"
+        there = ", ".join(sorted(devices.classes)[:_KINDS_SHOWN]) or "none"
         return fit(f"{lacks}; there are: {there}", LONGEST)
     of = _of_classes(devices, accelerator, standings(devices, nodes))
     counted = f"devices {_asked(asked)}: {_counted(of)}{_chosen(asked, of)}"
@@ -160,11 +160,11 @@ def _grantable(devices: Devices, accelerator: Accelerator) -> Sequence[DeviceAlt
 
 
 def _of_classes(
-    devices: Devices, accelerator: Accelerator, known: Iterable[DeviceStanding]
+    devices: Devices, accelerator: Accelerator, all_standings: Iterable[DeviceStanding]
 ) -> tuple[DeviceStanding, ...]:
     """Those that may be of one of the classes: a class whose driver is not plain may have any."""
     drivers = _drivers(devices, accelerator)
-    return tuple(each for each in known if drivers is None or each.name.driver in drivers)
+    return tuple(each for each in all_standings if drivers is None or each.name.driver in drivers)
 
 
 def _drivers(devices: Devices, accelerator: Accelerator) -> frozenset[str] | None:
@@ -184,8 +184,8 @@ def _counted(of: Sequence[DeviceStanding]) -> str:
     for each in of:
         kinds[_kind(each)].append(each)
     ordered = sorted(kinds.items(), key=lambda kind: (-len(kind[1]), kind[0]))
-    parts = [f"{len(members)} x {kind} ({_states(members)})" for kind, members in ordered[:_KINDS_TOLD]]
-    rest = sum(len(members) for _, members in ordered[_KINDS_TOLD:])
+    parts = [f"{len(members)} x {kind} ({_states(members)})" for kind, members in ordered[:_KINDS_SHOWN]]
+    rest = sum(len(members) for _, members in ordered[_KINDS_SHOWN:])
     return ", ".join(parts) + (f", and {rest} more" if rest else "")
 
 
@@ -228,12 +228,12 @@ def would_do(
         return Fit.NO
     held = {name for claim in devices.claims_of(pod_uid) for name in claim.devices if name not in claim.looks_on}
     away = _away(nodes)
-    known = _of_classes(devices, accelerator, standings(devices, nodes))
-    usable = [each for each in known if each.name in held and not each.facts.taints and each.node not in away]
+    eligible = _of_classes(devices, accelerator, standings(devices, nodes))
+    usable = [each for each in eligible if each.name in held and not each.facts.taints and each.node not in away]
     if not usable:
         return Fit.NO
     open_to_all = (DeviceState.FREE, DeviceState.UNKNOWN)
-    beside = [each for each in known if each.state in open_to_all and each.name not in held]
+    beside = [each for each in eligible if each.state in open_to_all and each.name not in held]
     if _most_on_one_node(usable, beside) < min(each.count for each in asked):
         return Fit.NO
     return Fit.YES if same_ask else Fit.UNKNOWN

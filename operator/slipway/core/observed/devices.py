@@ -94,11 +94,11 @@ class Devices:
 
     @cached_property
     def _by_pod(self) -> Mapping[str, tuple[ClaimFacts, ...]]:
-        found: dict[str, tuple[ClaimFacts, ...]] = defaultdict(tuple)
+        by_pod: dict[str, tuple[ClaimFacts, ...]] = defaultdict(tuple)
         for claim in (self.claims or {}).values():
             if claim.pod_uid:
-                found[claim.pod_uid] += (claim,)
-        return dict(found)
+                by_pod[claim.pod_uid] += (claim,)
+        return dict(by_pod)
 
     def claims_of(self, pod_uid: str) -> tuple[ClaimFacts, ...]:
         """The claims that were made for a pod."""

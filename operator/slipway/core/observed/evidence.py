@@ -193,7 +193,7 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class EventFacts:
     """The newest of the Kubernetes Events on an object; nothing where there is none, or none may be read."""
 
     reason: str = ""
@@ -231,7 +231,7 @@ class Evidence:
     """Of `asked`, those that were not the guard's."""
     sent: Mapping[str, Bounds] = field(default_factory=dict)
     """Requests for labelled rows that this look sent to a pod (uid)."""
-    told: Mapping[str, Told] = field(default_factory=dict)
+    events: Mapping[str, EventFacts] = field(default_factory=dict)
     """Of the last look, by the object's uid."""
     loads: tuple[LoadSample, ...] = ()
     """How loaded the pods were, at the looks that asked for it, oldest first."""

@@ -27,7 +27,7 @@ from slipway.core.reasons import fit
 LONGEST: Final = 512
 """Characters of the sentence: it goes into a condition's message, next to the scheduler's own words."""
 
-_KINDS_TOLD: Final = 4
+_KINDS_SHOWN: Final = 4
 _WORD: Final = {"time-slicing": "time-sliced", "mps": "shared by MPS"}
 
 _Nodes = Sequence[NodeFacts]
@@ -111,8 +111,8 @@ def _seen(nodes: _Nodes, resource: str) -> str:
         return "no node at all"
     kinds = Counter(_kind(node, resource) for node in nodes)
     ordered = sorted(kinds.items(), key=lambda kind: (kind[0] == _WITHOUT, -kind[1], kind[0]))
-    parts = [f"{count} {'node' if count == 1 else 'nodes'} {kind}" for kind, count in ordered[:_KINDS_TOLD]]
-    rest = sum(count for _, count in ordered[_KINDS_TOLD:])
+    parts = [f"{count} {'node' if count == 1 else 'nodes'} {kind}" for kind, count in ordered[:_KINDS_SHOWN]]
+    rest = sum(count for _, count in ordered[_KINDS_SHOWN:])
     return ", ".join(parts) + (f", and {rest} more" if rest else "")
 
 

@@ -7,7 +7,7 @@ Events alone. They are read when something takes unusually long, and are not wat
 from collections.abc import Mapping
 from typing import Final
 
-from slipway.core.observed.evidence import Told
+from slipway.core.observed.evidence import EventFacts
 from slipway.core.observed.objects import Child, Observed
 from slipway.core.observed.pods import PodFacts
 from slipway.core.reasons import QUOTA_WORDS, Finding, Reason, finding
@@ -19,10 +19,10 @@ _MISSING: Final = ("not found", "non-existent")
 _MADE: Final = "SuccessfulCreate"
 
 
-def told(observed: Observed) -> Mapping[str, Told]:
+def newest_events(observed: Observed) -> Mapping[str, EventFacts]:
     """What the last look has brought, by uid."""
     evidence = observed.evidence.get(TOPIC)
-    return evidence.told if evidence else {}
+    return evidence.events if evidence else {}
 
 
 def pods_refused(version: str, message: str) -> Finding:
@@ -31,11 +31,11 @@ def pods_refused(version: str, message: str) -> Finding:
     return finding(reason, f"{version}: the API server refuses its pods: {message}")
 
 
-def has_no_pod(job: Child, told: Mapping[str, Told], version: str) -> Finding | None:
+def has_no_pod(job: Child, events: Mapping[str, EventFacts], version: str) -> Finding | None:
     """A Job that should have its pod by now."""
-    if job.uid not in told:
+    if job.uid not in events:
         return None
-    event, spec = told[job.uid], job.body["spec"]
+    event, spec = events[job.uid], job.body["spec"]
     if spec.get("suspend"):
         message = f"{version}: Job {job.name} is suspended, by a queue or by hand: it goes on when it is let go"
         return finding(Reason.POD_REFUSED, message)
@@ -51,7 +51,7 @@ def has_no_pod(job: Child, told: Mapping[str, Told], version: str) -> Finding | 
     return finding(Reason.POD_REFUSED, message)
 
 
-def has_not_started(pod: PodFacts, event: Told, version: str) -> Finding | None:
+def has_not_started(pod: PodFacts, event: EventFacts, version: str) -> Finding | None:
     """A pod that should have a container by now. One that pulls an image is told of as well, and not as a warning."""
     if pod.unstarted_since is None:
         return None

@@ -9,9 +9,9 @@ from typing import Any, Self
 from slipway.core.body import integer, within
 from slipway.core.names import SIGNATURE, of_resolve_job
 from slipway.core.observed.devices import NO_DEVICES, Devices
-from slipway.core.observed.evidence import Told
+from slipway.core.observed.evidence import EventFacts
 from slipway.core.observed.nodes import NodeFacts
-from slipway.core.observed.not_started import is_of, told
+from slipway.core.observed.not_started import is_of, newest_events
 from slipway.core.observed.objects import Child, JobQueued, Observed
 from slipway.core.observed.pods import PodFacts
 from slipway.core.owner import Owner
@@ -42,7 +42,7 @@ class RevisionFacts:
     """Its own Service's name is that of a stranger's, who would answer its requests."""
     nodes: tuple[NodeFacts, ...] = ()
     devices: Devices = NO_DEVICES
-    told: Mapping[str, Told] = field(default_factory=dict)
+    events: Mapping[str, EventFacts] = field(default_factory=dict)
     """What Kubernetes tells of pods that do not start, by uid."""
 
     @property
@@ -118,7 +118,7 @@ class RevisionFacts:
             usurped=usurped,
             nodes=observed.nodes,
             devices=observed.devices,
-            told=told(observed),
+            events=newest_events(observed),
         )
 
 
@@ -151,7 +151,7 @@ class ResolveFacts:
     failed: bool = False
     complete: bool = False
     pod: PodFacts | None = None
-    told: Mapping[str, Told] = field(default_factory=dict)
+    events: Mapping[str, EventFacts] = field(default_factory=dict)
     """What Kubernetes tells of the Job and its pod, by uid."""
     outdated: bool = False
     """The Job was made for another demand for a signature: what it says counts for nothing."""
@@ -179,7 +179,7 @@ class ResolveFacts:
             failed="Failed" in true,
             complete="Complete" in true,
             pod=max(pods, key=lambda pod: pod.created, default=None),
-            told=told(observed),
+            events=newest_events(observed),
             outdated=job is not None and _demand(job) != demand,
             queued=next((each for each in observed.queued if each.name == name), None),
         )
@@ -196,5 +196,5 @@ def _endings(job: Child) -> frozenset[str]:
 
 
 def _demand(job: Child) -> str | None:
-    found = within(job.body, "metadata", "annotations").get(SIGNATURE)
-    return str(found) if found else None
+    demand = within(job.body, "metadata", "annotations").get(SIGNATURE)
+    return str(demand) if demand else None

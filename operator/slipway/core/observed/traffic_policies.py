@@ -45,7 +45,7 @@ class PolicyFacts:
 
     manifests: tuple[Manifest, ...] = ()
     """As they should be, where the cluster knows their kinds."""
-    known: bool = True
+    readable: bool = True
     """The cluster knows Envoy Gateway's policies and lets us read them, or none is asked for."""
     accepted: bool = True
     """All of them, as they are written now."""
@@ -79,7 +79,7 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
     if not observed.knows(*_ASKED_BY):
         problem = _unknown(wanted, traffic) if observed.unknown & _ASKED_BY.keys() else _unlisted(wanted, traffic)
         return PolicyFacts(
-            known=False,
+            readable=False,
             in_place=in_place,
             accepted=False,
             guards=guards,

@@ -47,7 +47,7 @@ def analysed(state: State, facts: Facts, policy: Policy, now: datetime) -> tuple
     if after == before:
         return state, ()
     state = replace(state, rollout=rollout.evolve(canary=canary.evolve(analysis=after)), analysis=after)
-    return state, tuple(_told(candidate, before, after))
+    return state, tuple(_notes(candidate, before, after))
 
 
 def share(status: CanaryStatus, candidate: RevisionRef, facts: Facts) -> str:
@@ -154,7 +154,7 @@ def contender(ref: RevisionRef, facts: Facts) -> Contender:
     return Contender(revision=revision, version=ref.version, golden=facts.golden.get(revision, NO_GOLDEN))
 
 
-def _told(candidate: RevisionRef, before: AnalysisStatus, after: AnalysisStatus) -> Iterator[Note]:
+def _notes(candidate: RevisionRef, before: AnalysisStatus, after: AnalysisStatus) -> Iterator[Note]:
     """An Event for a verdict, and for each round that was no success. What failed is told with the refusal."""
     message = f"{candidate.version}: {after.message}"
     if after.phase is AnalysisPhase.PASSED:

@@ -14,7 +14,7 @@ from slipway.core.children.device_claim import RESOURCE_API, RESOURCE_CLAIM_TEMP
 from slipway.core.children.route import ROUTES
 from slipway.core.names import of_revision
 from slipway.core.observed import history
-from slipway.core.observed.blocked_writes import TOLD_AFTER, BlockedWrite, blocked_write, told_at
+from slipway.core.observed.blocked_writes import REPORTED_AFTER, BlockedWrite, blocked_write, news_at
 from slipway.core.observed.objects import Child, NameTaken
 from slipway.core.reasons import NOT_GRANTED, Reason, finding
 from slipway.core.rollout.state import State
@@ -32,14 +32,16 @@ def blocked(snapshot: Snapshot, state: State, conflicts: Sequence[NameTaken] = (
 def changes_at(snapshot: Snapshot, state: State) -> Iterator[datetime]:
     """When there is something new to say of what is in the way."""
     deadline = snapshot.policy.progress_deadline
-    yield from told_at(snapshot.observed, snapshot.now, deadline)
-    times = (since + after for _, since in _lingering(snapshot, state) for after in (TOLD_AFTER, deadline))
+    yield from news_at(snapshot.observed, snapshot.now, deadline)
+    times = (since + after for _, since in _lingering(snapshot, state) for after in (REPORTED_AFTER, deadline))
     yield from (at for at in times if at > snapshot.now)
 
 
 def _held(snapshot: Snapshot, state: State) -> BlockedWrite | None:
     """An object that is being deleted and does not go. One of its name cannot be made before."""
-    lingering = ((child, since) for child, since in _lingering(snapshot, state) if snapshot.now >= since + TOLD_AFTER)
+    lingering = (
+        (child, since) for child, since in _lingering(snapshot, state) if snapshot.now >= since + REPORTED_AFTER
+    )
     child, since = next(lingering, (None, None))
     if child is None:
         return None

@@ -19,7 +19,7 @@ from slipway.core.observed.objects import JobQueued
 from slipway.core.observed.revision import ResolveFacts, RevisionFacts
 from slipway.core.observed.termination_message import answer, verdict
 from slipway.core.policy import Policy
-from slipway.core.reasons import About, Finding, Reason, finding, found_before
+from slipway.core.reasons import About, Finding, Reason, finding, stored_finding
 from slipway.core.rollout.gates import first_finding
 from slipway.core.rollout.state import Allocation, Outcome, Proof, State
 from slipway.core.wait import NO_WAIT, Wait
@@ -99,7 +99,7 @@ def _blocked(check: BundleCheck, problem: Finding | None, now: datetime) -> Bund
 def _last_failure(rollout: RolloutStatus) -> Finding | None:
     """What the try before this one found; it stands until there is a better answer."""
     failed = rollout.resolve
-    return found_before(failed.reason, failed.message or "") if failed.reason else None
+    return stored_finding(failed.reason, failed.message or "") if failed.reason else None
 
 
 def answered(facts: ResolveFacts) -> Resolved | None:
@@ -115,9 +115,9 @@ def _waits(facts: ResolveFacts, version: str) -> Finding | None:
     if facts.job is None and facts.queued:
         return finding(Reason.RESOLVE_QUEUED, _queued(version, facts.queued))
     if facts.pod is None:
-        return has_no_pod(facts.job, facts.told, version) if facts.job else None
+        return has_no_pod(facts.job, facts.events, version) if facts.job else None
     alive, over = ((), (facts.pod,)) if facts.pod.over else ((facts.pod,), ())
-    waiting = RevisionFacts(revision="", version=version, wanted=1, count=1, pods=alive, over=over, told=facts.told)
+    waiting = RevisionFacts(revision="", version=version, wanted=1, count=1, pods=alive, over=over, events=facts.events)
     return first_finding(waiting, Policy(fetch_timeout=STALLED_AFTER, progress_deadline=STALLED_AFTER))
 
 

@@ -101,17 +101,17 @@ def rested_for_pods(
 ) -> RolloutStatus:
     """The rollout whose analysis rests while all pods that it has looked at are gone, and the step's are not there
     again: an eviction or a drained node is nothing that the version did."""
-    status, known = rollout.canary, facts.of(candidate)
+    status, candidate_facts = rollout.canary, facts.of(candidate)
     if (
         status is None
         or status.analysis is None
-        or known is None
-        or known.available >= wanted_pods(status, facts, policy)
+        or candidate_facts is None
+        or candidate_facts.available >= wanted_pods(status, facts, policy)
     ):
         return rollout
-    evidence = facts.evidence.get(analysis_gate.topic(known.revision, status.analysis))
-    looked_at = {sample.pod for sample in evidence.after.of(known.revision)} if evidence else set()
-    if not looked_at or looked_at & {pod.uid for pod in known.pods}:
+    evidence = facts.evidence.get(analysis_gate.topic(candidate_facts.revision, status.analysis))
+    looked_at = {sample.pod for sample in evidence.after.of(candidate_facts.revision)} if evidence else set()
+    if not looked_at or looked_at & {pod.uid for pod in candidate_facts.pods}:
         return rollout
     return rollout.evolve(canary=status.evolve(analysis=analysis_gate.rested(status.analysis)))
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from slipway.api.v1alpha1.status import FailureStatus, RolloutStatus
 from slipway.core.observed.pods import PodFacts
 from slipway.core.observed.revision import RevisionFacts
-from slipway.core.reasons import Finding, fit, found_before
+from slipway.core.reasons import Finding, fit, stored_finding
 from slipway.core.rollout.state import Facts, State
 
 
@@ -20,7 +20,7 @@ def standing(rollout: RolloutStatus) -> Finding | None:
     failure = rollout.failure
     if failure is None or failure.accepted or failure.retry_pods_until:
         return None
-    return found_before(failure.reason, failure.message)
+    return stored_finding(failure.reason, failure.message)
 
 
 def noted(rollout: RolloutStatus, problem: Finding, revision: str, now: datetime) -> RolloutStatus:

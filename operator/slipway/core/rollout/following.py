@@ -33,14 +33,14 @@ def unfollowable(model: Model) -> Finding | None:
     another version."""
     if model.follow is None:
         return None
-    address, found = model.source.uri.partition("://")[2], None
+    address, problem = model.source.uri.partition("://")[2], None
     if PLACEHOLDER not in address:
-        found = (
+        problem = (
             f"has no {PLACEHOLDER}, where the followed version stands; write it like s3://models/churn/{PLACEHOLDER}"
         )
     elif PLACEHOLDER in address.partition("/")[0]:
-        found = f"has {PLACEHOLDER} in the host, bucket or claim; put it into the path"
-    return finding(Reason.SPEC_INVALID, f"spec.model.source.uri: {found}") if found else None
+        problem = f"has {PLACEHOLDER} in the host, bucket or claim; put it into the path"
+    return finding(Reason.SPEC_INVALID, f"spec.model.source.uri: {problem}") if problem else None
 
 
 def as_followed(snapshot: Snapshot) -> Snapshot:
@@ -50,12 +50,12 @@ def as_followed(snapshot: Snapshot) -> Snapshot:
         return snapshot
     status = _remembered(snapshot)
     seen = snapshot.observed.followed or Followed(unseen=_UNSEEN)
-    found = followed(follow, seen, status, _situation(snapshot, status), snapshot.now)
-    found = replace(found, says=in_new_words(found.says, before.requests or []))
-    spec, asked = snapshot.spec, _asked(snapshot, found.status)
+    following = followed(follow, seen, status, _situation(snapshot, status), snapshot.now)
+    following = replace(following, says=in_new_words(following.says, before.requests or []))
+    spec, asked = snapshot.spec, _asked(snapshot, following.status)
     if asked:
         spec = spec.evolve(model=asked)
-    return replace(snapshot, spec=spec, ask=ask(spec), following=found)
+    return replace(snapshot, spec=spec, ask=ask(spec), following=following)
 
 
 _UNSEEN: Final = "the catalogue was not looked at yet"

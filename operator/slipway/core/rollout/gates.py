@@ -77,7 +77,9 @@ def configuration_is_missing(facts: RevisionFacts, policy: Policy) -> Finding | 
 
 def pod_does_not_start(facts: RevisionFacts, policy: Policy) -> Finding | None:
     """It has a node, and for unusually long no container: a volume, or its network, is missing."""
-    problems = (has_not_started(pod, facts.told[pod.uid], facts.version) for pod in facts.pods if pod.uid in facts.told)
+    problems = (
+        has_not_started(pod, facts.events[pod.uid], facts.version) for pod in facts.pods if pod.uid in facts.events
+    )
     return next(filter(None, problems), None)
 
 

@@ -34,8 +34,8 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
     refs = [ref for ref in (state.stable, state.candidate) if ref and ref.revision]
     revisions = {ref.revision or "": snapshot.facts(ref) for ref in refs}
     revisions |= {entry.revision: snapshot.facts(entry) for entry in roles.superseded}
-    resolve, known = _resolve(snapshot, _asked(snapshot, state)), _known(snapshot, state)
-    digests = _digests(snapshot, state, resolve, known)
+    resolve, reusable = _resolve(snapshot, _asked(snapshot, state)), _reusable(snapshot, state)
+    digests = _digests(snapshot, state, resolve, reusable)
     previous, blocked_before = _previous(snapshot, state)
     return Facts(
         asked=snapshot.ask,
@@ -62,7 +62,7 @@ def facts_of(snapshot: Snapshot, state: State) -> Facts:
         makes_room=_makes_room(snapshot, state, revisions),
         unanswered_since=unanswered_since(snapshot.before),
         resolve=resolve,
-        known=known,
+        reusable=reusable,
         route=snapshot.route,
         evidence=snapshot.observed.evidence,
         golden={revision: snapshot.golden(revision) for revision in revisions} if _counts_requests(snapshot) else {},
@@ -130,7 +130,7 @@ def _resolve(snapshot: Snapshot, ask: str) -> ResolveFacts:
     return ResolveFacts.gather(snapshot.observed, owner=snapshot.owner, ask=ask, demand=wanted)
 
 
-def _known(snapshot: Snapshot, state: State) -> str | None:
+def _reusable(snapshot: Snapshot, state: State) -> str | None:
     """A revision of the candidate's ask to use again. A restart wants one that is newer than what serves."""
     ask, home = _asked(snapshot, state), refusals.revisions(state)
     entry = history.newest_of([each for each in snapshot.past if each.revision not in home], ask)
@@ -154,20 +154,20 @@ def _sources(snapshot: Snapshot, state: State) -> dict[str, str]:
     return uris
 
 
-def _digests(snapshot: Snapshot, state: State, resolve: ResolveFacts, known: str | None) -> dict[str, str]:
+def _digests(snapshot: Snapshot, state: State, resolve: ResolveFacts, reusable: str | None) -> dict[str, str]:
     """The digests of those that may be sent home. Of what is not resolved yet: what the manifest pins."""
     pinned, candidate = snapshot.spec.model.source.digest, state.candidate
-    found = {snapshot.ask: pinned} if pinned else {}
+    digests = {snapshot.ask: pinned} if pinned else {}
     if candidate and candidate.revision is None and (resolved := answered(resolve)):
-        found[candidate.ask] = resolved.digest
+        digests[candidate.ask] = resolved.digest
     revisions = {ref.ask: ref.revision for ref in (state.stable, candidate) if ref}
-    if candidate and candidate.revision is None and known:
-        revisions[candidate.ask] = known
+    if candidate and candidate.revision is None and reusable:
+        revisions[candidate.ask] = reusable
     for ask, revision in revisions.items():
         record = snapshot.record(revision) if revision else None
         if record:
-            found[ask] = record.resolved.digest
-    return found
+            digests[ask] = record.resolved.digest
+    return digests
 
 
 def _withdrawals(snapshot: Snapshot, digests: Mapping[str, str]) -> dict[str, Withdrawal]:

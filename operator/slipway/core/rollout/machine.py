@@ -74,8 +74,8 @@ def _resolve(state: State, rollout: RolloutStatus, facts: Facts, now: datetime) 
     candidate, still = state.candidate, standing_still(state, facts)
     if candidate is None:
         return Outcome(state=state, allocation=still)
-    if facts.known:
-        return _start(state, facts.known, still, now)
+    if facts.reusable:
+        return _start(state, facts.reusable, still, now)
     check = bundle_check.check_bundle(rollout, facts.resolve, version=candidate.version, now=now)
     return replace(check.outcome(state, candidate.ask, still), resolved=check.resolved)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from slipway.api.v1alpha1.analysis import BuiltIn
 from slipway.api.v1alpha1.status import CanaryStatus, RolloutStatus
-from slipway.core.analysis.measure import told
+from slipway.core.analysis.measure import numbers_in_words
 from slipway.core.observed.evidence import Evidence
 from slipway.core.rollout.analysis_gate import contender
 from slipway.core.rollout.state import Facts, State
@@ -48,7 +48,7 @@ def measured(state: State, facts: Facts) -> State:
     evidence = facts.evidence.get(topic(candidate.revision or ""))
     if evidence is None or evidence.before is None:
         return state
-    return _telling(state, rollout, canary, told(evidence, contender(candidate, facts), *_MEASURED))
+    return _telling(state, rollout, canary, numbers_in_words(evidence, contender(candidate, facts), *_MEASURED))
 
 
 def _telling(state: State, rollout: RolloutStatus, canary: CanaryStatus, words: str | None) -> State:

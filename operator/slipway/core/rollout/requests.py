@@ -190,7 +190,7 @@ def _moving(state: State, request: Request, facts: Facts) -> RolloutStatus | Non
     rollout, candidate = state.rollout, state.candidate
     if rollout is None or candidate is None:
         return None
-    if request.revision not in (_name(candidate), None if candidate.revision else facts.known):
+    if request.revision not in (_name(candidate), None if candidate.revision else facts.reusable):
         return None
     return None if rollout.phase is RolloutPhase.ROLLING_BACK else rollout
 
@@ -214,7 +214,9 @@ def _with_revision(state: State, facts: Facts, now: datetime) -> State:
     """The state that names what is sent home by its revision, as far as history knows it."""
     candidate = state.candidate
     return (
-        started(state, revision=facts.known, now=now) if candidate and not candidate.revision and facts.known else state
+        started(state, revision=facts.reusable, now=now)
+        if candidate and not candidate.revision and facts.reusable
+        else state
     )
 
 

@@ -101,7 +101,7 @@ class Facts:
     """Since when no pod answers clients, as status says it."""
     resolve: ResolveFacts = field(default_factory=ResolveFacts)
     """Of the candidate's ask."""
-    known: str | None = None
+    reusable: str | None = None
     """A revision of the candidate's ask that history already holds."""
     route: RouteFacts | None = None
     """The route of a gateway; None where no gateway is asked for."""
@@ -132,7 +132,7 @@ class Facts:
         live = {name: round(share) for name, share in self.live_shares.items() if share}
         if live and live.keys() <= service:
             return live
-        carries = {name: known.carries for name, known in self.revisions.items() if name in service}
+        carries = {name: facts.carries for name, facts in self.revisions.items() if name in service}
         return by_pods(carries) or dict.fromkeys(service, WHOLE // max(1, len(service)))
 
     def made(self, stable: str) -> Mapping[str, int]:

@@ -70,8 +70,8 @@ def _carried_out(
     gone = _sent_home(snapshot, replaced.state, replaced.send_home)
     onward = retargeted(snapshot, gone.state)
     outcome = _stepped(snapshot, onward, facts_of(snapshot, onward))
-    told = replace(replaced, outcome=f"{replaced.outcome}{_what_begins(gone.state, onward)}")
-    return told, replace(outcome, notes=(*gone.notes, *outcome.notes))
+    reported = replace(replaced, outcome=f"{replaced.outcome}{_what_begins(gone.state, onward)}")
+    return reported, replace(outcome, notes=(*gone.notes, *outcome.notes))
 
 
 def _what_begins(gone: State, onward: State) -> str:

@@ -68,13 +68,13 @@ def standing(snapshot: Snapshot, state: State) -> str | None:
     withdrawals = snapshot.observed.withdrawals
     if not withdrawals:
         return None
-    told = []
+    sentences = []
     for ref, does in ((state.stable, "serves on"), (state.candidate, "is on its way")):
         record = snapshot.record(ref.revision) if ref and ref.revision else None
         withdrawal = withdrawals.get(record.resolved.digest) if record else None
         if ref and withdrawal:
-            told.append(f"{ref.version} {does}: {withdrawal.words}")
+            sentences.append(f"{ref.version} {does}: {withdrawal.words}")
     free, barred = ways_back(snapshot, state)
     if barred and not free:
-        told.append(f"every version before is barred from a rollback: {barred.words}")
-    return fit("; ".join(told)) if told else None
+        sentences.append(f"every version before is barred from a rollback: {barred.words}")
+    return fit("; ".join(sentences)) if sentences else None

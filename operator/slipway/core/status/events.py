@@ -38,16 +38,16 @@ def news(before: ModelDeploymentStatus, summary: Summary) -> tuple[Note, ...]:
 
 def withdrawal_notes(before: ModelDeploymentStatus, summary: Summary) -> tuple[Note, ...]:
     """An Event when a withdrawal is new, or says something else; the condition goes on saying it."""
-    told = {condition.message for condition in before.conditions if condition.type == WITHDRAWN}
-    if summary.withdrawn is None or summary.withdrawn in told:
+    reported = {condition.message for condition in before.conditions if condition.type == WITHDRAWN}
+    if summary.withdrawn is None or summary.withdrawn in reported:
         return ()
     return (Note(reason=Reason.WITHDRAWN, message=summary.withdrawn, warning=True),)
 
 
 def following_notes(before: ModelDeploymentStatus, follows: Following | None) -> tuple[Note, ...]:
     """An Event when following an alias has come to something new. Of a refusal the version's own Event tells."""
-    told = {(condition.reason, condition.message) for condition in before.conditions if condition.type == FOLLOWING}
-    if follows is None or not follows.is_news or (str(follows.says.reason), follows.says.message) in told:
+    reported = {(condition.reason, condition.message) for condition in before.conditions if condition.type == FOLLOWING}
+    if follows is None or not follows.is_news or (str(follows.says.reason), follows.says.message) in reported:
         return ()
     warns = follows.says.reason not in _FOLLOWS_WELL
     return (Note(reason=follows.says.reason, message=follows.says.message, warning=warns),)

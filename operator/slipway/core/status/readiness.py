@@ -13,7 +13,7 @@ from slipway.api.v1alpha1.status import RolloutPhase
 from slipway.core.observed.blocked_writes import BlockedWrite
 from slipway.core.observed.revision import RevisionFacts
 from slipway.core.policy import Policy
-from slipway.core.reasons import Finding, found_before
+from slipway.core.reasons import Finding, stored_finding
 from slipway.core.rollout.gates import first_finding, objection, pod_was_lost
 from slipway.core.rollout.state import Outcome, State
 from slipway.core.snapshot import Snapshot
@@ -41,7 +41,7 @@ def _findings(snapshot: Snapshot, outcome: Outcome, blocked: BlockedWrite | None
 def _refused(snapshot: Snapshot, state: State) -> Finding | None:
     """What the manifest asks for was sent home, and no earlier version is being brought back by request."""
     by_request = state.rollout is not None and state.rollout.command.rollback
-    return found_before(state.refused.reason, state.refused.message) if state.refused and not by_request else None
+    return stored_finding(state.refused.reason, state.refused.message) if state.refused and not by_request else None
 
 
 def _lacking(snapshot: Snapshot, state: State) -> RevisionFacts | None:

@@ -19,7 +19,7 @@ from slipway.core.snapshot import Snapshot
 
 SCALING_BLOCKED: Final = "ScalingBlocked"
 """The condition that is there for as long as a scaler beside us cannot set the number, or the wrong one does."""
-TOLD_AFTER: Final = timedelta(minutes=1)
+REPORTED_AFTER: Final = timedelta(minutes=1)
 """How long KEDA may take for what it does within seconds: a KEDA that restarts is back by then."""
 _AMBIGUOUS: Final = "AmbiguousSelector"
 """How Kubernetes says that two autoscalers are on the same pods, of which it then heeds none (podautoscaler)."""
@@ -28,19 +28,19 @@ _AMBIGUOUS: Final = "AmbiguousSelector"
 @dataclass(frozen=True, kw_only=True)
 class _Fault:
     finding: Finding
-    told_at: datetime | None = None
+    reported_at: datetime | None = None
     """None: at once."""
 
 
 def scaler_fault(snapshot: Snapshot) -> Finding | None:
     """The first fault that has lasted for long enough."""
-    faults = (fault for fault in _faults(snapshot) if fault.told_at is None or fault.told_at <= snapshot.now)
+    faults = (fault for fault in _faults(snapshot) if fault.reported_at is None or fault.reported_at <= snapshot.now)
     return next((fault.finding for fault in faults), None)
 
 
-def fault_told_at(snapshot: Snapshot) -> datetime | None:
+def fault_reported_at(snapshot: Snapshot) -> datetime | None:
     """When there is something new to say of one that has not lasted for long enough yet."""
-    times = (fault.told_at for fault in _faults(snapshot))
+    times = (fault.reported_at for fault in _faults(snapshot))
     return min((at for at in times if at and at > snapshot.now), default=None)
 
 
@@ -89,7 +89,7 @@ def _lingering(snapshot: Snapshot, scaler: ScalerFacts, name: str) -> Iterator[_
         f"{name} was deleted and stays, by finalizer {', '.join(map(str, held))}: start KEDA again, or take it off "
         f"({take_off}). Until then nobody else sets the number"
     )
-    yield _Fault(finding=finding(Reason.SCALED_OBJECT_STUCK, message), told_at=since + TOLD_AFTER)
+    yield _Fault(finding=finding(Reason.SCALED_OBJECT_STUCK, message), reported_at=since + REPORTED_AFTER)
 
 
 def _of_scaled_object(scaler: ScalerFacts, name: str) -> Iterator[_Fault]:
@@ -102,7 +102,9 @@ def _of_scaled_object(scaler: ScalerFacts, name: str) -> Iterator[_Fault]:
         message = (
             f"KEDA has not taken {name} up{says}: its operator has to run, and watch this namespace; the number stays"
         )
-        yield _Fault(finding=finding(Reason.KEDA_NOT_READY, message), told_at=made + TOLD_AFTER if made else None)
+        yield _Fault(
+            finding=finding(Reason.KEDA_NOT_READY, message), reported_at=made + REPORTED_AFTER if made else None
+        )
     if fallback.get("status") == "True":
         message = f"KEDA reads no pod's load for {name}, and takes no pod away: {_words(fallback)}; {_REACH}"
         yield _Fault(finding=finding(Reason.KEDA_FALLBACK, message))
@@ -124,12 +126,14 @@ def _of_autoscaler(scaler: ScalerFacts, name: str, deployment: str) -> Iterator[
     elif scaler.whose is Whose.KEDAS and active.get("reason") != "ScalingDisabled":
         since = instant(active.get("lastTransitionTime"))
         message = f"{name}, which is KEDA's, cannot scale: {_words(active)}; the number stays. Do KEDA's pods run?"
-        yield _Fault(finding=finding(Reason.KEDA_NOT_READY, message), told_at=since + TOLD_AFTER if since else None)
+        yield _Fault(
+            finding=finding(Reason.KEDA_NOT_READY, message), reported_at=since + REPORTED_AFTER if since else None
+        )
 
 
 def _condition(body: Any, kind: str) -> Any:
-    found = conditions(within(body, "status").get("conditions"))
-    return next((condition for condition in found if condition["type"] == kind), {})
+    all_conditions = conditions(within(body, "status").get("conditions"))
+    return next((condition for condition in all_conditions if condition["type"] == kind), {})
 
 
 def _words(condition: Any) -> str:

@@ -9,14 +9,14 @@ from slipway.api.scalars import quantity
 from slipway.api.v1alpha1.spec import Scaler
 from slipway.api.v1alpha1.status import AutoscalingStatus, Direction, ModelDeploymentStatus
 from slipway.core.body import mappings, within
-from slipway.core.load import is_told
+from slipway.core.load import is_load_unknown
 from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.scaler_faults import SCALING_BLOCKED
 from slipway.triton.load import BACKLOG, RATIO
 
-TOLD_EVERY: Final = timedelta(minutes=1)
+REPORTED_EVERY: Final = timedelta(minutes=1)
 """Numbers change with every look; status is written for those that change nothing only so often."""
 
 
@@ -25,8 +25,10 @@ def autoscaling_status(snapshot: Snapshot) -> AutoscalingStatus | None:
     demand, before, wanted = snapshot.demand, snapshot.before.autoscaling, snapshot.needed
     if demand is None:
         return _by_keda(snapshot)
-    same = before is not None and before.wanted == wanted and demand.unknown == is_told(snapshot.before.conditions)
-    if before and same and (demand.at is None or (before.at and demand.at - before.at < TOLD_EVERY)):
+    same = (
+        before is not None and before.wanted == wanted and demand.unknown == is_load_unknown(snapshot.before.conditions)
+    )
+    if before and same and (demand.at is None or (before.at and demand.at - before.at < REPORTED_EVERY)):
         return before
     return AutoscalingStatus(
         by=Scaler.SLIPWAY,
@@ -43,7 +45,7 @@ def _by_keda(snapshot: Snapshot) -> AutoscalingStatus | None:
         return None
     because = "; ".join(_kedas_numbers(snapshot)) or "KEDA has read no load yet"
     same = before is not None and (before.by, before.wanted) == (Scaler.KEDA, wanted)
-    if before and same and (before.because == because or (before.at and snapshot.now - before.at < TOLD_EVERY)):
+    if before and same and (before.because == because or (before.at and snapshot.now - before.at < REPORTED_EVERY)):
         return before
     direction = _direction(before, wanted)
     return AutoscalingStatus(by=Scaler.KEDA, wanted=wanted, at=snapshot.now, because=because, direction=direction)
@@ -81,10 +83,10 @@ def scaling_notes(
 ) -> Iterator[Note]:
     """An Event when the number turns: up after down, or down after up; when nobody can say any more; and when another
     scaler cannot set it."""
-    told = {condition.reason for condition in before.conditions if condition.type == SCALING_BLOCKED}
-    if fault and str(fault.reason) not in told:
+    reported = {condition.reason for condition in before.conditions if condition.type == SCALING_BLOCKED}
+    if fault and str(fault.reason) not in reported:
         yield Note(reason=fault.reason, message=fault.message, warning=True)
-    if unknown and not is_told(before.conditions):
+    if unknown and not is_load_unknown(before.conditions):
         yield Note(reason=Reason.LOAD_UNKNOWN, message=unknown, warning=True)
     last = before.autoscaling
     if shown and last and shown.direction and shown.direction is not last.direction:

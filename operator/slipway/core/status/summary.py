@@ -115,8 +115,8 @@ def _is_unproven(snapshot: Snapshot, state: State) -> bool:
     if not revision:
         return False
     record, listed = snapshot.record(revision), snapshot.listed(revision)
-    known = record or listed  # history may be lost
-    return known is not None and known.verification == NO_GOLDEN
+    entry = record or listed  # history may be lost
+    return entry is not None and entry.verification == NO_GOLDEN
 
 
 def _stays_blocked(snapshot: Snapshot, blocked: BlockedWrite | None) -> bool:
