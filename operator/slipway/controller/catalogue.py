@@ -129,8 +129,8 @@ class Catalogue:
 
     def versions_of(self, model: Key) -> dict[str, VersionFacts]:
         """The published versions of a model."""
-        found = map(self.version, self._of_model.get(model, ()))
-        return {facts.version: facts for facts in found if facts}
+        versions = map(self.version, self._of_model.get(model, ()))
+        return {facts.version: facts for facts in versions if facts}
 
     def with_digest(self, digest: str) -> Iterator[Key]:
         """The versions that have a digest."""

@@ -80,11 +80,11 @@ class Cataloguing:
         return True
 
     def _used(self) -> dict[str, tuple[Use, ...]]:
-        found: dict[str, list[Use]] = {}
+        uses: dict[str, list[Use]] = {}
         for key, owner in self._store.owners():
             for use in uses_of(key.namespace, key.name, owner.status):
-                found.setdefault(use.digest, []).append(use)
-        return {digest: tuple(sorted(each, key=_order)) for digest, each in found.items()}
+                uses.setdefault(use.digest, []).append(use)
+        return {digest: tuple(sorted(each, key=_order)) for digest, each in uses.items()}
 
     async def write_models(self) -> None:
         """Write what has changed of aliases and counts."""

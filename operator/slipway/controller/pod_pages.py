@@ -47,10 +47,10 @@ class PodPages:
         revision."""
         at = self.now()
         answers = await asyncio.gather(*(self._pod_load(target, namespace) for target in targets))
-        told = list(zip(targets, answers, strict=True))
-        missing = [f"{target.name}: {said}" for target, said in told if isinstance(said, str)]
+        pairs = list(zip(targets, answers, strict=True))
+        missing = [f"{target.name}: {said}" for target, said in pairs if isinstance(said, str)]
         by_revision: dict[str, dict[str, load.PodLoad | None]] = {}
-        for target, said in told:
+        for target, said in pairs:
             by_revision.setdefault(target.revision, {})[target.pod] = None if isinstance(said, str) else said
         sample = LoadSample(
             at=at,
@@ -62,7 +62,7 @@ class PodPages:
         )
         starts = tuple(
             PodStart(name=target.name, revision=target.revision, facts=said.start)
-            for target, said in told
+            for target, said in pairs
             if not isinstance(said, str) and said.start
         )
         return sample, starts

@@ -65,18 +65,18 @@ class _Lane(Generic[K]):
     def next(self, held: set[K], shares: Shares) -> tuple[float, K] | None:
         """The key that is due first, of those that nobody holds and whose namespace may have one more."""
         passed_over = []
-        found: tuple[float, K] | None = None
-        while self._heads and found is None:
+        first: tuple[float, K] | None = None
+        while self._heads and first is None:
             at, order, namespace = self._heads[0]
             if self._head.get(namespace) != (at, order):
                 heapq.heappop(self._heads)
             elif not shares.may_take(namespace):  # of those there are few: each holds a quarter
                 passed_over.append(heapq.heappop(self._heads))
             else:
-                found = self._first(namespace, held)
+                first = self._first(namespace, held)
         for head in passed_over:
             heapq.heappush(self._heads, head)
-        return found
+        return first
 
     def _first(self, namespace: str, held: set[K]) -> tuple[float, K] | None:
         """The first in a line whose head is before all others; None where it has another head now, or none. Overtaken

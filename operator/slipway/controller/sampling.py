@@ -72,8 +72,8 @@ class Sampling:
 
     def evidence(self, key: Key) -> Mapping[str, Evidence]:
         """The evidence so far, by topic."""
-        told = {name: topic.evidence_by(self._now()) for name, topic in self._topics.get(key, {}).items()}
-        return {name: evidence for name, evidence in told.items() if evidence}
+        by_topic = {name: topic.evidence_by(self._now()) for name, topic in self._topics.get(key, {}).items()}
+        return {name: evidence for name, evidence in by_topic.items() if evidence}
 
     def want(self, key: Key, wanted: Sequence[Look]) -> None:
         """Order a pass's looks: one that is due starts now, unless it is under way; other topics of that

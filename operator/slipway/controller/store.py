@@ -241,8 +241,8 @@ class Store:
         if belonging.stranger or belonging.key is None or kind not in CHILDREN:
             return belonging
         owner = self.owner(belonging.key)
-        known = owner is not None and (is_controlled_by(meta, owner.uid) or self._is_kedas(belonging.key, owner, meta))
-        return belonging._replace(stranger=not known)
+        owned = owner is not None and (is_controlled_by(meta, owner.uid) or self._is_kedas(belonging.key, owner, meta))
+        return belonging._replace(stranger=not owned)
 
     def _is_kedas(self, key: Key, owner: LiveOwner, meta: Mapping[str, Any]) -> bool:
         """Whether KEDA made an object of a ScaledObject that is a child of this ModelDeployment."""
