@@ -171,10 +171,10 @@ def survey(members: Mapping[str, Member], contents: Mapping[str, bytes], source:
         for path, member in files.items()
         if path != sums.NAME
     }
-    found = made_of(entries, content, source)
-    for path, expected in found.hashes.items():
+    surveyed = made_of(entries, content, source)
+    for path, expected in surveyed.hashes.items():
         verify.check_hash(path, files[path].sha256, expected)
-    return found, root
+    return surveyed, root
 
 
 def _root(members: Mapping[str, Member]) -> str:
@@ -284,5 +284,5 @@ def _archive_errors(source: Source) -> Iterator[None]:
         raise
     # tarfile has no error of its own for what it does not expect: on odd headers it fails wherever it happens to.
     except Exception as error:
-        found = f"a header that cannot be read ({type(error).__name__})"
-        raise invalid(f"{source.shown}: {found}; write it with an ordinary tar") from error
+        problem = f"a header that cannot be read ({type(error).__name__})"
+        raise invalid(f"{source.shown}: {problem}; write it with an ordinary tar") from error

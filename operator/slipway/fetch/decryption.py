@@ -124,11 +124,11 @@ def read_identities(files: Iterable[Path], where: str) -> list[Any]:
         for file in files
         for number, line in enumerate(file.read_bytes().splitlines(), start=1)
     ]
-    found = [_identity(text, f"{where}: {name}: line {n}") for name, n, text in lines if text and text[0] != "#"]
-    if not found:
+    identities = [_identity(text, f"{where}: {name}: line {n}") for name, n, text in lines if text and text[0] != "#"]
+    if not identities:
         message = f"{where}: not there, or holds no key; put an identity of age's into it, as age-keygen writes it"
         raise FetchError(Reason.KEY_MISSING, message)
-    return found
+    return identities
 
 
 def _identity(text: str, where: str) -> Any:

@@ -174,14 +174,14 @@ def _declared(model: Configured, tensor: ModelInput | ModelOutput, dims: Iterabl
 
 def _check_tensors(ensemble: Configured, steps: Sequence[_Step]) -> None:
     """All who name a tensor of the ensemble agree on its type and shape."""
-    known: dict[str, _Tensor] = {}
+    tensors: dict[str, _Tensor] = {}
     own: list[ModelInput | ModelOutput] = [*ensemble.config.input, *ensemble.config.output]
     for tensor in own:
         dims = tensor.reshape.shape if tensor.HasField("reshape") else tensor.dims
-        known.setdefault(tensor.name, _declared(ensemble, tensor, dims))
+        tensors.setdefault(tensor.name, _declared(ensemble, tensor, dims))
     for step in steps:
         for field, name, inner in _mapped(step):
-            first = known.setdefault(name, inner)
+            first = tensors.setdefault(name, inner)
             if first.datatype != inner.datatype:
                 raise _refused(
                     ensemble,

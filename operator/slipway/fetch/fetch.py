@@ -87,43 +87,45 @@ def _get(settings: Settings, policy: Policy) -> _Bundle:
     with open_store(settings, policy) as store:
         if settings.source.is_archive:
             return _unpack(store, settings, policy)
-        found = survey(store, settings.source, policy)
-        check_unchanged(found, settings.resolved, settings.source)
+        surveyed = survey(store, settings.source, policy)
+        check_unchanged(surveyed, settings.resolved, settings.source)
         if isinstance(store, ClaimStore):
-            return _check_in_place(store, found, settings, policy)
-        return _download(store, found, settings, policy)
+            return _check_in_place(store, surveyed, settings, policy)
+        return _download(store, surveyed, settings, policy)
 
 
-def _download(store: Store, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
+def _download(store: Store, surveyed: Survey, settings: Settings, policy: Policy) -> _Bundle:
     directory, parts = settings.root / BUNDLE, settings.root / _PARTS
-    if found.unverified:  # no hash could tell whether what is there is right
+    if surveyed.unverified:  # no hash could tell whether what is there is right
         shutil.rmtree(directory, ignore_errors=True)
         shutil.rmtree(parts, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
     parts.mkdir(exist_ok=True)
-    progress = Progress(settings.model, found.size)
-    there = verify.matching(directory, found.hashes)
-    progress.had(sum(found.entries[path].size for path in there))
+    progress = Progress(settings.model, surveyed.size)
+    there = verify.matching(directory, surveyed.hashes)
+    progress.had(sum(surveyed.entries[path].size for path in there))
     wanted = [
-        Wanted(entry=entry, sha256=found.hashes.get(path)) for path, entry in found.entries.items() if path not in there
+        Wanted(entry=entry, sha256=surveyed.hashes.get(path))
+        for path, entry in surveyed.entries.items()
+        if path not in there
     ]
-    _clear(directory, found.entries.keys())
+    _clear(directory, surveyed.entries.keys())
     _clear(parts, {part_name(each.entry.path) for each in wanted})
-    _check_room(settings, found.size, sum(_missing_bytes(parts, each) for each in wanted))
+    _check_room(settings, surveyed.size, sum(_missing_bytes(parts, each) for each in wanted))
     with progress.reported(policy.report_seconds):
         Download(store, directory, parts, policy, progress).run(wanted)
     shutil.rmtree(parts, ignore_errors=True)
-    return _complete(directory, found)
+    return _complete(directory, surveyed)
 
 
-def _check_in_place(store: ClaimStore, found: Survey, settings: Settings, policy: Policy) -> _Bundle:
-    progress = Progress(f"{settings.model}: verified in place", found.size)
+def _check_in_place(store: ClaimStore, surveyed: Survey, settings: Settings, policy: Policy) -> _Bundle:
+    progress = Progress(f"{settings.model}: verified in place", surveyed.size)
     with progress.reported(policy.report_seconds), store.explained():
-        good = verify.matching(store.directory, found.hashes, progress)
-    if bad := sorted(found.hashes.keys() - good):
+        good = verify.matching(store.directory, surveyed.hashes, progress)
+    if bad := sorted(surveyed.hashes.keys() - good):
         message = f"{bad[0]}: its SHA-256 is not what {sums.NAME} says; copy it into the claim again"
         raise FetchError(Reason.BUNDLE_CORRUPT, message)
-    return _Bundle(directory=store.directory, paths=tuple(found.entries))
+    return _Bundle(directory=store.directory, paths=tuple(surveyed.entries))
 
 
 def _unpack(store: Store, settings: Settings, policy: Policy) -> _Bundle:
@@ -137,19 +139,19 @@ def _unpack(store: Store, settings: Settings, policy: Policy) -> _Bundle:
         most = None if limit is None else limit + signature.LIMIT_BYTES
         members = stream_archive(store, settings, policy, archive.Directory(target), most_bytes=most)
         contents = {path: (target / path).read_bytes() for path in members if path.rpartition("/")[2] == sums.NAME}
-        found, root = archive.survey(members, contents, settings.source)
-        check_unchanged(found, settings.resolved, settings.source)
+        surveyed, root = archive.survey(members, contents, settings.source)
+        check_unchanged(surveyed, settings.resolved, settings.source)
         (target / root).rename(settings.root / BUNDLE)
     finally:
         shutil.rmtree(target, ignore_errors=True)
-    return _complete(settings.root / BUNDLE, found)
+    return _complete(settings.root / BUNDLE, surveyed)
 
 
-def _complete(directory: Path, found: Survey) -> _Bundle:
+def _complete(directory: Path, surveyed: Survey) -> _Bundle:
     """Every file is verified: SHA256SUMS comes last, and marks it."""
-    if found.sums is not None:
-        (directory / sums.NAME).write_bytes(found.sums)
-    return _Bundle(directory=directory, paths=tuple(found.entries))
+    if surveyed.sums is not None:
+        (directory / sums.NAME).write_bytes(surveyed.sums)
+    return _Bundle(directory=directory, paths=tuple(surveyed.entries))
 
 
 def _serve(settings: Settings, bundle: _Bundle) -> None:

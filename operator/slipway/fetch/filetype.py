@@ -36,11 +36,11 @@ _POINTERS: Final = (
 
 def check_archive(head: bytes, ending: str, shown: str) -> None:
     """A FetchError where an archive's first bytes are of another kind than its name's ending says."""
-    wanted, found = _BY_ENDING[ending], _kind(head)
-    if found == wanted or not head:
+    wanted, actual = _BY_ENDING[ending], _kind(head)
+    if actual == wanted or not head:
         return
     check_no_page(head, shown)
-    if found is None:
+    if actual is None:
         if wanted == _TAR:
             return  # old ones have no mark
         if any(beginning.startswith(head) and kind == wanted for beginning, kind in _BEGINNINGS):
@@ -48,10 +48,10 @@ def check_archive(head: bytes, ending: str, shown: str) -> None:
         raise FetchError(
             Reason.BUNDLE_CORRUPT, f"{shown}: not {wanted}, which its name says; write and upload it again"
         )
-    right = next((ending for ending, kind in _BY_ENDING.items() if kind == found), None)
+    right = next((ending for ending, kind in _BY_ENDING.items() if kind == actual), None)
     if right is None:
-        raise invalid(f"{shown}: {found}; archives are {ARCHIVES}: pack it anew")
-    raise invalid(f"{shown}: {found}, and its name says {wanted}; let source.uri end in {right}")
+        raise invalid(f"{shown}: {actual}; archives are {ARCHIVES}: pack it anew")
+    raise invalid(f"{shown}: {actual}, and its name says {wanted}; let source.uri end in {right}")
 
 
 def check_no_page(head: bytes, shown: str) -> None:

@@ -60,9 +60,9 @@ def _check_tensors(request: GoldenRequest, model: Declared, optional_inputs: fro
         ("inputs", request.inputs, model["inputs"]),
         *((field, outputs, model["outputs"]) for field, outputs in zip(fields, responses, strict=True)),
     ):
-        known = {tensor[0]: tensor for tensor in declared}
+        by_name = {tensor[0]: tensor for tensor in declared}
         for index, tensor in enumerate(tensors):
-            _check_declared(f"{path}: {field}[{index}]", tensor, known, max_batch)
+            _check_declared(f"{path}: {field}[{index}]", tensor, by_name, max_batch)
     needed = {name for name, _, _ in model["inputs"]} - optional_inputs
     missing = sorted(needed - {tensor.name for tensor in request.inputs})
     if missing:
@@ -78,12 +78,12 @@ def _read(path: str, content: bytes) -> GoldenRequest:
         raise invalid(f"{path}: {error}; correct it and write SHA256SUMS anew") from None
 
 
-def _check_declared(at: str, tensor: GoldenTensor, known: Mapping[str, Tensor], max_batch: int | None) -> None:
-    if tensor.name not in known:
+def _check_declared(at: str, tensor: GoldenTensor, by_name: Mapping[str, Tensor], max_batch: int | None) -> None:
+    if tensor.name not in by_name:
         raise invalid(
-            f"{at}.name: the model has no {tensor.name!r}; config.pbtxt declares {', '.join(known)}; correct the name"
+            f"{at}.name: the model has no {tensor.name!r}; config.pbtxt declares {', '.join(by_name)}; correct the name"
         )
-    _, datatype, dims = known[tensor.name]
+    _, datatype, dims = by_name[tensor.name]
     if tensor.datatype != datatype:
         raise invalid(
             f"{at}.datatype: {tensor.datatype}, and config.pbtxt has {tensor.name!r} as {datatype}; make them agree"

@@ -96,24 +96,24 @@ def too_many(what: str) -> FetchError:
     return invalid(f"{what} has more than {MAX_FILES} files; pack the small ones together")
 
 
-def several(found: str, configurations: list[str]) -> FetchError:
+def several(where: str, configurations: list[str]) -> FetchError:
     """Several models, and none of them is the one that clients ask."""
     return invalid(
-        f"{found} {shown(configurations)}; a bundle has the model that clients ask at its top, and those that this one "
+        f"{where} {shown(configurations)}; a bundle has the model that clients ask at its top, and those that this one "
         f"asks in {MODELS}/: lay them out so, as slipway pack models does, or serve each by itself"
     )
 
 
 def bounded(entries: Iterable[Entry], what: str) -> list[Entry]:
     """The entries of a listing; BundleInvalid where it, or a name in it, goes on and on."""
-    found = []
+    listed = []
     for entry in entries:
         if len(entry.path) > _MAX_PATH_BYTES:
             raise _too_long(entry.path)
-        found.append(entry)
-        if len(found) > MAX_ENTRIES:
+        listed.append(entry)
+        if len(listed) > MAX_ENTRIES:
             raise too_many(what)
-    return found
+    return listed
 
 
 def _too_long(path: str) -> FetchError:
@@ -128,8 +128,8 @@ def is_version(name: str) -> bool:
 def check_has_version(paths: Iterable[str], where: str) -> None:
     """BundleInvalid unless a model's own files are some of a version. `where`: the model's place in the bundle."""
     if not any("/" in path and is_version(path.split("/")[0]) for path in paths):
-        found = f"{where}: no version directory" if where else "no version directory"
-        raise invalid(f"{found}; put the model's file into {where}1/, such as {where}1/model.onnx")
+        problem = f"{where}: no version directory" if where else "no version directory"
+        raise invalid(f"{problem}; put the model's file into {where}1/, such as {where}1/model.onnx")
 
 
 def part_of(path: str) -> tuple[str, str] | None:
@@ -141,8 +141,8 @@ def part_of(path: str) -> tuple[str, str] | None:
 
 def parts(paths: Iterable[str]) -> list[str]:
     """The names of a bundle's parts."""
-    found = (part_of(path) for path in paths)
-    return sorted({part[0] for part in found if part and part[1] == CONFIG})
+    pairs = (part_of(path) for path in paths)
+    return sorted({part[0] for part in pairs if part and part[1] == CONFIG})
 
 
 def is_in_version(path: str) -> bool:
@@ -158,14 +158,14 @@ def place(name: str) -> str:
 
 def by_model(paths: Collection[str]) -> dict[str, set[str]]:
     """Each model's files, by their paths in its own directory: the entry model's first, under the name ``."""
-    found: dict[str, set[str]] = {name: set() for name in ("", *parts(paths))}
+    files: dict[str, set[str]] = {name: set() for name in ("", *parts(paths))}
     for path in paths:
-        part = part_of(path) if len(found) > 1 else None
-        if part and part[0] in found:
-            found[part[0]].add(part[1])
+        part = part_of(path) if len(files) > 1 else None
+        if part and part[0] in files:
+            files[part[0]].add(part[1])
         else:
-            found[""].add(path)
-    return found
+            files[""].add(path)
+    return files
 
 
 def is_config(path: str) -> bool:

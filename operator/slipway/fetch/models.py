@@ -24,12 +24,12 @@ class Models:
 
     def declared(self) -> Declared:
         """What the entry model says of itself, with what else the server has."""
-        found: Declared = {**self.entry.declared}
+        declared: Declared = {**self.entry.declared}
         if self.parts:
-            found["parts"] = [_declared(name, part) for name, part in self.parts.items()]
+            declared["parts"] = [_declared(name, part) for name, part in self.parts.items()]
         if any("sequences" in part.declared for part in self.parts.values()):
-            found["sequences"] = True  # the state is in this pod's server, whoever keeps it
-        return found
+            declared["sequences"] = True  # the state is in this pod's server, whoever keeps it
+        return declared
 
 
 def configure(contents: Mapping[str, bytes], overlay: Mapping[str, Any] | None, name: str) -> Models:

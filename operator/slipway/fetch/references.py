@@ -40,17 +40,17 @@ def check(config: ModelConfig, declared: Declared, paths: Collection[str], place
     of the model in the bundle."""
     if declared["backend"] != ENSEMBLE:  # it has no file of its own, and the fetcher makes its version directory
         layout.check_has_version(paths, place)
-    known, at = _Known(paths), f"{place}{layout.CONFIG}"
+    tree, at = _Tree(paths), f"{place}{layout.CONFIG}"
     versions = served(config, paths, at)
     for reference in _references(config, versions):
         path = posixpath.normpath(reference.path)
-        if path not in known:
+        if path not in tree:
             raise invalid(
                 f"{at}: {reference.field}: the bundle has no {place}{path}; add that file, or correct the name"
             )
     if not config.default_model_filename and not config.cc_model_filenames and not config.runtime:
         for version in versions:
-            _check_model_file(declared["backend"], version, known, place)
+            _check_model_file(declared["backend"], version, tree, place)
 
 
 def served(config: ModelConfig, paths: Collection[str], at: str) -> list[str]:
@@ -124,18 +124,18 @@ def _reference(field: str, directory: str, name: str) -> _Reference:
     return _Reference(field=field, path=posixpath.join(directory, name.lstrip("/")))
 
 
-def _check_model_file(backend: str, version: str, known: Collection[str], place: str) -> None:
+def _check_model_file(backend: str, version: str, tree: Collection[str], place: str) -> None:
     names = _MODEL_FILES.get(backend, ())
-    if not names or any(f"{version}/{name}" in known for name in names):
+    if not names or any(f"{version}/{name}" in tree for name in names):
         return
-    has = sorted({path for path in known if path.startswith(f"{version}/") and path.count("/") == 1})
+    has = sorted({path for path in tree if path.startswith(f"{version}/") and path.count("/") == 1})
     raise invalid(
         f"{place}{version}/{names[0]}: not in the bundle, and the {backend} backend runs it; the bundle has "
         f"{shown(has)}: rename it, or name it in default_model_filename"
     )
 
 
-class _Known(Collection[str]):
+class _Tree(Collection[str]):
     """The files and the directories that they are in: a model file, or an environment, may be a directory.
 
     Directories are found and not kept: those of some thousand deep paths filled a gigabyte.

@@ -27,10 +27,10 @@ def resolve(
     log.info("resolving %s", settings.source.shown)
     look = _stream_once if settings.source.is_archive else _look
     with open_store(settings, policy) as store:
-        found, signed, small = look(store, settings, policy)
+        surveyed, signed, small = look(store, settings, policy)
         if beside and not settings.source.is_archive:
-            beside(store, found)
-    answer = {**_answer(found, small, settings), **({"signature": signed.document()} if signed else {})}
+            beside(store, surveyed)
+    answer = {**_answer(surveyed, small, settings), **({"signature": signed.document()} if signed else {})}
     log.info("%s: %d files, %d bytes, %s", settings.source.shown, answer["files"], answer["size"], answer["digest"])
     return answer
 
@@ -40,24 +40,24 @@ _Look = tuple[Survey, signature.Signed | None, dict[str, bytes]]
 
 def _look(store: Store, settings: Settings, policy: Policy) -> _Look:
     """Who signed it is looked at before anything in it is parsed."""
-    found = survey(store, settings.source, policy)
-    signed = _checked(found, settings, lambda: read_signature(store, policy))
-    check_stand_ins(store, found, policy)
-    return found, signed, read_small(store, found, policy)
+    surveyed = survey(store, settings.source, policy)
+    signed = _checked(surveyed, settings, lambda: read_signature(store, policy))
+    check_stand_ins(store, surveyed, policy)
+    return surveyed, signed, read_small(store, surveyed, policy)
 
 
 def _stream_once(store: Store, settings: Settings, policy: Policy) -> _Look:
     files = archive.SmallFiles()
     members = stream_archive(store, settings, policy, files, most_bytes=None)
-    found, root = archive.survey(members, files.contents, settings.source)
-    signed = _checked(found, settings, lambda: files.contents.get(root + sums.SIGNATURE))
-    return found, signed, {path: files.contents[root + path] for path in found.small_files()}
+    surveyed, root = archive.survey(members, files.contents, settings.source)
+    signed = _checked(surveyed, settings, lambda: files.contents.get(root + sums.SIGNATURE))
+    return surveyed, signed, {path: files.contents[root + path] for path in surveyed.small_files()}
 
 
-def _checked(found: Survey, settings: Settings, read: Callable[[], bytes | None]) -> signature.Signed | None:
+def _checked(surveyed: Survey, settings: Settings, read: Callable[[], bytes | None]) -> signature.Signed | None:
     """Who signed these files, which are encrypted or plain as the spec says; a FetchError where they are not."""
-    signed = signature.check(found, settings, read)
-    decryption.check(found.entries, asked=settings.decryption is not None)
+    signed = signature.check(surveyed, settings, read)
+    decryption.check(surveyed.entries, asked=settings.decryption is not None)
     return signed
 
 
@@ -77,9 +77,9 @@ def stream_archive(
 ) -> dict[str, archive.Member]:
     """Stream the archive into a sink, resumed where its connection breaks."""
     entry = resume.persist(lambda: store.stat(""), settings.source.shown, policy)
-    known = entry.size if entry.size >= 0 else None
-    progress = Progress(settings.source.shown, known)
-    end = resume.UNKNOWN_END if known is None else known
+    size = entry.size if entry.size >= 0 else None
+    progress = Progress(settings.source.shown, size)
+    end = resume.UNKNOWN_END if size is None else size
     with (
         progress.reported(policy.report_seconds),
         closing(resume.stream(store, entry, 0, end, policy)) as chunks,
@@ -87,22 +87,22 @@ def stream_archive(
         return archive.unpack(archive.Reader(progress.counted(chunks)), settings.source, sink, most_bytes)
 
 
-def _answer(found: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:
+def _answer(surveyed: Survey, small: Mapping[str, bytes], settings: Settings) -> dict[str, Any]:
     configured = models.configure(small, settings.overlay(), settings.model)
-    models.check(configured, decryption.plain_names(found.entries), settings.allowed_backends)
-    model.check_held(found.entries.keys() - found.hashes.keys(), settings.allowed_backends)
-    proof.check(found.entries, listed=not found.unverified)
+    models.check(configured, decryption.plain_names(surveyed.entries), settings.allowed_backends)
+    model.check_held(surveyed.entries.keys() - surveyed.hashes.keys(), settings.allowed_backends)
+    proof.check(surveyed.entries, listed=not surveyed.unverified)
     requests = {path: content for path, content in small.items() if layout.is_golden(path)}
     by_model = models.check_golden(configured, requests)
     for own in by_model.values():
         golden.check_telling(own)
     return {
-        "digest": found.digest,
-        "unverified": found.unverified,
-        "size": found.size,
-        "files": len(found.entries),
+        "digest": surveyed.digest,
+        "unverified": surveyed.unverified,
+        "size": surveyed.size,
+        "files": len(surveyed.entries),
         "golden": len(by_model[""]),
-        **({"encrypted": encrypted} if (encrypted := decryption.count(found.entries)) else {}),
+        **({"encrypted": encrypted} if (encrypted := decryption.count(surveyed.entries)) else {}),
         "asks": list(asks(by_model[""])),
         "model": configured.declared(),
     }
@@ -113,9 +113,9 @@ def asks(requests: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
     room = verdict.LIMIT_BYTES
     for path in sorted(requests):
         # NaN is no JSON, and the protocol writes it as text.
-        found = document.read(requests[path], not_a_number=str)
+        parsed = document.read(requests[path], not_a_number=str)
         # Of a sequence its first request, which is one by itself: what follows has no answer without it.
-        first = found[0] if isinstance(found, list) else found
+        first = parsed[0] if isinstance(parsed, list) else parsed
         asked = {name: first[name] for name in ("inputs", "parameters") if name in first}
         room -= len(json.dumps(asked))
         if room < 0:

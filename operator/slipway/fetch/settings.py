@@ -182,20 +182,20 @@ def _order(text: str) -> Mapping[str, Any]:
     return order
 
 
-def _source(told: Mapping[str, Any]) -> Source:
+def _source(document: Mapping[str, Any]) -> Source:
     return Source(
-        uri=_text(told, "uri", URI, "source."),
-        digest=_text(told, "digest", DIGEST, "source.") if told.get("digest") else None,
-        s3=_s3(_object(told, "s3", "source.")) if told.get("s3") else None,
+        uri=_text(document, "uri", URI, "source."),
+        digest=_text(document, "digest", DIGEST, "source.") if document.get("digest") else None,
+        s3=_s3(_object(document, "s3", "source.")) if document.get("s3") else None,
     )
 
 
-def _s3(told: Mapping[str, Any]) -> S3:
+def _s3(document: Mapping[str, Any]) -> S3:
     return S3(
-        endpoint=told.get("endpoint"),
-        region=told.get("region"),
-        force_path_style=told.get("forcePathStyle"),
-        anonymous=told.get("anonymous"),
+        endpoint=document.get("endpoint"),
+        region=document.get("region"),
+        force_path_style=document.get("forcePathStyle"),
+        anonymous=document.get("anonymous"),
     )
 
 
@@ -203,51 +203,51 @@ def _signature(source: Mapping[str, Any]) -> Signature | None:
     """Nothing in it is guessed: what cannot be read demands nothing, and would pass everything."""
     if source.get("signature") is None:
         return None
-    told, where = _object(source, "signature", "source."), "source.signature."
-    mode, threshold = told.get("mode", "Require"), _whole(told, "threshold", where)
+    signature, where = _object(source, "signature", "source."), "source.signature."
+    mode, threshold = signature.get("mode", "Require"), _whole(signature, "threshold", where)
     if mode not in {"Require", "Warn"}:
         raise _unreadable(f"{where}mode", f"{mode!r} is neither Require nor Warn")
     if threshold == 0:
         raise _unreadable(f"{where}threshold", "is less than one signature")
-    name = _text(told, "configMapName", _NAME, where)
+    name = _text(signature, "configMapName", _NAME, where)
     return Signature(config_map_name=name, threshold=threshold or 1, required=mode == "Require")
 
 
 def _decryption(source: Mapping[str, Any]) -> Decryption | None:
     if source.get("decryption") is None:
         return None
-    told, where = _object(source, "decryption", "source."), "source.decryption."
-    return Decryption(secret_name=_text(told, "secretName", _NAME, where))
+    decryption, where = _object(source, "decryption", "source."), "source.decryption."
+    return Decryption(secret_name=_text(decryption, "secretName", _NAME, where))
 
 
-def _resolved(told: Mapping[str, Any]) -> Resolved:
+def _resolved(document: Mapping[str, Any]) -> Resolved:
     return Resolved(
-        digest=str(told.get("digest", "")),
-        size=_whole(told, "size", "resolved.") or 0,
-        unverified=told.get("unverified", False),
+        digest=str(document.get("digest", "")),
+        size=_whole(document, "size", "resolved.") or 0,
+        unverified=document.get("unverified", False),
     )
 
 
-def _whole(told: Mapping[str, Any], name: str, where: str = "") -> int | None:
-    found = told.get(name)
-    if found is not None and (not isinstance(found, int) or found < 0):
+def _whole(document: Mapping[str, Any], name: str, where: str = "") -> int | None:
+    value = document.get(name)
+    if value is not None and (not isinstance(value, int) or value < 0):
         raise _unreadable(f"{where}{name}", "is no number of bytes")
-    return found
+    return value
 
 
-def _object(told: Mapping[str, Any], name: str, where: str = "") -> Mapping[str, Any]:
-    found = told.get(name)
-    if not isinstance(found, dict):
+def _object(document: Mapping[str, Any], name: str, where: str = "") -> Mapping[str, Any]:
+    value = document.get(name)
+    if not isinstance(value, dict):
         raise _unreadable(f"{where}{name}", "is no object")
-    return found
+    return value
 
 
-def _text(told: Mapping[str, Any], name: str, form: re.Pattern[str], where: str = "") -> str:
-    found = told.get(name)
-    if not isinstance(found, str) or not form.fullmatch(found):
-        shown = str(found).partition("?")[0]  # a query may hold a signature
+def _text(document: Mapping[str, Any], name: str, form: re.Pattern[str], where: str = "") -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or not form.fullmatch(value):
+        shown = str(value).partition("?")[0]  # a query may hold a signature
         raise _unreadable(f"{where}{name}", f"{shown!r} is not of the form {form.pattern}")
-    return found
+    return value
 
 
 def _unreadable(field: str, why: str) -> FetchError:

@@ -59,14 +59,14 @@ class Key:
         return f"{self.name} (sha256:{self.hash[:12]})"
 
 
-def check(found: Survey, settings: Settings, read: Callable[[], bytes | None]) -> Signed | None:
+def check(surveyed: Survey, settings: Settings, read: Callable[[], bytes | None]) -> Signed | None:
     """Who signed exactly these files; None where the spec does not ask. `read` gets the signature, None if there is
     none. A FetchError says what is wrong, unless a warning is enough."""
     asked = settings.signature
     if asked is None:
         return None
     try:
-        return Signed(by=tuple(key.label for key in _signers(found, asked, settings.keys, read)))
+        return Signed(by=tuple(key.label for key in _signers(surveyed, asked, settings.keys, read)))
     except FetchError as error:
         if asked.required or error.reason not in _FAULTS:
             raise
@@ -74,9 +74,9 @@ def check(found: Survey, settings: Settings, read: Callable[[], bytes | None]) -
         return Signed(warning=f"{error.reason.value}: {error.message}"[:400])
 
 
-def _signers(found: Survey, asked: Signature, folder: Path, read: Callable[[], bytes | None]) -> list[Key]:
+def _signers(surveyed: Survey, asked: Signature, folder: Path, read: Callable[[], bytes | None]) -> list[Key]:
     keys = _keys(folder, asked)
-    if found.sums is None:
+    if surveyed.sums is None:
         message = f"{sums.NAME}: not there, and a signature is made of it; write the list, then sign"
         raise FetchError(Reason.SIGNATURE_MISSING, message)
     content = _read(read)
@@ -87,7 +87,7 @@ def _signers(found: Survey, asked: Signature, folder: Path, read: Callable[[], b
     signers = signers_of(bundle, keys)
     if len(signers) < asked.threshold:
         raise _too_few(bundle, keys, signers, asked)
-    listed = {**found.hashes, sums.NAME: hashlib.sha256(found.sums).hexdigest()}
+    listed = {**surveyed.hashes, sums.NAME: hashlib.sha256(surveyed.sums).hexdigest()}
     _check_covers(_resources(bundle), listed)
     return signers
 
@@ -187,12 +187,12 @@ def _too_few(bundle: Mapping[str, Any], keys: list[Key], signers: list[Key], ask
     if not signers and (named := next((key for key in keys if key.hash == said), None)):
         return _wrong(f"names the key {named.label}, and is not what that key signed")
     if signers:
-        found = f"signed by {shown([key.label for key in signers])}, and {asked.threshold} of the keys have to"
+        problem = f"signed by {shown([key.label for key in signers])}, and {asked.threshold} of the keys have to"
     else:
         by = f" but by sha256:{said[:12]}" if said else ""
-        found = f"not signed by {shown([key.label for key in keys])}{by}"
+        problem = f"not signed by {shown([key.label for key in keys])}{by}"
     where = f"ConfigMap {asked.config_map_name}"
-    message = f"{sums.SIGNATURE}: {found}; let who may sign it, or add the signer's public key to {where}"
+    message = f"{sums.SIGNATURE}: {problem}; let who may sign it, or add the signer's public key to {where}"
     return FetchError(Reason.SIGNER_UNKNOWN, message)
 
 
@@ -216,10 +216,13 @@ def _resources(bundle: Mapping[str, Any]) -> dict[str, str]:
     try:
         statement = json.loads(envelope.payload)
         kinds = (envelope.payload_type, statement["predicateType"])
-        named = [(found["name"], found["digest"], found["algorithm"]) for found in statement["predicate"]["resources"]]
+        named = [
+            (resource["name"], resource["digest"], resource["algorithm"])
+            for resource in statement["predicate"]["resources"]
+        ]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise _wrong("signs something that is no list of files") from None
-    if kinds != (_PAYLOAD, _PREDICATE) or not all(isinstance(word, str) for found in named for word in found):
+    if kinds != (_PAYLOAD, _PREDICATE) or not all(isinstance(word, str) for resource in named for word in resource):
         raise _wrong("signs something that is no list of files")
     if odd := next((name for name, _, algorithm in named if algorithm != "sha256"), None):
         raise _wrong(f"{odd} is signed with another hash function than SHA-256")

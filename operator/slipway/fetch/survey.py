@@ -41,12 +41,12 @@ class Survey:
 
     def small_files(self) -> list[str]:
         """What the checks read: the configurations and the golden requests."""
-        found = sorted(path for path in self.entries if layout.is_golden(path))
-        if len(found) > MAX_GOLDEN:
+        requests = sorted(path for path in self.entries if layout.is_golden(path))
+        if len(requests) > MAX_GOLDEN:
             raise invalid(
-                f"{layout.GOLDEN}/: {len(found)} requests and {MAX_GOLDEN} are the most; keep the telling ones"
+                f"{layout.GOLDEN}/: {len(requests)} requests and {MAX_GOLDEN} are the most; keep the telling ones"
             )
-        return [*configurations(self.entries), *found]
+        return [*configurations(self.entries), *requests]
 
 
 def survey(store: Store, source: Source, policy: Policy) -> Survey:
@@ -104,41 +104,41 @@ def _by_digest(entries: Mapping[str, Entry]) -> dict[str, str]:
     }
 
 
-def check_unchanged(found: Survey, resolved: Resolved | None, source: Source) -> None:
+def check_unchanged(surveyed: Survey, resolved: Resolved | None, source: Source) -> None:
     """SourceChanged unless the source still has what the revision was made of: these bytes, and as many of them."""
-    if resolved and found.digest != resolved.digest:
+    if resolved and surveyed.digest != resolved.digest:
         what = "the listing" if resolved.unverified else sums.NAME
         message = (
-            f"{source.shown}: {what} is {_short(found.digest)} now and was {_short(resolved.digest)} "
+            f"{source.shown}: {what} is {_short(surveyed.digest)} now and was {_short(resolved.digest)} "
             "when the revision was made; put the old bytes back, or change the spec's version to take the new ones"
         )
         raise FetchError(Reason.SOURCE_CHANGED, message)
-    if resolved and resolved.size and found.size != resolved.size:
+    if resolved and resolved.size and surveyed.size != resolved.size:
         message = (
-            f"{source.shown}: has {found.size} bytes now and had {resolved.size} when the revision was made; "
+            f"{source.shown}: has {surveyed.size} bytes now and had {resolved.size} when the revision was made; "
             "put the old files back, or change the spec's version to take the new ones"
         )
         raise FetchError(Reason.SOURCE_CHANGED, message)
 
 
-def read_small(store: Store, found: Survey, policy: Policy) -> dict[str, bytes]:
+def read_small(store: Store, surveyed: Survey, policy: Policy) -> dict[str, bytes]:
     """Configurations and golden requests, each checked against SHA256SUMS."""
     contents = {}
-    for path in found.small_files():
+    for path in surveyed.small_files():
         limit = CONFIG_LIMIT_BYTES if layout.is_config(path) else golden.LIMIT_BYTES
         content = persist(lambda path=path, limit=limit: store.read(path, limit), store.where(path), policy)  # type: ignore[misc]
         filetype.check_file(path, content)
-        verify.check(path, content, found.hashes)
+        verify.check(path, content, surveyed.hashes)
         contents[path] = content
         if sum(map(len, contents.values())) > golden.MOST_BYTES:
             raise invalid(f"{layout.GOLDEN}/: more than {golden.MOST_BYTES} bytes; keep the telling requests")
     return contents
 
 
-def check_stand_ins(store: Store, found: Survey, policy: Policy) -> None:
+def check_stand_ins(store: Store, surveyed: Survey, policy: Policy) -> None:
     """BundleInvalid where a small file only names what belongs there; those of version directories are read first."""
-    small = {path for path, entry in found.entries.items() if 0 < entry.size < filetype.MOST_POINTER_BYTES}
-    small.difference_update(found.small_files())
+    small = {path for path, entry in surveyed.entries.items() if 0 < entry.size < filetype.MOST_POINTER_BYTES}
+    small.difference_update(surveyed.small_files())
     for path in sorted(small, key=lambda path: (not layout.is_in_version(path), path))[:_MOST_LOOKED_AT]:
         content = persist(lambda path=path: store.read(path, golden.LIMIT_BYTES), store.where(path), policy)  # type: ignore[misc]
         filetype.check_file(path, content)

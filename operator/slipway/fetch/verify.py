@@ -36,8 +36,10 @@ def matching(directory: Path, hashes: Mapping[str, str], progress: Progress | No
         return _sha256(directory / path, progress)
 
     with ThreadPoolExecutor(_READERS, "hash") as threads:
-        found = threads.map(actual, hashes)
-        return {path for (path, expected), hashed in zip(hashes.items(), found, strict=True) if hashed == expected}
+        actual_hashes = threads.map(actual, hashes)
+        return {
+            path for (path, expected), hashed in zip(hashes.items(), actual_hashes, strict=True) if hashed == expected
+        }
 
 
 def check(path: str, content: bytes, hashes: Mapping[str, str]) -> None:

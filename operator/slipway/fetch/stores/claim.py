@@ -82,8 +82,8 @@ class ClaimStore:
 
     def _children(self, directory: Path, number: Iterator[int]) -> Iterator[Path]:
         """What is in a directory, counted as it is read: there may be millions, and directories without a file."""
-        with os.scandir(directory) as found:
-            for child in found:
+        with os.scandir(directory) as children:
+            for child in children:
                 if next(number) > _MOST_CHILDREN:
                     raise layout.too_many(self._address)
                 yield directory / child.name

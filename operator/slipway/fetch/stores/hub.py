@@ -63,8 +63,8 @@ class HubStore(web.WebStore):
         """The files of the commit that the revision is at now."""
         reference = self._reference
         api = f"{reference.base}/api/models/{reference.repository}"
-        found, _ = self._asked(f"{api}/revision/{quote(reference.revision, safe='')}")
-        commit = found.get("sha") if isinstance(found, dict) else None
+        info, _ = self._asked(f"{api}/revision/{quote(reference.revision, safe='')}")
+        commit = info.get("sha") if isinstance(info, dict) else None
         if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
             raise self._odd()
         tree = self._tree(f"{api}/tree/{commit}?recursive=true")
@@ -96,15 +96,15 @@ class HubStore(web.WebStore):
     def _tree(self, first: str) -> Iterator[Entry]:
         url: str | None = first
         while url:
-            found, url = self._asked(url)
-            if not isinstance(found, list):
+            page, url = self._asked(url)
+            if not isinstance(page, list):
                 raise self._odd()
-            yield from (self._entry(each) for each in found if not _is_directory(each))
+            yield from (self._entry(each) for each in page if not _is_directory(each))
 
-    def _entry(self, found: Any) -> Entry:
+    def _entry(self, item: Any) -> Entry:
         """A large file's SHA-256 holds a bundle without a list to its bytes, as in a registry."""
-        told = found if isinstance(found, dict) else {}
-        path, size, tag, large = (told.get(name) for name in ("path", "size", "oid", "lfs"))
+        fields = item if isinstance(item, dict) else {}
+        path, size, tag, large = (fields.get(name) for name in ("path", "size", "oid", "lfs"))
         if not (isinstance(path, str) and isinstance(tag, str) and type(size) is int and 0 <= size <= layout.MAX_BYTES):
             raise self._odd()
         sha256 = large.get("oid") if isinstance(large, dict) else None
@@ -131,8 +131,8 @@ class HubStore(web.WebStore):
         )
 
 
-def _is_directory(found: Any) -> bool:
-    return isinstance(found, dict) and found.get("type") == "directory"
+def _is_directory(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("type") == "directory"
 
 
 def client(source: Source, credentials: Path, policy: Policy) -> httpx.Client:

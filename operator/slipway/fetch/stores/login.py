@@ -73,8 +73,8 @@ class Login:
         if not realm.startswith(("https://", "http://")):
             return None
         asked = {"scope": self._scope, **({"service": parameters["service"]} if "service" in parameters else {})}
-        told = self._ask(realm, asked, {"Authorization": basic} if basic else {})
-        token = (told.get("token") or told.get("access_token")) if isinstance(told, dict) else None
+        answer = self._ask(realm, asked, {"Authorization": basic} if basic else {})
+        token = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
         return f"Bearer {token}" if isinstance(token, str) and token.isascii() and token.isprintable() else None
 
 

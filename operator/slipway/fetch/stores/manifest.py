@@ -80,12 +80,12 @@ def entries(content: bytes, where: str) -> list[Entry]:
     layers = manifest.get("layers")
     if not isinstance(layers, list):
         raise _odd(where)
-    found: dict[str, Entry] = {}
+    by_path: dict[str, Entry] = {}
     for entry in layout.bounded((_entry(layer, where) for layer in layers), where):
-        if entry.path in found:
+        if entry.path in by_path:
             raise invalid(f"{where}: {entry.path} is in it twice; push the bundle again")
-        found[entry.path] = entry
-    return list(found.values())
+        by_path[entry.path] = entry
+    return list(by_path.values())
 
 
 def _parsed(content: bytes, where: str) -> dict[str, Any]:

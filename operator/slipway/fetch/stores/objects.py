@@ -74,14 +74,14 @@ class ObjectStore:
         try:
             with self._explained(self._address):
                 listed = itertools.chain.from_iterable(obstore.list(self._store))
-                found = layout.bounded(map(_entry, listed), self._address)
+                entries = layout.bounded(map(_entry, listed), self._address)
         except FetchError as error:
             if error.reason is Reason.SOURCE_NOT_FOUND:
                 self._check_bucket_once()
             raise
-        if not found:
+        if not entries:
             self._check_prefix()
-        return found
+        return entries
 
     def _check_prefix(self) -> None:
         """A FetchError where an empty listing has a better explanation than that nothing is there."""
@@ -209,7 +209,7 @@ def _interrupted(where: str, text: str, *, broken: bool) -> FetchError:
         return FetchError(Reason.FETCH_STALLED, f"{where}: no byte came", transient=True)
     if broken:
         return FetchError(Reason.BUNDLE_TRUNCATED, f"{where}: the connection broke: {_first(text)}", transient=True)
-    host = f" to {found[1]}" if (found := _HOST.search(text)) else ""
+    host = f" to {match[1]}" if (match := _HOST.search(text)) else ""
     message = f"{where}: no connection{host}: {_first(text)}; check the address and that the store is up"
     return FetchError(Reason.SOURCE_UNAVAILABLE, message, transient=True)
 
@@ -227,8 +227,8 @@ def _no_keys(where: str) -> FetchError:
 
 def _words(text: str) -> str:
     """The store's own words in an S3 error document: its code and message."""
-    found = [match[1] for match in (_CODE.search(text), _SAID.search(text)) if match]
-    return ": ".join(found) if found else ("" if "\n" in text or "Error performing" in text else text)
+    words = [match[1] for match in (_CODE.search(text), _SAID.search(text)) if match]
+    return ": ".join(words) if words else ("" if "\n" in text or "Error performing" in text else text)
 
 
 def _first(text: str) -> str:

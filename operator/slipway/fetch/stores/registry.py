@@ -37,9 +37,9 @@ class RegistryStore(web.WebStore):
 
     def list(self) -> list[Entry]:  # type: ignore[override]
         """The files that the manifest names."""
-        found = manifest.entries(self.read_manifest(), self._source.uri)
-        self.files = {entry.path: entry for entry in found}
-        return found
+        entries = manifest.entries(self.read_manifest(), self._source.uri)
+        self.files = {entry.path: entry for entry in entries}
+        return entries
 
     def stat(self, path: str) -> Entry:
         """One of them."""

@@ -148,9 +148,9 @@ def answered(
 def _check_encoding(where: str, response: httpx.Response) -> None:
     """FetchFailed where the bytes that come are not the file's own. Of a .gz many servers say so of the file."""
     said = response.headers.get("Content-Encoding", "").lower()
-    found = next((each for each in re.split(r"[,\s]+", said) if each in _ENCODINGS), None)
-    if found and not where.lower().endswith((".gz", ".tgz")):
-        message = f"{where}: comes encoded as {found}, although the file as it is was asked for; store it without "
+    encoding = next((each for each in re.split(r"[,\s]+", said) if each in _ENCODINGS), None)
+    if encoding and not where.lower().endswith((".gz", ".tgz")):
+        message = f"{where}: comes encoded as {encoding}, although the file as it is was asked for; store it without "
         raise FetchError(Reason.FETCH_FAILED, f"{message}Content-Encoding, or let what stands between not compress it")
 
 
@@ -233,10 +233,10 @@ def _leads(source: Source, where: str) -> FetchError:
 def _is_near(host: str) -> bool:
     """Whether a name is of an address that no source has."""
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):  # the connection will say so
         return False
-    return any(is_near(str(address)) for address in found)
+    return any(is_near(str(address)) for address in addresses)
 
 
 def _login(credentials: Path) -> tuple[httpx.BasicAuth | None, dict[str, str]]:
