@@ -114,11 +114,11 @@ def data_type(datatype: str) -> pb.DataType:
 
 
 def _where(message: str) -> str:
-    found = _AT.match(message)
-    if not found:
+    match = _AT.match(message)
+    if not match:
         return message
-    what = re.sub(r'Message type "[\w.]+" ', "", found["what"]).replace("slipway.triton.", "").rstrip(".")
-    return f"line {found['line']}, column {found['column']}: {what}"
+    what = re.sub(r'Message type "[\w.]+" ', "", match["what"]).replace("slipway.triton.", "").rstrip(".")
+    return f"line {match['line']}, column {match['column']}: {what}"
 
 
 def _require_tensors(field: str, tensors: "Iterable[pb.ModelInput | pb.ModelOutput]") -> None:

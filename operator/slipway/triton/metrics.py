@@ -107,9 +107,9 @@ def _sample(line: str, name: str) -> _Sample:
     if len(line) > LONGEST_LINE:
         raise _unreadable(f"a line of {name} is longer than {LONGEST_LINE} characters")
     labels, end = _labels(line, len(name))
-    found = _VALUE.fullmatch(line, end)
+    match = _VALUE.fullmatch(line, end)
     try:
-        value = float(found["value"] if found else "")
+        value = float(match["value"] if match else "")
     except ValueError:
         raise _unreadable(f"a line of {name} has no number at its end") from None
     return _Sample(name=name, labels=labels, value=value)
@@ -121,16 +121,16 @@ def _labels(line: str, at: int) -> tuple[dict[str, str], int]:
     if line[at] != "{":
         return labels, at
     at += 1
-    while found := _LABEL.match(line, at):
-        labels[found["key"]] = _ESCAPED.sub(_unescaped, found["value"])
-        at = found.end()
+    while match := _LABEL.match(line, at):
+        labels[match["key"]] = _ESCAPED.sub(_unescaped, match["value"])
+        at = match.end()
     if not line.startswith("}", at):
         raise _unreadable(f"labels that cannot be read: {line[:80]!r}")
     return labels, at + 1
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    return "\n" if found[1] == "n" else found[1]
+def _unescaped(match: re.Match[str]) -> str:
+    return "\n" if match[1] == "n" else match[1]
 
 
 def _unreadable(why: str) -> MetricsError:
