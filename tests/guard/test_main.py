@@ -85,6 +85,6 @@ def test_a_fault_of_the_guard_itself_ends_the_container_and_is_no_wrong_answer(
     monkeypatch.setattr(signal, "pthread_kill", lambda *_: None)
     guard = a_guard(tmp_path)
     guard._prove(time.monotonic() + 5, [])
-    verdict = guard._found.get(timeout=1)
+    verdict = guard._verdicts.get(timeout=1)
     assert verdict.reason == "CrashLoop"
     assert verdict.message == "the guard itself failed: RuntimeError('our own'); its log has the trace"

@@ -99,8 +99,8 @@ def build(settings: Settings, key: str, version: Version | None, listed: frozens
     allowed.check(settings.server_args, [flag.name for flag in ours if not flag.shared], version)
     arguments = []
     for flag in ours:
-        known = version >= flag.since if version else flag.name in listed
-        if known:
+        supported = version >= flag.since if version else flag.name in listed
+        if supported:
             arguments.append(flag.name if flag.value is None else f"{flag.name}={flag.value}")
         elif flag.required:
             raise Verdict(

@@ -12,8 +12,8 @@ from .tensors import Tensor, Tolerance
 
 def wrong(request: GoldenRequest, answer: Sequence[Tensor]) -> str | None:
     """What is wrong with the answer, in one sentence with the request's name, or None."""
-    found = _difference(request.outputs, answer, request.tolerance)
-    return None if found is None else f"{request.name}: {found}"
+    difference = _difference(request.outputs, answer, request.tolerance)
+    return None if difference is None else f"{request.name}: {difference}"
 
 
 def wrong_responses(request: GoldenRequest, answers: Sequence[Sequence[Tensor]]) -> str | None:
@@ -24,9 +24,9 @@ def wrong_responses(request: GoldenRequest, answers: Sequence[Sequence[Tensor]])
     if len(answers) != len(expected):
         return f"{request.name}: expected {_counted(len(expected))}, got {len(answers)}"
     for index, (outputs, answer) in enumerate(zip(expected, answers)):
-        found = _difference(outputs, _in_shape(outputs, answer), request.tolerance)
-        if found is not None:
-            return f"{request.name}: {f'response {index}: ' if request.more else ''}{found}"
+        difference = _difference(outputs, _in_shape(outputs, answer), request.tolerance)
+        if difference is not None:
+            return f"{request.name}: {f'response {index}: ' if request.more else ''}{difference}"
     return None
 
 
@@ -36,9 +36,9 @@ def _difference(outputs: Sequence[Tensor], answer: Sequence[Tensor], tolerance: 
         got = by_name.get(expected.name)
         if got is None:
             return f"{expected.name}: expected an output of that name, got {sorted(by_name)}"
-        found = tensors.difference(expected, got, tolerance)
-        if found is not None:
-            return found
+        difference = tensors.difference(expected, got, tolerance)
+        if difference is not None:
+            return difference
     return None
 
 

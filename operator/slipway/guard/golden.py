@@ -118,7 +118,7 @@ def parse(document: Any, name: str, fault: str = BUNDLE_INVALID) -> GoldenReques
     """One request from its JSON value; GoldenError names the field."""
     if not isinstance(document, dict):
         raise GoldenError("expected an object with inputs and outputs")
-    _known(document, _FIELDS, "")
+    _check_fields(document, _FIELDS, "")
     inputs, responses = parse_tensors(document, "inputs"), _responses(document)
     return GoldenRequest(
         name=name,
@@ -133,15 +133,15 @@ def parse(document: Any, name: str, fault: str = BUNDLE_INVALID) -> GoldenReques
 
 def parse_parameters(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The request's parameters; GoldenError names one that cannot be sent."""
-    found = document.get("parameters", {})
-    if not isinstance(found, dict):
-        raise GoldenError(f"parameters: expected an object, found {_shown(found)}")
-    for name, value in found.items():
+    parameters = document.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise GoldenError(f"parameters: expected an object, found {_shown(parameters)}")
+    for name, value in parameters.items():
         if name in _OUR_PARAMETERS:
             raise GoldenError(f"parameters.{name}: each request has its own from who asks; take it out")
         if not _is_text(name) or not _is_parameter(value):
             raise GoldenError(f"parameters.{name}: expected a text, a number or a boolean, found {_shown(value)}")
-    return found
+    return parameters
 
 
 def check_model(config: ModelConfig) -> None:
@@ -201,17 +201,17 @@ def _responses(document: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], ...]:
     listed = document["responses"]
     if not isinstance(listed, list) or not listed:
         raise GoldenError(f"responses: expected a list of objects with outputs, found {_shown(listed)}")
-    found = []
+    parsed = []
     for index, response in enumerate(listed):
         at = f"responses[{index}]"
         if not isinstance(response, dict):
             raise GoldenError(f"{at}: expected an object with outputs, found {_shown(response)}")
-        _known(response, frozenset({"outputs"}), at)
+        _check_fields(response, frozenset({"outputs"}), at)
         try:
-            found.append(parse_tensors(response, "outputs"))
+            parsed.append(parse_tensors(response, "outputs"))
         except GoldenError as error:
             raise GoldenError(f"{at}.{error}") from None
-    return tuple(found)
+    return tuple(parsed)
 
 
 def read_of_spec(content: bytes) -> list[GoldenRequest]:
@@ -220,7 +220,7 @@ def read_of_spec(content: bytes) -> list[GoldenRequest]:
         requests = documents.read(content)["requests"]
     except (ValueError, KeyError, TypeError) as error:
         raise Verdict(SPEC_INVALID, f"spec.model.verification: cannot be read: {error}") from None
-    found: dict[str | int, list[GoldenRequest]] = {}
+    sequences: dict[str | int, list[GoldenRequest]] = {}
     for index, document in enumerate(requests):
         name = f"verification.requests[{index}]"
         try:
@@ -228,8 +228,8 @@ def read_of_spec(content: bytes) -> list[GoldenRequest]:
             parsed = parse(request, name, SPEC_INVALID)
         except GoldenError as error:
             raise Verdict(SPEC_INVALID, f"spec.model.{name}: {error}") from None
-        found.setdefault(index if sequence is None else sequence, []).append(parsed)
-    return [replace(first, then=tuple(then)) for first, *then in found.values()]
+        sequences.setdefault(index if sequence is None else sequence, []).append(parsed)
+    return [replace(first, then=tuple(then)) for first, *then in sequences.values()]
 
 
 def _of_sequence(document: Any) -> tuple[str | None, Any]:
@@ -252,10 +252,10 @@ def _of_bundle(file: Path, place: str) -> GoldenRequest:
 
 def parse_tensors(document: Mapping[str, Any], field: str) -> tuple[Tensor, ...]:
     """The tensors in one field of a request; GoldenError names what does not fit."""
-    found = document.get(field)
-    if not isinstance(found, list) or not found:
-        raise GoldenError(f"{field}: expected a list of tensors, found {_shown(found)}")
-    parsed = tuple(_tensor(item, f"{field}[{index}]") for index, item in enumerate(found))
+    listed = document.get(field)
+    if not isinstance(listed, list) or not listed:
+        raise GoldenError(f"{field}: expected a list of tensors, found {_shown(listed)}")
+    parsed = tuple(_tensor(item, f"{field}[{index}]") for index, item in enumerate(listed))
     names = [tensor.name for tensor in parsed]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -266,7 +266,7 @@ def parse_tensors(document: Mapping[str, Any], field: str) -> tuple[Tensor, ...]
 def _tensor(item: Any, at: str) -> Tensor:
     if not isinstance(item, dict):
         raise GoldenError(f"{at}: expected a tensor, found {_shown(item)}")
-    _known(item, _TENSOR_FIELDS, at)
+    _check_fields(item, _TENSOR_FIELDS, at)
     name, datatype, shape = item.get("name"), item.get("datatype"), item.get("shape")
     if not isinstance(name, str) or not name:
         raise GoldenError(f"{at}.name: expected a name, found {_shown(name)}")
@@ -318,16 +318,16 @@ def _bytes(encoded: Any, index: int) -> bytes:
         raise _NotBase64(index) from None
 
 
-def _tolerance(found: Any) -> Tolerance | None:
-    if found is None:
+def _tolerance(value: Any) -> Tolerance | None:
+    if value is None:
         return None
-    if not isinstance(found, dict):
-        raise GoldenError(f"tolerance: expected an object, found {_shown(found)}")
-    _known(found, frozenset({"absolute", "relative"}), "tolerance")
+    if not isinstance(value, dict):
+        raise GoldenError(f"tolerance: expected an object, found {_shown(value)}")
+    _check_fields(value, frozenset({"absolute", "relative"}), "tolerance")
     default = tensors.DEFAULT_TOLERANCE
     return Tolerance(
-        _limit(found.get("absolute", default.absolute), "absolute"),
-        _limit(found.get("relative", default.relative), "relative"),
+        _limit(value.get("absolute", default.absolute), "absolute"),
+        _limit(value.get("relative", default.relative), "relative"),
     )
 
 
@@ -341,8 +341,8 @@ def _limit(value: Any, field: str) -> float:
     return limit
 
 
-def _known(found: Mapping[str, Any], fields: frozenset[str], at: str) -> None:
-    for name in found:
+def _check_fields(document: Mapping[str, Any], fields: frozenset[str], at: str) -> None:
+    for name in document:
         if name not in fields:
             raise GoldenError(f"{at}{'.' if at else ''}{name}: no such field; known are {', '.join(sorted(fields))}")
 

@@ -81,17 +81,17 @@ def read(contents: Mapping[str, bytes]) -> Rows:
 
 def _row(line: bytes, at: str) -> Row:
     try:
-        found = documents.read(line)
+        document = documents.read(line)
     except (ValueError, RecursionError) as error:
         raise LabelledError(f"{at}: not JSON: {error}") from None
-    if not isinstance(found, dict) or found.keys() != _FIELDS or not isinstance(found["inputs"], dict):
+    if not isinstance(document, dict) or document.keys() != _FIELDS or not isinstance(document["inputs"], dict):
         raise LabelledError(f'{at}: expected {{"inputs": {{"x": …}}, "label": …}}')
-    label = found["label"]
+    label = document["label"]
     if not isinstance(label, (str, int, float)) or (isinstance(label, float) and not math.isfinite(label)):
         raise LabelledError(f"{at}: label: expected a number or a text")
     if isinstance(label, int) and abs(label) > _LARGEST:
         raise LabelledError(f"{at}: label: is a whole number that no tensor holds; expected one of 64 bits")
-    return Row(at, found["inputs"], label)
+    return Row(at, document["inputs"], label)
 
 
 # -- requests
@@ -206,7 +206,7 @@ class Marking:
         if len(answers) != len(self._labels):
             return f"{output!r} {self._unmeasured.get(output, 'did not come with each answer')}"
         try:
-            found = measure(metric, Graded(self._labels, answers, self._datatypes[output] in FLOATS, self._rows))
+            value = measure(metric, Graded(self._labels, answers, self._datatypes[output] in FLOATS, self._rows))
         except CannotMeasure as error:
             return f"{output!r}: {error}"
-        return found if math.isfinite(found) else f"{output!r}: {metric} is {found}"
+        return value if math.isfinite(value) else f"{output!r}: {metric} is {value}"

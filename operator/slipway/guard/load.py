@@ -146,17 +146,17 @@ def _ratio(counted: _Counted, execution: Execution, seconds: float, own: Own) ->
 def _queued(model: str, before: Sample, last: Sample) -> float:
     """Requests in the model's queue: as the gauge had it at both ends; without one, by Little's law."""
     read = [_pending(model, each.counters) for each in (before, last)]
-    told = [each for each in read if each is not None]
-    if told:
-        return sum(told) / len(told)
+    reported = [each for each in read if each is not None]
+    if reported:
+        return sum(reported) / len(reported)
     waited = grown(before.counters, last.counters)
     queue_us = sum(value for (name, of, _), value in waited.items() if of == model and name == _QUEUE_US)
     return queue_us / 1e6 / (last.at - before.at) if last.at > before.at else 0.0
 
 
 def _pending(model: str, counters: Mapping[Key, float]) -> float | None:
-    told = [value for (name, of, _), value in counters.items() if of == model and name == _PENDING]
-    return sum(told) if told else None
+    values = [value for (name, of, _), value in counters.items() if of == model and name == _PENDING]
+    return sum(values) if values else None
 
 
 def clients_requests(before: Sample, after: Sample, model: str) -> float:
@@ -177,16 +177,16 @@ def page(shown: Gauges | None, requests: float | None, others: Iterable[tuple[st
         rate = "Requests of clients that ended in a second, golden ones left out."
         lines += _metric("requests_per_second", "gauge", rate, shown.rate)
     if requests is not None:
-        told = "Requests of clients that have ended, golden ones left out."
-        lines += _metric("requests_total", "counter", told, requests)
-    for name, told, value in others:
-        lines += _metric(name, "gauge", told, value)
+        description = "Requests of clients that have ended, golden ones left out."
+        lines += _metric("requests_total", "counter", description, requests)
+    for name, description, value in others:
+        lines += _metric(name, "gauge", description, value)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _metric(name: str, kind: str, told: str, value: float) -> list[str]:
+def _metric(name: str, kind: str, description: str, value: float) -> list[str]:
     return [
-        f"# HELP slipway_{name} {told}",
+        f"# HELP slipway_{name} {description}",
         f"# TYPE slipway_{name} {kind}",
         f"slipway_{name} {value:.10g}",
     ]

@@ -48,10 +48,10 @@ def main() -> int:
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s guard: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
-        told = settings.read(os.environ)
-        told.verified.unlink(missing_ok=True)
-        clear(told.shared_memory)
-        return Guard(told, os.environ).run()
+        own_settings = settings.read(os.environ)
+        own_settings.verified.unlink(missing_ok=True)
+        clear(own_settings.shared_memory)
+        return Guard(own_settings, os.environ).run()
     except Verdict as verdict:
         log.error("%s: %s", verdict.reason, verdict.message)  # noqa: TRY400 - it has no use for a traceback
         verdicts.write(verdict, settings.termination_log(os.environ))
@@ -61,35 +61,35 @@ def main() -> int:
 class Guard:
     """One server from its start to its end."""
 
-    def __init__(self, told: Settings, environment: Mapping[str, str]) -> None:
-        self._told = told
+    def __init__(self, own_settings: Settings, environment: Mapping[str, str]) -> None:
+        self._settings = own_settings
         key = self._key = secrets.token_hex(32)
         version = self._version = versions.of_image(environment)
-        known = versions.warning(version)
-        if known is not None:
-            log.warning(known)
+        warning = versions.warning(version)
+        if warning is not None:
+            log.warning(warning)
         taken = allowed.other_doors(dict(environment))
         if taken:
             log.warning("the server does not get %s: they open servers beside the locked one", ", ".join(taken))
         listed = arguments.listed_flags(help_text()) if version is None else frozenset()
-        self._arguments = arguments.build(told, key, version, listed)
-        self._requests = golden.load(told.root, told.config)
-        names = parts_of(told.root, told.model)
-        self._requests_of_parts = {name: golden.load_part(told.root, name) for name in names}
+        self._arguments = arguments.build(own_settings, key, version, listed)
+        self._requests = golden.load(own_settings.root, own_settings.config)
+        names = parts_of(own_settings.root, own_settings.model)
+        self._requests_of_parts = {name: golden.load_part(own_settings.root, name) for name in names}
         self._output = Output(secret=key)
         self._kills_before = memory.kills()
         self._main_thread = threading.get_ident()
         self._stopped = threading.Event()
-        self._found: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
+        self._verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
         self._verified = False
         self._prober: Prober | None = None
-        self._start = Start(self._told.shared_memory)
+        self._start = Start(self._settings.shared_memory)
 
     def run(self) -> int:
         """Start the server and stay until it has ended. Raises the verdict, once nobody of the server is left."""
-        deadline = time.monotonic() + self._told.startup_timeout_seconds
-        log.info("starting %s, version %s", self._told.model, self._told.model_version)
-        self._answering = Answering(self._told.guard_port, ipv6=self._told.ipv6)
+        deadline = time.monotonic() + self._settings.startup_timeout_seconds
+        log.info("starting %s, version %s", self._settings.model, self._settings.model_version)
+        self._answering = Answering(self._settings.guard_port, ipv6=self._settings.ipv6)
         self._publishing = self._published()
         server = Server(self._arguments, self._output)
         self._start.follow(self._stopped)
@@ -109,9 +109,11 @@ class Guard:
     def _published(self) -> Publishing | None:
         """None where somebody has the port: that is no reason not to serve."""
         try:
-            return Publishing(self._told.load_port, ipv6=self._told.ipv6)
+            return Publishing(self._settings.load_port, ipv6=self._settings.ipv6)
         except OSError as error:
-            log.warning("port %d cannot be had: %s; the load is not published", self._told.load_port, error.strerror)
+            log.warning(
+                "port %d cannot be had: %s; the load is not published", self._settings.load_port, error.strerror
+            )
             return None
 
     def _until_end(self, server: Server, deadline: float) -> None:
@@ -127,14 +129,14 @@ class Guard:
             if server.exit is not None:
                 server.end()
                 raise self._ended(server.exit)
-            if not self._found.empty():
-                self._end_with(server, self._found.get())
+            if not self._verdicts.empty():
+                self._end_with(server, self._verdicts.get())
             if not self._verified and time.monotonic() > deadline:
                 raise self._late()
 
     def _next_signal(self) -> int | None:
-        found = signal.sigtimedwait(SIGNALS, _LOOP_SECONDS)
-        return found.si_signo if found else None
+        info = signal.sigtimedwait(SIGNALS, _LOOP_SECONDS)
+        return info.si_signo if info else None
 
     def _stop(self, server: Server, limit_seconds: float | None) -> None:
         """Let Triton finish what it has; the kubelet ends what takes too long, or `limit_seconds` does."""
@@ -148,18 +150,19 @@ class Guard:
     def _end_with(self, server: Server, verdict: Verdict) -> None:
         """The verdict first: it must be there whatever happens to the rest."""
         verdict = self._for_memory(verdict)
-        verdicts.write(verdict, self._told.termination_log)
+        verdicts.write(verdict, self._settings.termination_log)
         if self._verified:
             self._stop(server, _DRAIN_AFTER_VERDICT_SECONDS)
         raise verdict
 
     def _prove(self, deadline: float, requests: list[GoldenRequest]) -> None:
         """The prober's thread."""
-        host = "::1" if self._told.ipv6 else "127.0.0.1"
-        again = self._told.interval_seconds > 0
-        client = Client(self._told.http_port, self._told.model, host, self._key)
+        host = "::1" if self._settings.ipv6 else "127.0.0.1"
+        again = self._settings.interval_seconds > 0
+        client = Client(self._settings.http_port, self._settings.model, host, self._key)
         parts = {
-            Client(self._told.http_port, name, host, self._key): own for name, own in self._requests_of_parts.items()
+            Client(self._settings.http_port, name, host, self._key): own
+            for name, own in self._requests_of_parts.items()
         }
         prober = self._prober = Prober(
             client, requests, self._stopped, parts=parts, asked_again=again, start=self._start
@@ -169,15 +172,15 @@ class Guard:
             self._verified = True
             self._output.loaded()
             log.info("verified: %s", shown)
-            _write_whole(self._told.verified, shown + "\n")
+            _write_whole(self._settings.verified, shown + "\n")
             scoring = self._scoring(client)
             self._answering.verified(scoring.document)
             if self._publishing is not None:
-                metrics = Client(self._told.metrics_port, self._told.model, host)
+                metrics = Client(self._settings.metrics_port, self._settings.model, host)
                 own = lambda: prober.tally.own + scoring.tally.own  # noqa: E731
                 self._publishing.begin(metrics, prober.executions, own, self._stopped, self._start)
             if again:
-                prober.watch(self._told.interval_seconds, self._told.request_timeout_seconds)
+                prober.watch(self._settings.interval_seconds, self._settings.request_timeout_seconds)
         except Stopped:
             return
         except Verdict as verdict:
@@ -188,11 +191,11 @@ class Guard:
             self._find(Verdict(verdicts.CRASH_LOOP, f"the guard itself failed: {error!r}; its log has the trace"))
 
     def _scoring(self, client: Client) -> Scoring:
-        rows = self._told.root / REPOSITORY / self._told.model / labelled.DIRECTORY
-        return Scoring(client, rows, self._stopped, timeout_seconds=self._told.request_timeout_seconds)
+        rows = self._settings.root / REPOSITORY / self._settings.model / labelled.DIRECTORY
+        return Scoring(client, rows, self._stopped, timeout_seconds=self._settings.request_timeout_seconds)
 
     def _find(self, verdict: Verdict) -> None:
-        self._found.put(verdict)
+        self._verdicts.put(verdict)
         signal.pthread_kill(self._main_thread, signal.SIGUSR1)
 
     def _ended(self, code: int) -> Verdict:
@@ -216,7 +219,7 @@ class Guard:
         return f" This image has the backends: {', '.join(backends(self._arguments)) or 'none'}."
 
     def _late(self) -> Verdict:
-        seconds = self._told.startup_timeout_seconds
+        seconds = self._settings.startup_timeout_seconds
         trouble = self._prober.trouble if self._prober else ""
         return Verdict(
             verdicts.DEADLINE_EXCEEDED,

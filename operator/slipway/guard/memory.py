@@ -12,11 +12,11 @@ def kills(root: Path = _CGROUPS) -> int:
     """How many processes of this container have been killed for memory; 0 where the kernel does not say."""
     for file in (root / "memory.events", root / "memory" / "memory.oom_control"):
         try:
-            found = re.search(r"^oom_kill (\d+)$", file.read_text(encoding="ascii"), re.MULTILINE)
+            match = re.search(r"^oom_kill (\d+)$", file.read_text(encoding="ascii"), re.MULTILINE)
         except OSError:
             continue
-        if found:
-            return int(found[1])
+        if match:
+            return int(match[1])
     return 0
 
 

@@ -197,8 +197,8 @@ def main() -> None:
     server = Server(asked, host, int(os.environ.get("SLIPWAY_HTTP_PORT", "8000")))
     loop = asyncio.new_event_loop()
     while True:
-        found = loop.run_until_complete(Round(server, json.loads(lines.get())).run())
-        sys.stdout.write(json.dumps(found) + "\n")
+        result = loop.run_until_complete(Round(server, json.loads(lines.get())).run())
+        sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
 
 

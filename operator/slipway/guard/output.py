@@ -58,9 +58,9 @@ class Output:
         """Remember one line."""
         if line.strip() and not _TABLE.match(line):
             self._tail.append(line[:_LINE_LIMIT])
-        found = _ERROR.search(line) or _PROTOBUF.search(line)
-        if found and not any(noise in line for noise in _NOISE):
-            self._remember(_unquoted(found["text"])[:_ERROR_LIMIT])
+        match = _ERROR.search(line) or _PROTOBUF.search(line)
+        if match and not any(noise in line for noise in _NOISE):
+            self._remember(_unquoted(match["text"])[:_ERROR_LIMIT])
         argument = _ARGUMENT.search(line)
         if argument and self._argument is None:
             self._argument = argument["text"][:_ERROR_LIMIT]
@@ -80,16 +80,16 @@ class Output:
     def why_not_loaded(self) -> str | None:
         """Triton's own words for a model that it could not load."""
         for text in self._errors:
-            found = _LOAD.search(text)
-            if found:
-                why = _TRACE.sub("", found["why"]).strip()
-                return f"failed to load '{found['model']}' version {found['version']}: {why}"
+            match = _LOAD.search(text)
+            if match:
+                why = _TRACE.sub("", match["why"]).strip()
+                return f"failed to load '{match['model']}' version {match['version']}: {why}"
         return "; ".join(_TRACE.sub("", text).strip() for text in self._errors[:3]) or None
 
     def missing_backend(self) -> str | None:
         """The backend that the model asks for and this server has not."""
-        found = next(filter(None, map(_BACKEND.search, self._errors)), None)
-        return found["name"] if found else None
+        match = next(filter(None, map(_BACKEND.search, self._errors)), None)
+        return match["name"] if match else None
 
     def last_words(self, lines: int = 8) -> str:
         """The last lines as they were."""

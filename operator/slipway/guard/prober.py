@@ -93,9 +93,9 @@ class Prober:
         self._until_listening(deadline)
         if self._start:
             self._start.loaded()
-        self._config = self._told("the model's configuration", self._client.config, deadline)
+        self._config = self._await_answer("the model's configuration", self._client.config, deadline)
         declared_only = not self._requests
-        metadata = self._told("the model's metadata", self._client.metadata, deadline)
+        metadata = self._await_answer("the model's metadata", self._client.metadata, deadline)
         if declared_only:
             self._requests = [golden.of_declared_shapes(metadata, self._config)]
         versions = [str(version) for version in metadata.get("versions", ())]
@@ -109,7 +109,7 @@ class Prober:
         self._not_out_of_a_cache(deadline)
         self.executions = {self._client.model: self._config.execution}
         for part in self._parts:
-            config = self._told(f"the configuration of {part.model!r}", part.config, deadline)
+            config = self._await_answer(f"the configuration of {part.model!r}", part.config, deadline)
             self.executions[part.model] = config.execution
             if config.response_cache:
                 self._part_not_out_of_a_cache(part, deadline)
@@ -141,7 +141,7 @@ class Prober:
                     raise Verdict(LOAD_FAILED, f"the server runs, and does not have the model {client.model!r} ready")
                 self._pause()
 
-    def _told(self, what: str, ask: Callable[[float], _T], deadline: float) -> _T:
+    def _await_answer(self, what: str, ask: Callable[[float], _T], deadline: float) -> _T:
         while True:
             try:
                 return ask(_remaining(deadline))
@@ -156,8 +156,8 @@ class Prober:
         requests = self._parts[part]
         if not requests:
             return
-        config = self._told(f"the configuration of {part.model!r}", part.config, deadline)
-        metadata = self._told(f"the metadata of {part.model!r}", part.metadata, deadline)
+        config = self._await_answer(f"the configuration of {part.model!r}", part.config, deadline)
+        metadata = self._await_answer(f"the metadata of {part.model!r}", part.metadata, deadline)
         versions = [str(version) for version in metadata.get("versions", ())]
         yield from _questions(part, config, requests, versions)
 
@@ -247,7 +247,7 @@ class Prober:
     def _part_not_out_of_a_cache(self, part: Client, deadline: float) -> None:
         """The same of one that the model asks: how often is the model's own affair, so it must have answered at all."""
         self._counted(deadline)
-        counted = self._told(f"the statistics of {part.model!r}", part.statistics, deadline)
+        counted = self._await_answer(f"the statistics of {part.model!r}", part.statistics, deadline)
         config = f"models/{part.model}/config.pbtxt"
         if counted.cache_hits + counted.cache_misses and self._asked_again:
             raise Verdict(SPEC_INVALID, _CACHED.format(config=config))
@@ -256,11 +256,11 @@ class Prober:
 
     def _counted(self, deadline: float) -> Statistics:
         """The model's statistics, once its answers to all questions are in them."""
-        counted = self._told("the model's statistics", self._client.statistics, deadline)
+        counted = self._await_answer("the model's statistics", self._client.statistics, deadline)
         until = time.monotonic() + _COUNTED_SECONDS
         while counted.answered < len(self._questions) and time.monotonic() < until:
             self._pause()
-            counted = self._told("the model's statistics", self._client.statistics, deadline)
+            counted = self._await_answer("the model's statistics", self._client.statistics, deadline)
         return counted
 
     def _not_yet(self, what: str, why: str) -> None:

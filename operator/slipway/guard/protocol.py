@@ -78,8 +78,8 @@ class Client:
     def metadata(self, timeout_seconds: float) -> dict[str, Any]:
         """The model's declared inputs and outputs."""
         body, _ = self._call("GET", self._path(), timeout_seconds)
-        found: dict[str, Any] = json.loads(body)
-        return found
+        metadata: dict[str, Any] = json.loads(body)
+        return metadata
 
     def config(self, timeout_seconds: float) -> ModelConfig:
         """How the model is asked."""

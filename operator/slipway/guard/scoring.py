@@ -71,16 +71,16 @@ class Scoring:
 
     def _make(self) -> None:
         try:
-            found = self._made()
+            scores = self._made()
         except LabelledError as error:
-            found = {"trouble": str(error)[:_WORDS]}
+            scores = {"trouble": str(error)[:_WORDS]}
         # The boundary of the thread: what nobody foresaw is no score, and no end of the server.
         except Exception as error:
             log.exception("labelled rows could not be asked")
-            found = {"trouble": f"labelled rows could not be asked: {type(error).__name__}"}
-        log.info("labelled rows: %s", found.get("trouble") or f"{found['rows']} asked")
+            scores = {"trouble": f"labelled rows could not be asked: {type(error).__name__}"}
+        log.info("labelled rows: %s", scores.get("trouble") or f"{scores['rows']} asked")
         with self._lock:
-            self._scores, self._at, self._thread = found, self._clock(), None
+            self._scores, self._at, self._thread = scores, self._clock(), None
 
     def _made(self) -> dict[str, Any]:
         deadline = self._clock() + LONGEST_SECONDS

@@ -29,10 +29,10 @@ SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUS
 
 def binary() -> str:
     """The server's program: on PATH in our image, at a known place in NVIDIA's; a verdict for an image without one."""
-    found = shutil.which("tritonserver") or shutil.which(_HOME / "bin" / "tritonserver")
-    if found is None:
+    path = shutil.which("tritonserver") or shutil.which(_HOME / "bin" / "tritonserver")
+    if path is None:
         raise Verdict(SPEC_INVALID, f"server.image: no tritonserver on PATH or in {_HOME}/bin; use a Triton image")
-    return str(found)
+    return str(path)
 
 
 def help_text() -> str:

@@ -49,20 +49,20 @@ class Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """The settings in the environment; a SpecInvalid verdict that names what is missing or of the wrong kind."""
     try:
-        told = json.loads(environment.get("SLIPWAY_GUARD", ""))
+        document = json.loads(environment.get("SLIPWAY_GUARD", ""))
     except ValueError as error:
         raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD is not JSON: {error}") from None
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         raise Verdict(SPEC_INVALID, "SLIPWAY_GUARD is not a JSON object")
     return Settings(
-        model=_field(told, "model", str),
-        model_version=_field(told, "modelVersion", str),
-        request_timeout_seconds=_field(told, "requestTimeoutSeconds", (int, float)),
-        startup_timeout_seconds=_field(told, "startupTimeoutSeconds", (int, float)),
-        interval_seconds=_field(told, "intervalSeconds", (int, float)),
-        gpu=_field(told, "gpu", bool, False),
-        server_args=tuple(_strings(told, "serverArgs")),
-        locked_apis=tuple(_strings(told, "lockedApis")),
+        model=_field(document, "model", str),
+        model_version=_field(document, "modelVersion", str),
+        request_timeout_seconds=_field(document, "requestTimeoutSeconds", (int, float)),
+        startup_timeout_seconds=_field(document, "startupTimeoutSeconds", (int, float)),
+        interval_seconds=_field(document, "intervalSeconds", (int, float)),
+        gpu=_field(document, "gpu", bool, False),
+        server_args=tuple(_strings(document, "serverArgs")),
+        locked_apis=tuple(_strings(document, "lockedApis")),
         root=Path(environment.get("SLIPWAY_ROOT", "/slipway")),
         config=Path(environment.get("SLIPWAY_CONFIG", "/etc/slipway")),
         termination_log=termination_log(environment),
@@ -73,7 +73,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         metrics_port=int(environment.get("SLIPWAY_METRICS_PORT", "8002")),
         guard_port=int(environment.get("SLIPWAY_GUARD_PORT", "8003")),
         load_port=int(environment.get("SLIPWAY_LOAD_PORT", "8004")),
-        least_version=_version(_field(told, "leastServerVersion", str, versions.shown(LEAST))),
+        least_version=_version(_field(document, "leastServerVersion", str, versions.shown(LEAST))),
         ipv6=":" in environment.get("SLIPWAY_POD_IP", ""),
     )
 
@@ -89,16 +89,16 @@ def termination_log(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("SLIPWAY_TERMINATION_LOG", "/dev/termination-log"))
 
 
-def _strings(told: dict[str, Any], name: str) -> list[str]:
-    texts: list[str] = _field(told, name, list, [])
+def _strings(document: dict[str, Any], name: str) -> list[str]:
+    texts: list[str] = _field(document, name, list, [])
     if not all(isinstance(text, str) for text in texts):
         raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD: {name} must be strings")
     return texts
 
 
-def _field(told: dict[str, Any], name: str, kind: Any, *default: Any) -> Any:
-    value = told.get(name, *default)
+def _field(document: dict[str, Any], name: str, kind: Any, *default: Any) -> Any:
+    value = document.get(name, *default)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        found = f"is {value!r}" if name in told else "is missing"
-        raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD: {name} {found}")
+        problem = f"is {value!r}" if name in document else "is missing"
+        raise Verdict(SPEC_INVALID, f"SLIPWAY_GUARD: {name} {problem}")
     return value

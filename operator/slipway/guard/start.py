@@ -47,9 +47,9 @@ class Start:
 
     def read(self, metrics: str) -> None:
         """Take the GPU memory in use out of Triton's metrics, the first time that they have it."""
-        if self._gpu_memory is None and (found := _GPU_MEMORY.findall(metrics)):
+        if self._gpu_memory is None and (values := _GPU_MEMORY.findall(metrics)):
             try:
-                self._gpu_memory = sum(map(float, found))
+                self._gpu_memory = sum(map(float, values))
             except ValueError:
                 return
 
@@ -62,15 +62,15 @@ class Start:
             ("start_gpu_memory_bytes", "Of all GPUs of the pod, in use after the first answers.", self._gpu_memory),
             ("shared_memory_peak_bytes", "The most that /dev/shm has held.", self._shared_peak),
         )
-        return ((name, told, float(number)) for name, told, number in numbers if number is not None)
+        return ((name, description, float(number)) for name, description, number in numbers if number is not None)
 
     def look(self) -> None:
         """Look at the shared memory once."""
         try:
-            found = os.statvfs(self._shared_memory)
+            usage = os.statvfs(self._shared_memory)
         except OSError:
             return
-        self._shared_peak = max(self._shared_peak, (found.f_blocks - found.f_bfree) * found.f_frsize)
+        self._shared_peak = max(self._shared_peak, (usage.f_blocks - usage.f_bfree) * usage.f_frsize)
 
     def _follow(self, stopped: threading.Event) -> None:
         while not stopped.wait(EVERY_SECONDS):

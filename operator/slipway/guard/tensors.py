@@ -178,21 +178,21 @@ def difference(expected: Tensor, got: Tensor, tolerance: Tolerance | None) -> st
     else:
         limit = tolerance or _COARSE.get(expected.datatype, DEFAULT_TOLERANCE)
     wrong = [
-        index for index, (right, found) in enumerate(zip(expected.data, got.data)) if not _same(right, found, limit)
+        index for index, (right, actual) in enumerate(zip(expected.data, got.data)) if not _same(right, actual, limit)
     ]
     if not wrong:
         return None
     return _element_differs(expected, got, wrong[0], limit) + _how_many(expected, got, wrong)
 
 
-def _same(right: Any, found: Any, limit: Tolerance) -> bool:
-    return bool(found == right) or (not isinstance(right, bytes) and limit.allows(right, found))
+def _same(right: Any, actual: Any, limit: Tolerance) -> bool:
+    return bool(actual == right) or (not isinstance(right, bytes) and limit.allows(right, actual))
 
 
 def _element_differs(expected: Tensor, got: Tensor, index: int, limit: Tolerance) -> str:
     place = ", ".join(str(i) for i in position(index, expected.shape))
-    right, found = expected.data[index], got.data[index]
-    text = f"{expected.name}[{place}] (element {index}): expected {_shown(right)}, got {_shown(found)}"
+    right, actual = expected.data[index], got.data[index]
+    text = f"{expected.name}[{place}] (element {index}): expected {_shown(right)}, got {_shown(actual)}"
     if limit == _EXACT:
         return text
     return f"{text}; tolerance {limit.absolute:g} + {limit.relative:g} x |expected|"

@@ -33,9 +33,9 @@ def of_image(environment: Mapping[str, str], file: Path = VERSION_FILE) -> Versi
     stated += [environment.get("TRITON_SERVER_VERSION", ""), environment.get("NVIDIA_TRITON_SERVER_VERSION", "")]
     for text in stated:
         # NVIDIA_TRITON_SERVER_VERSION is the container's (24.10), not the server's: servers are 2.x.
-        found = re.match(r"\s*(2\.\d{1,4}(?:\.\d{1,4})?)", text)
-        if found:
-            return parsed(found[1])
+        match = re.match(r"\s*(2\.\d{1,4}(?:\.\d{1,4})?)", text)
+        if match:
+            return parsed(match[1])
     return None
 
 
