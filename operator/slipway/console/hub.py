@@ -36,8 +36,8 @@ def catalogue(models: Iterable[Published]) -> str:
     return "\n".join(["source: Slipway", "models:" if room else "models: []", *lines, ""])
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _model(model: Published, artifacts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -70,15 +70,15 @@ def watched(api: ApiServer, namespace: str, *also_in: str) -> tuple[Kept, list[W
     """What one person may see, by list and watch; and what has to be run for it. Where they may not list all
     namespaces: of theirs, and of further ones that they name."""
     changes, further = Changes(), [each for each in dict.fromkeys(also_in) if each != namespace]
-    found = [
+    by_kind = [
         [
             Watched(api, kind, namespace, changes, by_name=True),
             *(Watched(api, kind, each, changes, everywhere=False, by_name=True) for each in further),
         ]
         for kind in KINDS
     ]
-    deployments, models, versions = map(Several, found)
-    return Kept(deployments, models, versions, changes), [each for several in found for each in several]
+    deployments, models, versions = map(Several, by_kind)
+    return Kept(deployments, models, versions, changes), [each for several in by_kind for each in several]
 
 
 def problems(kinds: Sequence[Objects]) -> list[str]:
@@ -90,11 +90,11 @@ def problems(kinds: Sequence[Objects]) -> list[str]:
     ]
 
 
-def running(found: Sequence[Watched]) -> Callable[[web.Application], AsyncIterator[None]]:
+def running(watches: Sequence[Watched]) -> Callable[[web.Application], AsyncIterator[None]]:
     """For `cleanup_ctx`: they are followed for as long as the pages are served."""
 
     async def run(_: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(each.run()) for each in found]
+        tasks = [asyncio.create_task(each.run()) for each in watches]
         yield
         for task in tasks:
             task.cancel()

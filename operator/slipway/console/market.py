@@ -93,7 +93,7 @@ def joined(models: Iterable[Published], versions: Iterable[Sequence[Version]]) -
     """Models with their versions, out of what `model_of` and `version_of` say of each object."""
     registered = {(each.namespace, each.name): each for each in models}
     by_model: defaultdict[tuple[str, str], list[Version]] = defaultdict(list)
-    for version in (each for found in versions for each in found):
+    for version in (each for group in versions for each in group):
         by_model[version.namespace, version.spec.model].append(version)
     return [
         _with(registered.get(key) or model_of({"metadata": {"namespace": key[0], "name": key[1]}}), by_model[key])
@@ -105,8 +105,8 @@ def _with(model: Published, versions: list[Version]) -> Published:
     aliases: defaultdict[str, list[str]] = defaultdict(list)
     for alias, version in sorted((model.spec.aliases or {}).items()):
         aliases[version].append(alias)
-    found = sorted(versions, key=lambda each: (each.created, each.name))
-    return replace(model, versions=[replace(each, aliases=aliases.get(each.spec.version, [])) for each in found])
+    ordered = sorted(versions, key=lambda each: (each.created, each.name))
+    return replace(model, versions=[replace(each, aliases=aliases.get(each.spec.version, [])) for each in ordered])
 
 
 def model_of(stored: Object) -> Published:
@@ -156,7 +156,7 @@ def search(models: Iterable[Published], query: Mapping[str, str]) -> Search:
     ]
     counts = {name: Counter(each.facet(name) for each in matching) for name in FACETS}
     shown, page, pages = page_of(matching, query.get("page", ""), PAGE_CARDS)
-    return Search(shown, len(matching), page, pages, {name: facet(found) for name, found in counts.items()})
+    return Search(shown, len(matching), page, pages, {name: facet(counted) for name, counted in counts.items()})
 
 
 def _text(each: Published) -> str:
@@ -210,21 +210,21 @@ class Use:
 def uses_of(each: Object) -> list[tuple[str, Use]]:
     """The digests that a ModelDeployment serves, has on its way, or has refused."""
     status, where = status_of(each), (_meta(each, "namespace"), _meta(each, "name"))
-    found = [
+    pairs = [
         (revision.digest, Use(*where, revision.state, revision=revision.revision if revision.available else ""))
         for revision in status.revisions
         if revision.digest
     ]
     refused = {each.ask: each for each in [*status.also_refused, *([status.refused] if status.refused else [])]}
-    found += [
+    pairs += [
         (each.digest, Use(*where, "Refused", each.reason, each.message)) for each in refused.values() if each.digest
     ]
-    return found
+    return pairs
 
 
-def uses(found: Iterable[Sequence[tuple[str, Use]]]) -> Mapping[str, list[Use]]:
+def uses(groups: Iterable[Sequence[tuple[str, Use]]]) -> Mapping[str, list[Use]]:
     """Where each digest serves, is on its way, or was refused, among what the reader may see."""
     by_digest: defaultdict[str, list[Use]] = defaultdict(list)
-    for digest, use in (each for of_one in found for each in of_one):
+    for digest, use in (each for of_one in groups for each in of_one):
         by_digest[digest].append(use)
     return dict(by_digest)

@@ -194,7 +194,7 @@ class Console:
 
     async def published(self, request: web.Request) -> web.Response:
         """One model of the catalogue."""
-        model = await self._found(request)
+        model = await self._model(request)
         page = request.query.get("page", "")
         return await self._page(
             request, "published.html", lambda: {"model": model, "comparison": market.comparison(model, page)}
@@ -202,7 +202,7 @@ class Console:
 
     async def version(self, request: web.Request) -> web.Response:
         """One version of it."""
-        version, uses = await self._found_version(request), await self._uses()
+        version, uses = await self._version(request), await self._uses()
         may_create = await self._rights.may("create", self._namespace)
         return await self._page(
             request,
@@ -220,7 +220,7 @@ class Console:
     async def take(self, request: web.Request) -> web.Response:
         """Make a ModelDeployment of a version in the reader's namespace."""
         form = await form_of(request)
-        version = await self._found_version(request)
+        version = await self._version(request)
         taken = await asyncio.to_thread(taking, version, self._namespace, form)
         source = taken.manifest["spec"]["model"]["source"]
         here = ("market", version.namespace, version.spec.model, version.spec.version)
@@ -251,24 +251,24 @@ class Console:
         if not (is_name(namespace) and is_name(name)):
             raise web.HTTPNotFound(text=f"{missing}.")
         try:
-            found = await self._api.get(path_of(PLURAL, namespace, name))
+            deployment = await self._api.get(path_of(PLURAL, namespace, name))
         except ApiError as error:
             if error.status not in (403, 404):
                 raise web.HTTPServiceUnavailable(text=str(error)) from None
             why = f": {error}" if error.status == 403 else ""
             raise web.HTTPNotFound(text=f"{missing}{why}.") from None
-        if found.get("kind") != KIND:
+        if deployment.get("kind") != KIND:
             raise web.HTTPNotFound(text=f"{missing}.")
-        return found
+        return deployment
 
-    async def _found(self, request: web.Request) -> market.Published:
+    async def _model(self, request: web.Request) -> market.Published:
         where = (request.match_info["namespace"], request.match_info["model"])
         if model := (await self._published()).get(where):
             return model
         raise web.HTTPNotFound(text=f"There is no model {'/'.join(where)} in the catalogue, or you may not see it.")
 
-    async def _found_version(self, request: web.Request) -> market.Version:
-        model, name = await self._found(request), request.match_info["version"]
+    async def _version(self, request: web.Request) -> market.Version:
+        model, name = await self._model(request), request.match_info["version"]
         if version := await asyncio.to_thread(model.version, name):
             return version
         raise web.HTTPNotFound(text=f"That model has no version {name}.")

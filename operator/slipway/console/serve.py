@@ -84,6 +84,6 @@ def _watched(api: ApiServer, namespaces: list[str]) -> tuple[Kept, list[Watched]
     """All objects of our kinds, or those of these namespaces."""
     changes = Changes()
     everywhere, places = not namespaces, namespaces or [""]
-    found = [[Watched(api, kind, each, changes, everywhere=everywhere) for each in places] for kind in KINDS]
-    deployments, models, versions = map(Several, found)
-    return Kept(deployments, models, versions, changes), [each for several in found for each in several]
+    by_kind = [[Watched(api, kind, each, changes, everywhere=everywhere) for each in places] for kind in KINDS]
+    deployments, models, versions = map(Several, by_kind)
+    return Kept(deployments, models, versions, changes), [each for several in by_kind for each in several]

@@ -44,8 +44,8 @@ class Several:
 
     def __iter__(self) -> Iterator[Object]:
         """Namespace by namespace."""
-        return (found for each in self._of for found in each)
+        return (item for each in self._of for item in each)
 
     def get(self, namespace: str, name: str) -> Object | None:
         """One of them."""
-        return next((found for each in self._of if (found := each.get(namespace, name)) is not None), None)
+        return next((item for each in self._of if (item := each.get(namespace, name)) is not None), None)

@@ -103,8 +103,8 @@ class Seen:
 
     def get(self, namespace: str, name: str) -> Object | None:
         """One of them, where it may be seen."""
-        found = self._of.get(namespace, name)
-        return found if found is not None and self._shows(found) else None
+        item = self._of.get(namespace, name)
+        return item if item is not None and self._shows(item) else None
 
     def _shows(self, each: Object) -> bool:
         return self._sight.shows(self.kind, each, self._models)

@@ -52,8 +52,8 @@ class Taking:
     @property
     def wrong(self) -> str:
         """What keeps it from being made, in a sentence; empty: nothing."""
-        if found := [f"{each.name} {each.wrong}" for each in self.fields if each.wrong]:
-            return found[0]
+        if problems := [f"{each.name} {each.wrong}" for each in self.fields if each.wrong]:
+            return problems[0]
         return "say first where the store is" if self.asks else ""
 
     @property

@@ -116,9 +116,9 @@ class Watched:
         allowed = names(answer, GROUP, self.kind.plural)
         if not allowed:
             raise refused
-        found = [each for name in allowed if (each := await self._named(name))]
+        objects = [each for name in allowed if (each := await self._named(name))]
         kept, problem = Keeping(), f"{refused}; shown are those that you may get"
-        await asyncio.to_thread(kept.take_all, found)
+        await asyncio.to_thread(kept.take_all, objects)
         self._rest_seconds = _BY_NAME_SECONDS
         if (self._kept.objects, self.problem) != (kept.objects, problem):
             self._kept = kept
