@@ -20,23 +20,23 @@ def claims_devices(pod: Mapping[str, Any]) -> bool:
 
 def devices_of(status: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
     """How many devices of each kind every pod was given, by the pod's name, as a ModelDeployment's status lists it."""
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    by_pod: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for revision in mappings(status.get("revisions")):
         for device in mappings(revision.get("devices")):
-            found[str(device.get("pod"))][_kind(device)] += 1
-    return found
+            by_pod[str(device.get("pod"))][_kind(device)] += 1
+    return by_pod
 
 
 def held(pod: Mapping[str, Any], devices: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
     """What a pod holds: how many by kind. Of claims nobody knows how many where `devices` has none of them."""
-    found: dict[str, str] = {}
+    counts: dict[str, str] = {}
     for container in mappings(within(pod, "spec").get("containers")):
         limits = within(container, "resources", "limits")
-        found |= {name: str(count) for name, count in limits.items() if "/" in name}
+        counts |= {name: str(count) for name, count in limits.items() if "/" in name}
     if claims_devices(pod):
         given = devices.get(str(within(pod, "metadata").get("name")))
-        found |= {kind: str(count) for kind, count in given.items()} if given else {CLAIMS: ""}
-    return found
+        counts |= {kind: str(count) for kind, count in given.items()} if given else {CLAIMS: ""}
+    return counts
 
 
 def _kind(device: Mapping[str, Any]) -> str:

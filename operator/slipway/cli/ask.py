@@ -45,11 +45,11 @@ def ask(
         try:
             requests = () if what == _GOLDEN else tuple(of_file(_content(what), what))
             wanted = Wanted(requests=requests, inputs=inputs, candidate=candidate, revision=revision, seconds=seconds)
-            found = ask_model(cluster(options), name, wanted)
+            answers = ask_model(cluster(options), name, wanted)
         except QuestionError as error:
             raise NothingToAskError(str(error)) from None
-        show(found, form, lambda on: answers_of(found, on), [name])
-        if not found.well:
+        show(answers, form, lambda on: answers_of(answers, on), [name])
+        if not answers.well:
             raise click.exceptions.Exit(1)
 
 

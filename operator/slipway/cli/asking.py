@@ -101,17 +101,17 @@ def golden_requests(
     kubectl: Kubectl, record: Any, pod: str, remarks: list[str], *, seconds: float = _FILES_SECONDS
 ) -> list[GoldenRequest]:
     """Those of the spec, else those of the bundle; NothingToAskError where there are none."""
-    if found := questions.of_spec(record):
-        return found
+    if requests := questions.of_spec(record):
+        return requests
     files = golden_files(kubectl, pod, seconds=seconds)
     if files:
         return questions.of_bundle(files)
-    found = questions.without_answers(record)
+    requests = questions.without_answers(record)
     if files is None and within(record, "data").get("verification") == "bundle":
         remarks.append(_NO_FILES)
-    if not found:
+    if not requests:
         raise NothingToAskError(f"{_NO_FILES}; there are none" if remarks else _NONE)
-    return found
+    return requests
 
 
 _NONE: Final = "the model has no golden requests: give a FILE with a request, or --input NAME=VALUE"
@@ -131,16 +131,16 @@ def golden_files(kubectl: Kubectl, pod: str, *folders: str, seconds: float = _FI
             timer.cancel()
             process.kill()
     try:
-        found = json.loads(said) if len(said) <= _FILES_BYTES else None
+        files = json.loads(said) if len(said) <= _FILES_BYTES else None
     except (ValueError, RecursionError):
         return None
-    if not (isinstance(found, dict) and all(isinstance(each, str) for each in found.values())):
+    if not (isinstance(files, dict) and all(isinstance(each, str) for each in files.values())):
         return None
-    if len(found) > _MOST_FILES:
+    if len(files) > _MOST_FILES:
         raise NothingToAskError(
-            f"{pod} says that it has {len(found)} golden files; no bundle has more than {_MOST_FILES}"
+            f"{pod} says that it has {len(files)} golden files; no bundle has more than {_MOST_FILES}"
         )
-    return found
+    return files
 
 
 def _config(client: Client, record: Any, until: float, remarks: list[str]) -> ModelConfig:

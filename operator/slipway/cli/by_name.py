@@ -22,8 +22,8 @@ def listed(kubectl: Kubectl) -> Listed:
     try:
         return Listed(kubectl.items(MODELS))
     except DeniedError as error:
-        found = [kubectl.named(MODELS, name) for name in _names(kubectl, error.namespace)]
-        models = [dict(mapping(each)) for each in found if each]
+        bodies = [kubectl.named(MODELS, name) for name in _names(kubectl, error.namespace)]
+        models = [dict(mapping(each)) for each in bodies if each]
         if not models:
             raise KubectlError(f"{error}; slipway get NAME shows one that you may get by its name") from None
         return Listed(models, f"shown are those that you may get by name: {error}")

@@ -50,12 +50,12 @@ def list_models(*, everywhere: bool, form: str, **options: Any) -> None:
         there = Listed(kubectl.items(MODELS, "--all-namespaces")) if everywhere else listed(kubectl)
         if there.remark:
             click.echo(there.remark, err=True)
-        found = rows(there.models)
-        if not found and form == "text":
+        listing = rows(there.models)
+        if not listing and form == "text":
             click.echo(f"no ModelDeployments{'' if everywhere else ' in this namespace; -A shows all'}", err=True)
             return
-        names = [row.name for row in found]
-        show(found, form, lambda on: list_of(found, on, datetime.now(UTC), everywhere=everywhere), names)
+        names = [row.name for row in listing]
+        show(listing, form, lambda on: list_of(listing, on, datetime.now(UTC), everywhere=everywhere), names)
 
 
 @click.command()
@@ -114,11 +114,11 @@ def top(*, everywhere: bool, form: str, **options: Any) -> None:
                 models = kubectl.items(MODELS, *where)
             except KubectlError as error:
                 click.echo(f"devices by class are not shown: {error}", err=True)
-        found = holdings(pods, models)
-        if not found and form == "text":
+        held = holdings(pods, models)
+        if not held and form == "text":
             click.echo(f"no pods of models{'' if everywhere else ' in this namespace; -A shows all'}", err=True)
             return
-        show(found, form, lambda on: top_of(found, on, everywhere=everywhere), [each.name for each in found])
+        show(held, form, lambda on: top_of(held, on, everywhere=everywhere), [each.name for each in held])
 
 
 @click.command("version")
@@ -188,11 +188,11 @@ def read(kubectl: Kubectl, name: str, *, pods: bool = True) -> Any:
     if not pods:
         return Model.read(body)
     try:
-        found = kubectl.items("pods", f"--selector={MODEL_DEPLOYMENT}={name}")
+        pod_bodies = kubectl.items("pods", f"--selector={MODEL_DEPLOYMENT}={name}")
     except KubectlError as error:
         click.echo(f"pods are not shown: {error}", err=True)
-        found = []
-    return Model.read(body, found)
+        pod_bodies = []
+    return Model.read(body, pod_bodies)
 
 
 def _events(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:

@@ -74,12 +74,12 @@ def history_of(past: Iterable[Past], screen: Screen, now: datetime) -> Renderabl
     return table(head, cells, screen, spare=("OPERATOR", "DIGEST"))
 
 
-def top_of(found: Iterable[Holding], screen: Screen, *, everywhere: bool) -> RenderableType:
+def top_of(holdings: Iterable[Holding], screen: Screen, *, everywhere: bool) -> RenderableType:
     """A line each."""
     head = ["NAMESPACE", "NAME", "PODS", "READY", "ACCELERATORS", "NODES"]
     cells = [
         [each.namespace, each.name, str(each.pods), str(each.ready), ", ".join(each.kinds) or "-", _some(each.nodes)]
-        for each in found
+        for each in holdings
     ]
     first = 0 if everywhere else 1
     return table(head[first:], [row[first:] for row in cells], screen, spare=("NODES", "READY"))

@@ -46,10 +46,10 @@ def tree_of(view: ModelTree, screen: Screen, now: datetime) -> RenderableType:
     return Group(*parts)
 
 
-def awaited_of(found: Awaited, now: datetime) -> Text:
+def awaited_of(awaited: Awaited, now: datetime) -> Text:
     """What is awaited, until when, and then what."""
-    until = f"; at {at(found.until, now)}: " if found.until else "; " if found.then else ""
-    return words(f"{found.what}{until}{found.then}")
+    until = f"; at {at(awaited.until, now)}: " if awaited.until else "; " if awaited.then else ""
+    return words(f"{awaited.what}{until}{awaited.then}")
 
 
 def _tree(view: ModelTree, screen: Screen, now: datetime) -> Tree:
@@ -114,5 +114,5 @@ def _step(number: int, step: Step, screen: Screen) -> RenderableType:
 
 
 def _measurement(line: MetricLine) -> RenderableType:
-    found = Text.assemble(words(line.metric), "  ", (line.outcome, style_of(line.outcome)), "  ", words(line.message))
-    return Padding(found, (0, 0, 0, 2))
+    text = Text.assemble(words(line.metric), "  ", (line.outcome, style_of(line.outcome)), "  ", words(line.message))
+    return Padding(text, (0, 0, 0, 2))

@@ -80,9 +80,9 @@ def fit(
             seconds=seconds,
         )
         try:
-            found = find(cluster(options), name, wanted, lambda words: click.echo(plain(words), err=True))
+            result = find(cluster(options), name, wanted, lambda words: click.echo(plain(words), err=True))
         except QuestionError as error:
             raise NothingToAskError(str(error)) from None
-        show(found, form, lambda on: fitted_of(found, on), [name])
-        if found.outcome != Outcome.HELD:
-            raise click.exceptions.Exit(TIMEOUT if found.outcome == Outcome.TIME else 1)
+        show(result, form, lambda on: fitted_of(result, on), [name])
+        if result.outcome != Outcome.HELD:
+            raise click.exceptions.Exit(TIMEOUT if result.outcome == Outcome.TIME else 1)

@@ -98,14 +98,14 @@ def fitted(
     remarks: Sequence[str],
 ) -> Fitted:
     """The answer. `ended`: why there were no more rounds, or the words of a pod that died of them."""
-    found, told = best(rounds, asked.objective), [*remarks]
+    best_round, all_remarks = best(rounds, asked.objective), [*remarks]
     died = None if isinstance(ended, Ended) else ended
     sized: dict[str, Any] = {}
-    if found and died is None:
-        sized = _sized(asked, found, rounds, spec, told)
+    if best_round and died is None:
+        sized = _sized(asked, best_round, rounds, spec, all_remarks)
         outcome, says = Outcome.HELD, _held(asked, sized, load_of(spec), room)
     else:
-        outcome, says = _without(asked, rounds, ended, found)
+        outcome, says = _without(asked, rounds, ended, best_round)
     return Fitted(
         name=asked.name,
         namespace=asked.namespace,
@@ -121,22 +121,22 @@ def fitted(
         says=says,
         room=room,
         rounds=[line_of(each, asked.objective, answer_time(rounds)) for each in rounds],
-        remarks=told,
+        remarks=all_remarks,
         **sized,
     )
 
 
-def line_of(found: Round, objective: float, alone: float) -> RoundLine:
+def line_of(measured: Round, objective: float, alone: float) -> RoundLine:
     """A round for people."""
     return RoundLine(
-        rate=round(found.rate, 1 if found.rate >= 10 else 3) if found.rate else None,
-        sent=found.sent,
-        failed=found.sent - found.answered,
-        p50_ms=_milliseconds(found.p50),
-        p99_ms=_milliseconds(found.p99),
-        late_ms=_milliseconds(found.late),
-        holds=found.holds(objective, alone),
-        words=_failures(found) or None,
+        rate=round(measured.rate, 1 if measured.rate >= 10 else 3) if measured.rate else None,
+        sent=measured.sent,
+        failed=measured.sent - measured.answered,
+        p50_ms=_milliseconds(measured.p50),
+        p99_ms=_milliseconds(measured.p99),
+        late_ms=_milliseconds(measured.late),
+        holds=measured.holds(objective, alone),
+        words=_failures(measured) or None,
     )
 
 
@@ -218,13 +218,13 @@ def _without(asked: Asked, rounds: Sequence[Round], ended: Ended | str, held: Ro
     )
 
 
-def _rate(found: Round) -> str:
-    return f"{found.rate:.3g}/s" if found.rate else ALONE
+def _rate(measured: Round) -> str:
+    return f"{measured.rate:.3g}/s" if measured.rate else ALONE
 
 
-def _failures(found: Round) -> str:
-    kinds = ", ".join(f"{count} x {kind}" for kind, count in found.failed.items())
-    return f"{kinds}: {found.words}" if kinds and found.words else kinds
+def _failures(measured: Round) -> str:
+    kinds = ", ".join(f"{count} x {kind}" for kind, count in measured.failed.items())
+    return f"{kinds}: {measured.words}" if kinds and measured.words else kinds
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -174,10 +174,10 @@ def _requests(
     kubectl: Kubectl, record: Mapping[str, Any], pod: str, part: str | None, remarks: list[str]
 ) -> list[GoldenRequest]:
     if part is None:
-        found = golden_requests(kubectl, record, pod, remarks)
+        requests = golden_requests(kubectl, record, pod, remarks)
     else:
-        found = questions.of_bundle(golden_files(kubectl, pod, "models", part) or {})
-    fit_for_it = [each for each in found if encodable(each)]
+        requests = questions.of_bundle(golden_files(kubectl, pod, "models", part) or {})
+    fit_for_it = [each for each in requests if encodable(each)]
     while fit_for_it and size_of(fit_for_it) > MOST_BYTES:
         fit_for_it.pop()
     if not fit_for_it:
@@ -186,9 +186,9 @@ def _requests(
             f"{of} has no golden request that can be asked alone and has at most {MOST_BYTES >> 20} MiB: give the "
             "bundle one"
         )
-    if len(fit_for_it) < len(found):
+    if len(fit_for_it) < len(requests):
         remarks.append(
-            f"asked were {len(fit_for_it)} of {len(found)} golden requests: the others are too large, or steps"
+            f"asked were {len(fit_for_it)} of {len(requests)} golden requests: the others are too large, or steps"
         )
     return fit_for_it
 
@@ -214,11 +214,11 @@ def _rounds(
         return rounds, gone
 
 
-def _progress(found: Round, objective: float, alone: float) -> str:
-    rate = f"{found.rate:.3g}/s" if found.rate else "one at a time"
-    p99 = "no answer" if found.p99 is None else f"p99 {found.p99 * 1000:.3g} ms"
-    failed = f", {found.sent - found.answered} failed" if found.sent > found.answered else ""
-    return f"{rate}: {p99}{failed}, {'holds' if found.holds(objective, alone) else 'does not hold'}"
+def _progress(measured: Round, objective: float, alone: float) -> str:
+    rate = f"{measured.rate:.3g}/s" if measured.rate else "one at a time"
+    p99 = "no answer" if measured.p99 is None else f"p99 {measured.p99 * 1000:.3g} ms"
+    failed = f", {measured.sent - measured.answered} failed" if measured.sent > measured.answered else ""
+    return f"{rate}: {p99}{failed}, {'holds' if measured.holds(objective, alone) else 'does not hold'}"
 
 
 def _breaks(rounds: Sequence[Round]) -> bool:
@@ -234,8 +234,8 @@ def _death(kubectl: Kubectl, pod: str, before: PodFacts | None) -> str:
         if facts is None or (before and facts.uid != before.uid):
             return "the pod is gone"
         if facts.server.endings > (before.server.endings if before else 0):
-            found = verdict(facts.server.termination_message)
-            words = f"{found.reason}: {found.message}" if found else facts.server.exit_reason or facts.failure
+            reported = verdict(facts.server.termination_message)
+            words = f"{reported.reason}: {reported.message}" if reported else facts.server.exit_reason or facts.failure
             return words or f"exit code {facts.server.exit_code}"
         if facts.failure:
             return facts.failure

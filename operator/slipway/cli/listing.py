@@ -30,9 +30,9 @@ def rows(bodies: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 def _row(body: Mapping[str, Any]) -> Row:
     meta, status = within(body, "metadata"), within(body, "status")
-    told = {str(each.get("type")): each for each in mappings(status.get("conditions"))}
-    stalled = mapping(told.get("Stalled"))
-    telling = stalled if stalled.get("status") == "True" else mapping(told.get("Ready"))
+    conditions = {str(each.get("type")): each for each in mappings(status.get("conditions"))}
+    stalled = mapping(conditions.get("Stalled"))
+    telling = stalled if stalled.get("status") == "True" else mapping(conditions.get("Ready"))
     return Row(
         namespace=str(meta.get("namespace", "")),
         name=str(meta.get("name", "")),

@@ -36,5 +36,5 @@ def _allows(rule: Mapping[str, Any], group: str, plural: str, verb: str) -> bool
 
 
 def _texts(rule: Mapping[str, Any], field: str) -> Iterator[str]:
-    found = rule.get(field)
-    yield from (each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+    values = rule.get(field)
+    yield from (each for each in values if isinstance(each, str)) if isinstance(values, list) else ()

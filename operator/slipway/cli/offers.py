@@ -95,10 +95,10 @@ class Offers:
             line = self.lines.get(timeout=max(0.1, min(left, ask.seconds + self.patience + SLACK_SECONDS)))
         except queue.Empty:
             raise LateError from None
-        found = _read_round(line, ask)
-        if found is None:
+        result = _read_round(line, ask)
+        if result is None:
             raise self._gone(line or "")
-        return found
+        return result
 
     def _gone(self, words: str = "") -> Exception:
         """What kubectl says of it. That a right is missing is no pod's fault."""
@@ -154,7 +154,7 @@ def _read_round(line: str | None, ask: Ask) -> Round | None:
 
 
 def _seconds(value: Any) -> float | None:
-    found = None if value is None else float(value)
-    if found is not None and not 0 <= found < 1e6:
+    number = None if value is None else float(value)
+    if number is not None and not 0 <= number < 1e6:
         raise ValueError(value)
-    return found
+    return number

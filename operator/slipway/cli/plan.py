@@ -115,10 +115,10 @@ def written_in(text: str) -> list[Mapping[str, Any]]:
         documents = mappings(list(yaml.safe_load_all(text)))
     except yaml.YAMLError:
         return []
-    found = [
+    objects = [
         one for each in documents for one in (mappings(each.get("items")) if each.get("kind") == "List" else [each])
     ]
-    return [each for each in found if each.get("kind") == KIND]
+    return [each for each in objects if each.get("kind") == KIND]
 
 
 def _differences(old: Any, new: Any, path: str, written: Any) -> Iterator[str]:

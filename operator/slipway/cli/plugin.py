@@ -22,8 +22,8 @@ def main() -> None:
 def complete() -> None:
     """`kubectl_complete-slipway`: what may stand in the place of the last word, a line each, and cobra's directive."""
     *before, incomplete = sys.argv[1:] or [""]
-    found = ShellComplete(command, {}, _PROGRAM, "").get_completions(before, incomplete)
-    for each in found:
+    completions = ShellComplete(command, {}, _PROGRAM, "").get_completions(before, incomplete)
+    for each in completions:
         if each.type == "plain":
             click.echo(f"{each.value}\t{each.help}" if each.help else each.value)
-    click.echo(f":{_FILES if any(each.type != 'plain' for each in found) else _NO_FILES}")
+    click.echo(f":{_FILES if any(each.type != 'plain' for each in completions) else _NO_FILES}")

@@ -57,11 +57,11 @@ def of_bundle(files: Mapping[str, str]) -> list[GoldenRequest]:
 def of_file(content: bytes, name: str) -> list[GoldenRequest]:
     """A request of the V2 protocol, with the right answer or without, or a list of those of one sequence."""
     try:
-        found = documents.read(content)
-        steps = found if isinstance(found, list) else [found]
+        parsed = documents.read(content)
+        steps = parsed if isinstance(parsed, list) else [parsed]
         if any(isinstance(step, dict) and any(each in step for each in _ANSWERS) for step in steps):
             return [golden.read(content, name)]
-        read = [_unanswered(step, f"{name}[{at}]" if found is steps else name) for at, step in enumerate(steps)]
+        read = [_unanswered(step, f"{name}[{at}]" if parsed is steps else name) for at, step in enumerate(steps)]
     except (ValueError, RecursionError) as error:
         raise QuestionError(f"{name}: {error}") from None
     if not read:

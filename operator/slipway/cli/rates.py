@@ -112,8 +112,8 @@ def answer_time(rounds: Sequence[Round]) -> float:
 
 def best(rounds: Sequence[Round], objective: float) -> Round | None:
     """The round to answer with: where the highest rate was not asked for longer, one below all that ever failed."""
-    found = held(rounds, objective)
-    return found if found is None or found.confirming else held(rounds, objective, tries=1)
+    highest = held(rounds, objective)
+    return highest if highest is None or highest.confirming else held(rounds, objective, tries=1)
 
 
 def limit(rounds: Sequence[Round], objective: float, tries: int = TRIES) -> float | None:
@@ -123,9 +123,9 @@ def limit(rounds: Sequence[Round], objective: float, tries: int = TRIES) -> floa
     return min((rate for rate in bad if bad.count(rate) >= tries), default=None)
 
 
-def is_of_the_generator(found: Round, objective: float) -> bool:
+def is_of_the_generator(measured: Round, objective: float) -> bool:
     """Whether requests left so late that the machine, and not the model, may be what was measured."""
-    return found.late is not None and found.late > _MOST_LATE * objective
+    return measured.late is not None and measured.late > _MOST_LATE * objective
 
 
 def _next(rounds: Sequence[Round], objective: float) -> Ask | Ended:

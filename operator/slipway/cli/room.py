@@ -26,8 +26,8 @@ def room(nodes: Iterable[Body], pods: Sequence[Body], spec: Body, accelerator: A
     by_class = claims_devices(accelerator) or bool(mappings(spec.get("resourceClaims")))
     resource = None if by_class else accelerator
     wanted = requested(spec) | {"pods": Decimal(1)}
-    found = sum(_room_on(node, pods, spec, wanted) for node in nodes if _may_take(node, spec, resource))
-    return None if by_class and found else found
+    count = sum(_room_on(node, pods, spec, wanted) for node in nodes if _may_take(node, spec, resource))
+    return None if by_class and count else count
 
 
 def requested(spec: Body) -> Amounts:
@@ -84,13 +84,13 @@ def _requests(container: Body) -> Amounts:
 
 
 def _amounts(given: object) -> Amounts:
-    found: Amounts = {}
+    amounts: Amounts = {}
     for name, text in mapping(given).items():
         try:
-            found[str(name)] = quantity(text)
+            amounts[str(name)] = quantity(text)
         except ValueError:
             continue
-    return found
+    return amounts
 
 
 def _add(amounts: Amounts, others: Amounts, times: int = 1) -> None:

@@ -94,12 +94,12 @@ def table(
 
 
 def _table(head: Sequence[str], cells: Iterable[Sequence[str]], coloured: str) -> Table:
-    found = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
+    grid = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
     for name in head:
-        found.add_column(name, no_wrap=True)
+        grid.add_column(name, no_wrap=True)
     for row in cells:
-        found.add_row(*(_cell(name, cell, coloured) for name, cell in zip(head, row, strict=True)))
-    return found
+        grid.add_row(*(_cell(name, cell, coloured) for name, cell in zip(head, row, strict=True)))
+    return grid
 
 
 _GAP: Final = "  "
@@ -107,13 +107,13 @@ _GAP: Final = "  "
 
 def pairs(lines: Iterable[tuple[str, Text]]) -> Table:
     """Names and what is to be said of each; what has nothing is left out."""
-    found = Table.grid(padding=(0, len(_GAP), 0, 0))
-    found.add_column(style="bold", overflow="fold")  # a long name leaves room for what is said of it
-    found.add_column(overflow="fold")
+    grid = Table.grid(padding=(0, len(_GAP), 0, 0))
+    grid.add_column(style="bold", overflow="fold")  # a long name leaves room for what is said of it
+    grid.add_column(overflow="fold")
     for name, text in lines:
         if text:
-            found.add_row(name, text)
-    return found
+            grid.add_row(name, text)
+    return grid
 
 
 def _block(head: Sequence[str], row: Sequence[str], coloured: str) -> RenderableType:

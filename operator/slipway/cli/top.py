@@ -35,8 +35,8 @@ def holdings(pods: Iterable[Mapping[str, Any]], models: Iterable[Mapping[str, An
         name = within(meta, "labels").get(MODEL_DEPLOYMENT)
         if name and within(pod, "status").get("phase") not in OVER:
             by_model[str(meta.get("namespace", "")), str(name)].append(pod)
-    found = [_holding(*address, own, devices.get(address, {})) for address, own in by_model.items()]
-    return sorted(found, key=lambda each: (-each.accelerators, -each.pods, each.namespace, each.name))
+    unsorted = [_holding(*address, own, devices.get(address, {})) for address, own in by_model.items()]
+    return sorted(unsorted, key=lambda each: (-each.accelerators, -each.pods, each.namespace, each.name))
 
 
 def _address(model: Mapping[str, Any]) -> tuple[str, str]:

@@ -157,8 +157,8 @@ def _pod(pod: Pod, *, golden: bool) -> PodLine:
 
 
 def _gpu(pod: Pod) -> str | None:
-    found = (f"{count} {name.rpartition('/')[2]}".strip() for name, count in sorted(pod.gpus.items()))
-    return ", ".join(found) or None
+    counts = (f"{count} {name.rpartition('/')[2]}".strip() for name, count in sorted(pod.gpus.items()))
+    return ", ".join(counts) or None
 
 
 def state_of(pod: Pod) -> str:

@@ -24,7 +24,7 @@ class Versions:
 
 def versions(command: str, openapi: Mapping[str, Any] | None, deployments: Iterable[Mapping[str, Any]]) -> Versions:
     """From the OpenAPI of our group, None where there is none, and the operator's Deployments."""
-    found = [_operator(each) for each in deployments]
+    operators = [_operator(each) for each in deployments]
     lacks, more = _fields(openapi) if openapi else ((), ())
     remarks = []
     if openapi is None:
@@ -33,14 +33,14 @@ def versions(command: str, openapi: Mapping[str, Any] | None, deployments: Itera
         remarks.append(f"the CRD lacks {', '.join(lacks)}: upgrade the chart slipway-crds first, then slipway")
     if more:
         remarks.append(f"the CRD has {', '.join(more)}, which this command does not know: pip install -U slipway")
-    if openapi is not None and not found:
+    if openapi is not None and not operators:
         remarks.append("no operator is to be seen: none runs, or you may not list Deployments of its namespace")
-    others = sorted({version for _, version, _ in found} - {command})
+    others = sorted({version for _, version, _ in operators} - {command})
     if others:
         remarks.append(f"operator {', '.join(others)} beside command {command}: what one alone knows is not shown")
     return Versions(
         command=command,
-        operators=tuple(f"{version} in {namespace}, {ready} ready" for namespace, version, ready in found),
+        operators=tuple(f"{version} in {namespace}, {ready} ready" for namespace, version, ready in operators),
         api="none" if openapi is None else "as this command knows it" if not (lacks or more) else "of another version",
         remarks=tuple(remarks),
     )
@@ -57,6 +57,6 @@ def _fields(openapi: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...
     """Fields of spec and status that the CRD lacks, and those that it has beside those of this version."""
     schema = within(openapi, "components", "schemas", _SCHEMA, "properties")
     there = {f"{part}.{name}" for part in ("spec", "status") for name in within(schema, part, "properties")}
-    known = {f"spec.{field.alias or name}" for name, field in ModelDeploymentSpec.model_fields.items()}
-    known |= {f"status.{field.alias or name}" for name, field in ModelDeploymentStatus.model_fields.items()}
-    return tuple(sorted(known - there)), tuple(sorted(there - known))
+    own = {f"spec.{field.alias or name}" for name, field in ModelDeploymentSpec.model_fields.items()}
+    own |= {f"status.{field.alias or name}" for name, field in ModelDeploymentStatus.model_fields.items()}
+    return tuple(sorted(own - there)), tuple(sorted(there - own))

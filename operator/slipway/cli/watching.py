@@ -83,8 +83,8 @@ def seen(kubectl: Kubectl, name: str) -> Generator[Seen, None, None]:
 
 def _alone(kubectl: Kubectl, name: str) -> _News:
     """The model as whoever may not list it, and may get it by its name, sees it."""
-    found = kubectl.named(MODELS, name)
-    return _News(MODELS, items=[found] if found else [])
+    body = kubectl.named(MODELS, name)
+    return _News(MODELS, items=[body] if body else [])
 
 
 def _take(state: Seen, news: "queue.Queue[_News]") -> None:
