@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from slipway.bundle import console
-from slipway.bundle.console import print_columns, told
+from slipway.bundle.console import errors_reported, print_columns
 from slipway.bundle.errors import BundleError
 from slipway.bundle.place import keys_of_environment
 from slipway.program import main
@@ -151,7 +151,7 @@ def test_the_operators_image_has_its_own_command_and_nothing_of_packing(tmp_path
 
 def test_what_a_stranger_has_named_orders_no_terminal_about(capsys: pytest.CaptureFixture[str]) -> None:
     print_columns([("takes", "x\x1b]0;y\x07\u202e\n"), ("gives", "é 你好")])
-    with pytest.raises(click.ClickException) as ended, told():
+    with pytest.raises(click.ClickException) as ended, errors_reported():
         raise BundleError("1/\x9b2J: not there;\nadd it")
 
     assert "".join(capsys.readouterr().out.split("\n")).isprintable()

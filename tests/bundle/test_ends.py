@@ -278,9 +278,9 @@ def test_whoever_ends_a_push_does_not_wait_until_the_registry_has_answered(bundl
 KEEPS_KEYS = """
 import os, signal, threading
 from kubernetes.config import kube_config
-from slipway.bundle.console import told
+from slipway.bundle.console import errors_reported
 kube_config._create_temp_file_with_content("a client's key")
-with told():
+with errors_reported():
     os.kill(os.getpid(), signal.{})
     threading.Event().wait(60)
 """

@@ -60,11 +60,11 @@ def laid_out(where: str | Path, *, s3: S3 | None = None, model: str = MODEL) -> 
         keys_of_environment(source.scheme, keys)
         with explained(source, where):
             answer = resolve(_settings(source, claim, Path(root), None, model), Policy())
-            found = Resolved(digest=answer["digest"], size=answer["size"], unverified=answer["unverified"])
-            fetch(_settings(source, claim, Path(root), found, model), Policy())
-        known = {name: answer[name] for name in ("digest", "unverified", "size", "files", "golden", "model")}
+            resolved = Resolved(digest=answer["digest"], size=answer["size"], unverified=answer["unverified"])
+            fetch(_settings(source, claim, Path(root), resolved, model), Policy())
+        facts = {name: answer[name] for name in ("digest", "unverified", "size", "files", "golden", "model")}
         try:
-            yield Checked(**known), Path(root)
+            yield Checked(**facts), Path(root)
         finally:
             _clear_caches(claim / source.path if source.scheme == "pvc" else None)
 

@@ -11,13 +11,13 @@ from slipway.bundle.console import (
     DIRECTORY,
     FILE,
     about,
+    errors_reported,
     format_option,
     print_columns,
     print_json,
     print_line,
     say,
     size,
-    told,
 )
 from slipway.bundle.errors import BundleError
 from slipway.option_types import DISTANCE, seconds_from
@@ -57,12 +57,12 @@ def shrink(
     **given: Any,
 ) -> None:
     """Make a smaller bundle that keeps BUNDLE's golden answers."""
-    with told():
+    with errors_reported():
         from slipway.bundle import examples
         from slipway.bundle.shrink import shrink as library
 
         rows, labels = _labelled(labelled, label) if labelled else (None, None)
-        found = library(
+        shrunk = library(
             bundle,
             calibration=examples.read(calibration) if calibration else None,
             labelled=rows,
@@ -72,10 +72,10 @@ def shrink(
             **given,
         )
     if form == "json":
-        print_json(found.document())
+        print_json(shrunk.document())
         return
-    print_columns([("", "original", found.way), *found.rows()])
-    print_columns([("digest", found.digest), ("directory", str(found.directory))])
+    print_columns([("", "original", shrunk.way), *shrunk.rows()])
+    print_columns([("digest", shrunk.digest), ("directory", str(shrunk.directory))])
 
 
 @click.command()
@@ -88,15 +88,15 @@ def shrink(
 @format_option
 def encrypt(bundle: Path, *, form: str, **given: Any) -> None:
     """Encrypt BUNDLE's weights with age; config.pbtxt, golden requests and card stay plain."""
-    with told():
+    with errors_reported():
         from slipway.bundle.encrypt import encrypt as library
 
-        found = library(bundle, say=say, **given).document()
+        result = library(bundle, say=say, **given).document()
     if form == "json":
-        print_json(found)
+        print_json(result)
         return
-    files = ", ".join(found["files"])
-    print_columns([("digest", found["digest"]), ("encrypted", files), ("directory", found["directory"])])
+    files = ", ".join(result["files"])
+    print_columns([("digest", result["digest"]), ("encrypted", files), ("directory", result["directory"])])
 
 
 @click.command()
@@ -108,17 +108,17 @@ def encrypt(bundle: Path, *, form: str, **given: Any) -> None:
 @format_option
 def sign(bundle: Path, *, key: tuple[Path, ...], password: str | None, add: bool, replace: bool, form: str) -> None:
     """Sign BUNDLE in OpenSSF's format, as its last change: model.sig is put beside SHA256SUMS."""
-    with told():
+    with errors_reported():
         from slipway.bundle.sign import sign as library
 
         say("checking and signing")
-        found = library(bundle, key=key, password=password, add=add, replace=replace).document()
+        result = library(bundle, key=key, password=password, add=add, replace=replace).document()
     if form == "json":
-        print_json(found)
+        print_json(result)
         return
-    keys = [("key", key) for key in found["keys"]]
-    counts = [("signatures", str(found["signatures"])), ("files", str(found["files"]))]
-    print_columns([("digest", found["digest"]), *keys, *counts])
+    keys = [("key", key) for key in result["keys"]]
+    counts = [("signatures", str(result["signatures"])), ("files", str(result["files"]))]
+    print_columns([("digest", result["digest"]), *keys, *counts])
 
 
 @click.command()
@@ -152,7 +152,7 @@ def check(
     form: str,
 ) -> None:
     """Say whether BUNDLE, a directory or an address, would be served: by the fetcher's own code."""
-    with told(), ExitStack() as stack:
+    with errors_reported(), ExitStack() as stack:
         from slipway.bundle.check import laid_out
         from slipway.bundle.serve import serve as served_by
         from slipway.bundle.throughput import Load
@@ -163,12 +163,12 @@ def check(
         signed = _verified(bundle, key) if key else None
         plain, digest = _decrypted(stack, bundle, identity) if identity else (bundle, None)
         with laid_out(plain, s3=S3(endpoint=endpoint) if endpoint else None) as (checked, root):
-            found = {**checked.document(), **({"digest": digest} if digest else {})}
+            result = {**checked.document(), **({"digest": digest} if digest else {})}
             if signed:
-                found["signed"] = signed
+                result["signed"] = signed
             if serve:
                 say("loading it in Triton, and asking batch after batch" if load_seconds else "loading it in Triton")
-                found["served"] = served_by(
+                result["served"] = served_by(
                     root,
                     timeout_seconds=timeout_seconds,
                     least_version=least,
@@ -176,13 +176,13 @@ def check(
                     load=Load(seconds=load_seconds, clients=clients) if load_seconds else None,
                 ).document()
     if form == "json":
-        print_json(found)
+        print_json(result)
         return
-    print_columns(about(found))
+    print_columns(about(result))
     if signed:
         for each in signed["keys"]:
             print_line(f"signed by the key {each}")
-    if served := found.get("served"):
+    if served := result.get("served"):
         _print_served(served)
 
 
@@ -196,11 +196,11 @@ def _print_served(served: Mapping[str, Any]) -> None:
     )
     if served["unmeasured"]:
         print_line(f"throughput not measured: {served['unmeasured']}")
-    if found := served["throughput"]:
-        per = "rows/s" if found[0]["batch"] else "answers/s"
+    if throughput := served["throughput"]:
+        per = "rows/s" if throughput[0]["batch"] else "answers/s"
         rows = [
             (str(each["batch"] or "none"), f"{each['perSecond']:,.0f}", *(f"{each[key]:.2f} ms" for key in _LATENCIES))
-            for each in found
+            for each in throughput
         ]
         print_columns([("batch", per, "median", "p99"), *rows])
 

@@ -83,7 +83,7 @@ def _options() -> set[str]:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def errors_reported() -> Iterator[None]:
     """What goes wrong, as one sentence and the exit code 1; who ends it waits for nothing but the tidying up."""
     try:
         with _ended_by_signals():
@@ -147,14 +147,14 @@ def print_line(text: str) -> None:
     click.echo(printable(text))
 
 
-def print_json(found: Mapping[str, Any]) -> None:
+def print_json(document: Mapping[str, Any]) -> None:
     """The result to programs; what would steer a terminal is written as JSON's escapes."""
-    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     text = "\n".join(STEERS.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in text.split("\n"))
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(found, indent=2, allow_nan=False)
+        text = json.dumps(document, indent=2, allow_nan=False)
     sys.stdout.write(f"{text}\n")
 
 
@@ -171,10 +171,10 @@ def size(count: int) -> str:
     return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
 
 
-def about(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+def about(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is known of a bundle, a row each."""
-    model = found["model"]
-    rows = [("digest", found["digest"]), ("size", size(found["size"])), ("golden requests", str(found["golden"]))]
+    model = facts["model"]
+    rows = [("digest", facts["digest"]), ("size", size(facts["size"])), ("golden requests", str(facts["golden"]))]
     rows += [("backend", model["backend"]), ("max batch size", str(model["maxBatchSize"]))]
     rows += [("takes", f"{name} {datatype} {dims}") for name, datatype, dims in model["inputs"]]
     rows += [("gives", f"{name} {datatype} {dims}") for name, datatype, dims in model["outputs"]]

@@ -78,7 +78,7 @@ def seal(directory: Path) -> str:
 
 def listed(directory: Path) -> list[str]:
     """The files that SHA256SUMS names, sorted."""
-    paths = (found.relative_to(directory).as_posix() for found in directory.rglob("*") if found.is_file())
+    paths = (file.relative_to(directory).as_posix() for file in directory.rglob("*") if file.is_file())
     return sorted(path for path in paths if path not in {sums.NAME, sums.SIGNATURE})
 
 

@@ -52,8 +52,8 @@ class Evaluation:
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
         dataset = {"name": self.dataset, "digest": {"sha256": self.digest}, "rows": self.rows}
-        found: dict[str, Any] = {"dataset": dataset, "metrics": dict(self.metrics)}
-        return found if self.against is None else {**found, "against": dict(self.against)}
+        document: dict[str, Any] = {"dataset": dataset, "metrics": dict(self.metrics)}
+        return document if self.against is None else {**document, "against": dict(self.against)}
 
 
 def evaluate(
@@ -70,12 +70,12 @@ def evaluate(
     if unknown := [name for name in metrics if name not in METRICS]:
         raise BundleError(f"metric: no {unknown[0]!r}; there are {', '.join(METRICS)}")
     say(f"asking {served.url} {len(data.rows)} rows")
-    found = _measured(served, data, metrics, output)
+    measured = _measured(served, data, metrics, output)
     other = None
     if against:
         say(f"asking {against.url} the same")
-        other = _measured(against, data, list(found), output)
-    return Evaluation(dataset=dataset, digest=data.digest, rows=len(data.rows), metrics=found, against=other)
+        other = _measured(against, data, list(measured), output)
+    return Evaluation(dataset=dataset, digest=data.digest, rows=len(data.rows), metrics=measured, against=other)
 
 
 # -- asking
@@ -94,12 +94,12 @@ def _measured(served: Served, data: labelled.Rows, metrics: Sequence[str], outpu
     name = next(iter(scores), "") if output is None else output
     if name not in scores:
         raise BundleError(printable(f"output: the model has no {name!r}; it has {', '.join(scores)}"))
-    found = {metric: value for metric, value in scores[name].items() if isinstance(value, float | int)}
-    if missing := [f"{metric}: {scores[name][metric]}" for metric in metrics if metric not in found]:
+    values = {metric: value for metric, value in scores[name].items() if isinstance(value, float | int)}
+    if missing := [f"{metric}: {scores[name][metric]}" for metric in metrics if metric not in values]:
         raise BundleError(printable(missing[0]))
-    if not found:
+    if not values:
         raise BundleError(printable(f"output {name!r}: no metric fits: {scores[name]['accuracy']}"))
-    return found
+    return values
 
 
 def _marked(client: httpx.Client, served: Served, data: labelled.Rows) -> labelled.Marking:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from slipway.bundle.console import FILE, format_option, print_columns, print_json, say, told
+from slipway.bundle.console import FILE, errors_reported, format_option, print_columns, print_json, say
 from slipway.bundle.errors import BundleError
 
 
@@ -45,11 +45,11 @@ def evaluate(
     """Measure how good MODEL, served at URL, answers labelled rows."""
     if ((digest or key) and not out) or (key and not digest):
         raise click.UsageError("a Statement needs --digest, and --out for where it goes")
-    with told():
+    with errors_reported():
         from slipway.bundle import evaluate as library
         from slipway.bundle import evaluation_file, labelled
 
-        found = library.evaluate(
+        evaluation = library.evaluate(
             library.Served(url=url, model=model, headers=_headers(headers)),
             labelled.rows(data, label),
             dataset=dataset or data.name,
@@ -58,21 +58,21 @@ def evaluate(
             against=library.Served(url=against, model=model, headers=_headers(others)) if against else None,
             say=say,
         )
-        content = evaluation_file.statement(found, digest, key) if digest else None
-        files = evaluation_file.write(found, out, content) if out else {}
+        content = evaluation_file.statement(evaluation, digest, key) if digest else None
+        files = evaluation_file.write(evaluation, out, content) if out else {}
     if form == "json":
-        print_json({**found.document(), "files": {name: str(file) for name, file in files.items()}})
+        print_json({**evaluation.document(), "files": {name: str(file) for name, file in files.items()}})
         return
-    print_columns(evaluation_file.table(found))
+    print_columns(evaluation_file.table(evaluation))
     if files:
         print_columns([(name, str(file)) for name, file in files.items()])
 
 
 def _headers(given: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    headers = {}
     for each in given:
         name, colon, value = each.partition(":")
         if not colon or not name.strip():
             raise BundleError(f"header: {each!r} is not NAME: VALUE")
-        found[name.strip()] = value.strip()
-    return found
+        headers[name.strip()] = value.strip()
+    return headers

@@ -44,8 +44,8 @@ def statement(evaluation: Evaluation, digest: str, key: Path | None = None) -> b
 def metrics_of(file: Path, digest: str) -> list[dict[str, Any]]:
     """The metrics of a Statement over that digest, as a card has them; a BundleError for any other."""
     try:
-        found = _read(file)
-        subject, predicate = found["subject"], found["predicate"]
+        document = _read(file)
+        subject, predicate = document["subject"], document["predicate"]
         subjects = {f"sha256:{each['digest']['sha256']}" for each in subject}
         dataset, metrics = predicate["dataset"]["name"], predicate["metrics"]
         listed = [
@@ -64,12 +64,12 @@ def metrics_of(file: Path, digest: str) -> list[dict[str, Any]]:
 def _read(file: Path) -> Any:
     if file.stat().st_size > LIMIT_BYTES:
         raise ValueError(f"larger than {LIMIT_BYTES} bytes")
-    found = documents.read(file.read_bytes())
-    if "payload" in found:
-        found = documents.read(base64.b64decode(found["payload"], validate=True))
-    if found["predicateType"] != PREDICATE:
-        raise ValueError(f"predicateType is {found['predicateType']!r}")
-    return found
+    document = documents.read(file.read_bytes())
+    if "payload" in document:
+        document = documents.read(base64.b64decode(document["payload"], validate=True))
+    if document["predicateType"] != PREDICATE:
+        raise ValueError(f"predicateType is {document['predicateType']!r}")
+    return document
 
 
 def table(evaluation: Evaluation) -> list[tuple[str, ...]]:
@@ -77,10 +77,10 @@ def table(evaluation: Evaluation) -> list[tuple[str, ...]]:
     if evaluation.against is None:
         return [("metric", "value"), *((name, f"{value:.4g}") for name, value in evaluation.metrics.items())]
     against = evaluation.against
-    found: list[tuple[str, ...]] = [("metric", "value", "against", "difference")]
+    rows: list[tuple[str, ...]] = [("metric", "value", "against", "difference")]
     for name, value in evaluation.metrics.items():
-        found.append((name, f"{value:.4g}", f"{against[name]:.4g}", f"{value - against[name]:+.4g}"))
-    return found
+        rows.append((name, f"{value:.4g}", f"{against[name]:.4g}", f"{value - against[name]:+.4g}"))
+    return rows
 
 
 def chart(evaluation: Evaluation) -> str:

@@ -19,8 +19,8 @@ def given(where: str) -> Any:
     """The rows in a file, or those that MODULE:ATTRIBUTE is or returns: arrays, a frame, tensors."""
     if Path(where).exists() or not own.is_reference(where):
         return read(Path(where))
-    found = own.imported(where)
-    return own.called(where, found) if callable(found) else found
+    attribute = own.imported(where)
+    return own.called(where, attribute) if callable(attribute) else attribute
 
 
 def read(file: Path) -> Rows:
@@ -29,17 +29,17 @@ def read(file: Path) -> Rows:
     try:
         if file.suffix == ".json":
             return _request(file)
-        found = np.load(file, allow_pickle=False)
+        loaded = np.load(file, allow_pickle=False)
     except OSError as error:
         raise BundleError(f"{file}: {error.strerror or 'not a file of numpy'}; {_KINDS}") from None
     except ValueError as error:
         if file.suffix not in {".npz", ".npy"}:
             raise BundleError(f"{file}: not a file of numpy; {_KINDS}") from None
         raise BundleError(f"{file}: {error}; save text as numpy's str (astype('U')), and nothing pickled") from None
-    if isinstance(found, np.ndarray):
-        return to_array(found, file.name)
-    with found:
-        members = {name: _member(file, found, name) for name in found.files}
+    if isinstance(loaded, np.ndarray):
+        return to_array(loaded, file.name)
+    with loaded:
+        members = {name: _member(file, loaded, name) for name in loaded.files}
     if list(members) != [f"arr_{index}" for index in range(len(members))]:
         return members
     return list(members.values()) if len(members) > 1 else next(iter(members.values()), members)

@@ -24,8 +24,8 @@ def pack(model: Any, inputs: object, options: Options, *, outputs: Sequence[str]
         file = _exported(keras, model, inputs, rows, Path(folder), batched=options.get("batch", True))
         exported = graph.signature(graph.load(file), file.name)
         if not outputs:
-            found = ", ".join(tensor.name for tensor in exported.outputs)
-            say(f"clients get {found}, as Keras' exporter names it; outputs (--output-name) gives another name")
+            listed = ", ".join(tensor.name for tensor in exported.outputs)
+            say(f"clients get {listed}, as Keras' exporter names it; outputs (--output-name) gives another name")
         names = _output_names(exported, outputs) | ({exported.inputs[0].name: called} if called else {})
         file = renamed(file, names, Path(other)) if names else file
         signature = graph.signature(graph.load(file), file.name)
@@ -108,9 +108,9 @@ def _exported(keras: Any, model: Any, inputs: object, rows: Arrays, folder: Path
 
 
 def _output_names(signature: Signature, outputs: Sequence[str]) -> dict[str, str]:
-    found = [tensor.name for tensor in signature.outputs]
+    names = [tensor.name for tensor in signature.outputs]
     if not outputs:
         return {}
-    if len(outputs) != len(found):
-        raise BundleError(f"outputs: {len(outputs)} names, and the model gives {', '.join(found)}; name each")
-    return dict(zip(found, outputs, strict=True))
+    if len(outputs) != len(names):
+        raise BundleError(f"outputs: {len(outputs)} names, and the model gives {', '.join(names)}; name each")
+    return dict(zip(names, outputs, strict=True))

@@ -29,10 +29,10 @@ def pack(
     entry: str | None = None,
 ) -> Packed:
     """See `slipway.bundle.pack.models`."""
-    found = _models(Path(directory))
-    first = _entry(found, entry, Path(directory))
-    size = found[first].declared["maxBatchSize"]
-    signature = _signature(found[first])
+    models = _models(Path(directory))
+    first = _entry(models, entry, Path(directory))
+    size = models[first].declared["maxBatchSize"]
+    signature = _signature(models[first])
     rows = _rows(inputs, signature.inputs, "inputs")
     with asking("answers"):
         given = answers(rows) if callable(answers) else answers
@@ -40,12 +40,12 @@ def pack(
     golden.no_nan(right, "the reference")
     if size and rows_of(rows) != rows_of(right):
         raise BundleError(f"answers: {rows_of(right)} rows, and {rows_of(rows)} were asked; give one answer a row")
-    files = {path: file for name in found for path, file in _files(Path(directory) / name, name, first).items()}
+    files = {path: file for name in models for path, file in _files(Path(directory) / name, name, first).items()}
     batching: dict[str, Any] = {"batch": size > 0, **({"max_batch_size": size} if size else {})}
-    parts = [f"`{name}` ({model.declared['backend']})" for name, model in found.items() if name != first]
+    parts = [f"`{name}` ({model.declared['backend']})" for name, model in models.items() if name != first]
     return write(
         files=files,
-        backend=found[first].declared["backend"],
+        backend=models[first].declared["backend"],
         signature=signature,
         rows=rows,
         answers=right,
@@ -53,7 +53,7 @@ def pack(
         library="triton",
         exact=None,
         facts=[
-            f"`{first}` of {len(found)} models, which asks {', '.join(parts) or 'no other'}.",
+            f"`{first}` of {len(models)} models, which asks {', '.join(parts) or 'no other'}.",
             "Its answers were given, and are first tried on the server.",
         ],
     )
@@ -76,23 +76,23 @@ def _models(directory: Path) -> dict[str, Configured]:
         raise BundleError(f"{directory}/{error.message}") from None
 
 
-def _entry(found: Mapping[str, Configured], asked: str | None, directory: Path) -> str:
+def _entry(models: Mapping[str, Configured], asked: str | None, directory: Path) -> str:
     """The model that clients ask: the one that is named, or the only one that is no step of another."""
     if asked is not None:
-        if asked not in found:
+        if asked not in models:
             raise BundleError(
-                f"entry: {directory} has no model {asked!r}, it has {shown(list(found))}; correct the name"
+                f"entry: {directory} has no model {asked!r}, it has {shown(list(models))}; correct the name"
             )
         return asked
     steps = {
         step.model_name
-        for model in found.values()
+        for model in models.values()
         if is_ensemble(model)
         for step in model.config.ensemble_scheduling.step
     }
-    first = [name for name in found if name not in steps]
+    first = [name for name in models if name not in steps]
     if len(first) != 1:
-        named = f"{shown(first or list(found))} of {directory}"
+        named = f"{shown(first or list(models))} of {directory}"
         raise BundleError(f"entry: {named}: any of them could be what clients ask; say which (--entry)")
     return first[0]
 
@@ -109,8 +109,8 @@ def _signature(model: Configured) -> Signature:
 def _rows(values: object, declared: tuple[Declared, ...], what: str) -> dict[str, Array]:
     """By name; one value a row may stand for a row of one value."""
     if isinstance(values, Mapping):
-        known = {tensor.name: tensor for tensor in declared}
-        values = {name: _wide(to_array(value, name), known.get(name)) for name, value in values.items()}
+        tensors = {tensor.name: tensor for tensor in declared}
+        values = {name: _wide(to_array(value, name), tensors.get(name)) for name, value in values.items()}
     return by_name(values, declared, what)
 
 

@@ -131,9 +131,9 @@ def _named_as_given(model: Any, columns: Arrays) -> None:
 
 def _in_order(model: Any) -> None:
     """skl2onnx lists its operator sets in an order of each run's own, and the bundle would have another digest."""
-    sets = sorted((found.domain, found.version) for found in model.opset_import)
-    for found, (domain, version) in zip(model.opset_import, sets, strict=True):
-        found.domain, found.version = domain, version
+    sets = sorted((opset.domain, opset.version) for opset in model.opset_import)
+    for opset, (domain, version) in zip(model.opset_import, sets, strict=True):
+        opset.domain, opset.version = domain, version
 
 
 def _options(estimator: Any, sklearn: Any) -> dict[int, dict[str, Any]]:
@@ -185,10 +185,10 @@ def _double(array: Array) -> Array:
 
 
 def _answers(estimator: Any, asked: Any, methods: list[str], signature: Signature) -> dict[str, Array]:
-    found: dict[str, Array] = {}
+    answers: dict[str, Array] = {}
     for method, output in zip(methods, signature.outputs, strict=True):
         with asking(type(estimator).__name__):
             answer = getattr(estimator, method)(asked)
         array = to_array(answer.toarray() if hasattr(answer, "toarray") else answer, output.name)
-        found[output.name] = array.reshape(-1, 1) if array.ndim == 1 and len(output.dims or ()) == 2 else array
-    return by_name(found, signature.outputs, "scikit-learn's answers")
+        answers[output.name] = array.reshape(-1, 1) if array.ndim == 1 and len(output.dims or ()) == 2 else array
+    return by_name(answers, signature.outputs, "scikit-learn's answers")

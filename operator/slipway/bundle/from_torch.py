@@ -133,14 +133,14 @@ def _dynamic(rows: Arrays, names: Sequence[str], dynamic: Dynamic, *, batched: b
 
 def _export(torch: Any, module: Any, rows: Arrays, file: Path, dynamic: Mapping[str, Mapping[int, str]]) -> None:
     arguments = _tensors(torch, module, rows)
-    known = inspect.signature(torch.onnx.export).parameters
+    parameters = inspect.signature(torch.onnx.export).parameters
     how: dict[str, Any] = {"input_names": list(rows), "output_names": [n for n in dynamic if n not in rows]}
-    if "external_data" in known:
+    if "external_data" in parameters:
         how["external_data"] = False  # one file
     scripted = isinstance(module, torch.jit.ScriptModule)
-    if "dynamo" in known and scripted:
+    if "dynamo" in parameters and scripted:
         how["dynamo"] = False  # which knows no TorchScript
-    if "dynamic_shapes" in known and not scripted:
+    if "dynamic_shapes" in parameters and not scripted:
         need("onnxscript", install="onnxscript", why="torch exports by it")
         dims = {name: torch.export.Dim(name) for name in {n for places in dynamic.values() for n in places.values()}}
         shapes = tuple({place: dims[name] for place, name in dynamic[tensor].items()} for tensor in rows)

@@ -49,19 +49,21 @@ def difference(expected: Arrays, got: Arrays, signature: Signature, tolerance: T
         if not part:
             continue
         request = GoldenRequest("answers", (), tensors(part, signature, batched=False), limit)
-        if found := comparison.wrong(request, tensors(got, signature, batched=False)):
-            return found.removeprefix("answers: ")
+        if problem := comparison.wrong(request, tensors(got, signature, batched=False)):
+            return problem.removeprefix("answers: ")
     return None
 
 
 def furthest(request: GoldenRequest, answer: Sequence[Tensor]) -> float:
     """The largest difference between expected and got floats; 1 for anything else that is not equal."""
     by_name = {tensor.name: tensor for tensor in answer}
-    found = [0.0]
+    differences = [0.0]
     for expected in request.outputs:
         pairs = zip(expected.data, by_name[expected.name].data, strict=True)
-        found += [abs(got - right) if expected.datatype in FLOATS else 1.0 for right, got in pairs if got != right]
-    return max(found)
+        differences += [
+            abs(got - right) if expected.datatype in FLOATS else 1.0 for right, got in pairs if got != right
+        ]
+    return max(differences)
 
 
 def loosened(request: GoldenRequest, tolerance: Tolerance) -> list[GoldenRequest]:
@@ -88,10 +90,10 @@ def with_tolerance(path: str, document: Mapping[str, Any], tolerance: Tolerance)
 
 def read(folder: Path, paths: Sequence[str]) -> dict[str, GoldenRequest]:
     """The golden requests of a bundle, by their paths."""
-    found = {path: guard.read((folder / path).read_bytes(), path) for path in sorted(paths)}
-    if sequence := next((path for path, request in found.items() if request.then), None):
+    by_path = {path: guard.read((folder / path).read_bytes(), path) for path in sorted(paths)}
+    if sequence := next((path for path, request in by_path.items() if request.then), None):
         raise BundleError(f"{sequence}: a sequence of requests; only models that are asked one by one can be shrunk")
-    return found
+    return by_path
 
 
 def _parted(answers: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -55,26 +55,26 @@ def signature(model: onnx.ModelProto, file: str) -> Signature:
 
 def beside(model: onnx.ModelProto, file: Path) -> list[str]:
     """The files that hold weights of the graph, by their path beside it."""
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for tensor in _tensors(model.graph):
         if tensor.data_location == TensorProto.EXTERNAL:
             place = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-            found.setdefault(place, tensor.name)
-    for place, name in found.items():
+            places.setdefault(place, tensor.name)
+    for place, name in places.items():
         if not place or Path(place).is_absolute() or ".." in Path(place).parts:
             raise BundleError(f"{file}: the weights of {name!r} are at {place!r}, outside its folder; export it again")
         if not (file.parent / place).is_file():
             raise BundleError(f"{file}: the weights of {name!r} are in {place}, which is not beside it; put it there")
-    return sorted(found)
+    return sorted(places)
 
 
 def rename(model: onnx.ModelProto, names: Mapping[str, str], file: str) -> None:
     """Call inputs and outputs by other names."""
     taken = _names(model.graph)
-    known = [value.name for value in (*model.graph.input, *model.graph.output)]
+    own = [value.name for value in (*model.graph.input, *model.graph.output)]
     for old, new in names.items():
-        if old not in known:
-            raise BundleError(f"{file}: has no input or output {old!r} to rename; it has {', '.join(known)}")
+        if old not in own:
+            raise BundleError(f"{file}: has no input or output {old!r} to rename; it has {', '.join(own)}")
         if new in taken and names.get(new, new) == new != old:
             raise BundleError(f"{file}: {new!r} is already the name of a tensor in the graph; choose another")
     _rename(model.graph, names)
@@ -83,9 +83,9 @@ def rename(model: onnx.ModelProto, names: Mapping[str, str], file: str) -> None:
 def _declared(value: onnx.ValueInfoProto, what: str, file: str) -> Declared:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        found = (kind or "value without a type").removesuffix("_type").replace("_", " ")
+        noun = (kind or "value without a type").removesuffix("_type").replace("_", " ")
         raise BundleError(
-            f"{file}: {what} {value.name!r} is a {found}, and Triton has tensors only; export it as tensors "
+            f"{file}: {what} {value.name!r} is a {noun}, and Triton has tensors only; export it as tensors "
             "(scikit-learn: options={'zipmap': False})"
         )
     tensor = value.type.tensor_type
@@ -138,5 +138,5 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
         _rename(inner, names)
 
 
-def _renamed(found: Sequence[str], names: Mapping[str, str]) -> list[str]:
-    return [names.get(name, name) for name in found]
+def _renamed(tensors: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    return [names.get(name, name) for name in tensors]

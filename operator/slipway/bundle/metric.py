@@ -32,8 +32,8 @@ class Gate:
     def refusal(self, before: float | None, after: float | None) -> str | None:
         """What is wrong, or None. NaN never passes, nor does what was not measured."""
         before, after = (math.nan if value is None else value for value in (before, after))
-        found = before - after if self.drop else after
-        passes = found <= self.limit if self.drop else found >= self.limit
+        measured = before - after if self.drop else after
+        passes = measured <= self.limit if self.drop else measured >= self.limit
         if passes and math.isfinite(before) and math.isfinite(after):
             return None
         return (
@@ -100,19 +100,19 @@ def _estimator(output: Declared, labels: Array, answer: Callable[[], Array]) -> 
     classes = np.unique(labels)
 
     def probabilities(_: object) -> Array:
-        found = answer()
-        if found.shape != (len(labels), len(classes)):
+        answers = answer()
+        if answers.shape != (len(labels), len(classes)):
             raise BundleError(
-                f"gate: {output.name!r} has shape {list(found.shape)}, and the labels are {len(classes)} classes of "
+                f"gate: {output.name!r} has shape {list(answers.shape)}, and the labels are {len(classes)} classes of "
                 f"{len(labels)} rows; name another output (--measure)"
             )
-        return found
+        return answers
 
     class Classifier(base.ClassifierMixin, base.BaseEstimator):  # type: ignore[misc]
         def predict(self, rows: object) -> Array:
             if output.datatype.startswith(("FP", "BF")):
-                found: Array = classes[np.argmax(probabilities(rows), axis=1)]
-                return found
+                predicted: Array = classes[np.argmax(probabilities(rows), axis=1)]
+                return predicted
             return answer().reshape(-1)
 
         def predict_proba(self, rows: object) -> Array:
@@ -120,8 +120,8 @@ def _estimator(output: Declared, labels: Array, answer: Callable[[], Array]) -> 
 
     class Regressor(base.RegressorMixin, base.BaseEstimator):  # type: ignore[misc]
         def predict(self, _: object) -> Array:
-            found = answer()
-            return found.reshape(-1) if found.size == len(labels) else found
+            answers = answer()
+            return answers.reshape(-1) if answers.size == len(labels) else answers
 
     made: Any = Regressor() if labels.dtype.kind == "f" else Classifier()
     if labels.dtype.kind != "f":

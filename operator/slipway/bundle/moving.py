@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from slipway.bundle.console import DIRECTORY, format_option, print_columns, print_json, say, size, told
+from slipway.bundle.console import DIRECTORY, errors_reported, format_option, print_columns, print_json, say, size
 from slipway.guard.printable import LineFormatter
 
 _KEYS = "A directory of keys, a file a variable, as the fetcher's Secret. [default: the environment]"
@@ -27,13 +27,13 @@ digest_option = click.option("--digest", help="What must be there: sha256:….")
 @format_option
 def push(bundle: Path, uri: str, *, endpoint: str | None, keys: Path | None, form: str) -> None:
     """Put BUNDLE at URI, where nothing else is. The same bytes once more do nothing."""
-    with told():
+    with errors_reported():
         from slipway.bundle.place import Place
         from slipway.bundle.transfer import push as library
 
         log_progress()
-        found = library(bundle, Place(uri=uri, endpoint=endpoint, keys=keys), say=say)
-    print_moved(found.document(), form)
+        moved = library(bundle, Place(uri=uri, endpoint=endpoint, keys=keys), say=say)
+    print_moved(moved.document(), form)
 
 
 @click.command()
@@ -47,13 +47,13 @@ def push(bundle: Path, uri: str, *, endpoint: str | None, keys: Path | None, for
 @format_option
 def pull(uri: str, out: Path, *, replace: bool, form: str, **place: Any) -> None:
     """Get the bundle at URI into the directory OUT, each file verified."""
-    with told():
+    with errors_reported():
         from slipway.bundle.place import Place
         from slipway.bundle.transfer import pull as library
 
         log_progress()
-        found = library(Place(uri=uri, **place), out, replace=replace, say=say)
-    print_moved(found.document(), form)
+        moved = library(Place(uri=uri, **place), out, replace=replace, say=say)
+    print_moved(moved.document(), form)
 
 
 def log_progress() -> None:
@@ -67,13 +67,13 @@ def log_progress() -> None:
     progress.propagate = False
 
 
-def print_moved(found: dict[str, Any], form: str) -> None:
+def print_moved(facts: dict[str, Any], form: str) -> None:
     """Where a bundle is now."""
     if form == "json":
-        print_json(found)
+        print_json(facts)
         return
     moved = (
-        f"{found['files']} files, {size(found['bytes'])}" if found["files"] else "nothing: its bytes are there already"
+        f"{facts['files']} files, {size(facts['bytes'])}" if facts["files"] else "nothing: its bytes are there already"
     )
-    signed = "yes" if found["signed"] else "no"
-    print_columns([("digest", found["digest"]), ("where", found["where"]), ("moved", moved), ("signed", signed)])
+    signed = "yes" if facts["signed"] else "no"
+    print_columns([("digest", facts["digest"]), ("where", facts["where"]), ("moved", moved), ("signed", signed)])

@@ -64,13 +64,13 @@ def open_onnx(bundle: str | Path) -> Original:
         raise BundleError(
             f"{bundle}: {encrypted[0]} is encrypted; shrink the plain bundle, and encrypt what comes of it"
         )
-    found = check(bundle)
-    if found.unverified:
+    checked = check(bundle)
+    if checked.unverified:
         raise BundleError(f"{bundle}: has no SHA256SUMS, so nobody knows which files are whole; pack it again")
     paths = directory.listed(folder)
-    if found.model["backend"] != "onnxruntime":
-        many = ", a part as a bundle of its own (then slipway pack models)" if "parts" in found.model else ""
-        raise BundleError(f"{bundle}: its backend is {found.model['backend']}; only ONNX models can be shrunk{many}")
+    if checked.model["backend"] != "onnxruntime":
+        many = ", a part as a bundle of its own (then slipway pack models)" if "parts" in checked.model else ""
+        raise BundleError(f"{bundle}: its backend is {checked.model['backend']}; only ONNX models can be shrunk{many}")
     versions = sorted({path.split("/")[0] for path in paths if layout.is_version(path.split("/")[0])})
     file = folder / versions[-1] / MODEL
     if len(versions) > 1 or not file.is_file():
@@ -78,7 +78,7 @@ def open_onnx(bundle: str | Path) -> Original:
     configured = configure((folder / layout.CONFIG).read_bytes(), None, "model")
     return Original(
         directory=folder,
-        digest=found.digest,
+        digest=checked.digest,
         name=config.parse((folder / layout.CONFIG).read_text()).name or folder.resolve().name,
         paths=paths,
         file=file,

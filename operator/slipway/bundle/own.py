@@ -26,12 +26,12 @@ def imported(reference: str) -> Any:
     """The attribute that MODULE:ATTRIBUTE names; BundleError where importing fails or has no such thing."""
     name, _, attribute = reference.partition(":")
     with at_home(), guarded(f"{reference}: importing {name}"):
-        found: Any = importlib.import_module(name)
+        value: Any = importlib.import_module(name)
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        if not hasattr(value, part):
             raise BundleError(f"{reference}: {name} has no {part!r}; name what it assigns or returns")
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def called(reference: str, function: Any) -> Any:

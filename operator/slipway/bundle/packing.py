@@ -7,7 +7,16 @@ from typing import Any, Final
 
 import click
 
-from slipway.bundle.console import DIRECTORY, FILE, about, format_option, print_columns, print_json, say, told
+from slipway.bundle.console import (
+    DIRECTORY,
+    FILE,
+    about,
+    errors_reported,
+    format_option,
+    print_columns,
+    print_json,
+    say,
+)
 from slipway.bundle.errors import BundleError
 from slipway.option_types import DISTANCE
 
@@ -23,8 +32,8 @@ class Pairs(click.ParamType[tuple[str, str]]):
         """See click."""
         if isinstance(value, tuple):
             return value
-        name, found, text = str(value).partition("=")
-        if not (name and found and text):
+        name, equals, text = str(value).partition("=")
+        if not (name and equals and text):
             self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
         return name, text
 
@@ -100,7 +109,7 @@ def pack() -> None:
 @_packs
 def pack_onnx(file: Path, answers: str | None, rename: tuple[tuple[str, str], ...], form: str, **given: Any) -> None:
     """An ONNX file."""
-    with told():
+    with errors_reported():
         from slipway.bundle import examples
         from slipway.bundle import pack as library
 
@@ -121,7 +130,7 @@ def pack_onnx(file: Path, answers: str | None, rename: tuple[tuple[str, str], ..
 @_packs
 def pack_python(file: Path, answers: str, beside: tuple[Path, ...], form: str, **given: Any) -> None:
     """A model.py for Triton's Python backend."""
-    with told():
+    with errors_reported():
         from slipway.bundle import examples
         from slipway.bundle import pack as library
 
@@ -150,7 +159,7 @@ def pack_torch(
     **given: Any,
 ) -> None:
     """A torch module: a file of TorchScript, or MODULE:ATTRIBUTE."""
-    with told():
+    with errors_reported():
         from slipway.bundle import examples, saved
         from slipway.bundle import pack as library
 
@@ -167,7 +176,7 @@ def pack_torch(
 @_packs
 def pack_keras(model: str, *, outputs: tuple[str, ...], form: str, **given: Any) -> None:
     """A Keras 3 model: a .keras file, or MODULE:ATTRIBUTE."""
-    with told():
+    with errors_reported():
         from slipway.bundle import examples, saved
         from slipway.bundle import pack as library
 
@@ -187,7 +196,7 @@ def pack_sklearn(
     model: str, *, trusted: bool, dtype: str, rename: tuple[tuple[str, str], ...], form: str, **given: Any
 ) -> None:
     """A fitted estimator or pipeline of scikit-learn: MODULE:ATTRIBUTE, or a .joblib or .pkl of yours."""
-    with told():
+    with errors_reported():
         from slipway.bundle import examples, saved
         from slipway.bundle import pack as library
 
@@ -205,7 +214,7 @@ def pack_sklearn(
 @_packs_configured
 def pack_models(directory: Path, entry: str | None, answers: str, form: str, **given: Any) -> None:
     """Several models, each with its config.pbtxt in a directory of its name, such as an ensemble with its steps."""
-    with told():
+    with errors_reported():
         from slipway.bundle import examples
         from slipway.bundle import pack as library
 
@@ -216,13 +225,13 @@ def pack_models(directory: Path, entry: str | None, answers: str, form: str, **g
 
 def _places(dynamic: tuple[tuple[str, str], ...]) -> dict[str, dict[int, str]]:
     """The free dimensions by tensor and place."""
-    found: dict[str, dict[int, str]] = {}
+    places: dict[str, dict[int, str]] = {}
     for place, name in dynamic:
         tensor, colon, index = place.rpartition(":")
         if not (colon and index.isdecimal()):
             raise BundleError(f"--dynamic {place}={name}: not of the form INPUT:INDEX=NAME, such as ids:1=time")
-        found.setdefault(tensor, {})[int(index)] = name
-    return found
+        places.setdefault(tensor, {})[int(index)] = name
+    return places
 
 
 def _options(given: dict[str, Any]) -> Any:
@@ -243,10 +252,10 @@ def _number(name: str, text: str) -> float:
     return number
 
 
-def _print_packed(found: Mapping[str, Any], form: str) -> None:
+def _print_packed(packed: Mapping[str, Any], form: str) -> None:
     if form == "json":
-        print_json(found)
+        print_json(packed)
         return
-    exact = {True: "yes", False: "no, within the tolerance", None: "not asked"}[found["exact"]]
-    rows = [("labelled rows", str(found["labelled"]))] if found["labelled"] else []
-    print_columns([*about(found), *rows, ("equal to the bit", exact), ("directory", found["directory"])])
+    exact = {True: "yes", False: "no, within the tolerance", None: "not asked"}[packed["exact"]]
+    rows = [("labelled rows", str(packed["labelled"]))] if packed["labelled"] else []
+    print_columns([*about(packed), *rows, ("equal to the bit", exact), ("directory", packed["directory"])])

@@ -88,14 +88,14 @@ def keys_of_environment(scheme: str, folder: Path) -> Path:
         if value := os.environ.get(variable):
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(value)
-    known = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "config.json"
-    if scheme == "oci" and known.is_file():
+    config = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "config.json"
+    if scheme == "oci" and config.is_file():
         (folder / DOCKER_CONFIG).touch(mode=0o600)
-        (folder / DOCKER_CONFIG).write_text(json.dumps({"auths": _known_to_docker(known)}))
+        (folder / DOCKER_CONFIG).write_text(json.dumps({"auths": _docker_logins(config)}))
     return folder
 
 
-def _known_to_docker(config: Path) -> dict[str, Any]:
+def _docker_logins(config: Path) -> dict[str, Any]:
     """The registries with a password in the file. Those whose passwords a helper keeps are named there without one, and
     are asked as a stranger: they may be open."""
     try:

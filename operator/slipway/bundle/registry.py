@@ -119,15 +119,15 @@ def _taken(store: _Writable, content: bytes) -> Sequence[Any]:
     uri = store.where("").rstrip("/")
     try:
         there = persist(store.list, uri, PATIENT)
-        found = persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), PATIENT)
+        stored = persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), PATIENT)
     except FetchError as error:
         if error.reason is Reason.SOURCE_NOT_FOUND and not store.files:
             return ()
         if error.reason in {Reason.SOURCE_NOT_FOUND, Reason.BUNDLE_INVALID}:
             raise BundleError(f"{uri}: holds something that is no bundle; push to a tag of its own") from None
         raise
-    if found != content:
-        is_there, ours = sums.digest_of(found), sums.digest_of(content)
+    if stored != content:
+        is_there, ours = sums.digest_of(stored), sums.digest_of(content)
         raise BundleError(f"{uri}: holds {is_there}, and this bundle is {ours}; push to a tag of its own")
     return there
 
@@ -137,8 +137,8 @@ def _signature(store: _Writable, folder: Path, *, there: Sequence[Any]) -> bytes
     file = folder / sums.SIGNATURE
     ours = file.read_bytes() if file.is_file() else None
     if there and ours is not None:
-        found = read_signature(store, PATIENT)
-        if found not in {None, ours}:
+        stored = read_signature(store, PATIENT)
+        if stored not in {None, ours}:
             raise BundleError(f"{store.where(sums.SIGNATURE)}: another signature is there; push to a tag of its own")
     return ours
 
@@ -147,8 +147,8 @@ def _put_all(store: _Writable, files: Mapping[str, Blob], where: str, say: Calla
     """The files that were not there."""
     blobs = {blob.digest: blob for blob in (Blob.of(_config(files)), *files.values())}
     with threads(_STREAMS, "put") as pool:
-        known = pool.map(lambda blob: persist(lambda: store.has(blob), where, PATIENT), blobs.values())
-        missing = [blob for blob, there in zip(blobs.values(), known, strict=True) if not there]
+        presence = pool.map(lambda blob: persist(lambda: store.has(blob), where, PATIENT), blobs.values())
+        missing = [blob for blob, there in zip(blobs.values(), presence, strict=True) if not there]
         sent = [blob for blob in files.values() if blob in missing]
         say(f"putting {len(sent)} of {len(files)} files at {where}")
         progress = Progress(where, sum(blob.size for blob in missing))

@@ -31,7 +31,7 @@ def torch_module(where: str, *, weights: Path | None = None, trusted: bool = Fal
         module = _torch_file(torch, Path(where), trusted=trusted)
     else:
         module = _of_python(
-            where, lambda found: isinstance(found, torch.nn.Module), "torch module", blank=weights is not None
+            where, lambda value: isinstance(value, torch.nn.Module), "torch module", blank=weights is not None
         )
     if weights is not None:
         _load_weights(torch, module, weights)
@@ -44,7 +44,7 @@ def keras_model(where: str) -> Any:
     keras = need("keras", install="keras", why="the model is its")
     file = Path(where)
     if not file.exists():
-        return _of_python(where, lambda found: isinstance(found, keras.Model), "Keras model")
+        return _of_python(where, lambda value: isinstance(value, keras.Model), "Keras model")
     if file.suffix != ".keras":
         raise BundleError(
             f"{file}: not a .keras file, the one kind that Keras loads without running its code; "
@@ -62,7 +62,7 @@ def sklearn_estimator(where: str, *, trusted: bool = False) -> Any:
     _no_source(where)
     file = Path(where)
     if not file.exists():
-        return _of_python(where, lambda found: hasattr(found, "fit") and hasattr(found, "get_params"), "estimator")
+        return _of_python(where, lambda value: hasattr(value, "fit") and hasattr(value, "get_params"), "estimator")
     if file.suffix not in _PICKLES:
         raise BundleError(f"{file}: neither .joblib nor .pkl; save it with joblib.dump, or {_OWN}")
     _vouched(file, trusted=trusted)
@@ -90,14 +90,14 @@ def _of_python(where: str, is_one: Callable[[Any], bool], kind: str, *, blank: b
     """The model that MODULE:ATTRIBUTE is or returns; a class will do where `blank` ones are filled."""
     if not own.is_reference(where):
         raise BundleError(f"{where}: no such file, and not MODULE:ATTRIBUTE either; name one of them")
-    found = own.imported(where)
-    if isinstance(found, type) and not blank:
+    model = own.imported(where)
+    if isinstance(model, type) and not blank:
         raise BundleError(f"{where}: is a class, which has learned nothing; name a trained {kind} or what returns one")
-    if (isinstance(found, type) or not is_one(found)) and callable(found):
-        found = own.called(where, found)
-    if not is_one(found):
-        raise BundleError(f"{where}: is of {type(found).__name__} and no {kind}; name one or what returns one")
-    return found
+    if (isinstance(model, type) or not is_one(model)) and callable(model):
+        model = own.called(where, model)
+    if not is_one(model):
+        raise BundleError(f"{where}: is of {type(model).__name__} and no {kind}; name one or what returns one")
+    return model
 
 
 def _torch_file(torch: Any, file: Path, *, trusted: bool) -> Any:
@@ -116,10 +116,10 @@ def _torch_file(torch: Any, file: Path, *, trusted: bool) -> Any:
         raise BundleError(f"{file}: holds weights alone; say --weights {file} and name the class (train:Network)")
     _vouched(file, trusted=trusted)
     with own.guarded(f"{file}: unpickling"), _unpickling(file):
-        found = torch.load(file, map_location="cpu", weights_only=False)
-    if not isinstance(found, torch.nn.Module):
-        raise BundleError(f"{file}: holds a {type(found).__name__} and no module; {_OWN}")
-    return found
+        module = torch.load(file, map_location="cpu", weights_only=False)
+    if not isinstance(module, torch.nn.Module):
+        raise BundleError(f"{file}: holds a {type(module).__name__} and no module; {_OWN}")
+    return module
 
 
 def _kind_of_torch_file(file: Path) -> str | None:

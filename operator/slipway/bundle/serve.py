@@ -54,7 +54,7 @@ class Served:
             "sharedMemory": self.memory.shared,
             "memoryAfter": self.after.all if self.after else None,
             "said": self.said,
-            "throughput": [found.document() for found in self.throughput],
+            "throughput": [each.document() for each in self.throughput],
             "unmeasured": self.unmeasured,
         }
 
@@ -90,13 +90,13 @@ def serve(
         root, timeout_seconds=timeout_seconds, least_version=least_version, arguments=arguments, environment=environment
     )
     with started as server:
-        found = Served(loaded=server.loaded, seconds=server.seconds, memory=memory_of(server.pid), said=server.said)
+        served = Served(loaded=server.loaded, seconds=server.seconds, memory=memory_of(server.pid), said=server.said)
         if load is None:
-            return found
+            return served
         if why := throughput.cannot(root, server.model):
-            return replace(found, unmeasured=why)
+            return replace(served, unmeasured=why)
         measured = throughput.measure(root, server.http_port, server.model, load)
-        return replace(found, throughput=measured, after=memory_of(server.pid))
+        return replace(served, throughput=measured, after=memory_of(server.pid))
 
 
 @contextmanager
@@ -163,11 +163,11 @@ def _guard(root: Path, log: Path, environment: Mapping[str, str]) -> "Iterator[s
 def _environment(
     root: Path, asked: Mapping[str, Any], ports: Mapping[str, int], outer: Mapping[str, str]
 ) -> dict[str, str]:
-    told = {"modelVersion": "checked", "requestTimeoutSeconds": 30, "intervalSeconds": 0, "gpu": False, **asked}
+    settings = {"modelVersion": "checked", "requestTimeoutSeconds": 30, "intervalSeconds": 0, "gpu": False, **asked}
     (root / "shm").mkdir()
     return {
         **outer,
-        "SLIPWAY_GUARD": json.dumps(told),
+        "SLIPWAY_GUARD": json.dumps(settings),
         "SLIPWAY_ROOT": str(root),
         "SLIPWAY_CONFIG": str(root / "config"),
         "SLIPWAY_TERMINATION_LOG": str(root / "termination-log"),
@@ -186,8 +186,8 @@ def _free_ports() -> list[int]:
 
 
 def _verdict(root: Path, log: Path) -> str:
-    told = root / "termination-log"
-    if told.is_file() and (text := told.read_text()):
+    file = root / "termination-log"
+    if file.is_file() and (text := file.read_text()):
         verdict = json.loads(text)
         return f"{verdict['reason']}: {verdict['message']}"
     return f"the server ended without a verdict; its last words: {log.read_text(errors='replace')[-400:]}"

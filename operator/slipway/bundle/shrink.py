@@ -61,13 +61,13 @@ class Shrunk:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """The table of before and after."""
-        found = [("size of the weights", _mib(self.before.bytes), _mib(self.after.bytes))]
+        table = [("size of the weights", _mib(self.before.bytes), _mib(self.after.bytes))]
         for batch, value in self.before.milliseconds.items():
-            found.append((f"latency, batch of {batch}", f"{value:.3f} ms", f"{self.after.milliseconds[batch]:.3f} ms"))
+            table.append((f"latency, batch of {batch}", f"{value:.3f} ms", f"{self.after.milliseconds[batch]:.3f} ms"))
         if self.metric and self.before.metric is not None and self.after.metric is not None:
-            found.append((self.metric, f"{self.before.metric:.4f}", f"{self.after.metric:.4f}"))
-        found.append(("golden answers", "its own", f"{'equal' if self.exact else f'{self.furthest:.3g} away at most'}"))
-        return found
+            table.append((self.metric, f"{self.before.metric:.4f}", f"{self.after.metric:.4f}"))
+        table.append(("golden answers", "its own", f"{'equal' if self.exact else f'{self.furthest:.3g} away at most'}"))
+        return table
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -80,7 +80,7 @@ class Shrunk:
             "answers": self.answers,
             "exact": self.exact,
             "furthest": self.furthest,
-            **{name: _document(found) for name, found in (("before", self.before), ("after", self.after))},
+            **{name: _document(measured) for name, measured in (("before", self.before), ("after", self.after))},
         }
 
 
@@ -120,7 +120,7 @@ def shrink(
         exact, furthest = _answers(old, models[1], tolerance)
         say("measuring both")
         before, after = _measured(old, models, sizes, trial)
-        found = Shrunk(
+        shrunk = Shrunk(
             directory=Path(out),
             original=old.digest,
             way=to,
@@ -132,7 +132,7 @@ def shrink(
             furthest=furthest,
         )
         say("writing the bundle")
-        return _write(old, file, found, tolerance, asked, replace=replace)
+        return _write(old, file, shrunk, tolerance, asked, replace=replace)
 
 
 def _original(bundle: Path, out: Path, say: Callable[[str], None]) -> Original:
@@ -205,10 +205,10 @@ def _fingerprint(row: Arrays) -> str:
 def _trial(old: Original, gate: Gate, rows: object, labels: object, output: str | None) -> Trial:
     if rows is None or labels is None:
         raise BundleError(f"gate: {gate} needs labelled rows; give them with their labels (--labelled)")
-    found, right = by_name(rows, old.signature.inputs, "labelled"), to_array(labels, "labels").reshape(-1)
-    if rows_of(found) != len(right):
-        raise BundleError(f"labelled: {rows_of(found)} rows and {len(right)} labels; give one label a row")
-    return Trial(gate=gate, rows=found, labels=right, output=output)
+    arrays, right = by_name(rows, old.signature.inputs, "labelled"), to_array(labels, "labels").reshape(-1)
+    if rows_of(arrays) != len(right):
+        raise BundleError(f"labelled: {rows_of(arrays)} rows and {len(right)} labels; give one label a row")
+    return Trial(gate=gate, rows=arrays, labels=right, output=output)
 
 
 def _answers(old: Original, model: OnnxModel, tolerance: Tolerance) -> tuple[bool, float]:
@@ -258,18 +258,18 @@ def _sizes(old: Original, file: Path, way: str) -> tuple[int, int]:
 
 
 def _write(
-    old: Original, file: Path, found: Shrunk, tolerance: Tolerance, asked: Gate | None, *, replace: bool
+    old: Original, file: Path, shrunk: Shrunk, tolerance: Tolerance, asked: Gate | None, *, replace: bool
 ) -> Shrunk:
     version, gone = old.file.parent.name, {*old.weights, *old.requests, card.NAME}
     files: dict[str, Content] = {path: old.directory / path for path in old.paths if path not in gone}
     files |= {f"{version}/{p}": file.parent / p for p in [file.name, *graph.beside(graph.load(file), file)]}
     files |= _golden(old, tolerance)
-    files[card.NAME] = _card(old, found, asked)
-    with directory.staged(found.directory, replace=replace) as new:
+    files[card.NAME] = _card(old, shrunk, asked)
+    with directory.staged(shrunk.directory, replace=replace) as new:
         directory.fill(new, files)
         directory.seal(new)
         digest = check(new).digest
-    return Shrunk(**{**found.__dict__, "digest": digest})
+    return Shrunk(**{**shrunk.__dict__, "digest": digest})
 
 
 def _golden(old: Original, tolerance: Tolerance) -> dict[str, bytes]:
@@ -284,28 +284,28 @@ def _golden(old: Original, tolerance: Tolerance) -> dict[str, bytes]:
     return made
 
 
-def _card(old: Original, found: Shrunk, asked: Gate | None) -> str:
+def _card(old: Original, shrunk: Shrunk, asked: Gate | None) -> str:
     readme = old.directory / card.NAME
     front, body = card.split(readme.read_text()) if readme.is_file() else ({}, f"# {old.name}\n")
     front = {key: value for key, value in front.items() if key not in {"metrics", "model-index"}}
-    front["tags"] = [*front.get("tags", ()), found.way]
-    if found.metric and found.after.metric is not None:
-        front["metrics"] = [found.metric]
-    table = ["| | original | this |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in found.rows())]
+    front["tags"] = [*front.get("tags", ()), shrunk.way]
+    if shrunk.metric and shrunk.after.metric is not None:
+        front["metrics"] = [shrunk.metric]
+    table = ["| | original | this |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in shrunk.rows())]
     facts = [
-        f"Made {found.way} of {found.original}, whose golden answers it keeps.",
-        f"They may differ by {found.answers:g} + {found.answers:g} x |expected|.",
-        f"Equal to the bit: {'yes' if found.exact else 'no'}.",
+        f"Made {shrunk.way} of {shrunk.original}, whose golden answers it keeps.",
+        f"They may differ by {shrunk.answers:g} + {shrunk.answers:g} x |expected|.",
+        f"Equal to the bit: {'yes' if shrunk.exact else 'no'}.",
         *([f"Gate: {asked}, passed."] if asked else []),
         "Latencies are medians on the machine that made it.",
     ]
-    told = "\n".join(["## How it was made smaller", "", *table, "", *(f"- {fact}" for fact in facts)])
-    return card.with_front_matter(front, f"{body.rstrip()}\n\n{told}\n")
+    section = "\n".join(["## How it was made smaller", "", *table, "", *(f"- {fact}" for fact in facts)])
+    return card.with_front_matter(front, f"{body.rstrip()}\n\n{section}\n")
 
 
-def _document(found: Measured) -> dict[str, Any]:
-    timed = {str(batch): round(value, 4) for batch, value in found.milliseconds.items()}
-    return {"bytes": found.bytes, "milliseconds": timed, "metric": found.metric}
+def _document(measured: Measured) -> dict[str, Any]:
+    timed = {str(batch): round(value, 4) for batch, value in measured.milliseconds.items()}
+    return {"bytes": measured.bytes, "milliseconds": timed, "metric": measured.metric}
 
 
 def _mib(count: int) -> str:

@@ -133,10 +133,12 @@ def _beside(content: bytes, made: bytes, key: Key) -> bytes:
             f"{sums.SIGNATURE}: its statement was written by another version of model-signing; nothing can be added to "
             "it, so let all sign anew, the first one with --replace"
         )
-    found = [*whole["dsseEnvelope"]["signatures"], *json.loads(made)["dsseEnvelope"]["signatures"]]
-    if len(found) > MOST_SIGNATURES:
-        raise BundleError(f"{sums.SIGNATURE}: {len(found)} signatures, and {MOST_SIGNATURES} are read; name fewer keys")
-    whole["dsseEnvelope"]["signatures"] = found
+    signatures = [*whole["dsseEnvelope"]["signatures"], *json.loads(made)["dsseEnvelope"]["signatures"]]
+    if len(signatures) > MOST_SIGNATURES:
+        raise BundleError(
+            f"{sums.SIGNATURE}: {len(signatures)} signatures, and {MOST_SIGNATURES} are read; name fewer keys"
+        )
+    whole["dsseEnvelope"]["signatures"] = signatures
     return json.dumps(whole).encode()
 
 
@@ -177,7 +179,7 @@ def _hashing() -> Any:
 
 def _covers_all(content: bytes, hashes: dict[str, str]) -> None:
     """The signature names all files of the bundle and no other, whatever it says that it ignores."""
-    named = {found["name"]: found["digest"] for found in _statement(content)["predicate"]["resources"]}
+    named = {resource["name"]: resource["digest"] for resource in _statement(content)["predicate"]["resources"]}
     for path in sorted(hashes.keys() | named.keys()):
         if hashes.get(path) != named.get(path):
             how = (
@@ -190,7 +192,7 @@ def _statement(content: bytes) -> Any:
     try:
         statement = json.loads(base64.b64decode(_envelope(content)["payload"]))
         resources = statement["predicate"]["resources"]
-        assert all(isinstance(found["name"], str) and isinstance(found["digest"], str) for found in resources)
+        assert all(isinstance(resource["name"], str) and isinstance(resource["digest"], str) for resource in resources)
     except (ValueError, TypeError, KeyError, AssertionError, RecursionError):
         raise BundleError(f"{sums.SIGNATURE}: not a signature in OpenSSF's format; sign the bundle again") from None
     return statement

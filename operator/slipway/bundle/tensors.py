@@ -76,15 +76,15 @@ def to_array(value: object, name: str) -> Array:
     """An array of what a person has: an array, a torch tensor, a frame, lists."""
     try:
         for method in ("detach", "cpu", "numpy"):  # torch's tensor; a Keras tensor has only the last
-            if callable(found := getattr(value, method, None)):
-                value = found()
+            if callable(convert := getattr(value, method, None)):
+                value = convert()
     except RuntimeError as error:  # as torch before 2.3 has it beside numpy 2: "Numpy is not available"
         raise BundleError(
             f"{name!r}: its framework gives no array of it: {error}; where it is older than the numpy that is "
             "installed, pip install 'numpy<2'"
         ) from None
-    if callable(found := getattr(value, "to_numpy", None)):
-        value = found()
+    if callable(convert := getattr(value, "to_numpy", None)):
+        value = convert()
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -97,11 +97,13 @@ def fit(array: Array, declared: Declared) -> Array:
     name, wanted = declared.name, DTYPES.get(declared.datatype)
     if wanted is None:
         raise BundleError(f"{name!r}: examples cannot be {declared.datatype}; let the model take FP32 there")
-    found = datatype_of(array, name)
-    if found == declared.datatype:
+    datatype = datatype_of(array, name)
+    if datatype == declared.datatype:
         return array
-    if "BYTES" in {found, declared.datatype} or not np.can_cast(array.dtype, wanted, "same_kind"):
-        raise BundleError(f"{name!r}: the examples are {found} and the model takes {declared.datatype}; convert them")
+    if "BYTES" in {datatype, declared.datatype} or not np.can_cast(array.dtype, wanted, "same_kind"):
+        raise BundleError(
+            f"{name!r}: the examples are {datatype} and the model takes {declared.datatype}; convert them"
+        )
     with np.errstate(over="ignore"):
         cast = array.astype(wanted)
     if array.dtype.kind in "iub" and not np.array_equal(cast.astype(array.dtype), array):
@@ -114,12 +116,12 @@ def fit(array: Array, declared: Declared) -> Array:
 def by_name(values: object, declared: Sequence[Declared], what: str = "inputs") -> dict[str, Array]:
     """Arrays by the model's names, from a mapping, a sequence in the model's order, or the one array."""
     names = [tensor.name for tensor in declared]
-    found = _named(values, names, what)
-    missing, strange = [n for n in names if n not in found], [n for n in found if n not in names]
+    arrays = _named(values, names, what)
+    missing, strange = [n for n in names if n not in arrays], [n for n in arrays if n not in names]
     if missing or strange:
         have = f"has no {strange[0]!r}" if strange else f"lacks {missing[0]!r}, which the model has"
         raise BundleError(f"{what}: {have}; the model has {', '.join(names)}")
-    return {t.name: _of_its_shape(fit(to_array(found[t.name], t.name), t), t, what) for t in declared}
+    return {t.name: _of_its_shape(fit(to_array(arrays[t.name], t.name), t), t, what) for t in declared}
 
 
 def check_rows(arrays: Arrays) -> None:
@@ -136,8 +138,8 @@ def rows_of(arrays: Arrays) -> int:
     check_rows(arrays)
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise BundleError(f"inputs: not of one number of rows: {told}; the first dimension is the batch")
+        counted = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise BundleError(f"inputs: not of one number of rows: {counted}; the first dimension is the batch")
     return next(iter(counts.values()))
 
 

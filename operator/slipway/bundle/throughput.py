@@ -58,10 +58,10 @@ class Throughput:
 
 def cannot(root: Path, model: str) -> str | None:
     """Why a laid-out bundle cannot be measured so, or None."""
-    found = config.parse(_config(root, model))
-    if found.HasField("sequence_batching"):
+    configuration = config.parse(_config(root, model))
+    if configuration.HasField("sequence_batching"):
         return "the model keeps state by sequence, and single requests say nothing of it"
-    if found.model_transaction_policy.decoupled:
+    if configuration.model_transaction_policy.decoupled:
         return "the model answers in streams (decoupled)"
     if _request(root) is None:
         return "the bundle has no golden request whose rows could be asked"
@@ -137,8 +137,8 @@ def _measured(request: Encoded, load: Load) -> Throughput:
 
 def _request(root: Path) -> GoldenRequest | None:
     """The first golden request that has rows."""
-    found = golden.load(root, root / "config")
-    return next((each for each in found if all(0 not in tensor.shape for tensor in each.inputs)), None)
+    requests = golden.load(root, root / "config")
+    return next((each for each in requests if all(0 not in tensor.shape for tensor in each.inputs)), None)
 
 
 def _encoded(request: GoldenRequest, size: int, port: int, model: str) -> Encoded:

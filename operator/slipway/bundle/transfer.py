@@ -119,8 +119,8 @@ def push(bundle: str | Path, place: Place, *, say: Callable[[str], None] = quiet
         say(f"putting {len(missing)} of {len(hashes)} files at {place.uri}")
         moved = _put_all(store, folder, missing, place.uri)
         signed = _put_signature(store, folder, there)
-        found = survey(store, replace(settings.source, digest=sums.digest_of(content)), PATIENT)
-        return Moved(where=place.uri, digest=found.digest, files=len(missing), bytes=moved, signed=signed)
+        surveyed = survey(store, replace(settings.source, digest=sums.digest_of(content)), PATIENT)
+        return Moved(where=place.uri, digest=surveyed.digest, files=len(missing), bytes=moved, signed=signed)
 
 
 def pull(place: Place, out: str | Path, *, replace: bool = False, say: Callable[[str], None] = quiet) -> Moved:
@@ -130,24 +130,24 @@ def pull(place: Place, out: str | Path, *, replace: bool = False, say: Callable[
     policy = Policy()
     with place.settings() as settings, explained(), open_store(settings, policy) as store:
         say(f"looking at {place.uri}")
-        found = survey(store, settings.source, policy)
-        if found.sums is None:
+        surveyed = survey(store, settings.source, policy)
+        if surveyed.sums is None:
             raise BundleError(
                 f"{place.uri}: has no {sums.NAME}, so nobody could tell whether it came whole; add the list"
             )
         with directory.staged(Path(out), replace=replace) as new:
-            progress = Progress(place.uri, found.size)
-            wanted = [Wanted(entry=entry, sha256=found.hashes[path]) for path, entry in found.entries.items()]
+            progress = Progress(place.uri, surveyed.size)
+            wanted = [Wanted(entry=entry, sha256=surveyed.hashes[path]) for path, entry in surveyed.entries.items()]
             # Beside the target: a file is renamed from one to the other.
             with directory.parts(new) as apart, progress.reported(policy.report_seconds):
                 Download(store, new, apart, policy, progress).run(wanted)
-            (new / sums.NAME).write_bytes(found.sums)
+            (new / sums.NAME).write_bytes(surveyed.sums)
             signature = read_signature(store, policy)
             if signature is not None:
                 (new / sums.SIGNATURE).write_bytes(signature)
             directory.verified(new)
         return Moved(
-            where=str(out), digest=found.digest, files=len(wanted), bytes=found.size, signed=signature is not None
+            where=str(out), digest=surveyed.digest, files=len(wanted), bytes=surveyed.size, signed=signature is not None
         )
 
 
@@ -185,9 +185,9 @@ def _take(store: _Writable, there: Mapping[str, Entry], hashes: Mapping[str, str
         raise BundleError(f"{address}: holds {min(there)} and no {sums.NAME}; push to an address of its own")
     if sums.NAME not in there and persist(lambda: store.create(sums.NAME, content), address, PATIENT):
         return
-    found = persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), PATIENT)
-    if found != content:
-        is_there, ours = sums.digest_of(found), sums.digest_of(content)
+    stored = persist(lambda: store.read(sums.NAME, sums.LIMIT_BYTES), store.where(sums.NAME), PATIENT)
+    if stored != content:
+        is_there, ours = sums.digest_of(stored), sums.digest_of(content)
         raise BundleError(f"{address}: holds {is_there}, and this bundle is {ours}; push to an address of its own")
     if strange := sorted(there.keys() - hashes.keys() - {sums.NAME, sums.SIGNATURE}):
         raise BundleError(f"{store.where(strange[0])}: not of this bundle; delete it, or push to an address of its own")
@@ -258,8 +258,8 @@ def _put_signature(store: _Writable, folder: Path, there: Mapping[str, Entry]) -
         return sums.SIGNATURE in there
     content = file.read_bytes()
     if not persist(lambda: store.create(sums.SIGNATURE, content), store.where(sums.SIGNATURE), PATIENT):
-        found = read_signature(store, PATIENT)
-        if found != content:
+        stored = read_signature(store, PATIENT)
+        if stored != content:
             raise BundleError(f"{store.where(sums.SIGNATURE)}: another signature is there; delete it and push again")
     return True
 

@@ -30,7 +30,7 @@ def withdraw(
     if spec.get("withdrawn") == withdrawn:
         return named(MODEL_VERSION, object_name(model, version), cluster.namespace, spec)
     body = named(MODEL_VERSION, object_name(model, version), cluster.namespace, {"withdrawn": withdrawn})
-    with _conflicts_told(f"the withdrawal of {model} {version}"):
+    with _conflicts_explained(f"the withdrawal of {model} {version}"):
         return cluster.apply(MODEL_VERSION, body, manager=WITHDRAWS, force=force)
 
 
@@ -45,7 +45,7 @@ def move_alias(cluster: Cluster, model: str, alias: str, version: str, *, force:
     """Have an alias mean a version that is published. The RegisteredModel is made if there is none. The version is
     answered: it may be withdrawn."""
     meant = published(cluster, model, version)
-    with _conflicts_told(f"{model}'s alias {alias}"):
+    with _conflicts_explained(f"{model}'s alias {alias}"):
         cluster.apply(
             REGISTERED_MODEL,
             alias_object(cluster.namespace, model, alias, version),
@@ -111,7 +111,7 @@ def published(cluster: Cluster, model: str, version: str) -> Object:
 
 
 @contextmanager
-def _conflicts_told(what: str) -> Iterator[None]:
+def _conflicts_explained(what: str) -> Iterator[None]:
     try:
         yield
     except RefusedError as error:

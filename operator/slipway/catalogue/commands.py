@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 import yaml
 
-from slipway.bundle.console import DIRECTORY, FILE, print_columns, print_json, say, told
+from slipway.bundle.console import DIRECTORY, FILE, errors_reported, print_columns, print_json, say
 from slipway.bundle.errors import BundleError
 from slipway.bundle.moving import digest_option, endpoint_option, keys_option
 from slipway.guard.printable import printable, printable_lines
@@ -61,7 +61,7 @@ def publish(
     **place: Any,
 ) -> None:
     """Publish the bundle at URI as VERSION of MODEL. The same once more does nothing."""
-    with told():
+    with errors_reported():
         from slipway.bundle.place import Place
         from slipway.catalogue import publish as library
         from slipway.catalogue.cluster import Cluster
@@ -79,16 +79,16 @@ def publish(
             print_yaml(library.version_object(wanted, namespace or "", bundle=bundle, say=say))
             return
         with Cluster.connected(context=context, namespace=namespace) as cluster:
-            found = library.publish(wanted, cluster, bundle=bundle, say=say)
-    if found.left_out:
-        parts = ", ".join(found.left_out)
+            published = library.publish(wanted, cluster, bundle=bundle, say=say)
+    if published.left_out:
+        parts = ", ".join(published.left_out)
         warn(f"{model} {version} was published before, and its card stays: not as asked for are {parts}")
     if form == "json":
-        print_json(found.document())
+        print_json(published.document())
         return
-    name = found.object["metadata"]["name"]
+    name = published.object["metadata"]["name"]
     print_columns(
-        [("digest", found.digest), ("ModelVersion", name), ("published", "now" if found.created else "before")]
+        [("digest", published.digest), ("ModelVersion", name), ("published", "now" if published.created else "before")]
     )
 
 
@@ -118,7 +118,7 @@ def withdraw(
     """Say that VERSION of MODEL should not be used any more, or with --undo that it may."""
     if undo == (reason is not None):
         raise click.UsageError("say why with --reason, or take a withdrawal back with --undo")
-    with told():
+    with errors_reported():
         from slipway.api.v1alpha1.catalogue import WithdrawalAction
         from slipway.catalogue import changes
         from slipway.catalogue.cluster import Cluster
@@ -163,7 +163,7 @@ def alias(
         raise click.UsageError("name a VERSION, or take the alias away with --remove")
     if remove and form == "yaml":
         raise click.UsageError("-o yaml writes nothing into the cluster, so --remove cannot be had with it")
-    with told():
+    with errors_reported():
         from slipway.catalogue import changes
         from slipway.catalogue.cluster import Cluster
 
@@ -185,7 +185,7 @@ def alias(
 @click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def list_models(model: str | None, *, everywhere: bool, context: str | None, namespace: str | None, form: str) -> None:
     """Show what is published, what its aliases mean, and where it serves."""
-    with told():
+    with errors_reported():
         from slipway.catalogue.cluster import Cluster
         from slipway.catalogue.listing import columns, listed
 
@@ -206,11 +206,11 @@ def warn(message: str | None) -> None:
         click.echo(f"Warning: {printable(message)}", err=True)
 
 
-def _print(found: dict[str, Any], form: str) -> None:
+def _print(result: dict[str, Any], form: str) -> None:
     if form == "json":
-        print_json(found)
+        print_json(result)
     else:
-        print_columns([(key, "-" if value is None else str(value)) for key, value in found.items()])
+        print_columns([(key, "-" if value is None else str(value)) for key, value in result.items()])
 
 
 def print_yaml(*manifests: dict[str, Any]) -> None:

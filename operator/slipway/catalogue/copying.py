@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slipway.bundle.console import DIRECTORY, print_columns, print_json, say, told
+from slipway.bundle.console import DIRECTORY, errors_reported, print_columns, print_json, say
 from slipway.bundle.moving import (
     anonymous_option,
     digest_option,
@@ -53,7 +53,7 @@ def copy(
     """Put the bundle that is at URI at the address TO as well, under the same digest and signature."""
     if not model and (form == "yaml" or to_context or to_namespace or context or namespace):
         raise click.UsageError("name the version that is to be taken along: --model MODEL VERSION")
-    with told():
+    with errors_reported():
         from slipway.bundle.place import Place
         from slipway.bundle.transfer import copy as library
 
@@ -61,13 +61,13 @@ def copy(
         target = Place(uri=to, endpoint=to_endpoint or place["endpoint"], keys=to_keys or place["keys"])
         source = Place(uri=uri, **place)
         if model:
-            found = _migrated(
+            migrated = _migrated(
                 model, source, target, here=(context, namespace), there=(to_context, to_namespace), form=form
             )
         else:
             print_moved(library(source, target, say=say).document(), form)
             return
-    _print(found, form)
+    _print(migrated, form)
 
 
 Where = tuple[str | None, str | None]
@@ -89,13 +89,13 @@ def _migrated(
         return migrate(cluster, *model, source, target, into=into, write=form != "yaml", say=say)
 
 
-def _print(found: "Migrated", form: str) -> None:
+def _print(migrated: "Migrated", form: str) -> None:
     if form == "yaml":
-        print_yaml(found.object)
+        print_yaml(migrated.object)
         return
-    metadata = found.object["metadata"]
+    metadata = migrated.object["metadata"]
     if form == "json":
-        print_json({**found.moved.document(), "name": metadata["name"], "namespace": metadata["namespace"]})
+        print_json({**migrated.moved.document(), "name": metadata["name"], "namespace": metadata["namespace"]})
         return
-    print_moved(found.moved.document(), form)
+    print_moved(migrated.moved.document(), form)
     print_columns([("ModelVersion", f"{metadata['name']} in namespace {metadata['namespace']}")])

@@ -81,7 +81,7 @@ def find(uri: str, *, tracking_uri: str | None = None) -> MlflowVersion:
 
 
 def pack_version(
-    found: MlflowVersion,
+    version: MlflowVersion,
     out: str | Path,
     *,
     name: str,
@@ -95,23 +95,23 @@ def pack_version(
     """Load the model and pack it. Its own input example is asked, or `inputs`."""
     if not trusted:
         raise BundleError(
-            f"{found.uri}: loading it unpickles it, which runs whatever code is in it; "
+            f"{version.uri}: loading it unpickles it, which runs whatever code is in it; "
             "if you know who trained it say --trusted (trusted=True)"
         )
     mlflow = _mlflow(None)
     with tempfile.TemporaryDirectory(prefix="slipway-mlflow-") as scratch:
-        say(f"fetching {found.uri}")
-        with own.guarded(f"{found.uri}: fetching it from MLflow"):
-            folder = mlflow.artifacts.download_artifacts(artifact_uri=found.uri, dst_path=scratch)
+        say(f"fetching {version.uri}")
+        with own.guarded(f"{version.uri}: fetching it from MLflow"):
+            folder = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, dst_path=scratch)
             described = mlflow.models.Model.load(folder)
-        flavor = _flavor(found, described.flavors)
-        rows = _example(found, described, folder) if inputs is None else inputs
-        _check_names(found, described, rows)
-        say(f"loading {found.uri}, which runs its code")
+        flavor = _flavor(version, described.flavors)
+        rows = _example(version, described, folder) if inputs is None else inputs
+        _check_names(version, described, rows)
+        say(f"loading {version.uri}, which runs its code")
         module = need(f"mlflow.{flavor}", install=_INSTALL, why=_WHY)
-        with own.at_home(), own.guarded(f"{found.uri}: loading it"):
+        with own.at_home(), own.guarded(f"{version.uri}: loading it"):
             loaded = module.load_model(folder)
-        options: Options = {"out": out, "name": name, "card": _card(found, license, task), "say": say}
+        options: Options = {"out": out, "name": name, "card": _card(version, license, task), "say": say}
         if flavor == "sklearn":
             return pack.sklearn(loaded, rows, dtype=dtype, **options)
         return pack.torch(loaded, rows, **options)
@@ -137,12 +137,12 @@ def _training_data(inputs: Sequence[Any]) -> str | None:
     return f"{chosen.dataset.name}@{chosen.dataset.digest}"[:256] if chosen else None
 
 
-def _flavor(found: MlflowVersion, flavors: Mapping[str, Any]) -> str:
+def _flavor(version: MlflowVersion, flavors: Mapping[str, Any]) -> str:
     """How it is loaded; BundleError where it cannot be, or where another scikit-learn would answer than saved it."""
     flavor = next((each for each in _FLAVORS if each in flavors), None)
     if flavor is None:
         raise BundleError(
-            f"{found.uri}: has the flavors {', '.join(sorted(flavors))}, and sklearn or pytorch is imported; log it "
+            f"{version.uri}: has the flavors {', '.join(sorted(flavors))}, and sklearn or pytorch is imported; log it "
             "with one of them, or export it to ONNX and use slipway pack onnx"
         )
     if flavor == "sklearn":
@@ -150,51 +150,51 @@ def _flavor(found: MlflowVersion, flavors: Mapping[str, Any]) -> str:
         saved = flavors[flavor].get("sklearn_version")
         if saved != here:
             raise BundleError(
-                f"{found.uri}: was saved by scikit-learn {saved}, and {here} is here, which may answer otherwise; "
+                f"{version.uri}: was saved by scikit-learn {saved}, and {here} is here, which may answer otherwise; "
                 f"pip install scikit-learn=={saved}"
             )
     return flavor
 
 
-def _example(found: MlflowVersion, described: Any, folder: str) -> Any:
-    with own.guarded(f"{found.uri}: reading its input example"):
+def _example(version: MlflowVersion, described: Any, folder: str) -> Any:
+    with own.guarded(f"{version.uri}: reading its input example"):
         rows = described.load_input_example(folder)
     if rows is None:
         raise BundleError(
-            f"{found.uri}: was logged without an input example, and golden requests ask rows; give some (--inputs), or "
-            "log it with input_example="
+            f"{version.uri}: was logged without an input example, and golden requests ask rows; give some (--inputs), "
+            "or log it with input_example="
         )
     return rows
 
 
-def _check_names(found: MlflowVersion, described: Any, rows: Any) -> None:
+def _check_names(version: MlflowVersion, described: Any, rows: Any) -> None:
     """BundleError where the rows have other names than the model's signature: clients know it by that."""
     signature = described.signature
     said = [name for name in (signature.inputs.input_names() if signature else ()) if isinstance(name, str)]
     names = rows.columns if hasattr(rows, "columns") else rows if isinstance(rows, Mapping) else None
     if said and names is not None and set(said) != {str(name) for name in names}:
-        told = ", ".join(map(str, names))
+        named = ", ".join(map(str, names))
         raise BundleError(
-            f"{found.uri}: its signature has {', '.join(said)}, and the rows {told}; name them so (--inputs)"
+            f"{version.uri}: its signature has {', '.join(said)}, and the rows {named}; name them so (--inputs)"
         )
 
 
-def _card(found: MlflowVersion, license: str, task: str) -> pack.Card:  # noqa: A002
-    params = [f"| {_cell(key)} | {_cell(value)} |" for key, value in list(found.params.items())[:_MOST_PARAMS]]
-    left_out = len(found.params) - len(params)
-    made = f" of the commit `{_cell(found.commit)}`" if found.commit else ""
+def _card(version: MlflowVersion, license: str, task: str) -> pack.Card:  # noqa: A002
+    params = [f"| {_cell(key)} | {_cell(value)} |" for key, value in list(version.params.items())[:_MOST_PARAMS]]
+    left_out = len(version.params) - len(params)
+    made = f" of the commit `{_cell(version.commit)}`" if version.commit else ""
     parts = [
-        found.description,
-        f"Imported from MLflow: version {found.version} of {_cell(found.model)}{made}.",
+        version.description,
+        f"Imported from MLflow: version {version.version} of {_cell(version.model)}{made}.",
         "\n".join(["| parameter | value |", "|---|---|", *params]) if params else "",
         f"{left_out} more parameters are in MLflow." if left_out else "",
     ]
     return pack.Card(
-        title=found.model,
+        title=version.model,
         description="\n\n".join(part for part in parts if part),
         license=license,
         task=task,
-        metrics=found.metrics,
+        metrics=version.metrics,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from slipway.bundle.console import DIRECTORY, FILE, print_columns, print_json, say, told
+from slipway.bundle.console import DIRECTORY, FILE, errors_reported, print_columns, print_json, say
 from slipway.bundle.errors import BundleError
 from slipway.bundle.moving import endpoint_option, keys_option
 from slipway.catalogue.commands import cluster_options, form_option, print_yaml
@@ -69,28 +69,28 @@ def import_mlflow(
 
     $(version) in URI stands for the version. What was imported before is not loaded again; its alias is moved.
     """
-    with told(), ExitStack() as stack:
+    with errors_reported(), ExitStack() as stack:
         from slipway.bundle.place import Place
         from slipway.catalogue import from_mlflow
         from slipway.catalogue.cluster import Cluster
         from slipway.catalogue.publish import Version
 
-        found = from_mlflow.find(source, tracking_uri=tracking_uri)
-        number = version or found.version
+        mlflow_version = from_mlflow.find(source, tracking_uri=tracking_uri)
+        number = version or mlflow_version.version
         wanted = Version(
-            model=model or found.model,
+            model=model or mlflow_version.model,
             version=number,
             place=Place(uri=uri.replace(VERSION, number), endpoint=endpoint, keys=keys),
-            commit=found.commit,
-            data=found.data,
-            origin=found.origin,
+            commit=mlflow_version.commit,
+            data=mlflow_version.data,
+            origin=mlflow_version.origin,
         )
         _check_named(wanted)
         if form == "yaml":
-            _print_for_git(found, wanted, namespace or "", alias, given)
+            _print_for_git(mlflow_version, wanted, namespace or "", alias, given)
             return
         cluster = stack.enter_context(Cluster.connected(context=context, namespace=namespace))
-        result = _imported(found, wanted, cluster, given)
+        result = _imported(mlflow_version, wanted, cluster, given)
         if alias:
             from slipway.catalogue.changes import move_alias
 
@@ -106,21 +106,23 @@ class _Result:
     created: bool
 
 
-def _imported(found: "MlflowVersion", wanted: "Version", cluster: "Cluster", given: dict[str, Any]) -> _Result:
+def _imported(mlflow_version: "MlflowVersion", wanted: "Version", cluster: "Cluster", given: dict[str, Any]) -> _Result:
     """Publish it, unless that was done before."""
     from slipway.catalogue import publish as library
 
     there, created = library.imported_before(wanted, cluster), False
     if there is None:
         with tempfile.TemporaryDirectory(prefix="slipway-import-") as scratch:
-            published = library.publish(wanted, cluster, bundle=_packed(found, wanted, scratch, **given), say=say)
+            published = library.publish(
+                wanted, cluster, bundle=_packed(mlflow_version, wanted, scratch, **given), say=say
+            )
         there, created = published.object, published.created
     name, digest = there["metadata"]["name"], digest_of(there)
-    return _Result(mlflow=found.uri, name=name, digest=digest, created=created)
+    return _Result(mlflow=mlflow_version.uri, name=name, digest=digest, created=created)
 
 
 def _packed(
-    found: "MlflowVersion",
+    mlflow_version: "MlflowVersion",
     wanted: "Version",
     scratch: str,
     *,
@@ -135,7 +137,7 @@ def _packed(
 
     rows = examples.given(inputs) if inputs else None
     folder = out or Path(scratch) / wanted.model
-    pack_version(found, folder, name=wanted.model, inputs=rows, say=say, **given)
+    pack_version(mlflow_version, folder, name=wanted.model, inputs=rows, say=say, **given)
     if key:
         from slipway.bundle.sign import sign
         from slipway.bundle.transfer import take_signature
@@ -162,13 +164,13 @@ def _check_named(wanted: "Version") -> None:
 
 
 def _print_for_git(
-    found: "MlflowVersion", wanted: "Version", namespace: str, alias: str | None, given: dict[str, Any]
+    mlflow_version: "MlflowVersion", wanted: "Version", namespace: str, alias: str | None, given: dict[str, Any]
 ) -> None:
     from slipway.catalogue.changes import alias_object
     from slipway.catalogue.publish import version_object
 
     with tempfile.TemporaryDirectory(prefix="slipway-import-") as scratch:
-        bundle = _packed(found, wanted, scratch, **given)
+        bundle = _packed(mlflow_version, wanted, scratch, **given)
         objects = [version_object(wanted, namespace, bundle=bundle, say=say)]
     print_yaml(*objects, *([alias_object(namespace, wanted.model, alias, wanted.version)] if alias else []))
 

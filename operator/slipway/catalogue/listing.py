@@ -50,7 +50,7 @@ def _row(version: Object, aliases: dict[tuple[str, str, str], list[str]]) -> dic
 def columns(rows: Iterable[dict[str, Any]], *, everywhere: bool) -> list[list[str]]:
     """The rows for people, with a head."""
     head = ["MODEL", "VERSION", "ALIASES", "SERVING", "REFUSED", "WITHDRAWN", "SOURCE"]
-    told = [[*(["NAMESPACE"] if everywhere else []), *head]]
+    lines = [[*(["NAMESPACE"] if everywhere else []), *head]]
     for row in rows:
         withdrawn = f"{row['withdrawn']}: {row['reason']}" if row["withdrawn"] else "-"
         cells = [
@@ -63,8 +63,8 @@ def columns(rows: Iterable[dict[str, Any]], *, everywhere: bool) -> list[list[st
             withdrawn,
             (row["sources"] or ["-"])[0],
         ]
-        told.append([cell_text(cell) for cell in cells])
-    return told
+        lines.append([cell_text(cell) for cell in cells])
+    return lines
 
 
 def cell_text(value: Any) -> str:

@@ -72,18 +72,20 @@ def version_object(
     say(f"looking at {version.place.uri}")
     policy, front = Policy(), dict[str, Any]()
     with version.place.settings() as settings, explained():
-        found = resolve(settings, policy, lambda store, survey: front.update(front_matter(store, survey, policy, say)))
-    if pushed and found["digest"] != pushed:
-        raise BundleError(f"{version.place.uri}: holds {found['digest']}, not {pushed}; see who else writes there")
-    if found["unverified"]:
+        resolved = resolve(
+            settings, policy, lambda store, survey: front.update(front_matter(store, survey, policy, say))
+        )
+    if pushed and resolved["digest"] != pushed:
+        raise BundleError(f"{version.place.uri}: holds {resolved['digest']}, not {pushed}; see who else writes there")
+    if resolved["unverified"]:
         raise BundleError(f"{version.place.uri}: has no SHA256SUMS, so nothing names its bytes; pack or seal it first")
-    measured = metrics_of(version.evaluation, found["digest"]) if version.evaluation else None
+    measured = metrics_of(version.evaluation, resolved["digest"]) if version.evaluation else None
     spec = {
         "model": version.model,
         "version": version.version,
-        "digest": found["digest"],
+        "digest": resolved["digest"],
         "sources": [{"uri": version.place.uri}],
-        "card": _card(found, front, version, measured),
+        "card": _card(resolved, front, version, measured),
     }
     parsed = checked(ModelVersionSpec, spec)
     name = object_name(version.model, version.version)
@@ -152,17 +154,20 @@ def _check_free(version: Version, cluster: Cluster, digest: str | None) -> Objec
 
 
 def _card(
-    found: Mapping[str, Any], front: Mapping[str, Any], version: Version, measured: list[dict[str, Any]] | None = None
+    resolved: Mapping[str, Any],
+    front: Mapping[str, Any],
+    version: Version,
+    measured: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The card: what was resolved, what the README says, and where it comes from. What does not fit is left out, the
     metrics first: the bundle has it whole."""
-    model = found["model"]
+    model = resolved["model"]
     lineage = Lineage.model_validate({"commit": version.commit, "data": version.data, "version": version.continues})
     whole: dict[str, Any] = {
         "license": _word(front.get("license"), 64),
         "task": _word(front.get("pipeline_tag"), 128),
         "backend": _word(model.get("backend"), 64),
-        "size": str(found["size"]),
+        "size": str(resolved["size"]),
         "inputs": [_tensor(each) for each in model.get("inputs") or ()],
         "outputs": [_tensor(each) for each in model.get("outputs") or ()],
         "metrics": (measured or [each.to_dict() for each in _metrics(front)])[:32],
