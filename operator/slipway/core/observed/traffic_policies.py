@@ -77,7 +77,7 @@ def policy_facts(observed: Observed, *, owner: Owner, traffic: Traffic, gateway:
         return PolicyFacts(in_place=in_place)
     guards = wanted[0]["kind"] == SECURITY_POLICY
     if not observed.knows(*_ASKED_BY):
-        problem = _unknown(wanted, traffic) if observed.unknown & _ASKED_BY.keys() else _unlisted(wanted, traffic)
+        problem = _uninstalled(wanted, traffic) if observed.unknown & _ASKED_BY.keys() else _unlisted(wanted, traffic)
         return PolicyFacts(
             readable=False,
             in_place=in_place,
@@ -209,7 +209,7 @@ def _asked(wanted: tuple[Manifest, ...], traffic: Traffic) -> tuple[str, str]:
     return ", ".join(fields), " and ".join(manifest["kind"] for manifest in wanted)
 
 
-def _unknown(wanted: tuple[Manifest, ...], traffic: Traffic) -> Finding:
+def _uninstalled(wanted: tuple[Manifest, ...], traffic: Traffic) -> Finding:
     fields, kinds = _asked(wanted, traffic)
     message = (
         f"only Envoy Gateway reads {fields}, and the cluster knows no {kinds} ({GROUP_VERSION}): install it, or take "
