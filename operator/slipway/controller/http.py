@@ -1,14 +1,26 @@
 """HTTP to servers that are not the API server: with bounds, and without a connection that is kept."""
 
+import asyncio
+from functools import partial
 from socket import AddressFamily
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 
 from slipway.api.addresses import is_near
 
 _CHUNK: Final = 64 * 1024
+_BUFFER: Final = 1 << 20
+"""More than is read of any answer: so nobody who reads slowly makes a body wait unparsed."""
+_MOST_BESIDE: Final = 8 * 1024
+"""Bytes of an answer that are no body: heads, blank lines and sizes of chunks. And an eighth of the body, of which
+chunks may be as short as an event."""
+_MOST_HEADS: Final = 8
+"""Of an answer: those before the last one say that it is being worked on."""
+_PIECE: Final = 1024
+"""Parsed at once: so far it may go beyond."""
 
 
 class AnswerTooLargeError(Exception):
@@ -19,11 +31,54 @@ def client() -> aiohttp.ClientSession:
     """A session. Triton waits its whole exit timeout for a connection that idles, so none is kept; and an
     environment's proxy has no business between us and pods. Nothing is unpacked: a few bytes could become gigabytes."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True, limit=0, resolver=_Resolver()),
+        connector=_Connector(force_close=True, limit=0, resolver=_Resolver()),
         headers={"Accept-Encoding": "identity"},
+        read_bufsize=_BUFFER,
         auto_decompress=False,
         trust_env=False,
     )
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = partial(_Answer, loop=self._loop)
+
+
+class _Answer(ResponseHandler):
+    """A connection for one answer. What is no body of it comes to an end: all that has come is parsed, in the one
+    thread that all look and write in, before whoever reads can say that it is enough."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._came = self._heads = 0
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """See aiohttp: a head has come."""
+        self._heads += 1
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        for at in range(0, max(len(data), 1), _PIECE):
+            piece = data[at : at + _PIECE]
+            self._came += len(piece)
+            super().data_received(piece)
+            if self._is_too_much():
+                self._end()
+                return
+
+    def _is_too_much(self) -> bool:
+        body = self._payload.total_bytes if self._payload is not None else 0
+        return self._heads > _MOST_HEADS or self._came - body > _MOST_BESIDE + body // 8
+
+    def _end(self) -> None:
+        too_large, payload, transport = AnswerTooLargeError(), self._payload, self.transport
+        self.set_exception(too_large)
+        if payload is not None:
+            payload.set_exception(too_large)
+        if transport is not None:
+            transport.abort()
 
 
 class _Resolver(AbstractResolver):

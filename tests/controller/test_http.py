@@ -1,0 +1,72 @@
+"""Answers of servers that anybody may have written: what they are made of comes to an end, and what is none is read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from slipway.controller.http import AnswerTooLargeError, client, read_bounded
+
+LARGEST = 256 * 1024
+"""The most that is read of any answer."""
+OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENT = b"data: " + b"x" * 80 + b"\n\n"
+"""As short as a server that streams has them."""
+
+
+@asynccontextmanager
+async def answering(begins: bytes, again: bytes = b"") -> AsyncIterator[str]:
+    """The address of a server that answers with these bytes, and then again and again with those."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(begins)
+            while again:
+                writer.write(again)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}/"
+
+
+async def body_of(address: str) -> bytes:
+    async with client() as session, session.get(address, allow_redirects=False) as response:
+        return await read_bounded(response, LARGEST)
+
+
+@pytest.mark.parametrize(
+    ("begins", "again"),
+    [
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 100),  # it is being worked on, for ever
+        (b"", b"\r\n" * 1000),
+        (CHUNKED + b"5;", b"a" * 1000),  # the extension of a chunk's size
+        (CHUNKED, b"1\r\na\r\n" * 100),
+        (CHUNKED + b"1\r\na\r\n0\r\n", b"X-Trailer: a\r\n" * 10),
+        (OK + b"\r\n", b"a" * 1000),
+    ],
+    ids=["interim", "blank", "extension", "chunks", "trailers", "body"],
+)
+async def test_whatever_an_answer_without_an_end_is_made_of_it_is_cut_off(begins: bytes, again: bytes) -> None:
+    async with answering(begins, again) as address:
+        with pytest.raises(AnswerTooLargeError):
+            await asyncio.wait_for(body_of(address), 30)
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (OK + b"Content-Length: %d\r\n\r\n" % LARGEST + b"a" * LARGEST, b"a" * LARGEST),
+        (OK + b"Connection: close\r\n\r\n" + b"a" * LARGEST, b"a" * LARGEST),
+        (CHUNKED + b"58\r\n%s\r\n" % EVENT * 2900 + b"0\r\n\r\n", EVENT * 2900),
+        (b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + OK + b"Content-Length: 1\r\n\r\na", b"a"),
+        (OK + b"X-Long: %s\r\n" % (b"a" * 7000) + b"Content-Length: 0\r\n\r\n", b""),
+    ],
+    ids=["length", "close", "events", "interim", "header"],
+)
+async def test_what_a_server_may_well_answer_is_read(answer: bytes, body: bytes) -> None:
+    async with answering(answer) as address:
+        assert await body_of(address) == body
