@@ -1,5 +1,6 @@
 """How many pods a load takes: the formula by tables, and what must hold of whatever pods may say."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -328,6 +329,40 @@ def test_what_one_pod_forges_moves_the_number_by_its_own_part(forged: float) -> 
     """It says that it idles, or that it is full, all the while."""
     four = RevisionLoad(pods=5, answered=5, ratio=4 * 0.6 + forged)
     assert wanted(looks(*[four] * 31), 5) == {0.0: 4, 1.0: 5}[forged]
+
+
+@pytest.mark.parametrize(
+    "forged", [lambda look: 1e6 * 0.9**look, lambda look: 1e6 - 1e4 * look, lambda look: max(0.0, 3000 - 300 * look)]
+)
+def test_a_queue_that_is_forged_to_shrink_hides_no_more_than_one_pods_work(forged: Callable[[int], float]) -> None:
+    """A candidate's pod says it: five others are full all the while, and have no queue."""
+    reads = [
+        RevisionLoad(pods=6, answered=6, ratio=5, backlogs={"liar": forged(look), "p-1": 0.1}) for look in range(40)
+    ]
+    assert wanted(looks(*reads[:2]), 1) >= 6, "as many come as four full ones take"
+    assert wanted(looks(*reads), 6) >= 6, "and none goes"
+
+
+@given(
+    others=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 60), st.floats(0, 60)), min_size=1, max_size=6),
+    said=st.tuples(st.floats(0, 1), st.floats(0, 1e6), st.floats(0, 1e6)),
+    count=st.integers(1, 20),
+)
+def test_whatever_one_pod_says_one_pods_work_of_the_others_is_hidden_at_most(
+    others: list[tuple[float, float, float]], said: tuple[float, float, float], count: int
+) -> None:
+    def read(at: int, pods: list[tuple[float, float, float]]) -> RevisionLoad:
+        backlogs = {f"p-{n}": pod[at] for n, pod in enumerate(pods)}
+        return RevisionLoad(pods=len(pods), answered=len(pods), ratio=sum(pod[0] for pod in pods), backlogs=backlogs)
+
+    def offered(pods: list[tuple[float, float, float]]) -> float:
+        after, growth = (
+            read(2, pods),
+            queues_between(Load(), looks(read(1, pods), read(2, pods)), SERVES, MINUTE).growth,
+        )
+        return after.ratio + growth
+
+    assert offered([*others, said]) >= offered(others) - 1 - 1e-6
 
 
 def test_the_number_is_explained() -> None:

@@ -154,7 +154,8 @@ def queues_between(
     load: Load, samples: Sequence[LoadSample], parts: Mapping[str, float], start_time: timedelta
 ) -> Queues:
     """What the queues did from the last look but one to the last one, of those that were longer than they may be; none
-    of a pod that did not answer both times. `start_time`: how long a pod takes to start, which the next look sees."""
+    of a pod that did not answer both times. No pod works off more than a second of its queue each second: what went
+    beside that was given up, or forged. `start_time`: how long a pod takes to start, which the next look sees."""
     if len(samples) < 2:
         return Queues()
     (before, after), soon = samples[-2:], (start_time + LOOK_EVERY).total_seconds()
@@ -165,7 +166,7 @@ def queues_between(
     allowed = duration(load.backlog).total_seconds()
     long = [pod for pod in was.keys() & now.keys() if max(was[pod], now[pod]) > allowed]
     left = sum(now[pod] for pod in long)
-    growth = (left - sum(was[pod] for pod in long)) / seconds
+    growth = sum(max((now[pod] - was[pod]) / seconds, -1.0) for pod in long)
     return Queues(growth=growth, gone_soon=growth < 0 and left + growth * soon <= 0)
 
 
