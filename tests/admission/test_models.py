@@ -352,5 +352,6 @@ def test_without_values_there_is_no_such_policy() -> None:
         "slipway-operator",
         "slipway-revisions",
         "slipway-rights",
+        "slipway-withdrawals",
     ]
     assert of_kind("ValidatingAdmissionPolicy", "admission.enabled=false") == []
