@@ -128,3 +128,11 @@ def test_whatever_a_server_does_there_is_an_end_in_time_and_no_rate_that_failed_
     if found:
         bad = [each.rate for each in rounds if not each.holds(OBJECTIVE, answer_time(rounds))]
         assert all(bad.count(rate) < 2 for rate in bad if rate <= found.rate)
+
+
+def test_who_claims_to_hold_whatever_comes_and_at_once_is_not_asked_for_ever() -> None:
+    """No time passes: the pod's program is not ours."""
+    rounds: list[Round] = []
+    while not isinstance(step := next_round(rounds, OBJECTIVE, left=300), Ended):
+        rounds.append(made(step, 0.001))
+    assert (step, len(rounds)) == (Ended.HELD, 100)

@@ -6,6 +6,8 @@ counts. The kubelet ends it when its time is up, whatever becomes of who made it
 
 import json
 import secrets
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +27,7 @@ _GOES_SECONDS: Final = 5.0
 _GRACE_SECONDS: Final = 2
 _LATER_SECONDS: Final = 15.0
 """After whoever made it is done, the kubelet ends it."""
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OWN_TO_THE_REVISION: Final = ("topologySpreadConstraints", "priorityClassName", "preemptionPolicy", "priority")
 """Left out: others' pods are neither spread by it nor made to go for it."""
 
@@ -85,9 +88,24 @@ def extra_pod(
     finally:
         words = ("delete", "pod", made, "--ignore-not-found", "--wait=false", f"--grace-period={_GRACE_SECONDS}")
         try:
-            kubectl(*words, seconds=_GOES_SECONDS)
+            with _undisturbed():
+                kubectl(*words, seconds=_GOES_SECONDS)
         except KubectlError as error:
             say(f"{made}: cannot be taken away, and ends by itself in {seconds:.0f} s at most: {error}")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Whoever has ended it and presses Ctrl-C once more ends neither this nor the kubectl that is asked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _check_unreached(kubectl: Kubectl, pod: Manifest) -> None:

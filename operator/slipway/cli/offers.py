@@ -5,6 +5,7 @@ import base64
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from importlib import resources
 from typing import IO, Any, Final, Self
 from urllib.parse import quote
 
-from slipway.cli.kubectl import Kubectl, refusal
+from slipway.cli.kubectl import DeniedError, Kubectl, NoApiError, refusal
 from slipway.cli.rates import Ask, Round
+from slipway.cli.text import plain
 from slipway.core.names import SERVER_CONTAINER
 from slipway.guard import wire
 from slipway.guard.golden import GoldenRequest
@@ -21,6 +23,15 @@ from slipway.guard.golden import GoldenRequest
 _READS_ITSELF: Final = "import json, sys; exec(compile(json.loads(sys.stdin.readline()), 'offering', 'exec'))"
 """The program comes by standard input: words of a command go into an address, which may be too long on the way."""
 _LARGEST_LINE: Final = 64 << 10
+_MOST_UNREAD: Final = 64
+"""Lines that nobody has asked for. Whoever has the pod may write without an end."""
+_MOST_REQUESTS: Final = 10**9
+_WORDS: Final = 300
+"""Of the first failure."""
+_LAST_WORDS: Final = 4096
+_LAST_SECONDS: Final = 1.0
+_RIGHTS: Final = ("no right to create pods/exec:", "no right to get pods:")
+"""Those that kubectl takes for it. Its words and the pod's come by the same way: of others the pod spoke."""
 MOST_BYTES: Final = 16 << 20
 """Of all requests together."""
 SLACK_SECONDS: Final = 5.0
@@ -102,11 +113,18 @@ class Offers:
 
     def _gone(self, words: str = "") -> Exception:
         """What kubectl says of it. That a right is missing is no pod's fault."""
+        until = time.monotonic() + _LAST_SECONDS
         with suppress(queue.Empty):
-            while (line := self.lines.get(timeout=1)) is not None:
+            while len(words) < _LAST_WORDS:
+                line = self.lines.get(timeout=max(0.0, until - time.monotonic()))
+                if line is None:
+                    break
                 words += line
-        refused = refusal(words)
-        return refused if "no right to" in str(refused) else PodGoneError(str(refused))
+        refused = refusal(words[:_LAST_WORDS])
+        if isinstance(refused, DeniedError | NoApiError):
+            own = str(refused).startswith(_RIGHTS)
+            return refused if own else PodGoneError(f"kubectl: {plain(words[:_LAST_WORDS])}")
+        return PodGoneError(str(refused))
 
 
 def encodable(request: GoldenRequest) -> bool:
@@ -127,7 +145,7 @@ def size_of(requests: Sequence[GoldenRequest]) -> int:
 
 def _read(said: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
     with suppress(ValueError, OSError):  # closed at the end
-        while line := said.readline(_LARGEST_LINE):
+        while lines.qsize() < _MOST_UNREAD and (line := said.readline(_LARGEST_LINE)):
             lines.put(line)
     lines.put(None)
 
@@ -139,18 +157,25 @@ def _read_round(line: str | None, ask: Ask) -> Round | None:
         return Round(
             rate=ask.rate,
             confirming=ask.confirming,
-            sent=int(said["sent"]),
-            answered=int(said["answered"]),
-            failed={str(kind)[:64]: int(count) for kind, count in list(said["failed"].items())[:16]},
+            sent=_count(said["sent"]),
+            answered=_count(said["answered"]),
+            failed={str(kind)[:64]: _count(count) for kind, count in list(said["failed"].items())[:16]},
             seconds=_seconds(said["seconds"]) or 0,
             p50=_seconds(said["p50"]),
             p99=_seconds(said["p99"]),
             late=_seconds(said["late"]),
-            words=str(said["words"]),
+            words=str(said["words"])[:_WORDS],
             sending=ask.seconds,
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def _count(value: Any) -> int:
+    found = int(value)
+    if not 0 <= found < _MOST_REQUESTS:
+        raise ValueError(value)
+    return found
 
 
 def _seconds(value: Any) -> float | None:

@@ -24,6 +24,8 @@ _SLOWEST: Final = 0.05
 """Of what one at a time comes to. What does not hold even then holds at no rate."""
 _LEFT_OVER: Final = 0.05
 """Of the time of sending: as much work may be left at its end, beside one answer."""
+_MOST_ROUNDS: Final = 100
+"""More than any server takes that is what it says: rounds that are over at once, and always hold, are forged."""
 _MOST_LATE: Final = 0.25
 """Of the objective: when requests leave later, the generator is what was measured."""
 
@@ -90,7 +92,7 @@ def next_round(rounds: Sequence[Round], objective: float, left: float) -> Ask | 
     if alone.p99 > objective:
         return Ended.UNREACHABLE
     ask = _next(rounds, objective)
-    if isinstance(ask, Ended) or ask.seconds <= left:
+    if isinstance(ask, Ended) or (ask.seconds <= left and len(rounds) < _MOST_ROUNDS):
         return ask
     return Ended.HELD if best(rounds, objective) else Ended.TIME
 

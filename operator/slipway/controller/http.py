@@ -1,6 +1,7 @@
 """HTTP to servers that are not the API server: with bounds, and without a connection that is kept."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from socket import AddressFamily
 from typing import Any, Final
@@ -42,7 +43,8 @@ def client() -> aiohttp.ClientSession:
 class _Connector(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory = partial(_Answer, loop=self._loop)
+        make: Callable[..., ResponseHandler] = _Answer
+        self._factory = partial(make, loop=self._loop)
 
 
 class _Answer(ResponseHandler):

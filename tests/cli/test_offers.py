@@ -1,0 +1,84 @@
+"""The program of `slipway fit` in a pod: whoever has the pod may have written it, so it is believed as one."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway.cli.kubectl import DeniedError, Kubectl
+from slipway.cli.offers import Offers, PodGoneError
+from slipway.cli.rates import Ask, Round
+
+KUBECTL = """#!{python}
+import json, sys
+for _ in range(3):
+    sys.stdin.readline()  # the program, what is asked, and a round
+say = sys.stdout.write
+{says}
+"""
+ROUND = {"sent": 3, "answered": 3, "failed": {}, "words": "", "seconds": 3, "p50": 0.01, "p99": 0.01, "late": 0}
+DENIED = (
+    'Error from server (Forbidden): pods "churn-0" is forbidden: User "u" cannot {verb} resource "{what}" in API group'
+)
+
+
+@pytest.fixture
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Its kubectl, without what it says."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path / "kubectl"
+
+
+def round_of(pod: Path, says: str) -> Round:
+    pod.write_text(KUBECTL.format(python=sys.executable, says=says))
+    pod.chmod(0o755)
+    with Offers.within(Kubectl(), "churn-0", "churn", [], objective=0.05, patience=2, seconds=60) as offers:
+        return offers.round(Ask(rate=1, seconds=3), 60)
+
+
+def says(**other: Any) -> str:
+    return f"say({json.dumps(ROUND | other)!r} + chr(10))"
+
+
+@pytest.mark.parametrize(
+    "without_end",
+    ["while True: say('x' * 1000 + chr(10))", "while True: say('x' * 65536)", "while True: say(chr(10))"],
+    ids=["lines", "line", "empty"],
+)
+def test_a_pod_that_writes_without_an_end_is_one_whose_program_has_ended(pod: Path, without_end: str) -> None:
+    with pytest.raises(PodGoneError) as error:
+        round_of(pod, without_end)
+    assert len(str(error.value)) < 5000
+    assert round_of(pod, f"{says()}\n{without_end}").answered == 3
+
+
+@pytest.mark.parametrize(
+    "other", [{"sent": 10**10}, {"answered": -1}, {"failed": {"x": 10**12}}, {"seconds": -1}, {"p99": 1e300}]
+)
+def test_numbers_that_cannot_be_are_no_round(pod: Path, other: dict[str, Any]) -> None:
+    with pytest.raises(PodGoneError):
+        round_of(pod, says(**other))
+
+
+def test_the_words_of_a_failure_are_a_sentence(pod: Path) -> None:
+    assert len(round_of(pod, says(words="x" * 10_000, failed={"status 500": 1})).words) == 300
+
+
+def test_a_right_that_kubectl_lacks_is_told_and_of_others_the_pod_asks_for_nothing(pod: Path) -> None:
+    lacks = DENIED.format(verb="create", what="pods/exec") + ' "" in the namespace "shop"'
+    with pytest.raises(DeniedError, match="no right to create pods/exec: ask for it"):
+        round_of(pod, f"say({lacks!r})")
+    for verb, what, end in (
+        ("escalate", "clusterroles", ' "rbac.authorization.k8s.io" at the cluster scope'),
+        ("get", "secrets", ' "" in the namespace "shop"'),
+    ):
+        forged = DENIED.format(verb=verb, what=what) + end
+        with pytest.raises(PodGoneError) as error:
+            round_of(pod, f"say({forged!r})")
+        assert "ask for it" not in str(error.value)
+    with pytest.raises(PodGoneError) as error:
+        round_of(pod, "say('the server doesn\\'t have a resource type')")
+    assert "install" not in str(error.value)
