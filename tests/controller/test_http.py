@@ -1,12 +1,15 @@
 """Answers of servers that anybody may have written: what they are made of comes to an end, and what is none is read."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import aiohttp
 import pytest
 
-from slipway.controller.http import AnswerTooLargeError, client, read_bounded
+from slipway.controller.http import AnswerTooLargeError, _Resolver, client, read_bounded
 
 LARGEST = 256 * 1024
 """The most that is read of any answer."""
@@ -70,3 +73,41 @@ async def test_whatever_an_answer_without_an_end_is_made_of_it_is_cut_off(begins
 async def test_what_a_server_may_well_answer_is_read(answer: bytes, body: bytes) -> None:
     async with answering(answer) as address:
         assert await body_of(address) == body
+
+
+async def test_names_that_nobody_answers_for_take_none_of_the_threads_that_others_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever makes a Service says whose name server is asked: threads wait for it after who asked has given up."""
+    answered = threading.Event()
+
+    def silent(*_: object, **__: object) -> list[object]:
+        answered.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    limit = aiohttp.ClientTimeout(total=0.05)
+    async with client() as session:
+        try:
+            asked = (session.get(f"http://prometheus-{each}.shop.svc/", timeout=limit) for each in range(40))
+            told = await asyncio.gather(*asked, return_exceptions=True)
+            assert all(isinstance(each, TimeoutError) for each in told)
+            assert await asyncio.wait_for(asyncio.to_thread(str, 7), 20) == "7"
+        finally:
+            answered.set()
+
+
+async def test_a_name_is_looked_up_and_leads_where_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has several addresses leads to those that are nobody's own."""
+    asked = []
+
+    def found(host: str, port: int, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        near, far = "127.0.0.1", "192.0.2.7"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in (near, far)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    resolver = _Resolver()
+    assert [each["host"] for each in await resolver.resolve("prometheus.shop.svc", 9090)] == ["192.0.2.7"]
+    await resolver.close()
+    assert asked == ["prometheus.shop.svc"]

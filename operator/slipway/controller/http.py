@@ -1,7 +1,9 @@
 """HTTP to servers that are not the API server: with bounds, and without a connection that is kept."""
 
 import asyncio
+import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from socket import AddressFamily
 from typing import Any, Final
@@ -22,6 +24,8 @@ _MOST_HEADS: Final = 8
 """Of an answer: those before the last one say that it is being worked on."""
 _PIECE: Final = 1024
 """Parsed at once: so far it may go beyond."""
+_NAMES_AT_A_TIME: Final = 64
+"""As many as are asked in the time that a name server may take, which is longer than that for an answer."""
 
 
 class AnswerTooLargeError(Exception):
@@ -84,16 +88,19 @@ class _Answer(ResponseHandler):
 
 
 class _Resolver(AbstractResolver):
-    """Names lead neither to ourselves nor to the node and its cloud's metadata: whoever makes a Service says where."""
+    """Names lead neither to ourselves nor to the node and its cloud's metadata: whoever makes a Service says where, and
+    whose name server is asked. A thread waits for that longer than whoever asked; the loop's own are everybody's."""
 
     def __init__(self) -> None:
-        self._resolver = aiohttp.ThreadedResolver()
+        self._threads = ThreadPoolExecutor(_NAMES_AT_A_TIME, "names")
 
     async def resolve(
         self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
     ) -> list[ResolveResult]:
         """See aiohttp."""
-        addresses = await self._resolver.resolve(host, port, family)
+        look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        addresses = [_resolved(host, *each) for each in found]
         allowed = [each for each in addresses if not is_near(each["host"])]
         if not allowed:
             raise OSError("it leads to this host, its link, or its cloud's metadata")
@@ -101,7 +108,12 @@ class _Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """See aiohttp."""
-        await self._resolver.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _resolved(name: str, family: int, _: int, protocol: int, __: str, address: tuple[Any, ...]) -> ResolveResult:
+    numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    return ResolveResult(hostname=name, host=address[0], port=address[1], family=family, proto=protocol, flags=numeric)
 
 
 def host_of(ip: str) -> str:
