@@ -43,24 +43,22 @@ class Kubectl:
         self._scope = [f"{option}={value}" for option, value in options.items() if value]
 
     def __call__(self, *words: str, stdin: str | None = None, seconds: float = ANSWERS_SECONDS) -> str:
-        """What it prints. KubectlError where it refuses."""
+        """What it prints, as it is: a carriage return ends no line. KubectlError where it refuses."""
         argv = self._argv(*words, f"--request-timeout={seconds:g}s")
         try:
             with Complaints() as complaints:
                 done = subprocess.run(
                     argv,
-                    input=stdin,
+                    input=None if stdin is None else stdin.encode(errors="replace"),
                     stdout=subprocess.PIPE,
                     stderr=complaints.write,
-                    text=True,
                     check=False,
-                    errors="replace",
                 )
         except OSError as error:
             raise _absent(error) from None
         if done.returncode:
             raise refusal(complaints.said)
-        return done.stdout
+        return done.stdout.decode(errors="replace")
 
     def json(self, *words: str, stdin: str | None = None) -> Any:
         """The object or the list that it prints."""

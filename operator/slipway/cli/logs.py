@@ -1,5 +1,8 @@
-"""`slipway logs`: what the pods of a model say, a line at a time and without what would steer the terminal."""
+"""`slipway logs`: what the pods of a model say, a line at a time and without what would steer the terminal. A line of a
+pod is one here, whatever it has within: else a pod could write one in another's name."""
 
+import io
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -19,6 +22,8 @@ from slipway.core.names import (
 
 _PODS: Final = 50
 """As many are followed at once; kubectl's own limit is 5."""
+_LONGEST: Final = 1 << 20
+"""Characters of a line: what goes on is shown as another, and marked."""
 _CONTAINERS: Final = click.Choice([SERVER_CONTAINER, FETCH_CONTAINER, RESOLVE_CONTAINER])
 
 
@@ -57,7 +62,7 @@ def logs(
         said = kubectl(*words)
         if not said:
             raise NothingToAskError(f"{name}: no pod of it has said anything as {container}; see slipway get {name}")
-        for line in said.splitlines():
+        for line in said.removesuffix("\n").split("\n"):
             click.echo(plain(line))
 
 
@@ -75,9 +80,12 @@ def _revision(kubectl: Kubectl, name: str, *, candidate: bool) -> str:
 def _follow(kubectl: Kubectl, words: list[str]) -> None:
     with kubectl.start(*words, "--follow") as process:
         try:
-            assert process.stdout
-            for line in process.stdout:
-                click.echo(plain(line))
+            assert isinstance(process.stdout, io.TextIOWrapper)
+            process.stdout.reconfigure(newline="\n")
+            goes_on = ""
+            for piece in iter(partial(process.stdout.readline, _LONGEST), ""):
+                click.echo(f"{goes_on}{plain(piece)}")
+                goes_on = "" if piece.endswith("\n") else "... "
         except KeyboardInterrupt:
             click.echo()
         finally:
