@@ -8,8 +8,12 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from slipway.controller import http
 from slipway.controller.http import AnswerTooLargeError, _Resolver, client, read_bounded
+from testbed.plane import free_port
+from tests.controller.loopback import serving
 
 LARGEST = 256 * 1024
 """The most that is read of any answer."""
@@ -95,6 +99,25 @@ async def test_names_that_nobody_answers_for_take_none_of_the_threads_that_other
             assert await asyncio.wait_for(asyncio.to_thread(str, 7), 20) == "7"
         finally:
             answered.set()
+
+
+async def test_nothing_that_one_server_has_us_keep_is_said_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cookie for all of `svc`, large enough, would have everybody's Prometheus refuse what it is asked."""
+    loopback = [(socket.AF_INET, socket.SOCK_STREAM, 6, "")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, port, *__, **___: [(*loopback[0], ("127.0.0.1", port))])
+    monkeypatch.setattr(http, "is_near", lambda _: False)
+    cookies = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        cookies.append(request.headers.get("Cookie"))
+        return web.Response(headers={"Set-Cookie": "much=of-it; Domain=svc; Path=/"})
+
+    port = free_port()
+    async with serving(answer, port), client() as session:
+        for host in ("prometheus.shop.svc", "prometheus.shop.svc", "prometheus.other.svc"):
+            async with session.get(f"http://{host}:{port}/"):
+                pass
+    assert cookies == [None, None, None]
 
 
 async def test_a_name_is_looked_up_and_leads_where_it_may(monkeypatch: pytest.MonkeyPatch) -> None:

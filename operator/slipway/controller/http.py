@@ -34,9 +34,11 @@ class AnswerTooLargeError(Exception):
 
 def client() -> aiohttp.ClientSession:
     """A session. Triton waits its whole exit timeout for a connection that idles, so none is kept; and an
-    environment's proxy has no business between us and pods. Nothing is unpacked: a few bytes could become gigabytes."""
+    environment's proxy has no business between us and pods. Nothing is unpacked: a few bytes could become gigabytes.
+    Nor is a cookie kept: one for all of `svc` would be said to everybody's servers there."""
     return aiohttp.ClientSession(
         connector=_Connector(force_close=True, limit=0, resolver=_Resolver()),
+        cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept-Encoding": "identity"},
         read_bufsize=_BUFFER,
         auto_decompress=False,
