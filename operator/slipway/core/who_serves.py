@@ -5,6 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from slipway.api.v1alpha1.status import RevisionState
+from slipway.core.children.manifest import applied_hash
+from slipway.core.children.service import root_service
+from slipway.core.names import REVISION
 from slipway.core.seen import Seen
 from slipway.core.shares import Traffic, by_pods
 
@@ -33,17 +36,32 @@ def _is_bystander(seen: Seen, revision: str) -> bool:
 
 
 def _lacks(seen: Seen, decided: Traffic) -> bool:
-    """Whether what status says leaves out a revision that the root Service selects and to which status itself gives a
-    share, and what is left cannot carry the load, less what may be missing while versions change."""
-    left_out = seen.selected - decided.service
-    if not left_out or not seen.selected <= {name for name, share in seen.shares_before.items() if share}:
+    """Whether what status says leaves out a revision that the root Service selects, by status itself or by a decision
+    that it does not know of, and what is left cannot carry the load, less what may be missing while versions change."""
+    shared = {name for name, share in seen.shares_before.items() if share}
+    if seen.selected <= decided.service or not (seen.selected <= shared or _is_as_decided(seen)):
         return False
     rollout = seen.before.rollout  # what is needed is asked of the traffic, so not here
     load = (rollout.desired_replicas if rollout else None) or seen.spec.replicas
     makes_room = int(bool(rollout and rollout.strategy.making_room))
     floor = load - max(seen.policy.may_lack(load), makes_room)
-    carries = sum(map(seen.available, decided.service))
-    return carries < min(floor, sum(map(seen.available, seen.selected)))
+    carries, could = (sum(_carries(seen, name) for name in service) for service in (decided.service, seen.selected))
+    return carries < min(floor, could)
+
+
+def _carries(seen: Seen, revision: str) -> int:
+    """Available pods that stay: right after a scale-down more are counted."""
+    return min(seen.available(revision), seen.count(revision))
+
+
+def _is_as_decided(seen: Seen) -> bool:
+    """Whether the root Service has the selector that we wrote last, and reaches nobody that was sent home. Where status
+    says otherwise it may be the older one, out of a backup."""
+    root, refused = seen.observed.child("Service", seen.owner.name), seen.before.refused
+    home = {each.revision for each in (*seen.before.also_refused, *((refused,) if refused else ()))}
+    if root is None or seen.selector is None or seen.selected & home:
+        return False
+    return root.applied == applied_hash(root_service(owner=seen.owner, revision=seen.selector.get(REVISION)))
 
 
 def _counts(seen: Seen, revision: str) -> bool:

@@ -115,13 +115,15 @@ def _others(snapshot: Snapshot, state: State, traffic: Traffic, *, ends_standby:
 
 
 def _unlisted(snapshot: Snapshot) -> Iterator[RevisionStatus]:
-    """Revisions that status does not list: those with traffic, and where the whole list was lost those with pods as
-    well, which may have had traffic until just now, whether history still holds them or not."""
+    """Revisions that status does not list: those with traffic, those that answer where clients can be seen to reach
+    them, and where the whole list was lost those with pods as well, which may have had traffic until just now, whether
+    history still holds them or not."""
     listed, stable = {entry.revision for entry in snapshot.before.revisions}, snapshot.before.stable
+    seen = snapshot.selected | (snapshot.route.reaches if snapshot.route else frozenset())
     numbers = {entry.revision: entry.number for entry in snapshot.past}
     for revision in (*numbers, *sorted(snapshot.deployed - numbers.keys())):
         reached = revision in snapshot.traffic.reaches
-        left = not listed and snapshot.count(revision) > 0
+        left = snapshot.count(revision) > 0 and (not listed or (revision in seen and snapshot.available(revision) > 0))
         if revision in listed or not (reached or left):
             continue
         record = snapshot.record(revision)
