@@ -101,6 +101,43 @@ def test_with_several_replicas_all_come_back() -> None:
     assert counts(cluster) == {"3": 3}
 
 
+@pytest.mark.parametrize("rollout", [RECREATE, WITHOUT_SURGE], ids=["Recreate", "without surge"])
+@pytest.mark.parametrize("others", ["5", "56"], ids=["one more", "two more"])
+def test_it_comes_back_as_well_where_others_are_asked_for_before_it_answers_again(
+    rollout: dict[str, Any], others: str
+) -> None:
+    """Each edit has its whole time, and none makes what served be forgotten."""
+    cluster = stopped(rollout)
+    for version in others:
+        cluster.pass_time(minutes=5)
+        finds_no_node(cluster, starts(cluster, version))
+        assert counts(cluster) == {"3": 0, version: 1}
+    cluster.pass_time(seconds=629)
+    cluster.settle()
+    assert counts(cluster) == {"3": 0, others[-1]: 1}
+    cluster.pass_time(seconds=1)
+    cluster.settle()
+    assert counts(cluster) == {"3": 1}
+    assert cluster.status["refused"]["version"] == others[-1]
+
+
+def test_while_somebody_has_paused_no_time_passes_for_what_finds_no_place() -> None:
+    cluster = stopped(RECREATE)
+    candidate = cluster.status["candidate"]["revision"]
+    cluster.request = f"pause/{candidate}"
+    cluster.settle()
+    cluster.pass_time(hours=5)
+    cluster.settle()
+    cluster.request = f"resume/{candidate}"
+    cluster.settle()
+    cluster.pass_time(seconds=629)
+    cluster.settle()
+    assert cluster.status["candidate"]["version"] == "4"
+    cluster.pass_time(seconds=1)
+    cluster.settle()
+    assert cluster.status["refused"]["version"] == "4"
+
+
 def test_a_place_that_is_found_in_time_is_taken() -> None:
     cluster = stopped(AUTO)
     cluster.pass_time(seconds=629)
@@ -125,17 +162,18 @@ def test_what_still_answers_is_not_given_back_and_the_wait_goes_on() -> None:
     assert "refused" not in cluster.status
 
 
+@pytest.mark.parametrize("fixes", ["4", "45"], ids=["the first", "the second"])
 @pytest.mark.parametrize("rollout", [RECREATE, AUTO], ids=["Recreate", "Auto"])
-def test_what_did_not_answer_before_does_not_take_the_place_of_its_fix(rollout: dict[str, Any]) -> None:
+def test_what_did_not_answer_before_does_not_take_the_place_of_its_fix(rollout: dict[str, Any], fixes: str) -> None:
     cluster = ready(replicas=1, rollout=rollout, accelerator={"count": 1})
     cluster.kubelet(cluster.revision_named("3"), status=cluster.server_runs())
     cluster.settle()
     cluster.pass_time(minutes=1)
-    name = starts(cluster, "4")
-    finds_no_node(cluster, name)
+    for version in fixes:
+        finds_no_node(cluster, starts(cluster, version))
     cluster.pass_time(hours=5)
     cluster.settle()
-    assert counts(cluster)["4"] == 1
+    assert counts(cluster)[fixes[-1]] == 1
     assert "refused" not in cluster.status
 
 

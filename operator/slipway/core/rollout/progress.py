@@ -69,8 +69,9 @@ def paused(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
 
 
 def resumed(rollout: RolloutStatus, now: datetime) -> RolloutStatus:
-    """The rollout goes on, and the time starts again."""
-    return rollout.evolve(clock=rollout.clock.evolve(paused_at=None, deadline_from=now))
+    """The rollout goes on, and the time starts again; that of something outside that is in the way as well."""
+    since = now if rollout.clock.waiting_since else None
+    return rollout.evolve(clock=rollout.clock.evolve(paused_at=None, deadline_from=now, waiting_since=since))
 
 
 def unpaused(rollout: RolloutStatus) -> RolloutStatus:

@@ -231,7 +231,8 @@ def _resume(state: State, request: Request, facts: Facts, policy: Policy, now: d
     rollout = _moving(state, request, facts)
     if rollout is None or not rollout.clock.paused_at:
         return None
-    held = canary.stood_still(rollout, rollout.clock.paused_at, now)
+    since = min(filter(None, (rollout.clock.paused_at, rollout.clock.waiting_since)))
+    held = canary.stood_still(rollout, since, now)
     return Answer(state=replace(state, rollout=resumed(held, now)), outcome="resumed")
 
 

@@ -39,10 +39,13 @@ def _aimed(state: State, asked: Asked, root: Set[str], now: datetime, lost: Set[
 def begun(state: State, candidate: RevisionRef, now: datetime, *, restart: str | None = None) -> State:
     """A rollout at its start."""
     # What carries the load now has to be carried on: a rollout that supersedes another keeps its count.
-    replicas = state.rollout.desired_replicas if state.rollout else None
+    before = state.rollout
+    replicas = before.desired_replicas if before else None
+    # Since versions began to change: what serves may have been stopped for a candidate that is asked for no more.
+    since = before.started_at if before and before.phase is not RolloutPhase.SOAKING else now
     rollout = RolloutStatus(
         phase=RolloutPhase.RESOLVING,
-        started_at=now,
+        started_at=since,
         phase_started_at=now,
         desired_replicas=replicas,
         command=CommandStatus(restart=restart),
