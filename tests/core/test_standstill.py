@@ -281,3 +281,36 @@ def test_a_long_pause_is_no_time_of_the_pods_that_another_type_asks_for(
     cluster.pass_time(minutes=5)
     goes_on(cluster)
     assert cluster.condition("Stalled")["status"] == "False"
+
+
+TOGETHER = [pair for hold in (without_gateway, on_a_lost_node) for pair in ((hold, paused), (paused, hold))]
+
+
+@pytest.mark.parametrize("first_ends_first", [True, False], ids=["overlapping", "one within the other"])
+@pytest.mark.parametrize(("first", "second"), TOGETHER)
+def test_of_two_holds_at_once_no_time_counts_twice_and_none_before_them_is_lost(
+    first: Any, second: Any, first_ends_first: bool
+) -> None:
+    cluster = at_ten({"pause": {"duration": "30m"}})
+    cluster.pass_time(minutes=10)
+    ends = []
+    for hold in (first, second):
+        ends.append(hold(cluster))
+        goes_on(cluster)
+        cluster.pass_time(minutes=20)
+        goes_on(cluster)
+    earlier, later = ends if first_ends_first else reversed(ends)
+    earlier()
+    goes_on(cluster)
+    cluster.pass_time(minutes=20)
+    goes_on(cluster)
+    later()
+    for _ in range(3):
+        pods_come(cluster)
+    cluster.pass_time(minutes=19)
+    pods_come(cluster)
+    assert shares(cluster) == {"3": 90, "4": 10}
+    cluster.pass_time(minutes=2)
+    for _ in range(2):
+        pods_come(cluster)
+    assert shares(cluster) == {"3": 50, "4": 50}

@@ -217,7 +217,8 @@ def _judged(
     world = problem is not None and problem.about is About.WORLD
     queued, since = world and problem is not None and problem.reason is Reason.QUEUED, rollout.clock.waiting_since
     if since and (not world or queued != bool(rollout.clock.queued)):
-        rollout = wait_ended(canary.stood_still(rollout, since, now), now)
+        # While somebody has paused it, the rest is none of the step's time by that already.
+        rollout = wait_ended(canary.stood_still(rollout, since, rollout.clock.paused_at or now), now)
     if world:
         return waits(rollout, now, queued=queued), problem, None
     late = None if _idle(rollout, candidate) else missed_deadline(rollout, candidate, policy, now)
