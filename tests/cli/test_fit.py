@@ -131,6 +131,29 @@ def test_a_candidate_without_traffic_is_asked_unless_a_service_selects_it(kubele
     assert found(told)["podIs"] == "without traffic"
 
 
+def test_a_candidate_that_gets_traffic_meanwhile_is_asked_no_more(kubelet: Kubelet, model: Path) -> None:
+    with_traffic = scene("canary-paused").body
+    body = copy.deepcopy(with_traffic)
+    body["status"]["traffic"] = [{"revision": STABLE, "selected": True}]
+    for each in body["status"]["revisions"]:
+        each["share"] = 100 if each["revision"] == STABLE else 0
+    kubelet.has("modeldeployments.serving.slipway.dev", body)
+    before = models.begun(model)
+
+    def promote() -> None:
+        while models.begun(model) <= before + 3:
+            time.sleep(0.1)
+        kubelet.has("modeldeployments.serving.slipway.dev", with_traffic)
+
+    promoting = threading.Thread(target=promote)
+    promoting.start()
+    told = said("--rps", "12", "--p99", "2s", "--candidate", "--timeout", "2m")
+    promoting.join()
+    assert told.exit_code == 1
+    assert f"clients reach the pods of {CANDIDATE} by now, so no more was asked" in told.output
+    assert "one at a time" in told.output
+
+
 def test_an_objective_below_what_one_request_takes_is_said_to_be_out_of_reach(kubelet: Kubelet) -> None:
     told = said("--rps", "12", "--p99", "20ms", "--on-serving")
     assert told.exit_code == 1

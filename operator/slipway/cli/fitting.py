@@ -33,6 +33,9 @@ _PATIENCE: Final = (2.0, 30.0)
 """Seconds that an answer is waited for, of which the objective is a tenth: at least, and at most."""
 _DYING_SECONDS: Final = 10.0
 """In which the kubelet says of a container that it has ended."""
+_WITHOUT_TRAFFIC: Final = "without traffic"
+_LOOKS_SECONDS: Final = 5.0
+"""Between two rounds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +93,12 @@ def fit(kubectl: Kubectl, name: str, wanted: Wanted, say: Callable[[str], None])
             objective=wanted.objective,
         )
         before = still_there(kubectl, pod.name)
-        rounds, ended = _rounds(kubectl, asked, requests, until, say)
+
+        def check_unreached() -> None:
+            if pod.pod_is == _WITHOUT_TRAFFIC:
+                _check_still_unreached(kubectl, name, revision)
+
+        rounds, ended = _rounds(kubectl, asked, requests, until, say=say, check_unreached=check_unreached)
         died = _death(kubectl, pod.name, before) if isinstance(ended, PodGoneError) or _breaks(rounds) else ""
         if isinstance(ended, PodGoneError) and not died:
             raise KubectlError(f"the program in pod {pod.name} has ended: {ended}")
@@ -134,7 +142,14 @@ def _pod(
             f"{model.name}: {reached}, and a load would slow down clients. --extra-pod makes a pod like them, for as "
             "long as this takes; --on-serving asks one of them all the same"
         )
-    return _Pod(name=ready[0], pod_is="serving" if reached else "without traffic")
+    return _Pod(name=ready[0], pod_is="serving" if reached else _WITHOUT_TRAFFIC)
+
+
+def _check_still_unreached(kubectl: Kubectl, name: str, revision: str) -> None:
+    """NothingToAskError where the pod has got traffic since it was chosen: a step was made, or somebody promoted."""
+    body = kubectl.json("get", MODELS, name, seconds=_LOOKS_SECONDS)
+    if reached := reached_by(Model.read(body), within(body, "spec"), revision):
+        raise NothingToAskError(f"{name}: {reached} by now, so no more was asked; --extra-pod makes a pod of its own")
 
 
 def reached_by(model: Model, spec: Mapping[str, Any], revision: str) -> str:
@@ -194,7 +209,13 @@ def _requests(
 
 
 def _rounds(
-    kubectl: Kubectl, asked: Asked, requests: Sequence[GoldenRequest], until: float, say: Callable[[str], None]
+    kubectl: Kubectl,
+    asked: Asked,
+    requests: Sequence[GoldenRequest],
+    until: float,
+    *,
+    say: Callable[[str], None],
+    check_unreached: Callable[[], None],
 ) -> tuple[list[Round], Ended | PodGoneError]:
     rounds, patience = list[Round](), min(max(10 * asked.objective, _PATIENCE[0]), max(_PATIENCE[1], asked.objective))
     seconds = until - time.monotonic()
@@ -206,6 +227,7 @@ def _rounds(
                 step = next_round(rounds, asked.objective, until - time.monotonic() - patience)
                 if isinstance(step, Ended):
                     return rounds, step
+                check_unreached()
                 rounds.append(offers.round(step, until - time.monotonic()))
                 say(_progress(rounds[-1], asked.objective, answer_time(rounds)))
     except LateError:

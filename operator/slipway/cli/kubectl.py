@@ -60,16 +60,16 @@ class Kubectl:
             raise refusal(complaints.said)
         return done.stdout.decode(errors="replace")
 
-    def json(self, *words: str, stdin: str | None = None) -> Any:
+    def json(self, *words: str, stdin: str | None = None, seconds: float = ANSWERS_SECONDS) -> Any:
         """The object or the list that it prints."""
-        return self._read(*words, "-o", "json", stdin=stdin)
+        return self._read(*words, "-o", "json", stdin=stdin, seconds=seconds)
 
     def raw(self, path: str) -> Any:
         """What the API server has at a path."""
         return self._read("get", "--raw", path)
 
-    def _read(self, *words: str, stdin: str | None = None) -> Any:
-        return self._value(self(*words, stdin=stdin), *words)
+    def _read(self, *words: str, stdin: str | None = None, seconds: float = ANSWERS_SECONDS) -> Any:
+        return self._value(self(*words, stdin=stdin, seconds=seconds), *words)
 
     def _value(self, said: str, *words: str) -> Any:
         try:
