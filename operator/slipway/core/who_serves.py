@@ -6,7 +6,7 @@ from typing import Final
 
 from slipway.api.v1alpha1.status import RevisionState
 from slipway.core.children.manifest import applied_hash
-from slipway.core.children.service import root_service
+from slipway.core.children.service import root_selector, root_service
 from slipway.core.names import REVISION
 from slipway.core.seen import Seen
 from slipway.core.shares import Traffic, by_pods
@@ -24,7 +24,7 @@ def who_serves(seen: Seen) -> Traffic:
         return _adopted(seen)
     gone = [name for name in stored.reaches if not (seen.exists(name) and _counts(seen, name))]
     decided = stored.without(gone)
-    return _adopted(seen) if not decided.service or _lacks(seen, decided) else decided
+    return _adopted(seen) if not decided.service or _lacks(seen, decided, was=stored) else decided
 
 
 def _is_bystander(seen: Seen, revision: str) -> bool:
@@ -35,11 +35,11 @@ def _is_bystander(seen: Seen, revision: str) -> bool:
     return listed.state in _WITHOUT_TRAFFIC if listed else not seen.exists(revision)
 
 
-def _lacks(seen: Seen, decided: Traffic) -> bool:
+def _lacks(seen: Seen, decided: Traffic, *, was: Traffic) -> bool:
     """Whether what status says leaves out a revision that the root Service selects, by status itself or by a decision
     that it does not know of, and what is left cannot carry the load, less what may be missing while versions change."""
     shared = {name for name, share in seen.shares_before.items() if share}
-    if seen.selected <= decided.service or not (seen.selected <= shared or _is_as_decided(seen)):
+    if seen.selected <= decided.service or not (seen.selected <= shared or _was_decided_since(seen, was)):
         return False
     rollout = seen.before.rollout  # what is needed is asked of the traffic, so not here
     load = (rollout.desired_replicas if rollout else None) or seen.spec.replicas
@@ -54,14 +54,14 @@ def _carries(seen: Seen, revision: str) -> int:
     return min(seen.available(revision), seen.count(revision))
 
 
-def _is_as_decided(seen: Seen) -> bool:
-    """Whether the root Service has the selector that we wrote last, and reaches nobody that was sent home. Where status
-    says otherwise it may be the older one, out of a backup."""
+def _was_decided_since(seen: Seen, was: Traffic) -> bool:
+    """Whether the root Service selects otherwise than status says, by what we wrote last, and reaches nobody that was
+    sent home: status may be the older one, out of a backup."""
     root, refused = seen.observed.child("Service", seen.owner.name), seen.before.refused
     home = {each.revision for each in (*seen.before.also_refused, *((refused,) if refused else ()))}
-    if root is None or seen.selector is None or seen.selected & home:
+    if root is None or seen.selector in (None, root_selector(seen.owner.name, was.alone)) or seen.selected & home:
         return False
-    return root.applied == applied_hash(root_service(owner=seen.owner, revision=seen.selector.get(REVISION)))
+    return root.applied == applied_hash(root_service(owner=seen.owner, revision=(seen.selector or {}).get(REVISION)))
 
 
 def _counts(seen: Seen, revision: str) -> bool:
