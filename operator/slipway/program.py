@@ -5,6 +5,7 @@ The operator's image has `run` alone, and whoever packs a model does not wait fo
 
 import importlib
 import importlib.util
+import re
 from importlib.metadata import version
 from typing import Final
 
@@ -63,6 +64,14 @@ _EXTRAS: Final = {
 class Commands(click.Group):
     """Those subcommands whose code is installed."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click. Which cluster, and where in it, may stand before the command too, as kubectl has it."""
+        scope, rest = _scope_before(args)
+        if not scope or not rest:
+            return super().parse_args(ctx, args)
+        words = 2 if isinstance(self.get_command(ctx, rest[0]), click.Group) else 1
+        return super().parse_args(ctx, [*rest[:words], *scope, *rest[words:]])
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See click."""
         return [name for name, target in _COMMANDS.items() if _installed(target)]
@@ -82,6 +91,17 @@ class Commands(click.Group):
             return _without_packages(cmd_name, error.name, extra)
         assert isinstance(command, click.Command)
         return command
+
+
+def _scope_before(args: list[str]) -> tuple[list[str], list[str]]:
+    """The options of kubectl's that stand first, and what comes after them."""
+    place = 0
+    while place < len(args) and (option := _SCOPE.match(args[place])):
+        place += 1 if option["value"] else 2
+    return args[:place], args[place:]
+
+
+_SCOPE: Final = re.compile(r"(-n|--namespace|--context|--kubeconfig)(?P<value>(?<=-n).+|=.*)?$")
 
 
 def _without_packages(name: str, module: str, extra: str) -> click.Command:

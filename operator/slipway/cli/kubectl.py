@@ -118,6 +118,7 @@ def _absent(error: OSError) -> KubectlError:
 
 def refusal(said: str) -> KubectlError:
     """The sentence for what kubectl says on its way out."""
+    said = _without_log(said)
     words = plain(said).removeprefix("error: ").removeprefix("Error from server ")
     if right := MissingRight.read(said):
         return DeniedError(right.message, right.namespace)
@@ -129,4 +130,15 @@ def refusal(said: str) -> KubectlError:
         r"Unable to connect|connection to the server|was refused|i/o timeout|deadline exceeded|\bEOF\b|x509", said
     ):
         return KubectlError(f"the cluster does not answer: {words}; see --context, and kubectl cluster-info")
+    if re.search(r"context .*(does not exist|was not found)", said):
+        return KubectlError(f"kubectl: {words}; kubectl config get-contexts shows what there is")
     return KubectlError(f"kubectl: {words or 'ended without a word'}")
+
+
+def _without_log(said: str) -> str:
+    """Without the lines of kubectl's own log, where it says something beside them."""
+    lines = said.splitlines(keepends=True)
+    return "".join(line for line in lines if not _LOGGED.match(line)) or said
+
+
+_LOGGED: Final = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ ")
