@@ -29,6 +29,7 @@ def why_of(view: Why, now: datetime) -> RenderableType:
         ("means", words(view.meaning)),
         ("do", words(view.what_to_do, "bold")),
         ("serves", words(view.serves)),
+        *(("scaling", words(each)) for each in view.scaling),
         *(("pod", words(pod, "yellow")) for pod in view.pods[:_MOST]),
         *(("warned", words(event)) for event in view.warnings),
     ]

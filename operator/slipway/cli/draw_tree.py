@@ -36,6 +36,7 @@ def tree_of(view: ModelTree, screen: Screen, now: datetime) -> RenderableType:
         parts.append(Text.assemble(("strategy", "bold"), "  ", words(view.strategy)))
     if view.follows:
         parts.append(Text.assemble(("follows", "bold"), "  ", words(view.follows)))
+    parts += [Text.assemble(("scaling", "bold"), "  ", words(each)) for each in view.scaling]
     if view.last_request:
         parts.append(Text.assemble(("asked", "bold"), "  ", words(view.last_request)))
     if view.awaited:

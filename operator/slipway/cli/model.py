@@ -48,6 +48,8 @@ class Model:
     status: ModelDeploymentStatus
     policy: Policy | None
     """None where the spec cannot be read by this version."""
+    bounds: tuple[int, int] | None = None
+    """The fewest and the most pods, where something scales them."""
     pods: tuple[Pod, ...] = ()
     unreadable: tuple[str, ...] = ()
     """Fields that this version cannot read."""
@@ -66,6 +68,7 @@ class Model:
             request=str(within(meta, "annotations").get(REQUEST) or "") or None,
             status=status,
             policy=policy,
+            bounds=_bounds(within(spec, "autoscaling")),
             pods=tuple(filter(None, (_pod(pod, devices) for pod in pods))),
             unreadable=(*_unreadable(status, stored, "status"), *(() if policy else ("spec",))),
         )
@@ -133,6 +136,11 @@ def _policy(spec: Mapping[str, Any]) -> Policy | None:
         return policy_of(ModelDeploymentSpec.model_validate(spec))
     except (ValidationError, ValueError):
         return None
+
+
+def _bounds(autoscaling: Mapping[str, Any]) -> tuple[int, int] | None:
+    most = integer(autoscaling.get("maxReplicas"), 0)
+    return (integer(autoscaling.get("minReplicas"), 1), most) if most else None
 
 
 def _pod(body: Mapping[str, Any], devices: Mapping[str, Mapping[str, int]]) -> Pod | None:

@@ -10,6 +10,7 @@ from slipway.api.v1alpha1.analysis import AnalysisStatus
 from slipway.api.v1alpha1.status import RevisionState, RevisionStatus
 from slipway.cli.awaited import Awaited, awaited
 from slipway.cli.model import Model, Pod
+from slipway.cli.scaling import scaling
 from slipway.cli.steps import Step, stages, steps
 from slipway.core.body import mapping
 from slipway.core.children.revision import NO_GOLDEN
@@ -75,6 +76,8 @@ class ModelTree:
     strategy: str | None = None
     follows: str | None = None
     """The alias that is followed, and what has come of it."""
+    scaling: tuple[str, ...] = ()
+    """Why there are so many pods, where their number follows a load."""
     awaited: Awaited | None = None
     last_request: str | None = None
     unreadable: tuple[str, ...] = ()
@@ -101,6 +104,7 @@ def tree(model: Model) -> ModelTree:
         measurements=tuple(_latest(analysis)) if analysis else (),
         strategy=status.rollout.strategy.message if status.rollout else None,
         follows=following.message if following else None,
+        scaling=scaling(model),
         awaited=awaited(model),
         last_request=f"{last.request}: {last.outcome}" if last else None,
         unreadable=model.unreadable,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from slipway.cli.awaited import Awaited, awaited
 from slipway.cli.model import Model
+from slipway.cli.scaling import scaling
 from slipway.cli.tree import state_of
 from slipway.core.body import integer, within
 from slipway.core.reasons import BY_A_PERSON, About, Reason
@@ -42,6 +43,8 @@ class Why:
     """Those that are not ready, with what they are at."""
     warnings: tuple[str, ...] = ()
     """The latest Events that warn."""
+    scaling: tuple[str, ...] = ()
+    """Why there are so many pods, where their number follows a load."""
     awaited: Awaited | None = None
 
 
@@ -63,6 +66,7 @@ def why(model: Model, events: Iterable[Mapping[str, Any]] = ()) -> Why:
         serves=available.message if available else "nothing is known to serve",
         pods=tuple(_troubled(model)),
         warnings=tuple(_warnings(events)),
+        scaling=scaling(model),
         awaited=awaited(model),
     )
 
