@@ -18,5 +18,5 @@ def _lines(model: Model) -> Iterator[str]:
         bounds = f", bounds {model.bounds[0]} to {model.bounds[1]}" if model.bounds else ""
         yield f"{pods} by {scaled.by}{bounds}: {scaled.because}"
     for kind in (LOAD_UNKNOWN, SCALING_BLOCKED):
-        if (told := model.condition(kind)) and told.status == "True":
-            yield f"{told.reason}: {told.message}"
+        if (condition := model.condition(kind)) and condition.status == "True":
+            yield f"{condition.reason}: {condition.message}"
