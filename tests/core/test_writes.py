@@ -94,6 +94,21 @@ def test_what_hangs_on_a_field_decides_whether_it_is_a_finding(field: str, told:
 
 
 @pytest.mark.parametrize(
+    ("field", "remedy"),
+    [
+        ("spec.replicas", "find it with kubectl get hpa,scaledobject and delete it"),
+        ("spec.selector[x]", "a webhook, a policy, an older CRD or another controller changes it"),
+        ("", "find what deletes it"),
+    ],
+)
+def test_a_write_that_does_not_stay_names_whom_to_look_for(field: str, remedy: str) -> None:
+    unkept = WriteNotKept(kind="Deployment", name="churn-1", field=field, asked="1", got="3")
+    found = blocked_write(Observed(unkept=(unkept,)), NOON)
+    assert found
+    assert remedy in found.finding.message
+
+
+@pytest.mark.parametrize(
     ("message", "remedy"),
     [
         (DOWN, "bring back what answers for that webhook, or let it leave this object out; it is tried again"),

@@ -408,7 +408,8 @@ class Reason(StrEnum):
         ),
         (
             "let the webhook, policy or controller that changes it leave objects with "
-            "`app.kubernetes.io/managed-by: slipway` out, or upgrade the CRD that drops the field; where a "
+            "`app.kubernetes.io/managed-by: slipway` out; of `spec.replicas`: delete autoscalers of your own on that "
+            "Deployment, and ask for `autoscaling` instead; or upgrade the CRD that drops the field; where a "
             "newer CRD fills one in by itself, upgrade the operator"
         ),
     )

@@ -84,10 +84,17 @@ def not_kept(unkept: WriteNotKept) -> str:
     what = f"{unkept.kind} {unkept.name}"
     if not unkept.field:
         return f"{what} is deleted again each time that it is made: find what deletes it, and let it leave this one out"
-    return (
-        f"{what} does not keep what is written: {unkept.field} is {unkept.got} where {unkept.asked} was asked for; a "
-        "webhook, a policy, an older CRD or another controller changes it: let it leave this object out"
-    )
+    who = _SCALED if unkept.field == _REPLICAS else _CHANGED
+    there = f"{unkept.field} is {unkept.got} where {unkept.asked} was asked for"
+    return f"{what} does not keep what is written: {there}; {who}"
+
+
+_REPLICAS: Final = "spec.replicas"
+_SCALED: Final = (
+    "an autoscaler that is not Slipway's, or another controller, scales it: find it with kubectl get hpa,scaledobject "
+    "and delete it, or let it leave this object out"
+)
+_CHANGED: Final = "a webhook, a policy, an older CRD or another controller changes it: let it leave this object out"
 
 
 def _since(failed: WriteFailed) -> datetime:
