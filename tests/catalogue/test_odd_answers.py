@@ -117,6 +117,38 @@ def test_a_bad_object_costs_itself_alone(tmp_path: Path) -> None:
     assert (told.exit_code, "s3://models/churn/3" in told.output) == (0, True), told.output
 
 
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (("-n", "shop"), "in namespace shop; see -n and -A"),
+        (("-A",), "in any namespace"),
+        ((), "in namespace default;"),
+    ],
+)
+def test_where_nothing_is_published_it_says_so(tmp_path: Path, words: tuple[str, ...], where: str) -> None:
+    handler = type("Handler", (Answers,), {"text": b'{"metadata": {}, "items": []}'})
+    with kubeconfig(tmp_path, ThreadingHTTPServer(("127.0.0.1", 0), handler)) as config:
+        told = commands.slipway("models", *words, KUBECONFIG=str(config))
+        assert (told.exit_code, told.stdout, f"no version is published {where}" in told.stderr) == (0, "", True)
+        assert commands.slipway("models", *words, "-o", "json", KUBECONFIG=str(config)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("models",),
+        ("publish", "churn", "3", "s3://b/k", "--bundle", "none"),
+        ("withdraw", "churn", "3", "--undo"),
+        ("alias", "churn", "champion", "--remove"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_kubeconfig_may_be_named_by_an_option_too(tmp_path: Path, words: tuple[str, ...]) -> None:
+    none, given = str(tmp_path / "none"), str(tmp_path / "given")
+    told = commands.slipway(*words, "--kubeconfig", given, KUBECONFIG=none)
+    assert (told.exit_code, given in told.output, none in told.output) == (1, True, False), told.output
+
+
 def test_what_fits_its_schema_stays_as_it_is() -> None:
     assert shaped(VERSION) == VERSION
 

@@ -111,10 +111,10 @@ def test_list_and_history_are_tables(shop: Command) -> None:
     assert "churn" in shop("list", "-A").out
 
 
-def test_of_no_models_and_of_one_that_is_not_there_it_says_so(slipway: Command) -> None:
+def test_of_no_models_and_of_one_that_is_not_there_it_says_so(slipway: Command, namespace: str) -> None:
     told = slipway("list")
     assert (told.code, told.out) == (0, "")
-    assert told.err == "no ModelDeployments in this namespace; -A shows all\n"
+    assert told.err == f"no ModelDeployments in namespace {namespace}; -A shows all\n"
     told = slipway("get", "churn")
     assert told.code == 1
     assert told.err == (

@@ -45,10 +45,12 @@ class Cluster:
 
     @classmethod
     @contextmanager
-    def connected(cls, *, context: str | None = None, namespace: str | None = None) -> Iterator[Self]:
-        """By KUBECONFIG or ~/.kube/config, and in a pod as its service account."""
+    def connected(
+        cls, *, kubeconfig: str | None = None, context: str | None = None, namespace: str | None = None
+    ) -> Iterator[Self]:
+        """By a kubeconfig, KUBECONFIG or ~/.kube/config, and in a pod as its service account."""
         try:
-            file = os.environ.get("KUBECONFIG")  # the client reads it once, when it is imported
+            file = kubeconfig or os.environ.get("KUBECONFIG")  # the client reads it once, when it is imported
             contexts, active = config.list_kube_config_contexts(config_file=file)
             chosen = next((each for each in contexts if each["name"] == context), active) if context else active
             if context and chosen["name"] != context:
@@ -59,7 +61,10 @@ class Cluster:
             try:
                 config.load_incluster_config()
             except config.ConfigException:
-                raise BundleError(f"no cluster is named: set KUBECONFIG or --context ({outside})") from None
+                read = f"{file}: {outside}" if file else outside
+                raise BundleError(
+                    f"no cluster is named: set KUBECONFIG or --context, or give --kubeconfig ({read})"
+                ) from None
             api, own = client.ApiClient(), _OF_POD.read_text().strip() if _OF_POD.is_file() else None
         with api:
             yield cls(api, namespace or own or "default")

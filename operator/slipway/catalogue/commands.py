@@ -23,7 +23,8 @@ _FORMS: Final = click.Choice(["text", "json", "yaml"])
 def cluster_options(command: F) -> F:
     """Which cluster, and where in it."""
     command = click.option("-n", "--namespace", help=_NAMESPACE)(command)
-    return click.option("--context", help="Of the kubeconfig.")(command)
+    command = click.option("--context", help="Of the kubeconfig.")(command)
+    return click.option("--kubeconfig", type=click.Path(), help="[default: KUBECONFIG, or ~/.kube/config]")(command)
 
 
 def form_option(command: F) -> F:
@@ -55,6 +56,7 @@ def publish(
     data: str | None,
     continues: str | None,
     evaluation: Path | None,
+    kubeconfig: str | None,
     context: str | None,
     namespace: str | None,
     form: str,
@@ -78,7 +80,7 @@ def publish(
         if form == "yaml":
             print_yaml(library.version_object(wanted, namespace or "", bundle=bundle, say=say))
             return
-        with Cluster.connected(context=context, namespace=namespace) as cluster:
+        with Cluster.connected(kubeconfig=kubeconfig, context=context, namespace=namespace) as cluster:
             published = library.publish(wanted, cluster, bundle=bundle, say=say)
     if published.left_out:
         parts = ", ".join(published.left_out)
@@ -111,6 +113,7 @@ def withdraw(
     instead: str | None,
     undo: bool,
     force: bool,
+    kubeconfig: str | None,
     context: str | None,
     namespace: str | None,
     form: str,
@@ -124,7 +127,7 @@ def withdraw(
         from slipway.catalogue.cluster import Cluster
 
         action = WithdrawalAction.BLOCK if block else WithdrawalAction.WARN
-        with Cluster.connected(context=context, namespace=namespace) as cluster:
+        with Cluster.connected(kubeconfig=kubeconfig, context=context, namespace=namespace) as cluster:
             if form == "yaml":
                 print_yaml(
                     changes.withdrawn_object(cluster, model, version, reason=reason, action=action, instead=instead)
@@ -154,6 +157,7 @@ def alias(
     *,
     remove: bool,
     force: bool,
+    kubeconfig: str | None,
     context: str | None,
     namespace: str | None,
     form: str,
@@ -170,7 +174,7 @@ def alias(
         if form == "yaml" and version:
             print_yaml(changes.alias_object(namespace or "", model, alias, version))
             return
-        with Cluster.connected(context=context, namespace=namespace) as cluster:
+        with Cluster.connected(kubeconfig=kubeconfig, context=context, namespace=namespace) as cluster:
             if version:
                 warn(changes.warning(changes.move_alias(cluster, model, alias, version, force=force)))
             else:
@@ -183,19 +187,29 @@ def alias(
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Of all namespaces.")
 @cluster_options
 @click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def list_models(model: str | None, *, everywhere: bool, context: str | None, namespace: str | None, form: str) -> None:
+def list_models(
+    model: str | None,
+    *,
+    everywhere: bool,
+    kubeconfig: str | None,
+    context: str | None,
+    namespace: str | None,
+    form: str,
+) -> None:
     """Show what is published, what its aliases mean, and where it serves."""
     with errors_reported():
         from slipway.catalogue.cluster import Cluster
         from slipway.catalogue.listing import columns, listed
 
-        with Cluster.connected(context=context, namespace=namespace) as cluster:
+        with Cluster.connected(kubeconfig=kubeconfig, context=context, namespace=namespace) as cluster:
             rows = listed(cluster, model=model, everywhere=everywhere)
+            where = "in any namespace" if everywhere else f"in namespace {cluster.namespace}; see -n and -A"
             if model and not rows:
-                where = "in any namespace" if everywhere else f"in namespace {cluster.namespace}; see -n and -A"
                 raise BundleError(f"{model}: no version of it is published {where}")
     if form == "json":
         print_json({"versions": rows})
+    elif not rows:
+        click.echo(f"no version is published {where}", err=True)
     else:
         print_columns(columns(rows, everywhere=everywhere))
 

@@ -44,6 +44,7 @@ def copy(
     to_keys: Path | None,
     model: tuple[str, str] | None,
     form: str,
+    kubeconfig: str | None,
     context: str | None,
     namespace: str | None,
     to_context: str | None,
@@ -51,7 +52,7 @@ def copy(
     **place: Any,
 ) -> None:
     """Put the bundle that is at URI at the address TO as well, under the same digest and signature."""
-    if not model and (form == "yaml" or to_context or to_namespace or context or namespace):
+    if not model and (form == "yaml" or to_context or to_namespace or kubeconfig or context or namespace):
         raise click.UsageError("name the version that is to be taken along: --model MODEL VERSION")
     with errors_reported():
         from slipway.bundle.place import Place
@@ -62,7 +63,13 @@ def copy(
         source = Place(uri=uri, **place)
         if model:
             migrated = _migrated(
-                model, source, target, here=(context, namespace), there=(to_context, to_namespace), form=form
+                model,
+                source,
+                target,
+                here=(context, namespace),
+                there=(to_context, to_namespace),
+                kubeconfig=kubeconfig,
+                form=form,
             )
         else:
             print_moved(library(source, target, say=say).document(), form)
@@ -75,17 +82,24 @@ Where = tuple[str | None, str | None]
 
 
 def _migrated(
-    model: tuple[str, str], source: "Place", target: "Place", *, here: Where, there: Where, form: str
+    model: tuple[str, str],
+    source: "Place",
+    target: "Place",
+    *,
+    here: Where,
+    there: Where,
+    kubeconfig: str | None,
+    form: str,
 ) -> "Migrated":
     from slipway.catalogue.cluster import Cluster
     from slipway.catalogue.migrate import migrate
 
     with ExitStack() as stack:
-        cluster = stack.enter_context(Cluster.connected(context=here[0], namespace=here[1]))
+        cluster = stack.enter_context(Cluster.connected(kubeconfig=kubeconfig, context=here[0], namespace=here[1]))
         into = None
         if any(there):
             context, namespace = there[0] or here[0], there[1] or (None if there[0] else here[1])
-            into = stack.enter_context(Cluster.connected(context=context, namespace=namespace))
+            into = stack.enter_context(Cluster.connected(kubeconfig=kubeconfig, context=context, namespace=namespace))
         return migrate(cluster, *model, source, target, into=into, write=form != "yaml", say=say)
 
 

@@ -58,6 +58,7 @@ def import_mlflow(
     version: str | None,
     alias: str | None,
     force: bool,
+    kubeconfig: str | None,
     context: str | None,
     namespace: str | None,
     form: str,
@@ -89,7 +90,7 @@ def import_mlflow(
         if form == "yaml":
             _print_for_git(mlflow_version, wanted, namespace or "", alias, given)
             return
-        cluster = stack.enter_context(Cluster.connected(context=context, namespace=namespace))
+        cluster = stack.enter_context(Cluster.connected(kubeconfig=kubeconfig, context=context, namespace=namespace))
         result = _imported(mlflow_version, wanted, cluster, given)
         if alias:
             from slipway.catalogue.changes import move_alias

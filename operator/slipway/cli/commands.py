@@ -11,6 +11,7 @@ from slipway import DISTRIBUTION
 from slipway.api.v1alpha1 import MODELS
 from slipway.cli.console import cluster, cluster_options, ended, form_option, name_argument, show
 from slipway.cli.kubectl import Kubectl, KubectlError, NoApiError
+from slipway.cli.text import plain
 
 
 @click.command()
@@ -52,7 +53,7 @@ def list_models(*, everywhere: bool, form: str, **options: Any) -> None:
             click.echo(there.remark, err=True)
         listing = rows(there.models)
         if not listing and form == "text":
-            click.echo(f"no ModelDeployments{'' if everywhere else ' in this namespace; -A shows all'}", err=True)
+            click.echo(f"no ModelDeployments{_where(options, everywhere=everywhere)}", err=True)
             return
         names = [row.name for row in listing]
         show(listing, form, lambda on: list_of(listing, on, datetime.now(UTC), everywhere=everywhere), names)
@@ -116,7 +117,7 @@ def top(*, everywhere: bool, form: str, **options: Any) -> None:
                 click.echo(f"devices by class are not shown: {error}", err=True)
         held = holdings(pods, models)
         if not held and form == "text":
-            click.echo(f"no pods of models{'' if everywhere else ' in this namespace; -A shows all'}", err=True)
+            click.echo(f"no pods of models{_where(options, everywhere=everywhere)}", err=True)
             return
         show(held, form, lambda on: top_of(held, on, everywhere=everywhere), [each.name for each in held])
 
@@ -172,6 +173,13 @@ def plan(file: TextIO, *, server_side: bool, field_manager: str, form: str, **op
                 there = kubectl.named(MODELS, meta["name"], f"--namespace={meta['namespace']}")
                 view = views.planned(there, each, written.get(meta["name"]))
                 show(view, form, partial(_drawn_on_any, plan_of(view)), [view.name])
+
+
+def _where(options: dict[str, Any], *, everywhere: bool) -> str:
+    if everywhere:
+        return ""
+    named = options["namespace"]
+    return f" in {f'namespace {plain(named)}' if named else 'the namespace of the context'}; -A shows all"
 
 
 def _drawn_on_any(drawing: Any, _: Any) -> Any:
