@@ -8,6 +8,7 @@ from slipway.controller.kinds import WATCHED
 from testbed.api import Api
 from testbed.operating import OperatorProcess, until
 from testbed.plane import Plane
+from tests.conftest import fresh_namespace
 from tests.controller.come_to import until_leads, until_ready, until_seen
 from tests.controller.conftest import a_model_deployment
 
@@ -105,3 +106,26 @@ def test_an_object_of_a_year_that_no_clock_has_keeps_no_operator_from_starting(
     with OperatorProcess(cluster_plane, namespaces=[cluster_namespace]) as operator:
         until_ready(cluster_plane, cluster_namespace)
         assert operator.stop() == 0
+
+
+def test_a_namespace_that_is_deleted_and_comes_back_is_served_again_and_the_others_do_not_notice(
+    cluster_plane: Plane, cluster_namespace: str
+) -> None:
+    gone, kubectl = fresh_namespace(cluster_plane), cluster_plane.kubectl()
+    kubectl.apply(a_model_deployment(cluster_namespace), a_model_deployment(gone))
+    with OperatorProcess(cluster_plane, namespaces=[gone, cluster_namespace], resync_seconds=5) as operator:
+        until_ready(cluster_plane, gone)
+        until_ready(cluster_plane, cluster_namespace)
+        kubectl("delete", "namespace", gone, "--timeout=60s")
+        kubectl.apply(a_model_deployment(cluster_namespace, "meanwhile"))
+        until_seen(cluster_plane, cluster_namespace, "meanwhile")
+
+        kubectl("create", "namespace", gone)
+        kubectl.apply(a_model_deployment(gone))
+        until_ready(cluster_plane, gone)
+
+        until("all three are Ready", lambda: operator.total("slipway_model_deployments", phase="Ready") == 3, 60)
+        assert operator.total("slipway_unlisted") == 0
+        assert operator.ended() is None
+        assert "Traceback" not in operator.log()
+    kubectl("delete", "namespace", gone, "--wait=false")
