@@ -9,7 +9,8 @@ from slipway.cli.tree import tree
 from slipway.console import serving
 from tests.cli.scenes import LATER, scene
 
-SAYS = "champion of churn is version 4: proposed, accept/1111111111111111 accepts it; version 3 stays asked for"
+ACCEPT = "accept/11111111111111111111111111111111"
+SAYS = f"champion of churn is version 4: proposed, {ACCEPT} accepts it; version 3 stays asked for"
 
 
 def proposed() -> dict[str, Any]:
@@ -39,6 +40,6 @@ def test_the_tree_says_which_alias_is_followed_and_what_has_come_of_it() -> None
 
 def test_a_proposal_has_a_button_that_accepts_it() -> None:
     accept, *_ = serving.actions(Model.read(proposed()))
-    assert (accept.request, accept.label) == ("accept/1111111111111111", "Accept")
+    assert (accept.request, accept.label) == (ACCEPT, "Accept")
     assert "version 4" in accept.what
     assert "Accept" not in {each.label for each in serving.actions(Model.read(scene("canary-paused").body))}

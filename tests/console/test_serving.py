@@ -9,6 +9,8 @@ from slipway.console import serving
 from slipway.console.serving import Filter
 from tests.console.objects import DIGEST, deployment, ready
 
+ACCEPT = "accept/4e07408562bedb8b60ce05c1decfe3ad"
+
 
 def overview(objects: list[dict[str, Any]], wanted: Filter) -> serving.Overview:
     return serving.overview([serving.row_of(each) for each in objects], wanted)
@@ -97,9 +99,9 @@ def test_the_spec_is_shown_as_it_is_read_or_with_what_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("change", "requests"),
     [
-        ({}, ["accept/4e07408562bedb8b", "promote/90be11d2", "resume/90be11d2", "abort/90be11d2", "retry/90be11d2"]),
+        ({}, [ACCEPT, "promote/90be11d2", "resume/90be11d2", "abort/90be11d2", "retry/90be11d2"]),
         ({"refused": None, "requests": [{"request": "abort/90be11d2", "outcome": "", "at": "2026-01-02T03:07:00Z"}]},
-         ["accept/4e07408562bedb8b", "promote/90be11d2", "resume/90be11d2", "abort/90be11d2@2", "retry/90be11d2"]),
+         [ACCEPT, "promote/90be11d2", "resume/90be11d2", "abort/90be11d2@2", "retry/90be11d2"]),
         ({"candidate": None, "rollout": None, "follow": None},
          ["retry/0badcafe", "restart/3f2a91bc", "rollback/3f2a91bc"]),
         ({"candidate": None, "rollout": None, "refused": None, "follow": None},

@@ -79,7 +79,7 @@ class FollowMachine(RuleBasedStateMachine):
         status = self.cluster.status
         refs = [status[key] for key in ("stable", "candidate", "refused") if key in status]
         refs += status.get("alsoRefused", [])
-        names = [digest(version)[7:23] for version in "23456"]
+        names = [digest(version)[7:39] for version in "23456"]
         if verb not in ("accept", "retry") or data.draw(st.booleans()):
             names = ["deadbeef", *(ref.get("revision", ref["ask"][:8]) for ref in refs)]
         self.cluster.request = f"{verb}/{data.draw(st.sampled_from(names))}{nonce}"
@@ -89,7 +89,7 @@ class FollowMachine(RuleBasedStateMachine):
     def accepts_what_is_proposed(self) -> None:
         """An offer of what the alias has left since is none any more."""
         request, means = self.offered(), self.cluster.means
-        stands = means is not None and request.startswith(f"accept/{digest(means)[7:23]}")
+        stands = means is not None and request.startswith(f"accept/{digest(means)[7:39]}")
         self.cluster.asks(request)
         assert not stands or self.cluster.wants == means
 

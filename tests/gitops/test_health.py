@@ -60,7 +60,7 @@ def test_a_degraded_application_says_the_sentence_that_status_says(name: str) ->
 def test_a_version_that_waits_for_a_person_is_no_fault_and_what_accepts_it_is_said() -> None:
     assert argocd(sample("proposed")).message == (
         "3 serves: 2 of 2 pods available; champion of churn is version 4: proposed, "
-        "accept/4444444444444444 accepts it; version 3 stays asked for"
+        "accept/44444444444444444444444444444444 accepts it; version 3 stays asked for"
     )
 
 

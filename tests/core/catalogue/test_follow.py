@@ -24,7 +24,7 @@ def digest(version: str) -> str:
 
 
 def short(version: str) -> str:
-    return digest(version)[7:23]
+    return digest(version)[7:39]
 
 
 def model(aliases: dict[str, str], *shared_with: str) -> RegisteredModelFacts:

@@ -31,7 +31,7 @@ def digest(version: str) -> str:
 
 def short(version: str) -> str:
     """What requests call a version."""
-    return digest(version)[7:23]
+    return digest(version)[7:39]
 
 
 def shown(version: str | None, **withdrawn: str) -> Followed:
@@ -167,14 +167,14 @@ class FollowingCluster(Disturbed):
         """Hold a change of what is asked for to what may be, and keep account of who was sent home."""
         word = self.word_given(before, after)
         if word and word[0] == "retry":
-            names = {each: {each[7:23]} for each in self.home}
+            names = {each: {each[7:39]} for each in self.home}
             for each in refusals(before):
                 names.setdefault(each.digest or "", set()).update((each.revision or "", each.ask[:8]))
             self.home -= {each for each, called in names.items() if word[1] in called}
             self.row = 0
         was, now = before.follow and before.follow.digest, after.follow and after.follow.digest
         if was and now and was != now and len(was) == len(now):  # not where somebody has made it something else
-            accepted = word == ("accept", now[7:23])
+            accepted = word == ("accept", now[7:39])
             self.change_holds(now, serves=now == serving(before), accepted=accepted, seen=seen)
             self.row = 0 if accepted else self.row
         known = {(each.ask, each.revision, each.at) for each in refusals(before)}

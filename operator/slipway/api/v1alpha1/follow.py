@@ -86,7 +86,7 @@ class FollowStatus(StoredModel):
     changes: Annotated[int, Field(ge=0)] = Field(
         0, description="Changes in quick succession: the more, the longer the next one waits."
     )
-    proposed: Proposal | None = Field(None, description="Waits for accept/DIGEST, its first 16 hex digits.")
+    proposed: Proposal | None = Field(None, description="Waits for accept/DIGEST, its first 32 hex digits.")
     refusals: Annotated[int, Field(ge=0)] = Field(
         0, description="Versions refused one after another: after three, the next are proposed."
     )

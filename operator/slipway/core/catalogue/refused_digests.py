@@ -23,9 +23,9 @@ def named(status: FollowStatus, name: str) -> str | None:
 
 
 def short(digest: str) -> str:
-    """Sixteen hex digits of a digest, by which requests name it: nobody makes other bytes for so many, as somebody who
-    moves aliases could for the eight that tell revisions apart."""
-    return digest.removeprefix("sha256:")[:16]
+    """Half of a digest's hex digits, by which requests name it: for so many nobody makes two bundles, of which a person
+    accepts the one and gets the other. For sixteen whoever publishes and moves the alias could, in hours."""
+    return digest.removeprefix("sha256:")[:32]
 
 
 def remembered(

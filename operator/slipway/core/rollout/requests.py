@@ -33,7 +33,7 @@ KEPT: Final = 8
 """Requests that status remembers, for people. Only the newest tells whether the annotation is a new one."""
 
 _FORM: Final = re.compile(
-    r"(?P<verb>[a-z]+)/(?P<revision>[0-9a-f]{8}|[0-9a-f]{16})(@(?P<nonce>[\w.:-]{1,63}))?", re.ASCII
+    r"(?P<verb>[a-z]+)/(?P<revision>[0-9a-f]{8}|[0-9a-f]{32})(@(?P<nonce>[\w.:-]{1,63}))?", re.ASCII
 )
 
 
