@@ -31,7 +31,9 @@ def test_a_command_without_its_packages_is_listed_and_says_what_brings_them(comm
     assert f"pip install 'slipway-serving[{extra}]'" in ended.stderr
 
 
-@pytest.mark.parametrize("scope", [["-n", "shop"], ["-nshop"], ["--namespace=shop", "--context", "c"], ["--kubeconfig", "k"]])
+@pytest.mark.parametrize(
+    "scope", [["-n", "shop"], ["-nshop"], ["--namespace=shop", "--context", "c"], ["--kubeconfig", "k"]]
+)
 @pytest.mark.parametrize("words", [["get", "churn"], ["get", "churn", "-n", "later"], ["list", "-A"], ["why", "churn"]])
 def test_which_cluster_may_be_said_before_the_command_as_to_kubectl(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scope: list[str], words: list[str]

@@ -35,29 +35,29 @@ def test_the_right_that_is_lacking_is_asked_for_by_a_line_to_copy(said: str, ask
     assert str(refusal(said)).endswith(f"this says when you have it: {asks}")
 
 
-LOGGED = 'E1130 20:49:31.907923    8431 memcache.go:265] "Unhandled Error" err="couldn\'t get current server API group"\n'
+LOGGED = 'E1130 20:49:31.907923    8431 memcache.go:265] "Unhandled Error" err="no current server API group"\n'
 REFUSED = "The connection to the server localhost:8080 was refused - did you specify the right host or port?\n"
+NO_CONTEXT = "Error in configuration: context was not found for specified context: x"
+CONTEXTS = "kubectl config get-contexts shows what there is"
+NO_ANSWER = f"the cluster does not answer: {REFUSED.strip()}; see --context, and kubectl cluster-info"
 
 
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        (LOGGED * 7 + REFUSED, f"the cluster does not answer: {REFUSED.strip()}; see --context, and kubectl cluster-info"),
-        (REFUSED + LOGGED, f"the cluster does not answer: {REFUSED.strip()}; see --context, and kubectl cluster-info"),
+        (LOGGED * 7 + REFUSED, NO_ANSWER),
+        (REFUSED + LOGGED, NO_ANSWER),
         ("W0101 00:00:00.000001       1 loader.go:1] old\nerror: E1 is no kind\n", "kubectl: E1 is no kind"),
-        ('error: context "x" does not exist\n',
-         'kubectl: context "x" does not exist; kubectl config get-contexts shows what there is'),
-        ("Error in configuration: context was not found for specified context: x\n",
-         "kubectl: Error in configuration: context was not found for specified context: x; "
-         "kubectl config get-contexts shows what there is"),
+        ('error: context "x" does not exist\n', f'kubectl: context "x" does not exist; {CONTEXTS}'),
+        (f"{NO_CONTEXT}\n", f"kubectl: {NO_CONTEXT}; {CONTEXTS}"),
     ],
-)  # fmt: skip
+)
 def test_the_sentence_is_what_kubectl_ends_with_and_not_its_log(said: str, told: str) -> None:
     assert str(refusal(said)) == told
 
 
 def test_a_log_is_said_where_there_is_nothing_beside_it() -> None:
-    assert "couldn't get current server API group" in str(refusal(LOGGED))
+    assert "no current server API group" in str(refusal(LOGGED))
 
 
 @pytest.mark.parametrize(
