@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from slipway.api.scalars import Decimals, Duration, Interval, PositiveRate, Quantity, Timeout, duration, quantity
+from slipway.api.scalars import (
+    Decimals,
+    Duration,
+    Interval,
+    PositiveDuration,
+    PositiveRate,
+    Quantity,
+    Size,
+    Timeout,
+    duration,
+    quantity,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +39,13 @@ from slipway.api.scalars import Decimals, Duration, Interval, PositiveRate, Quan
 )
 def test_a_duration_means(text: str, meaning: timedelta) -> None:
     assert duration(TypeAdapter(Duration).validate_python(text)) == meaning
+
+
+@pytest.mark.parametrize("kind", [PositiveDuration, Timeout, Size])
+@pytest.mark.parametrize("text", ["0", "0s", "0h0m0s", "0ms", "0.0Gi", "00"])
+def test_zero_is_refused_as_by_the_api_server_also_where_it_is_stored(kind: type[str], text: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(kind).validate_python(text)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.config import JsonDict
 
 from slipway.api.base import RULES, rule
@@ -47,20 +47,36 @@ def _time(pattern: str, hint: str, *rules: JsonDict) -> Any:
     return text(pattern, hint, min_length=_NOT_EMPTY, max_length=_LENGTH, rules=rules)
 
 
-_POSITIVE: Final = value_rule("!self.matches('^0[0.a-zA-Z]*$')", "must be more than zero")
+_ZERO: Final = "^0[0.a-zA-Z]*$"
+_MUST_BE: Final = "must be more than zero"
+_POSITIVE: Final = value_rule(f"!self.matches('{_ZERO}')", _MUST_BE)
 _QUANTITY_HINT: Final = "is not a quantity: write it like 500m, 2 or 20Gi"
 _SECONDS_HINT: Final = "is not a time in whole seconds: write it like 30s, 10m or 1h30m"
 _RATE_HINT: Final = "is not a number of requests a second above zero: write it as a string like '85' or '0.5'"
 _DECIMAL_HINT: Final = "is not a decimal: write it as a string like '0.001' or '1e-5'"
 
+
+def _above_zero(value: str) -> str:
+    """The API server's rule, for what was stored before it."""
+    if re.match(_ZERO, value):
+        raise ValueError(f"{value!r} {_MUST_BE}")
+    return value
+
+
 Duration = Annotated[str, _time(DURATION_PATTERN, "is not a duration: write it like 200ms, 2s or 1m30s")]
 PositiveDuration = Annotated[
-    str, _time(DURATION_PATTERN, "is not a duration: write it like 200ms, 2s or 1m30s", _POSITIVE)
+    str,
+    _time(DURATION_PATTERN, "is not a duration: write it like 200ms, 2s or 1m30s", _POSITIVE),
+    AfterValidator(_above_zero),
 ]
 Interval = Annotated[str, _time(SECONDS_PATTERN, _SECONDS_HINT)]
-Timeout = Annotated[str, _time(SECONDS_PATTERN, _SECONDS_HINT, _POSITIVE)]
+Timeout = Annotated[str, _time(SECONDS_PATTERN, _SECONDS_HINT, _POSITIVE), AfterValidator(_above_zero)]
 Quantity = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH)]
-Size = Annotated[str, text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH, rules=(_POSITIVE,))]
+Size = Annotated[
+    str,
+    text(QUANTITY_PATTERN, _QUANTITY_HINT, max_length=_LENGTH, rules=(_POSITIVE,)),
+    AfterValidator(_above_zero),
+]
 Decimals = Annotated[str, text(DECIMAL_PATTERN, _DECIMAL_HINT, max_length=_LENGTH)]
 PositiveRate = Annotated[str, text(RATE_PATTERN, _RATE_HINT, max_length=_LENGTH)]
 
