@@ -215,7 +215,7 @@ class _Cluster(Kubectl):
     def items(self, *words: str) -> list[dict[str, Any]]:
         return [node()] if words[0] == "nodes" else [self._pod]
 
-    def json(self, *_: str, stdin: str | None = None) -> Any:
+    def json(self, *_: str, stdin: str | None = None, seconds: float = 0) -> Any:
         return self._pod
 
 
