@@ -95,6 +95,11 @@ def served(space: Space, request: dict[str, Any]) -> list[float]:
     return values
 
 
+def is_served(space: Space, request: dict[str, Any], right: list[float]) -> bool:
+    """Whether a new connection gets these answers."""
+    return served(space, request) == pytest.approx(right, abs=1e-4)
+
+
 def ready_candidate(space: Space) -> Manifest | None:
     """A pod of the candidate that has its share."""
     model = space.model("digits")["status"]
