@@ -356,7 +356,7 @@ def test_with_a_list_of_namespaces_a_release_says_nothing_of_others() -> None:
     }
     named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["red", "blue"]}
     assert looks_at == {
-        **{key: {"matchExpressions": [named]} for key in ("rights", "models", "revisions")},
+        **{key: {"matchExpressions": [named]} for key in ("rights", "models", "revisions", "withdrawals")},
         "operator": None,
     }
 

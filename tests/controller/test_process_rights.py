@@ -55,7 +55,7 @@ def test_a_namespace_that_is_deleted_or_forbidden_is_left_out_and_the_others_are
 
         _bind(plane, forbidden)
         until_phase(plane, forbidden, "it is looked after", _is_looked_after, 90, "theirs")
-        assert operator.total("slipway_unlisted", namespace=forbidden) == 0
+        until("all of it is listed again", lambda: operator.total("slipway_unlisted", namespace=forbidden) == 0, 90)
         assert operator.total("slipway_unlisted", namespace=deleted) > 0
 
 
