@@ -70,7 +70,7 @@ story-cluster: $(READY)
 	@$(TESTBED) up --name slipway-e2e
 
 stories: $(READY)
-	@pytest e2e -m 'not keda' --verbose --numprocesses=$(STORIES) --durations=25 $(PYTEST)
+	@pytest e2e -m 'not keda' --verbose -rs --numprocesses=$(STORIES) --durations=25 $(PYTEST)
 
 keda: $(READY) ## A real KEDA scales a real model on its own load (it builds KEDA first: an hour of one core)
 	@$(TESTBED) story-tools --keda

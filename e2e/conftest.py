@@ -14,7 +14,7 @@ from e2e.live import LiveApi
 from e2e.space import Space
 from e2e.store import Store
 from testbed import cluster as clusters
-from testbed import costs, installing, resource_metrics
+from testbed import costs, installing, resource_metrics, time_left
 from testbed.cluster import Cluster
 from testbed.gateway import envoy
 from testbed.gateway.envoy import Gateway
@@ -25,6 +25,12 @@ NAME = "slipway-e2e"
 def pytest_configure(config: pytest.Config) -> None:
     """What the stories cost this machine, beside the cluster, is told at the end."""
     costs.register(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Before its fixtures start anything."""
+    time_left.begin()
 
 
 @pytest.fixture(scope="session")
