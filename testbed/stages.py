@@ -21,6 +21,7 @@ from typing import Final
 
 from testbed.costs import COSTS_ENV, Cost, read, summed
 from testbed.shell import ROOT
+from testbed.time_left import UNTIL_ENV
 
 Command = tuple[str, ...]
 
@@ -36,8 +37,11 @@ STAGES: Final[Mapping[str, Command]] = {
     "cluster": ("make", "story-cluster"),
     "stories": ("make", "stories"),
 }
+_AT_ANY_TIME: Final = ("env", f"--unset={UNTIL_ENV}")
+"""What has failed is run again however late it is: what is left out then would not have passed."""
 AGAIN: Final[Mapping[str, Command]] = {
-    name: (*STAGES[name], "PYTEST=--last-failed --numprocesses=0") for name in ("unit", "plane", "stories")
+    name: (*_AT_ANY_TIME, *STAGES[name], "PYTEST=--last-failed --numprocesses=0")
+    for name in ("unit", "plane", "stories")
 }
 FEW: Final = 3
 """More failures than that are no accident of timing."""

@@ -10,6 +10,7 @@ from testbed import stages
 from testbed.costs import Cost, folder_of, summed
 from testbed.shell import ROOT
 from testbed.stages import Stage, run_all, run_stage
+from testbed.time_left import UNTIL_ENV
 from tests.testbed.spent import BUSY, TESTS
 
 
@@ -109,6 +110,18 @@ def _recipe(target: str) -> str:
 def test_every_stage_that_runs_tests_has_a_second_chance() -> None:
     of_make = {name: command[1] for name, command in stages.STAGES.items() if command[0] == "make"}
     assert set(stages.AGAIN) == {name for name, target in of_make.items() if "pytest" in _recipe(target)}
+
+
+def test_a_second_chance_is_given_however_late_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(UNTIL_ENV, "1")
+    for command in stages.AGAIN.values():
+        before_make = command[: command.index("make")]
+        assert (
+            run_stage(
+                "again", (*before_make, *python(f"import os; raise SystemExit({UNTIL_ENV!r} in os.environ)"))
+            ).code
+            == 0
+        )
 
 
 def test_what_one_stage_leaves_out_another_runs() -> None:
