@@ -172,10 +172,10 @@ def _read_round(line: str | None, ask: Ask) -> Round | None:
 
 
 def _count(value: Any) -> int:
-    found = int(value)
-    if not 0 <= found < _MOST_REQUESTS:
+    count = int(value)
+    if not 0 <= count < _MOST_REQUESTS:
         raise ValueError(value)
-    return found
+    return count
 
 
 def _seconds(value: Any) -> float | None:

@@ -101,8 +101,8 @@ class _Resolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """See aiohttp."""
         look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
-        addresses = [_resolved(host, *each) for each in found]
+        entries = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        addresses = [_resolved(host, *each) for each in entries]
         allowed = [each for each in addresses if not is_near(each["host"])]
         if not allowed:
             raise OSError("it leads to this host, its link, or its cloud's metadata")
