@@ -121,6 +121,26 @@ def test_it_comes_back_as_well_where_others_are_asked_for_before_it_answers_agai
     assert cluster.status["refused"]["version"] == others[-1]
 
 
+@pytest.mark.parametrize("rollout", [RECREATE, WITHOUT_SURGE], ids=["Recreate", "without surge"])
+def test_another_one_that_is_asked_for_while_it_comes_back_has_no_longer_than_the_first(
+    rollout: dict[str, Any],
+) -> None:
+    """Versions have been changing since it was stopped, also if nothing is on its way for a moment."""
+    cluster = stopped(rollout)
+    cluster.pass_time(seconds=630)
+    cluster.settle()
+    assert counts(cluster) == {"3": 1}
+    cluster.pass_time(minutes=2)
+    finds_no_node(cluster, starts(cluster, "5"))
+    cluster.pass_time(minutes=5)
+    cluster.settle()
+    proved(cluster)
+    cluster.pass_time(minutes=20)
+    cluster.settle()
+    assert counts(cluster) == {"3": 1}
+    assert cluster.status["refused"]["version"] == "5"
+
+
 def test_while_somebody_has_paused_no_time_passes_for_what_finds_no_place() -> None:
     cluster = stopped(RECREATE)
     candidate = cluster.status["candidate"]["revision"]

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import datetime
 
-from slipway.api.v1alpha1.status import RolloutPhase
+from slipway.api.v1alpha1.status import RolloutPhase, RolloutStatus
 from slipway.core.reasons import Reason
 from slipway.core.rollout.gates import objection
 from slipway.core.rollout.state import Outcome
+from slipway.core.rollout.stopping import unanswered_since
 from slipway.core.snapshot import Snapshot
 from slipway.core.wait import Wait
 
@@ -15,6 +16,8 @@ def with_outage(snapshot: Snapshot, outcome: Outcome) -> Outcome:
     """No pod of what serves is available and nothing is on its way: that too is waited for with a deadline."""
     stable, rollout = outcome.state.stable, outcome.state.rollout
     moving = rollout is not None and rollout.phase is not RolloutPhase.SOAKING
+    if moving and rollout is not None and snapshot.before.rollout is None:
+        return replace(outcome, state=replace(outcome.state, rollout=_continued(snapshot, rollout)))
     if moving or stable is None or snapshot.suspended:
         return outcome
     serving = snapshot.facts(stable)
@@ -25,6 +28,15 @@ def with_outage(snapshot: Snapshot, outcome: Outcome) -> Outcome:
         return replace(outcome, outage_since=None)
     since = snapshot.before.outage_since if snapshot.before.outage_since and not snapshot.slept else snapshot.now
     return _patient(snapshot, replace(outcome, outage_since=since), since)
+
+
+def _continued(snapshot: Snapshot, rollout: RolloutStatus) -> RolloutStatus:
+    """A rollout that begins while what was stopped for the one before is on its way back: versions have been changing
+    since then. What has not come back within its deadline counts as broken, and not as stopped."""
+    stopped, back = unanswered_since(snapshot.before), snapshot.before.outage_since
+    if stopped is None or back is None or not stopped < back <= snapshot.now < back + snapshot.policy.progress_deadline:
+        return rollout
+    return rollout.evolve(started_at=min(stopped, rollout.started_at))
 
 
 def _unroutable(snapshot: Snapshot, outcome: Outcome) -> Outcome:
