@@ -77,3 +77,4 @@ def test_a_job_that_waits_for_its_turn_says_so_and_takes_nothing_from_what_serve
     assert "32 may run at a time" in (conditions["Reconciling"].message or "")
     assert conditions["Available"].status == "True", "what serves goes on"
     assert plan.wake_at, "and there is a deadline"
+    assert "ResolveQueued" not in {event.reason for event in plan.notes}, "a thousand at once would be as many Events"

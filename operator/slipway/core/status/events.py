@@ -24,7 +24,7 @@ def news(before: ModelDeploymentStatus, summary: Summary) -> tuple[Note, ...]:
     is told when it is refused for it."""
     problem = summary.finding
     on_its_way = summary.candidate is not None and not summary.stalled
-    if problem is None or (problem.about is About.REVISION and on_its_way):
+    if problem is None or problem.reason in _NO_NEWS or (problem.about is About.REVISION and on_its_way):
         return ()
     reported = {condition.reason for condition in before.conditions if condition.type == "Ready"}
     reported |= set(before.rollout.reported_reasons) if before.rollout else set()
@@ -54,6 +54,8 @@ def following_notes(before: ModelDeploymentStatus, follows: Following | None) ->
 
 
 _FOLLOWS_WELL: Final = frozenset({Reason.FOLLOWING, Reason.PROPOSED, Reason.SUSPENDED})
+_NO_NEWS: Final = frozenset({Reason.RESOLVE_QUEUED})
+"""What says so in status alone: of a thousand that are asked for at once nearly all wait for their turn."""
 _NO_WARNING: Final = frozenset(
     {Reason.PROVING, Reason.DRAINING, Reason.PAUSED, Reason.ANALYSIS_RUNNING, Reason.POD_NOT_READY}
 )
