@@ -13,7 +13,7 @@ from slipway.controller.kinds import BY_NAME, MODEL_DEPLOYMENT, Key
 from slipway.controller.resolve_slots import GIVEN_FOR, LONG, Place, ResolveSlots
 from slipway.controller.store import Store
 from slipway.core.decide import decide
-from tests.controller.conftest import a_model_deployment
+from tests.controller.conftest import CallLog, a_model_deployment
 from tests.controller.staging import Stage
 from tests.controller.stored import an_object, controlled
 
@@ -189,11 +189,12 @@ def test_however_many_jobs_a_tenant_makes_few_are_looked_at() -> None:
     assert {since for _, since in looked} == {NOW}
 
 
-async def test_who_waits_says_so_in_status_and_has_its_job_when_its_turn_comes(stage: Stage) -> None:
+async def test_who_waits_says_so_in_status_and_has_its_job_when_its_turn_comes(stage: Stage, calls: CallLog) -> None:
     stage.resolve_jobs = 1
     reconciler, first, second = stage.reconciler(decide), stage.key, Key(stage.key.namespace, "other")
     stage.store.put(MODEL_DEPLOYMENT, await stage.kube.create(MODEL_DEPLOYMENT, a_model_deployment(*second)))
     await reconciler.reconcile(first)
+    calls.calls.clear()
     until = await reconciler.reconcile(second)
 
     assert [key for (key, _), _ in stage.store.resolving(LIMIT)] == [first]
@@ -202,6 +203,7 @@ async def test_who_waits_says_so_in_status_and_has_its_job_when_its_turn_comes(s
     (ready,) = (each for each in live["status"]["conditions"] if each["type"] == "Ready")
     assert ready["reason"] == "ResolveQueued"
     assert "waits for its turn: 1 may run at a time" in ready["message"]
+    assert [verb for verb, *_ in calls.calls if verb != "get"] == ["replace_status"], "one write says it, and no Event"
 
     (((_, name), _),) = stage.store.resolving(LIMIT)
     job = await stage.kube.get(JOB, first.namespace, name)
@@ -210,3 +212,6 @@ async def test_who_waits_says_so_in_status_and_has_its_job_when_its_turn_comes(s
     stage.now += timedelta(seconds=5)
     await reconciler.reconcile(second)
     assert [key for (key, _), _ in stage.store.resolving(LIMIT)] == [second]
+    live = await stage.kube.get(MODEL_DEPLOYMENT, *second)
+    (ready,) = (each for each in live["status"]["conditions"] if each["type"] == "Ready")
+    assert ready["reason"] == "Resolving", "written before the Job"

@@ -91,6 +91,19 @@ class Executor:
             wanted = {place_of(action)[1] for action in actions if _makes_job(action)}
             self._resolve_slots.settle(key, wanted, self._now())
 
+    def take_slots(self, key: Key, actions: Sequence[Action]) -> bool:
+        """Ask for the resolve slots that a plan needs, before its status is written, which so says at once who waits.
+        Answers whether the core would decide otherwise now, or say something else."""
+        news = False
+        for action in filter(_makes_job, actions):
+            place, obstacle = place_of(action), self._queued(key, action)
+            before = self._obstacles.get(key, place)
+            if obstacle:
+                news |= self._obstacles.add(key, obstacle)
+            elif before and isinstance(before.problem, JobQueued):
+                news |= self._obstacles.clear(key, place)
+        return news
+
     def forget(self, key: Key) -> None:
         """Forget a ModelDeployment that is gone."""
         self._resolve_slots.settle(key, frozenset(), self._now())

@@ -127,6 +127,8 @@ class Reconciler:
         )
         if until := self._unwritten.retry_at(key, plan.status, now):
             return until
+        if self._executor.take_slots(key, plan.actions):
+            raise LearntError
         notes = await self._persist(key, owner, plan)
         self._sampling.want(key, plan.looks)
         findings = Findings()
