@@ -854,3 +854,15 @@ def test_where_stable_can_never_be_made_again_the_candidate_is_a_first_version(r
     machine.settles()
     assert machine.world.status["stable"]["version"] == "4"
     machine.teardown()
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 5])
+@pytest.mark.parametrize("rounds", [4, 5])
+def test_what_an_exact_canary_starts_from_is_made_whole_beside_what_had_the_service(rounds: int, replicas: int) -> None:
+    """A rolling update had given the Service to a version that is asked for no more: it has pods until stable is whole,
+    and so had the candidate, and nobody could give the one that stable lacked."""
+    machine = begun(routed=True, replicas=replicas)
+    machine.a_rollout_comes_so_far(version="4", rounds=rounds)
+    machine.edits_beside_the_version(timeout="45s")
+    machine.changes_the_type(canary({"weight": 34}, {"pause": {}}, fullSize=True))
+    machine.teardown()

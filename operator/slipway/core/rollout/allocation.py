@@ -58,6 +58,7 @@ def towards(
         within = replace(within, unavailable=0)
     if step and stable:
         wanted = _exactly(step, facts, stable, leads)
+        within = _made_whole(facts, stable, within)
     else:
         wanted = _as_allocation(allocate(sides[0], down, within, facts.traffic.reaches))
     if facts.route and not step:
@@ -182,6 +183,13 @@ def _exactly(step: ExactStep, facts: Facts, stable: RevisionFacts, candidate: Re
     weight = step.weight if facts.landed else min(step.weight, facts.shares.get(candidate.revision, 0))
     shares = _shares(facts, stable, candidate, weight)
     return Allocation(counts=counts, traffic=Traffic(service=frozenset({stable.revision}), shares=shares))
+
+
+def _made_whole(facts: Facts, stable: RevisionFacts, within: Limits) -> Limits:
+    """What has the Service in stable's place stays until stable is whole: what that lacks comes on top of all that is
+    there."""
+    lacks = 0 if stable.revision in facts.traffic.service else max(0, facts.needed - stable.count)
+    return replace(within, surge=within.surge + lacks)
 
 
 def _traffic_first(facts: Facts, wanted: Allocation, sides: list[Side], within: Limits) -> Allocation:
