@@ -224,6 +224,38 @@ def test_status_says_what_kubernetes_was_told_by_keda_and_not_each_time() -> Non
     assert cluster.status["autoscaling"]["because"] == "load 30 % of a pod, target 70 %; backlog 0.0 s, target 500ms"
 
 
+def load_ratios(*values: int) -> dict[str, Any]:
+    """The status of an autoscaler that was told so many load ratios."""
+    return {
+        "currentMetrics": [
+            {"type": "External", "external": {"metric": {"name": f"{n}-slipway_load_ratio"}, "current": {"value": v}}}
+            for n, v in enumerate(map(str, values))
+        ]
+    }
+
+
+def test_however_many_numbers_autoscalers_say_those_of_kedas_alone_are_shown_and_fit() -> None:
+    cluster, _ = serving()
+    name = f"churn-{cluster.status['stable']['revision']}"
+    labels = {"serving.slipway.dev/model-deployment": "churn"}
+    cluster.objects["HorizontalPodAutoscaler", "theirs"] = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "theirs", "namespace": "shop", "uid": "theirs", "resourceVersion": "1", "labels": labels},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}, "maxReplicas": 9},
+        "status": load_ratios(*range(10**15, 10**15 + 60)),
+    }
+    cluster.pass_time(minutes=2)
+    cluster.settle()
+    assert cluster.status["autoscaling"]["because"] == "KEDA has read no load yet"
+    kedas = cluster.objects["HorizontalPodAutoscaler", f"keda-hpa-{name}"]
+    kedas["status"] |= load_ratios(*range(10**15, 10**15 + 60))
+    kedas["metadata"]["resourceVersion"] = "1000000"
+    cluster.pass_time(minutes=2)
+    cluster.settle()
+    assert len(cluster.status["autoscaling"]["because"]) == 1024
+
+
 @pytest.mark.parametrize("rollout", [{"type": "RollingUpdate"}, {"type": "BlueGreen"}])
 def test_a_change_of_version_keeps_what_keda_has_come_to_and_binds_it_meanwhile(rollout: dict[str, Any]) -> None:
     cluster, keda = serving(rollout=rollout)

@@ -31,7 +31,8 @@ STALE_AFTER: Final = timedelta(seconds=30)
 MOST_MISSING: Final = 5
 """More than one pod in so many that does not answer, and the number stays."""
 LONGEST_CALM: Final = timedelta(hours=1)
-"""However long pods take to start: what is kept stays small."""
+"""However long pods take to start, and whatever `stabilization` says, as an HPA has it: what is kept of looks stays
+small, and a pass goes through all of it."""
 _GROWS_BY: Final = 4
 _QUEUE_OF_ONE: Final = 2
 """Pods that one pod's queue asks for at most: none works off what waits for another, however long that takes."""
@@ -172,7 +173,7 @@ def queues_between(
 
 def calm(load: Load, start_time: timedelta) -> timedelta:
     """For how long fewer pods must have been enough: what goes takes that long to come again."""
-    return max(duration(load.stabilization), min(2 * start_time, LONGEST_CALM))
+    return min(max(duration(load.stabilization), 2 * start_time), LONGEST_CALM)
 
 
 def kept(samples: Sequence[LoadSample], calm_for: timedelta) -> tuple[LoadSample, ...]:
@@ -272,12 +273,13 @@ def _enough(load: Load, samples: Sequence[LoadSample], start_time: timedelta) ->
     """The most pods that were needed at any look within the calm, by all that clients reached then: whoever gets the
     whole traffic now may have had a tenth of it. None where not all of the calm was looked at."""
     newest, newer, most = samples[-1], samples[-1], 0
-    for index, sample in reversed([*enumerate(samples)]):
+    for index in reversed(range(len(samples))):
+        sample = samples[index]
         everyone = dict.fromkeys(sample.revisions, 1.0)
         read = sample.of(everyone)
         if newer.at - sample.at > STALE_AFTER or not read.pods:
             return None
-        queues = queues_between(load, samples[: index + 1], everyone, start_time)
+        queues = queues_between(load, samples[max(0, index - 1) : index + 1], everyone, start_time)
         most = max(most, pods_for(load, read, queues, missing_is_full=True))
         if newest.at - sample.at >= calm(load, start_time):
             return most

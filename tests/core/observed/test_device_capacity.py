@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from slipway.api.v1alpha1.spec import Accelerator
 from slipway.core.names import Manifest
 from slipway.core.observed.device_capacity import DeviceState, Fit, standings, what_devices_there_are, would_do
-from slipway.core.observed.devices import Devices
+from slipway.core.observed.devices import Devices, PodId
 from slipway.core.observed.nodes import NodeFacts
 from tests.core.devices import DRIVER, H100, TAINT, claim, device, device_class, devices, resource_slice
 
@@ -121,6 +121,7 @@ def test_what_there_is_is_said_in_a_sentence(there: Devices, asked: Accelerator,
 
 TWO = Accelerator(device_class=DRIVER, count=2)
 OLD = claim("old", "0")
+OLD_POD = PodId("shop", "uid-old")
 THERE = devices(resource_slice(device("0")), OLD)
 MISSPELT = Accelerator(device_class="gpu.nvidai.com")
 EITHER_MISSPELT = Accelerator.model_validate({"anyOf": [{"deviceClass": "a.b"}, {"deviceClass": "c.d"}]})
@@ -161,12 +162,12 @@ AWAY: dict[str, tuple[NodeFacts, Fit]] = {
 
 @pytest.mark.parametrize(("of", "fit"), AWAY.values(), ids=AWAY)
 def test_a_device_does_where_its_node(of: NodeFacts, fit: Fit) -> None:
-    assert would_do(THERE, "uid-old", ONE, same_ask=True, nodes=[of]) is fit
+    assert would_do(THERE, OLD_POD, ONE, same_ask=True, nodes=[of]) is fit
 
 
 @pytest.mark.parametrize(("there", "asked", "same", "fit"), FITS.values(), ids=FITS)
 def test_the_devices_of_an_old_pod_would_do(there: Devices, asked: Accelerator, same: bool, fit: Fit) -> None:
-    assert would_do(there, "uid-old", asked, same_ask=same) is fit
+    assert would_do(there, OLD_POD, asked, same_ask=same) is fit
 
 
 NAMES = [str(number) for number in range(6)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.core.observed.devices import DeviceName, claim_facts, class_facts, holds_devices, slice_facts
+from slipway.core.observed.devices import DeviceName, PodId, claim_facts, class_facts, holds_devices, slice_facts
 from tests.core.devices import DRIVER, H100, TAINT, claim, device, device_class, devices, resource_slice
 
 JSON = st.recursive(
@@ -57,13 +57,21 @@ def test_whatever_somebody_stores_is_read(spec: Any, status: Any) -> None:
 
 def test_claims_are_found_by_their_pod_and_devices_by_their_name() -> None:
     there = devices(resource_slice(device("gpu-0")), claim("churn-1", "gpu-0"), claim("other-1", "gpu-1"))
-    (found,) = there.claims_of("uid-churn-1")
+    (found,) = there.claims_of(PodId("shop", "uid-churn-1"))
     assert [each.device for each in found.devices] == ["gpu-0"]
-    assert there.claims_of("uid-nobody") == ()
+    assert there.claims_of(PodId("shop", "uid-nobody")) == ()
     published = there.device(found.devices[0])
     assert published is not None
     assert published.product == H100
     assert there.device(DeviceName(DRIVER, "node-1", "gpu-1")) is None
+
+
+def test_a_claim_of_another_namespace_is_of_no_pod_here_whatever_it_says() -> None:
+    forged = claim("churn-1", "gpu-1")
+    forged["metadata"] |= {"namespace": "evil", "name": "forged"}
+    there = devices(resource_slice(device("gpu-0"), device("gpu-1")), claim("churn-1", "gpu-0"), forged)
+    held = [each.device for facts in there.claims_of(PodId("shop", "uid-churn-1")) for each in facts.devices]
+    assert held == ["gpu-0"]
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])

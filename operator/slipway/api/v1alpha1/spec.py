@@ -119,7 +119,9 @@ class Load(ApiModel):
     )
     headroom: Annotated[int, Field(ge=0, le=100)] = Field(0, description="Pods on top of those that the load takes.")
     stabilization: PositiveDuration = Field(
-        "5m", description="How long fewer pods must have been enough before some go; at least twice their start time."
+        "5m",
+        description="How long fewer pods must have been enough before some go: twice their start time at least, and an "
+        "hour at most, which what is longer counts as.",
     )
     capacity: PositiveRate | None = Field(
         None,

@@ -1,7 +1,7 @@
 """`ModelDeployment.status`: what happened, and where the rollout stands. All of the operator's memory is here."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AwareDatetime, Field
 
@@ -298,6 +298,10 @@ class Direction(StrEnum):
     DOWN = "Down"
 
 
+LONGEST_BECAUSE: Final = 1024
+"""Characters that say why there are so many pods."""
+
+
 class AutoscalingStatus(StoredModel):
     """Why there are so many pods, where Slipway sets their number."""
 
@@ -306,7 +310,7 @@ class AutoscalingStatus(StoredModel):
     at: AwareDatetime | None = Field(
         None, description="When the pods said so; rewritten once a minute, or with wanted."
     )
-    because: Annotated[str, Field(max_length=1024)]
+    because: Annotated[str, Field(max_length=LONGEST_BECAUSE)]
     direction: Direction | None = None
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from slipway.api.v1alpha1.spec import Accelerator, DeviceAlternative
 from slipway.core.children.accelerator import device_requests
-from slipway.core.observed.devices import ClaimFacts, DeviceFacts, DeviceName, Devices, SliceFacts
+from slipway.core.observed.devices import ClaimFacts, DeviceFacts, DeviceName, Devices, PodId, SliceFacts
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.reasons import fit
 
@@ -217,7 +217,7 @@ def _chosen(requests: Iterable[DeviceAlternative], of: Sequence[DeviceStanding])
 
 
 def would_do(
-    devices: Devices, pod_uid: str, accelerator: Accelerator, *, same_ask: bool, nodes: Sequence[NodeFacts] = ()
+    devices: Devices, pod: PodId, accelerator: Accelerator, *, same_ask: bool, nodes: Sequence[NodeFacts] = ()
 ) -> Fit:
     """Whether the devices of a pod, with those that are free beside them, would do for a pod that asks for
     `accelerator`. `same_ask`: it has them by the very same request."""
@@ -226,7 +226,7 @@ def would_do(
     asked = _grantable(devices, accelerator)
     if not asked:
         return Fit.NO
-    held = {name for claim in devices.claims_of(pod_uid) for name in claim.devices if name not in claim.looks_on}
+    held = {name for claim in devices.claims_of(pod) for name in claim.devices if name not in claim.looks_on}
     away = _away(nodes)
     eligible = _of_classes(devices, accelerator, standings(devices, nodes))
     usable = [each for each in eligible if each.name in held and not each.facts.taints and each.node not in away]

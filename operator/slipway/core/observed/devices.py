@@ -20,6 +20,13 @@ _KEEPS_AWAY: Final = frozenset({"NoSchedule", "NoExecute"})
 """Effects of a taint that no request of ours tolerates."""
 
 
+class PodId(NamedTuple):
+    """What tells a pod from every other, and whose word of it counts."""
+
+    namespace: str
+    uid: str
+
+
 class DeviceName(NamedTuple):
     """What tells a device from every other."""
 
@@ -93,16 +100,16 @@ class Devices:
     classes: Mapping[str, ClassFacts] | None = field(default_factory=dict)
 
     @cached_property
-    def _by_pod(self) -> Mapping[str, tuple[ClaimFacts, ...]]:
-        by_pod: dict[str, tuple[ClaimFacts, ...]] = defaultdict(tuple)
+    def _by_pod(self) -> Mapping[PodId, tuple[ClaimFacts, ...]]:
+        by_pod: dict[PodId, tuple[ClaimFacts, ...]] = defaultdict(tuple)
         for claim in (self.claims or {}).values():
             if claim.pod_uid:
-                by_pod[claim.pod_uid] += (claim,)
+                by_pod[PodId(claim.namespace, claim.pod_uid)] += (claim,)
         return dict(by_pod)
 
-    def claims_of(self, pod_uid: str) -> tuple[ClaimFacts, ...]:
-        """The claims that were made for a pod."""
-        return self._by_pod.get(pod_uid, ())
+    def claims_of(self, pod: PodId) -> tuple[ClaimFacts, ...]:
+        """The claims that were made for a pod. One of another namespace says so in vain: anybody writes it there."""
+        return self._by_pod.get(pod, ())
 
     def device(self, name: DeviceName) -> DeviceFacts | None:
         """A device as its driver publishes it; None where none does, any more."""

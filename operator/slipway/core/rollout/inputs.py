@@ -14,6 +14,7 @@ from slipway.core.children.resolve_job import demand
 from slipway.core.identity import asked
 from slipway.core.observed import history
 from slipway.core.observed.device_capacity import Fit, would_do
+from slipway.core.observed.devices import PodId
 from slipway.core.observed.node_capacity import could_take
 from slipway.core.observed.revision import ResolveFacts, RevisionFacts
 from slipway.core.rollout import canary, refusals, strategy
@@ -222,8 +223,9 @@ def _would_do(snapshot: Snapshot, old: RevisionFacts, accelerator: Accelerator) 
     """Whether the devices of some old pod would do: the best that is known of any."""
     record = snapshot.record(old.revision)
     same = record is not None and record.asked.get("accelerator") == asked(snapshot.spec).get("accelerator")
+    namespace, nodes = snapshot.owner.namespace, snapshot.observed.nodes
     fits = {
-        would_do(snapshot.observed.devices, pod.uid, accelerator, same_ask=same, nodes=snapshot.observed.nodes)
+        would_do(snapshot.observed.devices, PodId(namespace, pod.uid), accelerator, same_ask=same, nodes=nodes)
         for pod in old.pods
     }
     return next((fit for fit in (Fit.YES, Fit.UNKNOWN) if fit in fits), Fit.NO)

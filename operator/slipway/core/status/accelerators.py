@@ -15,7 +15,7 @@ from slipway.api.v1alpha1.spec import Accelerator
 from slipway.api.v1alpha1.status import AllocatedDevice
 from slipway.core.body import mapping
 from slipway.core.children.accelerator import GPU, PRODUCT, SHARING, claims_devices, resource_name
-from slipway.core.observed.devices import ClaimFacts, Devices
+from slipway.core.observed.devices import ClaimFacts, Devices, PodId
 from slipway.core.observed.nodes import NodeFacts
 from slipway.core.observed.pods import PodFacts
 from slipway.core.snapshot import Snapshot
@@ -33,7 +33,7 @@ def accelerators(snapshot: Snapshot, revision: str) -> dict[str, Any]:
         return {"devices": [], "sharing": None}
     pods = [pod for pod in snapshot.observed.pods_of(revision) if pod.node]
     if claims_devices(asked):
-        return {"devices": list(_devices(snapshot.observed.devices, pods))[:MOST_DEVICES], "sharing": None}
+        return {"devices": list(_devices(snapshot, pods))[:MOST_DEVICES], "sharing": None}
     return {"devices": [], "sharing": _sharing(pods, snapshot.observed.nodes, resource_name(asked))}
 
 
@@ -48,9 +48,10 @@ def _asked(snapshot: Snapshot, revision: str) -> Accelerator | None:
         return None  # an operator of another version knew more of it
 
 
-def _devices(devices: Devices, pods: Iterable[PodFacts]) -> Iterator[AllocatedDevice]:
+def _devices(snapshot: Snapshot, pods: Iterable[PodFacts]) -> Iterator[AllocatedDevice]:
+    devices = snapshot.observed.devices
     for pod in sorted(pods, key=lambda pod: pod.name):
-        for claim in devices.claims_of(pod.uid):
+        for claim in devices.claims_of(PodId(snapshot.owner.namespace, pod.uid)):
             yield from _of_claim(devices, claim, pod)
 
 

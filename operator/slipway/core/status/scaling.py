@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from slipway.api.scalars import quantity
 from slipway.api.v1alpha1.spec import Scaler
-from slipway.api.v1alpha1.status import AutoscalingStatus, Direction, ModelDeploymentStatus
+from slipway.api.v1alpha1.status import LONGEST_BECAUSE, AutoscalingStatus, Direction, ModelDeploymentStatus
 from slipway.core.body import mappings, within
 from slipway.core.load import is_load_unknown
+from slipway.core.observed.scalers import Whose
 from slipway.core.plan import Note
-from slipway.core.reasons import Finding, Reason
+from slipway.core.reasons import Finding, Reason, fit
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.scaler_faults import SCALING_BLOCKED
 from slipway.triton.load import BACKLOG, RATIO
@@ -43,7 +44,8 @@ def _by_keda(snapshot: Snapshot) -> AutoscalingStatus | None:
     before, wanted = snapshot.before.autoscaling, snapshot.needed
     if snapshot.scaled_by is not Scaler.KEDA or snapshot.suspended:
         return None
-    because = "; ".join(_kedas_numbers(snapshot)) or "KEDA has read no load yet"
+    numbers = "; ".join(dict.fromkeys(_kedas_numbers(snapshot)))
+    because = fit(numbers, LONGEST_BECAUSE) or "KEDA has read no load yet"
     same = before is not None and (before.by, before.wanted) == (Scaler.KEDA, wanted)
     if before and same and (before.because == because or (before.at and snapshot.now - before.at < REPORTED_EVERY)):
         return before
@@ -57,6 +59,8 @@ def _kedas_numbers(snapshot: Snapshot) -> Iterator[str]:
     if load is None:
         return
     for scaler in (each for name in sorted(snapshot.traffic.reaches) for each in snapshot.scalers.get(name, ())):
+        if scaler.whose is Whose.FOREIGN:
+            continue
         for metric in mappings(within(scaler.body, "status").get("currentMetrics")):
             name, value = within(metric, "external", "metric").get("name"), _current(metric)
             if value is not None and str(name).endswith(RATIO):
