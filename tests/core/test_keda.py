@@ -224,6 +224,30 @@ def test_status_says_what_kubernetes_was_told_by_keda_and_not_each_time() -> Non
     assert cluster.status["autoscaling"]["because"] == "load 30 % of a pod, target 70 %; backlog 0.0 s, target 500ms"
 
 
+def test_by_a_capacity_that_was_measured_status_says_the_rate_that_keda_goes_by() -> None:
+    cluster, _ = serving({"minReplicas": 2, "maxReplicas": 8, "scaler": "KEDA", "load": {"capacity": "100"}})
+    name = f"churn-{cluster.status['stable']['revision']}"
+    kedas = cluster.objects["HorizontalPodAutoscaler", f"keda-hpa-{name}"]
+    metric = {"metric": {"name": "s0-metric-api-slipway_requests_per_second"}, "current": {"value": "84500m"}}
+    kedas["status"]["currentMetrics"] = [{"type": "External", "external": metric}]
+    kedas["metadata"]["resourceVersion"] = "1000000"
+    cluster.pass_time(minutes=2)
+    cluster.settle()
+    assert cluster.status["autoscaling"]["because"] == "84.5 requests/s a pod of 100, target 70 %"
+
+
+def test_who_sets_the_number_is_said_at_once_when_the_scaler_changes() -> None:
+    cluster = simulator(replicas=3, autoscaling=KEDA)
+    cluster.unknown = frozenset({"ScaledObject"})
+    cluster.becomes_ready()
+    cluster.pass_time(minutes=1)
+    cluster.settle()
+    assert cluster.status["autoscaling"]["by"] == "KEDA"
+    asks(cluster, {**KEDA, "scaler": "Slipway"})
+    cluster.settle()
+    assert cluster.status["autoscaling"]["by"] == "Slipway"
+
+
 def load_ratios(*values: int) -> dict[str, Any]:
     """The status of an autoscaler that was told so many load ratios."""
     return {

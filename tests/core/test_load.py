@@ -314,6 +314,11 @@ def test_of_pods_that_did_not_answer_both_times_no_queue_has_grown() -> None:
 # -- clocks, and what is forged
 
 
+def test_a_look_counts_in_the_pass_that_it_brings_whose_clock_is_cut_to_seconds() -> None:
+    (last,) = looks(read(pods=3, ratio=1))
+    assert wanted([replace(last, at=NOW + timedelta(milliseconds=999))], 3) == 5
+
+
 def test_looks_of_a_time_that_lies_ahead_are_none() -> None:
     """The clock was set back by an hour: until now it was looked at by another."""
     ahead = looks(*[read(pods=3, ratio=1)] * 31, until=NOW + timedelta(hours=1))

@@ -11,6 +11,7 @@ GLOSSARY: Final = ROOT / "docs" / "glossary.md"
 KUBERNETES: Final = {
     "Apply": "server-side apply",
     "ClaimFacts": "ResourceClaim",
+    "PodId": "Pod",
     "ClassFacts": "DeviceClass",
     "ContainerFacts": "a pod's container",
     "Delete": "the verb",

@@ -211,7 +211,7 @@ def demand(
     goes on growing. Down to the most of all looks within the calm. A look of a time that lies ahead was made before the
     clock was set back, and says nothing.
     """
-    samples = [sample for sample in samples if sample.at <= now]
+    samples = [sample for sample in samples if sample.at.replace(microsecond=0) <= now]  # as `now` is cut
     if not samples:
         return Demand(pods=count, because="the pods' load was not looked at yet", unknown=was_unknown)
     last = samples[-1]

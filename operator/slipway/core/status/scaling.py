@@ -15,7 +15,7 @@ from slipway.core.plan import Note
 from slipway.core.reasons import Finding, Reason, fit
 from slipway.core.snapshot import Snapshot
 from slipway.core.status.scaler_faults import SCALING_BLOCKED
-from slipway.triton.load import BACKLOG, RATIO
+from slipway.triton.load import BACKLOG, RATE, RATIO
 
 REPORTED_EVERY: Final = timedelta(minutes=1)
 """Numbers change with every look; status is written for those that change nothing only so often."""
@@ -26,10 +26,9 @@ def autoscaling_status(snapshot: Snapshot) -> AutoscalingStatus | None:
     demand, before, wanted = snapshot.demand, snapshot.before.autoscaling, snapshot.needed
     if demand is None:
         return _by_keda(snapshot)
-    same = (
-        before is not None and before.wanted == wanted and demand.unknown == is_load_unknown(snapshot.before.conditions)
-    )
-    if before and same and (demand.at is None or (before.at and demand.at - before.at < REPORTED_EVERY)):
+    same = before is not None and (before.by, before.wanted) == (Scaler.SLIPWAY, wanted)
+    same_word = demand.unknown == is_load_unknown(snapshot.before.conditions)
+    if before and same and same_word and (demand.at is None or (before.at and demand.at - before.at < REPORTED_EVERY)):
         return before
     return AutoscalingStatus(
         by=Scaler.SLIPWAY,
@@ -65,6 +64,8 @@ def _kedas_numbers(snapshot: Snapshot) -> Iterator[str]:
             name, value = within(metric, "external", "metric").get("name"), _current(metric)
             if value is not None and str(name).endswith(RATIO):
                 yield f"load {round(100 * value)} % of a pod, target {load.target} %"
+            elif value is not None and load.capacity and str(name).endswith(RATE):
+                yield f"{value:.3g} requests/s a pod of {load.capacity}, target {load.target} %"
             elif value is not None and str(name).endswith(BACKLOG):
                 yield f"backlog {value:.1f} s, target {load.backlog}"
 
