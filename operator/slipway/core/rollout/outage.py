@@ -8,6 +8,7 @@ from slipway.core.reasons import Reason
 from slipway.core.rollout.gates import objection
 from slipway.core.rollout.state import Outcome
 from slipway.core.rollout.stopping import unanswered_since
+from slipway.core.rollout.target import under_way_since
 from slipway.core.snapshot import Snapshot
 from slipway.core.wait import Wait
 
@@ -36,7 +37,7 @@ def _continued(snapshot: Snapshot, rollout: RolloutStatus) -> RolloutStatus:
     stopped, back = unanswered_since(snapshot.before), snapshot.before.outage_since
     if stopped is None or back is None or not stopped < back <= snapshot.now < back + snapshot.policy.progress_deadline:
         return rollout
-    return rollout.evolve(started_at=min(stopped, rollout.started_at))
+    return under_way_since(rollout, stopped)
 
 
 def _unroutable(snapshot: Snapshot, outcome: Outcome) -> Outcome:

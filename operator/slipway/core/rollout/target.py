@@ -53,6 +53,11 @@ def begun(state: State, candidate: RevisionRef, now: datetime, *, restart: str |
     return replace(state, candidate=candidate, rollout=rollout)
 
 
+def under_way_since(rollout: RolloutStatus, since: datetime) -> RolloutStatus:
+    """The rollout as one of versions that began to change at `since`, if not later."""
+    return rollout.evolve(started_at=min(since, rollout.started_at))
+
+
 def restored(state: State, root: Set[str], now: datetime) -> State:
     """The state with a rollout for its candidate, where status holds none that can be read: as far along as the traffic
     shows, with all its time, its steps from the first on, and what somebody asked for."""
