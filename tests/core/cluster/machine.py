@@ -265,13 +265,20 @@ class Machine(Operated):
             before = copied(self.cluster.status)
             self.kubernetes_works()
             plan = self.cluster.settle()
-            if self.cluster.status["phase"] == "Paused":
+            if verb := self.a_person_decides():
                 candidate = self.cluster.status["candidate"]
                 name = candidate.get("revision", candidate["ask"][:8])
-                self.cluster.request = f"promote/{name}@{self.cluster.serial}"
+                self.cluster.request = f"{verb}/{name}@{self.cluster.serial}"
             elif plan.wake_at and before == self.cluster.status:
                 self.cluster.now = max(self.cluster.now, min(plan.wake_at, self.cluster.now.replace(year=2027)))
         raise AssertionError(f"never ends: {json.dumps(self.cluster.status, indent=1)}")
+
+    def a_person_decides(self) -> str | None:
+        """What goes on by nobody else: a pause, and a failure that `automaticRollback: false` leaves standing."""
+        if self.cluster.status["phase"] == "Paused":
+            return "promote"
+        stands = self.cluster.status["phase"] == "Stalled" and (self.cluster.status.get("rollout") or {}).get("failure")
+        return "retry" if stands else None
 
     def kubernetes_works(self) -> None:
         if self.unfinished():
