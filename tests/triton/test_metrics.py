@@ -63,6 +63,20 @@ def test_failures_of_a_server_that_gives_no_reasons_are_counted() -> None:
     assert found.failed == {"all": 2}
 
 
+def test_of_what_a_pod_says_no_words_and_no_quantiles_are_kept_but_tritons_own() -> None:
+    text = COUNTED + "".join(
+        f'nv_inference_request_failure{{model="m",reason="{n}{"x" * 2000}"}} 1\n'
+        f'nv_inference_request_summary_us{{model="m",quantile="0.{n + 100}"}} 7\n'
+        f'nv_inference_request_summary_us{{model="m",quantile="NaN"}} 7\n'
+        for n in range(100)
+    )
+    text += 'nv_inference_request_failure{model="m",reason="OTHER"} 2\n'
+    text += 'nv_inference_request_summary_us{model="m",quantile="0.99"} 9\n'
+    found = parse(text, "m")
+    assert (found.failed, found.requests) == ({"OTHER": 102}, 109)
+    assert found.quantiles_us == {0.99: 9}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -26,6 +26,10 @@ LONGEST_LINE: Final = 4096
 LARGEST_COUNT: Final = 2.0**53
 """Beyond it a float64 counts no more one by one; no server gets there."""
 
+_OTHER: Final = "OTHER"
+_NO_REASON: Final = "all"
+_REASONS: Final = frozenset({"REJECTED", "CANCELED", "BACKEND", _OTHER, _NO_REASON})
+
 _LINE: Final = re.compile(rf"^(?P<name>{SUCCEEDED}|{FAILED}|{QUEUE_US}|{LATENCY_US})(?=[{{ ]).*$", re.MULTILINE)
 # No two parts of it can match the same characters in two ways: nothing is tried twice.
 _LABEL: Final = re.compile(r'(?P<key>[A-Za-z_][A-Za-z0-9_]*)="(?P<value>[^"\\]*(?:\\.[^"\\]*)*)"(?:,|(?=\}))')
@@ -34,6 +38,8 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 
 KEEP_LATENCIES: Final = "--metrics-config=summary_latencies=true"
 """What makes a server keep quantiles at all: by default 0.5, 0.9, 0.95, 0.99 and 0.999."""
+QUANTILES: Final = frozenset({0.5, 0.9, 0.99})
+"""Those that an analysis reads. Of a text no others are kept: it may have thousands."""
 QUANTILE_SECONDS: Final = 60
 """How far back Triton's quantiles look. It is prometheus-cpp's default, and Triton
 sets no other: seen on 2.51, as is NaN after that."""
@@ -49,11 +55,12 @@ class ModelMetrics:
 
     succeeded: float = 0
     failed: Mapping[str, float] = field(default_factory=dict)
-    """By Triton's reason: REJECTED, CANCELED, BACKEND, OTHER; `all` from servers before there were reasons."""
+    """By Triton's reason: REJECTED, CANCELED, BACKEND, OTHER, and `all` from servers before there were reasons. Any
+    other word counts as OTHER."""
     queue_us: float = 0
     """Microseconds that requests spent in the queue, summed over them."""
     quantiles_us: Mapping[float, float] = field(default_factory=dict)
-    """Microseconds by quantile. NaN: no request within the last minute. Empty: the server keeps none."""
+    """Microseconds by quantile, of QUANTILES. NaN: no request within the last minute. Empty: the server keeps none."""
 
     @property
     def requests(self) -> float:
@@ -65,7 +72,7 @@ def parse(text: str, model: str) -> ModelMetrics:
     """The model's metrics; MetricsError when the text is none, or speaks of other models only.
 
     Series that differ in other labels (version, gpu_uuid) are summed. Of quantiles the largest one is taken: they
-    cannot be summed.
+    cannot be summed. Looks keep what this returns, so nothing in it is as long or as many as the text says.
     """
     counts: dict[str, float] = defaultdict(float)
     failed: dict[str, float] = defaultdict(float)
@@ -73,12 +80,13 @@ def parse(text: str, model: str) -> ModelMetrics:
     for sample in _samples(text, model):
         match sample.name:
             case name if name == FAILED:
-                failed[sample.labels.get("reason", "all")] += _count(sample)
+                failed[_reason(sample)] += _count(sample)
             case name if name in (SUCCEEDED, QUEUE_US):
                 counts[name] += _count(sample)
             case name if name == LATENCY_US and "quantile" in sample.labels:
                 quantile = _quantile(sample)
-                quantiles[quantile] = _larger(quantiles.get(quantile, math.nan), sample.value)
+                if quantile in QUANTILES:
+                    quantiles[quantile] = _larger(quantiles.get(quantile, math.nan), sample.value)
     if SUCCEEDED not in counts:
         raise MetricsError(f"the server's metrics have no {SUCCEEDED} of the model {model!r}")
     return ModelMetrics(
@@ -141,6 +149,11 @@ def _count(sample: _Sample) -> float:
     if not 0 <= sample.value <= LARGEST_COUNT:
         raise _unreadable(f"{sample.name} is {sample.value}")
     return sample.value
+
+
+def _reason(sample: _Sample) -> str:
+    reason = sample.labels.get("reason", _NO_REASON)
+    return reason if reason in _REASONS else _OTHER
 
 
 def _quantile(sample: _Sample) -> float:

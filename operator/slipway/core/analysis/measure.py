@@ -17,12 +17,13 @@ from slipway.core.analysis.score import scored
 from slipway.core.analysis.window import Window, window
 from slipway.core.observed.evidence import NO_GOLDEN, Evidence, Golden, Reading, Readings, Scores, Trials
 from slipway.core.reasons import fit
-from slipway.triton.metrics import KEEP_LATENCIES, QUANTILE_SECONDS
+from slipway.triton.metrics import KEEP_LATENCIES, QUANTILE_SECONDS, QUANTILES
 
 LONGEST: Final = 1024
 _MAY_BE: Final = "as some requests may be Slipway's own, perhaps"
 _NEGLIGIBLE: Final = 0.05
 _QUANTILES: Final = {BuiltIn.LATENCY_P50: 0.5, BuiltIn.LATENCY_P90: 0.9, BuiltIn.LATENCY_P99: 0.99}
+_READ: Final = ", ".join(f"{each:g}" for each in sorted(QUANTILES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +238,8 @@ def _queue_time(totals: Window) -> Number:
 
 def _latency(totals: Window, quantile: float) -> Number:
     if not totals.keeps_quantiles:
-        return Number(trouble=f"its servers keep no latencies: they run without {KEEP_LATENCIES}")
+        why = f"they run without {KEEP_LATENCIES}, or with other quantiles than {_READ}"
+        return Number(trouble=f"its servers keep no latencies: {why}")
     worst = totals.slowest.get(quantile)
     if worst is None:
         return Number(trouble=f"no pod has a p{quantile * 100:g} of the last {QUANTILE_SECONDS} s")
