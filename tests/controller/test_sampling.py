@@ -13,13 +13,14 @@ import pytest
 from aiohttp import web
 
 from slipway.api.v1alpha1.analysis import Analysis, AnalysisPhase, Metric
-from slipway.controller import pod_pages, turns
+from slipway.controller import events, pod_pages, turns
 from slipway.controller.http import client
 from slipway.controller.kinds import Key
 from slipway.controller.pod_pages import PodPages
 from slipway.controller.prometheus_addresses import PrometheusAddresses
 from slipway.controller.sampling import Ports, Sampling
 from slipway.controller.turns import Turns
+from slipway.core import reasons
 from slipway.core.analysis.course import advanced, looks_at
 from slipway.core.analysis.judge import begun
 from slipway.core.analysis.look import NO_REQUESTS, Exam, Look, Question, Target
@@ -366,6 +367,14 @@ async def test_whatever_somebody_writes_into_events_a_look_brings_evidence_and_a
     await cluster.next_pass()
     assert cluster.evidence().after.pods[0].metrics
     assert cluster.evidence().events["uid-1"].message == "why"
+
+
+async def test_of_an_event_no_more_is_kept_than_status_can_say() -> None:
+    megabyte = "\U0001f600" * (1 << 20)
+    fake: Any = FakeEvents({"reason": megabyte, "message": megabyte, "lastTimestamp": "2026-01-01T00:00:00Z"})
+    kept = await events.newest_event(fake, "shop", "uid-1")
+    assert (len(kept.message), kept.message[-1]) == (reasons.LONGEST, "…")
+    assert (len(kept.reason), kept.reason[-1]) == (events.LONGEST_REASON, "…")
 
 
 class BrokenEvents:

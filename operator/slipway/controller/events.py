@@ -16,7 +16,9 @@ from slipway.core.reasons import fit
 log = logging.getLogger(__name__)
 
 LONGEST: Final = 1024
-"""Characters of a message; the API refuses longer ones."""
+"""Characters of a message of ours; the API refuses longer ones."""
+LONGEST_REASON: Final = 128
+"""Characters of anybody's reason, which is one word."""
 
 
 def event_of(key: Key, uid: str, note: Note, now: datetime) -> Manifest:
@@ -54,8 +56,12 @@ async def newest_event(kube: Kube, namespace: str, uid: str) -> EventFacts:
     last = max(events, key=_last_time, default=None)
     if last is None:
         return EventFacts()
-    message = str(last.get("message") or "")
-    return EventFacts(reason=str(last.get("reason")), message=message, warning=last.get("type") == "Warning")
+    # Looks keep them, and whoever may write Events makes them as long as an object may be.
+    return EventFacts(
+        reason=fit(str(last.get("reason")), LONGEST_REASON),
+        message=fit(str(last.get("message") or "")),
+        warning=last.get("type") == "Warning",
+    )
 
 
 def _last_time(event: Manifest) -> datetime:
