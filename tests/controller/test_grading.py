@@ -36,11 +36,19 @@ GUARD: dict[str, Any] = {
 
 TURNS: list[str] = []
 """Namespaces that have waited for one, as often as they did."""
+THREADS: list[str] = []
+"""The same, for turns to take a thread."""
 
 
 @asynccontextmanager
 async def turn(namespace: str) -> AsyncIterator[None]:
     TURNS.append(namespace)
+    yield
+
+
+@asynccontextmanager
+async def reading_turn(namespace: str) -> AsyncIterator[None]:
+    THREADS.append(namespace)
     yield
 
 
@@ -83,7 +91,12 @@ class Pods:
         )
         async with client() as session:
             asker = Graders(
-                session=session, kube=kube, turn=turn, reading_turn=turn, http_port=self.http, guard_port=self.guard
+                session=session,
+                kube=kube,
+                turn=turn,
+                reading_turn=reading_turn,
+                http_port=self.http,
+                guard_port=self.guard,
             )
             return await asker.grade(look, "shop", asyncio.get_running_loop().time() + seconds)
 
@@ -208,8 +221,11 @@ async def test_both_versions_are_asked_the_same_rows_of_a_config_map(pods: Pods)
     for revision, error in ((NEW, 0.5), (NEW, 9.0), (OLD, 0.25)):
         await pods.pod(revision, model=off_by(error))
     TURNS.clear()
+    THREADS.clear()
     graded = await pods.graded(MAP, kube=FakeConfigMaps(rows={"a.jsonl": ROWS, "README": "no rows"}))
-    assert TURNS == ["shop"] * 2 * (1 + 3 + 1), "each of two pods: its configuration, three requests, the metric"
+    assert TURNS == ["shop"] * 2 * (1 + 3), "each of two pods: its configuration, three requests"
+    threads = 1 + 2 * (1 + 3 * 3 + 1 + 1)
+    assert ["shop"] * threads == THREADS, "the rows; of each pod its configuration, batches until there is none, metric"
     scores = graded.scores["q"]
     assert [(each.value, each.rows) for each in (*scores.candidate, *scores.stable)] == [(0.5, 20), (0.25, 20)]
     assert scores.candidate[0].digest == scores.stable[0].digest

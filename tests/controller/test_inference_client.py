@@ -1,19 +1,22 @@
 """Asking single pods for answers: every way that one can answer, and the real Triton."""
 
+import asyncio
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, nullcontext
 from math import nan
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.controller import inference_client
 from slipway.controller.http import client
+from slipway.controller.turns import NoTurnError
 from slipway.core.analysis.answers import compare
 from slipway.core.analysis.look import Target
 from slipway.core.observed.evidence import Answer, Output, Trial
@@ -27,11 +30,19 @@ POD = Target(pod="uid-1", name="churn-1", revision="90be11d2", ip="127.0.0.1")
 LENGTH = "Inference-Header-Content-Length"
 
 
+async def infer(
+    session: ClientSession, request: inference_client.Request, port: int, timeout_seconds: float = 5
+) -> Answer:
+    return await inference_client.infer(
+        session, POD, "m", request, reading_turn=nullcontext, timeout_seconds=timeout_seconds, port=port
+    )
+
+
 async def answer(answering: Answering, timeout_seconds: float = 5) -> Answer:
     port = free_port()
     async with serving(answering, port), client() as session:
         request = inference_client.parse_request(REQUEST)
-        return await inference_client.infer(session, POD, "m", request, timeout_seconds=timeout_seconds, port=port)
+        return await infer(session, request, port, timeout_seconds)
 
 
 async def test_an_answer_is_read_as_tensors() -> None:
@@ -102,7 +113,7 @@ async def test_a_configuration_that_is_none_is_said_in_words(config: Answering, 
     port = free_port()
     async with serving(reply(b"\x00\x00\xe0\x40"), port, config=config), client() as session:
         asked = inference_client.parse_request(REQUEST)
-        result = await inference_client.infer(session, POD, "m", asked, timeout_seconds=0.5, port=port)
+        result = await infer(session, asked, port, 0.5)
     assert (result.status, result.answered, result.outputs) == (status, False, ())
     assert trouble in result.trouble
 
@@ -113,11 +124,77 @@ async def test_a_decoupled_model_that_the_request_does_not_fit_is_told() -> None
     config = says(json.dumps({"model_transaction_policy": {"decoupled": True}, "input": inputs}))
     async with serving(says(""), port, config=config), client() as session:
         asked = inference_client.parse_request(REQUEST)
-        result = await inference_client.infer(session, POD, "m", asked, timeout_seconds=5, port=port)
+        result = await infer(session, asked, port)
     assert (result.status, result.trouble[:66]) == (
         0,
         "is a decoupled model and cannot be asked: inputs[0].shape: [1, 1] ",
     )
+
+
+def decoupled(*dims: int) -> Answering:
+    """The configuration of a model with streams, whose input has these dims."""
+    inputs = [{"name": "x", "data_type": "TYPE_FP32", "dims": dims}]
+    outputs = [{"name": "y", "data_type": "TYPE_FP32", "dims": [1]}]
+    policy = {"decoupled": True}
+    return says(json.dumps({"model_transaction_policy": policy, "input": inputs, "output": outputs}))
+
+
+PLAIN = says(json.dumps({"max_batch_size": 8}))
+
+
+async def test_dims_that_no_tensor_has_are_told_and_not_worked_on() -> None:
+    port = free_port()
+    asked = inference_client.parse_request(REQUEST)
+    async with serving(says(""), port, config=decoupled(*[1] * 60_000)), client() as session:
+        result = await infer(session, asked, port)
+    assert "'x' has 60000 dims, and no tensor has more than 64" in result.trouble
+    many = await answer(reply(b"\x00\x00\xe0\x40", shape=[1] * 60_000))
+    assert "'y' has 60000 dims, and no tensor has more than 64" in many.trouble
+
+
+@pytest.mark.parametrize(
+    ("config", "answering", "threads"),
+    [
+        (PLAIN, reply(b"\x00\x00\xe0\x40"), ["_config", "infer_request", "_outputs"]),
+        (decoupled(1, 1), says('data: {"y": 7}'), ["_config", "generate_request", "generate_answers"]),
+    ],
+)
+async def test_no_thread_is_taken_for_what_a_pod_says_but_in_a_turn(
+    config: Answering, answering: Answering, threads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    @asynccontextmanager
+    async def turn() -> AsyncIterator[None]:
+        events.append("turn")
+        yield
+        events.append("done")
+
+    async def to_thread(work: Callable[..., object], *args: object) -> object:
+        events.append(work.__name__)
+        return work(*args)
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    port = free_port()
+    asked = inference_client.parse_request(REQUEST)
+    async with serving(answering, port, config=config), client() as session:
+        result = await inference_client.infer(session, POD, "m", asked, reading_turn=turn, timeout_seconds=5, port=port)
+    assert (result.trouble, events) == ("", [each for name in threads for each in ("turn", name, "done")])
+
+
+async def test_who_gets_no_turn_for_a_thread_says_so() -> None:
+    @asynccontextmanager
+    async def no_turn() -> AsyncIterator[None]:
+        raise NoTurnError("waits for its turn")
+        yield
+
+    port = free_port()
+    asked = inference_client.parse_request(REQUEST)
+    async with serving(says(""), port), client() as session:
+        result = await inference_client.infer(
+            session, POD, "m", asked, reading_turn=no_turn, timeout_seconds=5, port=port
+        )
+    assert (result.status, result.trouble) == (0, "waits for its turn")
 
 
 async def test_a_pod_that_takes_too_long_is_given_up() -> None:
@@ -126,9 +203,7 @@ async def test_a_pod_that_takes_too_long_is_given_up() -> None:
 
 async def test_a_pod_that_is_not_there_cannot_be_reached() -> None:
     async with client() as session:
-        result = await inference_client.infer(
-            session, POD, "m", inference_client.parse_request(REQUEST), timeout_seconds=5, port=free_port()
-        )
+        result = await infer(session, inference_client.parse_request(REQUEST), free_port())
     assert (result.status, result.trouble[:17]) == (0, "cannot be reached")
 
 
@@ -185,8 +260,8 @@ async def test_the_real_triton_answers_every_type(pod: Container) -> None:
     inputs = [{"name": f"in_{kind}", "datatype": kind, "shape": [1, 3], "data": data} for kind, data in types.items()]
     async with client() as session:
         request = inference_client.parse_request({"inputs": inputs})
-        result = await inference_client.infer(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
-        again = await inference_client.infer(session, POD, "m", request, timeout_seconds=10, port=pod.ports[0])
+        result = await infer(session, request, pod.ports[0], 10)
+        again = await infer(session, request, pod.ports[0], 10)
     assert result.trouble == ""
     by_name = {output.name: output.data for output in result.outputs}
     assert by_name["out_INT64"] == (1, 2, 3)
@@ -198,10 +273,7 @@ async def test_the_real_triton_answers_every_type(pod: Container) -> None:
 async def _ask_twice(pod: Container, **request: Any) -> list[Answer]:
     asked = inference_client.parse_request({**REQUEST, **request})
     async with client() as session:
-        return [
-            await inference_client.infer(session, POD, "m", asked, timeout_seconds=10, port=pod.ports[0])
-            for _ in range(2)
-        ]
+        return [await infer(session, asked, pod.ports[0], 10) for _ in range(2)]
 
 
 @pytest.mark.triton
@@ -247,8 +319,6 @@ async def test_the_real_tritons_error_is_quoted(pod: Container) -> None:
     pod.until_verified()
     wrong = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 1], "data": [3]}]}
     async with client() as session:
-        result = await inference_client.infer(
-            session, POD, "m", inference_client.parse_request(wrong), timeout_seconds=10, port=pod.ports[0]
-        )
+        result = await infer(session, inference_client.parse_request(wrong), pod.ports[0], 10)
     assert result.status == 400
     assert "z" in result.trouble

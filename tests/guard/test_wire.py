@@ -1,6 +1,7 @@
 """Streams as Triton writes them, what they cannot hold, and whatever else a server may say."""
 
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -58,6 +59,28 @@ def test_what_a_stream_cannot_hold_is_not_asked(inputs: list[Tensor], parameters
 )
 def test_the_last_free_size_takes_what_is_left(declared: list[int], count: int, shape: tuple[int, ...] | None) -> None:
     assert wire.generated_shape(declared, count) == shape
+
+
+def test_a_shape_of_very_many_sizes_takes_a_time_that_grows_with_them() -> None:
+    began = time.process_time()
+    assert wire.generated_shape([1] * 200_000, 1) == (1,) * 200_000
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("dims", [65, 100_000])
+def test_dims_that_no_tensor_has_are_refused_by_its_name(dims: int) -> None:
+    declared = {"name": "x", "data_type": "TYPE_FP32", "dims": [1] * dims}
+    told = f"'x' has {dims} dims, and no tensor has more than 64"
+    with pytest.raises(ValueError, match=told):
+        model_config.read({"input": [declared]})
+    head = json.dumps({"outputs": [{"name": "x", "datatype": "FP32", "shape": [1] * dims}]}).encode()
+    with pytest.raises(UnreadableError, match=told):
+        wire.infer_answer(head, len(head))
+
+
+def test_as_many_dims_as_a_tensor_may_have_are_read() -> None:
+    declared = {"name": "x", "data_type": "TYPE_FP32", "dims": ["1"] * 64}
+    assert model_config.read({"max_batch_size": 1, "input": [declared]}).inputs == {"x": (-1, *[1] * 64)}
 
 
 def test_responses_come_in_their_order_with_what_each_has() -> None:

@@ -45,7 +45,7 @@ class Exams:
             of = (candidates[index % len(candidates)], *(stables[(index + i) % len(stables)] for i in (0, 1)))
             try:
                 async with self.turns.pod(namespace):
-                    answers = await self._answers(look, of, asked, deadline)
+                    answers = await self._answers(look, of, asked, namespace, deadline)
                 trial = Trial(request=name, candidate=answers[0], stable=answers[1], again=answers[2])
                 async with self.turns.reading(namespace):
                     trials.append(await asyncio.to_thread(compared, trial, exam.tolerance))
@@ -54,7 +54,12 @@ class Exams:
         return Trials(trials=tuple(trials))
 
     async def _answers(
-        self, look: Look, targets: Sequence[Target], request: inference_client.Request, deadline: float
+        self,
+        look: Look,
+        targets: Sequence[Target],
+        request: inference_client.Request,
+        namespace: str,
+        deadline: float,
     ) -> list[Answer]:
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0:
@@ -63,7 +68,13 @@ class Exams:
         limit = min(left, look.request_timeout.total_seconds())
         answers = (
             inference_client.infer(
-                self.session, target, look.model, request, timeout_seconds=limit, port=self.http_port
+                self.session,
+                target,
+                look.model,
+                request,
+                reading_turn=lambda: self.turns.reading(namespace),
+                timeout_seconds=limit,
+                port=self.http_port,
             )
             for target in targets
         )

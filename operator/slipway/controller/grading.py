@@ -16,6 +16,7 @@ from slipway.controller import inference_client
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
 from slipway.controller.kinds import CONFIG_MAP
 from slipway.controller.kube import Kube, KubeError
+from slipway.controller.turns import NoTurnError
 from slipway.core.analysis.look import Grading, Look, Target
 from slipway.core.names import GUARD_PORT, HTTP_PORT
 from slipway.core.observed.evidence import Bounds, GuardCount, Score, Scores
@@ -145,7 +146,11 @@ class Graders:
         contents = {key: str(text).encode() for key, text in data.items() if key.endswith(".jsonl")}
         if not contents:
             raise labelled.LabelledError("has no key that ends in .jsonl")
-        return await asyncio.to_thread(labelled.read, contents)
+        try:
+            async with self.reading_turn(namespace):
+                return await asyncio.to_thread(labelled.read, contents)
+        except NoTurnError as error:
+            raise labelled.LabelledError(str(error)) from None
 
     async def _asked(
         self, target: Target, look: Look, rows: labelled.Rows, score: str, *, namespace: str, deadline: float
@@ -157,6 +162,7 @@ class Graders:
             look.model,
             rows,
             turn=lambda: self.turn(namespace),
+            reading_turn=lambda: self.reading_turn(namespace),
             deadline=deadline,
             timeout_seconds=look.request_timeout.total_seconds(),
             port=self.http_port,

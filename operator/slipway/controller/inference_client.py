@@ -9,12 +9,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import aiohttp
 
 from slipway.controller.http import AnswerTooLargeError, host_of, read_bounded
+from slipway.controller.turns import NoTurnError
 from slipway.core.analysis.look import Target
 from slipway.core.names import HTTP_PORT
 from slipway.core.observed.evidence import Answer, Output
@@ -22,6 +23,10 @@ from slipway.core.reasons import fit
 from slipway.guard import golden, labelled, model_config, wire
 from slipway.guard.model_config import ModelConfig
 from slipway.guard.tensors import Tensor
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+Turn = Callable[[], AbstractAsyncContextManager[None]]
 
 _LARGEST_BYTES: Final = 256 * 1024
 """Of an answer: its elements are compared one by one, in Python."""
@@ -58,18 +63,21 @@ async def infer(
     model: str,
     request: Request,
     *,
+    reading_turn: Turn,
     timeout_seconds: float,
     port: int = HTTP_PORT,
 ) -> Answer:
-    """Send one inference request to one pod."""
+    """Send one inference request to one pod. Each thread for it waits for a `reading_turn`."""
     url = f"http://{host_of(target.ip)}:{port}/v2/models/{quote(model, safe='')}"
     try:
         async with asyncio.timeout(timeout_seconds):
-            return Answer(pod=target.name, outputs=await _outputs_of(session, url, request))
+            return Answer(pod=target.name, outputs=await _outputs_of(session, url, request, reading_turn))
     except _RefusedError as error:
         return Answer(pod=target.name, status=error.status, trouble=str(error))
     except TimeoutError:
         trouble = f"no answer within {timeout_seconds:g} s"
+    except NoTurnError as error:
+        trouble = str(error)
     except AnswerTooLargeError:
         trouble = f"its answer is larger than {_LARGEST_BYTES // 1024} KiB: compare smaller ones"
     except (aiohttp.ClientError, OSError) as error:
@@ -86,27 +94,29 @@ async def mark(
     model: str,
     rows: labelled.Rows,
     *,
-    turn: Callable[[], AbstractAsyncContextManager[None]],
+    turn: Turn,
+    reading_turn: Turn,
     deadline: float,
     timeout_seconds: float,
     port: int = HTTP_PORT,
 ) -> tuple[labelled.Marking | None, int, str]:
     """Ask one pod labelled rows, one request after the other: its answers beside the labels, how many requests were
-    sent, and why there are no answers. Each request waits for its `turn`; `deadline` is of the loop's clock."""
+    sent, and why there are no answers. Each request waits for its `turn`, each thread for a `reading_turn`; `deadline`
+    is of the loop's clock."""
     url = f"http://{host_of(target.ip)}:{port}/v2/models/{quote(model, safe='')}"
     sent = 0
     try:
         async with asyncio.timeout_at(deadline):
             async with turn():
                 content, _ = await _exchange(session, "GET", f"{url}/config")
-            config = model_config.read(json.loads(content))
+            config = await _in_thread(reading_turn, _config, content)
             marking, batches = labelled.Marking(config), labelled.batches(rows, config)
-            while batch := await asyncio.to_thread(next, batches, None):
+            while batch := await _in_thread(reading_turn, next, batches, None):
                 async with turn():
                     sent += 1
                     async with asyncio.timeout(timeout_seconds):
-                        answer = await _infer(session, url, batch.inputs, {})
-                await asyncio.to_thread(_take, marking, batch, *answer)
+                        answer = await _infer(session, url, batch.inputs, {}, reading_turn)
+                await _in_thread(reading_turn, _take, marking, batch, *answer)
             if config.response_cache:
                 await _require_no_cache(session, url)
             return marking, sent, ""
@@ -126,40 +136,58 @@ def _take(marking: labelled.Marking, batch: labelled.Batch, content: bytes, head
     marking.take(batch, wire.infer_answer(content, header))
 
 
+async def _in_thread(turn: Turn, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    """Do what takes time by what a pod says. There are few threads, and other namespaces' looks need them too."""
+    async with turn():
+        return await asyncio.to_thread(work, *args, **kwargs)
+
+
+def _config(content: bytes) -> ModelConfig:
+    return model_config.read(json.loads(content))
+
+
 async def _infer(
-    session: aiohttp.ClientSession, url: str, inputs: Sequence[Tensor], parameters: Mapping[str, Any]
+    session: aiohttp.ClientSession,
+    url: str,
+    inputs: Sequence[Tensor],
+    parameters: Mapping[str, Any],
+    reading_turn: Turn,
 ) -> tuple[bytes, int]:
     """The answer's bytes, and how many of them are its JSON."""
-    body, headers = await asyncio.to_thread(wire.infer_request, inputs, parameters)
+    body, headers = await _in_thread(reading_turn, wire.infer_request, inputs, parameters)
     content, header = await _exchange(session, "POST", f"{url}/infer", body, headers)
     return content, len(content) if header is None else int(header)
 
 
-async def _outputs_of(session: aiohttp.ClientSession, url: str, request: Request) -> tuple[Output, ...]:
+async def _outputs_of(
+    session: aiohttp.ClientSession, url: str, request: Request, reading_turn: Turn
+) -> tuple[Output, ...]:
     content, _ = await _exchange(session, "GET", f"{url}/config")
-    config = model_config.read(json.loads(content))
+    config = await _in_thread(reading_turn, _config, content)
     if config.decoupled:
-        return await _streamed(session, url, request, config)
+        return await _streamed(session, url, request, config, reading_turn)
     parameters = dict(request.parameters)
     if config.sequences:
         parameters |= model_config.step_parameters(model_config.new_sequence(config), 0, 1)
-    answer = await _infer(session, url, request.inputs, parameters)
-    outputs = await asyncio.to_thread(_outputs, *answer)
+    answer = await _infer(session, url, request.inputs, parameters, reading_turn)
+    outputs = await _in_thread(reading_turn, _outputs, *answer)
     if config.response_cache:
         await _require_no_cache(session, url)
     return outputs
 
 
 async def _streamed(
-    session: aiohttp.ClientSession, url: str, request: Request, config: ModelConfig
+    session: aiohttp.ClientSession, url: str, request: Request, config: ModelConfig, reading_turn: Turn
 ) -> tuple[Output, ...]:
     try:
-        body, headers = await asyncio.to_thread(wire.generate_request, request.inputs, request.parameters, config)
+        body, headers = await _in_thread(
+            reading_turn, wire.generate_request, request.inputs, request.parameters, config
+        )
     except wire.CannotAskError as error:
         raise _RefusedError(0, f"is a decoupled model and cannot be asked: {_plain(str(error))}") from None
     content, _ = await _exchange(session, "POST", f"{url}/generate_stream", body, headers)
     try:
-        responses = await asyncio.to_thread(wire.generate_answers, content, config)
+        responses = await _in_thread(reading_turn, wire.generate_answers, content, config)
     except wire.ResponseError as error:
         raise _RefusedError(500, f"answered with an error: {_plain(str(error))}") from None
     if not responses:

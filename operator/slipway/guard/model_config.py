@@ -11,6 +11,9 @@ from typing import Any, Mapping, NamedTuple, Tuple
 
 Shape = Tuple[int, ...]
 
+MOST_DIMS = 64
+"""Of a tensor, as in a bundle's configuration (triton/config.py); libraries for tensors end at 8 to 64."""
+
 # Fits every type that config.pbtxt may give a correlation ID.
 _LARGEST_ID = 2**31 - 1
 
@@ -61,7 +64,7 @@ def read(document: Mapping[str, Any]) -> ModelConfig:
             decoupled=bool(document.get("model_transaction_policy", {}).get("decoupled", False)),
             response_cache=bool(document.get("response_cache", {}).get("enable", False)),
             execution=_execution(document),
-            inputs={each["name"]: _shape(each["dims"], batched) for each in document.get("input", ())},
+            inputs={each["name"]: _shape(each["name"], each["dims"], batched) for each in document.get("input", ())},
             datatypes={each["name"]: _datatype(each["data_type"]) for each in document.get("input", ())},
             outputs={each["name"]: _datatype(each["data_type"]) for each in document.get("output", ())},
             max_batch_size=int(document.get("max_batch_size", 0)),
@@ -105,8 +108,15 @@ def _execution(document: Mapping[str, Any]) -> Execution:
     return Execution(instances=max(1, instances), batch=max(1, batch))
 
 
-def _shape(dims: Any, batched: bool) -> Shape:
-    return ((-1,) if batched else ()) + tuple(int(size) for size in dims)
+def sizes_of(name: str, dims: Any) -> Shape:
+    """The dims that somebody says of a tensor; ValueError where no tensor has so many."""
+    if len(dims) > MOST_DIMS:
+        raise ValueError(f"{name!r} has {len(dims)} dims, and no tensor has more than {MOST_DIMS}")
+    return tuple(map(int, dims))
+
+
+def _shape(name: str, dims: Any, batched: bool) -> Shape:
+    return ((-1,) if batched else ()) + sizes_of(name, dims)
 
 
 def _datatype(name: str) -> str:

@@ -11,7 +11,7 @@ import struct
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from . import tensors
-from .model_config import ModelConfig, Shape
+from .model_config import ModelConfig, Shape, sizes_of
 from .tensors import Tensor
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -82,7 +82,8 @@ def infer_answer(
             raise ValueError(f"binary_data_size: {sum(sizes)} in all, and {len(body) - header_length} bytes came")
         for output, size in zip(outputs, sizes):
             data = read(output["datatype"], memoryview(body)[at : at + size])
-            answered.append(Tensor(str(output["name"]), output["datatype"], tuple(map(int, output["shape"])), data))
+            name = str(output["name"])
+            answered.append(Tensor(name, output["datatype"], sizes_of(name, output["shape"]), data))
             at += size
     except _MALFORMED as error:
         raise UnreadableError(f"{type(error).__name__}: {error}") from None
@@ -142,11 +143,11 @@ def generated_shape(declared: Sequence[int], count: int) -> Shape | None:
     shape: list[int] = []
     for size in reversed(declared):
         if size < 0:
-            shape.insert(0, count)
+            shape.append(count)
             count = 1
         else:
-            shape.insert(0, size)
-    return tuple(shape) if count == 1 and 0 not in shape else None
+            shape.append(size)
+    return tuple(reversed(shape)) if count == 1 and 0 not in shape else None
 
 
 def generate_answers(body: bytes, config: ModelConfig) -> list[list[Tensor]]:
