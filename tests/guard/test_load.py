@@ -1,5 +1,6 @@
 """How loaded a server is, from its counters: the rows that were measured, and what must hold of any counters."""
 
+import time
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -241,6 +242,24 @@ def test_the_rate_is_of_clients_requests_to_the_model_that_they_ask() -> None:
 @example('nv_inference_count{model="' + 'model="' * 5000 + "} 1")
 def test_any_text_is_read_without_harm(text: str) -> None:
     assert all(value >= 0 for value in load.parse(text).values())
+
+
+@pytest.mark.parametrize("unit", ['a,model="x"', '"} ', "} ", ",", '",model="', ',model="', "} 1", "}", "{", "x", "9"])
+@pytest.mark.parametrize("end", ["", "} ", "} 1 2", '"} 1'])
+def test_one_line_is_read_in_a_time_that_grows_with_its_length(unit: str, end: str) -> None:
+    for beginning in ("", "{", '{model="', '{model="m"} ', "{" + 'a,model="x"' * 9_000):
+        text = f"nv_inference_count{beginning}{unit * (200_000 // len(unit))}{end}\n"
+        began = time.process_time()
+        load.parse(text)
+        assert time.process_time() - began < 0.5
+
+
+def test_a_model_is_read_wherever_its_label_stands() -> None:
+    text = "".join(
+        f"nv_inference_count{labels} 7\n"
+        for labels in ('{model="m"}', '{gpu="a,b",model="m",version="1"}', '{version="{}",model="m"}', '{no_model="m"}')
+    )
+    assert [model for _, model, _ in load.parse(text)] == ["m"] * 3
 
 
 def test_the_page_is_what_prometheus_reads() -> None:

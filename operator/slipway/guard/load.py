@@ -28,11 +28,9 @@ _QUEUE_US = "nv_inference_queue_duration_us"
 _ENDED = ("nv_inference_request_success", "nv_inference_request_failure")
 _COMPUTE_US = tuple(f"nv_inference_compute_{part}_duration_us" for part in ("input", "infer", "output"))
 _READ = (_PENDING, _QUEUE_US, "nv_inference_count", "nv_inference_exec_count", *_ENDED, *_COMPUTE_US)
-_LINE = re.compile(
-    rf"^(?P<name>{'|'.join(_READ)})"
-    r'(?P<labels>\{(?:[^\n]*?,)?model="(?P<model>[^"\\\n]*)"[^\n]*\}) (?P<value>\S+)$',
-    re.MULTILINE,
-)
+# A bundle's code may write the text. Neither tries a character twice: labels first, and the model's among them.
+_LINE = re.compile(rf"^(?P<name>{'|'.join(_READ)})(?P<labels>\{{[^\n]*\}}) (?P<value>\S+)$", re.MULTILINE)
+_MODEL = re.compile(r'[{,]model="(?P<model>[^"\\]*)"')
 
 Key = Tuple[str, str, str]
 """Name, model, and all labels as they stand there: one for each version and GPU."""
@@ -65,12 +63,13 @@ def parse(text: str) -> Counters:
     """What is read here of Triton's metrics. Numbers that are none, or below zero, are left out."""
     read: Counters = {}
     for line in _LINE.finditer(text):
+        of = _MODEL.search(line["labels"])
         try:
             value = float(line["value"])
         except ValueError:
             continue
-        if math.isfinite(value) and value >= 0:
-            read[(line["name"], line["model"], line["labels"])] = value
+        if of and math.isfinite(value) and value >= 0:
+            read[(line["name"], of["model"], line["labels"])] = value
     return read
 
 
