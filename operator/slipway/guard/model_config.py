@@ -13,6 +13,7 @@ Shape = Tuple[int, ...]
 
 MOST_DIMS = 64
 """Of a tensor, as in a bundle's configuration (triton/config.py); libraries for tensors end at 8 to 64."""
+_LARGEST_DIM = 2**63 - 1
 
 # Fits every type that config.pbtxt may give a correlation ID.
 _LARGEST_ID = 2**31 - 1
@@ -109,10 +110,14 @@ def _execution(document: Mapping[str, Any]) -> Execution:
 
 
 def sizes_of(name: str, dims: Any) -> Shape:
-    """The dims that somebody says of a tensor; ValueError where no tensor has so many."""
+    """The dims that somebody says of a tensor; ValueError where no tensor has so many, or so large ones: they end up in
+    messages."""
     if len(dims) > MOST_DIMS:
         raise ValueError(f"{name!r} has {len(dims)} dims, and no tensor has more than {MOST_DIMS}")
-    return tuple(map(int, dims))
+    sizes = tuple(map(int, dims))
+    if any(abs(size) > _LARGEST_DIM for size in sizes):
+        raise ValueError(f"{name!r} has a dim that no 64 bits hold")
+    return sizes
 
 
 def _shape(name: str, dims: Any, batched: bool) -> Shape:
