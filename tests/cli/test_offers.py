@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from slipway.cli.kubectl import DeniedError, Kubectl
-from slipway.cli.offers import Offers, PodGoneError
+from slipway.cli.offers import LateError, Offers, PodGoneError
 from slipway.cli.rates import Ask, Round
+from slipway.guard.golden import GoldenRequest, read
 
 KUBECTL = """#!{python}
 import json, sys
@@ -32,9 +34,20 @@ def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "kubectl"
 
 
-def round_of(pod: Path, says: str) -> Round:
-    pod.write_text(KUBECTL.format(python=sys.executable, says=says))
+def install(pod: Path, program: str) -> None:
+    pod.write_text(program)
     pod.chmod(0o755)
+
+
+def large_request() -> GoldenRequest:
+    """More than a pipe holds."""
+    tensor = {"name": "x", "datatype": "FP64", "shape": [1, 100_000], "data": [0] * 100_000}
+    answer = {"name": "y", "datatype": "FP32", "shape": [1], "data": [0]}
+    return read(json.dumps({"inputs": [tensor], "outputs": [answer]}).encode(), "golden/large.json")
+
+
+def round_of(pod: Path, says: str) -> Round:
+    install(pod, KUBECTL.format(python=sys.executable, says=says))
     with Offers.within(Kubectl(), "churn-0", "churn", [], objective=0.05, patience=2, seconds=60) as offers:
         return offers.round(Ask(rate=1, seconds=3), 60)
 
@@ -82,3 +95,23 @@ def test_a_right_that_kubectl_lacks_is_told_and_of_others_the_pod_asks_for_nothi
     with pytest.raises(PodGoneError) as error:
         round_of(pod, "say('the server doesn\\'t have a resource type')")
     assert "install" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "reads",
+    ["", "sys.stdin.readline()", "while sys.stdin.buffer.read1(1): time.sleep(0.01)"],
+    ids=["nothing", "the program", "all, byte by byte"],
+)
+def test_a_pod_that_does_not_read_is_late_when_the_time_is_up_and_its_kubectl_ends(pod: Path, reads: str) -> None:
+    note = pod.with_name("pid")
+    install(
+        pod,
+        f"#!{sys.executable}\nimport os, pathlib, signal, sys, time\n"
+        f"pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n{reads}\nsignal.pause()\n",
+    )
+    with (
+        pytest.raises(LateError),
+        Offers.within(Kubectl(), "churn-0", "churn", [large_request()], objective=0.05, patience=2, seconds=1),
+    ):
+        pytest.fail("nobody has read what is to be asked")
+    assert not note.exists() or not psutil.pid_exists(int(note.read_text()))

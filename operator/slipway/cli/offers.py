@@ -3,7 +3,9 @@ asks for rounds."""
 
 import base64
 import json
+import os
 import queue
+import select
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -43,7 +45,7 @@ class PodGoneError(Exception):
 
 
 class LateError(Exception):
-    """A round did not end in its time."""
+    """A round did not end in its time, or nobody read in time what it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,9 @@ class Offers:
         patience: float,
         seconds: float,
     ) -> Iterator[Self]:
-        """In a pod's server container; it ends there after so many seconds, whatever becomes of who asked."""
+        """In a pod's server container; it ends there after so many seconds, whatever becomes of who asked. LateError
+        where the pod has not read by then what it is to ask."""
+        until = time.monotonic() + seconds
         words = ("exec", "-i", pod, f"--container={SERVER_CONTAINER}", "--", "python3", "-c", _READS_ITSELF)
         with kubectl.start(*words, with_complaints=True, fed=True) as process:
             try:
@@ -79,31 +83,30 @@ class Offers:
                 lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
                 threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
                 made = cls(stdin=process.stdin, lines=lines, objective=objective, patience=patience)
-                made.say(resources.files("slipway.guard").joinpath("offering.py").read_text("utf-8"))
+                made.say(resources.files("slipway.guard").joinpath("offering.py").read_text("utf-8"), until)
                 asked = [_encoded(request) for request in requests]
-                made.say(
-                    {"path": f"/v2/models/{quote(model, safe='')}/infer", "requests": asked, "seconds": seconds + 1}
-                )
+                path = f"/v2/models/{quote(model, safe='')}/infer"
+                made.say({"path": path, "requests": asked, "seconds": seconds + 1}, until)
                 yield made
             finally:
                 process.kill()
                 with suppress(OSError):  # what was not read there cannot be written any more
                     process.stdin.close() if process.stdin else None
 
-    def say(self, what: Any) -> None:
-        """A line for the program."""
+    def say(self, what: Any, until: float) -> None:
+        """A line for the program. LateError where nobody has read it by then, on the monotonic clock."""
         try:
-            self.stdin.write(json.dumps(what) + "\n")
-            self.stdin.flush()
+            _write(self.stdin.fileno(), f"{json.dumps(what)}\n".encode(), until)
         except (OSError, ValueError):
             raise self._gone() from None
 
     def round(self, ask: Ask, left: float) -> Round:
         """Make a round. LateError where it is not over within its time or the seconds that are left, PodGoneError where
         the program is gone."""
-        self.say({"rate": ask.rate, "seconds": ask.seconds, "limit": self.objective, "patience": self.patience})
+        until = time.monotonic() + max(0.1, min(left, ask.seconds + self.patience + SLACK_SECONDS))
+        self.say({"rate": ask.rate, "seconds": ask.seconds, "limit": self.objective, "patience": self.patience}, until)
         try:
-            line = self.lines.get(timeout=max(0.1, min(left, ask.seconds + self.patience + SLACK_SECONDS)))
+            line = self.lines.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
             raise LateError from None
         result = _read_round(line, ask)
@@ -141,6 +144,19 @@ def _encoded(request: GoldenRequest) -> dict[str, Any]:
 def size_of(requests: Sequence[GoldenRequest]) -> int:
     """Bytes of the requests as they are sent."""
     return sum(len(_encoded(request)["body"]) for request in requests)
+
+
+def _write(pipe: int, line: bytes, until: float) -> None:
+    """Write it all, past any buffer. Whoever never reads fills the pipe, and a write would wait for ever."""
+    os.set_blocking(pipe, False)
+    left = memoryview(line)
+    while left:
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            raise LateError
+        if select.select([], [pipe], [], seconds)[1]:
+            with suppress(BlockingIOError):
+                left = left[os.write(pipe, left) :]
 
 
 def _read(said: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
