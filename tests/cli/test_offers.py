@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from slipway.cli.kubectl import DeniedError, Kubectl
-from slipway.cli.offers import LateError, Offers, PodGoneError
+from slipway.cli.offers import LateError, Offers, PodGoneError, first_within
 from slipway.cli.rates import Ask, Round
+from slipway.guard import wire
 from slipway.guard.golden import GoldenRequest, read
 
 KUBECTL = """#!{python}
@@ -115,3 +116,21 @@ def test_a_pod_that_does_not_read_is_late_when_the_time_is_up_and_its_kubectl_en
     ):
         pytest.fail("nobody has read what is to be asked")
     assert not note.exists() or not psutil.pid_exists(int(note.read_text()))
+
+
+def test_the_first_requests_that_have_room_together_are_asked_and_each_is_encoded_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests, encoded = [large_request() for _ in range(20)], list[object]()
+    encode = wire.infer_request
+
+    def counted(*arguments: Any) -> Any:
+        encoded.append(arguments)
+        return encode(*arguments)
+
+    monkeypatch.setattr(wire, "infer_request", counted)
+    one = 8 * 100_000 * 4 // 3
+    assert first_within(requests, 5 * one) == requests[:4], "each has a head, too"
+    assert len(encoded) == 5
+    assert first_within(requests, one) == []
+    assert first_within(requests[:3]) == requests[:3]

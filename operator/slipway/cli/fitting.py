@@ -16,7 +16,7 @@ from slipway.cli.extra_pod import extra_pod, still_there
 from slipway.cli.fitted import Asked, Fitted, fitted
 from slipway.cli.kubectl import Kubectl, KubectlError
 from slipway.cli.model import Model
-from slipway.cli.offers import MOST_BYTES, LateError, Offers, PodGoneError, encodable, size_of
+from slipway.cli.offers import MOST_BYTES, LateError, Offers, PodGoneError, encodable, first_within
 from slipway.cli.rates import Ended, Round, answer_time, next_round
 from slipway.cli.requests import NothingToAskError
 from slipway.cli.room import room
@@ -192,9 +192,7 @@ def _requests(
         requests = golden_requests(kubectl, record, pod, remarks)
     else:
         requests = questions.of_bundle(golden_files(kubectl, pod, "models", part) or {})
-    fit_for_it = [each for each in requests if encodable(each)]
-    while fit_for_it and size_of(fit_for_it) > MOST_BYTES:
-        fit_for_it.pop()
+    fit_for_it = first_within(each for each in requests if encodable(each))
     if not fit_for_it:
         of = part or "the model"
         raise NothingToAskError(

@@ -8,7 +8,7 @@ import queue
 import select
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -141,9 +141,15 @@ def _encoded(request: GoldenRequest) -> dict[str, Any]:
     return {"headers": headers, "body": base64.b64encode(body).decode()}
 
 
-def size_of(requests: Sequence[GoldenRequest]) -> int:
-    """Bytes of the requests as they are sent."""
-    return sum(len(_encoded(request)["body"]) for request in requests)
+def first_within(requests: Iterable[GoldenRequest], most_bytes: int = MOST_BYTES) -> list[GoldenRequest]:
+    """The first ones that have so many bytes together, as they are sent. Each is encoded once, and none of the rest."""
+    sizes, kept = 0, list[GoldenRequest]()
+    for request in requests:
+        sizes += len(_encoded(request)["body"])
+        if sizes > most_bytes:
+            break
+        kept.append(request)
+    return kept
 
 
 def _write(pipe: int, line: bytes, until: float) -> None:
