@@ -10,17 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from load.answers import Answers
+from load.clients import FailedError
 from load.generator import Load, Plan
 from load.probe import rate_for
 from load.question import Question
 from load.report import Report
 from load.schedule import Stairs
 from load.table import table
+from load.words import printable
 
 
 def main(arguments: list[str]) -> int:
     """Run as the arguments say; 1 when a request failed or was answered wrongly, or none was answered."""
-    report = asyncio.run(_run(_parser().parse_args(arguments)))
+    told = _parser().parse_args(arguments)
+    try:
+        report = asyncio.run(_run(told))
+    except FailedError as failed:
+        sys.exit(printable(f"--busy: a request failed: {failed.kind}: {failed}"))
     print(table(report))
     whole = report.total()
     return 1 if whole.failed or whole.wrong or not whole.answered else 0

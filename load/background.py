@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from load.words import printable_lines
+
 PATIENCE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 
@@ -61,7 +63,7 @@ def _wait_for(file: Path, alive: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not file.exists():
         if time.monotonic() > deadline or not alive():
-            sys.exit(f"there is no {file.name}: {(file.parent / 'log').read_text()}")
+            sys.exit(f"there is no {file.name}: {printable_lines((file.parent / 'log').read_text())}")
         time.sleep(POLL_SECONDS)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from load.latencies import described
 from load.report import Report
 from load.tally import Tally
+from load.words import printable
 
 HEADINGS = ("", "answered", "failed", "wrong", "reconnected", "p50 ms", "p90 ms", "p99 ms", "max ms")
 
@@ -21,7 +22,7 @@ def table(report: Report) -> str:
     late = described(report.late)
     if late:
         head += f"; they left late by {late['p50_ms']:.1f} ms (p50), {late['p99_ms']:.1f} ms (p99)"
-    return "\n".join([head, *aligned(lines), *report.failures])
+    return "\n".join([head, *aligned(lines), *map(printable, report.failures)])
 
 
 def line(name: str, tally: Tally) -> Sequence[object]:
