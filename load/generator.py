@@ -15,6 +15,7 @@ from load.question import Question
 from load.report import Report
 from load.schedule import Schedule, Stairs
 from load.tally import Tally
+from load.words import values_in_words
 
 FAILURES_KEPT: Final = 50
 RECENT_SECONDS: Final = 10
@@ -139,8 +140,9 @@ class Load:
         tally.reconnected += answer.reconnected
         version = self.plan.answers.version(answer.values)
         if version is None:
-            tally.count_wrong(str(list(answer.values)))
-            self._note(f"{protocol} wrong answer: {list(answer.values)}")
+            words = values_in_words(answer.values)
+            tally.count_wrong(words)
+            self._note(f"{protocol} wrong answer: {words}")
             return
         tally.count_answer(version, latency_seconds=now - due, at=now)
         if protocol in self._unanswered:

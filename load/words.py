@@ -1,5 +1,6 @@
 """Others' words, cut and harmless to a terminal. The operator's own rule is not where this package runs. Pure."""
 
+from collections.abc import Sequence
 from typing import Final
 
 WORDS_KEPT: Final = 200
@@ -14,3 +15,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The text with what steers a terminal escaped in each of its lines."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def values_in_words(values: Sequence[float]) -> str:
+    """The values as a list. Of many the first ones, and how many there are."""
+    words = str(list(values[:WORDS_KEPT]))
+    if len(words) <= WORDS_KEPT and len(values) <= WORDS_KEPT:
+        return words
+    return f"{words[:WORDS_KEPT]}… ({len(values)} values)"

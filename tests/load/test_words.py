@@ -1,16 +1,21 @@
 """A server's words are printed as words: no terminal obeys them."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from load.__main__ import main
+from load.answers import Answers
 from load.background import end
+from load.clients import Answer, HttpClient
+from load.generator import Load, Plan
 from load.latencies import Latencies
+from load.question import Question
 from load.report import Report
 from load.table import table
-from load.words import printable, printable_lines
+from load.words import WORDS_KEPT, printable, printable_lines, values_in_words
 from slipway.guard.printable import STEERS
 from testbed.plane import free_port
 from tests.triton import models
@@ -46,3 +51,23 @@ def test_whoever_fails_while_the_rate_is_looked_for_is_told_in_a_sentence(tmp_pa
     asked = ["--http", f"http://127.0.0.1:{free_port()}", "--model", "m", "--request", json.dumps(models.golden())]
     with pytest.raises(SystemExit, match=r"^--busy: a request failed: connect: "):
         main([*asked, "--answers", "v1=7", "--busy", "0.5", "--out", str(tmp_path / "report.json")])
+
+
+def test_of_a_wrong_answer_with_many_values_the_first_are_kept() -> None:
+    assert values_in_words((9.0, 0.5)) == "[9.0, 0.5]"
+    many = values_in_words([float(each) for each in range(50_000)])
+    assert many.startswith("[0.0, 1.0, 2.0, ")
+    assert many.endswith("… (50000 values)")
+    assert len(many) < WORDS_KEPT + 20
+
+
+async def test_a_run_that_gets_large_wrong_answers_keeps_little_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wrong(*_: object) -> Answer:
+        return Answer(tuple(map(float, range(50_000))))
+
+    monkeypatch.setattr(HttpClient, "ask", wrong)
+    question, answers = Question.of("m", models.golden()), Answers.parse(["v1=7"])
+    plan = Plan(question=question, answers=answers, http="http://nobody", grpc="", rate=1000, duration_seconds=0.01)
+    report = await Load(plan).run(asyncio.Event())
+    assert report.total().wrong.total() == 10
+    assert len(report.to_json()) < 10_000
