@@ -11,10 +11,15 @@ import grpc.aio
 from aiohttp import ClientConnectionError, ClientConnectorError, ClientError, ClientSession, TCPConnector
 
 from load.question import Question, UnreadableError, read_body, read_message, read_stream
+from load.words import WORDS_KEPT
 
 SERVICE: Final = "/inference.GRPCInferenceService"
 KIND_TIMEOUT: Final = "timeout"
-WORDS_KEPT: Final = 200
+KIND_UNREADABLE: Final = "unreadable"
+MOST_BYTES: Final = 16 << 20
+"""Of an answer, by HTTP. gRPC takes 4 MiB by default, which are about as much JSON."""
+CHUNK_BYTES: Final = 64 << 10
+NOTHING_PACKED: Final = {"Accept-Encoding": "identity"}
 # Of one HTTP client at most: a server that stops must not be met by thousands when it goes on.
 CONNECTIONS: Final = 32
 
@@ -52,7 +57,7 @@ class HttpClient:
     def __init__(self, address: str, question: Question, host: str = "", *, kept: bool = True) -> None:
         self._url = f"{address.rstrip('/')}/v2/models/{question.model}/infer"
         self._body = question.body
-        self._headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
+        self._headers = {"Content-Type": "application/json", **NOTHING_PACKED, **({"Host": host} if host else {})}
         self._kept = self._session(TCPConnector(limit=CONNECTIONS) if kept else TCPConnector(limit=0, force_close=True))
         self._new = self._session(TCPConnector(limit=0, force_close=True))
 
@@ -73,7 +78,7 @@ class HttpClient:
             kind = "connect" if isinstance(error, ClientConnectorError) else "closed"
             raise FailedError(kind, repr(error)) from error
         except UnreadableError as error:
-            raise FailedError("unreadable", str(error)) from error
+            raise FailedError(KIND_UNREADABLE, str(error)) from error
 
     async def close(self) -> None:
         """Close both pools."""
@@ -81,18 +86,30 @@ class HttpClient:
         await self._new.close()
 
     async def _once(self, session: ClientSession, seen: SimpleNamespace) -> tuple[float, ...]:
-        async with session.post(self._url, data=self._body, headers=self._headers, trace_request_ctx=seen) as answer:
+        """The server says what it likes: nobody else is asked in its place, and nothing is unpacked."""
+        asked = session.post(
+            self._url, data=self._body, headers=self._headers, allow_redirects=False, trace_request_ctx=seen
+        )
+        async with asked as answer:
             seen.answered = True
-            body = await answer.read()
+            body = await _read_bounded(answer)
         if answer.status != 200:
-            raise FailedError(f"status {answer.status}", body.decode(errors="replace"))
+            where = answer.headers.get("Location") if 300 <= answer.status < 400 else None
+            words = f"leads to {where}, where nobody is asked" if where else body[:CHUNK_BYTES].decode(errors="replace")
+            raise FailedError(f"status {answer.status}", words)
+        if (packed := answer.headers.get("Content-Encoding", "identity")) != "identity":
+            raise FailedError(KIND_UNREADABLE, f"packed, which nobody asked for: {packed}")
         return read_body(body)
 
     def _session(self, connector: TCPConnector) -> ClientSession:
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_reused)
         return ClientSession(
-            connector=connector, timeout=aiohttp.ClientTimeout(total=None, sock_connect=None), trace_configs=[trace]
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            trace_configs=[trace],
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
         )
 
 
@@ -115,7 +132,7 @@ class GrpcClient:
             kind = KIND_TIMEOUT if code is grpc.StatusCode.DEADLINE_EXCEEDED else f"grpc {code.name}"
             raise FailedError(kind, error.details() or "") from error
         except UnreadableError as error:
-            raise FailedError("unreadable", str(error)) from error
+            raise FailedError(KIND_UNREADABLE, str(error)) from error
 
     async def close(self) -> None:
         """Close the channel."""
@@ -134,6 +151,17 @@ class StreamClient(GrpcClient):
 
     async def _once(self, seconds: float) -> tuple[float, ...]:
         return read_stream([answer async for answer in self._converse([self._message], timeout=seconds)])
+
+
+async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:
+    """The body. FailedError where it is larger than any is read."""
+    body = bytearray()
+    async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+        body += chunk
+        if len(body) > MOST_BYTES:
+            answer.close()  # nobody reads the rest
+            raise FailedError("too large", f"an answer of more than {MOST_BYTES >> 20} MiB")
+    return bytes(body)
 
 
 async def _reused(_: ClientSession, told: SimpleNamespace, __: object) -> None:

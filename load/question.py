@@ -40,7 +40,7 @@ def read_body(body: bytes) -> tuple[float, ...]:
     try:
         values = json.loads(body)["outputs"][0][DATA]
         return tuple(float(value) for value in values)
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise UnreadableError(f"{body[:200]!r}: {error}") from error
 
 

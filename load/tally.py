@@ -36,7 +36,7 @@ class Tally:
     answered: dict[str, Answered] = field(default_factory=dict)
     """By version."""
     failed: Counter[str] = field(default_factory=Counter)
-    """By kind: `connect`, `closed`, `timeout`, `status 503`, `grpc UNAVAILABLE`, `unreadable`."""
+    """By kind: `connect`, `closed`, `timeout`, `status 503`, `grpc UNAVAILABLE`, `too large`, `unreadable`."""
     wrong: Counter[str] = field(default_factory=Counter)
     """Answers that are no version's, as text."""
     reconnected: int = 0
