@@ -1,7 +1,7 @@
 """Clients that ask one question: what a request comes to is an answer, or `FailedError` with its kind."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Final, Protocol
@@ -142,15 +142,29 @@ class GrpcClient:
         return read_message(await self._infer(self._message, timeout=seconds))
 
 
+class _Conversation(Protocol):
+    """A stream, as gRPC has it."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def cancel(self) -> bool: ...
+
+
 class StreamClient(GrpcClient):
     """The same, with a stream of its own for each request: what a stream comes to is known when its trailers came."""
 
     def __init__(self, address: str, question: Question, host: str = "") -> None:
         super().__init__(address, question, host)
-        self._converse: Callable[..., AsyncIterable[bytes]] = self._channel.stream_stream(f"{SERVICE}/ModelStreamInfer")
+        self._converse: Callable[..., _Conversation] = self._channel.stream_stream(f"{SERVICE}/ModelStreamInfer")
 
     async def _once(self, seconds: float) -> tuple[float, ...]:
-        return read_stream([answer async for answer in self._converse([self._message], timeout=seconds)])
+        conversation, answers = self._converse([self._message], timeout=seconds), list[bytes]()
+        async for answer in conversation:
+            answers.append(answer)
+            if len(answers) > 1:
+                conversation.cancel()  # nobody reads the rest
+                break
+        return read_stream(answers)
 
 
 async def _read_bounded(answer: aiohttp.ClientResponse) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy
+from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import triton_to_np_dtype
 
@@ -46,14 +47,14 @@ def read_body(body: bytes) -> tuple[float, ...]:
 
 def read_message(message: bytes) -> tuple[float, ...]:
     """The values of a gRPC answer's first tensor."""
-    return _values(service_pb2.ModelInferResponse.FromString(message))
+    return _values(_parsed(service_pb2.ModelInferResponse, message))
 
 
 def read_stream(messages: Sequence[bytes]) -> tuple[float, ...]:
     """The values of a stream's only answer."""
     if len(messages) != 1:
-        raise UnreadableError(f"{len(messages)} answers to one request")
-    answer = service_pb2.ModelStreamInferResponse.FromString(messages[0])
+        raise UnreadableError(f"{'more than one answer' if messages else 'no answer'} to one request")
+    answer = _parsed(service_pb2.ModelStreamInferResponse, messages[0])
     if answer.error_message:
         raise UnreadableError(answer.error_message)
     return _values(answer.infer_response)
@@ -62,8 +63,19 @@ def read_stream(messages: Sequence[bytes]) -> tuple[float, ...]:
 def _values(answer: Any) -> tuple[float, ...]:
     if not answer.outputs or not answer.raw_output_contents:
         raise UnreadableError("an answer without a tensor")
-    values = numpy.frombuffer(answer.raw_output_contents[0], _numeric(answer.outputs[0].datatype))
+    datatype = _numeric(answer.outputs[0].datatype)
+    try:
+        values = numpy.frombuffer(answer.raw_output_contents[0], datatype)
+    except ValueError as error:
+        raise UnreadableError(f"a tensor of no whole values: {error}") from error
     return tuple(float(value) for value in values)
+
+
+def _parsed(kind: Any, message: bytes) -> Any:
+    try:
+        return kind.FromString(message)
+    except DecodeError as error:
+        raise UnreadableError(f"{message[:200]!r}: {error}") from error
 
 
 def _message(model: str, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> bytes:
