@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,22 @@ def test_a_pod_that_does_not_read_is_late_when_the_time_is_up_and_its_kubectl_en
     ):
         pytest.fail("nobody has read what is to be asked")
     assert not note.exists() or not psutil.pid_exists(int(note.read_text()))
+
+
+def test_what_kubectl_has_started_and_leaves_running_keeps_nobody_waiting(pod: Path) -> None:
+    note, began = pod.with_name("pid"), time.monotonic()
+    install(
+        pod,
+        f"#!{sys.executable}\nimport pathlib, subprocess\nchild = subprocess.Popen(['sleep', '30'])\n"
+        f"pathlib.Path({str(note)!r}).write_text(str(child.pid))\nchild.wait()\n",
+    )
+    with (
+        pytest.raises(LateError),
+        Offers.within(Kubectl(), "churn-0", "churn", [large_request()], objective=0.05, patience=2, seconds=2),
+    ):
+        pytest.fail("nobody has read what is to be asked")
+    assert time.monotonic() - began < 20
+    psutil.Process(int(note.read_text())).kill()
 
 
 def test_the_first_requests_that_have_room_together_are_asked_and_each_is_encoded_once(

@@ -81,7 +81,9 @@ class Offers:
                 assert process.stdin
                 assert process.stdout
                 lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-                threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
+                # Of its own: closing a file waits for its reader, and what kubectl has started may hold the pipe open.
+                said = os.fdopen(os.dup(process.stdout.fileno()), encoding="utf-8", errors="replace")
+                threading.Thread(target=_read, args=(said, lines), daemon=True).start()
                 made = cls(stdin=process.stdin, lines=lines, objective=objective, patience=patience)
                 made.say(resources.files("slipway.guard").joinpath("offering.py").read_text("utf-8"), until)
                 asked = [_encoded(request) for request in requests]
@@ -166,7 +168,7 @@ def _write(pipe: int, line: bytes, until: float) -> None:
 
 
 def _read(said: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
-    with suppress(ValueError, OSError):  # closed at the end
+    with said, suppress(ValueError, OSError):
         while lines.qsize() < _MOST_UNREAD and (line := said.readline(_LARGEST_LINE)):
             lines.put(line)
     lines.put(None)
